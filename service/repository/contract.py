@@ -1,0 +1,275 @@
+"""The contract of a model: what each of its signatures takes and gives.
+
+A contract comes from a version's card, or, where there is no card, from the tensors of the
+SavedModel's own signatures. Names follow TensorFlow: a *signature* has named *inputs* and
+*outputs*, each a tensor with a dtype and a shape.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from service.repository.errors import RepositoryError
+
+DEFAULT_SIGNATURE = "serving_default"
+
+Shape = tuple[int | None, ...]
+
+# TensorFlow's names of the dtypes that JSON can carry, with numpy's type for each. Strings are
+# bytes to TensorFlow, and Python objects to numpy.
+NUMPY_TYPES: Mapping[str, type] = {
+    "float16": np.float16,
+    "float32": np.float32,
+    "float64": np.float64,
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
+    "bool": np.bool_,
+    "string": np.object_,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One named tensor of a signature.
+
+    Attributes:
+        name: the tensor's name in the signature.
+        dtype: TensorFlow's name of its dtype, a key of ``NUMPY_TYPES``.
+        shape: its whole shape, batch dimension included; ``None`` is a free dimension, and
+            a shape that is itself ``None`` is of unknown rank.
+        description: what it means, for people.
+        unit: the unit of its numbers, for people ("lb", "mi/gal").
+        minimum: the smallest number allowed.
+        maximum: the largest number allowed.
+        choices: the only values allowed; empty when any is.
+        max_length: the most bytes that a string may have.
+        nullable: whether ``null`` stands for "unknown"; it reaches the model as NaN.
+        example: the value of one instance, as JSON.
+    """
+
+    name: str
+    dtype: str
+    shape: Shape | None
+    description: str = ""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str | int | float, ...] = ()
+    max_length: int | None = None
+    nullable: bool = False
+    example: Any = None
+
+    def __post_init__(self) -> None:
+        where = f"field {self.name!r}"
+        if self.dtype not in NUMPY_TYPES:
+            raise RepositoryError(
+                f"{where}: dtype must be one of {', '.join(NUMPY_TYPES)}, not {self.dtype!r}."
+            )
+        if self.nullable and not self.is_float:
+            raise RepositoryError(f"{where}: only a float can be nullable, not {self.dtype}.")
+        if not self.is_number and not (self.minimum is None and self.maximum is None):
+            raise RepositoryError(f"{where}: a {self.dtype} has no minimum or maximum.")
+        if self.max_length is not None and self.dtype != "string":
+            raise RepositoryError(f"{where}: a {self.dtype} has no max_length.")
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype.startswith("float")
+
+    @property
+    def is_number(self) -> bool:
+        return self.dtype not in ("string", "bool")
+
+    @property
+    def numpy_type(self) -> type:
+        return NUMPY_TYPES[self.dtype]
+
+    @property
+    def instance_shape(self) -> Shape | None:
+        """The shape of one instance: ``shape`` without its batch dimension."""
+        return self.shape if self.shape is None else self.shape[1:]
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether the first dimension is free to hold any number of instances."""
+        return self.shape is None or (len(self.shape) > 0 and self.shape[0] is None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the field as JSON, without what says nothing."""
+        value: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": self.shape}
+        if self.shape is not None:
+            value["shape"] = list(self.shape)
+        for key in ("description", "unit", "minimum", "maximum", "max_length", "example"):
+            if getattr(self, key) not in (None, ""):
+                value[key] = getattr(self, key)
+        if self.choices:
+            value["choices"] = list(self.choices)
+        if self.nullable:
+            value["nullable"] = True
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One way to call a model: named inputs to named outputs."""
+
+    name: str
+    inputs: tuple[Field, ...]
+    outputs: tuple[Field, ...]
+
+    def input(self, name: str) -> Field:
+        return next(field for field in self.inputs if field.name == name)
+
+    @property
+    def batched(self) -> bool:
+        """Whether rows of several requests can run as one batch."""
+        return bool(self.inputs) and all(f.has_batch for f in (*self.inputs, *self.outputs))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "inputs": [field.to_json() for field in self.inputs],
+            "outputs": [field.to_json() for field in self.outputs],
+        }
+
+
+Contract = Mapping[str, Signature]
+
+
+def contract_to_json(contract: Contract) -> dict[str, Any]:
+    """Return the contract as the JSON object that a card holds under ``contract``."""
+    return {name: signature.to_json() for name, signature in contract.items()}
+
+
+def contract_from_json(value: Any) -> Contract:
+    """Read a contract from the JSON of a card.
+
+    Raises:
+        RepositoryError: the value is no contract; the message names the place.
+    """
+    if not isinstance(value, dict) or not value:
+        raise RepositoryError("contract: expected an object with at least one signature.")
+    return {name: _signature_from_json(name, item) for name, item in value.items()}
+
+
+def disagreements(contract: Contract, actual: Contract) -> list[str]:
+    """Say, a sentence each, where a card's contract is not what the SavedModel really has.
+
+    Args:
+        contract: what the card promises.
+        actual: what was derived from the SavedModel's signatures.
+    """
+    problems = []
+    for name, signature in contract.items():
+        if name not in actual:
+            problems.append(f"The card has a signature {name!r} that the SavedModel lacks.")
+            continue
+        for kind in ("inputs", "outputs"):
+            promised = {field.name: field for field in getattr(signature, kind)}
+            found = {field.name: field for field in getattr(actual[name], kind)}
+            if promised.keys() != found.keys():
+                problems.append(
+                    f"Signature {name!r}: the card's {kind} are {_names(promised)}, "
+                    f"the SavedModel's are {_names(found)}."
+                )
+                continue
+            problems += [
+                f"Signature {name!r}: the card says that {field.name!r} is "
+                f"{_tensor(field)}, the SavedModel has {_tensor(found[field.name])}."
+                for field in promised.values()
+                if not _same_tensor(field, found[field.name])
+            ]
+    return problems
+
+
+def _same_tensor(promised: Field, found: Field) -> bool:
+    """Whether the card's tensor is the graph's; it may be more exact than the graph is."""
+    if promised.dtype != found.dtype:
+        return False
+    if found.shape is None:
+        return True
+    if promised.shape is None or len(promised.shape) != len(found.shape):
+        return False
+    return all(f is None or p == f for p, f in zip(promised.shape, found.shape, strict=True))
+
+
+def _names(tensors: Mapping[str, Field]) -> str:
+    return ", ".join(sorted(tensors)) or "none"
+
+
+def _tensor(field: Field) -> str:
+    if field.shape is None:
+        return f"{field.dtype} of any shape"
+    return f"{field.dtype} [{','.join('?' if d is None else str(d) for d in field.shape)}]"
+
+
+def _signature_from_json(name: str, value: Any) -> Signature:
+    where = f"contract.{name}"
+    if not isinstance(value, dict) or set(value) != {"inputs", "outputs"}:
+        raise RepositoryError(f"{where}: expected an object with inputs and outputs.")
+    inputs, outputs = (
+        tuple(
+            _field_from_json(f"{where}.{kind}[{i}]", item) for i, item in _items(where, value, kind)
+        )
+        for kind in ("inputs", "outputs")
+    )
+    return Signature(name, inputs, outputs)
+
+
+def _items(where: str, value: dict[str, Any], kind: str) -> enumerate[Any]:
+    if not isinstance(value[kind], list):
+        raise RepositoryError(f"{where}.{kind}: expected a list of fields.")
+    return enumerate(value[kind])
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "name": (str,),
+    "dtype": (str,),
+    "shape": (list, type(None)),
+    "description": (str,),
+    "unit": (str,),
+    "minimum": (int, float),
+    "maximum": (int, float),
+    "choices": (list,),
+    "max_length": (int,),
+    "nullable": (bool,),
+}
+
+
+def _field_from_json(where: str, value: Any) -> Field:
+    if not isinstance(value, dict) or not {"name", "dtype", "shape"} <= value.keys():
+        raise RepositoryError(f"{where}: expected an object with name, dtype and shape.")
+    unknown = value.keys() - {field.name for field in fields(Field)}
+    if unknown:
+        raise RepositoryError(f"{where}: unknown key {min(unknown)!r}.")
+    for key, types in _TYPES.items():
+        if key in value and not _is_one_of(value[key], types):
+            raise RepositoryError(f"{where}.{key}: {value[key]!r} is not {_or(types)}.")
+    known = dict(value)
+    if known["shape"] is not None:
+        if not all(d is None or (_is_one_of(d, (int,)) and d >= 0) for d in known["shape"]):
+            raise RepositoryError(f"{where}.shape: {known['shape']} is not a shape.")
+        known["shape"] = tuple(known["shape"])
+    known["choices"] = tuple(known.get("choices", ()))
+    return Field(**known)
+
+
+def _is_one_of(value: Any, types: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):
+        return bool in types
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return isinstance(value, types)
+
+
+def _or(types: tuple[type, ...]) -> str:
+    names = {str: "a string", list: "a list", int: "a whole number", float: "a number"}
+    return " or ".join(names.get(kind, "true, false or null") for kind in types)

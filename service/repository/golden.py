@@ -1,0 +1,212 @@
+"""Golden examples: a few real requests of a version, with the answers that it must give.
+
+They are the proof that a version computes here what it computed where it was trained.
+"""
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.repository.contract import Contract, Field, Signature
+from service.repository.errors import RepositoryError
+from service.repository.jsonfile import read_object, write_object
+
+GOLDEN = "assets.extra/golden.json"
+_FORMAT = 1
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenExample:
+    """One request and its answer.
+
+    Attributes:
+        signature: the signature that is called.
+        instance: each input's value for one row, as JSON; bytes are ``{"b64": "..."}``.
+        prediction: each output's value for that row, as JSON.
+        note: why the example is here.
+    """
+
+    signature: str
+    instance: Mapping[str, Any]
+    prediction: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """The golden examples of a version and how closely its numbers must agree.
+
+    Numbers agree when ``|got - want| <= absolute + relative * |want|``, as in
+    ``numpy.isclose``; strings must be equal.
+    """
+
+    examples: Sequence[GoldenExample]
+    absolute: float = 1e-4
+    relative: float = 1e-3
+
+
+def write_golden(directory: Path, golden: Golden) -> None:
+    """Write the golden examples into a version's folder."""
+    (directory / GOLDEN).parent.mkdir(exist_ok=True)
+    examples = [
+        {
+            "note": example.note,
+            "signature": example.signature,
+            "instance": dict(example.instance),
+            "prediction": dict(example.prediction),
+        }
+        for example in golden.examples
+    ]
+    tolerance = {"absolute": golden.absolute, "relative": golden.relative}
+    write_object(
+        directory / GOLDEN, {"format": _FORMAT, "tolerance": tolerance, "examples": examples}
+    )
+
+
+def read_golden(directory: Path) -> Golden | None:
+    """Read the golden examples of a version; ``None`` when it brings none.
+
+    Raises:
+        RepositoryError: the file is there, and is not one of this format.
+    """
+    path = directory / GOLDEN
+    if not path.exists():
+        return None
+    match read_object(path):
+        case {
+            "format": 1,
+            "tolerance": {
+                "absolute": int() | float() as absolute,
+                "relative": int() | float() as relative,
+            },
+            "examples": [*examples],
+        }:
+            parsed = [_example_from_json(i, example) for i, example in enumerate(examples)]
+            return Golden(parsed, absolute=absolute, relative=relative)
+        case _:
+            raise RepositoryError(f"{GOLDEN} is not a file of format {_FORMAT}.")
+
+
+def batch_of(signature: Signature, examples: Sequence[GoldenExample]) -> Tensors:
+    """Return the tensors that ask for all ``examples`` at once, one row each.
+
+    Raises:
+        RepositoryError: an example does not fit the signature.
+    """
+    tensors: Tensors = {}
+    for field in signature.inputs:
+        try:
+            values = [_value_from_json(field, example.instance[field.name]) for example in examples]
+            tensors[field.name] = np.array(values, dtype=field.numpy_type)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise RepositoryError(
+                f"{GOLDEN}: an example of signature {signature.name!r} has no valid "
+                f"{field.name!r}: {error}."
+            ) from error
+    return tensors
+
+
+def mismatches(
+    golden: Golden, examples: Sequence[GoldenExample], outputs: Mapping[str, npt.NDArray[Any]]
+) -> list[str]:
+    """Say, a sentence each, where ``outputs`` (one row an example) are not the golden answers."""
+    problems = []
+    for row, example in enumerate(examples):
+        for name, want in example.prediction.items():
+            got = outputs[name].tolist()[row] if name in outputs else None
+            if not _agree(want, got, golden):
+                problems.append(
+                    f"Golden example {row} ({example.note or example.signature}) answers "
+                    f"{name} = {_short(got)}, expected {_short(want)}."
+                )
+    return problems
+
+
+def row_to_json(outputs: Mapping[str, npt.NDArray[Any]], row: int) -> dict[str, Any]:
+    """Return one row of ``outputs`` as the JSON that a golden example holds."""
+    return {name: _as_json(tensor.tolist()[row]) for name, tensor in outputs.items()}
+
+
+def examples_by_signature(
+    golden: Golden, contract: Contract
+) -> list[tuple[Signature, list[GoldenExample]]]:
+    """Group the examples by the signature that they call.
+
+    Raises:
+        RepositoryError: an example calls a signature that the contract does not have.
+    """
+    groups: dict[str, list[GoldenExample]] = {}
+    for example in golden.examples:
+        if example.signature not in contract:
+            raise RepositoryError(
+                f"{GOLDEN}: an example calls signature {example.signature!r}, "
+                f"which is not one of {', '.join(contract)}."
+            )
+        groups.setdefault(example.signature, []).append(example)
+    return [(contract[name], examples) for name, examples in groups.items()]
+
+
+def _example_from_json(index: int, value: Any) -> GoldenExample:
+    match value:
+        case {
+            "signature": str(signature),
+            "instance": dict(instance),
+            "prediction": dict(prediction),
+            "note": str(note),
+        }:
+            return GoldenExample(signature, instance, prediction, note)
+        case _:
+            raise RepositoryError(
+                f"{GOLDEN}: examples[{index}] needs note, signature, instance and prediction."
+            )
+
+
+def _value_from_json(field: Field, value: Any) -> Any:
+    if field.dtype == "string":
+        match value:
+            case {"b64": str(encoded)}:
+                return base64.b64decode(encoded, validate=True)
+            case str(text):
+                return text.encode()
+            case [*items]:
+                return [_value_from_json(field, item) for item in items]
+            case _:
+                raise TypeError(f"{_short(value)} is no string")
+    if value is None and field.nullable:
+        return math.nan
+    return value
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    return value
+
+
+def _agree(want: Any, got: Any, golden: Golden) -> bool:
+    if isinstance(want, list):
+        return (
+            isinstance(got, list)
+            and len(want) == len(got)
+            and all(_agree(w, g, golden) for w, g in zip(want, got, strict=True))
+        )
+    if isinstance(got, bytes):
+        return isinstance(want, str) and got == want.encode()
+    if isinstance(want, int | float) and isinstance(got, int | float):
+        return bool(np.isclose(got, want, rtol=golden.relative, atol=golden.absolute))
+    return bool(want == got)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

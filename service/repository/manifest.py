@@ -1,0 +1,96 @@
+"""The manifest of a version: the hash and size of every file, written last.
+
+TensorFlow loads the graph of one version with the variables of another without a word, so a
+manifest over all files is the only guard against a version that was copied by halves.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from service.repository.errors import RepositoryError
+from service.repository.jsonfile import read_object, write_object
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+
+
+def write_manifest(directory: Path) -> None:
+    """Write the manifest of all files in ``directory``; nothing may change there afterwards."""
+    files = {
+        name: {"sha256": _sha256(path), "size": path.stat().st_size}
+        for name, path in _files(directory).items()
+    }
+    write_object(directory / MANIFEST, {"format": _FORMAT, "files": files})
+
+
+def has_manifest(directory: Path) -> bool:
+    """Whether the version brings a manifest; a foreign SavedModel does not."""
+    return (directory / MANIFEST).is_file()
+
+
+def verify_manifest(directory: Path) -> None:
+    """Check that the files in ``directory`` are exactly those of its manifest.
+
+    Raises:
+        RepositoryError: a file is missing, unlisted, a link, unreadable, of another size or
+            another content; the message names it.
+    """
+    listed = _listed_files(directory)
+    found = _files(directory)
+    for name in sorted(listed.keys() | found.keys()):
+        if name not in found:
+            raise RepositoryError(f"{name} is in the manifest but not on disk.")
+        if name not in listed:
+            raise RepositoryError(f"{name} is on disk but not in the manifest.")
+        expected, size = listed[name], found[name].stat().st_size
+        if size != expected["size"]:
+            raise RepositoryError(f"{name} has {size} bytes, the manifest says {expected['size']}.")
+        try:
+            digest = _sha256(found[name])
+        except OSError as error:
+            raise RepositoryError(f"{name} cannot be read: {error.strerror}.") from error
+        if digest != expected["sha256"]:
+            raise RepositoryError(f"{name} does not have the content that the manifest says.")
+
+
+def _listed_files(directory: Path) -> dict[str, Any]:
+    match read_object(directory / MANIFEST):
+        case {"format": 1, "files": dict(files)} if all(map(_is_entry, files.values())):
+            return files
+        case _:
+            raise RepositoryError(f"{MANIFEST} is not a manifest of format {_FORMAT}.")
+
+
+def _is_entry(value: Any) -> bool:
+    match value:
+        case {"sha256": str(), "size": int()}:
+            return True
+        case _:
+            return False
+
+
+def _files(directory: Path) -> dict[str, Path]:
+    """Map each file's name, relative and with slashes, to its path; the manifest is left out."""
+    found = {}
+    for parent, folders, names in os.walk(directory, onerror=_raise_unreadable):
+        for name in (*folders, *names):
+            path = Path(parent, name)
+            relative = path.relative_to(directory).as_posix()
+            # A link can point out of the store, and its target can change behind the manifest.
+            if path.is_symlink():
+                raise RepositoryError(f"{relative} is a symbolic link.")
+            if name in names and relative != MANIFEST:
+                found[relative] = path
+    return found
+
+
+def _raise_unreadable(error: OSError) -> None:
+    name = Path(error.filename).name if error.filename else "A folder"
+    raise RepositoryError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

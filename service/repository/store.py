@@ -1,0 +1,134 @@
+"""The folder of models: ``<root>/<model>/<version>/``, and how a version gets there."""
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from service.repository.errors import RepositoryError
+from service.repository.manifest import write_manifest
+
+# What can stand in a request's path before ":predict", and is no hidden folder.
+_MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# What TensorFlow Serving takes for a version: any decimal number of 64 bits.
+_VERSION_NAME = re.compile(r"\d{1,18}")
+_INCOMING = ".incoming-"
+# A staging folder younger than this may not have been locked by its owner yet.
+_SWEEP_AFTER_S = 60.0
+
+
+class Store:
+    """The models under one root folder. Holds no state: each call looks at the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def models(self) -> list[str]:
+        """Return the names of the models, those whose folders hold at least one version."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+        except FileNotFoundError:
+            return []
+        return [name for name in names if _MODEL_NAME.fullmatch(name) and self.versions(name)]
+
+    def versions(self, model: str) -> dict[int, Path]:
+        """Return a model's versions and their folders, lowest first.
+
+        ``007`` is version 7, as it is to TensorFlow Serving; where ``7`` stands beside it, ``7``
+        is taken.
+        """
+        try:
+            names = [entry.name for entry in os.scandir(self.root / model) if entry.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        numbered = sorted(
+            (int(name), -len(name), name) for name in names if _VERSION_NAME.fullmatch(name)
+        )
+        return {version: self.root / model / name for version, _, name in numbered}
+
+    def publish(self, model: str, fill: Callable[[Path], None]) -> int:
+        """Make the next version of ``model`` and return its number.
+
+        The version appears at once and whole, or not at all: it is written beside the others
+        under a name that no reader takes for a version, and renamed when it is safe on disk.
+
+        Args:
+            model: the model's name; its folder is made when it is the first version.
+            fill: writes the version into the empty folder that it is given.
+
+        Raises:
+            RepositoryError: the name cannot be a model's.
+            OSError: the disk is full or not writable; nothing is left behind.
+        """
+        if not _MODEL_NAME.fullmatch(model):
+            raise RepositoryError(
+                f"{model!r} cannot be a model's name: letters, digits, '_', '.' and '-' only, "
+                "not starting with '.' or '-'."
+            )
+        folder = self.root / model
+        folder.mkdir(parents=True, exist_ok=True)
+        self.sweep(model)
+        staging = folder / f"{_INCOMING}{uuid4().hex}"
+        staging.mkdir()
+        # The lock tells sweepers that the owner is alive; the kernel drops it with the process.
+        lock = os.open(staging, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fill(staging)
+            write_manifest(staging)
+            _sync_tree(staging)
+            return self._rename_to_next(model, staging)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        finally:
+            os.close(lock)
+
+    def sweep(self, model: str) -> None:
+        """Remove what publishers that died have left of their unfinished versions."""
+        for staging in (self.root / model).glob(f"{_INCOMING}*"):
+            try:
+                lock = os.open(staging, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - os.fstat(lock).st_mtime > _SWEEP_AFTER_S:
+                    shutil.rmtree(staging, ignore_errors=True)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(lock)
+
+    def _rename_to_next(self, model: str, staging: Path) -> int:
+        while True:
+            version = max(self.versions(model), default=0) + 1
+            try:
+                staging.rename(self.root / model / str(version))
+            except OSError as error:
+                # Another publisher took the number; any other failure is the caller's to know.
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                continue
+            _sync(self.root / model)
+            return version
+
+
+def _sync_tree(directory: Path) -> None:
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            _sync(Path(parent, name))
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
