@@ -6,7 +6,7 @@ from typing import Any
 
 from service.repository.contract import Contract, contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_object, write_object
+from service.repository.jsonfile import read_optional, write_object
 
 CARD = "assets.extra/card.json"
 _FORMAT = 1
@@ -61,10 +61,9 @@ def read_card(directory: Path) -> Card | None:
     Raises:
         RepositoryError: there is a card, and it is not one of this format.
     """
-    path = directory / CARD
-    if not path.exists():
+    value = read_optional(directory / CARD)
+    if value is None:
         return None
-    value = read_object(path)
     if value.get("format") != _FORMAT:
         raise RepositoryError(f"{CARD}: format must be {_FORMAT}, not {value.get('format')!r}.")
     for keys, kind, what in ((_TEXTS, str, "a string"), (_OBJECTS, dict, "an object")):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from service.repository.contract import Contract, Field, Signature
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_object, write_object
+from service.repository.jsonfile import read_optional, write_object
 
 GOLDEN = "assets.extra/golden.json"
 _FORMAT = 1
@@ -77,10 +77,9 @@ def read_golden(directory: Path) -> Golden | None:
     Raises:
         RepositoryError: the file is there, and is not one of this format.
     """
-    path = directory / GOLDEN
-    if not path.exists():
-        return None
-    match read_object(path):
+    match read_optional(directory / GOLDEN):
+        case None:
+            return None
         case {
             "format": 1,
             "tolerance": {

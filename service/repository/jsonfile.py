@@ -26,6 +26,21 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def read_optional(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in ``path``, or ``None`` when there is no such file.
+
+    Raises:
+        RepositoryError: as ``read_object``.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # It may be there: let reading it say what is wrong.
+    return read_object(path)
+
+
 def write_object(path: Path, value: dict[str, Any]) -> None:
     """Write ``value`` to ``path`` so that a reader sees the old file or the new one, never half.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_object
+from service.repository.jsonfile import read_optional
 
 POLICY = "policy.json"
 
@@ -43,10 +43,9 @@ def read_policy(model_directory: Path) -> Policy:
     Raises:
         RepositoryError: the file is no policy; the message names the place.
     """
-    path = model_directory / POLICY
-    if not path.exists():
+    value = read_optional(model_directory / POLICY)
+    if value is None:
         return Policy()
-    value = read_object(path)
     unknown = value.keys() - {"serve", "labels"}
     if unknown:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")

@@ -1,0 +1,1 @@
+"""What speaks: requests to tensors, tensors to responses, and the routes between."""

@@ -1,0 +1,36 @@
+"""The body of a request, as bytes, or a clear error."""
+
+from flask import request
+from werkzeug.exceptions import HTTPException
+
+from service.errors import InvalidRequestError, ServiceError
+
+# The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
+# send it so.
+_JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
+
+
+def json_body() -> bytes:
+    """Return the body of a request that should bring JSON.
+
+    Raises:
+        ServiceError: 415, the content type is another.
+        RequestEntityTooLarge: the body is larger than the application allows.
+        InvalidRequestError: the body ended early or its chunks are malformed.
+    """
+    if request.mimetype not in _JSON_TYPES:
+        raise ServiceError(
+            f"Expected a body of Content-Type application/json, not {request.mimetype[:60]!r}.",
+            status=415,
+        )
+    try:
+        return request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:
+        # Each WSGI server has its own exceptions for what a client sends wrongly. Where the next
+        # request would begin is unknown, so the connection cannot be kept.
+        raise InvalidRequestError(
+            "The body is not well-formed: its chunks or its length are wrong.",
+            headers={"Connection": "close"},
+        ) from error

@@ -1,0 +1,1 @@
+"""Wire formats: what travels over HTTP, and the tensors that it stands for."""

@@ -1,0 +1,302 @@
+"""TensorFlow Serving's REST format of ``:predict``: JSON to tensors and back.
+
+Rows (``instances``) hold one value or object an instance, columns (``inputs``) one list a tensor.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import marshmallow
+import numpy as np
+import orjson
+
+from service.api.schemas import PredictEnvelope
+from service.api.tensors import Array, Index, describe, shorten
+from service.errors import InvalidRequestError, ServiceError
+from service.repository.contract import Contract, Signature
+from service.repository.golden import Tensors
+
+# What is wrong, by input and by the index into its value.
+_Problems = dict[tuple[str, Index], list[str]]
+
+SchemaOf = Callable[[Signature], marshmallow.Schema]
+
+_ENVELOPE = PredictEnvelope()
+# TensorFlow Serving's mark of outputs that are bytes and no text.
+_BYTES_SUFFIX = "_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """A checked request.
+
+    Attributes:
+        signature: the signature that is called.
+        inputs: a tensor for each of its inputs.
+        rows: how many instances were sent as rows; ``None`` when columns were sent.
+    """
+
+    signature: Signature
+    inputs: Tensors
+    rows: int | None
+
+    @property
+    def instances(self) -> int:
+        """How many instances are asked about."""
+        if self.rows is not None:
+            return self.rows
+        first = next(iter(self.inputs.values()), None)
+        return int(first.shape[0]) if first is not None and first.ndim else 1
+
+
+def parse(body: bytes) -> Any:
+    """Return the JSON value in ``body``.
+
+    Raises:
+        InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
+    """
+    if not body.strip():
+        raise InvalidRequestError("JSON Parse error: The document is empty.")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"JSON Parse error: {error}.") from error
+
+
+def read(document: Any, contract: Contract, schema_of: SchemaOf, *, limit: int) -> PredictRequest:
+    """Check a parsed request against a model's contract.
+
+    Args:
+        document: what ``parse`` returned.
+        contract: the model's.
+        schema_of: gives the schema of a signature's inputs.
+        limit: the most problems to report.
+
+    Raises:
+        InvalidRequestError: it is no request that the model takes; its details name the places.
+    """
+    if not isinstance(document, dict):
+        raise InvalidRequestError(
+            f"Expected a JSON object with 'instances' or 'inputs', not {shorten(document)}."
+        )
+    try:
+        envelope = _ENVELOPE.load(document)
+    except marshmallow.ValidationError as error:
+        raise _refusal(_envelope_problems(error), limit) from error
+    name = envelope["signature_name"]
+    if name not in contract:
+        raise InvalidRequestError(
+            f'Serving signature name: "{name}" not found in signature def; '
+            f"there are: {', '.join(contract)}."
+        )
+    signature = contract[name]
+    if "instances" in envelope:
+        return _read_rows(signature, envelope["instances"], schema_of(signature), limit)
+    return _read_columns(signature, envelope["inputs"], schema_of(signature), limit)
+
+
+def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
+    """Return the response's body: ``predictions`` for rows, ``outputs`` for columns.
+
+    A signature with one output answers with its values alone, as in TensorFlow Serving.
+
+    Raises:
+        InvalidRequestError: rows were sent to a model that does not answer by rows.
+        ServiceError: the model answered a NaN or an infinity, which JSON does not have.
+    """
+    values = {name: _jsonable(name, tensor) for name, tensor in outputs.items()}
+    if request.rows is None:
+        answer = next(iter(values.values())) if len(values) == 1 else values
+        return _dump({"outputs": answer})
+    for name, tensor in outputs.items():
+        if tensor.ndim == 0 or tensor.shape[0] != request.rows:
+            raise InvalidRequestError(
+                f"Output {name!r} has shape {list(tensor.shape)}, not a row for each of the "
+                f"{request.rows} instances; send 'inputs' instead of 'instances'."
+            )
+    if len(values) == 1:
+        return _dump({"predictions": next(iter(values.values()))})
+    names = tuple(values)
+    rows = zip(*values.values(), strict=True)
+    return _dump({"predictions": [dict(zip(names, row, strict=True)) for row in rows]})
+
+
+def _read_rows(
+    signature: Signature, instances: Any, schema: marshmallow.Schema, limit: int
+) -> PredictRequest:
+    if not isinstance(instances, list) or not instances:
+        message = f"Expected a list of at least 1 instance, not {shorten(instances)}."
+        raise _refusal({"instances": [message]}, limit)
+    if not _is_named(signature, instances[0]):
+        columns = _only_input(signature, instances, "instances[0]", instances[0], limit)
+        inputs, problems = _load(schema, columns)
+        if problems:
+            raise _refusal(
+                {f"instances{_brackets(index)}": texts for (_, index), texts in problems.items()},
+                limit,
+            )
+        return PredictRequest(signature, inputs, len(instances))
+
+    by_row = _key_problems(signature, instances)
+    # Rows that lack a value have been named; their other values are checked all the same.
+    rows = {f.name: _rows_with(f.name, instances, every=not by_row) for f in signature.inputs}
+    columns = {name: [instances[i].get(name) for i in rows[name]] for name in rows if rows[name]}
+    inputs, problems = _load(schema, columns)
+    for (name, index), texts in problems.items():
+        if index:
+            place = f".{name}{_brackets(index[1:])}"
+            by_row.setdefault(rows[name][index[0]], {})[place] = texts
+        elif name in columns:
+            # Of the batch as a whole: the signature takes another number of rows.
+            by_row.setdefault(0, {})[f".{name}"] = texts
+    if by_row:
+        raise _refusal(
+            {
+                f"instances[{row}]{place}": texts
+                for row in sorted(by_row)
+                for place, texts in by_row[row].items()
+            },
+            limit,
+        )
+    return PredictRequest(signature, inputs, len(instances))
+
+
+def _rows_with(name: str, instances: Sequence[Any], *, every: bool) -> Sequence[int]:
+    if every:
+        return range(len(instances))
+    return [i for i, row in enumerate(instances) if type(row) is dict and name in row]
+
+
+def _key_problems(
+    signature: Signature, instances: Sequence[Any]
+) -> dict[int, dict[str, list[str]]]:
+    """Name, by row and place, what is no object or has keys that are not the inputs'."""
+    fields = {field.name: field for field in signature.inputs}
+    names = ", ".join(fields)
+    problems: dict[int, dict[str, list[str]]] = {}
+    for i, row in enumerate(instances):
+        if type(row) is not dict:
+            problems[i] = {"": [f"Expected an object with {names}, not {shorten(row)}."]}
+        elif row.keys() != fields.keys():
+            unknown = f"Unknown field; signature {signature.name!r} takes {names}."
+            found = {f".{name}": [unknown] for name in sorted(row.keys() - fields.keys())}
+            for name, field in fields.items():
+                if name not in row and not field.nullable:
+                    found[f".{name}"] = [f"Missing; expected {describe(field)}."]
+            if found:
+                problems[i] = found
+    return problems
+
+
+def _read_columns(
+    signature: Signature, value: Any, schema: marshmallow.Schema, limit: int
+) -> PredictRequest:
+    named = _is_named(signature, value)
+    columns = value if named else _only_input(signature, value, "inputs", value, limit)
+    inputs, problems = _load(schema, columns)
+    if not problems and signature.batched:
+        problems = _unequal_rows(inputs)
+    if problems:
+        raise _refusal(
+            {
+                f"inputs{f'.{name}' if named else ''}{_brackets(index)}": texts
+                for (name, index), texts in problems.items()
+            },
+            limit,
+        )
+    rows = next((tensor.shape[0] for tensor in inputs.values() if tensor.ndim), 1)
+    for field in signature.inputs:
+        if field.name not in inputs:
+            inputs[field.name] = np.full(rows, np.nan, dtype=field.numpy_type)
+    return PredictRequest(signature, inputs, None)
+
+
+def _unequal_rows(inputs: Tensors) -> _Problems:
+    first, *others = inputs
+    rows = inputs[first].shape[0]
+    return {
+        (name, ()): [
+            f"Expected {rows} rows, as many as {first!r} has, not {inputs[name].shape[0]}."
+        ]
+        for name in others
+        if inputs[name].shape[0] != rows
+    }
+
+
+def _is_named(signature: Signature, value: Any) -> bool:
+    """Whether ``value`` is an object of inputs by name, and not bytes for the only input."""
+    if not isinstance(value, dict):
+        return False
+    is_bytes = value.keys() == {"b64"} and len(signature.inputs) == 1
+    return not is_bytes or signature.inputs[0].name == "b64"
+
+
+def _only_input(
+    signature: Signature, value: Any, place: str, sample: Any, limit: int
+) -> dict[str, Any]:
+    """Give a value that came without a name the name of the signature's only input."""
+    if len(signature.inputs) != 1:
+        names = ", ".join(field.name for field in signature.inputs)
+        message = f"Expected an object with {names}, not {shorten(sample)}."
+        raise _refusal({place: [message]}, limit)
+    return {signature.inputs[0].name: value}
+
+
+def _load(schema: marshmallow.Schema, columns: Mapping[str, Any]) -> tuple[Tensors, _Problems]:
+    """Load columns through the schema; without problems the tensors are whole."""
+    try:
+        return schema.load(columns), {}
+    except marshmallow.ValidationError as error:
+        problems: _Problems = {}
+        for name, messages in error.messages_dict.items():
+            if isinstance(messages, dict):
+                problems |= {(name, index): texts for index, texts in messages.items()}
+            else:
+                problems[name, ()] = messages
+        return {}, problems
+
+
+def _envelope_problems(error: marshmallow.ValidationError) -> dict[str, list[str]]:
+    return {"" if key == "_schema" else key: texts for key, texts in error.messages_dict.items()}
+
+
+def _refusal(problems: Mapping[str, list[str]], limit: int) -> InvalidRequestError:
+    """Make the error: the first problem in its sentence, all of them up to ``limit`` as details."""
+    shown = dict(list(problems.items())[:limit])
+    path, messages = next(iter(shown.items()))
+    sentence = messages[0] if not path else f"{path}: {messages[0]}"
+    if len(problems) > 1:
+        sentence = f"{sentence} {len(problems) - 1} more in details."
+    details = {key or "body": texts for key, texts in shown.items()}
+    return InvalidRequestError(sentence, details=details)
+
+
+def _brackets(index: Index) -> str:
+    return "".join(f"[{i}]" for i in index)
+
+
+def _jsonable(name: str, tensor: Array) -> Any:
+    if tensor.dtype == object:
+        return _texts(tensor.tolist(), always_b64=name.endswith(_BYTES_SUFFIX))
+    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+        raise ServiceError(
+            f"The model answered NaN or infinity in {name!r}, and JSON has no such number."
+        )
+    return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
+
+
+def _texts(value: Any, *, always_b64: bool) -> Any:
+    if isinstance(value, list):
+        return [_texts(item, always_b64=always_b64) for item in value]
+    if not always_b64:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            pass
+    return {"b64": base64.b64encode(value).decode()}
+
+
+def _dump(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,0 +1,31 @@
+"""``/livez``, ``/readyz`` and ``/metrics``: for those who run the service."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from service.errors import UnavailableError
+from service.metrics import Metrics
+from service.runtime.lifecycle import Lifecycle
+
+
+def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
+    """Return the routes for probes and for Prometheus."""
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/livez")
+    def livez() -> dict[str, Any]:
+        return {"status": "live"}
+
+    @blueprint.get("/readyz")
+    def readyz() -> dict[str, Any]:
+        if not lifecycle.ready:
+            raise UnavailableError("No model serves yet.", retry_after_s=1)
+        return {"status": "ready"}
+
+    @blueprint.get("/metrics")
+    def exposition() -> Response:
+        return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+
+    return blueprint

@@ -1,0 +1,94 @@
+"""marshmallow schemas: the envelope of a request, and one for each signature of each model."""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import marshmallow
+from marshmallow import ValidationError, fields, validates_schema
+
+from service.api.tensors import Array, TensorError, describe, to_tensor
+from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
+from service.runtime.servable import Servable
+
+
+class PredictEnvelope(marshmallow.Schema):
+    """What surrounds the values of a ``:predict`` request in TensorFlow Serving's format."""
+
+    class Meta:
+        """Keys that are not the protocol's are mistakes, and are named."""
+
+        unknown = marshmallow.RAISE
+
+    signature_name = fields.String(load_default=DEFAULT_SIGNATURE)
+    instances = fields.Raw()
+    inputs = fields.Raw()
+
+    @validates_schema
+    def _check_one_of(self, data: dict[str, Any], **_: Any) -> None:
+        given = [key for key in ("instances", "inputs") if key in data]
+        if not given:
+            raise ValidationError("Missing 'inputs' or 'instances' key.")
+        if len(given) == 2:
+            raise ValidationError("Expected only one of 'inputs' and 'instances', not both.")
+
+
+class TensorField(fields.Field[Array]):
+    """A marshmallow field that loads nested lists as one tensor.
+
+    Its error messages are a dict from indices into the value, as tuples, to sentences.
+    """
+
+    def __init__(self, spec: Field, *, limit: int) -> None:
+        """Make the field for ``spec``; one that is nullable may also be left out."""
+        expected = describe(spec)
+        super().__init__(
+            required=not spec.nullable,
+            error_messages={
+                "required": f"Missing; expected {expected}.",
+                "null": f"Expected {expected}, not null.",
+            },
+        )
+        self._spec = spec
+        self._limit = limit
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Array:
+        try:
+            return to_tensor(self._spec, value, limit=self._limit)
+        except TensorError as error:
+            raise ValidationError({i: [text] for i, text in error.problems.items()}) from error
+
+
+def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
+    """Return the schema of a signature's inputs as whole tensors, by name.
+
+    Args:
+        signature: whose inputs.
+        limit: the most problems that one tensor reports.
+    """
+    names = ", ".join(field.name for field in signature.inputs)
+    tensors: dict[str, fields.Field[Any]] = {
+        field.name: TensorField(field, limit=limit) for field in signature.inputs
+    }
+    schema = marshmallow.Schema.from_dict(tensors)(unknown=marshmallow.RAISE)
+    schema.error_messages = {
+        **schema.error_messages,
+        "unknown": f"Unknown field; signature {signature.name!r} takes {names}.",
+    }
+    return schema
+
+
+class SchemaBook:
+    """The schemas of all loaded versions, each made once and dropped with its version."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._schemas: WeakKeyDictionary[Servable, dict[str, marshmallow.Schema]] = (
+            WeakKeyDictionary()
+        )
+
+    def schema(self, servable: Servable, signature: Signature) -> marshmallow.Schema:
+        """Return the schema of one of ``servable``'s signatures."""
+        schemas = self._schemas.setdefault(servable, {})
+        if signature.name not in schemas:
+            schemas[signature.name] = signature_schema(signature, limit=self._limit)
+        return schemas[signature.name]

@@ -1,0 +1,235 @@
+"""JSON values to tensors, checked in bulk against a field of the contract.
+
+Each check is one pass over all values in C; only when it fails are the offending places
+looked for. Values are checked before they are cast, so nothing is rounded, wrapped around or
+turned from a boolean into a number on the way.
+"""
+
+import base64
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.repository.contract import Field
+
+Index = tuple[int, ...]
+Array = npt.NDArray[Any]
+
+_SHORT = 60
+
+
+class TensorError(Exception):
+    """A value is not the tensor that its field takes.
+
+    Attributes:
+        problems: the message for each offending place, by its index into the value.
+    """
+
+    def __init__(self, problems: dict[Index, str]) -> None:
+        super().__init__("; ".join(problems.values()))
+        self.problems = problems
+
+
+def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
+    """Return ``value`` as the tensor that ``field`` describes.
+
+    Args:
+        field: what is expected.
+        value: numbers, strings, booleans or ``{"b64": ...}`` objects, in nested lists.
+        limit: the most problems to report.
+
+    Returns:
+        An array of the field's dtype and shape; strings are ``bytes`` in an object array.
+
+    Raises:
+        TensorError: the value is not that; it names up to ``limit`` places.
+    """
+    shape: tuple[int, ...] = ()
+    level = [value]
+    while not _holds_leaves(field, level, len(shape)):
+        size = _check_lists(_Level(field, level, shape, limit))
+        shape = (*shape, size)
+        level = list(chain.from_iterable(level))
+    return _leaves_to_array(_Level(field, level, shape, limit)).reshape(shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """All values at one depth of nested lists, in row-major order."""
+
+    field: Field
+    values: Sequence[Any]
+    shape: tuple[int, ...]
+    limit: int
+
+    def refusal(self, wrong: Iterable[Any], expected: str) -> TensorError:
+        """Return the error that names the values for which ``wrong`` is true."""
+        positions = islice((i for i, bad in enumerate(wrong) if bad), self.limit)
+        return TensorError(
+            {
+                tuple(map(int, np.unravel_index(i, self.shape))): (
+                    f"Expected {expected}, not {shorten(self.values[i])}."
+                )
+                for i in positions
+            }
+        )
+
+
+def _holds_leaves(field: Field, level: Sequence[Any], depth: int) -> bool:
+    if field.shape is not None:
+        return depth == len(field.shape)
+    # Of unknown rank: the first value tells how deep the lists go.
+    return not level or type(level[0]) is not list
+
+
+def _check_lists(level: _Level) -> int:
+    """Check that all values are lists of one length, the right one, and return it."""
+    values, shape = level.values, level.field.shape
+    fixed = None if shape is None else shape[len(level.shape)]
+    if fixed is not None:
+        expected = f"a list of {_count(fixed)}"
+    elif values and type(values[0]) is list and values[0]:
+        expected = f"a list of {_count(len(values[0]))}, as many as its neighbours have"
+    else:
+        expected = "a list of at least 1 value"
+    if any(type(value) is not list for value in values):
+        expected = expected.split(",")[0] if fixed is not None else "a list"
+        raise level.refusal((type(value) is not list for value in values), expected)
+    size = len(values[0]) if fixed is None and values else fixed or 0
+    wrong = [len(value) != size for value in values]
+    if any(wrong) or (size == 0 and fixed is None):
+        raise level.refusal(wrong if any(wrong) else [True], expected)
+    return size
+
+
+def _leaves_to_array(level: _Level) -> Array:
+    field, values = level.field, level.values
+    allowed = _leaf_types(field)
+    if not set(map(type, values)) <= allowed:
+        raise level.refusal((type(value) not in allowed for value in values), describe(field))
+    if field.dtype == "string":
+        return _strings_to_array(level)
+    if field.choices:
+        choices = {*field.choices, None} if field.nullable else set(field.choices)
+        if not choices.issuperset(values):
+            raise level.refusal((value not in choices for value in values), describe(field))
+    array = _numbers_to_array(level)
+    if field.minimum is not None or field.maximum is not None:
+        low = -math.inf if field.minimum is None else field.minimum
+        high = math.inf if field.maximum is None else field.maximum
+        # NaN stands for null here, and compares false with everything.
+        outside = (array < low) | (array > high)
+        if outside.any():
+            raise level.refusal(outside, describe(field))
+    return array
+
+
+def _leaf_types(field: Field) -> set[type]:
+    if field.dtype == "string":
+        return {str, dict}
+    if field.dtype == "bool":
+        return {bool}
+    types: set[type] = {int, float} if field.is_float else {int}
+    return types | {type(None)} if field.nullable else types
+
+
+def _numbers_to_array(level: _Level) -> Array:
+    field, values = level.field, level.values
+    if field.dtype == "bool":
+        return np.array(values, dtype=np.bool_)
+    array: Array
+    if field.is_float:
+        with np.errstate(over="ignore"):
+            array = np.array(values, dtype=np.float64).astype(field.numpy_type)
+        beyond: Iterable[Any] = np.isinf(array)
+    else:
+        bounds = np.iinfo(field.numpy_type)
+        # Python's own whole numbers have no bounds to wrap around.
+        beyond = [not bounds.min <= value <= bounds.max for value in values]
+        array = np.array([0] if any(beyond) else values, dtype=field.numpy_type)
+    if any(beyond):
+        raise level.refusal(beyond, describe(field))
+    return array
+
+
+def _strings_to_array(level: _Level) -> Array:
+    field = level.field
+    values = [_to_bytes(value) for value in level.values]
+    if None in values:
+        expected = f'{describe(field)} or {{"b64": "<base64>"}}'
+        raise level.refusal((value is None for value in values), expected)
+    if field.choices:
+        choices = {str(choice).encode() for choice in field.choices}
+        if not choices.issuperset(values):
+            raise level.refusal((value not in choices for value in values), describe(field))
+    if field.max_length is not None:
+        long = [len(value or b"") > field.max_length for value in values]
+        if any(long):
+            raise level.refusal(long, describe(field))
+    array = np.empty(len(values), dtype=np.object_)
+    array[:] = values
+    return array
+
+
+def _to_bytes(value: Any) -> bytes | None:
+    match value:
+        case str():
+            return value.encode()
+        case {"b64": str(text), **rest} if not rest:
+            try:
+                return base64.b64decode(text, validate=True)
+            except ValueError:
+                return None
+        case _:
+            return None
+
+
+def describe(field: Field) -> str:
+    """Say in words what one value of ``field`` must be."""
+    unit = f" {field.unit}" if field.unit else ""
+    null = " or null" if field.nullable else ""
+    if field.choices:
+        return f"one of {', '.join(map(repr, field.choices))}{null}"
+    if field.dtype == "string":
+        return "a string" + (f" of at most {field.max_length} bytes" if field.max_length else "")
+    if field.dtype == "bool":
+        return "true or false"
+    what = "a number" if field.is_float else "a whole number"
+    match field.minimum, field.maximum:
+        case None, None if field.is_float:
+            bounds = "" if field.dtype == "float64" else f" within {field.dtype}"
+        case None, None:
+            limits = np.iinfo(field.numpy_type)
+            bounds = f" from {limits.min} to {limits.max}"
+        case low, None:
+            bounds = f" of at least {low}"
+        case None, high:
+            bounds = f" of at most {high}"
+        case low, high:
+            bounds = f" from {low} to {high}"
+    return f"{what}{bounds}{unit}{null}"
+
+
+def shorten(value: Any) -> str:
+    """Return ``value`` as a short text for a message."""
+    match value:
+        case list():
+            return f"a list of {_count(len(value))}"
+        case dict():
+            return "an object"
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            text = repr(value)
+            return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
+
+
+def _count(number: int) -> str:
+    return f"{number} value" if number == 1 else f"{number} values"

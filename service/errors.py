@@ -1,0 +1,81 @@
+"""The service's one error type, and the one JSON body that every failure becomes."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+# The names are gRPC's where it has one, as TensorFlow Serving maps them to HTTP
+# (net_http's status map); HTTP's own where gRPC has none.
+CODES: Mapping[int, str] = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    409: "ABORTED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+class ServiceError(Exception):
+    """A failure that the client is told about.
+
+    Attributes:
+        status: the HTTP status.
+        message: one sentence for a person.
+        details: the messages by path (``instances[3].width``), where there are several.
+        headers: headers that the response must carry.
+    """
+
+    status = 500
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        details: Mapping[str, list[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status or self.status
+        self.details = details
+        self.headers = headers or {}
+
+    @property
+    def code(self) -> str:
+        """The error's machine-readable name."""
+        return CODES.get(self.status) or HTTPStatus(self.status).name
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body: ``error``, ``code`` and, where there are any, ``details``."""
+        body: dict[str, Any] = {"error": self.message, "code": self.code}
+        if self.details:
+            body["details"] = self.details
+        return body
+
+
+class InvalidRequestError(ServiceError):
+    """The request is not what the model or the protocol takes."""
+
+    status = 400
+
+
+class NotFoundError(ServiceError):
+    """There is no such thing here."""
+
+    status = 404
+
+
+class UnavailableError(ServiceError):
+    """It is known but cannot answer now; the client should come back."""
+
+    status = 503
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after_s)})

@@ -1,0 +1,72 @@
+"""gunicorn's configuration: what to run, and what happens in master and workers.
+
+gunicorn reads the plain names as its settings and calls the functions as its hooks.
+"""
+
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from service import metrics_files
+from service.banner import banner
+from service.logs import LOG_CONFIG
+from service.settings import SettingError, Settings
+
+try:
+    _settings = Settings.from_environ(os.environ)
+except SettingError as error:
+    sys.exit(f"understudy: {error}")
+
+# Before anything imports prometheus_client, which looks for the directory once.
+metrics_files.prepare(os.environ)
+
+wsgi_app = "service.app:create_app()"
+worker_class = "service.worker.Worker"
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+threads = _settings.threads
+graceful_timeout = _settings.drain_s
+# The control socket is a thread in the master and a file; there is no use for either here.
+control_socket_disable = True
+logconfig_dict = LOG_CONFIG
+# The heartbeat is a file's time; on a container's overlay file system writing it can block.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def on_starting(server: Any) -> None:
+    """Import TensorFlow in the master, so that workers share its memory and start quickly.
+
+    Importing is all that may happen there: after any TensorFlow operation a fork hangs.
+    """
+    importlib.import_module("service.runtime.servable")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the models in the worker, and let it take requests when they serve."""
+    lifecycle = worker.wsgi.extensions["lifecycle"]
+    lifecycle.start()
+    deadline = time.monotonic() + _settings.load_wait_s
+    while not lifecycle.wait_until_looked(timeout_s=0.1) and time.monotonic() < deadline:
+        # The master kills workers that do not show that they are alive.
+        worker.notify()
+    if worker.age == 1:
+        print(banner(lifecycle, _settings), flush=True)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """End the worker's lifecycle; a worker that failed to start has none."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions["lifecycle"].stop()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget the gauges of a worker that is gone, however it went."""
+    metrics_files.forget_worker(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Leave no files behind."""
+    metrics_files.remove(os.environ)

@@ -1,0 +1,1 @@
+"""What runs: loaded versions, and their way in and out of service."""

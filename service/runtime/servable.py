@@ -1,0 +1,270 @@
+"""One loaded version of a model. The only module of the service that imports TensorFlow."""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+# TensorFlow's C++ side reads this once, when it is imported; its start-up notices are no errors.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.json_format import MessageToDict
+
+from service.errors import InvalidRequestError, ServiceError
+from service.repository.card import Card, read_card
+from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature, disagreements
+from service.repository.errors import RepositoryError
+from service.repository.golden import (
+    Golden,
+    Tensors,
+    batch_of,
+    examples_by_signature,
+    mismatches,
+    read_golden,
+)
+
+# Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
+tf.get_logger().setLevel("ERROR")
+
+# A first run at a new batch size costs many times a later one, while buffers are laid out.
+_WARM_UP_ROWS = (1, 2, 8, 32)
+
+_Call = Callable[..., list[Any]]
+
+
+class LoadError(Exception):
+    """A version cannot serve; the message says why in a sentence."""
+
+
+class Servable:
+    """One version of a model, loaded and ready to be called from any thread.
+
+    Attributes:
+        model: the model's name.
+        version: the version's number.
+        card: the version's card, if it brings one.
+        golden: its golden examples, if it brings any.
+        contract: what it takes and gives, by signature; from the card, else from the graph.
+        signature_def: TensorFlow's own description of its signatures, as protobuf's JSON.
+    """
+
+    def __init__(self, model: str, version: int, directory: Path, *, cores: int) -> None:
+        """Load the SavedModel in ``directory``.
+
+        Args:
+            model: the model's name.
+            version: the version's number.
+            directory: the version's folder.
+            cores: how many cores one inference may use.
+
+        Raises:
+            LoadError: it is no SavedModel that can be served, or not the one its card describes.
+        """
+        self.model = model
+        self.version = version
+        try:
+            self.card: Card | None = read_card(directory)
+            self.golden: Golden | None = read_golden(directory)
+        except RepositoryError as error:
+            raise LoadError(str(error)) from error
+        # A session costs half of what calling a loaded signature costs (docs/performance.md).
+        self._session = tf.compat.v1.Session(
+            graph=tf.Graph(),
+            config=tf.compat.v1.ConfigProto(
+                intra_op_parallelism_threads=cores, inter_op_parallelism_threads=1
+            ),
+        )
+        try:
+            self._load(directory)
+        except BaseException:
+            self._session.close()
+            raise
+        self._leases = 0
+        self._retired = False
+        self._lock = threading.Lock()
+        self._on_close: Callable[[], None] = lambda: None
+
+    def _load(self, directory: Path) -> None:
+        try:
+            with self._session.graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.loader.load(
+                    self._session, [tf.saved_model.SERVING], str(directory)
+                )
+        except Exception as error:
+            raise LoadError(f"TensorFlow cannot load it: {_first_sentence(error)}") from error
+        derived = _derive_contract(meta_graph.signature_def)
+        if not derived:
+            raise LoadError("It has no signature with only numeric, boolean and string tensors.")
+        promised = self.card.contract if self.card else {}
+        problems = disagreements(promised, derived)
+        if problems:
+            raise LoadError(problems[0])
+        self.contract: Contract = {**derived, **promised}
+        self.signature_def: dict[str, Any] = {
+            name: MessageToDict(
+                meta_graph.signature_def[name],
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+            )
+            for name in derived
+        }
+        self._calls: Mapping[str, _Call] = {
+            name: self._session.make_callable(
+                [definition.outputs[field.name].name for field in self.contract[name].outputs],
+                [definition.inputs[field.name].name for field in self.contract[name].inputs],
+            )
+            for name, definition in meta_graph.signature_def.items()
+            if name in derived
+        }
+
+    def predict(self, signature: Signature, inputs: Tensors) -> Tensors:
+        """Run one batch.
+
+        Args:
+            signature: one of ``contract``'s.
+            inputs: an array for each of its inputs, of the input's dtype and shape.
+
+        Returns:
+            An array for each of its outputs, in the contract's order; strings are ``bytes``.
+
+        Raises:
+            InvalidRequestError: the graph itself refused the values.
+            ServiceError: the graph failed.
+        """
+        try:
+            values = self._calls[signature.name](*(inputs[f.name] for f in signature.inputs))
+        except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
+            message = f"The model refused the input: {_first_sentence(error)}"
+            raise InvalidRequestError(message) from error
+        except tf.errors.OpError as error:
+            raise ServiceError(f"The model failed: {_first_sentence(error)}") from error
+        return {f.name: np.asarray(v) for f, v in zip(signature.outputs, values, strict=True)}
+
+    def warm_up(self) -> None:
+        """Run each signature at several batch sizes, so that no client pays for a first run.
+
+        A signature without golden examples runs on placeholder values; that the graph refuses
+        those says nothing of the version.
+
+        Raises:
+            LoadError: a golden example cannot be run.
+        """
+        golden = self._golden_batches()
+        for signature in self.contract.values():
+            row = {name: tensor[:1] for name, tensor in golden.get(signature.name, {}).items()}
+            for rows in _WARM_UP_ROWS if signature.batched else (1,):
+                inputs = {
+                    f.name: np.repeat(row[f.name], rows, axis=0) if row else _placeholder(f, rows)
+                    for f in signature.inputs
+                }
+                try:
+                    self.predict(signature, inputs)
+                except ServiceError as error:
+                    if row:
+                        raise LoadError(error.message) from error
+                    break
+
+    def prove(self) -> None:
+        """Answer the golden examples.
+
+        Raises:
+            LoadError: an answer is not the golden one.
+        """
+        if self.golden is None:
+            return
+        for signature, examples in examples_by_signature(self.golden, self.contract):
+            try:
+                outputs = self.predict(signature, batch_of(signature, examples))
+            except (ServiceError, RepositoryError) as error:
+                raise LoadError(str(error)) from error
+            problems = mismatches(self.golden, examples, outputs)
+            if problems:
+                raise LoadError(problems[0])
+
+    def acquire(self) -> bool:
+        """Take a lease, which keeps the version loaded; ``False`` when it is already retired."""
+        with self._lock:
+            if self._retired:
+                return False
+            self._leases += 1
+            return True
+
+    def release(self) -> None:
+        """Give a lease back; the last one of a retired version unloads it."""
+        with self._lock:
+            self._leases -= 1
+            idle = self._retired and self._leases == 0
+        if idle:
+            self._close()
+
+    def retire(self, on_close: Callable[[], None]) -> None:
+        """Take no more leases; unload, and call ``on_close``, when the last one is given back."""
+        with self._lock:
+            self._retired = True
+            self._on_close = on_close
+            idle = self._leases == 0
+        if idle:
+            self._close()
+
+    def _close(self) -> None:
+        self._session.close()
+        self._on_close()
+
+    def _golden_batches(self) -> dict[str, Tensors]:
+        if self.golden is None:
+            return {}
+        try:
+            return {
+                signature.name: batch_of(signature, examples)
+                for signature, examples in examples_by_signature(self.golden, self.contract)
+            }
+        except RepositoryError as error:
+            raise LoadError(str(error)) from error
+
+
+def _derive_contract(definitions: Mapping[str, Any]) -> Contract:
+    """Describe the signatures whose tensors are all of dtypes that JSON can carry."""
+    contract = {}
+    for name, definition in sorted(definitions.items()):
+        try:
+            inputs, outputs = _fields(definition.inputs), _fields(definition.outputs)
+        except RepositoryError:
+            continue
+        contract[name] = Signature(name, inputs, outputs)
+    return contract
+
+
+def _fields(tensors: Mapping[str, Any]) -> tuple[Field, ...]:
+    return tuple(_field(name, info) for name, info in sorted(tensors.items()))
+
+
+def _field(name: str, info: Any) -> Field:
+    # Initialisers are listed as signatures too; what they "give" is an operation, of no dtype.
+    if info.WhichOneof("encoding") != "name" or not info.dtype:
+        raise RepositoryError(f"{name} is not a dense tensor.")
+    shape = None
+    if not info.tensor_shape.unknown_rank:
+        shape = tuple(None if d.size < 0 else int(d.size) for d in info.tensor_shape.dim)
+    return Field(name=name, dtype=tf.as_dtype(info.dtype).name, shape=shape)
+
+
+def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
+    shape = field.shape if field.shape is not None else (None,)
+    sizes = [1 if size is None else size for size in shape]
+    if field.has_batch:
+        sizes[0] = rows
+    filler = b"" if field.dtype == "string" else 0
+    return np.full(sizes, filler, dtype=NUMPY_TYPES[field.dtype])
+
+
+def _first_sentence(error: Exception) -> str:
+    """Return what TensorFlow says, without its traceback, node names and paths."""
+    message = getattr(error, "message", None) or str(error)
+    lines = message.strip().splitlines() or [type(error).__name__]
+    text = re.sub(r"\{\{.*?\}\}|\[\[.*?\]\]|\S*/\S*", "", lines[0])
+    text = " ".join(text.split())[:300].rstrip(" .:")
+    return f"{text}."

@@ -1,0 +1,134 @@
+"""Every setting of the service, once: its name, default, meaning and environment variable."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+class SettingError(Exception):
+    """An environment variable does not hold what its setting takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """The environment variable of a setting.
+
+    Attributes:
+        name: the variable's name.
+        help: what the setting means, for people.
+        least: the smallest number allowed.
+    """
+
+    name: str
+    help: str
+    least: float | None = None
+
+
+def usable_cores() -> int:
+    """Count the cores that this process may use, not those that the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The service's settings."""
+
+    models: Annotated[Path, Variable("MODELS", "folder of models to serve")] = Path("saved_models")
+    host: Annotated[str, Variable("HOST", "address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Variable("PORT", "port to listen on", least=0)] = 8501
+    workers: Annotated[
+        int, Variable("UNDERSTUDY_WORKERS", "worker processes; unset, one per core", least=1)
+    ] = field(default_factory=usable_cores)
+    threads: Annotated[
+        int, Variable("UNDERSTUDY_THREADS", "requests that one worker handles at a time", least=1)
+    ] = 16
+    poll_interval_s: Annotated[
+        float,
+        Variable("UNDERSTUDY_POLL_INTERVAL_S", "seconds between looks for new versions", least=0.1),
+    ] = 1.0
+    quiet_s: Annotated[
+        float,
+        Variable(
+            "UNDERSTUDY_QUIET_S",
+            "seconds that a version without a manifest must lie unchanged before it is loaded",
+            least=0,
+        ),
+    ] = 3.0
+    load_wait_s: Annotated[
+        float,
+        Variable(
+            "UNDERSTUDY_LOAD_WAIT_S",
+            "seconds that a starting worker may load models before it takes requests all the same",
+            least=0,
+        ),
+    ] = 60.0
+    max_body_bytes: Annotated[
+        int, Variable("UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1)
+    ] = 32 * 1024 * 1024
+    max_errors: Annotated[
+        int,
+        Variable("UNDERSTUDY_MAX_ERRORS", "most problems of one request that are listed", least=1),
+    ] = 20
+    drain_s: Annotated[
+        int,
+        Variable(
+            "UNDERSTUDY_DRAIN_S",
+            "seconds that running requests get when the service stops",
+            least=0,
+        ),
+    ] = 30
+    access_log: Annotated[
+        bool,
+        Variable("UNDERSTUDY_ACCESS_LOG", "log a line for every request, not for errors alone"),
+    ] = False
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings that ``environ`` holds; the others keep their defaults.
+
+        Raises:
+            SettingError: a variable's value is not of its setting's kind.
+        """
+        return cls(
+            **{
+                name: _parse(kind, variable, environ[variable.name])
+                for name, kind, variable in _variables(cls)
+                if environ.get(variable.name)
+            }
+        )
+
+    @classmethod
+    def table(cls) -> list[tuple[Variable, str]]:
+        """Return each setting's variable and its default as text, for people."""
+        defaults = {item.name: item.default for item in fields(cls)}
+        return [
+            (variable, "" if defaults[name] is MISSING else str(defaults[name]))
+            for name, _, variable in _variables(cls)
+        ]
+
+
+def _variables(cls: type) -> Iterator[tuple[str, type, Variable]]:
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        kind, variable = get_args(hint)
+        yield name, kind, variable
+
+
+def _parse(kind: type, variable: Variable, text: str) -> Any:
+    if kind is bool:
+        if text.lower() not in (*_TRUE, *_FALSE):
+            raise SettingError(f"{variable.name} must be true or false, not {text!r}.")
+        return text.lower() in _TRUE
+    try:
+        value = kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise SettingError(f"{variable.name} must be {what}, not {text!r}.") from None
+    # Written so that NaN, which is neither less nor more, is refused as well.
+    if variable.least is not None and not value >= variable.least:
+        raise SettingError(f"{variable.name} must be at least {variable.least}, not {text!r}.")
+    return value

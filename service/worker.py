@@ -1,0 +1,55 @@
+"""gunicorn's threaded worker, with the service's JSON where gunicorn answers by itself."""
+
+import socket
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+from gunicorn.util import write_nonblock
+from gunicorn.workers.gthread import ThreadWorker
+
+from service.errors import ServiceError
+
+_STATUSES: dict[type[Exception], tuple[int, str]] = {
+    LimitRequestLine: (414, "The request line is too long."),
+    LimitRequestHeaders: (431, "The request's headers are too large."),
+    ExpectationFailed: (417, "The Expect header asks for what this service does not do."),
+    UnsupportedTransferCoding: (501, "The Transfer-Encoding is not supported."),
+}
+
+
+class Worker(ThreadWorker):
+    """Answers what cannot be parsed as HTTP with the service's error body, not with HTML."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer a request that never reached the application, or made it fail outright."""
+        if not isinstance(exc, ParseException):
+            self.log.exception("A request failed outside the application.")
+        error = _error_of(exc)
+        body = orjson.dumps(error.body())
+        head = (
+            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
+            "Connection: close\r\n"
+            "Content-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            write_nonblock(client, head.encode("latin-1") + body)
+        except OSError:
+            self.log.debug("A client left before it was told of its error.")
+
+
+def _error_of(exc: Exception) -> ServiceError:
+    for kind, (status, message) in _STATUSES.items():
+        if isinstance(exc, kind):
+            return ServiceError(message, status=status)
+    if isinstance(exc, ParseException):
+        return ServiceError("The request is not well-formed HTTP.", status=400)
+    return ServiceError("The service failed; its log tells more.")
