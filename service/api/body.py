@@ -28,9 +28,7 @@ def json_body() -> bytes:
     except HTTPException:
         raise
     except Exception as error:
-        # Each WSGI server has its own exceptions for what a client sends wrongly. Where the next
-        # request would begin is unknown, so the connection cannot be kept.
+        # Each WSGI server has exceptions of its own for what a client sends wrongly.
         raise InvalidRequestError(
-            "The body is not well-formed: its chunks or its length are wrong.",
-            headers={"Connection": "close"},
+            "The body is not well-formed: its chunks or its length are wrong."
         ) from error

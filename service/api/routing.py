@@ -12,7 +12,7 @@ class ModelNameConverter(BaseConverter):
 class VersionConverter(BaseConverter):
     """A version's number in a path: a decimal of 64 bits."""
 
-    regex = r"\d+"
+    regex = "[0-9]+"
 
     def to_python(self, value: str) -> int:
         """Return the number."""

@@ -20,8 +20,8 @@ class PredictEnvelope(marshmallow.Schema):
         unknown = marshmallow.RAISE
 
     signature_name = fields.String(load_default=DEFAULT_SIGNATURE)
-    instances = fields.Raw()
-    inputs = fields.Raw()
+    instances = fields.Raw(allow_none=True)
+    inputs = fields.Raw(allow_none=True)
 
     @validates_schema
     def _check_one_of(self, data: dict[str, Any], **_: Any) -> None:
@@ -39,10 +39,10 @@ class TensorField(fields.Field[Array]):
     """
 
     def __init__(self, spec: Field, *, limit: int) -> None:
-        """Make the field for ``spec``; one that is nullable may also be left out."""
+        """Make the field for ``spec``."""
         expected = describe(spec)
         super().__init__(
-            required=not spec.nullable,
+            required=not spec.optional,
             error_messages={
                 "required": f"Missing; expected {expected}.",
                 "null": f"Expected {expected}, not null.",

@@ -99,6 +99,11 @@ class Field:
         return self.shape if self.shape is None else self.shape[1:]
 
     @property
+    def optional(self) -> bool:
+        """Whether an instance may leave it out, which then stands for ``null``."""
+        return self.nullable and self.instance_shape == ()
+
+    @property
     def has_batch(self) -> bool:
         """Whether the first dimension is free to hold any number of instances."""
         return self.shape is None or (len(self.shape) > 0 and self.shape[0] is None)

@@ -16,7 +16,7 @@ from service.repository.manifest import write_manifest
 # What can stand in a request's path before ":predict", and is no hidden folder.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # What TensorFlow Serving takes for a version: any decimal number of 64 bits.
-_VERSION_NAME = re.compile(r"\d{1,18}")
+_VERSION_NAME = re.compile(r"[0-9]{1,18}")
 _INCOMING = ".incoming-"
 # A staging folder younger than this may not have been locked by its owner yet.
 _SWEEP_AFTER_S = 60.0

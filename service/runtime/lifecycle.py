@@ -267,18 +267,10 @@ class Lifecycle:
             return
         try:
             servable = self._load(name, model, version, folder)
-        except LoadError as error:
+        except Exception as error:
             # Remembered as it looked before the attempt: a change during it is worth another.
             model.refused[version] = arrival
-            model.status[version] = VersionStatus(version, State.FAILED, str(error))
-            self._metrics.loads.labels(name, "failed").inc()
-            log(
-                logging.ERROR,
-                "A version was refused.",
-                model=name,
-                version=version,
-                reason=str(error),
-            )
+            self._refuse(name, model, version, error)
             return
         model.refused.pop(version, None)
         model.serving = replace(

@@ -183,7 +183,7 @@ def _key_problems(
             unknown = f"Unknown field; signature {signature.name!r} takes {names}."
             found = {f".{name}": [unknown] for name in sorted(row.keys() - fields.keys())}
             for name, field in fields.items():
-                if name not in row and not field.nullable:
+                if name not in row and not field.optional:
                     found[f".{name}"] = [f"Missing; expected {describe(field)}."]
             if found:
                 problems[i] = found
@@ -268,7 +268,7 @@ def _refusal(problems: Mapping[str, list[str]], limit: int) -> InvalidRequestErr
     path, messages = next(iter(shown.items()))
     sentence = messages[0] if not path else f"{path}: {messages[0]}"
     if len(problems) > 1:
-        sentence = f"{sentence} {len(problems) - 1} more in details."
+        sentence = f"{sentence} (The first of {len(problems)} problems.)"
     details = {key or "body": texts for key, texts in shown.items()}
     return InvalidRequestError(sentence, details=details)
 

@@ -1,0 +1,66 @@
+# Everything that a person does here, as `make <target>`; `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Each set of dependencies has a lock with hashes. Its stamp is newer than the lock once it is
+# installed, so that a second `make serve` touches no network.
+STAMP = $(VENV)/.installed-$(1)
+SOURCES := service training tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help serve train test lint format bench install-serve install-train install-dev lock clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+serve: install-serve ## Serve the models in saved_models/ (HOST, PORT, MODELS override)
+	@exec $(BIN)/gunicorn -c service/gunicorn.conf.py
+
+train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="--epochs 5"
+	@test -n "$(MODEL)" || { echo 'Say which model: make train MODEL=mpg'; exit 2; }
+	@$(BIN)/python -m training train $(MODEL) $(ARGS)
+
+test: install-dev ## Run all tests
+	$(BIN)/pytest $(ARGS)
+
+lint: install-dev ## Check style, formatting and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: install-dev ## Format the code
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: install-bench ## Measure the service against other servers
+	$(BIN)/python -m benchmarks $(ARGS)
+
+install-serve: $(call STAMP,serve) ## Install what serving needs
+install-train: $(call STAMP,train) ## Install what training needs
+install-dev: $(call STAMP,dev) ## Install what tests and checks need
+install-bench: $(call STAMP,bench) ## Install what the benchmarks need
+
+$(VENV)/.installed-%: requirements/%.lock | $(VENV)/pyvenv.cfg
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed; name one with PYTHON=...'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo 'Python cannot make environments here; on Debian: apt install python3-venv'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+lock: ## Resolve the dependencies again and write the locks (needs uv)
+	uv pip compile $(LOCK_OPTIONS) -o requirements/serve.lock pyproject.toml
+	for extra in train dev bench; do \
+		uv pip compile $(LOCK_OPTIONS) --extra $$extra -c requirements/serve.lock \
+			-o requirements/$$extra.lock pyproject.toml || exit 1; \
+	done
+
+LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-header --annotation-style line
+
+clean: ## Remove the environment and caches; models and runs stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

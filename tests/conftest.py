@@ -1,0 +1,23 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before TensorFlow is imported by any test: its start-up notices are no warnings of ours.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tester's own settings out of the tests."""
+    for name in list(os.environ):
+        if name.startswith("UNDERSTUDY_") or name in ("HOST", "PORT", "MODELS"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """The folder of the project."""
+    return Path(__file__).resolve().parent.parent

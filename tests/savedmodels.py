@@ -1,0 +1,180 @@
+"""Tiny SavedModels for tests: quick to make, quick to load, with answers known by heart."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from service.repository.card import Card, write_card
+from service.repository.contract import Contract, Field, Signature
+from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.store import Store
+
+
+class Affine(tf.Module):
+    """``y = x0 + 2 * x1 + bias + shift``, and the text it was given, in upper case.
+
+    A ``shift`` of NaN, which stands for null, is none.
+    """
+
+    def __init__(self, bias: float) -> None:
+        super().__init__()
+        self.weights = tf.Variable([[1.0], [2.0]])
+        self.bias = tf.Variable(bias)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 2], tf.float32, name="x"),
+            tf.TensorSpec([None], tf.string, name="text"),
+            tf.TensorSpec([None], tf.float32, name="shift"),
+        ]
+    )
+    def serve(self, x, text, shift):
+        known = tf.where(tf.math.is_nan(shift), 0.0, shift)
+        return {
+            "y": (x @ self.weights)[:, 0] + self.bias + known,
+            "loud": tf.strings.upper(text),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def only_y(self, x):
+        return {"y": (x @ self.weights)[:, 0] + self.bias}
+
+
+def save_affine(directory: Path, *, bias: float = 0.0) -> None:
+    """Write a SavedModel as plain ``tf.saved_model.save`` does: no card, no manifest."""
+    model = Affine(bias)
+    tf.saved_model.save(
+        model,
+        str(directory),
+        signatures={
+            "serving_default": model.serve.get_concrete_function(),
+            "only_y": model.only_y.get_concrete_function(),
+        },
+    )
+
+
+AFFINE_CONTRACT: Contract = {
+    "serving_default": Signature(
+        "serving_default",
+        inputs=(
+            Field(
+                name="x",
+                dtype="float32",
+                shape=(None, 2),
+                description="two numbers",
+                unit="m",
+                minimum=-100,
+                maximum=100,
+                example=[1.0, 2.0],
+            ),
+            Field(
+                name="text",
+                dtype="string",
+                shape=(None,),
+                choices=("quiet", "loud"),
+                example="quiet",
+            ),
+            Field(name="shift", dtype="float32", shape=(None,), nullable=True, example=0.0),
+        ),
+        outputs=(
+            Field(name="y", dtype="float32", shape=(None,)),
+            Field(name="loud", dtype="string", shape=(None,)),
+        ),
+    )
+}
+
+
+def affine_golden(bias: float) -> Golden:
+    """Return the golden examples of ``Affine(bias)``."""
+    return Golden(
+        [
+            GoldenExample(
+                "serving_default",
+                {"x": [1.0, 2.0], "text": "quiet", "shift": None},
+                {"y": 5.0 + bias, "loud": "QUIET"},
+                "plain",
+            ),
+            GoldenExample("only_y", {"x": [3.0, 4.0]}, {"y": 11.0 + bias}, "other signature"),
+        ]
+    )
+
+
+def fill_affine(directory: Path, *, bias: float = 0.0, golden: Golden | None = None) -> None:
+    """Write a whole version but for its manifest, which ``Store.publish`` adds."""
+    save_affine(directory, bias=bias)
+    write_card(
+        directory,
+        Card(
+            name="affine",
+            title="A weighted sum",
+            task="regression",
+            contract=AFFINE_CONTRACT,
+            created_at="2026-01-01T00:00:00+00:00",
+        ),
+    )
+    write_golden(directory, golden or affine_golden(bias))
+
+
+def publish_affine(root: Path, *, model: str = "affine", bias: float = 0.0) -> int:
+    """Publish a version of ``Affine`` as a trainer would, and return its number."""
+    return Store(root).publish(model, lambda directory: fill_affine(directory, bias=bias))
+
+
+class Shapes(tf.Module):
+    """Signatures of every kind that a foreign SavedModel may bring."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([], tf.int32, name="count"),
+            tf.TensorSpec([], tf.bool, name="twice"),
+        ]
+    )
+    def scalar(self, count, twice):
+        return {"result": tf.where(twice, 2 * count, count)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2, 3], tf.uint8, name="grid")])
+    def grid(self, grid):
+        return {"total": tf.reduce_sum(tf.cast(grid, tf.int64), axis=[1, 2])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string, name="words")])
+    def words(self, words):
+        return {
+            "joined": tf.strings.reduce_join(words, axis=1, separator=" "),
+            "raw_bytes": tf.strings.reduce_join(words, axis=1),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float64, name="anything")])
+    def any_shape(self, anything):
+        return {"sum": tf.reduce_sum(anything), "same": anything}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def logarithm(self, x):
+        return {"log": tf.math.log(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="png_bytes")])
+    def decode(self, png_bytes):
+        sizes = tf.map_fn(
+            lambda item: tf.shape(tf.io.decode_png(item))[0],
+            png_bytes,
+            fn_output_signature=tf.int32,
+        )
+        return {"height": sizes}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.complex64, name="z")])
+    def complex_only(self, z):
+        return {"magnitude": tf.abs(z)}
+
+
+SHAPES_SIGNATURES = ["scalar", "grid", "words", "any_shape", "logarithm", "decode", "complex_only"]
+
+
+def save_shapes(directory: Path) -> None:
+    """Write a foreign SavedModel with all signatures of ``Shapes`` and no default one."""
+    model = Shapes()
+    tf.saved_model.save(
+        model,
+        str(directory),
+        signatures={
+            name: getattr(model, name).get_concrete_function() for name in SHAPES_SIGNATURES
+        },
+    )

@@ -1,0 +1,202 @@
+"""What every route has in common, and the routes that are no predictions."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from service.logs import LOGGER
+from tests.savedmodels import publish_affine
+from tests.service.conftest import MakeApp
+
+STATUS = {"error_code": "OK", "error_message": ""}
+
+FAILURES = [
+    ("GET", "/", 404, "NOT_FOUND"),
+    ("GET", "/v1", 404, "NOT_FOUND"),
+    ("GET", "/v1/models/nope", 404, "NOT_FOUND"),
+    ("GET", "/v1/models/affine/versions/9", 404, "NOT_FOUND"),
+    ("GET", "/v1/models/affine/versions/one", 404, "NOT_FOUND"),
+    ("GET", f"/v1/models/affine/versions/{'9' * 30}", 404, "NOT_FOUND"),
+    ("GET", "/v1/models/affine/labels/nope", 404, "NOT_FOUND"),
+    ("GET", "/v1/models/nope/metadata", 404, "NOT_FOUND"),
+    ("POST", "/v1/models/nope:predict", 404, "NOT_FOUND"),
+    ("POST", "/v1/models/affine/versions/9:predict", 404, "NOT_FOUND"),
+    ("POST", "/v1/models/affine/labels/gone:predict", 404, "NOT_FOUND"),
+    ("POST", "/v1/models/affine:dream", 404, "NOT_FOUND"),
+    ("GET", "/v1/models/affine:predict", 405, "METHOD_NOT_ALLOWED"),
+    ("PUT", "/v1/models/affine:predict", 405, "METHOD_NOT_ALLOWED"),
+    ("POST", "/v1/models", 405, "METHOD_NOT_ALLOWED"),
+    ("POST", "/v1/models/affine", 405, "METHOD_NOT_ALLOWED"),
+    ("DELETE", "/livez", 405, "METHOD_NOT_ALLOWED"),
+    ("POST", "/readyz", 405, "METHOD_NOT_ALLOWED"),
+    ("PATCH", "/metrics", 405, "METHOD_NOT_ALLOWED"),
+    ("POST", "/v1/models/affine:predict", 400, "INVALID_ARGUMENT"),
+]
+
+
+def assert_error(response: Any, status: int, code: str) -> None:
+    """Check the one error body and its headers."""
+    assert response.status_code == status
+    assert response.content_type == "application/json"
+    body = json.loads(response.data)
+    assert body.keys() - {"details"} == {"error", "code"}
+    assert body["code"] == code
+    assert body["error"].endswith((".", ")"))
+    assert "Traceback" not in body["error"]
+    assert response.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "code"), FAILURES)
+def test_every_failure_has_the_one_body(
+    client: FlaskClient, method: str, path: str, status: int, code: str
+) -> None:
+    assert_error(client.open(path, method=method), status, code)
+
+
+def test_every_route_answers_a_wrong_method_with_the_one_body(client: FlaskClient) -> None:
+    """Whatever routes there are: none may fall back to HTML."""
+    for rule in client.application.url_map.iter_rules():
+        path = rule.rule.replace("<model:model>", "affine").replace("<version:version>", "1")
+        path = path.replace("<model:label>", "stable")
+        assert "<" not in path
+        response = client.open(path, method="TRACE")
+        assert_error(response, 405, "METHOD_NOT_ALLOWED")
+        assert set(response.headers["Allow"].split(", ")) == rule.methods
+
+
+def test_wrong_content_type(client: FlaskClient) -> None:
+    response = client.post("/v1/models/affine:predict", data=b"{}", content_type="text/html")
+    assert_error(response, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+def test_what_fails_unforeseen_tells_the_log_and_not_the_client(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(name: str) -> None:
+        raise RuntimeError("secret /path")
+
+    monkeypatch.setattr(client.application.extensions["lifecycle"], "require", explode)
+    with caplog.at_level(logging.ERROR, LOGGER):
+        response = client.post(
+            "/v1/models/affine:predict", json={}, headers={"X-Request-Id": "my-id"}
+        )
+    assert_error(response, 500, "INTERNAL")
+    assert b"secret" not in response.data
+    (record,) = caplog.records
+    assert record.fields["request_id"] == "my-id"
+    assert record.exc_info
+    assert "secret" in str(record.exc_info[1])
+
+
+def test_the_status_of_a_model_is_tensorflow_servings(client: FlaskClient) -> None:
+    assert client.get("/v1/models/affine").json == {
+        "model_version_status": [
+            {"version": "2", "state": "AVAILABLE", "status": STATUS},
+            {"version": "1", "state": "AVAILABLE", "status": STATUS},
+        ]
+    }
+    one = {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": STATUS}]}
+    assert client.get("/v1/models/affine/versions/1").json == one
+    assert client.get("/v1/models/affine/labels/stable").json == one
+
+
+def test_the_metadata_is_tensorflow_servings(client: FlaskClient) -> None:
+    body = client.get("/v1/models/affine/versions/1/metadata").json
+    assert body["model_spec"] == {"name": "affine", "signature_name": "", "version": "1"}
+    definition = body["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert definition["method_name"] == "tensorflow/serving/predict"
+    assert definition["inputs"]["x"] == {
+        "dtype": "DT_FLOAT",
+        "tensor_shape": {
+            "dim": [{"size": "-1", "name": ""}, {"size": "2", "name": ""}],
+            "unknown_rank": False,
+        },
+        "name": "serving_default_x:0",
+    }
+
+
+def test_the_list_tells_models_contracts_and_labels(client: FlaskClient) -> None:
+    affine, shapes = client.get("/v1/models").json["models"]
+    assert (affine["name"], affine["version"], affine["title"]) == ("affine", "2", "A weighted sum")
+    assert affine["labels"] == {"stable": 1}
+    assert affine["signatures"]["serving_default"]["inputs"][0]["unit"] == "m"
+    assert (shapes["name"], shapes["version"]) == ("shapes", "1")
+    assert "title" not in shapes
+
+
+def test_health(client: FlaskClient) -> None:
+    assert client.get("/livez").json == {"status": "live"}
+    assert client.get("/readyz").json == {"status": "ready"}
+
+
+def test_a_service_without_models_lives_but_is_not_ready(make_app: MakeApp) -> None:
+    client = make_app().test_client()
+    assert client.get("/livez").status_code == 200
+    response = client.get("/readyz")
+    assert_error(response, 503, "UNAVAILABLE")
+    assert response.headers["Retry-After"] == "1"
+    assert client.get("/v1/models").json == {"models": []}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("abc-123", True), ("a" * 128, True), ("a" * 129, False), ("two words", False), ("", False)],
+)
+def test_request_ids_are_kept_or_made(client: FlaskClient, given: str, kept: bool) -> None:
+    got = client.get("/livez", headers={"X-Request-Id": given}).headers["X-Request-Id"]
+    assert (got == given) is kept
+    assert got
+
+
+def test_metrics_count_by_model_version_and_status(make_app: MakeApp, affine_root: Any) -> None:
+    client = make_app().test_client()
+    row = {"x": [1, 2], "text": "quiet"}
+    client.post("/v1/models/affine:predict", json={"instances": [row, row]})
+    client.post("/v1/models/affine:predict", json={"instances": []})
+    client.post("/v1/models/invented:predict", json={})
+    lines = client.get("/metrics").text.splitlines()
+    for expected in (
+        'understudy_requests_total{model="affine",status="200",version="1"} 1.0',
+        'understudy_requests_total{model="affine",status="400",version="1"} 1.0',
+        'understudy_requests_total{model="",status="404",version=""} 1.0',
+        'understudy_predictions_total{model="affine",version="1"} 2.0',
+        'understudy_request_seconds_count{model="affine",version="1"} 2.0',
+        'understudy_phase_seconds_count{model="affine",phase="parse"} 2.0',
+        'understudy_phase_seconds_count{model="affine",phase="validate"} 1.0',
+        'understudy_phase_seconds_count{model="affine",phase="infer"} 1.0',
+        'understudy_phase_seconds_count{model="affine",phase="serialise"} 1.0',
+        'understudy_live_version{model="affine"} 1.0',
+        'understudy_loads_total{model="affine",result="ok"} 1.0',
+        "understudy_requests_in_flight 1.0",
+        "understudy_workers_ready 1.0",
+    ):
+        assert expected in lines
+    assert not any("invented" in line for line in lines)
+
+
+@pytest.fixture
+def affine_root(tmp_path: Any) -> None:
+
+    publish_affine(tmp_path / "models")
+
+
+def test_errors_are_logged_always_and_requests_when_asked(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    def logged(app: Flask, path: str) -> list[Any]:
+        caplog.clear()
+        with caplog.at_level(logging.INFO, LOGGER):
+            app.test_client().get(path)
+        return caplog.records
+
+    quiet, loud = make_app(), make_app(access_log=True)
+    assert logged(quiet, "/livez") == []
+    (record,) = logged(quiet, "/nowhere")
+    assert record.levelno == logging.WARNING
+    assert record.fields["status"] == 404
+    (record,) = logged(loud, "/livez")
+    assert record.fields.keys() >= {"request_id", "method", "path", "status", "milliseconds"}

@@ -1,0 +1,58 @@
+"""An application with models, in this process."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from service.app import create_app
+from service.runtime.lifecycle import Lifecycle
+from service.settings import Settings
+from tests.savedmodels import publish_affine, save_shapes
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Iterator[MakeApp]:
+    """Return a function that starts an application; its models are in ``tmp_path / "models"``."""
+    started: list[Lifecycle] = []
+
+    def make(**settings: object) -> Flask:
+        values = {
+            "models": tmp_path / "models",
+            "poll_interval_s": 0.1,
+            "quiet_s": 0.0,
+            "workers": 1,
+        }
+        app = create_app(Settings(**{**values, **settings}))
+        app.testing = False
+        lifecycle = app.extensions["lifecycle"]
+        lifecycle.start()
+        started.append(lifecycle)
+        assert lifecycle.wait_until_looked(60)
+        return app
+
+    yield make
+    for lifecycle in started:
+        lifecycle.stop()
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """A client of an application with ``affine`` (versions 1 and 2, from its card) and the foreign ``shapes``."""
+    root = tmp_path_factory.mktemp("models")
+    publish_affine(root, bias=0.0)
+    publish_affine(root, bias=1.0)
+    (root / "affine" / "policy.json").write_text(
+        '{"serve": {"latest": 2}, "labels": {"stable": 1, "gone": 9}}'
+    )
+    save_shapes(root / "shapes" / "1")
+    app = create_app(Settings(models=root, quiet_s=0.0, workers=1, max_body_bytes=100_000))
+    lifecycle = app.extensions["lifecycle"]
+    lifecycle.start()
+    assert lifecycle.wait_until_looked(60)
+    yield app.test_client()
+    lifecycle.stop()

@@ -1,0 +1,107 @@
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.repository.contract import (
+    Field,
+    Signature,
+    contract_from_json,
+    contract_to_json,
+    disagreements,
+)
+from service.repository.errors import RepositoryError
+
+X = Field(name="x", dtype="float32", shape=(None, 2))
+Y = Field(name="y", dtype="int64", shape=(None,))
+SIGNATURE = Signature("serving_default", (X,), (Y,))
+CONTRACT = {"serving_default": SIGNATURE}
+
+
+def test_json_and_back() -> None:
+    full = replace(
+        X,
+        description="d",
+        unit="m",
+        minimum=0,
+        maximum=2.5,
+        choices=(1, 2),
+        nullable=True,
+        example=[1, 2],
+    )
+    text = Field(name="t", dtype="string", shape=None, choices=("a",), max_length=3, example="a")
+    contract = {"a": Signature("a", (full, text), (Y,))}
+    assert contract_from_json(contract_to_json(contract)) == contract
+
+
+def field(**changes: Any) -> dict[str, Any]:
+    value = {"name": "x", "dtype": "float32", "shape": [None, 2]} | changes
+    return {"s": {"inputs": [value], "outputs": []}}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "contract: expected an object"),
+        ({}, "contract: expected an object"),
+        ({"s": []}, "contract.s: expected an object with inputs and outputs"),
+        ({"s": {"inputs": []}}, "contract.s: expected an object with inputs and outputs"),
+        ({"s": {"inputs": {}, "outputs": []}}, "contract.s.inputs: expected a list"),
+        ({"s": {"inputs": [], "outputs": [1]}}, r"contract.s.outputs\[0\]: expected an object"),
+        (field(dtype="complex64"), "dtype must be one of float16"),
+        (field(shape="2"), r"inputs\[0\].shape: '2' is not a list"),
+        (field(shape=[-1, 2]), r"shape: \[-1, 2\] is not a shape"),
+        (field(shape=[True]), r"shape: \[True\] is not a shape"),
+        (field(minimum="0"), "minimum: '0' is not a whole number or a number"),
+        (field(maximum=True), "maximum: True is not"),
+        (field(nullable=1), "nullable: 1 is not"),
+        (field(colour="red"), "unknown key 'colour'"),
+        (field(dtype="int32", nullable=True), "only a float can be nullable"),
+        (field(dtype="string", minimum=0), "a string has no minimum"),
+        (field(max_length=3), "a float32 has no max_length"),
+    ],
+)
+def test_what_is_no_contract_is_named(value: Any, reason: str) -> None:
+    with pytest.raises(RepositoryError, match=reason):
+        contract_from_json(value)
+
+
+def test_a_card_may_be_more_exact_than_the_graph() -> None:
+    loose = Signature(
+        "serving_default", (replace(X, shape=(None, None)),), (replace(Y, shape=None),)
+    )
+    assert disagreements(CONTRACT, {"serving_default": loose}) == []
+    assert disagreements(CONTRACT, CONTRACT) == []
+
+
+@pytest.mark.parametrize(
+    ("actual", "reason"),
+    [
+        ({}, "a signature 'serving_default' that the SavedModel lacks"),
+        ({"serving_default": replace(SIGNATURE, inputs=(replace(X, name="z"),))}, "inputs are x, "),
+        ({"serving_default": replace(SIGNATURE, outputs=())}, "outputs are y, .* are none"),
+        (
+            {"serving_default": replace(SIGNATURE, inputs=(replace(X, dtype="float64"),))},
+            r"'x' is float32 \[\?,2\], the SavedModel has float64 \[\?,2\]",
+        ),
+        (
+            {"serving_default": replace(SIGNATURE, inputs=(replace(X, shape=(None, 3)),))},
+            r"the SavedModel has float32 \[\?,3\]",
+        ),
+        (
+            {"serving_default": replace(SIGNATURE, inputs=(replace(X, shape=(None, 2, 1)),))},
+            r"the SavedModel has float32 \[\?,2,1\]",
+        ),
+    ],
+)
+def test_a_card_that_promises_what_the_graph_lacks(actual: Any, reason: str) -> None:
+    (problem,) = disagreements(CONTRACT, actual)
+    assert re.search(reason, problem)
+
+
+def test_batched_needs_a_free_first_dimension_everywhere() -> None:
+    assert SIGNATURE.batched
+    assert not replace(SIGNATURE, outputs=(replace(Y, shape=()),)).batched
+    assert not replace(SIGNATURE, inputs=(replace(X, shape=(1, 2)),)).batched
+    assert not replace(SIGNATURE, inputs=()).batched

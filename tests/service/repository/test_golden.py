@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.repository.contract import Field, Signature
+from service.repository.errors import RepositoryError
+from service.repository.golden import (
+    GOLDEN,
+    Golden,
+    GoldenExample,
+    batch_of,
+    examples_by_signature,
+    mismatches,
+    read_golden,
+    row_to_json,
+    write_golden,
+)
+
+SIGNATURE = Signature(
+    "s",
+    (
+        Field(name="x", dtype="float32", shape=(None, 2), nullable=True),
+        Field(name="t", dtype="string", shape=(None,)),
+    ),
+    (),
+)
+EXAMPLE = GoldenExample("s", {"x": [1, None], "t": "é"}, {"y": [1.0, 2.0], "label": "a"}, "why")
+BYTES = GoldenExample("s", {"x": [3, 4], "t": {"b64": "/w=="}}, {"y": [3.0, 4.0], "label": "b"})
+
+
+def test_json_and_back(tmp_path: Path) -> None:
+    golden = Golden([EXAMPLE, BYTES], absolute=0.5, relative=0.25)
+    write_golden(tmp_path, golden)
+    assert read_golden(tmp_path) == golden
+
+
+def test_none_when_there_is_no_file(tmp_path: Path) -> None:
+    assert read_golden(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"format": 2}', '{"format":1,"tolerance":{},"examples":[]}']
+)
+def test_what_is_no_such_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / GOLDEN).parent.mkdir()
+    (tmp_path / GOLDEN).write_text(text)
+    with pytest.raises(RepositoryError, match=r"golden\.json"):
+        read_golden(tmp_path)
+
+
+def test_batch_of_examples() -> None:
+    batch = batch_of(SIGNATURE, [EXAMPLE, BYTES])
+    np.testing.assert_array_equal(batch["x"], np.array([[1, np.nan], [3, 4]], np.float32))
+    assert batch["x"].dtype == np.float32
+    assert batch["t"].tolist() == ["é".encode(), b"\xff"]
+
+
+def test_an_example_that_does_not_fit_is_named() -> None:
+    with pytest.raises(RepositoryError, match="no valid 't'"):
+        batch_of(SIGNATURE, [GoldenExample("s", {"x": [1, 2]}, {})])
+    with pytest.raises(RepositoryError, match="calls signature 'other'"):
+        examples_by_signature(Golden([GoldenExample("other", {}, {})]), {"s": SIGNATURE})
+
+
+def test_mismatches_within_tolerance_and_beyond() -> None:
+    golden = Golden([EXAMPLE], absolute=0.01, relative=0.0)
+    near = {"y": np.array([[1.009, 2.0]]), "label": np.array([b"a"], object)}
+    assert mismatches(golden, [EXAMPLE], near) == []
+    for outputs, name in (
+        ({**near, "y": np.array([[1.02, 2.0]])}, "y"),
+        ({**near, "y": np.array([[1.0, np.nan]])}, "y"),
+        ({**near, "y": np.array([[1.0, 2.0, 3.0]])}, "y"),
+        ({**near, "label": np.array([b"b"], object)}, "label"),
+        ({"y": near["y"]}, "label"),
+    ):
+        (problem,) = mismatches(golden, [EXAMPLE], outputs)
+        assert f"(why) answers {name} = " in problem
+
+
+def test_a_row_as_json() -> None:
+    outputs = {"y": np.array([[1.5], [2.5]], np.float32), "label": np.array([b"a", b"b"], object)}
+    assert row_to_json(outputs, 1) == {"y": [2.5], "label": "b"}

@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.repository.errors import RepositoryError
+from service.repository.policy import POLICY, Policy, read_policy
+
+
+def test_without_a_file_the_latest_serves(tmp_path: Path) -> None:
+    assert read_policy(tmp_path) == Policy(latest=1)
+    assert Policy().select([3, 10, 1]) == [10]
+    assert Policy().select([]) == []
+
+
+@pytest.mark.parametrize(
+    ("serve", "available", "selected"),
+    [
+        ({"latest": 2}, [1, 2, 3], [2, 3]),
+        ({"latest": 9}, [1, 2], [1, 2]),
+        ({"versions": [1, 3]}, [1, 2, 3], [1, 3]),
+        ({"versions": [7]}, [1, 2], []),
+    ],
+)
+def test_serve_selects(tmp_path: Path, serve: Any, available: Any, selected: Any) -> None:
+    (tmp_path / POLICY).write_text(json.dumps({"serve": serve, "labels": {"stable": 1}}))
+    policy = read_policy(tmp_path)
+    assert policy.select(available) == selected
+    assert policy.labels == {"stable": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not JSON"),
+        ('{"serve": {"latest": NaN}}', "not JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"server": {}}', "unknown key 'server'"),
+        ('{"serve": {"latest": 0}}', "serve must be"),
+        ('{"serve": {"latest": true}}', "serve must be"),
+        ('{"serve": {"latest": 1, "versions": [1]}}', "serve must be"),
+        ('{"serve": {"versions": []}}', "serve must be"),
+        ('{"serve": {"versions": ["1"]}}', "serve must be"),
+        ('{"serve": "all"}', "serve must be"),
+        ('{"labels": {"two words": 1}}', "labels must map"),
+        ('{"labels": {"stable": "1"}}', "labels must map"),
+        ('{"labels": [1]}', "labels must map"),
+    ],
+)
+def test_anything_else_is_refused_with_a_reason(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / POLICY).write_text(text)
+    with pytest.raises(RepositoryError, match=reason):
+        read_policy(tmp_path)

@@ -1,0 +1,227 @@
+"""Versions in and out of service, on real files with real (tiny) SavedModels."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.errors import NotFoundError, UnavailableError
+from service.metrics import Metrics
+from service.repository.policy import POLICY
+from service.repository.store import Store
+from service.runtime.lifecycle import Lifecycle, State
+from service.runtime.servable import Servable
+from tests.savedmodels import publish_affine, save_affine
+
+MakeLifecycle = Callable[..., Lifecycle]
+
+
+@pytest.fixture
+def make_lifecycle(tmp_path: Path) -> Iterator[MakeLifecycle]:
+    started: list[Lifecycle] = []
+
+    def make(*, quiet_s: float = 0.0) -> Lifecycle:
+        lifecycle = Lifecycle(
+            Store(tmp_path),
+            partial(Servable, cores=1),
+            Metrics(),
+            poll_interval_s=0.05,
+            quiet_s=quiet_s,
+        )
+        lifecycle.start()
+        started.append(lifecycle)
+        assert lifecycle.wait_until_looked(60)
+        return lifecycle
+
+    yield make
+    for lifecycle in started:
+        lifecycle.stop()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for ``condition``; the bound is only there so that a failing test ends."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It did not come true."
+        time.sleep(0.02)
+
+
+def states(lifecycle: Lifecycle, model: str = "affine") -> dict[int, State]:
+    return {item.version: item.state for item in lifecycle.status(model)}
+
+
+def live(lifecycle: Lifecycle, model: str = "affine") -> int:
+    with lifecycle.lease(model) as servable:
+        return servable.version
+
+
+def answer(servable: Servable) -> float:
+    outputs = servable.predict(servable.contract["only_y"], {"x": np.ones((1, 2), np.float32)})
+    return float(outputs["y"][0])
+
+
+def test_the_latest_version_serves_from_the_start(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, bias=1.0)
+    lifecycle = make_lifecycle()
+    assert lifecycle.ready
+    assert states(lifecycle) == {2: State.AVAILABLE}
+    assert live(lifecycle) == 2
+
+
+def test_a_new_version_replaces_the_old_which_retires(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    lifecycle = make_lifecycle()
+    with lifecycle.lease("affine") as old:
+        publish_affine(tmp_path, bias=1.0)
+        eventually(lambda: live(lifecycle) == 2)
+        # The request that began with the old version ends with it.
+        assert answer(old) == 3.0
+        eventually(lambda: states(lifecycle)[1] is State.DRAINING)
+    eventually(lambda: states(lifecycle) == {1: State.END, 2: State.AVAILABLE})
+    with lifecycle.lease("affine") as new:
+        assert answer(new) == 4.0
+
+
+def test_a_new_model_appears(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
+    lifecycle = make_lifecycle()
+    assert not lifecycle.ready
+    publish_affine(tmp_path, model="late")
+    eventually(lambda: lifecycle.ready)
+    assert lifecycle.models() == ["late"]
+
+
+def test_a_bad_version_is_refused_and_the_old_one_stays(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    lifecycle = make_lifecycle()
+    shutil.copytree(tmp_path / "affine" / "1", tmp_path / "copy")
+    data = tmp_path / "copy" / "variables" / "variables.data-00000-of-00001"
+    good = data.read_bytes()
+    data.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    (tmp_path / "copy").rename(tmp_path / "affine" / "2")
+    eventually(lambda: states(lifecycle).get(2) is State.FAILED)
+    reason = lifecycle.status("affine")[0].reason
+    assert reason.startswith("variables/variables.data-00000-of-00001 does not have the content")
+    assert live(lifecycle) == 1
+
+    # Once its files change it is tried again.
+    (tmp_path / "affine" / "2" / "variables" / data.name).write_bytes(good)
+    eventually(lambda: live(lifecycle) == 2)
+
+
+def test_a_bad_version_is_tried_once_while_its_files_stay(tmp_path: Path) -> None:
+    publish_affine(tmp_path)
+    attempts = []
+
+    def fail(model: str, version: int, folder: Path) -> Servable:
+        attempts.append(version)
+        raise RuntimeError("unforeseen")
+
+    lifecycle = Lifecycle(Store(tmp_path), fail, Metrics(), poll_interval_s=0.01, quiet_s=0)
+    lifecycle.start()
+    assert lifecycle.wait_until_looked(20)
+    time.sleep(0.3)
+    lifecycle.stop()
+    assert attempts == [1]
+    (item,) = lifecycle.status("affine")
+    assert item.state is State.FAILED
+    assert "log tells more" in item.reason
+    assert not lifecycle.ready
+    with pytest.raises(UnavailableError, match="No version of model 'affine' serves yet"):
+        live(lifecycle)
+
+
+def test_a_version_whose_folder_vanishes_keeps_serving(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, bias=1.0)
+    lifecycle = make_lifecycle()
+    shutil.rmtree(tmp_path / "affine" / "2")
+    time.sleep(0.3)
+    assert live(lifecycle) == 2
+    shutil.rmtree(tmp_path / "affine")
+    time.sleep(0.3)
+    with lifecycle.lease("affine") as servable:
+        assert answer(servable) == 4.0
+
+
+def test_a_foreign_version_is_loaded_when_it_has_been_left_alone(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    save_affine(tmp_path / "foreign" / "1")
+    lifecycle = make_lifecycle(quiet_s=1.5)
+    (item,) = lifecycle.status("foreign")
+    assert item.state is State.DISCOVERED
+    assert "left alone" in item.reason
+    eventually(lambda: states(lifecycle, "foreign") == {1: State.AVAILABLE})
+
+
+def test_a_version_with_a_card_waits_for_its_manifest(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    manifest = tmp_path / "affine" / "1" / "manifest.json"
+    text = manifest.read_text()
+    manifest.unlink()
+    lifecycle = make_lifecycle()
+    time.sleep(0.2)
+    (item,) = lifecycle.status("affine")
+    assert (item.state, item.reason.split(",")[0]) == (
+        State.DISCOVERED,
+        "It waits for manifest.json",
+    )
+    manifest.write_text(text)
+    eventually(lambda: states(lifecycle) == {1: State.AVAILABLE})
+
+
+def test_policies_choose_versions_and_labels(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
+    for bias in (0.0, 1.0, 2.0):
+        publish_affine(tmp_path, bias=bias)
+    lifecycle = make_lifecycle()
+
+    def set_policy(policy: object) -> None:
+        (tmp_path / "affine" / POLICY).write_text(json.dumps(policy))
+
+    set_policy({"serve": {"versions": [1, 2]}, "labels": {"stable": 1, "canary": 2, "lost": 3}})
+    eventually(lambda: states(lifecycle) == {1: State.AVAILABLE, 2: State.AVAILABLE, 3: State.END})
+    assert live(lifecycle) == 2
+    assert lifecycle.labels("affine") == {"stable": 1, "canary": 2}
+    with lifecycle.lease("affine", label="stable") as servable:
+        assert servable.version == 1
+    with pytest.raises(NotFoundError, match=r"no label 'lost'; its labels: canary, stable\."):
+        lifecycle.lease("affine", label="lost").__enter__()
+
+    (tmp_path / "affine" / POLICY).write_text("nonsense")
+    eventually(lambda: lifecycle.policy_problem("affine") != "")
+    assert live(lifecycle) == 2
+
+    set_policy({"serve": {"versions": [9]}})
+    eventually(lambda: lifecycle.policy_problem("affine") == "")
+    time.sleep(0.2)
+    assert live(lifecycle) == 2
+
+    set_policy({"serve": {"latest": 1}})
+    eventually(lambda: states(lifecycle)[3] is State.AVAILABLE and live(lifecycle) == 3)
+
+
+def test_what_is_not_there_is_said(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
+    publish_affine(tmp_path)
+    lifecycle = make_lifecycle()
+    with pytest.raises(NotFoundError, match=r"There is no model 'x'; there are: affine\."):
+        lifecycle.require("x")
+    with pytest.raises(
+        NotFoundError, match=r"Version 7 of model 'affine' does not serve; these do: 1\."
+    ):
+        lifecycle.lease("affine", version=7).__enter__()

@@ -1,0 +1,146 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.errors import InvalidRequestError
+from service.repository.card import CARD
+from service.repository.contract import DEFAULT_SIGNATURE
+from service.repository.golden import Golden, GoldenExample, write_golden
+from service.runtime.servable import LoadError, Servable
+from tests.savedmodels import fill_affine, save_affine, save_shapes
+
+
+def load(directory: Path) -> Servable:
+    return Servable("m", 1, directory, cores=1)
+
+
+@pytest.fixture(scope="module")
+def affine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("affine") / "1"
+    fill_affine(directory, bias=1.0)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Servable:
+    directory = tmp_path_factory.mktemp("shapes") / "1"
+    save_shapes(directory)
+    return load(directory)
+
+
+def test_predicts_rows_in_the_order_of_the_contract(affine: Path) -> None:
+    servable = load(affine)
+    outputs = servable.predict(
+        servable.contract[DEFAULT_SIGNATURE],
+        {
+            "x": np.array([[1, 2], [3, 4]], np.float32),
+            "text": np.array([b"a", "é".encode()], object),
+            "shift": np.array([0, np.nan], np.float32),
+        },
+    )
+    assert list(outputs) == ["y", "loud"]
+    np.testing.assert_allclose(outputs["y"], [6, 12])
+    assert outputs["loud"].tolist() == [b"A", "é".encode()]
+
+
+def test_the_card_describes_and_the_graph_completes(affine: Path) -> None:
+    servable = load(affine)
+    assert servable.contract[DEFAULT_SIGNATURE].input("x").maximum == 100
+    assert [field.name for field in servable.contract["only_y"].inputs] == ["x"]
+    assert set(servable.signature_def) == {DEFAULT_SIGNATURE, "only_y"}
+
+
+def test_warms_up_and_proves_itself(affine: Path) -> None:
+    servable = load(affine)
+    servable.warm_up()
+    servable.prove()
+
+
+def test_a_wrong_golden_answer_is_refused(affine: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "1"
+    shutil.copytree(affine, directory)
+    wrong = GoldenExample("only_y", {"x": [1, 2]}, {"y": 7.0}, "wrong")
+    write_golden(directory, Golden([wrong]))
+    with pytest.raises(LoadError, match=r"\(wrong\) answers y = 6\.0, expected 7\.0"):
+        load(directory).prove()
+
+
+def test_a_golden_example_that_cannot_run_is_refused(affine: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "1"
+    shutil.copytree(affine, directory)
+    write_golden(directory, Golden([GoldenExample("only_y", {"x": "no"}, {})]))
+    with pytest.raises(LoadError, match="no valid 'x'"):
+        load(directory).warm_up()
+
+
+def test_a_foreign_model_is_described_by_its_signatures(shapes: Servable) -> None:
+    assert shapes.card is None
+    assert "complex_only" not in shapes.contract
+    assert shapes.contract["grid"].inputs[0].shape == (None, 2, 3)
+    assert shapes.contract["any_shape"].inputs[0].shape is None
+    assert shapes.contract["scalar"].inputs[0].shape == ()
+    assert not shapes.contract["scalar"].batched
+    shapes.warm_up()
+    shapes.prove()
+
+
+def test_what_the_graph_refuses_is_the_clients_error(shapes: Servable) -> None:
+    with pytest.raises(InvalidRequestError, match="The model refused the input") as caught:
+        shapes.predict(shapes.contract["decode"], {"png_bytes": np.array([b"no image"], object)})
+    assert "/" not in caught.value.message
+    assert "{{" not in caught.value.message
+
+
+def test_the_last_lease_unloads(affine: Path) -> None:
+    servable = load(affine)
+    ended: list[str] = []
+    assert servable.acquire()
+    servable.retire(lambda: ended.append("end"))
+    assert not servable.acquire()
+    assert ended == []
+    servable.predict(servable.contract["only_y"], {"x": np.zeros((1, 2), np.float32)})
+    servable.release()
+    assert ended == ["end"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda d: (d / "saved_model.pb").write_bytes(b"junk"), "TensorFlow cannot load it"),
+        (lambda d: shutil.rmtree(d / "variables"), "TensorFlow cannot load it"),
+        (lambda d: (d / CARD).write_text("{"), "card.json is not JSON"),
+    ],
+)
+def test_what_cannot_be_loaded_says_why(affine: Path, tmp_path: Path, spoil, reason: str) -> None:
+    directory = tmp_path / "1"
+    shutil.copytree(affine, directory)
+    spoil(directory)
+    with pytest.raises(LoadError, match=reason) as caught:
+        load(directory)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_card_of_another_model_is_refused(affine: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "1"
+    save_shapes(directory)
+    (directory / CARD).parent.mkdir()
+    shutil.copy(affine / CARD, directory / CARD)
+    with pytest.raises(LoadError, match="'serving_default' that the SavedModel lacks"):
+        load(directory)
+
+
+def test_a_model_without_usable_signatures_is_refused(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
+    with pytest.raises(LoadError, match="no signature with only numeric"):
+        load(tmp_path / "1")
+
+
+def test_plain_save_loads(tmp_path: Path) -> None:
+    save_affine(tmp_path / "1", bias=2.0)
+    servable = load(tmp_path / "1")
+    outputs = servable.predict(servable.contract["only_y"], {"x": np.ones((1, 2), np.float32)})
+    np.testing.assert_allclose(outputs["y"], [5])

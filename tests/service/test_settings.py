@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from service.settings import SettingError, Settings, usable_cores
+
+
+def test_defaults() -> None:
+    settings = Settings.from_environ({})
+    assert (settings.host, settings.port, settings.models) == (
+        "127.0.0.1",
+        8501,
+        Path("saved_models"),
+    )
+    assert settings.workers == usable_cores()
+    assert settings.access_log is False
+
+
+def test_the_environment_overrides_and_empty_means_unset() -> None:
+    settings = Settings.from_environ(
+        {"PORT": "9000", "MODELS": "/m", "UNDERSTUDY_ACCESS_LOG": "Yes", "HOST": "", "OTHER": "x"}
+    )
+    assert (settings.port, settings.models, settings.access_log) == (9000, Path("/m"), True)
+    assert settings.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "reason"),
+    [
+        ("PORT", "http", "PORT must be a whole number, not 'http'."),
+        ("PORT", "-1", "PORT must be at least 0, not '-1'."),
+        ("UNDERSTUDY_POLL_INTERVAL_S", "nan", "must be at least 0.1, not 'nan'."),
+        ("UNDERSTUDY_QUIET_S", "soon", "must be a number, not 'soon'."),
+        ("UNDERSTUDY_ACCESS_LOG", "maybe", "must be true or false, not 'maybe'."),
+    ],
+)
+def test_what_is_no_value_is_named(variable: str, text: str, reason: str) -> None:
+    with pytest.raises(SettingError, match=reason):
+        Settings.from_environ({variable: text})
+
+
+def test_every_setting_is_in_the_readme(repository_root: Path) -> None:
+    readme = (repository_root / "README.md").read_text()
+    for variable, default in Settings.table():
+        row = next(
+            line for line in readme.splitlines() if line.startswith(f"| `{variable.name}` |")
+        )
+        assert variable.help in row
+        assert not default or f"`{default}`" in row
