@@ -1,0 +1,133 @@
+"""The command: ``python -m benchmarks``."""
+
+import argparse
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+
+import benchmarks
+from benchmarks import document, machine
+from benchmarks.cases import all_case_names, build_cases
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.errors import BenchmarkError
+from benchmarks.load import require_wrk
+from benchmarks.models import assemble, golden_of
+from benchmarks.process import ROOT
+from benchmarks.rounds import Plan, Run
+from benchmarks.table import Circumstances, render
+from service.settings import usable_cores
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return the process's exit status, 1 when anything failed."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.list:
+        print(*all_case_names(), sep="\n")
+        return 0
+    wrk = require_wrk()
+    if options.write:
+        document.check(options.write)
+    started = datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="understudy-bench-") as folder:
+        models, scratch = Path(folder, "models"), Path(folder, "scratch")
+        scratch.mkdir()
+        golden = {name: golden_of(models, name) for name in assemble(options.models, models)}
+        cases = build_cases(golden, _matching(all_case_names(), options.cases))
+        if not cases:
+            raise BenchmarkError("None of the cases has a model to be asked.")
+        contestants = [CONTESTANTS[name] for name in _matching(CONTESTANTS, options.servers)]
+        plan = Plan(
+            cases=cases,
+            contestants=contestants,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            workers=options.workers,
+            models=models,
+            scratch=scratch,
+        )
+        results = Run(plan, _say)()
+    circumstances = Circumstances(
+        command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        date=f"{started:%Y-%m-%d %H:%M} UTC",
+        machine=machine.machine(),
+        versions=machine.versions(wrk),
+        commit=machine.commit(),
+        how=(
+            f"Rounds: {plan.rounds}; seconds a measurement: {plan.seconds}; "
+            f"worker processes of each server: {plan.workers}"
+        ),
+    )
+    report = render(results, cases, contestants, circumstances)
+    print(report)
+    if options.write:
+        document.write(options.write, report)
+    return 1 if results.failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=benchmarks.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--cases", nargs="+", default=["*"], metavar="NAME", help="cases to run, wildcards allowed"
+    )
+    parser.add_argument(
+        "--servers", nargs="+", default=["*"], metavar="NAME", help=f"of {', '.join(CONTESTANTS)}"
+    )
+    parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument("--rounds", type=_positive, default=3, help="turns of each server")
+    parser.add_argument("--seconds", type=_positive, default=3, help="length of a measurement")
+    parser.add_argument(
+        "--workers", type=_positive, default=usable_cores(), help="worker processes of each server"
+    )
+    parser.add_argument(
+        "--models", type=Path, default=ROOT / "saved_models", help="folder of the models to serve"
+    )
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="document to put the report into"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _matching(names: Collection[str], patterns: Sequence[str]) -> list[str]:
+    """Return the names that match any pattern, in their own order.
+
+    Raises:
+        BenchmarkError: a pattern matches nothing, so it is a mistake.
+    """
+    for pattern in patterns:
+        if not any(fnmatch(name, pattern) for name in names):
+            raise BenchmarkError(f"{pattern!r} is none of {', '.join(names)}.")
+    return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def _say(line: str) -> None:
+    print(f"[{datetime.now(UTC):%H:%M:%S}] {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    # A run that is ended by its caller must not leave servers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())

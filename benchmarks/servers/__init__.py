@@ -1,0 +1,1 @@
+"""The servers that Understudy is compared with; each is a WSGI or ASGI application of its own."""
