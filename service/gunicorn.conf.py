@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from service import metrics_files
-from service.banner import banner
 from service.logs import LOG_CONFIG
 from service.settings import SettingError, Settings
 
@@ -20,7 +19,8 @@ try:
 except SettingError as error:
     sys.exit(f"understudy: {error}")
 
-# Before anything imports prometheus_client, which looks for the directory once.
+# Before anything imports prometheus_client, which looks for the directory once; so what leads
+# to it is imported further down, inside the hooks.
 metrics_files.prepare(os.environ)
 
 wsgi_app = "service.app:create_app()"
@@ -53,6 +53,8 @@ def post_worker_init(worker: Any) -> None:
         # The master kills workers that do not show that they are alive.
         worker.notify()
     if worker.age == 1:
+        from service.banner import banner
+
         print(banner(lifecycle, _settings), flush=True)
 
 

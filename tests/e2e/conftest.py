@@ -1,0 +1,109 @@
+"""The real service: gunicorn, its workers, a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+# Generous, for a machine that does other things as well; nothing is measured by it.
+_START_S = 120
+
+
+@dataclass
+class Service:
+    """A running service and what it has written so far."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    output: Path
+    errors: Path
+
+    def post(self, path: str, body: Any, **options: Any) -> requests.Response:
+        """Send ``body`` as JSON over a connection of its own."""
+        return requests.post(f"{self.url}{path}", json=body, timeout=60, **options)
+
+    def get(self, path: str) -> requests.Response:
+        """Ask over a connection of its own."""
+        return requests.get(f"{self.url}{path}", timeout=60)
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def stop(self) -> int:
+        """End the service as an operator does, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for ``condition``; the bound is only there so that a failing test ends."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It did not come true."
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+StartService = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def start_service(
+    tmp_path_factory: pytest.TempPathFactory, repository_root: Path
+) -> Iterator[StartService]:
+    """Return a function that starts a service on a folder of models and waits for it."""
+    started: list[Service] = []
+
+    def start(models: Path, *, wait_for: str = "/readyz", **environment: str) -> Service:
+        port = free_port()
+        logs = tmp_path_factory.mktemp("logs")
+        with (logs / "out").open("wb") as out, (logs / "err").open("wb") as err:
+            process = subprocess.Popen(
+                [Path(sys.executable).with_name("gunicorn"), "-c", "service/gunicorn.conf.py"],
+                cwd=repository_root,
+                stdout=out,
+                stderr=err,
+                env={
+                    **os.environ,
+                    "MODELS": str(models),
+                    "PORT": str(port),
+                    "UNDERSTUDY_WORKERS": "2",
+                    "UNDERSTUDY_POLL_INTERVAL_S": "0.2",
+                    "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
+                    **environment,
+                },
+            )
+        service = Service(f"http://127.0.0.1:{port}", process, logs / "out", logs / "err")
+        started.append(service)
+
+        def answers() -> bool:
+            assert process.poll() is None, service.errors.read_text()[-3000:]
+            try:
+                return service.get(wait_for).ok
+            except requests.ConnectionError:
+                return False
+
+        eventually(answers, _START_S)
+        return service
+
+    yield start
+    for service in started:
+        if service.process.poll() is None:
+            service.stop()

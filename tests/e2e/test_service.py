@@ -1,0 +1,184 @@
+"""What only real processes can show: workers, their deaths, swaps and signals."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import threading
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.e2e.conftest import Service, StartService, eventually
+from tests.savedmodels import publish_affine
+
+ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
+
+
+def sample(service: Service, line: str) -> float:
+    """Return the value of one line of the metrics; 0 when it is not there."""
+    found = re.search(rf"^{re.escape(line)} (\S+)$", service.get("/metrics").text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    publish_affine(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def service(start_service: StartService, models: Path) -> Service:
+    return start_service(models)
+
+
+def test_it_says_how_to_call_it(service: Service) -> None:
+    eventually(lambda: "Try:" in service.output.read_text())
+    text = service.output.read_text()
+    assert text.count("Understudy serves on") == 1
+    assert f"{service.url}/v1/models/affine:predict" in text
+
+
+def test_counters_survive_a_worker_and_gauges_are_right(service: Service) -> None:
+    ok = 'understudy_requests_total{model="affine",status="200",version="1"}'
+    before = sample(service, ok)
+    for _ in range(20):
+        assert service.post("/v1/models/affine:predict", ONLY_Y).ok
+    assert sample(service, ok) == before + 20
+    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+
+    victim, *_ = service.workers()
+    # A process that is killed cannot tidy up; the master must.
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
+    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+    assert sample(service, ok) == before + 20
+    assert sample(service, "understudy_requests_in_flight") == 1
+    assert sample(service, 'understudy_live_version{model="affine"}') == 1
+    for _ in range(5):
+        assert service.post("/v1/models/affine:predict", ONLY_Y).ok
+    assert sample(service, ok) == before + 25
+
+
+def test_a_restart_starts_from_nothing_and_leaves_nothing(
+    start_service: StartService, models: Path, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    for _ in range(2):
+        service = start_service(models, TMPDIR=str(temporary))
+        assert sample(service, 'understudy_predictions_total{model="affine",version="1"}') == 0
+        service.post("/v1/models/affine:predict", ONLY_Y)
+        assert sample(service, 'understudy_predictions_total{model="affine",version="1"}') == 1
+        assert service.stop() == 0
+        assert list(temporary.iterdir()) == []
+
+
+def test_what_is_no_http_gets_the_one_error_body(service: Service) -> None:
+    address = urlsplit(service.url)
+    for data, status in (
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", 400),
+        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Y: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+        (
+            b"POST /v1/models/affine:predict HTTP/1.1\r\nHost: x\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            400,
+        ),
+    ):
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            connection.sendall(data)
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            assert response.status == status, data[:40]
+            assert response.headers["Content-Type"] == "application/json"
+            assert b'"error"' in response.read()
+    assert service.post("/v1/models/affine:predict", ONLY_Y).ok
+
+
+def test_a_client_that_leaves_early_hurts_nobody(service: Service) -> None:
+    address = urlsplit(service.url)
+    for _ in range(5):
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(
+                b"POST /v1/models/affine:predict HTTP/1.1\r\nHost: x\r\n"
+                b"Content-Length: 1000\r\n\r\n{"
+            )
+    assert service.post("/v1/models/affine:predict", ONLY_Y).ok
+    assert len(service.workers()) == 2
+
+
+def test_the_master_runs_no_tensorflow_operation(service: Service) -> None:
+    """A runtime in the master would have started its threads there, and forks would hang."""
+    names = [
+        (task / "comm").read_text().strip()
+        for task in Path(f"/proc/{service.process.pid}/task").iterdir()
+    ]
+    assert not [name for name in names if name.startswith("tf_")], names
+
+
+def test_sigterm_lets_running_requests_finish(start_service: StartService, models: Path) -> None:
+    service = start_service(models, UNDERSTUDY_WORKERS="1")
+    address = urlsplit(service.url)
+    body = b'{"signature_name": "only_y", "instances": [[1, 2]]}'
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+        head = f"POST /v1/models/affine:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body[:10])
+        eventually(lambda: sample(service, "understudy_requests_in_flight") == 2)
+        service.process.send_signal(signal.SIGTERM)
+        threading.Event().wait(0.5)
+        connection.sendall(body[10:])
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert response.status == 200
+        assert response.read() == b'{"predictions":[5.0]}'
+    assert service.process.wait(60) == 0
+
+
+def test_a_setting_that_is_wrong_stops_the_start_with_one_sentence(
+    start_service: StartService, models: Path
+) -> None:
+    with pytest.raises(
+        AssertionError, match="understudy: UNDERSTUDY_THREADS must be a whole number"
+    ):
+        start_service(models, UNDERSTUDY_THREADS="many")
+
+
+def test_a_new_version_takes_over_without_a_failed_request(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    publish_affine(tmp_path)
+    service = start_service(tmp_path)
+    stop = threading.Event()
+    seen: list[Counter[tuple[str, float]]] = []
+
+    def ask() -> None:
+        counts: Counter[tuple[str, float]] = Counter()
+        seen.append(counts)
+        with requests.Session() as session:
+            while not stop.is_set():
+                response = session.post(
+                    f"{service.url}/v1/models/affine:predict", json=ONLY_Y, timeout=60
+                )
+                assert response.status_code == 200, response.text
+                version = response.headers["X-Model-Version"]
+                counts[version, response.json()["predictions"][0]] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        publish_affine(tmp_path, bias=1.0)
+        eventually(lambda: all(counts[("2", 6.0)] > 5 for counts in seen))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    # Each answer was wholly one version's.
+    assert set(sum(seen, Counter())) == {("1", 5.0), ("2", 6.0)}
