@@ -1,0 +1,109 @@
+"""Dockerfile, .dockerignore and docker-compose.yml agree with the project and with each other."""
+
+import fnmatch
+import re
+
+import pytest
+
+from service.settings import Settings
+
+# Where the image itself says where models, workers' files and the port are.
+_FIXED = {"MODELS", "HOST", "PORT"}
+
+
+def _stages(dockerfile):
+    return dict(re.findall(r"^FROM \S+ AS (\S+)$([\s\S]*?)(?=^FROM |\Z)", dockerfile, re.MULTILINE))
+
+
+def _service(compose, name):
+    return re.search(rf"^  {name}:\n((?:    .*\n|\s*\n)+)", compose, re.MULTILINE)[1]
+
+
+def test_the_service_is_what_is_built_unless_a_target_is_named(dockerfile):
+    assert list(_stages(dockerfile))[-1] == "serving"
+
+
+@pytest.mark.parametrize("stage", ["serving", "trainer"])
+def test_images_run_as_a_numbered_user_who_is_not_root(dockerfile, stage):
+    # A number, since Kubernetes cannot tell whether a name is root.
+    assert re.findall(r"^USER (.*)", _stages(dockerfile)[stage], re.MULTILINE) == ["10001:10001"]
+
+
+def test_every_installation_checks_hashes(dockerfile):
+    installations = re.findall(r" pip [^&]*install [^&]*", dockerfile)
+    assert len(installations) == 2
+    assert all("--require-hashes" in each for each in installations)
+
+
+def test_commands_are_started_without_a_shell(dockerfile):
+    assert re.findall(r"^(?:CMD|ENTRYPOINT) (.)", dockerfile, re.MULTILINE) == ["["] * 3
+
+
+def test_what_the_dockerfile_copies_exists_and_is_not_ignored(dockerfile, root):
+    patterns = (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    let_in = [line.removeprefix("!").rstrip("/") for line in patterns if line.startswith("!")]
+    copies = re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile, re.MULTILINE)
+    sources = {source.rstrip("/") for copy in copies for source in copy.split()}
+    sources |= set(re.findall(r"type=bind,source=([^,\s]+)", dockerfile))
+
+    assert patterns[[line[:1] for line in patterns].index("*")] == "*"
+    for source in sources:
+        assert (root / source).exists(), source
+        assert any(source == entry or source.startswith(f"{entry}/") for entry in let_in), source
+    for entry in let_in:
+        assert any(fnmatch.fnmatch(source, f"{entry}*") for source in sources), f"{entry} is unused"
+
+
+def test_every_setting_can_be_set_through_compose(compose):
+    """Not listed, a setting would be dropped without a word."""
+    settings = {variable.name for variable, _ in Settings.table()}
+    environment = set(re.findall(r"^      (\w+):", _service(compose, "service"), re.MULTILINE))
+    # Passed through under its own name, or with a default.
+    assert settings - _FIXED <= environment, "add these to docker-compose.yml"
+    assert {name for name in environment if name.startswith("UNDERSTUDY_")} <= settings
+
+
+def test_requests_may_finish_before_docker_kills(compose):
+    service = _service(compose, "service")
+    drain = int(re.search(r"UNDERSTUDY_DRAIN_S:-(\d+)", service)[1])
+    grace = int(re.search(r"^    stop_grace_period: .*:-(\d+)s}$", service, re.MULTILINE)[1])
+    assert drain == Settings.from_environ({}).drain_s
+    assert grace >= drain + 10
+
+
+def test_the_service_cannot_write_models_and_the_trainer_can(compose):
+    mount = r"source: models\s+target: /app/saved_models\s+(read_only: true)?"
+    assert re.search(mount, _service(compose, "service"))[1]
+    assert not re.search(mount, _service(compose, "trainer"))[1]
+
+
+@pytest.mark.parametrize("name", ["service", "trainer"])
+def test_both_are_confined_and_limited(compose, name):
+    service = _service(compose, name)
+    confined = re.search(r"^x-confined: &confined\n((?:  .*\n)+)", compose, re.MULTILINE)[1]
+    for line in (
+        "init: true",
+        "read_only: true",
+        "cap_drop: [ALL]",
+        'security_opt: ["no-new-privileges:true"]',
+    ):
+        assert f"  {line}\n" in confined
+    assert "<<: *confined" in service
+    assert re.search(r"limits:\s+cpus: \S+\s+memory: \S+\s+pids: \d+", service)
+
+
+def test_nothing_is_open_to_the_network_by_default(compose):
+    assert re.findall(r"-127\.0\.0\.1:\d+}:\d+", compose) == ["-127.0.0.1:8501}:8501"]
+    assert compose.count("ports:") == 1
+
+
+def test_the_trainer_starts_only_when_asked_for(compose):
+    assert "profiles: [train]" in _service(compose, "trainer")
+
+
+def test_no_file_names_a_model(root):
+    """Adding a model must not mean changing how the project is deployed."""
+    models = [entry.name for entry in (root / "saved_models").glob("*/") if entry.is_dir()]
+    for name in ("Dockerfile", "docker-compose.yml", ".dockerignore"):
+        text = (root / name).read_text(encoding="utf-8")
+        assert not [model for model in models if re.search(rf"\b{model}\b", text)], name

@@ -1,0 +1,80 @@
+"""The health check, run as the image runs it: isolated, without any installed package."""
+
+import http.server
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def answering():
+    """Start servers that answer every request with one status; return their ports."""
+    servers = []
+
+    def start(status, body=b"{}"):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                paths.append(self.path)
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        paths = []
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        servers.append(server)
+        return server.server_address[1], paths
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def _check(root, dockerfile, port, host="0.0.0.0"):
+    _, *options, script = re.findall(r'"([^"]+)"', re.search(r"HEALTHCHECK.*", dockerfile)[0])
+    return subprocess.run(
+        [sys.executable, *options, root / script],
+        env={**os.environ, "HOST": host, "PORT": str(port)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", ""])
+def test_a_ready_service_is_healthy(answering, root, dockerfile, host):
+    port, paths = answering(200)
+    result = _check(root, dockerfile, port, host)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert paths == ["/readyz"]
+
+
+def test_a_service_that_is_not_ready_is_unhealthy_and_says_why(answering, root, dockerfile):
+    port, _ = answering(503, b'{"error": "No model serves yet."}')
+    result = _check(root, dockerfile, port)
+    assert result.returncode == 1
+    assert result.stdout == '/readyz: 503 {"error": "No model serves yet."}\n'
+
+
+def test_a_service_that_is_gone_is_unhealthy(root, dockerfile):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    result = _check(root, dockerfile, port)
+    assert result.returncode == 1
+    assert "refused" in result.stdout
+
+
+def test_a_service_that_does_not_answer_is_unhealthy(healthcheck, monkeypatch):
+    monkeypatch.setattr(healthcheck, "_TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert "timed out" in healthcheck.problem("127.0.0.1", silent.getsockname()[1], "/readyz")
