@@ -1,0 +1,176 @@
+"""The settings of one training run: defaults of the architecture < TOML file < command line."""
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import UsageError
+from training.task import Task
+
+DEFAULT_ARCHITECTURE = "default"
+DEFAULT_SEED = 1
+DEFAULT_OUT = Path("saved_models")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that decides a training run, beside the data itself.
+
+    Attributes:
+        model: the name of the task.
+        arch: the name of one of its architectures.
+        epochs: how often the training data is gone through.
+        batch_size: examples in one step.
+        learning_rate: the highest that the architecture's schedule reaches.
+        seed: of weights, splits, shuffling and augmentation.
+        data: the folder to take the data from; ``None`` searches the known places.
+        out: the folder of models to publish into.
+        publish: whether the run ends with a new version.
+    """
+
+    model: str
+    arch: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    data: Path | None
+    out: Path
+    publish: bool
+
+    def to_json(self) -> dict[str, Any]:
+        value = dataclasses.asdict(self)
+        return value | {"data": None if self.data is None else str(self.data), "out": str(self.out)}
+
+
+def settings_from_json(value: Mapping[str, Any]) -> Settings:
+    """Read settings as ``Settings.to_json`` wrote them.
+
+    Raises:
+        UsageError: a key is missing, unknown or has a bad value.
+    """
+    names = {field.name for field in dataclasses.fields(Settings)}
+    if value.keys() != names:
+        wrong = min(value.keys() ^ names)
+        raise UsageError(f"settings: {wrong!r} is {'missing' if wrong in names else 'unknown'}.")
+    data = None if value["data"] is None else Path(value["data"])
+    return Settings(**dict(value) | {"data": data, "out": Path(value["out"])})
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the options in a TOML file, each checked; keys are the options' names.
+
+    Raises:
+        UsageError: the file cannot be read, or a key or value is wrong; the message names it.
+    """
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}.") from error
+    for key, item in value.items():
+        if key not in OPTIONS:
+            raise UsageError(f"{path}: unknown key {key!r}; known are {', '.join(OPTIONS)}.")
+        try:
+            OPTIONS[key](item)
+        except ValueError as error:
+            raise UsageError(f"{path}: {key} must be {error}, not {item!r}.") from error
+    return value
+
+
+def resolve(task: Task[Any], toml: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
+    """Settle each setting: the command line wins over TOML, TOML over the architecture.
+
+    Args:
+        task: the model to train.
+        toml: what ``read_toml`` returned; empty without a file.
+        given: what the command line gave, by the options' names; nothing for what it did not.
+
+    Raises:
+        UsageError: the task has no such architecture.
+    """
+    chosen = {**toml, **given}
+    arch = chosen.get("arch", DEFAULT_ARCHITECTURE)
+    if arch not in task.architectures:
+        known = ", ".join(task.architectures)
+        raise UsageError(f"{task.name} has no architecture {arch!r}; it has {known}.")
+    architecture = task.architectures[arch]
+    data = chosen.get("data")
+    return Settings(
+        model=task.name,
+        arch=arch,
+        epochs=chosen.get("epochs", architecture.epochs),
+        batch_size=chosen.get("batch-size", architecture.batch_size),
+        learning_rate=float(chosen.get("learning-rate", architecture.learning_rate)),
+        seed=chosen.get("seed", DEFAULT_SEED),
+        data=None if data is None else Path(data),
+        out=Path(chosen.get("out", DEFAULT_OUT)),
+        publish=not chosen.get("no-publish", False),
+    )
+
+
+def parse(option: str, given: str) -> Any:
+    """Read an option's value from the command line, where all values are text.
+
+    Raises:
+        ValueError: it is no value for this option; the message says what the value must be.
+    """
+    value: Any = given
+    for kind in (int, float):
+        if OPTIONS[option] in _NUMBERS:
+            with suppress(ValueError):
+                value = kind(given)
+                break
+    return OPTIONS[option](value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a string")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number of at least 1")
+    return value
+
+
+def _seed(value: Any) -> int:
+    # numpy's legacy seed, which keras.utils.set_random_seed sets too, has 32 bits.
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise ValueError("a whole number from 0 to 4294967295")
+    return value
+
+
+def _rate(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 10:
+        raise ValueError("a number above 0 and at most 10")
+    return float(value)
+
+
+_NUMBERS = (_count, _seed, _rate)
+
+# The options that a TOML file may hold, each with its check; a check raises ValueError with
+# what the value must be.
+OPTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "arch": _text,
+    "epochs": _count,
+    "batch-size": _count,
+    "learning-rate": _rate,
+    "seed": _seed,
+    "data": _text,
+    "out": _text,
+    "no-publish": _flag,
+}

@@ -1,0 +1,161 @@
+"""Measurements: classes with confidence intervals and calibration, numbers with their errors."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.int64]
+
+# The 97.5 % quantile of the normal distribution, for two-sided 95 % intervals.
+_Z_95 = 1.959964
+# The number of bins of Guo et al. 2017.
+_BINS = 15
+# No probability is taken for 0 in a logarithm.
+_TINY = 1e-12
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share (Wilson 1927)."""
+    share = successes / trials
+    scale = 1 + _Z_95**2 / trials
+    centre = (share + _Z_95**2 / (2 * trials)) / scale
+    half = _Z_95 / scale * math.sqrt(share * (1 - share) / trials + (_Z_95 / (2 * trials)) ** 2)
+    return centre - half, centre + half
+
+
+def calibration_error(probabilities: Floats, labels: Labels) -> float:
+    """Return the expected calibration error (Naeini et al. 2015) over 15 bins of equal width.
+
+    Args:
+        probabilities: [N, classes].
+        labels: the true classes, [N].
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+    gaps = np.bincount(bins, weights=confidence - correct, minlength=_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def log_loss(probabilities: Floats, labels: Labels) -> float:
+    """Return the mean of -ln p(true class), in nats; arguments as for ``calibration_error``."""
+    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(true, _TINY)).mean())
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return the probabilities of logits [N, classes]."""
+    scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
+
+
+def temperature(logits: Floats, labels: Labels) -> float:
+    """Return the temperature T that makes softmax(logits / T) least surprised (Guo et al. 2017).
+
+    Args:
+        logits: of held-out examples, [N, classes].
+        labels: their classes, [N].
+    """
+    low, high = math.log(0.05), math.log(20.0)
+    golden = (math.sqrt(5) - 1) / 2
+
+    def loss(log_temperature: float) -> float:
+        return log_loss(softmax(logits.astype(np.float64) / math.exp(log_temperature)), labels)
+
+    # The loss has one minimum in T: a golden-section search finds it to 1e-4 of itself.
+    while high - low > 1e-4:
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        if loss(left) < loss(right):
+            high = right
+        else:
+            low = left
+    return math.exp((low + high) / 2)
+
+
+def calibration(logits: Floats, labels: Labels, scale: float) -> dict[str, Any]:
+    """Say what a temperature does on the held-out examples that it was found on; for the card."""
+    before, after = softmax(logits), softmax(logits / scale)
+    return {
+        "method": "temperature scaling on held-out training data (Guo et al. 2017)",
+        "temperature": scale,
+        "held_out": {
+            "examples": len(labels),
+            "accuracy": float((before.argmax(axis=1) == labels).mean()),
+            "calibration_error_before": calibration_error(before, labels),
+            "calibration_error_after": calibration_error(after, labels),
+            "log_loss_before": log_loss(before, labels),
+            "log_loss_after": log_loss(after, labels),
+        },
+    }
+
+
+def classification(probabilities: Floats, labels: Labels, names: Sequence[str]) -> dict[str, Any]:
+    """Measure a classifier; the result is JSON, for the card.
+
+    Args:
+        probabilities: [N, classes].
+        labels: the true classes, [N].
+        names: of the classes.
+    """
+    count = len(names)
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.bincount(labels * count + predicted, minlength=count * count)
+    confusion = confusion.reshape(count, count)
+    correct = int(np.trace(confusion))
+    low, high = wilson(correct, len(labels))
+    return {
+        "headline": {
+            "name": "test accuracy",
+            "value": correct / len(labels),
+            "low": low,
+            "high": high,
+        },
+        "examples": len(labels),
+        "accuracy": correct / len(labels),
+        "accuracy_ci95": [low, high],
+        "log_loss": log_loss(probabilities, labels),
+        "calibration_error": calibration_error(probabilities, labels),
+        "per_class": [_of_class(confusion, index, name) for index, name in enumerate(names)],
+        "confusion": {"rows": "true", "columns": "predicted", "counts": confusion.tolist()},
+    }
+
+
+def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
+    """Return mean absolute error, root mean squared error and bias, in the target's unit.
+
+    Args:
+        actual: [N].
+        predicted: [N].
+    """
+    error = predicted.astype(np.float64) - actual
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "bias": float(error.mean()),
+    }
+
+
+def conformal_quantile(scores: Floats, coverage: float) -> float:
+    """Return the score that a new one stays below with probability ``coverage``.
+
+    It is the ceil((n + 1) * coverage)-th smallest of the n scores (Vovk et al. 2005), the largest
+    where there are too few.
+    """
+    rank = min(math.ceil((len(scores) + 1) * coverage), len(scores))
+    return float(np.sort(scores)[rank - 1])
+
+
+def _of_class(confusion: npt.NDArray[np.int64], index: int, name: str) -> dict[str, Any]:
+    hits = int(confusion[index, index])
+    support, claimed = int(confusion[index].sum()), int(confusion[:, index].sum())
+    return {
+        "label": name,
+        "precision": hits / claimed if claimed else 0.0,
+        "recall": hits / support if support else 0.0,
+        "f1": 2 * hits / (support + claimed) if support + claimed else 0.0,
+        "support": support,
+    }

@@ -1,0 +1,117 @@
+"""From a trained model to a version: SavedModel, golden examples, card; proved, then published."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from service.repository.card import Card, read_card, write_card
+from service.repository.contract import Contract
+from service.repository.golden import (
+    Golden,
+    GoldenExample,
+    batch_of,
+    examples_by_signature,
+    mismatches,
+    read_golden,
+    row_to_json,
+    write_golden,
+)
+from service.repository.store import Store
+from training.errors import TrainingError
+from training.task import Array, Case, Exportable, Predict, Tensors
+
+# Processors add floats in other orders; answers of two of them were seen to differ far less.
+ABSOLUTE, RELATIVE = 1e-3, 1e-3
+
+
+def write_saved_model(exportable: Exportable, folder: Path) -> None:
+    """Write the SavedModel into ``folder``, anew; its signatures are those of the contract."""
+    shutil.rmtree(folder, ignore_errors=True)
+    archive = keras.export.ExportArchive()
+    for resource in exportable.tracked:
+        archive.track(resource)
+    for name, signature in exportable.contract.items():
+        specs = [tf.TensorSpec(f.shape, f.dtype, name=f.name) for f in signature.inputs]
+        archive.add_endpoint(name, exportable.functions[name], input_signature=specs)
+    archive.write_out(folder, verbose=False)
+
+
+def open_saved_model(folder: Path) -> Predict:
+    """Load a version and return the function that calls its signatures.
+
+    Raises:
+        TrainingError: the folder holds no whole SavedModel.
+    """
+    try:
+        loaded = tf.saved_model.load(folder)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise TrainingError(f"{folder} cannot be loaded: {error}") from error
+
+    def predict(signature: str, inputs: Tensors) -> dict[str, Array]:
+        call = loaded.signatures[signature]
+        specs = call.structured_input_signature[1]
+        tensors = {name: tf.constant(inputs[name], specs[name].dtype) for name in inputs}
+        return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
+
+    return predict
+
+
+def answer(predict: Predict, contract: Contract, cases: Sequence[Case]) -> Golden:
+    """Let the exported model answer the cases, one by one."""
+    examples = []
+    for case in cases:
+        question = GoldenExample(case.signature, case.instance, {}, case.note)
+        inputs = batch_of(contract[case.signature], [question])
+        prediction = row_to_json(predict(case.signature, inputs), 0)
+        examples.append(GoldenExample(case.signature, case.instance, prediction, case.note))
+    return Golden(examples, absolute=ABSOLUTE, relative=RELATIVE)
+
+
+def prove(predict: Predict, folder: Path) -> None:
+    """Check that the version in ``folder`` gives its golden answers, a signature's in one batch.
+
+    Raises:
+        TrainingError: it does not, or an answer is no finite number.
+    """
+    card, golden = read_card(folder), read_golden(folder)
+    assert card is not None
+    assert golden is not None
+    problems: list[str] = []
+    for signature, examples in examples_by_signature(golden, card.contract):
+        outputs = predict(signature.name, batch_of(signature, examples))
+        problems += [
+            f"Signature {signature.name!r} answers {name} that is not finite."
+            for name, tensor in outputs.items()
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all()
+        ]
+        problems += mismatches(golden, examples, outputs)
+    missing = card.contract.keys() - {example.signature for example in golden.examples}
+    problems += [f"No golden example calls signature {name!r}." for name in sorted(missing)]
+    if problems:
+        raise TrainingError(f"The model does not prove itself: {' '.join(problems)}")
+
+
+def finish(folder: Path, card: Card, golden: Golden) -> None:
+    """Add the card and the golden examples to the SavedModel in ``folder``."""
+    write_golden(folder, golden)
+    write_card(folder, card)
+
+
+def publish(folder: Path, root: Path, model: str) -> int:
+    """Publish the version in ``folder`` as the next of ``model`` under ``root``.
+
+    Raises:
+        TrainingError: ``root`` cannot be written.
+    """
+
+    def fill(staging: Path) -> None:
+        shutil.copytree(folder, staging, dirs_exist_ok=True)
+
+    try:
+        return Store(root).publish(model, fill)
+    except OSError as error:
+        raise TrainingError(f"{root} cannot be written: {error.strerror or error}.") from error

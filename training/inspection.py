@@ -1,0 +1,123 @@
+"""Look at what is there: published versions, their measurements, the data sets' places."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from service.repository.card import read_card
+from service.repository.errors import RepositoryError
+from service.repository.policy import read_policy
+from service.repository.store import Store
+from training import tasks
+from training.errors import UsageError
+from training.progress import say
+from training.report import figure, flat
+from training.sources import find, keras_home, obtain
+from training.task import Task
+
+
+def show_models(root: Path) -> None:
+    """Print the models under ``root``, their versions and metrics, and which would serve.
+
+    Raises:
+        RepositoryError: a model's policy cannot be read.
+    """
+    store = Store(root)
+    models = store.models()
+    if not models:
+        say(f"There are no models in {root}.")
+        return
+    rows = []
+    for model in models:
+        versions = store.versions(model)
+        policy = read_policy(root / model)
+        serving = policy.select(versions)
+        for version, folder in versions.items():
+            labels = [label for label, named in policy.labels.items() if named == version]
+            serves = "yes" if version in serving else ""
+            rows.append((model, str(version), serves, ", ".join(labels), *_described(folder)))
+    _print(("model", "version", "serves", "labels", "network", "metric", "created"), rows)
+
+
+def evaluate(task: Task[Any], root: Path, version: int | None, named: Path | None) -> None:
+    """Measure a published version through its SavedModel, and print the figures beside its card's.
+
+    Raises:
+        UsageError: there is no such version.
+        TrainingError: the version cannot be loaded, or the data is not there.
+    """
+    from training import export  # imports TensorFlow, which takes seconds: not for list
+
+    versions = Store(root).versions(task.name)
+    if not versions:
+        raise UsageError(f"There is no version of {task.name} in {root}.")
+    version = max(versions) if version is None else version
+    if version not in versions:
+        known = ", ".join(map(str, versions))
+        raise UsageError(f"{task.name} has no version {version} in {root}; it has {known}.")
+    predict = export.open_saved_model(versions[version])
+    data = task.load(obtain(task.data_set, named))
+    measured = task.evaluate(data, predict)
+    card = read_card(versions[version])
+    claimed = flat(card.evaluation) if card else {}
+    say(f"{task.name} version {version}: {measured['headline']['name']}")
+    rows = [
+        (name, figure(value), figure(claimed.get(name, "")))
+        for name, value in flat(measured).items()
+        if not name.startswith("headline.")
+    ]
+    _print(("figure", "now", "card"), rows)
+    if "per_class" in measured:
+        of_classes = measured["per_class"]
+        _print(tuple(of_classes[0]), [tuple(map(figure, row.values())) for row in of_classes])
+
+
+def show_data_sets(named: Path | None) -> None:
+    """Print for each data set which model needs it, whether it is here, and where."""
+    rows = []
+    for name in tasks.names():
+        data_set = tasks.get(name).data_set
+        found = find(data_set, named)
+        if found is None:
+            target = named or keras_home() / "datasets" / data_set.folder
+            files = ", ".join(file.name for file in data_set.files)
+            state, place = "not here", f"would be {target}: {files}"
+        else:
+            size = sum(path.stat().st_size for path in found.paths) / 1e6
+            state, place = f"{size:.1f} MB", f"{found.paths[0].parent} ({found.how})"
+        rows.append((data_set.name, name, state, place))
+    _print(("data set", "model", "size", "place"), rows)
+
+
+def _described(folder: Path) -> tuple[str, str, str]:
+    """Return network, metric and date of a version; a foreign SavedModel tells nothing."""
+    try:
+        card = read_card(folder)
+    except RepositoryError as error:
+        return "", f"unreadable card: {error}", ""
+    if card is None:
+        return "", "no card", ""
+    return str(card.training.get("arch", "")), _metric(card.evaluation), card.created_at
+
+
+def _metric(evaluation: Mapping[str, Any]) -> str:
+    match evaluation.get("headline"):
+        case {"name": name, "value": value, "low": low, "high": high}:
+            return f"{name} {value:.4f} ({low:.4f} to {high:.4f})"
+        case {"name": name, "value": value}:
+            return f"{name} {value:.4f}"
+        case _:
+            return "not measured"
+
+
+def _print(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    console = Console()
+    # Lines of a log or a pipe have no width to keep to.
+    width = None if console.is_terminal else 400
+    table = Table(*header, box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    Console(width=width, highlight=False).print(table, markup=False)

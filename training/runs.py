@@ -1,0 +1,84 @@
+"""The run folder: ``runs/<model>/<time>/``, everything that one training leaves behind.
+
+config.json      the settings, as decided; what ``--resume`` reads
+history.csv      one line an epoch
+checkpoints/     last-<epoch>.weights.h5 with the optimizer's state; best.weights.h5
+export/          the SavedModel with card and golden examples, as published
+report.md        the outcome, for people
+"""
+
+import csv
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from service.repository.errors import RepositoryError
+from service.repository.jsonfile import read_object, write_object
+from training.config import Settings, settings_from_json
+from training.errors import UsageError
+
+RUNS = Path("runs")
+_CONFIG = "config.json"
+_HISTORY = "history.csv"
+
+
+class Run:
+    """One run's folder. ``open`` and ``create`` make it; the constructor only names it."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.checkpoints = folder / "checkpoints"
+        self.export = folder / "export"
+        self.report = folder / "report.md"
+
+    def history(self) -> list[dict[str, float]]:
+        """Return the finished epochs, first to last; the key ``epoch`` counts from 1."""
+        path = self.folder / _HISTORY
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{key: float(item) for key, item in row.items()} for row in csv.DictReader(file)]
+
+    def write_history(self, rows: list[Mapping[str, float]]) -> None:
+        """Replace the history by ``rows``, which all have the same keys."""
+        draft = self.folder / f".{_HISTORY}"
+        with draft.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["epoch"])
+            writer.writeheader()
+            writer.writerows(rows)
+        draft.replace(self.folder / _HISTORY)
+
+
+def create(root: Path, settings: Settings) -> Run:
+    """Make the folder of a new run under ``root``, named by the time in UTC."""
+    stem = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        folder = root / settings.model / name
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            continue
+        run = Run(folder, settings)
+        run.checkpoints.mkdir()
+        write_object(folder / _CONFIG, settings.to_json())
+        return run
+
+
+def open_run(folder: Path) -> Run:
+    """Take up the run in ``folder``.
+
+    Raises:
+        UsageError: there is no run, or its configuration cannot be read.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise UsageError(f"{folder} is not a run: it has no {_CONFIG}.")
+    try:
+        value: dict[str, Any] = read_object(folder / _CONFIG)
+        return Run(folder, settings_from_json(value))
+    except (RepositoryError, UsageError) as error:
+        raise UsageError(f"{folder / _CONFIG}: {error}") from error

@@ -1,0 +1,171 @@
+"""What a model has to bring, so that it can be trained, exported, measured and published.
+
+A task is a module in ``training/tasks`` with an object ``TASK`` that derives from ``Task``. All
+that is particular to the model lies there; the rest of the package knows tasks by this interface.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from service.repository.contract import Contract
+from training.sources import DataSet, Found
+
+if TYPE_CHECKING:
+    # Importing Keras takes seconds, which --help and list should not.
+    import keras
+
+    from training.config import Settings
+
+Array = npt.NDArray[Any]
+Tensors = Mapping[str, Array]
+
+# Calls one signature of an exported version: its name and inputs to its outputs.
+Predict = Callable[[str, Tensors], dict[str, Array]]
+
+Data = TypeVar("Data")
+
+
+class MakeBatch(Protocol):
+    """Returns the model's inputs and targets for some rows of the data.
+
+    ``random`` is given in training, for augmentation, and ``None`` where the rows must come as
+    they are.
+    """
+
+    def __call__(self, rows: npt.NDArray[np.int64], random: np.random.Generator | None) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """One network for a task, with the settings that suit it.
+
+    Attributes:
+        description: what it is, in a sentence.
+        epochs: the default of ``--epochs``.
+        batch_size: the default of ``--batch-size``.
+        learning_rate: the default of ``--learning-rate``.
+        patience: epochs without progress on the held-out data after which training ends;
+            ``None`` where the schedule needs all its epochs.
+    """
+
+    description: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A training that is ready to run.
+
+    Attributes:
+        model: the compiled network.
+        batch: makes its batches.
+        training: the rows to learn from.
+        validation: the rows that are held out; never test data.
+        metric: the name of the compiled metric to show.
+        monitor: the logged value that tells the best epoch; ``None`` keeps the last.
+        mode: "min" or "max", which of ``monitor`` is better.
+        state: what the task needs again to export the network.
+    """
+
+    model: "keras.Model"
+    batch: MakeBatch
+    training: npt.NDArray[np.int64]
+    validation: npt.NDArray[np.int64]
+    metric: str
+    monitor: str | None
+    mode: str = "max"
+    state: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A real example that becomes a golden one: its instance as JSON, and why it is there."""
+
+    instance: Mapping[str, Any]
+    note: str
+    signature: str = "serving_default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exportable:
+    """A trained model as it will serve.
+
+    Attributes:
+        functions: for each signature, the TensorFlow function of its named inputs.
+        tracked: the Keras and TensorFlow objects that the functions use.
+        contract: what the signatures take and give.
+        evaluation: what was measured without the test set (calibration, cross-validation); JSON
+            for the card, where it stands over what ``Task.evaluate`` returns.
+    """
+
+    functions: Mapping[str, Callable[..., Any]]
+    tracked: Sequence[Any]
+    contract: Contract
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Task(ABC, Generic[Data]):
+    """One model: its data, networks, signatures, golden examples and measurements.
+
+    Attributes:
+        name: the model's name in ``saved_models/``.
+        title: the model in a few words.
+        description: what it does and what it is not good for.
+        kind: "classification" or "regression".
+        data_set: the files that it is trained on.
+        architectures: by name; ``default`` is taken when none is named.
+    """
+
+    name: str
+    title: str
+    description: str
+    kind: str
+    data_set: DataSet
+    architectures: Mapping[str, Architecture]
+
+    @abstractmethod
+    def load(self, found: Found) -> Data:
+        """Parse the data, or take it parsed from the cache.
+
+        Raises:
+            TrainingError: the files are not what they should be; the message names the place.
+        """
+
+    @abstractmethod
+    def summary(self, data: Data) -> dict[str, Any]:
+        """Say what the data is, for the card."""
+
+    @abstractmethod
+    def plan(self, data: Data, settings: "Settings") -> Plan:
+        """Build and compile the network, and divide the data."""
+
+    @abstractmethod
+    def exportable(self, data: Data, plan: Plan) -> Exportable:
+        """Turn the trained network of ``plan`` into what will serve.
+
+        What is settled here (a temperature, an interval) uses held-out data, never test data.
+        """
+
+    @abstractmethod
+    def golden(self, data: Data, predict: Predict) -> Sequence[Case]:
+        """Return the requests of the golden examples: real ones, each signature at least once.
+
+        ``predict`` calls the exported version, to find examples that are hard for it.
+        """
+
+    @abstractmethod
+    def evaluate(self, data: Data, predict: Predict) -> dict[str, Any]:
+        """Measure an exported version on the full test set.
+
+        Returns:
+            JSON for the card; ``headline`` in it is the figure that sums it up, an object of
+            ``name``, ``value`` and, where known, ``low`` and ``high`` (95 % confidence).
+        """

@@ -1,0 +1,26 @@
+"""The models: one module each, found by looking, so that adding a model is adding a file."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+from training.errors import UsageError
+from training.task import Task
+
+
+def names() -> list[str]:
+    """Return the names of the models that can be trained; a module is named as its model."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def get(name: str) -> Task[Any]:
+    """Return the task that trains the model ``name``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in names():
+        raise UsageError(f"There is no model {name!r} to train; there are {', '.join(names())}.")
+    task = importlib.import_module(f"{__name__}.{name}").TASK
+    assert isinstance(task, Task)
+    return task

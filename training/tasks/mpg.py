@@ -1,0 +1,480 @@
+"""Miles to the gallon: how far a car of the years 1970 to 1982 goes (Auto MPG, Quinlan 1993).
+
+With 398 cars no single split can tell a good model from a lucky one, so the error is measured by
+repeated cross-validation, and the served networks learn from all cars. The networks of all folds
+and those that serve train at once, side by side in one Keras model, each with its own cars.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from service.repository.contract import Field, Signature
+from training import datasets, evaluation
+from training.config import Settings
+from training.datasets import CAR_NUMBERS, Table
+from training.sources import Found
+from training.splits import folds
+from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+
+ORIGINS = ("usa", "europe", "japan")
+_FOLDS = 5
+_REPEATS = 5
+_COVERAGE = 0.9
+# Brings the logarithm of miles to the gallon to about zero mean and unit spread.
+_LOG_CENTRE, _LOG_SCALE = 3.1, 0.34
+# No car goes fewer miles: keeps logarithms of a bad network's answers finite.
+_LEAST_MPG = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """One of this task's networks.
+
+    Attributes:
+        hidden: the units of its hidden layers.
+        activation: between them.
+        logarithmic: whether it sees and tells logarithms, of what is never below zero.
+        noise: standard deviation of what is added to the standardised inputs in training; it
+            keeps the function smooth (Bishop 1995).
+        weight_decay: of AdamW.
+        cosine: whether the learning rate falls to 0 along a cosine, or stays.
+        members: how many of them are averaged into one answer.
+    """
+
+    hidden: tuple[int, ...]
+    activation: str
+    logarithmic: bool
+    noise: float
+    weight_decay: float
+    cosine: bool
+    members: int
+
+
+_NETWORKS = {
+    "default": _Network((32, 32), "tanh", True, 0.2, 0.05, True, 8),
+    "tutorial": _Network((64, 64), "relu", False, 0.0, 0.0, False, 1),
+}
+
+
+class Features(tf.Module):
+    """What a network sees of a car: the named inputs to float32 [N, 9], standardised.
+
+    Unknown horsepower is estimated from displacement and weight, by least squares on the
+    logarithms of the cars that have it. Nothing here comes from the cars' mpg, so the folds of a
+    cross-validation may share it.
+
+    Args:
+        data: the cars to take means, spreads and the estimate from.
+        logarithmic: whether displacement, horsepower, weight and acceleration become logarithms.
+    """
+
+    def __init__(self, data: Table, logarithmic: bool) -> None:
+        super().__init__()
+        self._logarithmic = logarithmic
+        known = ~np.isnan(data.numbers["horsepower"])
+        causes = [np.log(data.numbers[name][known]) for name in ("displacement", "weight")]
+        effect = np.log(data.numbers["horsepower"][known])
+        design = np.stack([np.ones(len(effect)), *causes], axis=1)
+        self._estimate = np.linalg.lstsq(design, effect)[0].astype(np.float32)
+        numbers = self._numbers(data.numbers).numpy()
+        self._mean, self._spread = numbers.mean(axis=0), numbers.std(axis=0)
+
+    def __call__(self, inputs: Mapping[str, Any]) -> Any:
+        numbers = (self._numbers(inputs) - self._mean) / self._spread
+        origin = tf.cast(tf.equal(inputs["origin"][:, None], list(ORIGINS)), tf.float32)
+        return tf.concat([numbers, origin], axis=1)
+
+    def _numbers(self, inputs: Mapping[str, Any]) -> Any:
+        column = {name: tf.convert_to_tensor(inputs[name]) for name in CAR_NUMBERS}
+        horsepower = column["horsepower"]
+        estimate = tf.exp(
+            self._estimate[0]
+            + self._estimate[1] * tf.math.log(column["displacement"])
+            + self._estimate[2] * tf.math.log(column["weight"])
+        )
+        column["horsepower"] = tf.where(tf.math.is_nan(horsepower), estimate, horsepower)
+        if self._logarithmic:
+            for name in ("displacement", "horsepower", "weight", "acceleration"):
+                column[name] = tf.math.log(column[name])
+        return tf.stack(list(column.values()), axis=1)
+
+
+class KnownError(keras.metrics.Metric):
+    """Mean absolute error in mpg over the targets that are not NaN.
+
+    Args:
+        to_mpg: turns targets and predictions into miles to the gallon.
+    """
+
+    def __init__(self, to_mpg: Any, name: str = "mae") -> None:
+        super().__init__(name=name)
+        self._to_mpg = to_mpg
+        self._total = self.add_weight(shape=(), initializer="zeros", name="total")
+        self._count = self.add_weight(shape=(), initializer="zeros", name="count")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        known = tf.math.is_finite(y_true)
+        error = tf.abs(self._to_mpg(y_pred) - self._to_mpg(y_true))
+        self._total.assign_add(tf.reduce_sum(tf.where(known, error, 0.0)))
+        self._count.assign_add(tf.reduce_sum(tf.cast(known, tf.float32)))
+
+    def result(self) -> Any:
+        return tf.math.divide_no_nan(self._total.value, self._count.value)
+
+
+def _known(error: Any) -> Any:
+    """Return a Keras loss: ``error`` of the difference, averaged over targets that are not NaN."""
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        known = tf.math.is_finite(y_true)
+        difference = tf.where(known, y_pred - tf.where(known, y_true, 0.0), 0.0)
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(error(difference), axis=-1),
+            tf.reduce_sum(tf.cast(known, tf.float32), axis=-1),
+        )
+
+    return loss
+
+
+def _side_by_side(spec: _Network, columns: int, inputs: int) -> keras.Model:
+    """Return ``columns`` networks in one: each its own view of the car to its own answer.
+
+    Maps [N, columns, inputs] to [N, columns].
+    """
+    x = views = keras.Input((columns, inputs), name="views")
+    for units, activation in [(n, spec.activation) for n in spec.hidden] + [(1, "linear")]:
+        # Glorot & Bengio 2010, for each network by itself; Keras would count all as one.
+        limit = math.sqrt(6 / (x.shape[-1] + units))
+        x = keras.layers.EinsumDense(
+            "nci,cio->nco",
+            output_shape=(columns, units),
+            bias_axes="co",
+            activation=activation,
+            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+        )(x)
+    return keras.Model(views, keras.layers.Reshape((columns,))(x))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """What export needs again: ``learns`` [cars, columns] says who learns from which car."""
+
+    spec: _Network
+    features: Features
+    views: npt.NDArray[np.float32]
+    learns: npt.NDArray[np.bool_]
+    to_mpg: Any
+
+
+class Mpg(Task[Table]):
+    """Fuel consumption of the cars of Auto MPG."""
+
+    name = "mpg"
+    title = "Fuel consumption of cars"
+    description = (
+        "Estimates how many miles a car of the model years 1970 to 1982 goes to the US gallon in "
+        "the city, with an interval that holds the true value in nine of ten cases. Horsepower "
+        "may be unknown. Cars unlike those sold in the USA at that time are out of its reach."
+    )
+    kind = "regression"
+    data_set = datasets.AUTO_MPG
+    architectures: Mapping[str, Architecture] = {
+        "default": Architecture(
+            description="8 networks of Dense 32, Dense 32 on logarithms, averaged",
+            epochs=120,
+            batch_size=64,
+            learning_rate=0.01,
+        ),
+        "tutorial": Architecture(
+            description="normalisation, Dense 64, Dense 64, Dense 1",
+            epochs=100,
+            batch_size=32,
+            learning_rate=0.001,
+        ),
+    }
+
+    def load(self, found: Found) -> Table:
+        return datasets.auto_mpg(found)
+
+    def summary(self, data: Table) -> dict[str, Any]:
+        return {
+            "name": "Auto MPG",
+            "train": len(data.mpg),
+            "horsepower_unknown": int(np.isnan(data.numbers["horsepower"]).sum()),
+            "fingerprint": data.fingerprint,
+        }
+
+    def plan(self, data: Table, settings: Settings) -> Plan:
+        spec = _NETWORKS[settings.arch]
+        learns = _learns(len(data.mpg), spec.members, settings.seed)
+        features = Features(data, spec.logarithmic)
+        views = features({**data.numbers, "origin": tf.constant(data.origin)}).numpy()
+        columns = learns.shape[1]
+        target: Array = data.mpg
+        if spec.logarithmic:
+            target = (np.log(target) - _LOG_CENTRE) / _LOG_SCALE
+        to_mpg = _from_log if spec.logarithmic else _at_least_something
+        rate: Any = settings.learning_rate
+        if spec.cosine:
+            steps = settings.epochs * -(-len(target) // settings.batch_size)
+            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        model = _side_by_side(spec, columns, views.shape[1])
+        model.compile(
+            optimizer=keras.optimizers.AdamW(rate, weight_decay=spec.weight_decay),
+            loss=_known(tf.square if spec.logarithmic else tf.abs),
+            metrics=[KnownError(to_mpg)],
+        )
+
+        def batch(
+            rows: npt.NDArray[np.int64], random: np.random.Generator | None
+        ) -> tuple[Array, Array]:
+            seen = np.repeat(views[rows, None], columns, axis=1)
+            if random is None:  # validation: each network on the cars that it never saw
+                return seen, np.where(learns[rows], np.nan, target[rows, None])
+            noise = spec.noise * random.standard_normal(seen.shape, np.float32)
+            return seen + noise, np.where(learns[rows], target[rows, None], np.nan)
+
+        return Plan(
+            model=model,
+            batch=batch,
+            training=np.arange(len(target)),
+            validation=np.arange(len(target)),
+            metric="mae",
+            # The cross-validation must not choose the epoch that it then measures.
+            monitor=None,
+            state=_Trained(spec, features, views, learns, to_mpg),
+        )
+
+    def exportable(self, data: Table, plan: Plan) -> Exportable:
+        trained: _Trained = plan.state
+        spec = trained.spec
+        seen = np.repeat(trained.views[:, None], trained.learns.shape[1], axis=1)
+        answers = plan.model.predict_on_batch(seen)
+        unseen = _out_of_fold(trained, answers)
+        scores = _scores(data.mpg, unseen)
+        reach = evaluation.conformal_quantile(scores.ravel(), _COVERAGE)
+        serving = _side_by_side(spec, spec.members, trained.views.shape[1])
+        serving.set_weights([weight[-spec.members :] for weight in plan.model.get_weights()])
+
+        def serve(*inputs: Any) -> dict[str, Any]:
+            named = dict(zip((*CAR_NUMBERS, "origin"), inputs, strict=True))
+            views = tf.repeat(trained.features(named)[:, None], spec.members, axis=1)
+            mpg = trained.to_mpg(tf.reduce_mean(serving(views, training=False), axis=1))
+            return {
+                "mpg": mpg,
+                "mpg_low": mpg * math.exp(-reach),
+                "mpg_high": mpg * math.exp(reach),
+            }
+
+        return Exportable(
+            functions={"serving_default": serve},
+            tracked=[serving, trained.features],
+            contract={"serving_default": _SIGNATURE},
+            evaluation=_cross_validation(data, unseen, scores, plan),
+        )
+
+    def golden(self, data: Table, predict: Predict) -> Sequence[Case]:
+        by_mpg = np.argsort(data.mpg, kind="stable")
+        spread = by_mpg[np.linspace(0, len(by_mpg) - 1, 8).round().astype(int)]
+        cases = [_case(data, row, "") for row in spread]
+        unknown = np.flatnonzero(np.isnan(data.numbers["horsepower"]))[:2]
+        cases += [_case(data, row, "; hard: horsepower unknown") for row in unknown]
+        error = np.abs(predict("serving_default", _inputs(data))["mpg"] - data.mpg)
+        worst = int(error.argmax())
+        cases.append(_case(data, worst, f"; hard: the model errs by {error[worst]:.1f}"))
+        return cases
+
+    def evaluate(self, data: Table, predict: Predict) -> dict[str, Any]:
+        outputs = predict("serving_default", _inputs(data))
+        figures = evaluation.regression(data.mpg, outputs["mpg"])
+        inside = (outputs["mpg_low"] <= data.mpg) & (data.mpg <= outputs["mpg_high"])
+        figures["interval_coverage"] = float(inside.mean())
+        return {
+            "headline": {"name": "MAE on the cars that it learned from", "value": figures["mae"]},
+            "examples": len(data.mpg),
+            "training_cars": figures,
+        }
+
+
+def _from_log(answer: Any) -> Any:
+    return tf.exp(answer * _LOG_SCALE + _LOG_CENTRE)
+
+
+def _at_least_something(answer: Any) -> Any:
+    return tf.maximum(answer, _LEAST_MPG)
+
+
+def _learns(cars: int, members: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Say which network learns from which car: [cars, columns].
+
+    Columns go by repeat, fold and member; the last ``members`` learn from all cars, and serve.
+    """
+    columns = []
+    for repeat in range(_REPEATS):
+        for fold in folds(cars, _FOLDS, seed * _REPEATS + repeat):
+            column = np.ones(cars, bool)
+            column[fold] = False
+            columns += [column] * members
+    columns += [np.ones(cars, bool)] * members
+    return np.stack(columns, axis=1)
+
+
+def _out_of_fold(trained: _Trained, answers: Array) -> Array:
+    """Return each car's mpg as told by the networks that never saw it: [repeats, cars]."""
+    members = trained.spec.members
+    unseen = np.zeros((_REPEATS, len(answers)))
+    for column in range(0, _REPEATS * _FOLDS * members, members):
+        rows = ~trained.learns[:, column]
+        mean = answers[rows, column : column + members].mean(axis=1)
+        unseen[column // (_FOLDS * members), rows] = trained.to_mpg(mean).numpy()
+    return unseen
+
+
+def _scores(mpg: Array, unseen: Array) -> Array:
+    """Return how far off the answers are, as the absolute logarithm of the ratio."""
+    return np.asarray(np.abs(np.log(mpg) - np.log(unseen)))
+
+
+def _cross_validation(data: Table, unseen: Array, scores: Array, plan: Plan) -> dict[str, Any]:
+    """Say what the cross-validation found; for the card."""
+    trained: _Trained = plan.state
+    cars = len(data.mpg)
+    each = [evaluation.regression(data.mpg, row) for row in unseen]
+    mae = np.array([row["mae"] for row in each])
+    rmse = np.array([row["rmse"] for row in each])
+    # The error of the mean over cars: the repeats share the cars, so they do not add to it.
+    spread = np.abs(unseen - data.mpg).mean(axis=0).std(ddof=1) / math.sqrt(cars)
+    inside, widths = [], []
+    for repeat in range(_REPEATS):
+        for fold in range(_FOLDS):
+            first = (repeat * _FOLDS + fold) * trained.spec.members
+            held_out = ~trained.learns[:, first]
+            # The interval of a fold comes from the other folds alone.
+            reach = evaluation.conformal_quantile(scores[repeat, ~held_out], _COVERAGE)
+            inside.append(scores[repeat, held_out] <= reach)
+            widths.append(unseen[repeat, held_out] * 2 * math.sinh(reach))
+    return {
+        "headline": {
+            "name": f"MAE by {_REPEATS} x {_FOLDS}-fold cross-validation",
+            "value": float(mae.mean()),
+            "low": float(mae.mean() - 1.96 * spread),
+            "high": float(mae.mean() + 1.96 * spread),
+        },
+        "cross_validation": {
+            "repeats": _REPEATS,
+            "folds": _FOLDS,
+            "mae": float(mae.mean()),
+            "mae_sd_of_repeats": float(mae.std(ddof=1)),
+            "rmse": float(rmse.mean()),
+            "rmse_sd_of_repeats": float(rmse.std(ddof=1)),
+            "interval": {
+                "method": "split-conformal on out-of-fold errors of log mpg (Vovk et al. 2005)",
+                "target": _COVERAGE,
+                "coverage": float(np.concatenate(inside).mean()),
+                "mean_width": float(np.concatenate(widths).mean()),
+            },
+            "baselines_mae": _baselines(data, trained),
+        },
+    }
+
+
+def _baselines(data: Table, trained: _Trained) -> dict[str, float]:
+    """Return the MAE of simpler models on the first repeat's folds."""
+    design = np.concatenate([np.ones((len(data.mpg), 1)), trained.views], axis=1)
+    mean, linear = np.zeros((2, len(data.mpg)))
+    for fold in range(_FOLDS):
+        learns = trained.learns[:, fold * trained.spec.members]
+        mean[~learns] = np.median(data.mpg[learns])
+        solution = np.linalg.lstsq(design[learns], np.log(data.mpg[learns]))[0]
+        linear[~learns] = np.exp(design[~learns] @ solution)
+    return {
+        "median of all cars": evaluation.regression(data.mpg, mean)["mae"],
+        "linear regression of log mpg": evaluation.regression(data.mpg, linear)["mae"],
+    }
+
+
+def _inputs(data: Table) -> dict[str, Array]:
+    return {**data.numbers, "origin": data.origin.astype(object)}
+
+
+def _case(data: Table, row: int, why: str) -> Case:
+    # The shortest decimal that is this float32: 15.6, not 15.600000381.
+    numbers = {name: float(str(data.numbers[name][row])) for name in CAR_NUMBERS}
+    known = {name: None if math.isnan(value) else value for name, value in numbers.items()}
+    note = f"{data.names[row]}, {data.mpg[row]:g} mpg{why}"
+    return Case(instance={**known, "origin": str(data.origin[row])}, note=note)
+
+
+def _number(name: str, description: str, low: float, high: float, **more: Any) -> Field:
+    return Field(
+        name=name,
+        dtype="float32",
+        shape=(None,),
+        description=description,
+        minimum=low,
+        maximum=high,
+        **more,
+    )
+
+
+def _answer(name: str, description: str, example: float) -> Field:
+    return Field(
+        name=name,
+        dtype="float32",
+        shape=(None,),
+        description=description,
+        unit="mi/gal",
+        minimum=0,
+        example=example,
+    )
+
+
+# The limits leave room around the cars of the data set, whose own ranges the texts tell.
+_SIGNATURE = Signature(
+    "serving_default",
+    (
+        _number("cylinders", "Number of cylinders, 3 to 8 in the data.", 2, 12, example=4),
+        _number("displacement", "Of all cylinders, 68 to 455.", 40, 600, unit="cu in", example=140),
+        _number(
+            "horsepower",
+            "Power, 46 to 230; null when it is not known.",
+            30,
+            400,
+            unit="hp",
+            nullable=True,
+            example=90,
+        ),
+        _number("weight", "Of the car, 1613 to 5140.", 1000, 7000, unit="lb", example=2264),
+        _number(
+            "acceleration",
+            "Time from 0 to 60 miles an hour, 8 to 24.8.",
+            5,
+            40,
+            unit="s",
+            example=15.5,
+        ),
+        _number("model_year", "The last two digits: 70 to 82.", 70, 82, example=71),
+        Field(
+            name="origin",
+            dtype="string",
+            shape=(None,),
+            description="Where the maker is at home.",
+            choices=ORIGINS,
+            example="usa",
+        ),
+    ),
+    (
+        _answer("mpg", "Miles to the US gallon in the city, estimated.", 26.6),
+        _answer("mpg_low", "Lower end of the 90 % prediction interval.", 22.8),
+        _answer("mpg_high", "Upper end of the 90 % prediction interval.", 31.1),
+    ),
+)
+
+TASK = Mpg()
