@@ -13,7 +13,9 @@ from service.api.predict import predict_routes
 from service.api.routing import ModelNameConverter, VersionConverter
 from service.metrics import Metrics
 from service.repository.store import Store
+from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
+from service.runtime.loading import Loader
 from service.runtime.servable import Servable
 from service.settings import Settings, usable_cores
 
@@ -41,7 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics = Metrics()
     lifecycle = Lifecycle(
         Store(settings.models),
-        partial(Servable, cores=max(1, usable_cores() // settings.workers)),
+        Board(settings.board),
+        Loader(partial(Servable, cores=max(1, usable_cores() // settings.workers)), metrics),
         metrics,
         poll_interval_s=settings.poll_interval_s,
         quiet_s=settings.quiet_s,

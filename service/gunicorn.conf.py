@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from service import metrics_files
+from service import run_folder
 from service.logs import LOG_CONFIG
 from service.settings import SettingError, Settings
 
@@ -21,7 +21,7 @@ except SettingError as error:
 
 # Before anything imports prometheus_client, which looks for the directory once; so what leads
 # to it is imported further down, inside the hooks.
-metrics_files.prepare(os.environ)
+run_folder.prepare(os.environ)
 
 wsgi_app = "service.app:create_app()"
 worker_class = "service.worker.Worker"
@@ -49,7 +49,7 @@ def post_worker_init(worker: Any) -> None:
     lifecycle = worker.wsgi.extensions["lifecycle"]
     lifecycle.start()
     deadline = time.monotonic() + _settings.load_wait_s
-    while not lifecycle.wait_until_looked(timeout_s=0.1) and time.monotonic() < deadline:
+    while not lifecycle.wait_until_settled(timeout_s=0.1) and time.monotonic() < deadline:
         # The master kills workers that do not show that they are alive.
         worker.notify()
     if worker.age == 1:
@@ -66,9 +66,9 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Forget the gauges of a worker that is gone, however it went."""
-    metrics_files.forget_worker(worker.pid)
+    run_folder.forget_worker(worker.pid)
 
 
 def on_exit(server: Any) -> None:
     """Leave no files behind."""
-    metrics_files.remove(os.environ)
+    run_folder.remove(os.environ)

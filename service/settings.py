@@ -67,6 +67,13 @@ class Settings:
             least=0,
         ),
     ] = 60.0
+    board: Annotated[
+        Path | None,
+        Variable(
+            "UNDERSTUDY_BOARD",
+            "folder in which workers agree on what serves; gunicorn's master makes one",
+        ),
+    ] = None
     max_body_bytes: Annotated[
         int, Variable("UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1)
     ] = 32 * 1024 * 1024
@@ -107,22 +114,24 @@ class Settings:
         """Return each setting's variable and its default as text, for people."""
         defaults = {item.name: item.default for item in fields(cls)}
         return [
-            (variable, "" if defaults[name] is MISSING else str(defaults[name]))
+            (variable, "" if defaults[name] in (MISSING, None) else str(defaults[name]))
             for name, _, variable in _variables(cls)
         ]
 
 
-def _variables(cls: type) -> Iterator[tuple[str, type, Variable]]:
+def _variables(cls: type) -> Iterator[tuple[str, Any, Variable]]:
     for name, hint in get_type_hints(cls, include_extras=True).items():
         kind, variable = get_args(hint)
         yield name, kind, variable
 
 
-def _parse(kind: type, variable: Variable, text: str) -> Any:
+def _parse(kind: Any, variable: Variable, text: str) -> Any:
     if kind is bool:
         if text.lower() not in (*_TRUE, *_FALSE):
             raise SettingError(f"{variable.name} must be true or false, not {text!r}.")
         return text.lower() in _TRUE
+    if kind == Path | None:
+        return Path(text)
     try:
         value = kind(text)
     except ValueError:

@@ -6,7 +6,8 @@ from flask import Blueprint, g
 
 from service.api.routing import SERVABLE_PATHS
 from service.errors import NotFoundError
-from service.runtime.lifecycle import Lifecycle, State, VersionStatus
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.state import State, VersionStatus
 
 # TensorFlow Serving knows five states; ours are finer, and a failed version's end has a reason.
 _WIRE_STATES = {
@@ -15,6 +16,7 @@ _WIRE_STATES = {
     State.LOADING: "LOADING",
     State.WARMING: "LOADING",
     State.PROVING: "LOADING",
+    State.PROVED: "LOADING",
     State.AVAILABLE: "AVAILABLE",
     State.DRAINING: "UNLOADING",
     State.END: "END",

@@ -1,5 +1,6 @@
 """How a version's folder looks from outside: whether it is whole, and whether it has changed."""
 
+import hashlib
 import os
 import time
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ class Arrival:
         if self._has(CARD) or not any(map(self._has, _GRAPHS)):
             return False
         return time.time() - self.changed_at >= quiet_s
+
+    @property
+    def digest(self) -> str:
+        """The same for two looks exactly when nothing has changed between them."""
+        return hashlib.sha256(repr(sorted(self.files)).encode()).hexdigest()
 
     @property
     def waiting_for(self) -> str:

@@ -1,84 +1,26 @@
-"""The life of versions: discover, load, prove, swap in, retire; and what is known of each."""
+"""Keeps the versions in service that the store asks for, in step with the other workers."""
 
 import contextlib
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from service.errors import NotFoundError, UnavailableError
 from service.logs import log
 from service.metrics import Metrics
-from service.repository.errors import RepositoryError
-from service.repository.manifest import has_manifest, verify_manifest
-from service.repository.policy import Policy, read_policy
 from service.repository.store import Store
-from service.runtime.arrival import Arrival, look_at
-from service.runtime.servable import LoadError, Servable
+from service.runtime.board import Board
+from service.runtime.loading import Loader
+from service.runtime.model import Model
+from service.runtime.servable import Servable
+from service.runtime.state import VersionStatus
 
-
-class State(StrEnum):
-    """Where a version is in its life. Those before AVAILABLE are steps of its loading."""
-
-    DISCOVERED = "discovered"
-    VERIFYING = "verifying"
-    LOADING = "loading"
-    WARMING = "warming"
-    PROVING = "proving"
-    AVAILABLE = "available"
-    DRAINING = "draining"
-    END = "end"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """What is known of one version.
-
-    Attributes:
-        version: its number.
-        state: where it is in its life.
-        reason: why it failed or what it waits for, in a sentence; else empty.
-    """
-
-    version: int
-    state: State
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Serving:
-    """What answers for one model; replaced as a whole, so that a reader needs no lock."""
-
-    servables: Mapping[int, Servable] = field(default_factory=dict)
-    labels: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def latest(self) -> Servable | None:
-        return self.servables[max(self.servables)] if self.servables else None
-
-
-@dataclass(slots=True)
-class _Model:
-    """The lifecycle's own notes on one model; only the watching thread writes them."""
-
-    serving: _Serving = field(default_factory=_Serving)
-    status: dict[int, VersionStatus] = field(default_factory=dict)
-    policy: Policy = field(default_factory=Policy)
-    policy_problem: str = ""
-    # How the files of a version looked when it was refused: it is tried again when they change.
-    refused: dict[int, Arrival] = field(default_factory=dict)
-
-
-LoadServable = Callable[[str, int, Path], Servable]
+# Between looks while other workers are waited for; it bounds how far apart workers can flip.
+_IN_STEP_S = 0.02
 
 
 class Lifecycle:
-    """Keeps the versions in service that the store and its policies ask for.
+    """The models of one worker.
 
     One thread looks at the store, loads and retires; any number of threads take leases.
     """
@@ -86,7 +28,8 @@ class Lifecycle:
     def __init__(
         self,
         store: Store,
-        load: LoadServable,
+        board: Board,
+        loader: Loader,
         metrics: Metrics,
         *,
         poll_interval_s: float,
@@ -96,23 +39,26 @@ class Lifecycle:
 
         Args:
             store: where versions appear.
-            load: makes a servable of a model's name, a version and its folder.
+            board: what this worker shares with the others of the service.
+            loader: makes servables.
             metrics: where loads and live versions are counted.
             poll_interval_s: seconds between looks at the store.
             quiet_s: seconds that a version without a manifest must lie unchanged.
         """
         self._store = store
-        self._load_servable = load
+        self._board = board
+        self._loader = loader
         self._metrics = metrics
         self._poll_interval_s = poll_interval_s
         self._quiet_s = quiet_s
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, Model] = {}
         self._stop = threading.Event()
-        self._looked = threading.Event()
+        self._settled = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to watch the store, in a thread of this process."""
+        self._board.join()
         self._thread = threading.Thread(target=self._watch, name="lifecycle", daemon=True)
         self._thread.start()
 
@@ -121,21 +67,30 @@ class Lifecycle:
         self._stop.set()
         if self._thread:
             self._thread.join()
+            self._board.leave()
 
-    def wait_until_looked(self, timeout_s: float) -> bool:
-        """Wait until the store has been looked through once; ``False`` when time ran out."""
-        return self._looked.wait(timeout_s)
+    def wait_until_settled(self, timeout_s: float) -> bool:
+        """Wait until all that can serve does; ``False`` when time ran out."""
+        return self._settled.wait(timeout_s)
 
     @property
     def ready(self) -> bool:
         """Whether the store has been looked through and at least one model serves."""
-        return self._looked.is_set() and any(
+        return self._settled.is_set() and any(
             model.serving.servables for model in tuple(self._models.values())
         )
 
     def models(self) -> list[str]:
         """Return the names of all known models, whether they serve or not."""
         return sorted(self._models)
+
+    def require(self, name: str) -> None:
+        """Raise ``NotFoundError`` unless there is such a model, whether it serves or not."""
+        self._model(name)
+
+    def serves(self, name: str) -> bool:
+        """Whether any version of a model answers requests."""
+        return self._model(name).serving.latest is not None
 
     def status(self, name: str) -> list[VersionStatus]:
         """Return what is known of a model's versions, highest first.
@@ -145,14 +100,6 @@ class Lifecycle:
         """
         status = dict(self._model(name).status)
         return [status[version] for version in sorted(status, reverse=True)]
-
-    def require(self, name: str) -> None:
-        """Raise ``NotFoundError`` unless there is such a model, whether it serves or not."""
-        self._model(name)
-
-    def serves(self, name: str) -> bool:
-        """Whether any version of a model answers requests."""
-        return self._model(name).serving.latest is not None
 
     def labels(self, name: str) -> Mapping[str, int]:
         """Return a model's labels and the versions they stand for."""
@@ -206,7 +153,7 @@ class Lifecycle:
             f"Version {version} of model {name!r} does not serve; these do: {versions}."
         )
 
-    def _model(self, name: str) -> _Model:
+    def _model(self, name: str) -> Model:
         try:
             return self._models[name]
         except KeyError:
@@ -214,130 +161,37 @@ class Lifecycle:
             raise NotFoundError(f"There is no model {name!r}; there are: {known}.") from None
 
     def _watch(self) -> None:
+        waiting: set[str] = set()
         while not self._stop.is_set():
+            # While in step with other workers, the models that wait are all that matters.
+            waiting = self._look(waiting or {*self._store_models(), *self._models})
+            if not waiting:
+                self._settled.set()
+            self._metrics.workers_ready.set(self.ready)
+            self._stop.wait(_IN_STEP_S if waiting else self._poll_interval_s)
+
+    def _look(self, names: set[str]) -> set[str]:
+        """Look at each model once, and return those that wait for other workers."""
+        waiting = set()
+        for name in sorted(names):
+            if self._stop.is_set():
+                break
             try:
-                self._look()
+                if self._models.setdefault(name, self._new_model(name)).look():
+                    waiting.add(name)
             except Exception as error:
                 # The next look may succeed; what serves must not end with this thread.
-                log(logging.ERROR, "Looking for versions failed.", error=error)
-            self._stop.wait(self._poll_interval_s)
+                log(logging.ERROR, "Looking at a model failed.", error=error, model=name)
+        return waiting
 
-    def _look(self) -> None:
-        for name in sorted({*self._store.models(), *self._models}):
-            if self._stop.is_set():
-                return
-            self._look_at_model(name, self._models.setdefault(name, _Model()))
-        self._looked.set()
-        self._metrics.workers_ready.set(self.ready)
-
-    def _look_at_model(self, name: str, model: _Model) -> None:
-        folders = self._store.versions(name)
-        self._read_policy(name, model)
-        # A version that serves counts as there even when its folder has vanished.
-        wanted = model.policy.select({*folders, *model.serving.servables})
-        for version in wanted:
-            if version not in model.serving.servables:
-                self._try_to_load(name, model, version, folders[version])
-        # While something wanted is missing, nobody gains from unloading what is there.
-        if wanted and all(version in model.serving.servables for version in wanted):
-            self._retire(name, model, keep=set(wanted))
-        labels = {k: v for k, v in model.policy.labels.items() if v in model.serving.servables}
-        if labels != model.serving.labels:
-            model.serving = replace(model.serving, labels=labels)
-        for version in model.status.keys() - folders.keys():
-            if model.status[version].state in (State.DISCOVERED, State.FAILED, State.END):
-                del model.status[version]
-                model.refused.pop(version, None)
-
-    def _read_policy(self, name: str, model: _Model) -> None:
+    def _store_models(self) -> list[str]:
         try:
-            model.policy = read_policy(self._store.root / name)
-            model.policy_problem = ""
-        except RepositoryError as error:
-            if model.policy_problem != str(error):
-                log(logging.ERROR, "The policy is not followed.", model=name, reason=str(error))
-            model.policy_problem = str(error)
+            return self._store.models()
+        except OSError as error:
+            log(logging.ERROR, "The folder of models cannot be read.", error=error)
+            return []
 
-    def _try_to_load(self, name: str, model: _Model, version: int, folder: Path) -> None:
-        arrival = look_at(folder)
-        if model.refused.get(version) == arrival:
-            return
-        if not arrival.complete(self._quiet_s):
-            model.status[version] = VersionStatus(version, State.DISCOVERED, arrival.waiting_for)
-            return
-        try:
-            servable = self._load(name, model, version, folder)
-        except Exception as error:
-            # Remembered as it looked before the attempt: a change during it is worth another.
-            model.refused[version] = arrival
-            self._refuse(name, model, version, error)
-            return
-        model.refused.pop(version, None)
-        model.serving = replace(
-            model.serving, servables={**model.serving.servables, version: servable}
+    def _new_model(self, name: str) -> Model:
+        return Model(
+            name, self._store, self._board, self._loader, self._metrics, quiet_s=self._quiet_s
         )
-        model.status[version] = VersionStatus(version, State.AVAILABLE)
-        self._metrics.loads.labels(name, "ok").inc()
-        self._note_live_version(name, model)
-        log(logging.INFO, "A version serves.", model=name, version=version)
-
-    def _refuse(self, name: str, model: _Model, version: int, error: Exception) -> None:
-        foreseen = isinstance(error, LoadError)
-        reason = str(error) if foreseen else "Loading it failed; the service's log tells more."
-        model.status[version] = VersionStatus(version, State.FAILED, reason)
-        self._metrics.loads.labels(name, "failed").inc()
-        log(
-            logging.ERROR,
-            "A version was refused.",
-            error=None if foreseen else error,
-            model=name,
-            version=version,
-            reason=reason,
-        )
-
-    def _load(self, name: str, model: _Model, version: int, folder: Path) -> Servable:
-        def step(state: State) -> contextlib.AbstractContextManager[None]:
-            model.status[version] = VersionStatus(version, state)
-            return self._timed(name, state)
-
-        with step(State.VERIFYING):
-            if has_manifest(folder):
-                try:
-                    verify_manifest(folder)
-                except RepositoryError as error:
-                    raise LoadError(str(error)) from error
-        with step(State.LOADING):
-            servable = self._load_servable(name, version, folder)
-        try:
-            with step(State.WARMING):
-                servable.warm_up()
-            with step(State.PROVING):
-                servable.prove()
-        except BaseException:
-            servable.retire(lambda: None)
-            raise
-        return servable
-
-    @contextlib.contextmanager
-    def _timed(self, name: str, state: State) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self._metrics.load_seconds.labels(name, str(state)).observe(time.perf_counter() - start)
-
-    def _retire(self, name: str, model: _Model, keep: set[int]) -> None:
-        for version in sorted(model.serving.servables.keys() - keep):
-            servables = dict(model.serving.servables)
-            servable = servables.pop(version)
-            # Out of sight first: from here on no request finds it, and those that did finish.
-            model.serving = replace(model.serving, servables=servables)
-            model.status[version] = VersionStatus(version, State.DRAINING)
-            self._note_live_version(name, model)
-            servable.retire(partial(self._note_end, name, model, version))
-
-    def _note_end(self, name: str, model: _Model, version: int) -> None:
-        model.status[version] = VersionStatus(version, State.END)
-        log(logging.INFO, "A version was retired.", model=name, version=version)
-
-    def _note_live_version(self, name: str, model: _Model) -> None:
-        latest = model.serving.latest
-        self._metrics.live_version.labels(name).set(latest.version if latest else 0)

@@ -32,7 +32,7 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
         lifecycle = app.extensions["lifecycle"]
         lifecycle.start()
         started.append(lifecycle)
-        assert lifecycle.wait_until_looked(60)
+        assert lifecycle.wait_until_settled(60)
         return app
 
     yield make
@@ -53,6 +53,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     app = create_app(Settings(models=root, quiet_s=0.0, workers=1, max_body_bytes=100_000))
     lifecycle = app.extensions["lifecycle"]
     lifecycle.start()
-    assert lifecycle.wait_until_looked(60)
+    assert lifecycle.wait_until_settled(60)
     yield app.test_client()
     lifecycle.stop()

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +16,11 @@ from service.errors import NotFoundError, UnavailableError
 from service.metrics import Metrics
 from service.repository.policy import POLICY
 from service.repository.store import Store
-from service.runtime.lifecycle import Lifecycle, State
-from service.runtime.servable import Servable
+from service.runtime.board import Board
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.loading import Loader
+from service.runtime.servable import LoadError, Servable
+from service.runtime.state import State
 from tests.savedmodels import publish_affine, save_affine
 
 MakeLifecycle = Callable[..., Lifecycle]
@@ -25,17 +30,19 @@ MakeLifecycle = Callable[..., Lifecycle]
 def make_lifecycle(tmp_path: Path) -> Iterator[MakeLifecycle]:
     started: list[Lifecycle] = []
 
-    def make(*, quiet_s: float = 0.0) -> Lifecycle:
+    def make(*, quiet_s: float = 0.0, board: Path | None = None, load: Any = None) -> Lifecycle:
+        metrics = Metrics()
         lifecycle = Lifecycle(
             Store(tmp_path),
-            partial(Servable, cores=1),
-            Metrics(),
+            Board(board),
+            Loader(load or partial(Servable, cores=1), metrics),
+            metrics,
             poll_interval_s=0.05,
             quiet_s=quiet_s,
         )
         lifecycle.start()
         started.append(lifecycle)
-        assert lifecycle.wait_until_looked(60)
+        assert lifecycle.wait_until_settled(60)
         return lifecycle
 
     yield make
@@ -120,7 +127,9 @@ def test_a_bad_version_is_refused_and_the_old_one_stays(
     eventually(lambda: live(lifecycle) == 2)
 
 
-def test_a_bad_version_is_tried_once_while_its_files_stay(tmp_path: Path) -> None:
+def test_a_bad_version_is_tried_once_while_its_files_stay(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
     publish_affine(tmp_path)
     attempts = []
 
@@ -128,11 +137,8 @@ def test_a_bad_version_is_tried_once_while_its_files_stay(tmp_path: Path) -> Non
         attempts.append(version)
         raise RuntimeError("unforeseen")
 
-    lifecycle = Lifecycle(Store(tmp_path), fail, Metrics(), poll_interval_s=0.01, quiet_s=0)
-    lifecycle.start()
-    assert lifecycle.wait_until_looked(20)
-    time.sleep(0.3)
-    lifecycle.stop()
+    lifecycle = make_lifecycle(load=fail)
+    time.sleep(1.2)
     assert attempts == [1]
     (item,) = lifecycle.status("affine")
     assert item.state is State.FAILED
@@ -140,6 +146,106 @@ def test_a_bad_version_is_tried_once_while_its_files_stay(tmp_path: Path) -> Non
     assert not lifecycle.ready
     with pytest.raises(UnavailableError, match="No version of model 'affine' serves yet"):
         live(lifecycle)
+
+
+def test_at_the_start_the_best_version_that_can_serve_does(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    for _ in range(3):
+        publish_affine(tmp_path)
+    (tmp_path / "affine" / "3" / "saved_model.pb").unlink()
+    lifecycle = make_lifecycle()
+    eventually(lambda: lifecycle.serves("affine"))
+    assert states(lifecycle) == {2: State.AVAILABLE, 3: State.FAILED}
+
+
+def test_workers_flip_together(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
+    publish_affine(tmp_path)
+    first, second = (make_lifecycle(board=tmp_path / ".board") for _ in range(2))
+    flips: dict[Lifecycle, float] = {}
+
+    def watch(lifecycle: Lifecycle) -> None:
+        while live(lifecycle) != 2:
+            time.sleep(0.001)
+        flips[lifecycle] = time.monotonic()
+
+    watchers = [threading.Thread(target=watch, args=[each]) for each in (first, second)]
+    for watcher in watchers:
+        watcher.start()
+    publish_affine(tmp_path, bias=1.0)
+    for watcher in watchers:
+        watcher.join(60)
+    assert abs(flips[first] - flips[second]) < 0.2
+
+
+def test_nobody_flips_while_one_worker_cannot(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    go = threading.Event()
+
+    def hesitate(model: str, version: int, folder: Path) -> Servable:
+        if version == 2:
+            assert go.wait(60)
+        return Servable(model, version, folder, cores=1)
+
+    quick = make_lifecycle(board=tmp_path / ".board")
+    slow = make_lifecycle(board=tmp_path / ".board", load=hesitate)
+    publish_affine(tmp_path, bias=1.0)
+    eventually(lambda: State.LOADING in (states(slow).get(2), states(quick).get(2)))
+    time.sleep(0.3)
+    assert (live(quick), live(slow)) == (1, 1)
+    go.set()
+    eventually(lambda: (live(quick), live(slow)) == (2, 2))
+
+
+def test_what_one_worker_refuses_all_refuse(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
+    publish_affine(tmp_path)
+    attempts = []
+
+    def fail(model: str, version: int, folder: Path) -> Servable:
+        if version == 2:
+            attempts.append(version)
+            raise LoadError("It is bad.")
+        return Servable(model, version, folder, cores=1)
+
+    both = [make_lifecycle(board=tmp_path / ".board", load=fail) for _ in range(2)]
+    publish_affine(tmp_path)
+    for lifecycle in both:
+        eventually(lambda each=lifecycle: states(each).get(2) is State.FAILED)
+        assert lifecycle.status("affine")[0].reason == "It is bad."
+        assert live(lifecycle) == 1
+    assert attempts == [2]
+
+
+def test_a_worker_that_comes_later_serves_what_the_others_serve(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, bias=1.0)
+    policy = tmp_path / "affine" / POLICY
+    policy.write_text('{"serve": {"versions": [1]}, "labels": {"old": 1}}')
+    first = make_lifecycle(board=tmp_path / ".board")
+    assert live(first) == 1
+    second = make_lifecycle(board=tmp_path / ".board")
+    assert live(second) == 1
+    assert second.labels("affine") == {"old": 1}
+
+
+def test_a_worker_that_cannot_have_what_the_others_serve_serves_what_it_can(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, bias=1.0)
+    first = make_lifecycle(board=tmp_path / ".board")
+    shutil.rmtree(tmp_path / "affine" / "2")
+    second = make_lifecycle(board=tmp_path / ".board")
+    eventually(lambda: second.serves("affine"))
+    assert (live(first), live(second)) == (2, 1)
+    # The next version brings them together again.
+    publish_affine(tmp_path, bias=2.0)
+    publish_affine(tmp_path, bias=2.0)
+    eventually(lambda: live(first) == live(second) == 3)
 
 
 def test_a_version_whose_folder_vanishes_keeps_serving(

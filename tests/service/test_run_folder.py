@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service import metrics_files
+from service import run_folder
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -17,14 +17,14 @@ def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_folder_is_made_once_and_removed(tmp_path: Path) -> None:
     environ: dict[str, str] = {}
-    metrics_files.prepare(environ)
+    run_folder.prepare(environ)
     folder = Path(environ[FOLDER])
     (folder / "counter_1.db").write_bytes(b"")
     # A reload of the configuration prepares again; what was counted must survive.
-    metrics_files.prepare(environ)
+    run_folder.prepare(environ)
     assert Path(environ[FOLDER]) == folder
     assert list(folder.iterdir())
-    metrics_files.remove(environ)
+    run_folder.remove(environ)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -34,17 +34,17 @@ def test_a_chosen_folder_is_emptied_of_old_counts_and_kept(tmp_path: Path) -> No
     (folder / "counter_1.db").write_bytes(b"")
     (folder / "notes.txt").write_text("mine")
     environ = {FOLDER: str(folder)}
-    metrics_files.prepare(environ)
-    metrics_files.remove(environ)
+    run_folder.prepare(environ)
+    run_folder.remove(environ)
     assert [file.name for file in folder.iterdir()] == ["notes.txt"]
 
 
 def test_folders_of_the_dead_are_swept_and_of_the_living_spared(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
-    (tmp_path / f"understudy-metrics-{dead.pid}-x").mkdir()
-    living = tmp_path / f"understudy-metrics-{os.getppid()}-x"
+    (tmp_path / f"understudy-{dead.pid}-x").mkdir()
+    living = tmp_path / f"understudy-{os.getppid()}-x"
     living.mkdir()
     environ: dict[str, str] = {}
-    metrics_files.prepare(environ)
-    assert set(tmp_path.iterdir()) == {living, Path(environ[FOLDER])}
+    run_folder.prepare(environ)
+    assert set(tmp_path.iterdir()) == {living, Path(environ[FOLDER]).parent}

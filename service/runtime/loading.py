@@ -1,0 +1,69 @@
+"""How a version becomes a servable: verify, load, warm up, prove; each step timed and told."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from service.metrics import Metrics
+from service.repository.errors import RepositoryError
+from service.repository.manifest import has_manifest, verify_manifest
+from service.runtime.servable import LoadError, Servable
+from service.runtime.state import State
+
+MakeServable = Callable[[str, int, Path], Servable]
+
+
+class Loader:
+    """Makes servables that have proved themselves."""
+
+    def __init__(self, make: MakeServable, metrics: Metrics) -> None:
+        """Prepare.
+
+        Args:
+            make: makes a servable of a model's name, a version and its folder.
+            metrics: where the seconds of each step are counted.
+        """
+        self._make = make
+        self._metrics = metrics
+
+    def load(
+        self, model: str, version: int, folder: Path, tell: Callable[[State], None]
+    ) -> Servable:
+        """Return a servable of the version in ``folder`` that may take requests.
+
+        Args:
+            model: the model's name.
+            version: the version's number.
+            folder: the version's folder.
+            tell: is told of each step as it begins.
+
+        Raises:
+            LoadError: the version cannot serve.
+        """
+
+        @contextlib.contextmanager
+        def step(state: State) -> Iterator[None]:
+            tell(state)
+            start = time.perf_counter()
+            yield
+            seconds = time.perf_counter() - start
+            self._metrics.load_seconds.labels(model, str(state)).observe(seconds)
+
+        with step(State.VERIFYING):
+            if has_manifest(folder):
+                try:
+                    verify_manifest(folder)
+                except RepositoryError as error:
+                    raise LoadError(str(error)) from error
+        with step(State.LOADING):
+            servable = self._make(model, version, folder)
+        try:
+            with step(State.WARMING):
+                servable.warm_up()
+            with step(State.PROVING):
+                servable.prove()
+        except BaseException:
+            servable.retire(lambda: None)
+            raise
+        return servable
