@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.cases import Case
 from benchmarks.contestants import FLOOR, OURS, Contestant
 from benchmarks.expectations import EXPECTATIONS
+from benchmarks.measure import Measurement
 from benchmarks.results import Figure, Results, Spread
 
 _NOTHING = "-"
@@ -105,27 +106,36 @@ def _overview(results: Results, cases: Sequence[Case], names: Sequence[str]) -> 
     others = [name for name in names if name != OURS]
     if OURS not in names or not others:
         return []
-    head = ["case", "ours, requests/s", *(f"over {name}" for name in others)]
-    rows = [
-        [
-            f"`{case.name}`",
-            _median(results.figure(case.name, OURS, lambda m: m.requests_per_s)),
-            *(
-                _with_range(results.ratio(case.name, OURS, name, lambda m: m.requests_per_s))
-                for name in others
-            ),
-        ]
-        for case in cases
+    rates, costs = [], []
+    for case in cases:
+        rate, cost = (results.figure(case.name, OURS, figure) for figure in (_rate, _cost))
+        faster = [results.ratio(case.name, OURS, name, _rate) for name in others]
+        cheaper = [results.ratio(case.name, name, OURS, _cost) for name in others]
+        rates.append([f"`{case.name}`", _median(rate), *map(_with_range, faster)])
+        costs.append([f"`{case.name}`", _median(cost), *map(_with_range, cheaper)])
+    return [
+        "Requests per second of ours, and how many times those of each other server they are: "
+        "the median of the rounds (least to most).",
+        markdown_table(["case", "ours", *(f"over {name}" for name in others)], rates),
+        "Processor time of ours in us a request, and how many times as much each other server "
+        "takes; this is the steadier of the two where the machine is shared.",
+        markdown_table(["case", "ours", *others], costs),
     ]
-    title = "Ours over each other server, in requests per second: the median ratio (least to most)."
-    return [title, markdown_table(head, rows)]
+
+
+def _rate(measurement: Measurement) -> float:
+    return measurement.requests_per_s
+
+
+def _cost(measurement: Measurement) -> float:
+    return measurement.cpu_us_per_request
 
 
 def _expectations(results: Results, cases: Sequence[Case]) -> list[str]:
     run = {case.name for case in cases}
     rows = []
     for expected in EXPECTATIONS:
-        ratio = results.ratio(expected.case, OURS, expected.base, lambda m: m.requests_per_s)
+        ratio = results.ratio(expected.case, OURS, expected.base, _rate)
         if expected.case in run and ratio:
             rows.append(
                 [
@@ -155,13 +165,13 @@ def _row(results: Results, case: str, name: str) -> list[str]:
 
     return [
         name,
-        median(lambda m: m.requests_per_s),
-        over_floor(lambda m: m.requests_per_s),
+        median(_rate),
+        over_floor(_rate),
         median(lambda m: m.predictions_per_s),
         median(lambda m: m.p50_ms),
         median(lambda m: m.p99_ms),
-        median(lambda m: m.cpu_us_per_request),
-        over_floor(lambda m: m.cpu_us_per_request),
+        median(_cost),
+        over_floor(_cost),
         _errors(results, case, name),
     ]
 
