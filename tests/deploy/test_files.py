@@ -7,8 +7,8 @@ import pytest
 
 from service.settings import Settings
 
-# Where the image itself says where models, workers' files and the port are.
-_FIXED = {"MODELS", "HOST", "PORT"}
+# What mounts and published ports rest on, and the workers' own folder: all settled in the image.
+_FIXED = {"MODELS", "HOST", "PORT", "UNDERSTUDY_BOARD"}
 
 
 def _stages(dockerfile):
