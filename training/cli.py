@@ -145,12 +145,19 @@ def _run(options: argparse.Namespace) -> runs.Run:
     if options.resume is None:
         toml = {} if options.config is None else config.read_toml(options.config)
         return runs.create(runs.RUNS, config.resolve(task, toml, given))
-    if given or options.config is not None:
-        raise UsageError("--resume takes the run's own settings, so no other option goes with it.")
+    if options.config is not None or given.keys() - _KEPT_FREE:
+        raise UsageError(
+            "--resume takes what decides the training from the run: "
+            "only --data, --out and --no-publish go with it."
+        )
     run = runs.open_run(options.resume)
     if run.settings.model != task.name:
         raise UsageError(f"{options.resume} is a run of {run.settings.model}, not of {task.name}.")
-    return run
+    return run.changed(given)
+
+
+# What a resumed run may do otherwise: none of it changes what is learned.
+_KEPT_FREE = {"data", "out", "no-publish"}
 
 
 def _list(options: argparse.Namespace) -> None:

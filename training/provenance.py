@@ -7,12 +7,15 @@ from pathlib import Path
 
 import tensorflow as tf
 
+# What can change a version that is trained.
+_SOURCES = ("training", "service/repository")
+
 
 def git_commit() -> str:
     """Return the commit of this source, with "+changes" when files differ; "" outside git."""
     try:
         commit = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "training", "service")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *_SOURCES)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return f"{commit}+changes" if changed else commit

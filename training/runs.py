@@ -8,6 +8,7 @@ report.md        the outcome, for people
 """
 
 import csv
+import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,17 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.export = folder / "export"
         self.report = folder / "report.md"
+
+    def changed(self, given: Mapping[str, Any]) -> "Run":
+        """Return the run with other places or publishing, by the options' names."""
+        settings = self.settings
+        if "data" in given:
+            settings = dataclasses.replace(settings, data=Path(given["data"]))
+        if "out" in given:
+            settings = dataclasses.replace(settings, out=Path(given["out"]))
+        if "no-publish" in given:
+            settings = dataclasses.replace(settings, publish=not given["no-publish"])
+        return Run(self.folder, settings)
 
     def history(self) -> list[dict[str, float]]:
         """Return the finished epochs, first to last; the key ``epoch`` counts from 1."""

@@ -15,6 +15,7 @@ from training import datasets, evaluation
 from training.config import Settings
 from training.datasets import Images
 from training.imaging import from_encoded
+from training.residual import fold, residual_network
 from training.sources import Found
 from training.splits import stratified
 from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
@@ -52,61 +53,8 @@ def _tutorial() -> keras.Model:
     return keras.Model(image, layers.Dense(len(LABELS))(x), name="tutorial")
 
 
-def _residual_network(folded: bool = False) -> keras.Model:
-    """A small residual network (He et al. 2016): most of its work is done on 14 x 14 and 7 x 7.
-
-    Args:
-        folded: for serving, without the batch normalisations; ``_fold`` gives it its weights.
-    """
-
-    def convolution(
-        x: Any, name: str, filters: int, strides: int = 1, activation: str = "relu"
-    ) -> Any:
-        x = layers.Conv2D(
-            filters,
-            3,
-            strides=strides,
-            padding="same",
-            use_bias=folded,
-            kernel_initializer="he_normal",
-            name=name,
-        )(x)
-        if not folded:
-            # Few epochs: averages over 100 steps, as Keras' default of 0.99 makes them, come
-            # too late.
-            x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-        return layers.Activation(activation)(x)
-
-    def residual(x: Any, name: str, filters: int) -> Any:
-        y = convolution(x, f"{name}_1", filters)
-        y = convolution(y, f"{name}_2", filters, activation="linear")
-        return layers.Activation("relu")(layers.Add()([x, y]))
-
-    image = keras.Input((SIZE, SIZE), name="image")
-    x = layers.Rescaling(1 / 255)(image)
-    x = layers.Reshape((SIZE, SIZE, 1))(x)
-    x = convolution(x, "stem", 16)
-    x = convolution(x, "half", 32, strides=2)
-    x = residual(x, "block_1", 32)
-    x = convolution(x, "quarter", 80, strides=2)
-    x = residual(x, "block_2", 80)
-    x = residual(x, "block_3", 80)
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(image, layers.Dense(len(LABELS), name="logits")(x), name="residual")
-
-
-def _fold(trained: keras.Model) -> keras.Model:
-    """Return the residual network with each normalisation in its convolution: same, and faster."""
-    folded = _residual_network(folded=True)
-    for layer in folded.layers:
-        if isinstance(layer, layers.Conv2D):
-            norm = trained.get_layer(f"{layer.name}_norm")
-            gamma, beta, mean, variance = norm.get_weights()
-            (kernel,) = trained.get_layer(layer.name).get_weights()
-            scale = gamma / np.sqrt(variance + norm.epsilon)
-            layer.set_weights([kernel * scale, beta - mean * scale])
-    folded.get_layer("logits").set_weights(trained.get_layer("logits").get_weights())
-    return folded
+def _residual() -> keras.Model:
+    return residual_network(SIZE, len(LABELS))
 
 
 def _compile_tutorial(model: keras.Model, settings: Settings, steps: int) -> None:
@@ -160,7 +108,7 @@ def augment(images: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.N
 
 _NETWORKS: Mapping[str, Any] = {
     "tutorial": (_tutorial, _compile_tutorial),
-    "default": (_residual_network, _compile_residual),
+    "default": (_residual, _compile_residual),
 }
 
 
@@ -179,7 +127,7 @@ class Clothing(Task[Images]):
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="residual network with batch normalisation, augmentation",
-            epochs=32,
+            epochs=26,
             batch_size=256,
             learning_rate=0.2,
         ),
@@ -234,7 +182,7 @@ class Clothing(Task[Images]):
         # The residual network learned from mirrored garments too: two views see more than one.
         both_ways = served.name == "residual"
         if both_ways:
-            served = _fold(served)
+            served = fold(served)
 
         def logits(image: Any) -> Any:
             if not both_ways:

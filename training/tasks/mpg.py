@@ -19,8 +19,8 @@ from service.repository.contract import Field, Signature
 from training import datasets, evaluation
 from training.config import Settings
 from training.datasets import CAR_NUMBERS, Table
+from training.ensembles import KnownError, known_loss, membership, side_by_side
 from training.sources import Found
-from training.splits import folds
 from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
 
 ORIGINS = ("usa", "europe", "japan")
@@ -106,62 +106,6 @@ class Features(tf.Module):
         return tf.stack(list(column.values()), axis=1)
 
 
-class KnownError(keras.metrics.Metric):
-    """Mean absolute error in mpg over the targets that are not NaN.
-
-    Args:
-        to_mpg: turns targets and predictions into miles to the gallon.
-    """
-
-    def __init__(self, to_mpg: Any, name: str = "mae") -> None:
-        super().__init__(name=name)
-        self._to_mpg = to_mpg
-        self._total = self.add_weight(shape=(), initializer="zeros", name="total")
-        self._count = self.add_weight(shape=(), initializer="zeros", name="count")
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        known = tf.math.is_finite(y_true)
-        error = tf.abs(self._to_mpg(y_pred) - self._to_mpg(y_true))
-        self._total.assign_add(tf.reduce_sum(tf.where(known, error, 0.0)))
-        self._count.assign_add(tf.reduce_sum(tf.cast(known, tf.float32)))
-
-    def result(self) -> Any:
-        return tf.math.divide_no_nan(self._total.value, self._count.value)
-
-
-def _known(error: Any) -> Any:
-    """Return a Keras loss: ``error`` of the difference, averaged over targets that are not NaN."""
-
-    def loss(y_true: Any, y_pred: Any) -> Any:
-        known = tf.math.is_finite(y_true)
-        difference = tf.where(known, y_pred - tf.where(known, y_true, 0.0), 0.0)
-        return tf.math.divide_no_nan(
-            tf.reduce_sum(error(difference), axis=-1),
-            tf.reduce_sum(tf.cast(known, tf.float32), axis=-1),
-        )
-
-    return loss
-
-
-def _side_by_side(spec: _Network, columns: int, inputs: int) -> keras.Model:
-    """Return ``columns`` networks in one: each its own view of the car to its own answer.
-
-    Maps [N, columns, inputs] to [N, columns].
-    """
-    x = views = keras.Input((columns, inputs), name="views")
-    for units, activation in [(n, spec.activation) for n in spec.hidden] + [(1, "linear")]:
-        # Glorot & Bengio 2010, for each network by itself; Keras would count all as one.
-        limit = math.sqrt(6 / (x.shape[-1] + units))
-        x = keras.layers.EinsumDense(
-            "nci,cio->nco",
-            output_shape=(columns, units),
-            bias_axes="co",
-            activation=activation,
-            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-        )(x)
-    return keras.Model(views, keras.layers.Reshape((columns,))(x))
-
-
 @dataclass(frozen=True, slots=True)
 class _Trained:
     """What export needs again: ``learns`` [cars, columns] says who learns from which car."""
@@ -171,6 +115,12 @@ class _Trained:
     views: npt.NDArray[np.float32]
     learns: npt.NDArray[np.bool_]
     to_mpg: Any
+
+    def fold_of(self) -> npt.NDArray[np.int64]:
+        """Return the fold that each car was in, for each repeat: [repeats, cars]."""
+        first_members = self.learns[:, : -self.spec.members : self.spec.members]
+        held_out = ~first_members.reshape(-1, _REPEATS, _FOLDS)
+        return np.asarray(held_out.argmax(axis=2).T)
 
 
 class Mpg(Task[Table]):
@@ -213,7 +163,13 @@ class Mpg(Task[Table]):
 
     def plan(self, data: Table, settings: Settings) -> Plan:
         spec = _NETWORKS[settings.arch]
-        learns = _learns(len(data.mpg), spec.members, settings.seed)
+        learns = membership(
+            len(data.mpg),
+            repeats=_REPEATS,
+            parts=_FOLDS,
+            members=spec.members,
+            seed=settings.seed,
+        )
         features = Features(data, spec.logarithmic)
         views = features({**data.numbers, "origin": tf.constant(data.origin)}).numpy()
         columns = learns.shape[1]
@@ -225,10 +181,10 @@ class Mpg(Task[Table]):
         if spec.cosine:
             steps = settings.epochs * -(-len(target) // settings.batch_size)
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        model = _side_by_side(spec, columns, views.shape[1])
+        model = side_by_side(columns, views.shape[1], spec.hidden, spec.activation)
         model.compile(
             optimizer=keras.optimizers.AdamW(rate, weight_decay=spec.weight_decay),
-            loss=_known(tf.square if spec.logarithmic else tf.abs),
+            loss=known_loss(tf.square if spec.logarithmic else tf.abs),
             metrics=[KnownError(to_mpg)],
         )
 
@@ -258,9 +214,8 @@ class Mpg(Task[Table]):
         seen = np.repeat(trained.views[:, None], trained.learns.shape[1], axis=1)
         answers = plan.model.predict_on_batch(seen)
         unseen = _out_of_fold(trained, answers)
-        scores = _scores(data.mpg, unseen)
-        reach = evaluation.conformal_quantile(scores.ravel(), _COVERAGE)
-        serving = _side_by_side(spec, spec.members, trained.views.shape[1])
+        reach = evaluation.log_reach(data.mpg, unseen, _COVERAGE)
+        serving = side_by_side(spec.members, trained.views.shape[1], spec.hidden, spec.activation)
         serving.set_weights([weight[-spec.members :] for weight in plan.model.get_weights()])
 
         def serve(*inputs: Any) -> dict[str, Any]:
@@ -277,7 +232,10 @@ class Mpg(Task[Table]):
             functions={"serving_default": serve},
             tracked=[serving, trained.features],
             contract={"serving_default": _SIGNATURE},
-            evaluation=_cross_validation(data, unseen, scores, plan),
+            evaluation={
+                **evaluation.cross_validation(data.mpg, unseen, trained.fold_of(), _COVERAGE),
+                "baselines_mae": _baselines(data, trained),
+            },
         )
 
     def golden(self, data: Table, predict: Predict) -> Sequence[Case]:
@@ -311,21 +269,6 @@ def _at_least_something(answer: Any) -> Any:
     return tf.maximum(answer, _LEAST_MPG)
 
 
-def _learns(cars: int, members: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Say which network learns from which car: [cars, columns].
-
-    Columns go by repeat, fold and member; the last ``members`` learn from all cars, and serve.
-    """
-    columns = []
-    for repeat in range(_REPEATS):
-        for fold in folds(cars, _FOLDS, seed * _REPEATS + repeat):
-            column = np.ones(cars, bool)
-            column[fold] = False
-            columns += [column] * members
-    columns += [np.ones(cars, bool)] * members
-    return np.stack(columns, axis=1)
-
-
 def _out_of_fold(trained: _Trained, answers: Array) -> Array:
     """Return each car's mpg as told by the networks that never saw it: [repeats, cars]."""
     members = trained.spec.members
@@ -335,54 +278,6 @@ def _out_of_fold(trained: _Trained, answers: Array) -> Array:
         mean = answers[rows, column : column + members].mean(axis=1)
         unseen[column // (_FOLDS * members), rows] = trained.to_mpg(mean).numpy()
     return unseen
-
-
-def _scores(mpg: Array, unseen: Array) -> Array:
-    """Return how far off the answers are, as the absolute logarithm of the ratio."""
-    return np.asarray(np.abs(np.log(mpg) - np.log(unseen)))
-
-
-def _cross_validation(data: Table, unseen: Array, scores: Array, plan: Plan) -> dict[str, Any]:
-    """Say what the cross-validation found; for the card."""
-    trained: _Trained = plan.state
-    cars = len(data.mpg)
-    each = [evaluation.regression(data.mpg, row) for row in unseen]
-    mae = np.array([row["mae"] for row in each])
-    rmse = np.array([row["rmse"] for row in each])
-    # The error of the mean over cars: the repeats share the cars, so they do not add to it.
-    spread = np.abs(unseen - data.mpg).mean(axis=0).std(ddof=1) / math.sqrt(cars)
-    inside, widths = [], []
-    for repeat in range(_REPEATS):
-        for fold in range(_FOLDS):
-            first = (repeat * _FOLDS + fold) * trained.spec.members
-            held_out = ~trained.learns[:, first]
-            # The interval of a fold comes from the other folds alone.
-            reach = evaluation.conformal_quantile(scores[repeat, ~held_out], _COVERAGE)
-            inside.append(scores[repeat, held_out] <= reach)
-            widths.append(unseen[repeat, held_out] * 2 * math.sinh(reach))
-    return {
-        "headline": {
-            "name": f"MAE by {_REPEATS} x {_FOLDS}-fold cross-validation",
-            "value": float(mae.mean()),
-            "low": float(mae.mean() - 1.96 * spread),
-            "high": float(mae.mean() + 1.96 * spread),
-        },
-        "cross_validation": {
-            "repeats": _REPEATS,
-            "folds": _FOLDS,
-            "mae": float(mae.mean()),
-            "mae_sd_of_repeats": float(mae.std(ddof=1)),
-            "rmse": float(rmse.mean()),
-            "rmse_sd_of_repeats": float(rmse.std(ddof=1)),
-            "interval": {
-                "method": "split-conformal on out-of-fold errors of log mpg (Vovk et al. 2005)",
-                "target": _COVERAGE,
-                "coverage": float(np.concatenate(inside).mean()),
-                "mean_width": float(np.concatenate(widths).mean()),
-            },
-            "baselines_mae": _baselines(data, trained),
-        },
-    }
 
 
 def _baselines(data: Table, trained: _Trained) -> dict[str, float]:

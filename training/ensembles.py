@@ -1,0 +1,99 @@
+"""Many small networks in one Keras model, each of which learns from rows of its own.
+
+So the networks of a whole cross-validation, and those that serve, train at once. Which network
+may learn from which row is told by the targets: NaN where it may not.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from training.splits import folds
+
+
+def membership(
+    rows: int, *, repeats: int, parts: int, members: int, seed: int
+) -> npt.NDArray[np.bool_]:
+    """Say which network learns from which row, for a repeated cross-validation.
+
+    Args:
+        rows: of the data.
+        repeats: how often all rows are divided anew.
+        parts: into so many folds.
+        members: networks that are averaged into one answer.
+        seed: decides the folds.
+
+    Returns:
+        bool [rows, (repeats * parts + 1) * members]: by repeat, fold and member; the last
+        ``members`` learn from all rows.
+    """
+    columns = []
+    for repeat in range(repeats):
+        for fold in folds(rows, parts, seed * repeats + repeat):
+            column = np.ones(rows, bool)
+            column[fold] = False
+            columns += [column] * members
+    columns += [np.ones(rows, bool)] * members
+    return np.stack(columns, axis=1)
+
+
+def side_by_side(columns: int, inputs: int, hidden: Sequence[int], activation: str) -> keras.Model:
+    """Return ``columns`` dense networks in one, each from its own view of a row to its own answer.
+
+    Maps float32 [N, columns, inputs] to [N, columns]. ``hidden`` are the units of the layers
+    between, ``activation`` is theirs.
+    """
+    x = views = keras.Input((columns, inputs), name="views")
+    for units, function in [(units, activation) for units in hidden] + [(1, "linear")]:
+        # Glorot & Bengio 2010, for each network by itself; Keras would count all as one.
+        limit = math.sqrt(6 / (x.shape[-1] + units))
+        x = keras.layers.EinsumDense(
+            "nci,cio->nco",
+            output_shape=(columns, units),
+            bias_axes="co",
+            activation=function,
+            kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+        )(x)
+    return keras.Model(views, keras.layers.Reshape((columns,))(x))
+
+
+def known_loss(error: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a Keras loss: ``error`` of the difference, averaged over targets that are not NaN."""
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        known = tf.math.is_finite(y_true)
+        difference = tf.where(known, y_pred - tf.where(known, y_true, 0.0), 0.0)
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(error(difference), axis=-1),
+            tf.reduce_sum(tf.cast(known, tf.float32), axis=-1),
+        )
+
+    return loss
+
+
+class KnownError(keras.metrics.Metric):
+    """Mean absolute error over the targets that are not NaN, in their own unit.
+
+    Args:
+        to_unit: turns what the network sees and tells into that unit.
+    """
+
+    def __init__(self, to_unit: Callable[[Any], Any], name: str = "mae") -> None:
+        super().__init__(name=name)
+        self._to_unit = to_unit
+        self._total = self.add_weight(shape=(), initializer="zeros", name="total")
+        self._count = self.add_weight(shape=(), initializer="zeros", name="count")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        known = tf.math.is_finite(y_true)
+        error = tf.abs(self._to_unit(y_pred) - self._to_unit(y_true))
+        self._total.assign_add(tf.reduce_sum(tf.where(known, error, 0.0)))
+        self._count.assign_add(tf.reduce_sum(tf.cast(known, tf.float32)))
+
+    def result(self) -> Any:
+        return tf.math.divide_no_nan(self._total.value, self._count.value)
