@@ -6,6 +6,7 @@ from functools import partial
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
+from service.api.admin import admin_routes
 from service.api.health import health_routes
 from service.api.models import model_routes
 from service.api.observe import observe
@@ -41,8 +42,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_environ(os.environ)
     metrics = Metrics()
+    store = Store(settings.models)
     lifecycle = Lifecycle(
-        Store(settings.models),
+        store,
         Board(settings.board),
         Loader(partial(Servable, cores=max(1, usable_cores() // settings.workers)), metrics),
         metrics,
@@ -54,9 +56,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
     app.url_map.strict_slashes = False
-    app.extensions["lifecycle"] = lifecycle
+    app.extensions |= {"lifecycle": lifecycle, "settings": settings}
     observe(app, metrics, settings)
     app.register_blueprint(predict_routes(lifecycle, metrics, max_errors=settings.max_errors))
     app.register_blueprint(model_routes(lifecycle))
+    app.register_blueprint(admin_routes(lifecycle, store, settings.admin_token))
     app.register_blueprint(health_routes(lifecycle, metrics))
     return app

@@ -8,6 +8,7 @@ from typing import Any
 # (net_http's status map); HTTP's own where gRPC has none.
 CODES: Mapping[int, str] = {
     400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",

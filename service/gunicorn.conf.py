@@ -4,6 +4,7 @@ gunicorn reads the plain names as its settings and calls the functions as its ho
 """
 
 import importlib
+import math
 import os
 import sys
 import time
@@ -28,7 +29,10 @@ worker_class = "service.worker.Worker"
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 threads = _settings.threads
-graceful_timeout = _settings.drain_s
+graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s)
+# Longer than load balancers keep idle connections, so that it is they who close them, and not
+# this side at the moment at which a request is on its way.
+keepalive = 75
 # The control socket is a thread in the master and a file; there is no use for either here.
 control_socket_disable = True
 logconfig_dict = LOG_CONFIG
@@ -60,7 +64,7 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """End the worker's lifecycle; a worker that failed to start has none."""
-    if worker.wsgi is not None:
+    if hasattr(worker, "wsgi"):
         worker.wsgi.extensions["lifecycle"].stop()
 
 

@@ -63,15 +63,29 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
-        self.loads = Counter(
-            "understudy_loads",
-            "Versions loaded (result ok) or refused (result failed), counted by each worker.",
+        self.swaps = Counter(
+            "understudy_swaps",
+            "Versions that began to serve (ok) or were refused, counted by each worker.",
             ["model", "result"],
+            registry=registry,
+        )
+        self.last_refusal = Gauge(
+            "understudy_last_refusal_timestamp_seconds",
+            "When a version was last refused for a reason, in seconds since the epoch.",
+            ["model", "reason"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.live_since = Gauge(
+            "understudy_live_since_timestamp_seconds",
+            "When the versions that serve began to, in seconds since the epoch.",
+            ["model"],
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.load_seconds = Histogram(
             "understudy_load_seconds",
-            "Seconds that a new version spent in a phase: verify, load, warm or prove.",
+            "Seconds that a new version spent in verifying, loading, warming or proving.",
             ["model", "phase"],
             buckets=(*_SECONDS, 60.0, 120.0, 300.0),
             registry=registry,

@@ -89,6 +89,17 @@ class Settings:
             least=0,
         ),
     ] = 30
+    lame_duck_s: Annotated[
+        float,
+        Variable(
+            "UNDERSTUDY_LAME_DUCK_S",
+            "seconds that a stopping worker goes on answering while /readyz already says no",
+            least=0,
+        ),
+    ] = 1.0
+    admin_token: Annotated[
+        str, Variable("UNDERSTUDY_ADMIN_TOKEN", "token that turns the admin API on and opens it")
+    ] = ""
     access_log: Annotated[
         bool,
         Variable("UNDERSTUDY_ACCESS_LOG", "log a line for every request, not for errors alone"),

@@ -1,6 +1,7 @@
 """gunicorn's threaded worker, with the service's JSON where gunicorn answers by itself."""
 
 import socket
+import threading
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +27,17 @@ _STATUSES: dict[type[Exception], tuple[int, str]] = {
 
 
 class Worker(ThreadWorker):
-    """Answers what cannot be parsed as HTTP with the service's error body, not with HTML."""
+    """Leaves in two steps, and answers what cannot be parsed as HTTP with the one error body."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Say that the worker is not ready any more, and stop when others have noticed."""
+        if not hasattr(self, "wsgi"):
+            # It has not got as far as having an application.
+            super().handle_exit(sig, frame)
+            return
+        self.wsgi.extensions["lifecycle"].drain()
+        seconds = self.wsgi.extensions["settings"].lame_duck_s
+        threading.Timer(seconds, super().handle_exit, (sig, frame)).start()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer a request that never reached the application, or made it fail outright."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_optional
+from service.repository.jsonfile import read_optional, write_object
 
 POLICY = "policy.json"
 
@@ -36,16 +36,20 @@ class Policy:
             return [version for version in ordered if version in self.versions]
         return ordered[-self.latest :]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the policy as the JSON object of its file."""
+        serve = {"versions": list(self.versions)} if self.versions else {"latest": self.latest}
+        return {"serve": serve, "labels": dict(self.labels)}
 
-def read_policy(model_directory: Path) -> Policy:
-    """Read a model's policy; without a file it is the latest version alone.
+
+def policy_from_json(value: Any) -> Policy:
+    """Read a policy from the JSON of its file.
 
     Raises:
-        RepositoryError: the file is no policy; the message names the place.
+        RepositoryError: the value is no policy; the message names the place.
     """
-    value = read_optional(model_directory / POLICY)
-    if value is None:
-        return Policy()
+    if not isinstance(value, dict):
+        raise RepositoryError(f"{POLICY} must hold a JSON object, not {type(value).__name__}.")
     unknown = value.keys() - {"serve", "labels"}
     if unknown:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")
@@ -68,6 +72,46 @@ def read_policy(model_directory: Path) -> Policy:
                 f'{POLICY}: serve must be {{"latest": N}} or {{"versions": [N, ...]}}, '
                 f"not {serve!r}."
             )
+
+
+def read_policy(model_directory: Path) -> Policy:
+    """Read a model's policy; without a file it is the latest version alone.
+
+    Raises:
+        RepositoryError: the file is no policy; the message names the place.
+    """
+    value = read_optional(model_directory / POLICY)
+    return Policy() if value is None else policy_from_json(value)
+
+
+def write_policy(model_directory: Path, policy: Policy) -> None:
+    """Put a model's policy in force; every worker reads it at its next look.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    write_object(model_directory / POLICY, policy.to_json())
+
+
+def rolled_back(policy: Policy, available: Iterable[int]) -> Policy:
+    """Return the policy that serves the version before the highest one that serves now.
+
+    It names the version, so that the next one that is published does not take over by itself.
+
+    Args:
+        policy: the policy in force.
+        available: the versions that there are.
+
+    Raises:
+        RepositoryError: there is no earlier version.
+    """
+    versions = sorted(available)
+    serving = policy.select(versions)
+    earlier = [version for version in versions if serving and version < serving[-1]]
+    if not earlier:
+        now = f"version {serving[-1]} serves" if serving else "nothing serves"
+        raise RepositoryError(f"There is no earlier version to go back to; {now}.")
+    return Policy(versions=(earlier[-1],), labels=policy.labels)
 
 
 def _is_whole(value: Any) -> bool:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import uuid4
 
@@ -104,6 +104,24 @@ class Store:
                 continue
             finally:
                 os.close(lock)
+
+    def prune(self, model: str, keep: int, spare: Iterable[int] = ()) -> list[int]:
+        """Remove a model's oldest versions, and return their numbers.
+
+        A version goes out of sight under another name first, so that nobody sees half of it.
+
+        Args:
+            model: the model's name.
+            keep: how many of the highest versions stay.
+            spare: versions that stay besides: those that serve, are pinned or bear a label.
+        """
+        versions = self.versions(model)
+        doomed = [v for v in sorted(versions)[: max(0, len(versions) - keep)] if v not in spare]
+        for version in doomed:
+            grave = self.root / model / f"{_INCOMING}{uuid4().hex}"
+            versions[version].rename(grave)
+            shutil.rmtree(grave, ignore_errors=True)
+        return doomed
 
     def _rename_to_next(self, model: str, staging: Path) -> int:
         while True:

@@ -54,6 +54,7 @@ class Lifecycle:
         self._models: dict[str, Model] = {}
         self._stop = threading.Event()
         self._settled = threading.Event()
+        self._draining = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -61,6 +62,10 @@ class Lifecycle:
         self._board.join()
         self._thread = threading.Thread(target=self._watch, name="lifecycle", daemon=True)
         self._thread.start()
+
+    def drain(self) -> None:
+        """Say that this worker is leaving: it is not ready any more, but still answers."""
+        self._draining = True
 
     def stop(self) -> None:
         """Stop watching. What serves goes on serving, for the requests that still run."""
@@ -75,9 +80,11 @@ class Lifecycle:
 
     @property
     def ready(self) -> bool:
-        """Whether the store has been looked through and at least one model serves."""
-        return self._settled.is_set() and any(
-            model.serving.servables for model in tuple(self._models.values())
+        """Whether requests should come here: a model serves, and the worker is not leaving."""
+        return (
+            self._settled.is_set()
+            and not self._draining
+            and any(model.serving.servables for model in tuple(self._models.values()))
         )
 
     def models(self) -> list[str]:

@@ -1,14 +1,16 @@
 """How a version becomes a servable: verify, load, warm up, prove; each step timed and told."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from service.logs import log
 from service.metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.manifest import has_manifest, verify_manifest
-from service.runtime.servable import LoadError, Servable
+from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State
 
 MakeServable = Callable[[str, int, Path], Servable]
@@ -49,13 +51,20 @@ class Loader:
             yield
             seconds = time.perf_counter() - start
             self._metrics.load_seconds.labels(model, str(state)).observe(seconds)
+            log(
+                logging.INFO,
+                f"A version has passed {state}.",
+                model=model,
+                version=version,
+                milliseconds=round(seconds * 1000, 1),
+            )
 
         with step(State.VERIFYING):
             if has_manifest(folder):
                 try:
                     verify_manifest(folder)
                 except RepositoryError as error:
-                    raise LoadError(str(error)) from error
+                    raise LoadError(Fault.MANIFEST, str(error)) from error
         with step(State.LOADING):
             servable = self._make(model, version, folder)
         try:

@@ -15,7 +15,7 @@ from service.repository.store import Store
 from service.runtime.arrival import Arrival, look_at
 from service.runtime.board import Board, Decision, Plan, Refusal
 from service.runtime.loading import Loader
-from service.runtime.servable import LoadError, Servable
+from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State, VersionStatus
 
 # Between attempts at a version whose files keep changing: doubled from the first to the last.
@@ -173,23 +173,25 @@ class Model:
         self._staged[version] = servable
         self._attempts.pop(version, None)
         self._tell(version, State.PROVED, "It waits for the other workers.")
-        self._metrics.loads.labels(self._name, "ok").inc()
         return True
 
     def _refuse(self, version: int, arrival: Arrival, error: Exception) -> None:
-        foreseen = isinstance(error, LoadError)
-        reason = str(error) if foreseen else "Loading it failed; the service's log tells more."
+        fault, reason = Fault.UNFORESEEN, "Loading it failed; the service's log tells more."
+        if isinstance(error, LoadError):
+            fault, reason = error.fault, str(error)
         attempts = self._attempts.get(version, (0, 0.0))[0]
         pause = min(_FIRST_RETRY_S * 2**attempts, _LAST_RETRY_S)
         self._attempts[version] = (attempts + 1, time.monotonic() + pause)
         # As the files looked before the attempt: a change during it is worth another.
         self._board.refuse(self._name, version, Refusal(arrival.digest, reason))
         self._tell(version, State.FAILED, reason)
-        self._metrics.loads.labels(self._name, "failed").inc()
+        self._metrics.swaps.labels(self._name, "refused").inc()
+        self._metrics.last_refusal.labels(self._name, str(fault)).set_to_current_time()
         log(
             logging.ERROR,
             "A version was refused.",
-            error=None if foreseen else error,
+            error=error if fault is Fault.UNFORESEEN else None,
+            fault=str(fault),
             model=self._name,
             version=version,
             reason=reason,
@@ -215,7 +217,9 @@ class Model:
         old = self.serving
         self.serving = Serving({v: held[v] for v in plan.versions}, plan.labels)
         latest = self.serving.latest
+        self._metrics.swaps.labels(self._name, "ok").inc()
         self._metrics.live_version.labels(self._name).set(latest.version if latest else 0)
+        self._metrics.live_since.labels(self._name).set_to_current_time()
         for version in plan.versions:
             self._staged.pop(version, None)
             self._tell(version, State.AVAILABLE)

@@ -4,6 +4,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,24 @@ _WARM_UP_ROWS = (1, 2, 8, 32)
 _Call = Callable[..., list[Any]]
 
 
+class Fault(StrEnum):
+    """What is wrong with a version that cannot serve: a fixed list, fit for a metric's label."""
+
+    MANIFEST = "manifest"
+    CARD = "card"
+    GRAPH = "graph"
+    CONTRACT = "contract"
+    GOLDEN = "golden"
+    NOT_FINITE = "not_finite"
+    UNFORESEEN = "unforeseen"
+
+
 class LoadError(Exception):
     """A version cannot serve; the message says why in a sentence."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class Servable:
@@ -70,7 +87,7 @@ class Servable:
             self.card: Card | None = read_card(directory)
             self.golden: Golden | None = read_golden(directory)
         except RepositoryError as error:
-            raise LoadError(str(error)) from error
+            raise LoadError(Fault.CARD, str(error)) from error
         # A session costs half of what calling a loaded signature costs (docs/performance.md).
         self._session = tf.compat.v1.Session(
             graph=tf.Graph(),
@@ -95,14 +112,16 @@ class Servable:
                     self._session, [tf.saved_model.SERVING], str(directory)
                 )
         except Exception as error:
-            raise LoadError(f"TensorFlow cannot load it: {_first_sentence(error)}") from error
+            message = f"TensorFlow cannot load it: {_first_sentence(error)}"
+            raise LoadError(Fault.GRAPH, message) from error
         derived = _derive_contract(meta_graph.signature_def)
         if not derived:
-            raise LoadError("It has no signature with only numeric, boolean and string tensors.")
+            message = "It has no signature with only numeric, boolean and string tensors."
+            raise LoadError(Fault.CONTRACT, message)
         promised = self.card.contract if self.card else {}
         problems = disagreements(promised, derived)
         if problems:
-            raise LoadError(problems[0])
+            raise LoadError(Fault.CONTRACT, problems[0])
         self.contract: Contract = {**derived, **promised}
         self.signature_def: dict[str, Any] = {
             name: MessageToDict(
@@ -165,14 +184,14 @@ class Servable:
                     self.predict(signature, inputs)
                 except ServiceError as error:
                     if row:
-                        raise LoadError(error.message) from error
+                        raise LoadError(Fault.GOLDEN, error.message) from error
                     break
 
     def prove(self) -> None:
         """Answer the golden examples.
 
         Raises:
-            LoadError: an answer is not the golden one.
+            LoadError: an answer is not the golden one, or is a NaN or an infinity.
         """
         if self.golden is None:
             return
@@ -180,10 +199,14 @@ class Servable:
             try:
                 outputs = self.predict(signature, batch_of(signature, examples))
             except (ServiceError, RepositoryError) as error:
-                raise LoadError(str(error)) from error
+                raise LoadError(Fault.GOLDEN, str(error)) from error
+            for name, tensor in outputs.items():
+                if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                    message = f"It answers NaN or infinity in {name!r} to a golden example."
+                    raise LoadError(Fault.NOT_FINITE, message)
             problems = mismatches(self.golden, examples, outputs)
             if problems:
-                raise LoadError(problems[0])
+                raise LoadError(Fault.GOLDEN, problems[0])
 
     def acquire(self) -> bool:
         """Take a lease, which keeps the version loaded; ``False`` when it is already retired."""
@@ -223,7 +246,7 @@ class Servable:
                 for signature, examples in examples_by_signature(self.golden, self.contract)
             }
         except RepositoryError as error:
-            raise LoadError(str(error)) from error
+            raise LoadError(Fault.GOLDEN, str(error)) from error
 
 
 def _derive_contract(definitions: Mapping[str, Any]) -> Contract:

@@ -86,6 +86,7 @@ def start_service(
                     "PORT": str(port),
                     "UNDERSTUDY_WORKERS": "2",
                     "UNDERSTUDY_POLL_INTERVAL_S": "0.2",
+                    "UNDERSTUDY_LAME_DUCK_S": "0",
                     "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
                     **environment,
                 },

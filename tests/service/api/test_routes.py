@@ -65,7 +65,7 @@ def test_every_route_answers_a_wrong_method_with_the_one_body(client: FlaskClien
         assert "<" not in path
         response = client.open(path, method="TRACE")
         assert_error(response, 405, "METHOD_NOT_ALLOWED")
-        assert set(response.headers["Allow"].split(", ")) == rule.methods
+        assert rule.methods <= set(response.headers["Allow"].split(", "))
 
 
 def test_wrong_content_type(client: FlaskClient) -> None:
@@ -170,7 +170,7 @@ def test_metrics_count_by_model_version_and_status(make_app: MakeApp, affine_roo
         'understudy_phase_seconds_count{model="affine",phase="infer"} 1.0',
         'understudy_phase_seconds_count{model="affine",phase="serialise"} 1.0',
         'understudy_live_version{model="affine"} 1.0',
-        'understudy_loads_total{model="affine",result="ok"} 1.0',
+        'understudy_swaps_total{model="affine",result="ok"} 1.0',
         "understudy_requests_in_flight 1.0",
         "understudy_workers_ready 1.0",
     ):

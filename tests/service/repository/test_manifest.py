@@ -64,3 +64,12 @@ def test_an_unreadable_file_is_named(version: Path) -> None:
     (version / "saved_model.pb").chmod(0)
     with pytest.raises(RepositoryError, match=r"saved_model.pb cannot be read: Permission denied"):
         verify_manifest(version)
+
+
+def test_a_disk_that_fails_is_named(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("hashlib.file_digest", fail)
+    with pytest.raises(RepositoryError, match=r"cannot be read: Input/output error"):
+        verify_manifest(version)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.repository.errors import RepositoryError
-from service.repository.policy import POLICY, Policy, read_policy
+from service.repository.policy import POLICY, Policy, read_policy, rolled_back, write_policy
 
 
 def test_without_a_file_the_latest_serves(tmp_path: Path) -> None:
@@ -52,3 +52,26 @@ def test_anything_else_is_refused_with_a_reason(tmp_path: Path, text: str, reaso
     (tmp_path / POLICY).write_text(text)
     with pytest.raises(RepositoryError, match=reason):
         read_policy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "policy", [Policy(), Policy(latest=3), Policy(versions=(1, 2), labels={"a": 1})]
+)
+def test_what_is_written_is_read(tmp_path: Path, policy: Policy) -> None:
+    write_policy(tmp_path, policy)
+    assert read_policy(tmp_path) == policy
+
+
+def test_rolling_back_pins_the_version_before() -> None:
+    labels = {"stable": 1}
+    assert rolled_back(Policy(labels=labels), [1, 2, 5]) == Policy(versions=(2,), labels=labels)
+    assert rolled_back(Policy(versions=(2,)), [1, 2, 5]) == Policy(versions=(1,))
+
+
+@pytest.mark.parametrize(
+    ("available", "reason"),
+    [([], "nothing serves"), ([4], "version 4 serves")],
+)
+def test_there_may_be_nothing_to_go_back_to(available: list[int], reason: str) -> None:
+    with pytest.raises(RepositoryError, match=reason):
+        rolled_back(Policy(), available)

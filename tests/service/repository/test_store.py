@@ -107,6 +107,15 @@ def test_sweep_spares_the_living_and_the_young_and_takes_the_dead(tmp_path: Path
     assert not dead.exists()
 
 
+def test_prune_removes_the_oldest_but_spares_what_is_in_use(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for _ in range(5):
+        store.publish("m", fill)
+    assert store.prune("m", keep=9) == []
+    assert store.prune("m", keep=2, spare={1}) == [2, 3]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["1", "4", "5"]
+
+
 def test_a_killed_publisher_leaves_no_version(tmp_path: Path, repository_root: Path) -> None:
     """Kill at many moments; whatever is visible afterwards must be whole."""
     script = textwrap.dedent(

@@ -19,7 +19,7 @@ from service.repository.store import Store
 from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
-from service.runtime.servable import LoadError, Servable
+from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State
 from tests.savedmodels import publish_affine, save_affine
 
@@ -206,7 +206,7 @@ def test_what_one_worker_refuses_all_refuse(tmp_path: Path, make_lifecycle: Make
     def fail(model: str, version: int, folder: Path) -> Servable:
         if version == 2:
             attempts.append(version)
-            raise LoadError("It is bad.")
+            raise LoadError(Fault.GOLDEN, "It is bad.")
         return Servable(model, version, folder, cores=1)
 
     both = [make_lifecycle(board=tmp_path / ".board", load=fail) for _ in range(2)]

@@ -1,0 +1,102 @@
+"""Changing what serves, for those who hold the admin token: policies and rollbacks."""
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Blueprint, g, request
+
+from service.api.body import json_body
+from service.api.routing import MODEL
+from service.errors import InvalidRequestError, ServiceError
+from service.repository.errors import RepositoryError
+from service.repository.policy import (
+    Policy,
+    policy_from_json,
+    read_policy,
+    rolled_back,
+    write_policy,
+)
+from service.repository.store import Store
+from service.runtime.lifecycle import Lifecycle
+
+
+def admin_routes(lifecycle: Lifecycle, store: Store, token: str) -> Blueprint:
+    """Return the routes that change what serves.
+
+    Args:
+        lifecycle: which knows the models.
+        store: whose policy files are written; every worker reads them at its next look.
+        token: what a request must bear; when it is empty, the routes refuse everything.
+    """
+    blueprint = Blueprint("admin", __name__)
+
+    @blueprint.get(f"{MODEL}/policy")
+    def get_policy(model: str) -> dict[str, Any]:
+        _authorise(token)
+        _find(lifecycle, model)
+        return _attempt(lambda: read_policy(store.root / model)).to_json()
+
+    @blueprint.put(f"{MODEL}/policy")
+    def put_policy(model: str) -> dict[str, Any]:
+        _authorise(token)
+        _find(lifecycle, model)
+        policy = _attempt(lambda: policy_from_json(_json()))
+        missing = {*policy.versions, *policy.labels.values()} - store.versions(model).keys()
+        if missing:
+            raise InvalidRequestError(f"There is no version {min(missing)} of model {model!r}.")
+        return _put(store, model, policy)
+
+    @blueprint.post(f"{MODEL}:rollback")
+    def roll_back(model: str) -> dict[str, Any]:
+        _authorise(token)
+        _find(lifecycle, model)
+        policy = _attempt(
+            lambda: rolled_back(read_policy(store.root / model), store.versions(model)), status=409
+        )
+        return _put(store, model, policy)
+
+    return blueprint
+
+
+def _authorise(token: str) -> None:
+    if not token:
+        raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    # Compared in constant time, as bytes: the time taken must not tell how much was right.
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
+        raise ServiceError(
+            "Expected the admin token as 'Authorization: Bearer <token>'.",
+            status=401,
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def _find(lifecycle: Lifecycle, model: str) -> None:
+    lifecycle.require(model)
+    g.model = model
+
+
+def _json() -> Any:
+    try:
+        return orjson.loads(json_body())
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"JSON Parse error: {error}.") from error
+
+
+def _attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:
+    try:
+        return read()
+    except RepositoryError as error:
+        raise ServiceError(str(error), status=status) from error
+
+
+def _put(store: Store, model: str, policy: Policy) -> dict[str, Any]:
+    try:
+        write_policy(store.root / model, policy)
+    except OSError as error:
+        raise ServiceError(
+            f"The policy cannot be written: {error.strerror}.", status=409
+        ) from error
+    return policy.to_json()
