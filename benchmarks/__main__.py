@@ -45,9 +45,8 @@ def _run(options: argparse.Namespace) -> int:
         models, scratch = Path(folder, "models"), Path(folder, "scratch")
         scratch.mkdir()
         golden = {name: golden_of(models, name) for name in assemble(options.models, models)}
-        cases = build_cases(golden, _matching(all_case_names(), options.cases))
-        if not cases:
-            raise BenchmarkError("None of the cases has a model to be asked.")
+        wanted = _matching(all_case_names(), options.cases)
+        cases = build_cases(golden, wanted)
         contestants = [CONTESTANTS[name] for name in _matching(CONTESTANTS, options.servers)]
         plan = Plan(
             cases=cases,
@@ -59,6 +58,10 @@ def _run(options: argparse.Namespace) -> int:
             scratch=scratch,
         )
         results = Run(plan, _say)()
+    measured = {case.name for case in cases}
+    results.failures += [
+        f"{name}: there is no such model." for name in wanted if name not in measured
+    ]
     circumstances = Circumstances(
         command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         date=f"{started:%Y-%m-%d %H:%M} UTC",

@@ -1,7 +1,8 @@
 """A dense network for clothing, as in TensorFlow's "Basic classification": 784, 128, 10.
 
 The service's own model is convolutional; with this one next to no time goes into arithmetic, so
-what is measured is the serving. Its weights are random: speed does not depend on them.
+what is measured is the serving. Its weights are random, and so are its pictures, of which about
+half the pixels are black as in Fashion-MNIST: speed does not depend on more than that.
 """
 
 import os
@@ -39,6 +40,13 @@ def random_weights(seed: int = 0) -> Weights:
         return weights
 
     return Weights(layer(_PIXELS, _HIDDEN), layer(_HIDDEN, _CLASSES))
+
+
+def random_pictures(count: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Return pictures [count, 28, 28] of greys from 0 to 255."""
+    random = np.random.default_rng(seed)
+    greys = random.integers(1, 256, size=(count, 28, 28))
+    return np.where(random.random(greys.shape) < 0.5, 0, greys)
 
 
 def probabilities(weights: Weights, images: Any) -> Floats:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.dense import probabilities, random_weights
+from benchmarks.dense import probabilities, random_pictures, random_weights
 from benchmarks.errors import BenchmarkError
 from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
 from service.repository.store import Store
@@ -16,32 +16,29 @@ SENTIMENT = "sentiment"
 MPG = "mpg"
 
 _EXPORT_TIMEOUT_S = 120
+# As many as go into the largest request.
+_PICTURES = 64
 
 
 def assemble(committed: Path, root: Path) -> list[str]:
     """Fill ``root`` with one version of each model and return the models' names.
 
-    A model that ``committed`` lacks is left out; the dense network needs the pictures of
-    clothing's golden examples.
+    A model that ``committed`` lacks is left out.
 
     Args:
         committed: the project's ``saved_models``.
         root: an empty folder.
 
     Raises:
-        BenchmarkError: there is no model, or the dense network cannot be exported.
+        BenchmarkError: the dense network cannot be exported.
     """
     store = Store(committed)
     names = [name for name in (CLOTHING, SENTIMENT, MPG) if store.versions(name)]
-    if not names:
-        raise BenchmarkError(f"There is no model to serve in {committed}.")
+    Store(root).publish(DENSE, _fill_dense)
     for name in names:
         version, folder = max(store.versions(name).items())
         shutil.copytree(folder, root / name / str(version))
-    if CLOTHING in names:
-        Store(root).publish(DENSE, lambda folder: _fill_dense(folder, golden_of(root, CLOTHING)))
-        names.insert(0, DENSE)
-    return names
+    return [DENSE, *names]
 
 
 def golden_of(root: Path, model: str) -> Golden:
@@ -57,15 +54,15 @@ def golden_of(root: Path, model: str) -> Golden:
     return golden
 
 
-def _fill_dense(folder: Path, clothing: Golden) -> None:
+def _fill_dense(folder: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.dense", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_EXPORT_TIMEOUT_S)
     if done.returncode:
         raise BenchmarkError(f"The dense network cannot be exported: {done.stderr[-500:]}")
-    images = [e.instance["image"] for e in clothing.examples if "image" in e.instance]
-    answers = probabilities(random_weights(), images).tolist()
+    pictures = random_pictures(_PICTURES)
+    answers = probabilities(random_weights(), pictures)
     examples = [
         GoldenExample("serving_default", {"image": image}, {"probabilities": answer}, "computed")
-        for image, answer in zip(images, answers, strict=True)
+        for image, answer in zip(pictures.tolist(), answers.tolist(), strict=True)
     ]
     write_golden(folder, Golden(examples))
