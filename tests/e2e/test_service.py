@@ -6,12 +6,10 @@ import re
 import signal
 import socket
 import threading
-from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 
 from tests.e2e.conftest import Service, StartService, eventually
 from tests.savedmodels import publish_affine
@@ -148,37 +146,3 @@ def test_a_setting_that_is_wrong_stops_the_start_with_one_sentence(
         AssertionError, match="understudy: UNDERSTUDY_THREADS must be a whole number"
     ):
         start_service(models, UNDERSTUDY_THREADS="many")
-
-
-def test_a_new_version_takes_over_without_a_failed_request(
-    start_service: StartService, tmp_path: Path
-) -> None:
-    publish_affine(tmp_path)
-    service = start_service(tmp_path)
-    stop = threading.Event()
-    seen: list[Counter[tuple[str, float]]] = []
-
-    def ask() -> None:
-        counts: Counter[tuple[str, float]] = Counter()
-        seen.append(counts)
-        with requests.Session() as session:
-            while not stop.is_set():
-                response = session.post(
-                    f"{service.url}/v1/models/affine:predict", json=ONLY_Y, timeout=60
-                )
-                assert response.status_code == 200, response.text
-                version = response.headers["X-Model-Version"]
-                counts[version, response.json()["predictions"][0]] += 1
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        publish_affine(tmp_path, bias=1.0)
-        eventually(lambda: all(counts[("2", 6.0)] > 5 for counts in seen))
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    # Each answer was wholly one version's.
-    assert set(sum(seen, Counter())) == {("1", 5.0), ("2", 6.0)}

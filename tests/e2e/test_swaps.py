@@ -1,0 +1,156 @@
+"""Versions change, workers die, configurations are reloaded; clients notice none of it."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from service.repository.policy import Policy, write_policy
+from tests.e2e.conftest import Service, StartService, eventually
+from tests.savedmodels import publish_affine
+
+ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
+CONNECTIONS = 8
+
+
+class Audience:
+    """Clients that ask without pause, each over one connection, and remember what they saw."""
+
+    def __init__(self, service: Service, *, reconnect: bool) -> None:
+        """Prepare; with ``reconnect``, what a client sees when its connection ends is no failure."""
+        self._url = f"{service.url}/v1/models/affine:predict"
+        self._reconnect = reconnect
+        self._stop = threading.Event()
+        self.failures: list[str] = []
+        self.programmes: list[list[tuple[int, float]]] = [[] for _ in range(CONNECTIONS)]
+
+    @contextmanager
+    def watching(self) -> Iterator["Audience"]:
+        """Ask for as long as the block runs."""
+        threads = [threading.Thread(target=self._watch, args=[seen]) for seen in self.programmes]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+
+    def all_saw(self, version: int) -> bool:
+        """Whether every client's last answer came from ``version``."""
+        return all(seen and seen[-1][0] == version for seen in self.programmes)
+
+    def _watch(self, seen: list[tuple[int, float]]) -> None:
+        with requests.Session() as session:
+            while not self._stop.is_set():
+                try:
+                    response = session.post(self._url, json=ONLY_Y, timeout=60)
+                    body = response.json()
+                except requests.RequestException as error:
+                    if not self._reconnect:
+                        self.failures.append(repr(error))
+                    continue
+                if response.status_code != 200:
+                    self.failures.append(response.text)
+                    continue
+                seen.append((int(response.headers["X-Model-Version"]), body["predictions"][0]))
+
+
+def bias(version: int) -> float:
+    return float(version) * 10
+
+
+def publish(models: Path, version: int) -> None:
+    assert publish_affine(models, bias=bias(version)) == version
+
+
+def live_versions(service: Service) -> set[str]:
+    """Return the versions that answer over several new connections, so by several workers."""
+    return {
+        service.post("/v1/models/affine:predict", ONLY_Y).headers["X-Model-Version"]
+        for _ in range(16)
+    }
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    publish(tmp_path / "models", 1)
+    return tmp_path / "models"
+
+
+def test_swaps_under_load(start_service: StartService, models: Path) -> None:
+    service = start_service(models)
+    with Audience(service, reconnect=False).watching() as audience:
+        for version in range(2, 6):
+            publish(models, version)
+            eventually(lambda version=version: audience.all_saw(version))
+    assert audience.failures == []
+    for seen in audience.programmes:
+        # Each answer is wholly one version's, and no connection sees the version go back.
+        assert all(value == 5 + bias(version) for version, value in seen)
+        versions = [version for version, _ in seen]
+        assert versions == sorted(versions)
+
+
+def test_workers_that_die_come_back_with_what_the_others_serve(
+    start_service: StartService, models: Path
+) -> None:
+    service = start_service(models)
+    pause = random.Random(1)
+    with Audience(service, reconnect=True).watching() as audience:
+        for version in range(2, 5):
+            os.kill(pause.choice(service.workers()), signal.SIGKILL)
+            publish(models, version)
+            # Somewhere before, during or after the swap.
+            time.sleep(pause.uniform(0, 1))
+            os.kill(pause.choice(service.workers()), signal.SIGKILL)
+            eventually(lambda version=version: audience.all_saw(version))
+            eventually(lambda: len(service.workers()) == 2)
+            eventually(lambda version=version: live_versions(service) == {str(version)})
+    assert audience.failures == []
+    for seen in audience.programmes:
+        assert all(value == 5 + bias(version) for version, value in seen)
+
+
+def test_a_pinned_version_stays_when_workers_are_replaced(
+    start_service: StartService, models: Path
+) -> None:
+    publish(models, 2)
+    service = start_service(models)
+    assert live_versions(service) == {"2"}
+    write_policy(models / "affine", Policy(versions=(1,)))
+    eventually(lambda: live_versions(service) == {"1"})
+    publish(models, 3)
+    for pid in service.workers():
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: len(service.workers()) == 2)
+    assert live_versions(service) == {"1"}
+
+
+def test_sighup_reloads_without_a_failed_request(start_service: StartService, models: Path) -> None:
+    service = start_service(models, UNDERSTUDY_LAME_DUCK_S="1")
+    before = set(service.workers())
+    with Audience(service, reconnect=False).watching() as audience:
+        eventually(lambda: audience.all_saw(1))
+        service.process.send_signal(signal.SIGHUP)
+        eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
+        publish(models, 2)
+        eventually(lambda: audience.all_saw(2))
+    assert audience.failures == []
+
+
+def test_sigterm_turns_readiness_off_first(start_service: StartService, models: Path) -> None:
+    service = start_service(models, UNDERSTUDY_LAME_DUCK_S="3")
+    service.process.send_signal(signal.SIGTERM)
+    eventually(lambda: service.get("/readyz").status_code == 503)
+    assert service.get("/livez").status_code == 200
+    assert service.post("/v1/models/affine:predict", ONLY_Y).status_code == 200
+    assert service.process.wait(60) == 0
