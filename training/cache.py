@@ -3,6 +3,7 @@
 import os
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,9 +33,9 @@ def parsed(
     fingerprint = found.fingerprint()
     path = cache_home() / f"{data_set.name}-{_FORMAT}-{fingerprint[:16]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         pass  # never written, or not whole
     arrays = parse(found)
     _store(path, arrays)
@@ -44,9 +45,10 @@ def parsed(
 def _store(path: Path, arrays: dict[str, Array]) -> None:
     """Write the cache; it is a convenience, so a full or read-only disk is no failure."""
     draft = path.with_name(f".{uuid4().hex}.npz")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(draft, allow_pickle=False, **arrays)
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
+        try:
+            np.savez(draft, allow_pickle=False, **arrays)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -86,6 +86,6 @@ def _training(plan: Plan, run: Run) -> dict[str, Any]:
         "best_epoch": fitting.best_epoch(plan, history),
         "seconds": round(sum(row["seconds"] for row in history), 1),
         "parameters": plan.model.count_params(),
-        "last_epoch": history[-1],
+        "last_epoch": {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds")},
         "git_commit": git_commit(),
     }
