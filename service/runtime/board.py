@@ -105,32 +105,58 @@ class Board:
         with self._changed(model) as record:
             record.setdefault("refusals", {})[str(version)] = asdict(refusal)
 
+    def proposal(self, model: str) -> Plan | None:
+        """Return the plan that the workers are preparing; one at a time for each model."""
+        value = self._read(model).get("proposal")
+        return None if value is None else _plan(value)
+
+    def propose(self, model: str, plan: Plan, *, followed: int) -> Plan | None:
+        """Ask all workers to prepare ``plan``, and return what they do prepare.
+
+        That is another plan when another worker was first: workers that each ran after the
+        latest plan of their own would not meet.
+
+        Args:
+            model: the model's name.
+            plan: what this worker wants.
+            followed: the number of the last decision that this worker has followed.
+
+        Returns:
+            The plan to prepare; ``None`` when there is a decision to follow first.
+        """
+        with self._changed(model) as record:
+            if record.get("decision", {}).get("number", 0) != followed:
+                return None
+            if record.get("proposal") is None:
+                record["proposal"], record["votes"] = _wish(plan), []
+            return _plan(record["proposal"])
+
     def vote(self, model: str, plan: Plan) -> Decision | None:
-        """Say that this worker has all that ``plan`` needs; decide it if all members have.
+        """Say that this worker has all that the proposed ``plan`` needs; decide it if all have.
 
         To be called again and again while nothing is decided: members come and go.
 
         Returns:
-            The decision to follow ``plan``, once all members have voted for it; else ``None``.
+            The decision to follow ``plan`` if this vote was the last that was missing.
         """
-        wish = {"versions": list(plan.versions), "labels": dict(plan.labels)}
-        decided = self.decision(model)
-        if decided and decided.plan == plan:
-            return decided
         with self._changed(model) as record:
-            votes = record.setdefault("votes", {})
-            votes[self._name] = wish
-            if all(votes.get(member) == wish for member in self._living()):
-                number = record.get("decision", {}).get("number", 0) + 1
-                at = time.monotonic() + (_NOTICE_S if len(self._living()) > 1 else 0.0)
-                record["decision"] = {"number": number, "plan": wish, "at": at}
-                record["votes"] = {}
-            return _decision(record) if record.get("decision", {}).get("plan") == wish else None
+            if record.get("proposal") != _wish(plan):
+                return None
+            record["votes"] = sorted({*record["votes"], self._name})
+            living = self._living()
+            if not set(living) <= set(record["votes"]):
+                return None
+            number = record.get("decision", {}).get("number", 0) + 1
+            at = time.monotonic() + (_NOTICE_S if len(living) > 1 else 0.0)
+            record["decision"] = {"number": number, "plan": _wish(plan), "at": at}
+            record["proposal"], record["votes"] = None, []
+            return _decision(record)
 
-    def withdraw(self, model: str) -> None:
-        """Take this worker's vote back; nothing is decided for the model until it votes again."""
+    def withdraw(self, model: str, plan: Plan) -> None:
+        """Give the proposed ``plan`` up, because some worker cannot prepare it."""
         with self._changed(model) as record:
-            record.get("votes", {}).pop(self._name, None)
+            if record.get("proposal") == _wish(plan):
+                record["proposal"], record["votes"] = None, []
 
     @property
     def _shared(self) -> Path:
@@ -192,9 +218,16 @@ class Board:
             os.close(handle)
 
 
+def _wish(plan: Plan) -> dict[str, Any]:
+    return {"versions": list(plan.versions), "labels": dict(plan.labels)}
+
+
+def _plan(wish: Mapping[str, Any]) -> Plan:
+    return Plan(tuple(wish["versions"]), wish["labels"])
+
+
 def _decision(record: Mapping[str, Any]) -> Decision | None:
     if "decision" not in record:
         return None
     value = record["decision"]
-    plan = Plan(tuple(value["plan"]["versions"]), value["plan"]["labels"])
-    return Decision(value["number"], plan, value["at"])
+    return Decision(value["number"], _plan(value["plan"]), value["at"])

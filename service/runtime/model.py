@@ -81,7 +81,6 @@ class Model:
         # Versions that have proved themselves and wait for the other workers.
         self._staged: dict[int, Servable] = {}
         self._followed = 0
-        self._voted = False
         self._attempts: dict[int, tuple[int, float]] = {}
 
     def look(self) -> bool:
@@ -96,18 +95,23 @@ class Model:
         decision = self._board.decision(self._name)
         if decision and decision.number != self._followed:
             self._follow(decision, folders)
-        wanted = self._wanted(folders)
-        if not wanted.versions or wanted == self.serving.plan:
-            self._withdraw(keep=())
-            return False
-        if not self._hold(wanted.versions, folders):
-            self._withdraw(keep=wanted.versions)
+        proposed = self._board.proposal(self._name)
+        wanted = proposed or self._wanted(folders)
+        if proposed is None and (not wanted.versions or wanted == self.serving.plan):
+            self._unstage(keep=())
             return False
         if not self.serving.servables and decision:
             # What the others serve cannot be had any more; another version beats none.
-            self._serve(wanted)
+            if self._hold(wanted.versions, folders):
+                self._serve(wanted)
             return False
-        self._voted = True
+        agreed = self._board.propose(self._name, wanted, followed=self._followed)
+        if agreed is None:
+            return True
+        wanted = agreed
+        if not self._hold(wanted.versions, folders):
+            self._board.withdraw(self._name, wanted)
+            return False
         decided = self._board.vote(self._name, wanted)
         if decided is None:
             self._unstage(keep=wanted.versions)
@@ -200,7 +204,6 @@ class Model:
     def _follow(self, decision: Decision, folders: Mapping[int, Path]) -> None:
         """Do what the workers have decided, at the moment on which they have decided."""
         self._followed = decision.number
-        self._voted = False
         if not self._hold(decision.plan.versions, folders):
             log(
                 logging.ERROR,
@@ -235,18 +238,11 @@ class Model:
                 self._tell(version, State.DRAINING)
                 servable.retire(partial(self._note_end, version))
 
-    def _withdraw(self, keep: Iterable[int]) -> None:
-        """Vote for nothing any more, and drop what was loaded for it."""
-        if self._voted:
-            self._board.withdraw(self._name)
-            self._voted = False
-        self._unstage(keep)
-
     def _unstage(self, keep: Iterable[int]) -> None:
-        """Drop what was loaded for a plan that nobody can decide on any more."""
+        """Drop what was loaded for a plan that was given up."""
         decision = self._board.decision(self._name)
         if decision and decision.number != self._followed:
-            # It was decided before the vote changed, and will be followed at the next look.
+            # It was not given up but decided, a moment ago; the next look follows it.
             return
         for version in self._staged.keys() - set(keep):
             self._staged.pop(version).retire(partial(self._note_end, version))

@@ -31,39 +31,57 @@ def join(tmp_path: Path) -> Iterator[Join]:
 def test_a_worker_alone_decides_at_once() -> None:
     board = Board(None)
     board.join()
+    assert board.propose("m", TWO, followed=0) == TWO
     decision = board.vote("m", TWO)
     assert decision is not None
     assert (decision.number, decision.plan) == (1, TWO)
     assert decision.at <= time.monotonic()
     assert board.decision("m") == decision
+    assert board.proposal("m") is None
     assert board.decision("other") is None
     board.leave()
 
 
-def test_all_must_want_the_same(join: Join) -> None:
+def test_all_must_have_prepared(join: Join) -> None:
     first, second = join(), join()
+    assert first.propose("m", ONE, followed=0) == ONE
     assert first.vote("m", ONE) is None
-    assert second.vote("m", TWO) is None
-    assert first.decision("m") is None
-    decision = first.vote("m", TWO)
+    assert second.decision("m") is None
+    decision = second.vote("m", ONE)
     assert decision is not None
-    assert decision.plan == TWO
-    assert second.decision("m") == decision
-    assert second.vote("m", TWO) == decision
+    assert decision.plan == ONE
+    assert first.decision("m") == decision
     # There is time for the other to act at the same moment.
     assert decision.at > time.monotonic() - 0.05
 
 
-def test_a_withdrawn_vote_does_not_count(join: Join) -> None:
+def test_the_first_proposal_is_prepared_by_all(join: Join) -> None:
     first, second = join(), join()
+    assert first.propose("m", ONE, followed=0) == ONE
+    assert second.propose("m", TWO, followed=0) == ONE
+    assert second.proposal("m") == ONE
+    assert second.vote("m", TWO) is None
+    assert first.vote("m", ONE) is None
+    assert second.vote("m", ONE) is not None
+    # Who has not followed the decision yet proposes nothing.
+    assert first.propose("m", TWO, followed=0) is None
+    assert second.propose("m", TWO, followed=1) == TWO
+
+
+def test_a_proposal_that_is_withdrawn_is_not_decided(join: Join) -> None:
+    first, second = join(), join()
+    first.propose("m", ONE, followed=0)
     first.vote("m", ONE)
-    first.withdraw("m")
+    first.withdraw("m", TWO)
+    assert first.proposal("m") == ONE
+    first.withdraw("m", ONE)
     assert second.vote("m", ONE) is None
-    assert first.vote("m", ONE) is not None
+    assert second.propose("m", TWO, followed=0) == TWO
 
 
 def test_who_leaves_is_not_waited_for(join: Join) -> None:
     first, second = join(), join()
+    first.propose("m", ONE, followed=0)
     assert first.vote("m", ONE) is None
     second.leave()
     assert first.vote("m", ONE) is not None
@@ -71,14 +89,20 @@ def test_who_leaves_is_not_waited_for(join: Join) -> None:
 
 def test_who_joins_is_waited_for(join: Join) -> None:
     first = join()
+    first.propose("m", ONE, followed=0)
     join()
     assert first.vote("m", ONE) is None
 
 
 def test_decisions_are_numbered(join: Join) -> None:
     board = join()
-    numbers = [board.vote("m", plan) for plan in (ONE, TWO, ONE)]
-    assert [decision.number for decision in numbers if decision] == [1, 2, 3]
+    numbers = []
+    for followed, plan in enumerate((ONE, TWO, ONE)):
+        assert board.propose("m", plan, followed=followed) == plan
+        decision = board.vote("m", plan)
+        assert decision is not None
+        numbers.append(decision.number)
+    assert numbers == [1, 2, 3]
 
 
 def test_refusals_are_shared(join: Join) -> None:
@@ -110,6 +134,7 @@ def test_a_killed_worker_is_not_waited_for_and_holds_no_turn(
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
+        board.propose("m", ONE, followed=0)
         assert board.vote("m", ONE) is None
         process.kill()
     assert board.vote("m", ONE) is not None
