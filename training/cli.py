@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from service.repository.errors import RepositoryError
-from training import config, inspection, runs, tasks
+from training import config, inspection, runs, serving, tasks
 from training.errors import TrainingError, UsageError
 
 # Exit codes: done; a failure outside the program; wrong usage; ended by Ctrl-C, as shells say it.
@@ -90,6 +90,31 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", type=Path, metavar="FOLDER", help="where the data is")
     _add_models_folder(evaluate)
 
+    policy = commands.add_parser("serve-policy", help="say which versions of a model serve")
+    policy.set_defaults(run_command=_serve_policy)
+    _add_published_model(policy)
+    serve = policy.add_mutually_exclusive_group()
+    serve.add_argument("--latest", type=int, metavar="N", help="serve the N highest versions")
+    serve.add_argument(
+        "--versions", type=int, nargs="+", metavar="N", help="serve these versions, and pin them"
+    )
+    policy.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="let NAME stand for version N; NAME= takes the label away",
+    )
+    policy.add_argument(
+        "--keep", type=int, metavar="N", help="versions to keep on disk; 0 keeps all"
+    )
+    _add_models_folder(policy)
+
+    rollback = commands.add_parser("rollback", help="put the version before back, and pin it")
+    rollback.set_defaults(run_command=_roll_back)
+    _add_published_model(rollback)
+    _add_models_folder(rollback)
+
     data_sets = commands.add_parser("datasets", help="show what data is where")
     data_sets.set_defaults(run_command=_datasets)
     data_sets.add_argument("--data", type=Path, metavar="FOLDER", help="look only there")
@@ -98,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=f"one of {', '.join(tasks.names())}")
+
+
+def _add_published_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="any model in the folder of models")
 
 
 def _add_models_folder(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +182,7 @@ def _run(options: argparse.Namespace) -> runs.Run:
     run = runs.open_run(options.resume)
     if run.settings.model != task.name:
         raise UsageError(f"{options.resume} is a run of {run.settings.model}, not of {task.name}.")
-    return run.changed(given)
+    return run.taken_up(given)
 
 
 # What a resumed run may do otherwise: none of it changes what is learned.
@@ -170,6 +199,21 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _datasets(options: argparse.Namespace) -> None:
     inspection.show_data_sets(options.data)
+
+
+def _serve_policy(options: argparse.Namespace) -> None:
+    serving.change_policy(
+        options.out,
+        options.model,
+        latest=options.latest,
+        versions=options.versions,
+        labels=options.label,
+        keep=options.keep,
+    )
+
+
+def _roll_back(options: argparse.Namespace) -> None:
+    serving.roll_back(options.out, options.model)
 
 
 def _complain(problem: object, code: int) -> int:

@@ -114,4 +114,11 @@ def publish(folder: Path, root: Path, model: str) -> int:
     try:
         return Store(root).publish(model, fill)
     except OSError as error:
-        raise TrainingError(f"{root} cannot be written: {error.strerror or error}.") from error
+        raise TrainingError(f"Nothing was published: {root}: {_reason(error)}.") from error
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said; copying a tree gathers one entry for each file."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return error.strerror or str(error)

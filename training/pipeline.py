@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.repository.card import Card
-from training import export, fitting, tasks
+from service.repository.policy import read_policy
+from service.repository.store import Store
+from training import export, fitting, serving, tasks
 from training.progress import say
 from training.provenance import git_commit, libraries
 from training.report import write_report
@@ -42,8 +44,11 @@ def train(run: Run) -> int | None:
     if not settings.publish:
         say(f"not published; the export is in {run.export}")
         return None
+    store = Store(settings.out)
+    before = read_policy(store.root / settings.model).in_use(store.versions(settings.model))
     version = export.publish(run.export, settings.out, settings.model)
     say(f"published as {settings.out / settings.model / str(version)}")
+    serving.after_publishing(store, settings.model, before)
     return version
 
 

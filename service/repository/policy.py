@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,22 @@ class Policy:
         latest: how many of the highest versions serve, when ``versions`` is empty.
         versions: the versions that serve, whatever else is there.
         labels: names for versions; a label of a version that does not serve leads nowhere.
+        keep: how many versions stay on disk when a new one is published; ``None`` keeps all.
     """
 
     latest: int = 1
     versions: tuple[int, ...] = ()
     labels: Mapping[str, int] = field(default_factory=dict)
+    keep: int | None = None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether versions are named, so that a new one does not take over by itself."""
+        return bool(self.versions)
+
+    def in_use(self, available: Iterable[int]) -> set[int]:
+        """Return the versions that must not be removed: those that serve or bear a label."""
+        return {*self.select(available), *self.versions, *self.labels.values()}
 
     def select(self, available: Iterable[int]) -> list[int]:
         """Return the versions of ``available`` that should serve, lowest first."""
@@ -39,7 +50,8 @@ class Policy:
     def to_json(self) -> dict[str, Any]:
         """Return the policy as the JSON object of its file."""
         serve = {"versions": list(self.versions)} if self.versions else {"latest": self.latest}
-        return {"serve": serve, "labels": dict(self.labels)}
+        keep = {} if self.keep is None else {"keep": self.keep}
+        return {"serve": serve, "labels": dict(self.labels), **keep}
 
 
 def policy_from_json(value: Any) -> Policy:
@@ -50,7 +62,7 @@ def policy_from_json(value: Any) -> Policy:
     """
     if not isinstance(value, dict):
         raise RepositoryError(f"{POLICY} must hold a JSON object, not {type(value).__name__}.")
-    unknown = value.keys() - {"serve", "labels"}
+    unknown = value.keys() - {"serve", "labels", "keep"}
     if unknown:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")
     labels = value.get("labels", {})
@@ -60,13 +72,16 @@ def policy_from_json(value: Any) -> Policy:
         raise RepositoryError(
             f"{POLICY}: labels must map names of letters, digits and _ to versions, not {labels!r}."
         )
+    keep = value.get("keep")
+    if keep is not None and not (_is_whole(keep) and keep > 0):
+        raise RepositoryError(f"{POLICY}: keep must be a whole number above 0, not {keep!r}.")
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:
-            return Policy(latest=count, labels=labels)
+            return Policy(latest=count, labels=labels, keep=keep)
         case {"versions": [*versions], **rest} if (
             not rest and versions and all(map(_is_whole, versions))
         ):
-            return Policy(versions=tuple(versions), labels=labels)
+            return Policy(versions=tuple(versions), labels=labels, keep=keep)
         case serve:
             raise RepositoryError(
                 f'{POLICY}: serve must be {{"latest": N}} or {{"versions": [N, ...]}}, '
@@ -111,7 +126,7 @@ def rolled_back(policy: Policy, available: Iterable[int]) -> Policy:
     if not earlier:
         now = f"version {serving[-1]} serves" if serving else "nothing serves"
         raise RepositoryError(f"There is no earlier version to go back to; {now}.")
-    return Policy(versions=(earlier[-1],), labels=policy.labels)
+    return replace(policy, versions=(earlier[-1],))
 
 
 def _is_whole(value: Any) -> bool:

@@ -46,6 +46,7 @@ def test_serve_selects(tmp_path: Path, serve: Any, available: Any, selected: Any
         ('{"labels": {"two words": 1}}', "labels must map"),
         ('{"labels": {"stable": "1"}}', "labels must map"),
         ('{"labels": [1]}', "labels must map"),
+        ('{"keep": 0}', "keep must be a whole number above 0, not 0"),
     ],
 )
 def test_anything_else_is_refused_with_a_reason(tmp_path: Path, text: str, reason: str) -> None:
@@ -55,7 +56,7 @@ def test_anything_else_is_refused_with_a_reason(tmp_path: Path, text: str, reaso
 
 
 @pytest.mark.parametrize(
-    "policy", [Policy(), Policy(latest=3), Policy(versions=(1, 2), labels={"a": 1})]
+    "policy", [Policy(), Policy(latest=3), Policy(versions=(1, 2), labels={"a": 1}, keep=3)]
 )
 def test_what_is_written_is_read(tmp_path: Path, policy: Policy) -> None:
     write_policy(tmp_path, policy)
@@ -75,3 +76,10 @@ def test_rolling_back_pins_the_version_before() -> None:
 def test_there_may_be_nothing_to_go_back_to(available: list[int], reason: str) -> None:
     with pytest.raises(RepositoryError, match=reason):
         rolled_back(Policy(), available)
+
+
+def test_what_is_in_use() -> None:
+    assert Policy(labels={"stable": 2}).in_use([1, 2, 3]) == {2, 3}
+    assert Policy(versions=(1,)).in_use([1, 2, 3]) == {1}
+    assert Policy(versions=(1,)).pinned
+    assert not Policy(latest=3).pinned

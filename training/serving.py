@@ -1,0 +1,128 @@
+"""Say which versions serve: version policies, labels, rollbacks, and how many versions are kept."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from service.repository.policy import (
+    Policy,
+    policy_from_json,
+    read_policy,
+    rolled_back,
+    write_policy,
+)
+from service.repository.store import Store
+from training.errors import TrainingError, UsageError
+from training.progress import say
+
+
+def change_policy(
+    root: Path,
+    model: str,
+    *,
+    latest: int | None,
+    versions: Sequence[int] | None,
+    labels: Sequence[str],
+    keep: int | None,
+) -> None:
+    """Change what is given of a model's policy, and print the policy that is in force then.
+
+    Args:
+        root: the folder of models.
+        model: the model's name.
+        latest: serve that many of the highest versions.
+        versions: serve these versions and no others.
+        labels: ``name=version`` to give a label, ``name=`` to take it away.
+        keep: versions to keep on disk when one is published; 0 keeps all.
+
+    Raises:
+        UsageError: a version that is named is not there, or a value is none.
+        RepositoryError: the policy file that is there, or the new policy, is none.
+        TrainingError: the policy cannot be written.
+    """
+    store = Store(root)
+    available = _available(store, model)
+    policy = read_policy(root / model)
+    if latest is not None:
+        policy = replace(policy, latest=latest, versions=())
+    if versions is not None:
+        policy = replace(policy, versions=tuple(sorted(set(versions))))
+    if keep is not None:
+        policy = replace(policy, keep=keep or None)
+    policy = replace(policy, labels=_relabelled(policy, labels))
+    # Read back as the service will read it, so that nothing it refuses is ever written.
+    policy = policy_from_json(policy.to_json())
+    missing = {*policy.versions, *policy.labels.values()} - available
+    if missing:
+        known = ", ".join(map(str, sorted(available)))
+        raise UsageError(f"{model} has no version {min(missing)} in {root}; it has {known}.")
+    _put(store, model, policy)
+
+
+def roll_back(root: Path, model: str) -> None:
+    """Put the version before the one that serves back in service, and pin it.
+
+    Raises:
+        UsageError: there is no such model.
+        RepositoryError: there is no earlier version.
+        TrainingError: the policy cannot be written.
+    """
+    store = Store(root)
+    available = _available(store, model)
+    _put(store, model, rolled_back(read_policy(root / model), available))
+
+
+def after_publishing(store: Store, model: str, before: set[int]) -> None:
+    """Say if the new version does not serve by itself, and remove versions beyond the policy.
+
+    Args:
+        store: the folder of models.
+        model: the model's name.
+        before: the versions that served before.
+
+    Raises:
+        RepositoryError: the model's policy cannot be read.
+    """
+    policy = read_policy(store.root / model)
+    if policy.pinned:
+        named = ", ".join(map(str, policy.versions))
+        say(
+            f"Serving is pinned to version {named}: the new one waits. "
+            f"To follow the latest again: python -m training serve-policy {model} --latest 1"
+        )
+    if policy.keep is not None:
+        spare = policy.in_use(store.versions(model)) | before
+        for version in store.prune(model, policy.keep, spare):
+            say(f"removed version {version}, beyond the {policy.keep} that are kept")
+
+
+def _available(store: Store, model: str) -> set[int]:
+    available = set(store.versions(model))
+    if not available:
+        known = ", ".join(store.models()) or "none"
+        raise UsageError(f"There is no model {model!r} in {store.root}; there are: {known}.")
+    return available
+
+
+def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
+    labels = dict(policy.labels)
+    for change in changes:
+        name, equals, version = change.partition("=")
+        if not equals or not (version == "" or version.isdecimal()):
+            raise UsageError(f"--label must be NAME=VERSION or NAME=, not {change!r}.")
+        if version:
+            labels[name] = int(version)
+        else:
+            labels.pop(name, None)
+    return labels
+
+
+def _put(store: Store, model: str, policy: Policy) -> None:
+    try:
+        write_policy(store.root / model, policy)
+    except OSError as error:
+        raise TrainingError(f"The policy cannot be written: {error.strerror}.") from error
+    serving = ", ".join(map(str, policy.select(store.versions(model))))
+    labels = "".join(f"; {label} is {version}" for label, version in sorted(policy.labels.items()))
+    pinned = " (pinned)" if policy.pinned else ""
+    say(f"{model}: version {serving} serves{pinned}{labels}")
