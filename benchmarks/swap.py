@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from typing import Any
 from benchmarks.audience import Answer, watch
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT, Server, free_port
+from benchmarks.publishing import republish
 from service.repository.golden import read_golden
 from service.repository.store import Store
 
@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
         folder = Path(name)
         trained = _train(folder, options.swaps + 1)
         models, log = Store(folder / "models"), folder / "log"
-        _publish(models, trained[0])
+        republish(models, _MODEL, trained[0])
         environ = {
             "MODELS": str(models.root),
             "PORT": str(port := free_port()),
@@ -88,7 +88,7 @@ def _watch_swaps(
         swapping_from = time.monotonic()
         for version in trained[1:]:
             started = time.monotonic()
-            _publish(models, version)
+            republish(models, _MODEL, version)
             time.sleep(max(0.0, options.pause - (time.monotonic() - started)))
         return audience.result(), swapping_from
 
@@ -177,14 +177,6 @@ def _train(folder: Path, count: int) -> list[Path]:
         if done.returncode:
             raise BenchmarkError(f"training failed: {done.stderr.strip()[-500:]}")
     return list(store.versions(_MODEL).values())
-
-
-def _publish(store: Store, version: Path) -> None:
-    def fill(staging: Path) -> None:
-        ignore = shutil.ignore_patterns("manifest.json")
-        shutil.copytree(version, staging, dirs_exist_ok=True, ignore=ignore)
-
-    store.publish(_MODEL, fill)
 
 
 def _golden_instance(version: Path) -> Any:

@@ -45,7 +45,8 @@ def on_starting(server: Any) -> None:
 
     Importing is all that may happen there: after any TensorFlow operation a fork hangs.
     """
-    importlib.import_module("service.runtime.servable")
+    importlib.import_module("service.app")
+    importlib.import_module("service.runtime.memory").keep_forever()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -15,6 +15,7 @@ from service.repository.store import Store
 from service.runtime.arrival import Arrival, look_at
 from service.runtime.board import Board, Decision, Plan, Refusal
 from service.runtime.loading import Loader
+from service.runtime.memory import give_back
 from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State, VersionStatus
 
@@ -81,6 +82,7 @@ class Model:
         # Versions that have proved themselves and wait for the other workers.
         self._staged: dict[int, Servable] = {}
         self._followed = 0
+        self._unloaded = False
         self._attempts: dict[int, tuple[int, float]] = {}
 
     def look(self) -> bool:
@@ -89,6 +91,10 @@ class Model:
         Returns:
             Whether other workers are waited for, so that another look is due soon.
         """
+        if self._unloaded:
+            # Here and not where the last request ended: no client should wait for it.
+            self._unloaded = False
+            give_back()
         folders = self._store.versions(self._name)
         self._read_policy()
         self._forget_vanished(folders)
@@ -248,6 +254,7 @@ class Model:
             self._staged.pop(version).retire(partial(self._note_end, version))
 
     def _note_end(self, version: int) -> None:
+        self._unloaded = True
         self._tell(version, State.END)
         log(logging.INFO, "A version was retired.", model=self._name, version=version)
 

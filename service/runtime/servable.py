@@ -235,6 +235,8 @@ class Servable:
 
     def _close(self) -> None:
         self._session.close()
+        # Whoever still holds this object need not hold the graph.
+        del self._session, self._calls
         self._on_close()
 
     def _golden_batches(self) -> dict[str, Tensors]:
