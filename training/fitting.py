@@ -4,6 +4,7 @@ import math
 import os
 import re
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,10 @@ def _restore(model: keras.Model, run: Run) -> int:
 def _save(model: keras.Model, path: Path) -> None:
     # Keras insists on the ending.
     draft = path.with_name(f".draft-{path.name}")
-    model.save_weights(draft, overwrite=True)
+    with warnings.catch_warnings():
+        # Keras 3.15's variables do not know numpy 2's "copy" yet, and h5py asks for it.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        model.save_weights(draft, overwrite=True)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.replace(path)

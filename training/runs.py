@@ -34,15 +34,19 @@ class Run:
         self.export = folder / "export"
         self.report = folder / "report.md"
 
-    def changed(self, given: Mapping[str, Any]) -> "Run":
-        """Return the run with other places or publishing, by the options' names."""
-        settings = self.settings
-        if "data" in given:
-            settings = dataclasses.replace(settings, data=Path(given["data"]))
-        if "out" in given:
-            settings = dataclasses.replace(settings, out=Path(given["out"]))
-        if "no-publish" in given:
-            settings = dataclasses.replace(settings, publish=not given["no-publish"])
+    def taken_up(self, given: Mapping[str, Any]) -> "Run":
+        """Return the run as the command line wants it to go on.
+
+        Args:
+            given: the folders that were named, ``data`` and ``out``, which otherwise stay as they
+                were; and ``no-publish``, without which the run publishes now.
+        """
+        settings = dataclasses.replace(
+            self.settings,
+            data=Path(given["data"]) if "data" in given else self.settings.data,
+            out=Path(given.get("out", self.settings.out)),
+            publish=not given.get("no-publish", False),
+        )
         return Run(self.folder, settings)
 
     def history(self) -> list[dict[str, float]]:

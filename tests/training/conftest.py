@@ -1,0 +1,41 @@
+"""What the tests of the training share: tiny data, and the real data where it is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from training import tasks
+from training.sources import Found, find
+
+
+@pytest.fixture(scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Parsed data is shared by the tests of a session, and leaves the tester's cache alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+def _real(model: str) -> Found:
+    data_set = tasks.get(model).data_set
+    found = find(data_set, None)
+    if found is None:
+        pytest.skip(f"the {data_set.name} data is not on this machine")
+    return found
+
+
+@pytest.fixture(scope="session")
+def found_clothing(_cache: Path) -> Found:
+    return _real("clothing")
+
+
+@pytest.fixture(scope="session")
+def found_sentiment(_cache: Path) -> Found:
+    return _real("sentiment")
+
+
+@pytest.fixture(scope="session")
+def found_mpg(_cache: Path) -> Found:
+    return _real("mpg")

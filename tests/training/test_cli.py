@@ -1,0 +1,221 @@
+"""The command line: what it prints, what it refuses, and its exit codes."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.repository.card import read_card
+from service.repository.store import Store
+from training import cli, tasks
+from training.sources import Found
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "The following arguments are required: COMMAND; see python -m training --help."),
+        (["train", "shoes"], "There is no model 'shoes' to train; there are clothing, mpg, sentiment."),
+        (["train", "mpg", "--epochs", "0"], "Argument --epochs: must be a whole number of at least 1, not '0'; see python -m training train --help."),
+        (["train", "mpg", "--epochs", "many"], "Argument --epochs: must be a whole number of at least 1, not 'many'; see python -m training train --help."),
+        (["train", "mpg", "--learning-rate", "-1"], "Argument --learning-rate: must be a number above 0 and at most 10, not '-1'; see python -m training train --help."),
+        (["train", "mpg", "--arch", "huge"], "mpg has no architecture 'huge'; it has default, tutorial."),
+        (["train", "mpg", "--config", "none.toml"], "none.toml cannot be read: No such file or directory."),
+        (["train", "mpg", "--resume", "none"], "none is not a run: it has no config.json."),
+        (["train", "mpg", "--resume", "none", "--epochs", "3"], "--resume takes what decides the training from the run: only --data, --out and --no-publish go with it."),
+        (["train", "mpg", "--data", "."], ". does not hold the auto-mpg data: it needs auto-mpg.data."),
+        (["evaluate", "mpg"], "There is no version of mpg in saved_models."),
+        (["list", "--verbose"], "Unrecognized arguments: --verbose; see python -m training --help."),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_sentence_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_no_data_and_no_network_is_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mpg = tasks.get("mpg")
+    (file,) = mpg.data_set.files
+    unreachable = dataclasses.replace(file, url="http://127.0.0.1:1/auto-mpg.data")
+    monkeypatch.setattr(mpg, "data_set", dataclasses.replace(mpg.data_set, files=(unreachable,)))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    assert cli.main(["train", "mpg"]) == 1
+    error = capsys.readouterr().err
+    assert f"Put auto-mpg.data from {mpg.data_set.homepage} into {tmp_path}/keras/datasets" in error
+    assert error.count("\n") == 1
+
+
+def test_datasets_says_what_is_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "auto-mpg.data").write_bytes(bytes(1_500_000))
+    assert cli.main(["datasets"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert f"1.5 MB    {tmp_path}/datasets (Keras home)" in lines["auto-mpg"]
+    assert f"not here  would be {tmp_path}/datasets: aclImdb_v1.tar.gz" in lines["imdb"]
+
+
+def test_list_without_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    assert capsys.readouterr().out == "There are no models in saved_models.\n"
+
+
+def test_help_is_quick_and_names_all_commands() -> None:
+    script = "import sys; from training import cli; cli._parser().print_help(); sys.exit('keras' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+    )
+    for command in ("train", "list", "evaluate", "datasets"):
+        assert command in done.stdout
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory, found_mpg: Found) -> Path:
+    """A folder in which mpg was trained twice with the same seed, and once from TOML."""
+    folder = tmp_path_factory.mktemp("workshop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        arguments = ["train", "mpg", "--epochs", "3", "--seed", "5", "--out", "models"]
+        assert cli.main(arguments) == 0
+        assert cli.main(arguments) == 0
+        Path("run.toml").write_text(
+            'arch = "tutorial"\nepochs = 50\nseed = 5\nno-publish = true\nout = "models"\n'
+        )
+        assert cli.main(["train", "mpg", "--config", "run.toml", "--epochs", "2"]) == 0
+    return folder
+
+
+def test_a_run_leaves_its_folder(workshop: Path) -> None:
+    runs = sorted((workshop / "runs" / "mpg").iterdir())
+    assert len(runs) == 3
+    for run in runs:
+        assert {path.name for path in run.iterdir()} >= {
+            "config.json", "history.csv", "checkpoints", "export", "report.md",
+        }  # fmt: skip
+        assert (run / "checkpoints" / "best.weights.h5").exists()
+    report = (runs[0] / "report.md").read_text()
+    for part in ("# Fuel consumption of cars", "- seed: 5", "| epoch | ", "cross_validation.mae"):
+        assert part in report
+    assert (runs[2] / "history.csv").read_text().count("\n") == 3
+    assert "- arch: tutorial" in (runs[2] / "report.md").read_text()
+
+
+def test_the_same_seed_gives_the_same_metrics(workshop: Path) -> None:
+    first, second = Store(workshop / "models").versions("mpg").values()
+    one, two = read_card(first), read_card(second)
+    assert one is not None
+    assert two is not None
+    assert one.evaluation == two.evaluation
+    assert one.training["last_epoch"] == two.training["last_epoch"]
+
+
+def test_no_publish_publishes_nothing(workshop: Path) -> None:
+    assert list(Store(workshop / "models").versions("mpg")) == [1, 2]
+
+
+def test_the_card_tells_how_it_was_made(workshop: Path) -> None:
+    card = read_card(Store(workshop / "models").versions("mpg")[1])
+    assert card is not None
+    assert card.training["seed"] == 5
+    assert card.training["epochs_done"] == 3
+    assert card.libraries.keys() == {"python", "tensorflow", "keras", "numpy"}
+    assert len(card.data["fingerprint"]) == 64
+    assert str(workshop) not in repr(card)
+
+
+def test_list(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = workshop / "models"
+    (models / "mpg" / "policy.json").write_text(
+        '{"serve": {"versions": [1]}, "labels": {"old": 1}}'
+    )
+    (models / "foreign" / "3").mkdir(parents=True)
+    assert cli.main(["list", "--out", str(models)]) == 0
+    (models / "mpg" / "policy.json").unlink()
+    header, foreign, first, second = capsys.readouterr().out.splitlines()
+    assert header.split() == [
+        "model",
+        "version",
+        "serves",
+        "labels",
+        "network",
+        "metric",
+        "created",
+    ]
+    assert foreign.split() == ["foreign", "3", "yes", "no", "card"]
+    assert first.split()[:6] == ["mpg", "1", "yes", "old", "default", "MAE"]
+    assert second.split()[:4] == ["mpg", "2", "default", "MAE"]
+
+
+def test_evaluate_measures_the_export_again(
+    workshop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["evaluate", "mpg", "--version", "1", "--out", str(workshop / "models")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mpg version 1: MAE on the cars that it learned from"
+    name, now, card = lines[3].split()
+    assert name == "training_cars.mae"
+    assert now == card
+
+
+def test_evaluate_a_version_that_is_not_there(
+    workshop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = workshop / "models"
+    assert cli.main(["evaluate", "mpg", "--version", "9", "--out", str(models)]) == 2
+    assert capsys.readouterr().err == f"mpg has no version 9 in {models}; it has 1, 2.\n"
+
+
+def test_resume_publishes_what_was_trained(workshop: Path, tmp_path: Path) -> None:
+    run = sorted((workshop / "runs" / "mpg").iterdir())[2]
+    assert cli.main(["train", "mpg", "--resume", str(run), "--out", "models"]) == 0
+    (version,) = Store(tmp_path / "models").versions("mpg").values()
+    card = read_card(version)
+    assert card is not None
+    assert card.training["arch"] == "tutorial"
+    assert card.training["epochs_done"] == 2
+
+
+def test_resume_of_another_model(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = sorted((workshop / "runs" / "mpg").iterdir())[0]
+    assert cli.main(["train", "sentiment", "--resume", str(run)]) == 2
+    assert capsys.readouterr().err == f"{run} is a run of mpg, not of sentiment.\n"
+
+
+def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(
+    found_mpg: Found, repository_root: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", "train", "mpg"],
+        env={**os.environ, "PYTHONPATH": str(repository_root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            process.send_signal(signal.SIGINT)
+            break
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    last = error.splitlines()[-1]
+    assert last.startswith("Interrupted. To go on: python -m training train mpg --resume runs/mpg/")
