@@ -16,8 +16,9 @@ from benchmarks.cases import all_case_names, build_cases
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
-from benchmarks.models import assemble, golden_of
+from benchmarks.models import SENTIMENT, assemble, golden_of, latest_version
 from benchmarks.process import ROOT
+from benchmarks.review import with_long_review
 from benchmarks.rounds import Plan, Run
 from benchmarks.table import Circumstances, render
 from service.settings import usable_cores
@@ -45,6 +46,9 @@ def _run(options: argparse.Namespace) -> int:
         models, scratch = Path(folder, "models"), Path(folder, "scratch")
         scratch.mkdir()
         golden = {name: golden_of(models, name) for name in assemble(options.models, models)}
+        if SENTIMENT in golden:
+            version = latest_version(models, SENTIMENT)
+            golden[SENTIMENT] = with_long_review(golden[SENTIMENT], version)
         wanted = _matching(all_case_names(), options.cases)
         cases = build_cases(golden, wanted)
         contestants = [CONTESTANTS[name] for name in _matching(CONTESTANTS, options.servers)]

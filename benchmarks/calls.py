@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import choose
-from benchmarks.models import assemble, golden_of
+from benchmarks.models import assemble, golden_of, latest_version
 from benchmarks.process import ROOT
 from benchmarks.table import markdown_table
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.store import Store
 
 _ROWS = (1, 8, 64)
 _ROUNDS = 9
@@ -42,8 +41,7 @@ def main() -> None:
 
 
 def _measure(root: Path, model: str) -> list[list[str]]:
-    folder = max(Store(root).versions(model).items())[1]
-    ways, dtypes = _ways(folder)
+    ways, dtypes = _ways(latest_version(root, model))
     examples = golden_of(root, model).examples
     table: dict[str, list[str]] = {way: [] for way in ways}
     for rows in _ROWS:

@@ -41,14 +41,18 @@ def assemble(committed: Path, root: Path) -> list[str]:
     return [DENSE, *names]
 
 
+def latest_version(root: Path, model: str) -> Path:
+    """Return the folder of a model's latest version."""
+    return max(Store(root).versions(model).items())[1]
+
+
 def golden_of(root: Path, model: str) -> Golden:
     """Return the golden examples of a model's latest version.
 
     Raises:
         BenchmarkError: it has none, so no answer could be checked.
     """
-    folder = max(Store(root).versions(model).items())[1]
-    golden = read_golden(folder)
+    golden = read_golden(latest_version(root, model))
     if golden is None:
         raise BenchmarkError(f"Model {model!r} has no golden examples to check answers with.")
     return golden

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.cases import all_case_names, build_cases, choose
 from benchmarks.errors import BenchmarkError
+from benchmarks.review import join_words
 from service.repository.golden import Golden, GoldenExample
 
 
@@ -60,6 +61,10 @@ def test_the_review_nearest_to_the_usual_length_is_chosen() -> None:
     texts = ["word " * count for count in (3, 240, 600)]
     examples = [example({"text": text}, {"probability": 0.5}) for text in texts]
     assert choose(examples, 1) == [examples[1]]
+
+
+def test_a_long_review_is_made_of_the_words_of_short_ones() -> None:
+    assert join_words(["a b", "", "c"], 5) == "a b c a b"
 
 
 def test_examples_of_other_signatures_are_not_sent() -> None:
