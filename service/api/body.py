@@ -1,7 +1,7 @@
 """The body of a request, as bytes, or a clear error."""
 
 from flask import request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from service.errors import InvalidRequestError, ServiceError
 
@@ -24,7 +24,11 @@ def json_body() -> bytes:
             status=415,
         )
     try:
-        return request.get_data(cache=False)
+        body = request.get_data(cache=False)
+        # Where the length is not told beforehand, Werkzeug stops at the limit without a word.
+        if request.content_length is None and request.environ["wsgi.input"].read(1):
+            raise RequestEntityTooLarge
+        return body
     except HTTPException:
         raise
     except Exception as error:

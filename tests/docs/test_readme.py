@@ -115,6 +115,8 @@ def needs(command: str) -> str:
         or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0
     ):
         return "no Docker engine runs here"
+    if "curl" in command and shutil.which("curl") is None:
+        return "curl is not installed"
     return ""
 
 

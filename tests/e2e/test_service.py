@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.e2e.conftest import Service, StartService, eventually
 from tests.savedmodels import publish_affine
@@ -98,6 +99,23 @@ def test_what_is_no_http_gets_the_one_error_body(service: Service) -> None:
             assert response.headers["Content-Type"] == "application/json"
             assert b'"error"' in response.read()
     assert service.post("/v1/models/affine:predict", ONLY_Y).ok
+
+
+def test_a_body_may_be_large_and_no_larger(start_service: StartService, models: Path) -> None:
+    service = start_service(models, UNDERSTUDY_MAX_BODY_BYTES="1000")
+    url = f"{service.url}/v1/models/affine:predict"
+    body = b'{"signature_name": "only_y", "instances": [[1, 2]]}'
+
+    for data, status in (
+        (body.ljust(1000), 200),
+        (body.ljust(1001), 413),
+        (iter([body, b" " * (1000 - len(body))]), 200),
+        (iter([body, b" " * (1001 - len(body))]), 413),
+        (iter([body, b" " * 100_000]), 413),
+    ):
+        response = requests.post(url, data=data, timeout=60)
+        assert response.status_code == status, response.text
+        assert response.headers["Content-Type"] == "application/json"
 
 
 def test_a_client_that_leaves_early_hurts_nobody(service: Service) -> None:
