@@ -11,11 +11,15 @@ from benchmarks import procfs
 from benchmarks.cases import Case
 from benchmarks.contestants import Contestant
 from benchmarks.errors import BenchmarkError
-from benchmarks.measure import Measurement, measure
+from benchmarks.load import run_wrk
+from benchmarks.measure import measure
 from benchmarks.process import HOST, Server, free_port
 from benchmarks.results import Memory, Results
 
-_WARM_UP_S = 1
+# A model's first call in a process can take a second, and which worker takes a connection is
+# chance: enough connections, for long enough, that every worker has had its first calls.
+_WARM_UP_S = 2
+_WARM_UP_CONNECTIONS = 8
 
 Say = Callable[[str], None]
 
@@ -96,8 +100,15 @@ class Run:
         )
 
     def _warm_up(self, contestant: Contestant, server: Server) -> None:
-        for case in self._right[contestant.name]:
-            self._measure(contestant, server, case, _WARM_UP_S)
+        """Send each payload for a moment; what comes of it is not measured."""
+        for case in {case.payload.name: case for case in self._right[contestant.name]}.values():
+            server.require_running()
+            run_wrk(
+                server.url(contestant.path(case)),
+                self._body(case),
+                connections=_WARM_UP_CONNECTIONS,
+                seconds=_WARM_UP_S,
+            )
 
     def _play(self, round_: int, servers: Mapping[str, Server]) -> None:
         for case in self._plan.cases:
@@ -107,20 +118,15 @@ class Run:
                 if server is None or case not in self._right[contestant.name]:
                     continue
                 with self._reporting(f"{contestant.name}, {case.name}, round {round_ + 1}"):
-                    measurement = self._measure(contestant, server, case, self._plan.seconds)
+                    measurement = measure(
+                        server,
+                        contestant.path(case),
+                        self._body(case),
+                        rows=case.rows,
+                        connections=case.connections,
+                        seconds=self._plan.seconds,
+                    )
                     self._results.add(case.name, contestant.name, round_, measurement)
-
-    def _measure(
-        self, contestant: Contestant, server: Server, case: Case, seconds: int
-    ) -> Measurement:
-        return measure(
-            server,
-            contestant.path(case),
-            self._body(case),
-            rows=case.rows,
-            connections=case.connections,
-            seconds=seconds,
-        )
 
     def _write_payloads(self) -> None:
         payloads = {case.payload.name: case.payload for case in self._plan.cases}
