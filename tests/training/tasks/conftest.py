@@ -1,0 +1,65 @@
+"""Small trainings of the real tasks, exported and called in both ways that TensorFlow has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from service.repository.contract import Contract
+from service.repository.golden import batch_of, examples_by_signature, mismatches, read_golden
+from training import config, export, fitting, pipeline, runs
+from training.runs import Run
+from training.task import Plan, Predict, Task
+
+
+@dataclass
+class Trained:
+    """A run of a task: its plan with the trained network, and its export."""
+
+    plan: Plan
+    run: Run
+    predict: Predict
+    contract: Contract
+
+    def one(self, signature: str = "serving_default", **inputs: Any) -> dict[str, Any]:
+        """Return the answer to one instance."""
+        fields = self.contract[signature].inputs
+        tensors = {f.name: np.array([inputs[f.name]], f.numpy_type) for f in fields}
+        return {name: t[0] for name, t in self.predict(signature, tensors).items()}
+
+
+def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> Trained:
+    """Train as the pipeline does, on the data given."""
+    given = {"arch": arch, "epochs": 1, "batch-size": 64, "seed": 3, **options}
+    run = runs.create(folder, config.resolve(task, {}, given))
+    fitting.prepare(run.settings.seed)
+    plan = task.plan(data, run.settings)
+    fitting.fit(plan, task.architectures[arch], run)
+    card = pipeline._export(task, data, plan, run)
+    return Trained(plan, run, export.open_saved_model(run.export), card.contract)
+
+
+def check_session(trained: Trained) -> None:
+    """Check the golden examples through a TensorFlow 1 session, as the service calls a version."""
+    golden = read_golden(trained.run.export)
+    assert golden is not None
+    assert len(golden.examples) >= 8
+    assert any("hard" in example.note for example in golden.examples)
+    graph = tf.Graph()
+    with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], str(trained.run.export))
+        for signature, examples in examples_by_signature(golden, trained.contract):
+            wires = meta.signature_def[signature.name]
+            assert set(wires.inputs) == {field.name for field in signature.inputs}
+            assert set(wires.outputs) == {field.name for field in signature.outputs}
+            for field in signature.outputs:
+                assert tf.dtypes.as_dtype(wires.outputs[field.name].dtype).name == field.dtype
+            names = list(wires.outputs)
+            batch = batch_of(signature, examples)
+            answers = session.run(
+                [wires.outputs[name].name for name in names],
+                {wires.inputs[name].name: tensor for name, tensor in batch.items()},
+            )
+            assert mismatches(golden, examples, dict(zip(names, answers, strict=True))) == []

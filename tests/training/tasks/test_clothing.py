@@ -1,0 +1,116 @@
+"""Clothing, on a slice of the real data."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training.tasks.conftest import Trained, check_session, train
+from training import datasets, tasks
+from training.augmentation import augment
+from training.datasets import Images
+from training.residual import fold, residual_network
+from training.sources import Found
+
+CLOTHING = tasks.get("clothing")
+
+
+@pytest.fixture(scope="module")
+def data(found_clothing: Found) -> Images:
+    everything = datasets.fashion_mnist(found_clothing)
+    return dataclasses.replace(
+        everything,
+        train=everything.train[:600],
+        train_labels=everything.train_labels[:600],
+        test=everything.test[:200],
+        test_labels=everything.test_labels[:200],
+    )
+
+
+@pytest.fixture(scope="module", params=["default", "tutorial"])
+def trained(request: Any, data: Images, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp(request.param)
+    # The residual network needs a few steps until it knows anything.
+    return train(CLOTHING, data, folder, request.param, epochs=4, **{"learning-rate": 0.02})
+
+
+def test_the_export_answers_the_golden_examples_in_a_session(trained: Trained) -> None:
+    check_session(trained)
+
+
+def test_labels_and_probabilities_agree(trained: Trained, data: Images) -> None:
+    outputs = trained.predict("serving_default", {"image": data.test.astype(np.float32)})
+    assert outputs["probabilities"].shape == (200, 10)
+    assert np.allclose(outputs["probabilities"].sum(axis=1), 1, atol=1e-5)
+    assert (outputs["class_id"] == outputs["probabilities"].argmax(axis=1)).all()
+    assert np.allclose(outputs["confidence"], outputs["probabilities"].max(axis=1))
+    names = [label.decode() for label in outputs["label"][:5]]
+    assert names == [CLOTHING_LABELS[i] for i in outputs["class_id"][:5]]
+
+
+CLOTHING_LABELS = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+]
+
+
+def test_an_encoded_picture_of_the_data_set_gets_the_same_answer(
+    trained: Trained, data: Images
+) -> None:
+    png = tf.io.encode_png(data.test[0][:, :, None]).numpy()
+    raw = trained.one(image=data.test[0])
+    encoded = trained.one("from_encoded", image_bytes=png)
+    assert np.allclose(raw["probabilities"], encoded["probabilities"], atol=1e-5)
+
+
+def test_pictures_of_several_sizes_go_through_in_one_batch(trained: Trained, data: Images) -> None:
+    sizes = [picture.repeat(k, 0).repeat(k, 1) for k, picture in enumerate(data.test[:3], start=1)]
+    encoded = np.array([tf.io.encode_png(p[:, :, None]).numpy() for p in sizes], object)
+    outputs = trained.predict("from_encoded", {"image_bytes": encoded})
+    assert outputs["probabilities"].shape == (3, 10)
+
+
+def test_the_same_seed_gives_the_same_metrics(data: Images, tmp_path: Path) -> None:
+    histories = []
+    for _ in range(2):
+        history = train(CLOTHING, data, tmp_path, "default").run.history()
+        histories.append([{k: v for k, v in row.items() if k != "seconds"} for row in history])
+    assert histories[0] == histories[1]
+
+
+def test_a_folded_network_answers_as_the_trained_one() -> None:
+    trained = residual_network(28, 10)
+    random = np.random.default_rng(0)
+    trained.set_weights([random.uniform(0.5, 1, w.shape) * 0.1 for w in trained.get_weights()])
+    images = random.uniform(0, 255, (3, 28, 28)).astype(np.float32)
+    folded = fold(trained)
+    assert np.allclose(folded(images), trained(images, training=False), rtol=1e-3, atol=1e-4)
+    assert not any("normalization" in type(layer).__name__.lower() for layer in folded.layers)
+
+
+def test_the_default_network_is_small() -> None:
+    assert residual_network(28, 10).count_params() < 600_000
+
+
+def test_augmentation_changes_pictures_and_not_their_frame() -> None:
+    images = np.zeros((500, 28, 28), np.uint8)
+    images[:, 10:18, 6:18] = 200
+    changed = augment(images, np.random.default_rng(1))
+    assert changed.shape == images.shape
+    assert changed.dtype == np.uint8
+    assert set(np.unique(changed)) == {0, 200}
+    assert (augment(images, np.random.default_rng(1)) == changed).all()
+    rows, columns = np.nonzero(changed.any(axis=0))
+    assert (rows.min(), rows.max()) == (8, 19)
+    assert (columns.min(), columns.max()) == (4, 23)  # mirrored, 6..17 becomes 10..21

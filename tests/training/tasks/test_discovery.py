@@ -1,0 +1,23 @@
+"""Tasks are found by looking into their folder."""
+
+import pytest
+
+from training import tasks
+from training.errors import UsageError
+
+
+def test_the_three_models_are_found() -> None:
+    assert tasks.names() == ["clothing", "mpg", "sentiment"]
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_a_task_is_named_as_its_module_and_has_both_architectures(name: str) -> None:
+    task = tasks.get(name)
+    assert task.name == name
+    assert task.architectures.keys() == {"default", "tutorial"}
+    assert task.kind in ("classification", "regression")
+
+
+def test_an_unknown_model() -> None:
+    with pytest.raises(UsageError, match="There is no model 'shoes' to train"):
+        tasks.get("shoes")

@@ -1,0 +1,97 @@
+"""Miles to the gallon, on the whole data."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from service.repository.card import read_card
+from tests.training.tasks.conftest import Trained, check_session, train
+from training import datasets, tasks
+from training.datasets import Table
+from training.ensembles import KnownError, known_loss, membership
+from training.sources import Found
+
+MPG = tasks.get("mpg")
+CAR = {
+    "cylinders": 4,
+    "displacement": 140,
+    "horsepower": 90,
+    "weight": 2264,
+    "acceleration": 15.5,
+    "model_year": 71,
+    "origin": "usa",
+}
+
+
+@pytest.fixture(scope="module")
+def data(found_mpg: Found) -> Table:
+    return datasets.auto_mpg(found_mpg)
+
+
+@pytest.fixture(scope="module", params=["default", "tutorial"])
+def trained(request: Any, data: Table, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp(request.param)
+    return train(MPG, data, folder, request.param, epochs=30, **{"learning-rate": 0.01})
+
+
+def test_the_export_answers_the_golden_examples_in_a_session(trained: Trained) -> None:
+    check_session(trained)
+
+
+def test_it_is_better_than_the_median_and_its_intervals_hold(trained: Trained) -> None:
+    card = read_card(trained.run.export)
+    assert card is not None
+    mae = card.evaluation["cross_validation"]["mae"]
+    assert mae < 3.5 < card.evaluation["baselines_mae"]["median of all cars"]
+    assert 0.85 < card.evaluation["interval"]["coverage"] < 0.95
+    assert card.evaluation["headline"]["low"] < mae < card.evaluation["headline"]["high"]
+
+
+def test_a_car_of_1982_goes_further_than_one_of_1970(trained: Trained) -> None:
+    old, new = (trained.one(**CAR | {"model_year": year}) for year in (70, 82))
+    assert old["mpg_low"] < old["mpg"] < old["mpg_high"]
+    assert old["mpg"] < new["mpg"]
+
+
+def test_unknown_horsepower_is_estimated(trained: Trained) -> None:
+    unknown = trained.one(**CAR | {"horsepower": np.nan})
+    assert np.isfinite(unknown["mpg"])
+    assert unknown["mpg"] == pytest.approx(trained.one(**CAR)["mpg"], rel=0.2)
+
+
+def test_every_real_car_fits_the_contract(trained: Trained, data: Table) -> None:
+    for field in trained.contract["serving_default"].inputs:
+        if field.name == "origin":
+            assert set(data.origin) == set(field.choices)
+            continue
+        known = data.numbers[field.name][~np.isnan(data.numbers[field.name])]
+        assert field.nullable == (len(known) < len(data.mpg))
+        assert field.minimum is not None
+        assert field.maximum is not None
+        assert field.minimum <= known.min()
+        assert known.max() <= field.maximum
+
+
+def test_membership_holds_each_row_out_once_a_repeat() -> None:
+    learns = membership(10, repeats=2, parts=5, members=3, seed=1)
+    assert learns.shape == (10, 33)
+    assert learns[:, -3:].all()
+    for repeat in range(2):
+        first_members = learns[:, repeat * 15 : (repeat + 1) * 15 : 3]
+        assert (~first_members).sum(axis=1).tolist() == [1] * 10
+        assert (~first_members).sum(axis=0).tolist() == [2] * 5
+
+
+def test_a_network_is_judged_by_its_own_rows_alone() -> None:
+    targets = tf.constant([[1.0, np.nan], [3.0, 5.0], [np.nan, np.nan]])
+    answers = tf.constant([[2.0, 99.0], [3.0, 9.0], [99.0, 99.0]])
+    assert known_loss(tf.square)(targets, answers).numpy().tolist() == [1.0, 8.0, 0.0]
+    with tf.GradientTape() as tape:
+        tape.watch(answers)
+        loss = known_loss(tf.square)(targets, answers)
+    assert tape.gradient(loss, answers).numpy().tolist() == [[2.0, 0.0], [0.0, 4.0], [0.0, 0.0]]
+    metric = KnownError(lambda value: value * 10)
+    metric.update_state(targets, answers)
+    assert float(metric.result()) == pytest.approx((10 + 0 + 40) / 3)
