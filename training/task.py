@@ -100,15 +100,15 @@ class Exportable:
 
     Attributes:
         functions: for each signature, the TensorFlow function of its named inputs.
-        tracked: the Keras and TensorFlow objects that the functions use.
         contract: what the signatures take and give.
+        tracked: the Keras and TensorFlow objects with variables or tables that they use.
         evaluation: what was measured without the test set (calibration, cross-validation); JSON
             for the card, where it stands over what ``Task.evaluate`` returns.
     """
 
     functions: Mapping[str, Callable[..., Any]]
-    tracked: Sequence[Any]
     contract: Contract
+    tracked: Sequence[Any] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -20,6 +20,7 @@ from training import datasets, evaluation
 from training.config import Settings
 from training.datasets import CAR_NUMBERS, Table
 from training.ensembles import KnownError, known_loss, membership, side_by_side
+from training.export import frozen
 from training.sources import Found
 from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
 
@@ -63,7 +64,7 @@ _NETWORKS = {
 }
 
 
-class Features(tf.Module):
+class Features:
     """What a network sees of a car: the named inputs to float32 [N, 9], standardised.
 
     Unknown horsepower is estimated from displacement and weight, by least squares on the
@@ -76,7 +77,6 @@ class Features(tf.Module):
     """
 
     def __init__(self, data: Table, logarithmic: bool) -> None:
-        super().__init__()
         self._logarithmic = logarithmic
         known = ~np.isnan(data.numbers["horsepower"])
         causes = [np.log(data.numbers[name][known]) for name in ("displacement", "weight")]
@@ -217,11 +217,12 @@ class Mpg(Task[Table]):
         reach = evaluation.log_reach(data.mpg, unseen, _COVERAGE)
         serving = side_by_side(spec.members, trained.views.shape[1], spec.hidden, spec.activation)
         serving.set_weights([weight[-spec.members :] for weight in plan.model.get_weights()])
+        network = frozen(serving)
 
         def serve(*inputs: Any) -> dict[str, Any]:
             named = dict(zip((*CAR_NUMBERS, "origin"), inputs, strict=True))
             views = tf.repeat(trained.features(named)[:, None], spec.members, axis=1)
-            mpg = trained.to_mpg(tf.reduce_mean(serving(views, training=False), axis=1))
+            mpg = trained.to_mpg(tf.reduce_mean(network(views), axis=1))
             return {
                 "mpg": mpg,
                 "mpg_low": mpg * math.exp(-reach),
@@ -230,7 +231,6 @@ class Mpg(Task[Table]):
 
         return Exportable(
             functions={"serving_default": serve},
-            tracked=[serving, trained.features],
             contract={"serving_default": _SIGNATURE},
             evaluation={
                 **evaluation.cross_validation(data.mpg, unseen, trained.fold_of(), _COVERAGE),

@@ -30,13 +30,25 @@ class Trained:
         return {name: t[0] for name, t in self.predict(signature, tensors).items()}
 
 
-def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> Trained:
+def fit(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> tuple[Plan, Run]:
     """Train as the pipeline does, on the data given."""
     given = {"arch": arch, "epochs": 1, "batch-size": 64, "seed": 3, **options}
     run = runs.create(folder, config.resolve(task, {}, given))
     fitting.prepare(run.settings.seed)
     plan = task.plan(data, run.settings)
     fitting.fit(plan, task.architectures[arch], run)
+    return plan, run
+
+
+def history(task: Task[Any], data: Any, folder: Path, arch: str) -> list[dict[str, float]]:
+    """Return the figures of a short training, all but its time."""
+    _, run = fit(task, data, folder, arch)
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history()]
+
+
+def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> Trained:
+    """Train and export as the pipeline does."""
+    plan, run = fit(task, data, folder, arch, **options)
     card = pipeline._export(task, data, plan, run)
     return Trained(plan, run, export.open_saved_model(run.export), card.contract)
 

@@ -33,7 +33,7 @@ def data(found_mpg: Found) -> Table:
 @pytest.fixture(scope="module", params=["default", "tutorial"])
 def trained(request: Any, data: Table, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp(request.param)
-    return train(MPG, data, folder, request.param, epochs=30, **{"learning-rate": 0.01})
+    return train(MPG, data, folder, request.param, epochs=20, **{"learning-rate": 0.01})
 
 
 def test_the_export_answers_the_golden_examples_in_a_session(trained: Trained) -> None:
