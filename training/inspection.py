@@ -86,8 +86,9 @@ def show_data_sets(named: Path | None) -> None:
             files = ", ".join(file.name for file in data_set.files)
             state, place = "not here", f"would be {target}: {files}"
         else:
-            size = sum(path.stat().st_size for path in found.paths) / 1e6
-            state, place = f"{size:.1f} MB", f"{found.paths[0].parent} ({found.how})"
+            size = sum(path.stat().st_size for path in found.paths)
+            state = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+            place = f"{found.paths[0].parent} ({found.how})"
         rows.append((data_set.name, name, state, place))
     _print(("data set", "model", "size", "place"), rows)
 

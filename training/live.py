@@ -77,12 +77,12 @@ class TrainingProgress(keras.callbacks.Callback):
         names = ("loss", self._metric, "val_loss", f"val_{self._metric}")
         figures = "  ".join(f"{name} {logs[name]:.4f}" for name in names if name in logs)
         seconds = time.monotonic() - self._epoch_began
-        line = f"epoch {epoch + 1}/{self._epochs}  {figures}  {seconds:.1f} s  {self._left(0, 1)}"
+        line = f"epoch {epoch + 1}/{self._epochs}  {figures}  {seconds:.1f} s"
         self._last_line = time.monotonic()
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         else:
-            say(line)
+            say(f"{line}  {self._left(0, 1)}")
 
     @property
     def _epochs(self) -> int:
