@@ -1,6 +1,8 @@
 """Every setting of the service, once: its name, default, meaning and environment variable."""
 
+import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -31,7 +33,17 @@ class Variable:
 
 def usable_cores() -> int:
     """Count the cores that this process may use, not those that the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, _container_cores(Path("/sys/fs/cgroup/cpu.max"))))
+
+
+def _container_cores(limit: Path) -> int:
+    """Return how many cores a container's limit comes to, rounded up (cgroup v2, cpu.max)."""
+    try:
+        quota, period = limit.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return sys.maxsize  # "max", or no such limits here.
 
 
 @dataclass(frozen=True, kw_only=True)

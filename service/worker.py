@@ -36,6 +36,9 @@ class Worker(ThreadWorker):
             super().handle_exit(sig, frame)
             return
         self.wsgi.extensions["lifecycle"].drain()
+        # From now on each answer says "Connection: close", so that clients which keep their
+        # connections open go elsewhere, and none is on its way when the worker stops.
+        self.cfg.set("keepalive", 0)
         seconds = self.wsgi.extensions["settings"].lame_duck_s
         threading.Timer(seconds, super().handle_exit, (sig, frame)).start()
 

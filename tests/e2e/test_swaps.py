@@ -151,6 +151,6 @@ def test_sigterm_turns_readiness_off_first(start_service: StartService, models: 
     service = start_service(models, UNDERSTUDY_LAME_DUCK_S="3")
     service.process.send_signal(signal.SIGTERM)
     eventually(lambda: service.get("/readyz").status_code == 503)
-    assert service.get("/livez").status_code == 200
+    assert service.get("/livez").headers["Connection"] == "close"
     assert service.post("/v1/models/affine:predict", ONLY_Y).status_code == 200
     assert service.process.wait(60) == 0

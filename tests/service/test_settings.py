@@ -1,8 +1,9 @@
+import sys
 from pathlib import Path
 
 import pytest
 
-from service.settings import SettingError, Settings, usable_cores
+from service.settings import SettingError, Settings, _container_cores, usable_cores
 
 
 def test_defaults() -> None:
@@ -22,6 +23,16 @@ def test_the_environment_overrides_and_empty_means_unset() -> None:
     )
     assert (settings.port, settings.models, settings.access_log) == (9000, Path("/m"), True)
     assert settings.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [("200000 100000\n", 2), ("50000 100000\n", 1), ("max 100000\n", sys.maxsize)],
+)
+def test_a_containers_limit_is_counted_in_cores(tmp_path: Path, text: str, cores: int) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert _container_cores(tmp_path / "cpu.max") == cores
+    assert _container_cores(tmp_path / "missing") == sys.maxsize
 
 
 @pytest.mark.parametrize(
