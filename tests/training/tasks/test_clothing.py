@@ -81,7 +81,8 @@ def test_pictures_of_several_sizes_go_through_in_one_batch(trained: Trained, dat
 
 
 def test_the_same_seed_gives_the_same_metrics(data: Images, tmp_path: Path) -> None:
-    first, second = (history(CLOTHING, data, tmp_path, "default") for _ in range(2))
+    few = dataclasses.replace(data, train=data.train[:140], train_labels=data.train_labels[:140])
+    first, second = (history(CLOTHING, few, tmp_path, "default") for _ in range(2))
     assert first == second
 
 
