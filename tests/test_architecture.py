@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # Each wing, and the parts of the service that it may import.
-GROUND = {"service.errors", "service.settings", "service.logs", "service.metrics"}
+GROUND = {f"service.{name}" for name in ("errors", "settings", "logs", "metrics", "quiet")}
 WINGS = {
     "service/repository": {"service.repository"},
     "service/runtime": GROUND | {"service.repository", "service.runtime"},

@@ -8,14 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-# TensorFlow's C++ side reads this once, when it is imported; its start-up notices are no errors.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
-import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 
 from service.errors import InvalidRequestError, ServiceError
+from service.quiet import silent_stderr
 from service.repository.card import Card, read_card
 from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature, disagreements
 from service.repository.errors import RepositoryError
@@ -27,6 +24,11 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
+
+# TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with silent_stderr():
+    import tensorflow as tf
 
 # Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
 tf.get_logger().setLevel("ERROR")

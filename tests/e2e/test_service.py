@@ -1,6 +1,7 @@
 """What only real processes can show: workers, their deaths, swaps and signals."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -41,6 +42,13 @@ def test_it_says_how_to_call_it(service: Service) -> None:
     text = service.output.read_text()
     assert text.count("Understudy serves on") == 1
     assert f"{service.url}/v1/models/affine:predict" in text
+
+
+def test_every_line_of_its_log_is_json(service: Service) -> None:
+    service.get("/nowhere")
+    lines = service.errors.read_text().splitlines()
+    messages = [json.loads(line)["message"] for line in lines]
+    assert any(message.startswith("Starting gunicorn") for message in messages)
 
 
 def test_counters_survive_a_worker_and_gauges_are_right(service: Service) -> None:
