@@ -25,7 +25,7 @@ from service.repository.store import Store
 from training.errors import TrainingError
 from training.task import Array, Case, Exportable, Predict, Tensors
 
-# Processors add floats in other orders; answers of two of them were seen to differ far less.
+# Processors add floats in other orders: room for that, and none for another model's answers.
 ABSOLUTE, RELATIVE = 1e-3, 1e-3
 
 
