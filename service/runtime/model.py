@@ -97,7 +97,7 @@ class Model:
             give_back()
         folders = self._store.versions(self._name)
         self._read_policy()
-        self._forget_vanished(folders)
+        self._note_vanished(folders)
         decision = self._board.decision(self._name)
         if decision and decision.number != self._followed:
             self._follow(decision, folders)
@@ -264,9 +264,16 @@ class Model:
     def _tell(self, version: int, state: State, reason: str = "") -> None:
         self.status[version] = VersionStatus(version, state, reason)
 
-    def _forget_vanished(self, folders: Mapping[int, Path]) -> None:
-        for version in self.status.keys() - folders.keys() - self._held().keys():
-            if self.status[version].state is not State.DRAINING:
+    def _note_vanished(self, folders: Mapping[int, Path]) -> None:
+        """Report versions that serve though their folders are gone; forget the others."""
+        for version in self.status.keys() - folders.keys():
+            state = self.status[version].state
+            if version in self.serving.servables:
+                reason = "Its folder has vanished; it goes on serving from memory."
+                if self.status[version].reason != reason:
+                    self._tell(version, state, reason)
+                    log(logging.WARNING, reason, model=self._name, version=version)
+            elif version not in self._staged and state is not State.DRAINING:
                 del self.status[version]
                 self._attempts.pop(version, None)
 

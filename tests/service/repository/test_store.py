@@ -1,4 +1,5 @@
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -132,7 +133,8 @@ def test_a_killed_publisher_leaves_no_version(tmp_path: Path, repository_root: P
             Store(pathlib.Path(sys.argv[1])).publish("m", fill)
         """
     )
-    for moment in range(12):
+    moments = random.Random(1)
+    for _ in range(20):
         with subprocess.Popen(
             [sys.executable, "-c", script, str(tmp_path)],
             cwd=repository_root,
@@ -140,7 +142,7 @@ def test_a_killed_publisher_leaves_no_version(tmp_path: Path, repository_root: P
         ) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            time.sleep(0.007 * moment)
+            time.sleep(moments.uniform(0, 0.1))
             process.send_signal(signal.SIGKILL)
     for directory in Store(tmp_path).versions("m").values():
         verify_manifest(directory)

@@ -189,7 +189,7 @@ def test_a_version_that_is_copied_slowly_is_taken_when_it_is_whole(
 
     def copy_slowly() -> None:
         for path in files:
-            time.sleep(0.4)
+            time.sleep(10 / len(files))
             place = target / path.relative_to(source)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, place)

@@ -256,7 +256,8 @@ def test_a_version_whose_folder_vanishes_keeps_serving(
     publish_affine(tmp_path, bias=1.0)
     lifecycle = make_lifecycle()
     shutil.rmtree(tmp_path / "affine" / "2")
-    time.sleep(0.3)
+    eventually(lambda: "has vanished" in lifecycle.status("affine")[0].reason)
+    assert states(lifecycle)[2] is State.AVAILABLE
     assert live(lifecycle) == 2
     shutil.rmtree(tmp_path / "affine")
     time.sleep(0.3)
