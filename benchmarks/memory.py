@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import procfs
@@ -21,6 +22,14 @@ from service.repository.store import Store
 
 _MB = 1e6
 _SWAP_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """Bytes of all workers together: resident, and allocated (mapped files left out)."""
+
+    resident: int
+    allocated: int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,17 +66,24 @@ def _run(options: argparse.Namespace) -> None:
                 if swap % 10 == 0:
                     now = _report(f"after {swap} swaps", server)
             if options.swaps >= 10:
-                print(f"growth: {100 * (now / start - 1):+.1f} %")
+                resident = 100 * (now.resident / start.resident - 1)
+                allocated = 100 * (now.allocated / start.allocated - 1)
+                print(f"growth: resident {resident:+.1f} %, allocated {allocated:+.1f} %")
 
 
-def _report(when: str, server: Server) -> float:
-    """Print the memory of all processes, and return that of the workers."""
+def _report(when: str, server: Server) -> _Memory:
+    """Print the memory of the service, and return that of its workers."""
     workers = procfs.tree(server.pid)[1:]
-    sizes = [procfs.pss_bytes(pid) for pid in workers]
-    total = procfs.pss_bytes(server.pid)
-    each = ", ".join(f"{size / _MB:.0f}" for size in sizes)
-    print(f"{when:>18}: {total / _MB:.0f} MB in all; workers {each} MB")
-    return float(sum(sizes))
+    memory = _Memory(
+        resident=sum(map(procfs.resident_bytes, workers)),
+        allocated=sum(map(procfs.anonymous_bytes, workers)),
+    )
+    print(
+        f"{when:>18}: {procfs.pss_bytes(server.pid) / _MB:.0f} MB in all (PSS); "
+        f"{len(workers)} workers: resident {memory.resident / _MB:.0f} MB, "
+        f"allocated {memory.allocated / _MB:.0f} MB"
+    )
+    return memory
 
 
 def _wait_for(port: int, model: str, version: int) -> None:

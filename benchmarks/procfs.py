@@ -44,7 +44,20 @@ def cpu_seconds(root: int) -> float:
 
 def pss_bytes(root: int) -> int:
     """Return the proportional set size of a process tree."""
-    return sum(_pss_bytes(pid) for pid in tree(root))
+    return sum(_rollup_bytes(pid, "Pss:") for pid in tree(root))
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident set size of one process, what it shares included."""
+    return _rollup_bytes(pid, "Rss:")
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Return the proportional set size of what one process has allocated.
+
+    The mapped files are left out: their share depends on who else on the machine maps them.
+    """
+    return _rollup_bytes(pid, "Pss_Anon:")
 
 
 def machine_time() -> MachineTime:
@@ -76,9 +89,9 @@ def _all_stats() -> Iterator[tuple[int, list[str]]]:
                 continue  # It has ended since.
 
 
-def _pss_bytes(pid: int) -> int:
+def _rollup_bytes(pid: int, key: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))

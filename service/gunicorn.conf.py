@@ -46,7 +46,7 @@ def on_starting(server: Any) -> None:
     Importing is all that may happen there: after any TensorFlow operation a fork hangs.
     """
     importlib.import_module("service.app")
-    importlib.import_module("service.runtime.memory").keep_forever()
+    importlib.import_module("service.runtime.memory").prepare_to_fork()
 
 
 def post_worker_init(worker: Any) -> None:
