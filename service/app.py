@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
     app.url_map.strict_slashes = False
-    app.extensions |= {"lifecycle": lifecycle, "settings": settings}
+    app.extensions["lifecycle"] = lifecycle
     observe(app, metrics, settings)
     app.register_blueprint(predict_routes(lifecycle, metrics, max_errors=settings.max_errors))
     app.register_blueprint(model_routes(lifecycle))

@@ -15,6 +15,7 @@ _LONGEST_COMMAND = 300
 def banner(lifecycle: Lifecycle, settings: Settings) -> str:
     """Return a greeting with the models that serve and a command for each that has an example."""
     host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host
+    host = f"[{host}]" if ":" in host else host
     url = f"http://{host}:{settings.port}"
     names = [name for name in lifecycle.models() if lifecycle.serves(name)]
     if not names:

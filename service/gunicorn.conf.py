@@ -26,7 +26,9 @@ run_folder.prepare(os.environ)
 
 wsgi_app = "service.app:create_app()"
 worker_class = "service.worker.Worker"
-bind = f"{_settings.host}:{_settings.port}"
+# An IPv6 address has colons of its own.
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 threads = _settings.threads
 graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s)

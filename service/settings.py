@@ -24,11 +24,13 @@ class Variable:
         name: the variable's name.
         help: what the setting means, for people.
         least: the smallest number allowed.
+        most: the largest number allowed.
     """
 
     name: str
     help: str
     least: float | None = None
+    most: float | None = None
 
 
 def usable_cores() -> int:
@@ -52,7 +54,7 @@ class Settings:
 
     models: Annotated[Path, Variable("MODELS", "folder of models to serve")] = Path("saved_models")
     host: Annotated[str, Variable("HOST", "address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Variable("PORT", "port to listen on", least=0)] = 8501
+    port: Annotated[int, Variable("PORT", "port to listen on", least=0, most=65535)] = 8501
     workers: Annotated[
         int, Variable("UNDERSTUDY_WORKERS", "worker processes; unset, one per core", least=1)
     ] = field(default_factory=usable_cores)
@@ -101,6 +103,14 @@ class Settings:
             least=0,
         ),
     ] = 30
+    read_timeout_s: Annotated[
+        float,
+        Variable(
+            "UNDERSTUDY_READ_TIMEOUT_S",
+            "seconds that a client may pause while it sends a request",
+            least=1,
+        ),
+    ] = 10.0
     lame_duck_s: Annotated[
         float,
         Variable(
@@ -160,7 +170,10 @@ def _parse(kind: Any, variable: Variable, text: str) -> Any:
     except ValueError:
         what = "a whole number" if kind is int else "a number"
         raise SettingError(f"{variable.name} must be {what}, not {text!r}.") from None
-    # Written so that NaN, which is neither less nor more, is refused as well.
-    if variable.least is not None and not value >= variable.least:
+    if kind is float and not math.isfinite(value):
+        raise SettingError(f"{variable.name} must be a finite number, not {text!r}.")
+    if variable.least is not None and value < variable.least:
         raise SettingError(f"{variable.name} must be at least {variable.least}, not {text!r}.")
+    if variable.most is not None and value > variable.most:
+        raise SettingError(f"{variable.name} must be at most {variable.most}, not {text!r}.")
     return value

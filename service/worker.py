@@ -1,6 +1,8 @@
 """gunicorn's threaded worker, with the service's JSON where gunicorn answers by itself."""
 
+import os
 import socket
+import struct
 import threading
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +19,7 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
 from service.errors import ServiceError
+from service.settings import Settings
 
 _STATUSES: dict[type[Exception], tuple[int, str]] = {
     LimitRequestLine: (414, "The request line is too long."),
@@ -29,6 +32,18 @@ _STATUSES: dict[type[Exception], tuple[int, str]] = {
 class Worker(ThreadWorker):
     """Leaves in two steps, and answers what cannot be parsed as HTTP with the one error body."""
 
+    def init_process(self) -> None:
+        """Bound how long a connection may keep a thread waiting for its next bytes.
+
+        The kernel hands a listening socket's timeout on to the connections that it accepts
+        (Linux; socket(7)), where it also holds for the blocking reads that gunicorn does.
+        """
+        seconds = Settings.from_environ(os.environ).read_timeout_s
+        timeout = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+        for listener in self.sockets:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        super().init_process()
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Say that the worker is not ready any more, and stop when others have noticed."""
         if not hasattr(self, "wsgi"):
@@ -39,7 +54,7 @@ class Worker(ThreadWorker):
         # From now on each answer says "Connection: close", so that clients which keep their
         # connections open go elsewhere, and none is on its way when the worker stops.
         self.cfg.set("keepalive", 0)
-        seconds = self.wsgi.extensions["settings"].lame_duck_s
+        seconds = Settings.from_environ(os.environ).lame_duck_s
         threading.Timer(seconds, super().handle_exit, (sig, frame)).start()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:

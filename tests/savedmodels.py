@@ -160,12 +160,30 @@ class Shapes(tf.Module):
         )
         return {"height": sizes}
 
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec(None, tf.float32, name="a"),
+            tf.TensorSpec(None, tf.float32, name="Meta"),
+        ]
+    )
+    def two_of_any_shape(self, a, Meta):  # noqa: N803
+        return {"sum": a + Meta}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.complex64, name="z")])
     def complex_only(self, z):
         return {"magnitude": tf.abs(z)}
 
 
-SHAPES_SIGNATURES = ["scalar", "grid", "words", "any_shape", "logarithm", "decode", "complex_only"]
+SHAPES_SIGNATURES = [
+    "scalar",
+    "grid",
+    "words",
+    "any_shape",
+    "two_of_any_shape",
+    "logarithm",
+    "decode",
+    "complex_only",
+]
 
 
 def save_shapes(directory: Path) -> None:

@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, WRONG_USAGE)
     except (TrainingError, RepositoryError) as error:
         return _complain(error, FAILED)
+    except OSError as error:
+        # A disk that is full, a folder that may not be written: outside the program all the same.
+        return _complain(f"{error.strerror or error}: {error.filename or 'a file'}", FAILED)
     except KeyboardInterrupt as interrupt:
         return _complain(str(interrupt) or "Interrupted.", INTERRUPTED)
     return DONE

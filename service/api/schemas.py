@@ -4,7 +4,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import marshmallow
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from service.api.tensors import Array, TensorError, describe, to_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
@@ -43,6 +43,7 @@ class TensorField(fields.Field[Array]):
         expected = describe(spec)
         super().__init__(
             required=not spec.optional,
+            data_key=spec.name,
             error_messages={
                 "required": f"Missing; expected {expected}.",
                 "null": f"Expected {expected}, not null.",
@@ -58,6 +59,14 @@ class TensorField(fields.Field[Array]):
             raise ValidationError({i: [text] for i, text in error.problems.items()}) from error
 
 
+class _SignatureSchema(marshmallow.Schema):
+    """Loads tensors by the names of the inputs."""
+
+    @post_load
+    def _name(self, data: dict[str, Array], **_: Any) -> dict[str, Array]:
+        return {str(self.fields[key].data_key): tensor for key, tensor in data.items()}
+
+
 def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
     """Return the schema of a signature's inputs as whole tensors, by name.
 
@@ -66,10 +75,11 @@ def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
         limit: the most problems that one tensor reports.
     """
     names = ", ".join(field.name for field in signature.inputs)
+    # Inputs may bear any name, also those that mean something to marshmallow ("a.b", "Meta").
     tensors: dict[str, fields.Field[Any]] = {
-        field.name: TensorField(field, limit=limit) for field in signature.inputs
+        f"input_{i}": TensorField(field, limit=limit) for i, field in enumerate(signature.inputs)
     }
-    schema = marshmallow.Schema.from_dict(tensors)(unknown=marshmallow.RAISE)
+    schema = _SignatureSchema.from_dict(tensors)(unknown=marshmallow.RAISE)
     schema.error_messages = {
         **schema.error_messages,
         "unknown": f"Unknown field; signature {signature.name!r} takes {names}.",

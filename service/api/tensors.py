@@ -21,6 +21,8 @@ Index = tuple[int, ...]
 Array = npt.NDArray[Any]
 
 _SHORT = 60
+# numpy's own bound is 64; no model comes near either.
+_MOST_DIMENSIONS = 32
 
 
 class TensorError(Exception):
@@ -52,6 +54,8 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
     shape: tuple[int, ...] = ()
     level = [value]
     while not _holds_leaves(field, level, len(shape)):
+        if len(shape) == _MOST_DIMENSIONS:
+            raise TensorError({(): f"Expected at most {_MOST_DIMENSIONS} lists in each other."})
         size = _check_lists(_Level(field, level, shape, limit))
         shape = (*shape, size)
         level = list(chain.from_iterable(level))

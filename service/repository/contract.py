@@ -78,6 +78,12 @@ class Field:
             raise RepositoryError(f"{where}: only a float can be nullable, not {self.dtype}.")
         if not self.is_number and not (self.minimum is None and self.maximum is None):
             raise RepositoryError(f"{where}: a {self.dtype} has no minimum or maximum.")
+        if self.is_number:
+            kinds: tuple[type, ...] = (int, float) if self.is_float else (int,)
+        else:
+            kinds = (str,) if self.dtype == "string" else (bool,)
+        if not all(_is_one_of(choice, kinds) for choice in self.choices):
+            raise RepositoryError(f"{where}: choices must all be of the field's dtype.")
         if self.max_length is not None and self.dtype != "string":
             raise RepositoryError(f"{where}: a {self.dtype} has no max_length.")
 
@@ -270,6 +276,8 @@ def _field_from_json(where: str, value: Any) -> Field:
 def _is_one_of(value: Any, types: tuple[type, ...]) -> bool:
     if isinstance(value, bool):
         return bool in types
+    if isinstance(value, int) and abs(value) >= 2**1024:
+        return False  # No float64 is so large, and comparing the two fails.
     if isinstance(value, float) and not math.isfinite(value):
         return False
     return isinstance(value, types)

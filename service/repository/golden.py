@@ -88,6 +88,8 @@ def read_golden(directory: Path) -> Golden | None:
             },
             "examples": [*examples],
         }:
+            if not examples:
+                raise RepositoryError(f"{GOLDEN} holds no examples.")
             parsed = [_example_from_json(i, example) for i, example in enumerate(examples)]
             return Golden(parsed, absolute=absolute, relative=relative)
         case _:

@@ -27,7 +27,7 @@ def write_manifest(directory: Path) -> None:
 
 def has_manifest(directory: Path) -> bool:
     """Whether the version brings a manifest; a foreign SavedModel does not."""
-    return (directory / MANIFEST).is_file()
+    return os.path.lexists(directory / MANIFEST)
 
 
 def verify_manifest(directory: Path) -> None:

@@ -39,6 +39,11 @@ _WARM_UP_ROWS = (1, 2, 8, 32)
 
 _Call = Callable[..., list[Any]]
 
+# Lines of TensorFlow's messages that say where in the graph, before the one that says what.
+_NO_REASON = ("Graph execution error", "Detected at node", "File ", "<", "[[", "node ")
+# Node names, fetches, paths: of no use to who reads the message, and not meant for them.
+_INNER = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\S*/\S*")
+
 
 class Fault(StrEnum):
     """What is wrong with a version that cannot serve: a fixed list, fit for a metric's label."""
@@ -303,7 +308,8 @@ def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
 def _first_sentence(error: Exception) -> str:
     """Return what TensorFlow says, without its traceback, node names and paths."""
     message = getattr(error, "message", None) or str(error)
-    lines = message.strip().splitlines() or [type(error).__name__]
-    text = re.sub(r"\{\{.*?\}\}|\[\[.*?\]\]|\S*/\S*", "", lines[0])
+    lines = [line.strip() for line in message.splitlines()]
+    told = [line for line in lines if line and not line.startswith(_NO_REASON)]
+    text = re.sub(_INNER, "", told[0] if told else type(error).__name__)
     text = " ".join(text.split())[:300].rstrip(" .:")
     return f"{text}."

@@ -1,5 +1,6 @@
 """What only real processes can show: workers, their deaths, swaps and signals."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -124,6 +125,24 @@ def test_a_body_may_be_large_and_no_larger(start_service: StartService, models: 
         response = requests.post(url, data=data, timeout=60)
         assert response.status_code == status, response.text
         assert response.headers["Content-Type"] == "application/json"
+
+
+def test_clients_that_pause_for_ever_do_not_hold_the_service(
+    start_service: StartService, models: Path
+) -> None:
+    service = start_service(models, UNDERSTUDY_READ_TIMEOUT_S="1", UNDERSTUDY_THREADS="2")
+    address = urlsplit(service.url)
+    request = b"POST /v1/models/affine:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    with contextlib.ExitStack() as open_connections:
+        for _ in range(12):
+            connection = socket.create_connection((address.hostname, address.port), timeout=60)
+            open_connections.enter_context(connection)
+            connection.sendall(request)
+        assert service.get("/livez").status_code == 200
+        response = open_connections.enter_context(http.client.HTTPResponse(connection))
+        response.begin()
+        assert response.status == 408
+        response.read()
 
 
 def test_a_client_that_leaves_early_hurts_nobody(service: Service) -> None:

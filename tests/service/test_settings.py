@@ -40,7 +40,10 @@ def test_a_containers_limit_is_counted_in_cores(tmp_path: Path, text: str, cores
     [
         ("PORT", "http", "PORT must be a whole number, not 'http'."),
         ("PORT", "-1", "PORT must be at least 0, not '-1'."),
-        ("UNDERSTUDY_POLL_INTERVAL_S", "nan", "must be at least 0.1, not 'nan'."),
+        ("PORT", "99999", "PORT must be at most 65535, not '99999'."),
+        ("UNDERSTUDY_POLL_INTERVAL_S", "nan", "must be a finite number, not 'nan'."),
+        ("UNDERSTUDY_POLL_INTERVAL_S", "inf", "must be a finite number, not 'inf'."),
+        ("UNDERSTUDY_POLL_INTERVAL_S", "0", "must be at least 0.1, not '0'."),
         ("UNDERSTUDY_QUIET_S", "soon", "must be a number, not 'soon'."),
         ("UNDERSTUDY_ACCESS_LOG", "maybe", "must be true or false, not 'maybe'."),
     ],

@@ -26,6 +26,8 @@ SchemaOf = Callable[[Signature], marshmallow.Schema]
 _ENVELOPE = PredictEnvelope()
 # TensorFlow Serving's mark of outputs that are bytes and no text.
 _BYTES_SUFFIX = "_bytes"
+# Of a client's own name that is told back to it.
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def read(document: Any, contract: Contract, schema_of: SchemaOf, *, limit: int) 
     name = envelope["signature_name"]
     if name not in contract:
         raise InvalidRequestError(
-            f'Serving signature name: "{name}" not found in signature def; '
+            f'Serving signature name: "{name[:_LONGEST_NAME]}" not found in signature def; '
             f"there are: {', '.join(contract)}."
         )
     signature = contract[name]
@@ -181,7 +183,9 @@ def _key_problems(
             problems[i] = {"": [f"Expected an object with {names}, not {shorten(row)}."]}
         elif row.keys() != fields.keys():
             unknown = f"Unknown field; signature {signature.name!r} takes {names}."
-            found = {f".{name}": [unknown] for name in sorted(row.keys() - fields.keys())}
+            found = {
+                f".{name[:_LONGEST_NAME]}": [unknown] for name in sorted(row.keys() - fields.keys())
+            }
             for name, field in fields.items():
                 if name not in row and not field.optional:
                     found[f".{name}"] = [f"Missing; expected {describe(field)}."]
@@ -214,14 +218,13 @@ def _read_columns(
 
 
 def _unequal_rows(inputs: Tensors) -> _Problems:
-    first, *others = inputs
-    rows = inputs[first].shape[0]
+    # A tensor of unknown rank may have come as a single number, which has no rows.
+    rows = {name: tensor.shape[0] for name, tensor in inputs.items() if tensor.ndim}
+    first = next(iter(rows), "")
     return {
-        (name, ()): [
-            f"Expected {rows} rows, as many as {first!r} has, not {inputs[name].shape[0]}."
-        ]
-        for name in others
-        if inputs[name].shape[0] != rows
+        (name, ()): [f"Expected {rows[first]} rows, as many as {first!r} has, not {count}."]
+        for name, count in rows.items()
+        if count != rows[first]
     }
 
 
@@ -254,12 +257,15 @@ def _load(schema: marshmallow.Schema, columns: Mapping[str, Any]) -> tuple[Tenso
             if isinstance(messages, dict):
                 problems |= {(name, index): texts for index, texts in messages.items()}
             else:
-                problems[name, ()] = messages
+                problems[name[:_LONGEST_NAME], ()] = messages
         return {}, problems
 
 
 def _envelope_problems(error: marshmallow.ValidationError) -> dict[str, list[str]]:
-    return {"" if key == "_schema" else key: texts for key, texts in error.messages_dict.items()}
+    return {
+        "" if key == "_schema" else key[:_LONGEST_NAME]: texts
+        for key, texts in error.messages_dict.items()
+    }
 
 
 def _refusal(problems: Mapping[str, list[str]], limit: int) -> InvalidRequestError:

@@ -127,6 +127,8 @@ def test_json_by_any_name_that_clients_give_it(
             {"outputs": {"sum": 10.0, "same": [[1.0, 2.0], [3.0, 4.0]]}},
         ),
         ("any_shape", {"inputs": 2.5}, {"outputs": {"sum": 2.5, "same": 2.5}}),
+        ("two_of_any_shape", {"inputs": {"a": 1, "Meta": 2.5}}, {"outputs": 3.5}),
+        ("two_of_any_shape", {"instances": [{"a": [1], "Meta": [2]}]}, {"predictions": [[3.0]]}),
         ("logarithm", {"instances": [1]}, {"predictions": [0.0]}),
     ],
 )
@@ -326,7 +328,37 @@ def test_bytes_that_the_graph_refuses(client: FlaskClient) -> None:
     body = {"signature_name": "decode", "instances": [{"b64": "AAAA"}]}
     response = client.post("/v1/models/shapes:predict", json=body)
     assert response.status_code == 400
+    # What TensorFlow found, and not where in the graph it was.
     assert response.json["error"].startswith("The model refused the input: ")
+    assert "Graph execution" not in response.json["error"]
+    assert len(response.json["error"]) > 40
+
+
+@pytest.mark.parametrize("depth", [33, 70, 500])
+def test_lists_in_lists_in_lists(client: FlaskClient, depth: int) -> None:
+    body = f'{{"signature_name": "any_shape", "inputs": {"[" * depth}1{"]" * depth}}}'
+    response = client.post("/v1/models/shapes:predict", data=body)
+    assert response.status_code == 400
+    assert response.json["error"] == "inputs: Expected at most 32 lists in each other."
+
+
+def test_names_that_are_told_back_are_cut(client: FlaskClient) -> None:
+    for body in (
+        {"instances": [ROW], "signature_name": "x" * 50_000},
+        {"instances": [ROW | {"x" * 50_000: 1}]},
+        {"inputs": {"x" * 50_000: 1}},
+        {"x" * 50_000: 1},
+    ):
+        response = client.post("/v1/models/affine:predict", json=body)
+        assert response.status_code == 400
+        assert len(response.data) < 1500
+
+
+def test_a_body_that_ends_early(client: FlaskClient) -> None:
+    response = client.post(
+        "/v1/models/affine:predict", data=b'{"instances": []}', headers={"Content-Length": "99"}
+    )
+    assert response.status_code == 400
 
 
 def test_too_large_a_body(client: FlaskClient) -> None:
