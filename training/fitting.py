@@ -15,6 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from training.errors import TrainingError
+from training.interrupt import InterruptBetweenBatches
 from training.live import TrainingProgress
 from training.progress import say
 from training.runs import Run
@@ -89,20 +90,24 @@ def fit(plan: Plan, architecture: Architecture, run: Run) -> None:
         say(f"going on after epoch {done}")
     progress = TrainingProgress(plan.metric, len(training), done)
     keeper = _Keeper(run, plan, history)
-    callbacks: list[keras.callbacks.Callback] = [_EpochSetter(training), _Guard(), keeper, progress]
+    interrupt = InterruptBetweenBatches()
+    callbacks: list[keras.callbacks.Callback] = [
+        *(_EpochSetter(training), _Guard(), keeper, progress, interrupt)
+    ]
     if architecture.patience is not None:
         callbacks.append(_Patience(keeper, architecture.patience))
     try:
         if done < settings.epochs and not _is_exhausted(keeper, architecture):
-            plan.model.fit(
-                training,
-                validation_data=validation,
-                epochs=settings.epochs,
-                initial_epoch=done,
-                shuffle=False,  # Batches shuffles
-                callbacks=callbacks,
-                verbose=0,
-            )
+            with interrupt.watching():
+                plan.model.fit(
+                    training,
+                    validation_data=validation,
+                    epochs=settings.epochs,
+                    initial_epoch=done,
+                    shuffle=False,  # Batches shuffles
+                    callbacks=callbacks,
+                    verbose=0,
+                )
     finally:
         progress.close()
     restore_best(plan.model, run)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from service.repository.card import Card, read_card
+from service.repository.card import Card, read_card, write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
 from service.repository.manifest import verify_manifest
@@ -107,8 +108,9 @@ def test_answers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_each_signature_needs_an_example(version: Path) -> None:
-    write_golden(version, Golden([]))
-    with pytest.raises(TrainingError, match="No golden example calls signature 'serving_default'"):
+    contract = {**CONTRACT, "other": replace(SIGNATURE, name="other")}
+    write_card(version, replace(card(), contract=contract))
+    with pytest.raises(TrainingError, match="No golden example calls signature 'other'"):
         export.prove(export.open_saved_model(version), version)
 
 
