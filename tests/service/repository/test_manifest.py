@@ -59,9 +59,10 @@ def test_any_change_is_named(version: Path, spoil: Callable[[Path], object], rea
         verify_manifest(version)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_file_is_named(version: Path) -> None:
     (version / "saved_model.pb").chmod(0)
+    if os.access(version / "saved_model.pb", os.R_OK):
+        pytest.skip("this user may read everything")
     with pytest.raises(RepositoryError, match=r"saved_model.pb cannot be read: Permission denied"):
         verify_manifest(version)
 
