@@ -81,7 +81,7 @@ def test_help_is_quick_and_names_all_commands() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     )
-    for command in ("train", "list", "evaluate", "datasets"):
+    for command in ("train", "list", "evaluate", "datasets", "serve-policy", "rollback"):
         assert command in done.stdout
 
 

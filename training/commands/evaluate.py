@@ -1,0 +1,28 @@
+"""``evaluate``: measure a published version again."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training import inspection, tasks
+from training.options import add_model, add_models_folder
+
+if TYPE_CHECKING:
+    from training.options import Commands
+
+
+def add(commands: "Commands") -> None:
+    evaluate = commands.add_parser(
+        "evaluate", help="measure an exported version again on the full test set"
+    )
+    evaluate.set_defaults(run_command=run)
+    add_model(evaluate)
+    evaluate.add_argument(
+        "--version", type=int, metavar="N", help="the version; the highest if not given"
+    )
+    evaluate.add_argument("--data", type=Path, metavar="FOLDER", help="where the data is")
+    add_models_folder(evaluate)
+
+
+def run(options: argparse.Namespace) -> None:
+    inspection.evaluate(tasks.get(options.model), options.out, options.version, options.data)

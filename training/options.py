@@ -1,0 +1,57 @@
+"""Options that several commands take, declared once."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from training import config, tasks
+from training.errors import UsageError
+
+if TYPE_CHECKING:
+    # What ``add_subparsers`` returns; argparse has no public name for it, nor a subscript.
+    Commands = argparse._SubParsersAction["Parser"]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, its errors as ours: one sentence, raised and not printed."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add MODEL, one that can be trained."""
+    parser.add_argument("model", metavar="MODEL", help=f"one of {', '.join(tasks.names())}")
+
+
+def add_published_model(parser: argparse.ArgumentParser) -> None:
+    """Add MODEL, one that may have come from elsewhere."""
+    parser.add_argument("model", metavar="MODEL", help="any model in the folder of models")
+
+
+def add_models_folder(parser: argparse.ArgumentParser) -> None:
+    """Add ``--out`` for commands that look at published versions."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        default=config.DEFAULT_OUT,
+        help=f"the folder of models ({config.DEFAULT_OUT})",
+    )
+
+
+def add_setting(parser: argparse.ArgumentParser, name: str, metavar: str, text: str) -> None:
+    """Add an option that a TOML file may hold as well, with the same check.
+
+    It appears among the parsed options only where it is given.
+    """
+
+    def checked(given: str) -> Any:
+        try:
+            return config.parse(name, given)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"must be {error}, not {given!r}") from error
+
+    parser.add_argument(
+        f"--{name}", dest=name, type=checked, metavar=metavar, default=argparse.SUPPRESS, help=text
+    )
