@@ -7,18 +7,26 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from service.api.admin import admin_routes
+from service.api.exchange import Observer
+from service.api.express import ExpressLane
 from service.api.health import health_routes
+from service.api.inference import Inference
 from service.api.models import model_routes
 from service.api.observe import observe
-from service.api.predict import predict_routes
+from service.api.predict import Predict, predict_routes
 from service.api.routing import ModelNameConverter, VersionConverter
 from service.metrics import Metrics
 from service.repository.store import Store
+from service.runtime.admission import Admission
 from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Servable
 from service.settings import Settings, usable_cores
+
+# Of a worker's threads, the share that predictions may hold; the rest are for health, metrics
+# and refusals, and for clients that are still sending.
+_BUSY_THREADS = 0.75
 
 
 class _Json(DefaultJSONProvider):
@@ -46,7 +54,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     lifecycle = Lifecycle(
         store,
         Board(settings.board),
-        Loader(partial(Servable, cores=max(1, usable_cores() // settings.workers)), metrics),
+        Loader(
+            partial(
+                Servable,
+                cores=max(1, usable_cores() // settings.workers),
+                most_rows=settings.max_batch_rows,
+                metrics=metrics,
+            ),
+            metrics,
+        ),
         metrics,
         poll_interval_s=settings.poll_interval_s,
         quiet_s=settings.quiet_s,
@@ -57,9 +73,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
     app.url_map.strict_slashes = False
     app.extensions["lifecycle"] = lifecycle
-    observe(app, metrics, settings)
-    app.register_blueprint(predict_routes(lifecycle, metrics, max_errors=settings.max_errors))
+    observer = Observer(metrics, access_log=settings.access_log)
+    observe(app, observer)
+    predict = Predict(
+        Inference(lifecycle, _admission(settings), metrics, timeout_s=settings.timeout_s),
+        max_errors=settings.max_errors,
+        max_body_bytes=settings.max_body_bytes,
+    )
+    app.register_blueprint(predict_routes(predict))
     app.register_blueprint(model_routes(lifecycle))
-    app.register_blueprint(admin_routes(lifecycle, store, settings.admin_token))
+    app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))
+    app.wsgi_app = ExpressLane(app.wsgi_app, observer, predict)  # type: ignore[method-assign]
     return app
+
+
+def _admission(settings: Settings) -> Admission:
+    return Admission(
+        per_model=settings.max_queue, overall=max(1, int(settings.threads * _BUSY_THREADS))
+    )

@@ -16,6 +16,7 @@ CODES: Mapping[int, str] = {
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
     500: "INTERNAL",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
@@ -80,3 +81,21 @@ class UnavailableError(ServiceError):
 
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after_s)})
+
+
+class DeadlineError(ServiceError):
+    """The answer was not there in the time that the request had."""
+
+    status = 504
+
+    def __init__(self) -> None:
+        super().__init__("The request's time was up before its answer was there.")
+
+
+class AbandonedError(ServiceError):
+    """The client has hung up; this is for metrics and logs alone."""
+
+    status = 499
+
+    def __init__(self) -> None:
+        super().__init__("The client hung up before its answer was there.")

@@ -24,6 +24,7 @@ _SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
@@ -46,9 +47,16 @@ class Metrics:
         )
         self.phase_seconds = Histogram(
             "understudy_phase_seconds",
-            "Seconds that a prediction spent in a phase: parse, validate, infer or serialise.",
+            "Seconds that a prediction spent in a phase: parse, validate, wait, infer, serialise.",
             ["model", "phase"],
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self.batch_rows = Histogram(
+            "understudy_batch_rows",
+            "Rows of the batches that models ran.",
+            ["model"],
+            buckets=_ROWS,
             registry=registry,
         )
         self.predictions = Counter(
@@ -104,6 +112,24 @@ class Metrics:
             registry=registry,
         )
 
+        self._versions: dict[tuple[str, str], VersionMetrics] = {}
+        self._answered: dict[tuple[str, str, int], Counter] = {}
+
+    def version(self, model: str, version: str) -> "VersionMetrics":
+        """Return the metrics of one version of a model, looked up by their labels only once."""
+        found = self._versions.get((model, version))
+        if found is None:
+            found = self._versions[model, version] = VersionMetrics(self, model, version)
+        return found
+
+    def answered(self, model: str, version: str, status: int) -> Counter:
+        """Return the counter of one kind of answer."""
+        found = self._answered.get((model, version, status))
+        if found is None:
+            found = self.requests.labels(model, version, status)
+            self._answered[model, version, status] = found
+        return found
+
     def exposition(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
         source: Collector = self._registry
@@ -112,3 +138,31 @@ class Metrics:
             multiprocess.MultiProcessCollector(merged)
             source = merged
         return generate_latest(source)
+
+
+class VersionMetrics:
+    """What a prediction by one version of a model counts and times.
+
+    Attributes:
+        request_seconds: of whole requests.
+        parse: seconds of a phase, as are ``validate``, ``wait``, ``infer`` and ``serialise``.
+        predictions: instances predicted.
+    """
+
+    __slots__ = (
+        "infer",
+        "parse",
+        "predictions",
+        "request_seconds",
+        "serialise",
+        "validate",
+        "wait",
+    )
+
+    def __init__(self, metrics: Metrics, model: str, version: str) -> None:
+        self.request_seconds = metrics.request_seconds.labels(model, version)
+        self.predictions = metrics.predictions.labels(model, version)
+        self.parse, self.validate, self.wait, self.infer, self.serialise = (
+            metrics.phase_seconds.labels(model, phase)
+            for phase in ("parse", "validate", "wait", "infer", "serialise")
+        )

@@ -60,7 +60,7 @@ class Settings:
     ] = field(default_factory=usable_cores)
     threads: Annotated[
         int, Variable("UNDERSTUDY_THREADS", "requests that one worker handles at a time", least=1)
-    ] = 16
+    ] = 128
     poll_interval_s: Annotated[
         float,
         Variable("UNDERSTUDY_POLL_INTERVAL_S", "seconds between looks for new versions", least=0.1),
@@ -91,6 +91,30 @@ class Settings:
     max_body_bytes: Annotated[
         int, Variable("UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1)
     ] = 32 * 1024 * 1024
+    max_batch_rows: Annotated[
+        int,
+        Variable(
+            "UNDERSTUDY_MAX_BATCH_ROWS",
+            "most rows that a model runs at once; larger requests are divided",
+            least=1,
+        ),
+    ] = 64
+    max_queue: Annotated[
+        int,
+        Variable(
+            "UNDERSTUDY_MAX_QUEUE",
+            "predictions under way for one model in one worker, above which it answers 503",
+            least=1,
+        ),
+    ] = 64
+    timeout_s: Annotated[
+        float,
+        Variable(
+            "UNDERSTUDY_TIMEOUT_S",
+            "seconds in which a prediction must be answered; clients may ask for fewer",
+            least=0.001,
+        ),
+    ] = 30.0
     max_errors: Annotated[
         int,
         Variable("UNDERSTUDY_MAX_ERRORS", "most problems of one request that are listed", least=1),

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from flask import Blueprint, g, request
+from flask import Blueprint, request
 
 from service.api.body import json_body
+from service.api.observe import exchange
 from service.api.routing import MODEL
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
@@ -20,16 +21,19 @@ from service.repository.policy import (
 )
 from service.repository.store import Store
 from service.runtime.lifecycle import Lifecycle
+from service.settings import Settings
 
 
-def admin_routes(lifecycle: Lifecycle, store: Store, token: str) -> Blueprint:
+def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blueprint:
     """Return the routes that change what serves.
 
     Args:
         lifecycle: which knows the models.
         store: whose policy files are written; every worker reads them at its next look.
-        token: what a request must bear; when it is empty, the routes refuse everything.
+        settings: hold the token that a request must bear; when it is empty, the routes refuse
+            everything.
     """
+    token = settings.admin_token
     blueprint = Blueprint("admin", __name__)
 
     @blueprint.get(f"{MODEL}/policy")
@@ -42,7 +46,7 @@ def admin_routes(lifecycle: Lifecycle, store: Store, token: str) -> Blueprint:
     def put_policy(model: str) -> dict[str, Any]:
         _authorise(token)
         _find(lifecycle, model)
-        policy = _attempt(lambda: policy_from_json(_json()))
+        policy = _attempt(lambda: policy_from_json(_json(settings.max_body_bytes)))
         missing = {*policy.versions, *policy.labels.values()} - store.versions(model).keys()
         if missing:
             raise InvalidRequestError(f"There is no version {min(missing)} of model {model!r}.")
@@ -75,12 +79,12 @@ def _authorise(token: str) -> None:
 
 def _find(lifecycle: Lifecycle, model: str) -> None:
     lifecycle.require(model)
-    g.model = model
+    exchange().model = model
 
 
-def _json() -> Any:
+def _json(most: int) -> Any:
     try:
-        return orjson.loads(json_body())
+        return orjson.loads(json_body(request.environ, most=most))
     except orjson.JSONDecodeError as error:
         raise InvalidRequestError(f"JSON Parse error: {error}.") from error
 

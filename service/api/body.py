@@ -1,44 +1,116 @@
 """The body of a request, as bytes, or a clear error."""
 
-from flask import request
-from werkzeug.exceptions import RequestEntityTooLarge
+import zlib
+from typing import TYPE_CHECKING
 
 from service.errors import InvalidRequestError, ServiceError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 # The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
 # send it so.
 _JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
+# zlib's window of 32 KiB, with gzip's header and checksum.
+_GZIP = 31
 
 
-def json_body() -> bytes:
+def media_type(environ: "WSGIEnvironment") -> str:
+    """Return the body's media type in lower case, without parameters; empty when none is told."""
+    told: str = environ.get("CONTENT_TYPE", "")
+    return told.partition(";")[0].strip().lower()
+
+
+def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
     """Return the body of a request that should bring JSON.
 
+    Args:
+        environ: the request's.
+        most: the most bytes that the body may have, packed or not.
+
     Raises:
-        ServiceError: 415, the content type is another.
-        RequestEntityTooLarge: the body is larger than the application allows.
-        ServiceError: 408, the client paused for too long.
-        InvalidRequestError: the body ended early or its chunks are malformed.
+        ServiceError: 415, the content type is another; else as ``read_body``.
+        InvalidRequestError: as ``read_body``.
     """
-    if request.mimetype not in _JSON_TYPES:
+    told = media_type(environ)
+    if told not in _JSON_TYPES:
         raise ServiceError(
-            f"Expected a body of Content-Type application/json, not {request.mimetype[:60]!r}.",
-            status=415,
+            f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
         )
+    return read_body(environ, most=most)
+
+
+def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
+    """Return the body of a request, unpacked when it came packed with gzip.
+
+    Args:
+        environ: the request's.
+        most: the most bytes that the body may have, packed or not.
+
+    Raises:
+        ServiceError: 413, the body is larger; 415, it is packed in another way; 408, the client
+            paused for too long.
+        InvalidRequestError: the body ended early, or its chunks or its packing are malformed.
+    """
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in ("", "identity", "gzip"):
+        raise ServiceError(
+            f"Expected a Content-Encoding of gzip or identity, not {encoding[:60]!r}.",
+            status=415,
+            headers={"Accept-Encoding": "gzip"},
+        )
+    body = _read(environ, most)
+    return _unpack(body, most) if encoding == "gzip" else body
+
+
+def _read(environ: "WSGIEnvironment", most: int) -> bytes:
+    told = environ.get("CONTENT_LENGTH") or ""
+    # WSGI promises an end of the input only where the server says so; without a length and that
+    # there is no body.
+    if not told and not environ.get("wsgi.input_terminated"):
+        return b""
+    if told and not (told.isascii() and told.isdecimal()):
+        raise InvalidRequestError(f"Expected a Content-Length in bytes, not {told[:60]!r}.")
+    if told and int(told) > most:
+        raise _too_large(most)
     try:
-        body = request.get_data(cache=False)
-        # Where the length is not told beforehand, Werkzeug stops at the limit without a word.
-        if request.content_length is None and request.environ["wsgi.input"].read(1):
-            raise RequestEntityTooLarge
-        if request.content_length is not None and len(body) < request.content_length:
-            raise EOFError("the body ended early")
-        return body
-    except RequestEntityTooLarge:
-        raise
+        # One more than allowed, where the length is not told, shows that there is more.
+        body: bytes = environ["wsgi.input"].read(int(told) if told else most + 1)
+    except BlockingIOError as error:
+        raise ServiceError("The body did not come in time.", status=408) from error
     except Exception as error:
-        # Werkzeug turns what the socket says into an exception of its own.
-        if isinstance(error.__context__, BlockingIOError):
-            raise ServiceError("The body did not come in time.", status=408) from error
         # Each WSGI server has exceptions of its own for what a client sends wrongly.
-        raise InvalidRequestError(
-            "The body is not well-formed: its chunks or its length are wrong."
-        ) from error
+        raise _malformed() from error
+    if told and len(body) < int(told):
+        raise _malformed()
+    if len(body) > most:
+        raise _too_large(most)
+    return body
+
+
+def _unpack(body: bytes, most: int) -> bytes:
+    """Inflate no more than is allowed: a few kilobytes can claim to be gigabytes."""
+    parts: list[bytes] = []
+    left = most + 1
+    try:
+        # A gzip file may have several members, one after the other (RFC 1952, 2.2).
+        while body:
+            member = zlib.decompressobj(_GZIP)
+            parts.append(member.decompress(body, left))
+            left -= len(parts[-1])
+            if left <= 0:
+                raise _too_large(most)
+            if not member.eof:
+                raise InvalidRequestError("The body is not whole: its gzip data ends early.")
+            body = member.unused_data
+    except zlib.error as error:
+        raise InvalidRequestError("The body is not gzip, as its Content-Encoding says.") from error
+    return b"".join(parts)
+
+
+def _too_large(most: int) -> ServiceError:
+    return ServiceError(f"The body is larger than {most} bytes.", status=413)
+
+
+def _malformed() -> InvalidRequestError:
+    return InvalidRequestError("The body is not well-formed: its chunks or its length are wrong.")

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, g
+from flask import Blueprint
 
+from service.api.observe import exchange
 from service.api.routing import SERVABLE_PATHS
 from service.errors import NotFoundError
 from service.runtime.lifecycle import Lifecycle
@@ -34,7 +35,7 @@ def model_routes(lifecycle: Lifecycle) -> Blueprint:
 
     def status(model: str, version: int | None = None, label: str | None = None) -> dict[str, Any]:
         known = lifecycle.status(model)
-        g.model = model
+        exchange().model = model
         if label is not None:
             with lifecycle.lease(model, label=label) as servable:
                 version = servable.version
@@ -48,9 +49,9 @@ def model_routes(lifecycle: Lifecycle) -> Blueprint:
         model: str, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         lifecycle.require(model)
-        g.model = model
+        exchange().model = model
         with lifecycle.lease(model, version, label) as servable:
-            g.version = servable.version
+            exchange().version = servable.version
             return {
                 "model_spec": {
                     "name": model,

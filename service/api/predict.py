@@ -1,59 +1,73 @@
 """``POST /v1/models/<model>[/versions/<v>|/labels/<l>]:predict``, as in TensorFlow Serving."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from time import perf_counter
+from typing import Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
+from service.api.answer import Answer
 from service.api.body import json_body
 from service.api.codec import rows
+from service.api.exchange import Exchange
+from service.api.inference import Inference, Target
+from service.api.observe import as_response, exchange
 from service.api.routing import SERVABLE_PATHS
 from service.api.schemas import SchemaBook
-from service.metrics import Metrics
-from service.runtime.lifecycle import Lifecycle
+from service.repository.golden import Tensors
+from service.runtime.servable import Servable
 
 
-def predict_routes(lifecycle: Lifecycle, metrics: Metrics, *, max_errors: int) -> Blueprint:
-    """Return the prediction routes.
+class RowsCodec:
+    """TensorFlow Serving's JSON of ``:predict``."""
 
-    Args:
-        lifecycle: where the servables are.
-        metrics: where phases and predictions are counted.
-        max_errors: the most problems of one request that are listed.
-    """
+    def __init__(self, *, max_errors: int) -> None:
+        """Prepare; ``max_errors`` is the most problems of one request that are listed."""
+        self._max_errors = max_errors
+        self._schemas = SchemaBook(limit=max_errors)
+
+    def parse(self, body: bytes) -> Any:
+        return rows.parse(body)
+
+    def read(self, document: Any, servable: Servable) -> rows.PredictRequest:
+        return rows.read(
+            document,
+            servable.contract,
+            lambda signature: self._schemas.schema(servable, signature),
+            limit=self._max_errors,
+        )
+
+    def write(self, request: rows.PredictRequest, outputs: Tensors, servable: Servable) -> Answer:
+        return Answer(rows.encode(request, outputs))
+
+
+class Predict:
+    """Answers the requests of the prediction routes."""
+
+    def __init__(self, inference: Inference, *, max_errors: int, max_body_bytes: int) -> None:
+        """Prepare.
+
+        Args:
+            inference: answers predictions.
+            max_errors: the most problems of one request that are listed.
+            max_body_bytes: the most bytes of a body.
+        """
+        self._inference = inference
+        self._codec = RowsCodec(max_errors=max_errors)
+        self._max_body_bytes = max_body_bytes
+
+    def answer(self, exchange: Exchange, target: Target) -> Answer:
+        """Answer one request; raises what ``Inference.answer`` and ``json_body`` raise."""
+        self._inference.require(exchange, target.model)
+        body = json_body(exchange.environ, most=self._max_body_bytes)
+        return self._inference.answer(exchange, target, self._codec, body)
+
+
+def predict_routes(predict: Predict) -> Blueprint:
+    """Return the prediction routes."""
     blueprint = Blueprint("predict", __name__)
-    schemas = SchemaBook(limit=max_errors)
 
-    @contextmanager
-    def phase(name: str) -> Iterator[None]:
-        start = perf_counter()
-        yield
-        metrics.phase_seconds.labels(g.model, name).observe(perf_counter() - start)
-
-    def predict(model: str, version: int | None = None, label: str | None = None) -> Response:
-        lifecycle.require(model)
-        g.model = model
-        # Read before a version is leased: a slow client must not keep one from retiring.
-        body = json_body()
-        with lifecycle.lease(model, version, label) as servable:
-            g.version = servable.version
-            with phase("parse"):
-                document = rows.parse(body)
-            with phase("validate"):
-                asked = rows.read(
-                    document,
-                    servable.contract,
-                    lambda signature: schemas.schema(servable, signature),
-                    limit=max_errors,
-                )
-            with phase("infer"):
-                outputs = servable.predict(asked.signature, asked.inputs)
-            with phase("serialise"):
-                answer = rows.encode(asked, outputs)
-        metrics.predictions.labels(model, servable.version).inc(asked.instances)
-        return Response(answer, mimetype="application/json")
+    def view(model: str, version: int | None = None, label: str | None = None) -> Response:
+        return as_response(predict.answer(exchange(), Target(model, version, label)))
 
     for path in SERVABLE_PATHS:
-        blueprint.add_url_rule(f"{path}:predict", view_func=predict, methods=["POST"])
+        blueprint.add_url_rule(f"{path}:predict", "predict", view, methods=["POST"])
     return blueprint

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from service.errors import InvalidRequestError, ServiceError
+from service.metrics import Metrics
 from service.quiet import silent_stderr
 from service.repository.card import Card, read_card
 from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature, disagreements
@@ -24,6 +26,7 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
+from service.runtime.batching import Batcher
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -77,7 +80,16 @@ class Servable:
         signature_def: TensorFlow's own description of its signatures, as protobuf's JSON.
     """
 
-    def __init__(self, model: str, version: int, directory: Path, *, cores: int) -> None:
+    def __init__(
+        self,
+        model: str,
+        version: int,
+        directory: Path,
+        *,
+        cores: int,
+        most_rows: int,
+        metrics: Metrics,
+    ) -> None:
         """Load the SavedModel in ``directory``.
 
         Args:
@@ -85,6 +97,8 @@ class Servable:
             version: the version's number.
             directory: the version's folder.
             cores: how many cores one inference may use.
+            most_rows: the most rows of a batch.
+            metrics: where batches are counted.
 
         Raises:
             LoadError: it is no SavedModel that can be served, or not the one its card describes.
@@ -108,6 +122,16 @@ class Servable:
         except BaseException:
             self._session.close()
             raise
+        self._batchers = {
+            signature.name: Batcher(
+                partial(self.predict, signature),
+                # What is of unknown rank may come as a single number, which has no rows.
+                batched=signature.batched and all(f.shape is not None for f in signature.inputs),
+                most_rows=most_rows,
+                note_batch=metrics.batch_rows.labels(model).observe,
+            )
+            for signature in self.contract.values()
+        }
         self._leases = 0
         self._retired = False
         self._lock = threading.Lock()
@@ -159,8 +183,12 @@ class Servable:
         call: _Call = self._session._make_callable_from_options(options)
         return call
 
+    def batcher(self, signature: Signature) -> Batcher:
+        """Return what runs the requests for one of ``contract``'s signatures."""
+        return self._batchers[signature.name]
+
     def predict(self, signature: Signature, inputs: Tensors) -> Tensors:
-        """Run one batch.
+        """Run one batch, at once.
 
         Args:
             signature: one of ``contract``'s.
@@ -255,7 +283,7 @@ class Servable:
     def _close(self) -> None:
         self._session.close()
         # Whoever still holds this object need not hold the graph.
-        del self._session, self._calls
+        del self._session, self._calls, self._batchers
         self._on_close()
 
     def _golden_batches(self) -> dict[str, Tensors]:

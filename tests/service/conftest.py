@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from service.api.express import ExpressLane
 from service.app import create_app
 from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
@@ -40,9 +41,14 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
         lifecycle.stop()
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    """A client of an application with ``affine`` (versions 1 and 2, from its card) and the foreign ``shapes``."""
+@pytest.fixture(scope="module", params=["express", "flask"])
+def client(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[FlaskClient]:
+    """A client of an application with ``affine`` (versions 1 and 2, from its card) and the foreign ``shapes``.
+
+    Predictions take the express lane in one round, and Flask's route in the other.
+    """
     root = tmp_path_factory.mktemp("models")
     publish_affine(root, bias=0.0)
     publish_affine(root, bias=1.0)
@@ -54,5 +60,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     lifecycle = app.extensions["lifecycle"]
     lifecycle.start()
     assert lifecycle.wait_until_settled(60)
+    if request.param == "flask":
+        assert isinstance(app.wsgi_app, ExpressLane)
+        app.wsgi_app = app.wsgi_app.beside  # type: ignore[method-assign]
     yield app.test_client()
     lifecycle.stop()

@@ -35,7 +35,7 @@ def lifecycle(tmp_path: Path) -> Iterator[Lifecycle]:
     lifecycle = Lifecycle(
         Store(tmp_path / "models"),
         Board(None),
-        Loader(partial(Servable, cores=1), metrics),
+        Loader(partial(Servable, cores=1, most_rows=64, metrics=metrics), metrics),
         metrics,
         poll_interval_s=0.05,
         quiet_s=0.0,

@@ -35,7 +35,7 @@ def make_lifecycle(tmp_path: Path) -> Iterator[MakeLifecycle]:
         lifecycle = Lifecycle(
             Store(tmp_path),
             Board(board),
-            Loader(load or partial(Servable, cores=1), metrics),
+            Loader(load or partial(Servable, cores=1, most_rows=64, metrics=Metrics()), metrics),
             metrics,
             poll_interval_s=0.05,
             quiet_s=quiet_s,
@@ -188,7 +188,7 @@ def test_nobody_flips_while_one_worker_cannot(
     def hesitate(model: str, version: int, folder: Path) -> Servable:
         if version == 2:
             assert go.wait(60)
-        return Servable(model, version, folder, cores=1)
+        return Servable(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
 
     quick = make_lifecycle(board=tmp_path / ".board")
     slow = make_lifecycle(board=tmp_path / ".board", load=hesitate)
@@ -208,7 +208,7 @@ def test_what_one_worker_refuses_all_refuse(tmp_path: Path, make_lifecycle: Make
         if version == 2:
             attempts.append(version)
             raise LoadError(Fault.GOLDEN, "It is bad.")
-        return Servable(model, version, folder, cores=1)
+        return Servable(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
 
     both = [make_lifecycle(board=tmp_path / ".board", load=fail) for _ in range(2)]
     publish_affine(tmp_path)

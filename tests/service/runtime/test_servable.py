@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidRequestError
+from service.metrics import Metrics
 from service.repository.card import CARD
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, write_golden
@@ -13,7 +14,7 @@ from tests.savedmodels import fill_affine, save_affine, save_shapes
 
 
 def load(directory: Path) -> Servable:
-    return Servable("m", 1, directory, cores=1)
+    return Servable("m", 1, directory, cores=1, most_rows=64, metrics=Metrics())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,96 @@
+"""One request and its answer: its id, its headers, its metrics, its line in the log."""
+
+import logging
+import re
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from service.errors import ServiceError
+from service.logs import log
+from service.metrics import Metrics
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+# A client's own id is kept when it can stand in a header and a log without harm.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request while it is handled.
+
+    Attributes:
+        environ: the request, as the WSGI server handed it over.
+        request_id: the client's id, or one of our own.
+        start: when it arrived, in seconds of ``time.monotonic``.
+        model: the model asked, once it is known that there is such a model: a client must not be
+            able to make time series out of names it invents.
+        version: the version that answers, once there is one.
+        failure: why it is refused, if it is.
+    """
+
+    environ: "WSGIEnvironment"
+    request_id: str
+    start: float = field(default_factory=monotonic)
+    model: str = ""
+    version: int | None = None
+    failure: ServiceError | None = None
+
+
+class Observer:
+    """Sees every request begin and end."""
+
+    def __init__(self, metrics: Metrics, *, access_log: bool) -> None:
+        """Prepare.
+
+        Args:
+            metrics: where requests are counted and timed.
+            access_log: whether requests that did not fail are logged as well.
+        """
+        self._metrics = metrics
+        self._access_log = access_log
+
+    def begin(self, environ: "WSGIEnvironment") -> Exchange:
+        """Take note of a request that has arrived; ``end`` must be called for it."""
+        self._metrics.in_flight.inc()
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        return Exchange(environ, given if _REQUEST_ID.fullmatch(given) else uuid4().hex)
+
+    def finish(self, exchange: Exchange, status: int) -> dict[str, str]:
+        """Count, time and log an answer; return the headers that it carries besides its own."""
+        seconds = monotonic() - exchange.start
+        headers = {"X-Request-Id": exchange.request_id}
+        version = "" if exchange.version is None else str(exchange.version)
+        if version:
+            headers["X-Model-Version"] = version
+            self._metrics.version(exchange.model, version).request_seconds.observe(seconds)
+        self._metrics.answered(exchange.model, version, status).inc()
+        if exchange.failure is not None or self._access_log:
+            self._log(exchange, status, seconds)
+        return headers
+
+    def end(self) -> None:
+        """Take note that a request is no longer being handled."""
+        self._metrics.in_flight.dec()
+
+    def _log(self, exchange: Exchange, status: int, seconds: float) -> None:
+        failure, level = exchange.failure, logging.INFO
+        if failure is not None:
+            level = logging.ERROR if failure.status >= 500 else logging.WARNING
+        environ = exchange.environ
+        log(
+            level,
+            failure.message if failure else "Answered.",
+            error=failure.__cause__ if failure and failure.status == 500 else None,
+            request_id=exchange.request_id,
+            method=environ["REQUEST_METHOD"],
+            path=environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace"),
+            status=status,
+            model=exchange.model,
+            version=exchange.version,
+            milliseconds=round(seconds * 1000, 3),
+            client=environ.get("REMOTE_ADDR"),
+        )
