@@ -44,12 +44,10 @@ class Admission:
             UnavailableError: there is none; it says when to come back.
         """
         with self._lock:
-            if self._under_way[model] >= self._per_model or self._total >= self._overall:
-                raise UnavailableError(
-                    f"Model {model!r} has as many requests as it can take on "
-                    f"({self._under_way[model]} under way).",
-                    retry_after_s=self._retry_after_s(model),
-                )
+            if self._under_way[model] >= self._per_model:
+                raise self._refusal(model, f"model {model!r}", self._per_model)
+            if self._total >= self._overall:
+                raise self._refusal(model, "this worker", self._overall)
             self._under_way[model] += 1
             self._total += 1
         start = monotonic()
@@ -63,10 +61,14 @@ class Admission:
                 mean = self._seconds.get(model, seconds)
                 self._seconds[model] = mean + _WEIGHT * (seconds - mean)
 
-    def _retry_after_s(self, model: str) -> int:
-        """Return the time in which what is under way will be done, in whole seconds.
+    def _refusal(self, model: str, who: str, bound: int) -> UnavailableError:
+        """Return the error, with the time in which what is under way will be done.
 
         By Little's law (L = lambda W) the L requests under way are done at the measured rate
         lambda in W, the mean time that a request is under way.
         """
-        return min(_LONGEST_RETRY_S, max(1, math.ceil(self._seconds.get(model, 0.0))))
+        seconds = math.ceil(self._seconds.get(model, 0.0))
+        return UnavailableError(
+            f"Too many predictions are under way for {who}: {bound}, which is the limit.",
+            retry_after_s=min(_LONGEST_RETRY_S, max(1, seconds)),
+        )
