@@ -1,11 +1,12 @@
 """Measurements: classes with confidence intervals and calibration, numbers with their errors."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from training.answers import Classified, Estimated
 
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
@@ -93,17 +94,11 @@ def calibration(logits: Floats, labels: Labels, scale: float) -> dict[str, Any]:
     }
 
 
-def classification(probabilities: Floats, labels: Labels, names: Sequence[str]) -> dict[str, Any]:
-    """Measure a classifier; the result is JSON, for the card.
-
-    Args:
-        probabilities: [N, classes].
-        labels: the true classes, [N].
-        names: of the classes.
-    """
+def classification(answers: Classified) -> dict[str, Any]:
+    """Measure a classifier; the result is JSON, for the card."""
+    probabilities, labels, names = answers.probabilities, answers.labels, answers.names
     count = len(names)
-    predicted = probabilities.argmax(axis=1)
-    confusion = np.bincount(labels * count + predicted, minlength=count * count)
+    confusion = np.bincount(labels * count + answers.predicted(), minlength=count * count)
     confusion = confusion.reshape(count, count)
     correct = int(np.trace(confusion))
     low, high = wilson(correct, len(labels))
@@ -136,6 +131,26 @@ def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
         "bias": float(error.mean()),
+    }
+
+
+def estimation(answers: Estimated) -> dict[str, Any]:
+    """Measure an estimator of numbers on a test set; the result is JSON, for the card."""
+    errors = answers.errors()
+    half = _Z_95 * errors.std(ddof=1) / math.sqrt(len(errors))
+    figures: dict[str, Any] = regression(answers.actual, answers.predicted.mean(axis=0))
+    if answers.low is not None and answers.high is not None:
+        inside = (answers.low <= answers.actual) & (answers.actual <= answers.high)
+        figures["interval_coverage"] = float(inside.mean())
+    return {
+        "headline": {
+            "name": "test MAE",
+            "value": float(errors.mean()),
+            "low": float(errors.mean() - half),
+            "high": float(errors.mean() + half),
+        },
+        "examples": len(errors),
+        **figures,
     }
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,10 @@ def answer(predict: Predict, contract: Contract, cases: Sequence[Case]) -> Golde
     """Let the exported model answer the cases, one by one."""
     examples = []
     for case in cases:
-        question = GoldenExample(case.signature, case.instance, {}, case.note)
+        question = GoldenExample(case.signature, case.instance, {}, case.note, case.truth)
         inputs = batch_of(contract[case.signature], [question])
         prediction = row_to_json(predict(case.signature, inputs), 0)
-        examples.append(GoldenExample(case.signature, case.instance, prediction, case.note))
+        examples.append(replace(question, prediction=prediction))
     return Golden(examples, absolute=ABSOLUTE, relative=RELATIVE)
 
 

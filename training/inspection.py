@@ -60,7 +60,7 @@ def evaluate(task: Task[Any], root: Path, version: int | None, named: Path | Non
         raise UsageError(f"{task.name} has no version {version} in {root}; it has {known}.")
     predict = export.open_saved_model(versions[version])
     data = task.load(obtain(task.data_set, named))
-    measured = task.evaluate(data, predict)
+    measured = task.measure(task.answers(data, predict))
     card = read_card(versions[version])
     claimed = flat(card.evaluation) if card else {}
     say(f"{task.name} version {version}: {measured['headline']['name']}")

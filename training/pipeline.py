@@ -58,7 +58,7 @@ def _export(task: Task[Any], data: Any, plan: Plan, run: Run) -> Card:
     export.write_saved_model(exportable, run.export)
     predict = export.open_saved_model(run.export)
     say("measuring the export on the full test set")
-    measured = task.evaluate(data, predict)
+    measured = task.measure(task.answers(data, predict))
     cases = task.golden(data, predict)
     golden = export.answer(predict, exportable.contract, cases)
     card = Card(

@@ -7,12 +7,15 @@ that is particular to the model lies there; the rest of the package knows tasks 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from service.repository.contract import Contract
+from training.answers import Answers, Classified, Estimated
+from training.evaluation import classification, estimation
 from training.sources import DataSet, Found
 
 if TYPE_CHECKING:
@@ -87,11 +90,19 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A real example that becomes a golden one: its instance as JSON, and why it is there."""
+    """A real example that becomes a golden one.
+
+    Attributes:
+        instance: each input's value, as JSON.
+        note: why it is there.
+        signature: the signature that is called.
+        truth: what the outputs should be, by name, as far as it is known.
+    """
 
     instance: Mapping[str, Any]
     note: str
     signature: str = "serving_default"
+    truth: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +114,17 @@ class Exportable:
         contract: what the signatures take and give.
         tracked: the Keras and TensorFlow objects with variables or tables that they use.
         evaluation: what was measured without the test set (calibration, cross-validation); JSON
-            for the card, where it stands over what ``Task.evaluate`` returns.
+            for the card, where it stands over what ``Task.measure`` returns.
+        out_of_fold: the answers of a cross-validation, each by networks that never saw the
+            example, with ``keys``. A version that brings them is compared by them, and not by
+            its answers to the test set.
     """
 
     functions: Mapping[str, Callable[..., Any]]
     contract: Contract
     tracked: Sequence[Any] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    out_of_fold: Estimated | None = None
 
 
 class Task(ABC, Generic[Data]):
@@ -122,6 +137,10 @@ class Task(ABC, Generic[Data]):
         kind: "classification" or "regression".
         data_set: the files that it is trained on.
         architectures: by name; ``default`` is taken when none is named.
+        acceptable: what the headline's value must reach for a version to be published: at least
+            this for a classification, at most for a regression. ``None`` takes any.
+        steady: the outputs that are numbers and must not jump from version to version on golden
+            examples, each with the share of its value by which it may differ.
     """
 
     name: str
@@ -130,6 +149,8 @@ class Task(ABC, Generic[Data]):
     kind: str
     data_set: DataSet
     architectures: Mapping[str, Architecture]
+    acceptable: float | None = None
+    steady: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def load(self, found: Found) -> Data:
@@ -162,10 +183,24 @@ class Task(ABC, Generic[Data]):
         """
 
     @abstractmethod
-    def evaluate(self, data: Data, predict: Predict) -> dict[str, Any]:
-        """Measure an exported version on the full test set.
+    def answers(self, data: Data, predict: Predict) -> Answers:
+        """Let an exported version answer the full test set; always the same examples, in order."""
+
+    def measure(self, answers: Answers) -> dict[str, Any]:
+        """Measure what ``answers`` returned.
 
         Returns:
             JSON for the card; ``headline`` in it is the figure that sums it up, an object of
             ``name``, ``value`` and, where known, ``low`` and ``high`` (95 % confidence).
         """
+        if isinstance(answers, Classified):
+            return classification(answers)
+        return estimation(answers)
+
+    def shown(self, data: Data, row: int) -> Array | str:
+        """Return an example that ``answers`` asks, for people.
+
+        Returns:
+            a picture, uint8 [height, width] or [height, width, 3], or a text.
+        """
+        return f"example {row}"

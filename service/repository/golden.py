@@ -4,6 +4,7 @@ They are the proof that a version computes here what it computed where it was tr
 """
 
 import base64
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,12 +33,14 @@ class GoldenExample:
         instance: each input's value for one row, as JSON; bytes are ``{"b64": "..."}``.
         prediction: each output's value for that row, as JSON.
         note: why the example is here.
+        truth: what the outputs should be, as far as it is known; a version can be wrong.
     """
 
     signature: str
     instance: Mapping[str, Any]
     prediction: Mapping[str, Any]
     note: str = ""
+    truth: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def write_golden(directory: Path, golden: Golden) -> None:
             "signature": example.signature,
             "instance": dict(example.instance),
             "prediction": dict(example.prediction),
+            **({"truth": dict(example.truth)} if example.truth else {}),
         }
         for example in golden.examples
     ]
@@ -162,11 +166,13 @@ def _example_from_json(index: int, value: Any) -> GoldenExample:
             "instance": dict(instance),
             "prediction": dict(prediction),
             "note": str(note),
-        }:
-            return GoldenExample(signature, instance, prediction, note)
+            **rest,
+        } if isinstance(truth := rest.get("truth", {}), dict):
+            return GoldenExample(signature, instance, prediction, note, truth)
         case _:
             raise RepositoryError(
-                f"{GOLDEN}: examples[{index}] needs note, signature, instance and prediction."
+                f"{GOLDEN}: examples[{index}] needs note, signature, instance and prediction; "
+                "truth, where it is there, must be an object."
             )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from training import evaluation
+from training.answers import Classified, Estimated
 
 RANDOM = np.random.default_rng(0)
 
@@ -39,7 +40,10 @@ def test_temperature_is_found_again(true: float) -> None:
 
 def test_classification() -> None:
     probabilities = np.eye(2)[[0, 0, 1, 1]]
-    report = evaluation.classification(probabilities, np.array([0, 1, 1, 1]), ["no", "yes"])
+    answers = Classified(
+        names=["no", "yes"], labels=np.array([0, 1, 1, 1]), probabilities=probabilities
+    )
+    report = evaluation.classification(answers)
     assert report["accuracy"] == 0.75
     assert report["confusion"]["counts"] == [[1, 0], [1, 2]]
     no, yes = report["per_class"]
@@ -52,6 +56,22 @@ def test_classification() -> None:
 def test_regression() -> None:
     report = evaluation.regression(np.array([1.0, 2.0]), np.array([2.0, 5.0]))
     assert report == {"mae": 2.0, "rmse": pytest.approx(math.sqrt(5)), "bias": 2.0}
+
+
+def test_estimation() -> None:
+    answers = Estimated(
+        unit="m",
+        actual=np.array([1.0, 2.0, 3.0]),
+        predicted=np.array([[2.0, 2.0, 5.0]]),
+        low=np.array([0.0, 1.0, 4.0]),
+        high=np.array([3.0, 2.0, 6.0]),
+    )
+    report = evaluation.estimation(answers)
+    assert report["headline"]["value"] == report["mae"] == 1.0
+    half = 1.96 * 1.0 / math.sqrt(3)
+    assert report["headline"]["low"] == pytest.approx(1 - half, abs=1e-4)
+    assert report["headline"]["high"] == pytest.approx(1 + half, abs=1e-4)
+    assert report["interval_coverage"] == pytest.approx(2 / 3)
 
 
 def test_conformal_quantile() -> None:

@@ -12,6 +12,7 @@ from keras import layers
 
 from service.repository.contract import Field, Signature
 from training import datasets, evaluation
+from training.answers import Classified
 from training.config import Settings
 from training.datasets import Images
 from training.export import frozen
@@ -125,6 +126,7 @@ class Clothing(Task[Images]):
     )
     kind = "classification"
     data_set = datasets.FASHION_MNIST
+    acceptable = 0.85
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="residual network with batch normalisation, augmentation",
@@ -244,12 +246,17 @@ class Clothing(Task[Images]):
             cases.append(_encoded_case(images, labels, row, photograph, note))
         return cases
 
-    def evaluate(self, data: Images, predict: Predict) -> dict[str, Any]:
+    def answers(self, data: Images, predict: Predict) -> Classified:
         probabilities = [
             predict("serving_default", {"image": part.astype(np.float32)})["probabilities"]
             for part in np.array_split(data.test, _PARTS)
         ]
-        return evaluation.classification(np.concatenate(probabilities), data.test_labels, LABELS)
+        return Classified(
+            names=LABELS, labels=data.test_labels, probabilities=np.concatenate(probabilities)
+        )
+
+    def shown(self, data: Images, row: int) -> Array:
+        return np.asarray(data.test[row])
 
     def _held_out(self, data: Images) -> int:
         return min(_HELD_OUT, len(data.train) // 12)
@@ -266,7 +273,11 @@ def _note(labels: npt.NDArray[np.int64], row: int, why: str) -> str:
 
 
 def _case(images: Array, labels: npt.NDArray[np.int64], row: int, why: str = "") -> Case:
-    return Case(instance={"image": images[row].tolist()}, note=_note(labels, row, why))
+    return Case(
+        instance={"image": images[row].tolist()},
+        note=_note(labels, row, why),
+        truth={"label": LABELS[labels[row]]},
+    )
 
 
 def _encoded_case(
@@ -277,6 +288,7 @@ def _encoded_case(
         signature="from_encoded",
         instance={"image_bytes": {"b64": base64.b64encode(png).decode()}},
         note=_note(labels, row, why),
+        truth={"label": LABELS[labels[row]]},
     )
 
 

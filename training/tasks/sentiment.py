@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from service.repository.contract import Field, Signature
 from training import datasets, evaluation, ngrams
+from training.answers import Classified
 from training.config import Settings
 from training.datasets import Texts
 from training.sources import Found
@@ -88,6 +89,7 @@ class Sentiment(Task[Texts]):
     )
     kind = "classification"
     data_set = datasets.IMDB
+    acceptable = 0.85
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="naive-Bayes weighted 1- to 3-grams, logistic regression",
@@ -188,18 +190,24 @@ class Sentiment(Task[Texts]):
         wrong = np.flatnonzero(~right & clear)[:2]
         cases += [_case(data, short[row], "hard: the model is wrong here") for row in wrong]
         shouted = data.test[short[0]].upper() + b"<br /><br />"
-        cases.append(Case(instance={"text": shouted.decode()}, note="upper case, HTML breaks"))
+        truth = {"label": LABELS[labels[0]]}
+        cases.append(
+            Case(instance={"text": shouted.decode()}, note="upper case, HTML breaks", truth=truth)
+        )
         cases.append(Case(instance={"text": ""}, note="hard: nothing to go by"))
         return cases
 
-    def evaluate(self, data: Texts, predict: Predict) -> dict[str, Any]:
+    def answers(self, data: Texts, predict: Predict) -> Classified:
         positive = []
         for start in range(0, len(data.test), _CHUNK):
             texts = np.array(data.test[start : start + _CHUNK], object)
             positive.append(predict("serving_default", {"text": texts})["probability"])
         probability = np.concatenate(positive)
         both = np.stack([1 - probability, probability], axis=1)
-        return evaluation.classification(both, data.test_labels, LABELS)
+        return Classified(names=LABELS, labels=data.test_labels, probabilities=both)
+
+    def shown(self, data: Texts, row: int) -> str:
+        return data.test[row].decode(errors="replace")
 
     def _held_out(self, data: Texts) -> int:
         return min(_HELD_OUT, len(data.train) // 12)
@@ -247,7 +255,9 @@ _SIGNATURE = Signature(
 def _case(data: Texts, row: int, note: str) -> Case:
     true = LABELS[data.test_labels[row]]
     return Case(
-        instance={"text": data.test[row].decode()}, note=f"test review {row}, {true}; {note}"
+        instance={"text": data.test[row].decode()},
+        note=f"test review {row}, {true}; {note}",
+        truth={"label": true},
     )
 
 

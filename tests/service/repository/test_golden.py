@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,16 @@ def test_json_and_back(tmp_path: Path) -> None:
     golden = Golden([EXAMPLE, BYTES], absolute=0.5, relative=0.25)
     write_golden(tmp_path, golden)
     assert read_golden(tmp_path) == golden
+
+
+def test_what_is_true_may_be_known(tmp_path: Path) -> None:
+    golden = Golden([replace(EXAMPLE, truth={"label": "b"})])
+    write_golden(tmp_path, golden)
+    assert read_golden(tmp_path) == golden
+    text = (tmp_path / GOLDEN).read_text().replace('"truth": {', '"truth": [], "other": {')
+    (tmp_path / GOLDEN).write_text(text)
+    with pytest.raises(RepositoryError, match="truth, where it is there, must be an object"):
+        read_golden(tmp_path)
 
 
 def test_none_when_there_is_no_file(tmp_path: Path) -> None:
