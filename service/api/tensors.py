@@ -3,6 +3,9 @@
 Each check is one pass over all values in C; only when it fails are the offending places
 looked for. Values are checked before they are cast, so nothing is rounded, wrapped around or
 turned from a boolean into a number on the way.
+
+Numbers may come in numpy's arrays already (service/api/codec/numbers.py). They are held to the
+same rules, but where they break one they become lists, for the checks that can name the places.
 """
 
 import base64
@@ -15,14 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.api.codec.numbers import MOST_DIMENSIONS, Numbers
 from service.repository.contract import Field
 
 Index = tuple[int, ...]
 Array = npt.NDArray[Any]
 
 _SHORT = 60
-# numpy's own bound is 64; no model comes near either.
-_MOST_DIMENSIONS = 32
+# From here on, float64 cannot tell whole numbers apart.
+_INEXACT = 2**53
 
 
 class TensorError(Exception):
@@ -42,7 +46,8 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
 
     Args:
         field: what is expected.
-        value: numbers, strings, booleans or ``{"b64": ...}`` objects, in nested lists.
+        value: numbers, strings, booleans or ``{"b64": ...}`` objects, in nested lists; or
+            ``Numbers``, or a list of them.
         limit: the most problems to report.
 
     Returns:
@@ -51,11 +56,87 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
     Raises:
         TensorError: the value is not that; it names up to ``limit`` places.
     """
+    if _holds_numbers(value):
+        tensor = _numbers_to_tensor(field, value)
+        if tensor is not None:
+            return tensor
+        value = value.as_lists() if type(value) is Numbers else [item.as_lists() for item in value]
+    return _lists_to_tensor(field, value, limit)
+
+
+def clean_tensor(field: Field, value: Any) -> Array | None:
+    """Return what ``to_tensor`` returns, or ``None``, soon, where it would explain an error."""
+    if _holds_numbers(value):
+        return _numbers_to_tensor(field, value)
+    try:
+        return _lists_to_tensor(field, value, limit=1)
+    except TensorError:
+        return None
+
+
+def _holds_numbers(value: Any) -> bool:
+    if type(value) is not list:
+        return type(value) is Numbers
+    return bool(value) and type(value[0]) is Numbers and set(map(type, value)) == {Numbers}
+
+
+def _numbers_to_tensor(field: Field, value: Numbers | list[Numbers]) -> Array | None:
+    """Return numbers as the tensor that ``field`` describes, if they are that."""
+    array = value.array if isinstance(value, Numbers) else _stack(value)
+    if array is None or not field.is_number or not _has_shape(field, array):
+        return None
+    if field.choices and not _are_choices(field, array):
+        return None
+    tensor: Array
+    if field.is_float:
+        with np.errstate(over="ignore"):
+            # By way of float64, as Python's numbers go: two steps round otherwise than one.
+            tensor = array.astype(np.float64, copy=False).astype(field.numpy_type, copy=False)
+        least, most = tensor.min(), tensor.max()
+        if math.isinf(least) or math.isinf(most):
+            return None
+    else:
+        bounds, least, most = np.iinfo(field.numpy_type), array.min(), array.max()
+        if array.dtype != np.int64 or int(least) < bounds.min or int(most) > bounds.max:
+            return None
+        tensor = array.astype(field.numpy_type, copy=False)
+    if field.minimum is not None and least < field.minimum:
+        return None
+    return None if field.maximum is not None and most > field.maximum else tensor
+
+
+def _stack(parts: Sequence[Numbers]) -> Array | None:
+    shape = parts[0].array.shape
+    if any(part.array.shape != shape for part in parts):
+        return None
+    # Many times faster than numpy's own stack.
+    return np.concatenate([part.array.reshape(-1) for part in parts]).reshape(len(parts), *shape)
+
+
+def _has_shape(field: Field, array: Array) -> bool:
+    if field.shape is None:
+        return array.ndim <= MOST_DIMENSIONS
+    return len(field.shape) == array.ndim and all(
+        fixed is None or fixed == size for fixed, size in zip(field.shape, array.shape, strict=True)
+    )
+
+
+def _are_choices(field: Field, array: Array) -> bool:
+    found = np.unique(array)
+    is_exact = found[0] > -_INEXACT and found[-1] < _INEXACT
+    return (
+        is_exact
+        and len(found) <= len(field.choices)
+        and {*field.choices}.issuperset(found.tolist())
+    )
+
+
+def _lists_to_tensor(field: Field, value: Any, limit: int) -> Array:
     shape: tuple[int, ...] = ()
     level = [value]
     while not _holds_leaves(field, level, len(shape)):
-        if len(shape) == _MOST_DIMENSIONS:
-            raise TensorError({(): f"Expected at most {_MOST_DIMENSIONS} lists in each other."})
+        if len(shape) == MOST_DIMENSIONS:
+            raise TensorError({(): f"Expected at most {MOST_DIMENSIONS} lists in each other."})
         size = _check_lists(_Level(field, level, shape, limit))
         shape = (*shape, size)
         level = list(chain.from_iterable(level))
@@ -101,13 +182,14 @@ def _check_lists(level: _Level) -> int:
         expected = f"a list of {_count(len(values[0]))}, as many as its neighbours have"
     else:
         expected = "a list of at least 1 value"
-    if any(type(value) is not list for value in values):
+    if any(kind is not list for kind in set(map(type, values))):
         expected = expected.split(",")[0] if fixed is not None else "a list"
         raise level.refusal((type(value) is not list for value in values), expected)
     size = len(values[0]) if fixed is None and values else fixed or 0
-    wrong = [len(value) != size for value in values]
-    if any(wrong) or (size == 0 and fixed is None):
-        raise level.refusal(wrong if any(wrong) else [True], expected)
+    if any(found != size for found in set(map(len, values))):
+        raise level.refusal((len(value) != size for value in values), expected)
+    if size == 0 and fixed is None:
+        raise level.refusal([True], expected)
     return size
 
 
@@ -146,41 +228,47 @@ def _numbers_to_array(level: _Level) -> Array:
     field, values = level.field, level.values
     if field.dtype == "bool":
         return np.array(values, dtype=np.bool_)
-    array: Array
     if field.is_float:
         with np.errstate(over="ignore"):
-            array = np.array(values, dtype=np.float64).astype(field.numpy_type)
-        beyond: Iterable[Any] = np.isinf(array)
-    else:
-        bounds = np.iinfo(field.numpy_type)
-        # Python's own whole numbers have no bounds to wrap around.
-        beyond = [not bounds.min <= value <= bounds.max for value in values]
-        array = np.array([0] if any(beyond) else values, dtype=field.numpy_type)
-    if any(beyond):
-        raise level.refusal(beyond, describe(field))
-    return array
+            array: Array = np.array(values, dtype=np.float64).astype(field.numpy_type)
+        beyond = np.isinf(array)
+        if beyond.any():
+            raise level.refusal(beyond, describe(field))
+        return array
+    bounds = np.iinfo(field.numpy_type)
+    # Python's own whole numbers have no bounds to wrap around.
+    if values and not bounds.min <= min(values) <= max(values) <= bounds.max:
+        outside = (not bounds.min <= value <= bounds.max for value in values)
+        raise level.refusal(outside, describe(field))
+    return np.array(values, dtype=field.numpy_type)
 
 
 def _strings_to_array(level: _Level) -> Array:
     field = level.field
-    values = [_to_bytes(value) for value in level.values]
-    if None in values:
-        expected = f'{describe(field)} or {{"b64": "<base64>"}}'
-        raise level.refusal((value is None for value in values), expected)
+    values = _to_bytes(level)
     if field.choices:
         choices = {str(choice).encode() for choice in field.choices}
         if not choices.issuperset(values):
             raise level.refusal((value not in choices for value in values), describe(field))
-    if field.max_length is not None:
-        long = [len(value or b"") > field.max_length for value in values]
-        if any(long):
-            raise level.refusal(long, describe(field))
+    most = field.max_length
+    if most is not None and max(map(len, values), default=0) > most:
+        raise level.refusal((len(value) > most for value in values), describe(field))
     array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array
 
 
-def _to_bytes(value: Any) -> bytes | None:
+def _to_bytes(level: _Level) -> list[bytes]:
+    if set(map(type, level.values)) == {str}:
+        return list(map(str.encode, level.values))
+    values = [_one_to_bytes(value) for value in level.values]
+    if None in values:
+        expected = f'{describe(level.field)} or {{"b64": "<base64>"}}'
+        raise level.refusal((value is None for value in values), expected)
+    return [value for value in values if value is not None]
+
+
+def _one_to_bytes(value: Any) -> bytes | None:
     match value:
         case str():
             return value.encode()

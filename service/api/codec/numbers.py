@@ -1,0 +1,144 @@
+"""Arrays of numbers from JSON text to numpy, without a Python object for each number.
+
+simdjson parses the text and flattens the numbers into one buffer, however they are nested; that
+the nesting is a rectangle is seen from the text's *residue*: what is left of it without digits,
+signs and white space, brackets and commas alone. Together they leave no room: where the residue
+is that of a rectangle, the text is well-formed JSON (simdjson refuses ``[1 2]`` or ``[1]2``), and
+there are as many numbers as the rectangle has places, each innermost list must hold one number
+between any two commas, for none can hold more, and each list around them as many lists as its
+commas say.
+
+What is read here is read exactly as orjson and numpy would; what might not be is refused, and
+left to them.
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import simdjson
+
+# numpy's own bound is 64; no model comes near either.
+MOST_DIMENSIONS = 32
+# What stands between the brackets and commas of an array of numbers.
+_FILLING = b"0123456789.+-eE \t\r\n"
+# From this length on, numpy finds brackets and commas faster than ``bytes.translate`` does.
+_LONG = 16 * 1024
+# simdjson's buffers take some 15 bytes for each byte of text. Parsers that have grown beyond
+# this length of text are not kept, and no more of them than ever parse at one time: Python lets
+# one thread at a time do that, but for a switch between its steps.
+_KEPT_LENGTH = 512 * 1024
+_KEPT_PARSERS = 2
+
+_parsers: deque[simdjson.Parser] = deque(maxlen=_KEPT_PARSERS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """A rectangular array of numbers, as JSON wrote it and as numpy holds it.
+
+    Attributes:
+        text: the JSON text.
+        array: int64 where all numbers were written as whole numbers, which excludes ``1.0`` and
+            ``1e3``; else float64. No dimension is 0.
+    """
+
+    text: bytes
+    array: npt.NDArray[Any]
+
+    def as_lists(self) -> Any:
+        """Return the numbers as any JSON parser would: as Python's, in nested lists."""
+        return orjson.loads(self.text)
+
+
+def read_all(texts: Sequence[bytes]) -> list[Numbers | None]:
+    """Read JSON texts as arrays of numbers.
+
+    Texts that are alike are parsed together, since much of a short text's cost is the call.
+
+    Returns:
+        For each text its array; ``None`` for what is no rectangular, well-formed array of
+        numbers, or holds one that is neither int64 nor, written as a fraction, a finite float64.
+    """
+    found: list[Numbers | None] = [None] * len(texts)
+    alike: dict[tuple[bytes, bool], list[int]] = {}
+    for i, text in enumerate(texts):
+        whole = not (b"." in text or b"e" in text or b"E" in text)
+        alike.setdefault((_residue(text), whole), []).append(i)
+    for (residue, whole), members in alike.items():
+        shape = _shape(residue)
+        if shape is not None:
+            array = _read([texts[i] for i in members], shape, whole=whole)
+            if array is not None:
+                for i, part in zip(members, array, strict=True):
+                    found[i] = Numbers(texts[i], part)
+    return found
+
+
+def _residue(text: bytes) -> bytes:
+    if len(text) < _LONG:
+        return text.translate(None, _FILLING)
+    characters = np.frombuffer(text, np.uint8)
+    # Whatever else stands there is no number, and left for simdjson to refuse.
+    return characters.compress(
+        (characters == ord(",")) | (characters == ord("[")) | (characters == ord("]"))
+    ).tobytes()
+
+
+def _shape(residue: bytes) -> tuple[int, ...] | None:
+    """Return the shape of the rectangle whose residue this is, if it is one's."""
+    depth = len(residue) - len(residue.lstrip(b"["))
+    if not 1 <= depth <= MOST_DIMENSIONS:
+        return None
+    # The first list of each level, from the innermost: what the rectangle must repeat.
+    first, shape = b"", []
+    for level in range(1, depth + 1):
+        start = depth - level
+        end = residue.find(b"]" * level, start) + level
+        # It is its ``size`` inner lists (numbers leave nothing), commas between them and brackets.
+        size, rest = divmod(end - start - 1, len(first) + 1)
+        if end < level or rest or size < 1:
+            return None
+        first = b"[%b]" % (first + (b"," + first) * (size - 1))
+        shape.append(size)
+    return tuple(reversed(shape)) if first == residue else None
+
+
+def _read(texts: Sequence[bytes], shape: tuple[int, ...], *, whole: bool) -> Any:
+    """Return the numbers in an array of shape ``(len(texts), *shape)``, or ``None``."""
+    text = texts[0] if len(texts) == 1 else b"[%b]" % b",".join(texts)
+    kind, dtype = ("i", np.int64) if whole else ("d", np.float64)
+    try:
+        flat = np.frombuffer(_flatten(text, kind), dtype)
+    except (ValueError, TypeError, RuntimeError):
+        return None
+    full = (len(texts), *shape)
+    return flat.reshape(full) if flat.size == math.prod(full) else None
+
+
+def _flatten(text: bytes, kind: str) -> Any:
+    """Return the numbers in a JSON array as a buffer of int64 ("i") or float64 ("d").
+
+    Raises:
+        ValueError, TypeError, RuntimeError: it is no JSON, or holds something else.
+    """
+    if len(text) > _KEPT_LENGTH:
+        return _document(simdjson.Parser(), text).as_buffer(of_type=kind)
+    try:
+        parser = _parsers.pop()
+    except IndexError:
+        parser = simdjson.Parser()
+    try:
+        # The document must be gone before its parser may have another: it gets no name here.
+        return _document(parser, text).as_buffer(of_type=kind)
+    finally:
+        _parsers.append(parser)
+
+
+def _document(parser: simdjson.Parser, text: bytes) -> Any:
+    return parser.parse(text)
