@@ -87,6 +87,8 @@ def _ways(folder: Path) -> tuple[dict[str, _Call], dict[str, Any]]:
     run = session.make_callable(outputs, list(inputs.values()))
     options = config_pb2.CallableOptions(feed=list(inputs.values()), fetch=outputs)
     from_options = session._make_callable_from_options(options)
+    options.run_options.inter_op_thread_pool = -1
+    on_this_thread = session._make_callable_from_options(options)
     loaded = tf.saved_model.load(str(folder))
     signature = loaded.signatures[DEFAULT_SIGNATURE]
 
@@ -100,6 +102,7 @@ def _ways(folder: Path) -> tuple[dict[str, _Call], dict[str, Any]]:
         "session callable from `CallableOptions`": lambda v: from_options(
             *(v[name] for name in inputs)
         ),
+        "the same, on the calling thread": lambda v: on_this_thread(*(v[name] for name in inputs)),
     }
     dtypes = {n: tf.as_dtype(definition.inputs[n].dtype).as_numpy_dtype for n in inputs}
     return ways, dtypes

@@ -196,3 +196,28 @@ def save_shapes(directory: Path) -> None:
             name: getattr(model, name).get_concrete_function() for name in SHAPES_SIGNATURES
         },
     )
+
+
+class Slow(tf.Module):
+    """Works for as many rounds as the largest of its inputs says; a round is about 1 ms."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="rounds")])
+    def serve(self, rounds):
+        matrix = tf.eye(200)
+        for _ in tf.range(tf.cast(tf.reduce_max(rounds), tf.int32)):
+            matrix = matrix @ tf.eye(200)
+        return {"done": rounds * matrix[0, 0]}
+
+
+def publish_slow(root: Path) -> int:
+    """Publish a version of ``Slow`` as the model ``slow``, without a card."""
+
+    def fill(directory: Path) -> None:
+        model = Slow()
+        tf.saved_model.save(
+            model,
+            str(directory),
+            signatures={"serving_default": model.serve.get_concrete_function()},
+        )
+
+    return Store(root).publish("slow", fill)

@@ -40,6 +40,8 @@ tf.get_logger().setLevel("ERROR")
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
 
+_CALLING_THREAD = -1
+
 _Call = Callable[..., list[Any]]
 
 # Lines of TensorFlow's messages that say where in the graph, before the one that says what.
@@ -174,11 +176,14 @@ class Servable:
 
         The public ``Session.make_callable`` hands whatever takes arguments on to ``Session.run``,
         which looks feeds and fetches up anew each time; this is what Keras 2 called for its own
-        functions, and costs a sixth for a small network (docs/performance.md).
+        functions, and costs a sixth for a small network (docs/performance.md). The graph runs on
+        the calling thread: handing a small one over costs as much as running it (config.proto,
+        ``RunOptions.inter_op_thread_pool``). Large operations still use the session's cores.
         """
         options = config_pb2.CallableOptions(
             feed=[definition.inputs[field.name].name for field in signature.inputs],
             fetch=[definition.outputs[field.name].name for field in signature.outputs],
+            run_options=config_pb2.RunOptions(inter_op_thread_pool=_CALLING_THREAD),
         )
         call: _Call = self._session._make_callable_from_options(options)
         return call
