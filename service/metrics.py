@@ -24,7 +24,10 @@ _SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
-_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+# Coarser where there are many series: what a scrape costs grows with their buckets.
+_PHASE_SECONDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+_LOAD_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
@@ -49,7 +52,7 @@ class Metrics:
             "understudy_phase_seconds",
             "Seconds that a prediction spent in a phase: parse, validate, wait, infer, serialise.",
             ["model", "phase"],
-            buckets=_SECONDS,
+            buckets=_PHASE_SECONDS,
             registry=registry,
         )
         self.batch_rows = Histogram(
@@ -95,7 +98,7 @@ class Metrics:
             "understudy_load_seconds",
             "Seconds that a new version spent in verifying, loading, warming or proving.",
             ["model", "phase"],
-            buckets=(*_SECONDS, 60.0, 120.0, 300.0),
+            buckets=_LOAD_SECONDS,
             registry=registry,
         )
         self.live_version = Gauge(
