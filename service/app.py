@@ -7,6 +7,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from service.api.admin import admin_routes
+from service.api.classify import classify_routes
 from service.api.exchange import Observer
 from service.api.express import ExpressLane
 from service.api.health import health_routes
@@ -71,16 +72,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
-    app.url_map.strict_slashes = False
+    # One path, one resource: neither a slash more nor two for one is another way to write it.
+    app.url_map.merge_slashes = False
     app.extensions["lifecycle"] = lifecycle
     observer = Observer(metrics, access_log=settings.access_log)
     observe(app, observer)
+    inference = Inference(lifecycle, _admission(settings), metrics, timeout_s=settings.timeout_s)
     predict = Predict(
-        Inference(lifecycle, _admission(settings), metrics, timeout_s=settings.timeout_s),
-        max_errors=settings.max_errors,
-        max_body_bytes=settings.max_body_bytes,
+        inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
     )
     app.register_blueprint(predict_routes(predict))
+    app.register_blueprint(
+        classify_routes(
+            inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
+        )
+    )
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))

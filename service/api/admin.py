@@ -4,10 +4,9 @@ import hmac
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from flask import Blueprint, request
 
-from service.api.body import json_body
+from service.api.body import json_body, json_value
 from service.api.observe import exchange
 from service.api.routing import MODEL
 from service.errors import InvalidRequestError, ServiceError
@@ -46,7 +45,11 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
     def put_policy(model: str) -> dict[str, Any]:
         _authorise(token)
         _find(lifecycle, model)
-        policy = _attempt(lambda: policy_from_json(_json(settings.max_body_bytes)))
+        policy = _attempt(
+            lambda: policy_from_json(
+                json_value(json_body(request.environ, most=settings.max_body_bytes))
+            )
+        )
         missing = {*policy.versions, *policy.labels.values()} - store.versions(model).keys()
         if missing:
             raise InvalidRequestError(f"There is no version {min(missing)} of model {model!r}.")
@@ -80,13 +83,6 @@ def _authorise(token: str) -> None:
 def _find(lifecycle: Lifecycle, model: str) -> None:
     lifecycle.require(model)
     exchange().model = model
-
-
-def _json(most: int) -> Any:
-    try:
-        return orjson.loads(json_body(request.environ, most=most))
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequestError(f"JSON Parse error: {error}.") from error
 
 
 def _attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:

@@ -1,7 +1,10 @@
 """The body of a request, as bytes, or a clear error."""
 
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from service.errors import InvalidRequestError, ServiceError
 
@@ -38,6 +41,24 @@ def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
             f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
         )
     return read_body(environ, most=most)
+
+
+def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
+    """Return the JSON value in ``body``.
+
+    Args:
+        body: the body.
+        loads: reads it, and raises what ``orjson.loads`` raises.
+
+    Raises:
+        InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
+    """
+    if not body.strip():
+        raise InvalidRequestError("JSON Parse error: The document is empty.")
+    try:
+        return loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"JSON Parse error: {error}.") from error
 
 
 def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import marshmallow
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
-from service.api.tensors import Array, TensorError, describe, to_tensor
+from service.api.tensors import Array, TensorError, describe, shorten, to_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 from service.runtime.servable import Servable
 
@@ -30,6 +30,34 @@ class PredictEnvelope(marshmallow.Schema):
             raise ValidationError("Missing 'inputs' or 'instances' key.")
         if len(given) == 2:
             raise ValidationError("Expected only one of 'inputs' and 'instances', not both.")
+
+
+class ExamplesEnvelope(marshmallow.Schema):
+    """What surrounds the features of a ``:classify`` or ``:regress`` request."""
+
+    class Meta:
+        """Keys that are not the protocol's are mistakes, and are named."""
+
+        unknown = marshmallow.RAISE
+
+    signature_name = fields.String(load_default=DEFAULT_SIGNATURE)
+    context = fields.Raw(load_default=dict, allow_none=True)
+    examples = fields.Raw(
+        required=True, allow_none=True, error_messages={"required": "Missing 'examples' key."}
+    )
+
+    @validates_schema(skip_on_field_errors=False)
+    def _check(self, data: dict[str, Any], **_: Any) -> None:
+        problems = {}
+        if not isinstance(data.get("context", {}), dict):
+            found = shorten(data["context"])
+            problems["context"] = [f"Expected an object of features, not {found}."]
+        examples = data.get("examples", [None])
+        if not isinstance(examples, list) or not examples:
+            found = shorten(examples)
+            problems["examples"] = [f"Expected a list of at least 1 example, not {found}."]
+        if problems:
+            raise ValidationError(problems)
 
 
 class TensorField(fields.Field[Array]):

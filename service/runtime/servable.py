@@ -79,7 +79,7 @@ class Servable:
         card: the version's card, if it brings one.
         golden: its golden examples, if it brings any.
         contract: what it takes and gives, by signature; from the card, else from the graph.
-        signature_def: TensorFlow's own description of its signatures, as protobuf's JSON.
+        signature_def: TensorFlow's own description of all its signatures, as protobuf's JSON.
     """
 
     def __init__(
@@ -159,11 +159,11 @@ class Servable:
         self.contract: Contract = {**derived, **promised}
         self.signature_def: dict[str, Any] = {
             name: MessageToDict(
-                meta_graph.signature_def[name],
+                definition,
                 preserving_proto_field_name=True,
                 always_print_fields_with_no_presence=True,
             )
-            for name in derived
+            for name, definition in sorted(meta_graph.signature_def.items())
         }
         self._calls: Mapping[str, _Call] = {
             name: self._make_call(definition, self.contract[name])

@@ -16,7 +16,9 @@ import marshmallow
 import numpy as np
 import orjson
 
+from service.api.body import json_value
 from service.api.codec import clean, lifting
+from service.api.problems import LONGEST_NAME, brackets, envelope_problems, refusal
 from service.api.schemas import PredictEnvelope
 from service.api.tensors import Array, Index, describe, shorten
 from service.errors import InvalidRequestError, ServiceError
@@ -31,8 +33,6 @@ SchemaOf = Callable[[Signature], marshmallow.Schema]
 _ENVELOPE = PredictEnvelope()
 # TensorFlow Serving's mark of outputs that are bytes and no text.
 _BYTES_SUFFIX = "_bytes"
-# Of a client's own name that is told back to it.
-_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def parse(body: bytes) -> Any:
     Raises:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
     """
-    return _parse(body, lifting.loads)
+    return json_value(body, lifting.loads)
 
 
 def read(document: Any, contract: Contract, schema_of: SchemaOf, *, limit: int) -> PredictRequest:
@@ -93,16 +93,7 @@ def reference(
     Raises:
         InvalidRequestError: as they do.
     """
-    return _read(_parse(body, orjson.loads), contract, schema_of, limit)
-
-
-def _parse(body: bytes, loads: Callable[[bytes], Any]) -> Any:
-    if not body.strip():
-        raise InvalidRequestError("JSON Parse error: The document is empty.")
-    try:
-        return loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequestError(f"JSON Parse error: {error}.") from error
+    return _read(json_value(body), contract, schema_of, limit)
 
 
 def _read(document: Any, contract: Contract, schema_of: SchemaOf, limit: int) -> PredictRequest:
@@ -113,17 +104,25 @@ def _read(document: Any, contract: Contract, schema_of: SchemaOf, limit: int) ->
     try:
         envelope = _ENVELOPE.load(document)
     except marshmallow.ValidationError as error:
-        raise _refusal(_envelope_problems(error), limit) from error
-    name = envelope["signature_name"]
-    if name not in contract:
-        raise InvalidRequestError(
-            f'Serving signature name: "{name[:_LONGEST_NAME]}" not found in signature def; '
-            f"there are: {', '.join(contract)}."
-        )
-    signature = contract[name]
+        raise refusal(envelope_problems(error), limit) from error
+    signature = signature_of(contract, envelope["signature_name"])
     if "instances" in envelope:
         return _read_rows(signature, envelope["instances"], schema_of(signature), limit)
     return _read_columns(signature, envelope["inputs"], schema_of(signature), limit)
+
+
+def signature_of(contract: Contract, name: str) -> Signature:
+    """Return the signature that a request names.
+
+    Raises:
+        InvalidRequestError: there is no such signature.
+    """
+    if name not in contract:
+        raise InvalidRequestError(
+            f'Serving signature name: "{name[:LONGEST_NAME]}" not found in signature def; '
+            f"there are: {', '.join(contract)}."
+        )
+    return contract[name]
 
 
 def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
@@ -157,17 +156,41 @@ def _read_rows(
 ) -> PredictRequest:
     if not isinstance(instances, list) or not instances:
         message = f"Expected a list of at least 1 instance, not {shorten(instances)}."
-        raise _refusal({"instances": [message]}, limit)
+        raise refusal({"instances": [message]}, limit)
     if not clean.is_named(signature, instances[0]):
         columns = _only_input(signature, instances, "instances[0]", instances[0], limit)
         inputs, problems = _load(schema, columns)
         if problems:
-            raise _refusal(
-                {f"instances{_brackets(index)}": texts for (_, index), texts in problems.items()},
+            raise refusal(
+                {f"instances{brackets(index)}": texts for (_, index), texts in problems.items()},
                 limit,
             )
         return PredictRequest(signature, inputs, len(instances))
 
+    inputs = read_objects(signature, instances, schema, place="instances", limit=limit)
+    return PredictRequest(signature, inputs, len(instances))
+
+
+def read_objects(
+    signature: Signature,
+    instances: Sequence[Any],
+    schema: marshmallow.Schema,
+    *,
+    place: str,
+    limit: int,
+) -> Tensors:
+    """Read instances that name each input.
+
+    Args:
+        signature: whose inputs.
+        instances: what should be an object each.
+        schema: of the signature's inputs.
+        place: how the request calls the list of instances.
+        limit: the most problems to report.
+
+    Raises:
+        InvalidRequestError: some are not what the signature takes; its details name the places.
+    """
     by_row = _key_problems(signature, instances)
     # Rows that lack a value have been named; their other values are checked all the same.
     rows = {f.name: _rows_with(f.name, instances, every=not by_row) for f in signature.inputs}
@@ -175,21 +198,21 @@ def _read_rows(
     inputs, problems = _load(schema, columns)
     for (name, index), texts in problems.items():
         if index:
-            place = f".{name}{_brackets(index[1:])}"
-            by_row.setdefault(rows[name][index[0]], {})[place] = texts
+            where = f".{name}{brackets(index[1:])}"
+            by_row.setdefault(rows[name][index[0]], {})[where] = texts
         elif name in columns:
             # Of the batch as a whole: the signature takes another number of rows.
             by_row.setdefault(0, {})[f".{name}"] = texts
     if by_row:
-        raise _refusal(
+        raise refusal(
             {
-                f"instances[{row}]{place}": texts
+                f"{place}[{row}]{where}": texts
                 for row in sorted(by_row)
-                for place, texts in by_row[row].items()
+                for where, texts in by_row[row].items()
             },
             limit,
         )
-    return PredictRequest(signature, inputs, len(instances))
+    return inputs
 
 
 def _rows_with(name: str, instances: Sequence[Any], *, every: bool) -> Sequence[int]:
@@ -211,7 +234,7 @@ def _key_problems(
         elif row.keys() != fields.keys():
             unknown = f"Unknown field; signature {signature.name!r} takes {names}."
             found = {
-                f".{name[:_LONGEST_NAME]}": [unknown] for name in sorted(row.keys() - fields.keys())
+                f".{name[:LONGEST_NAME]}": [unknown] for name in sorted(row.keys() - fields.keys())
             }
             for name, field in fields.items():
                 if name not in row and not field.optional:
@@ -230,9 +253,9 @@ def _read_columns(
     if not problems and signature.batched:
         problems = _unequal_rows(inputs)
     if problems:
-        raise _refusal(
+        raise refusal(
             {
-                f"inputs{f'.{name}' if named else ''}{_brackets(index)}": texts
+                f"inputs{f'.{name}' if named else ''}{brackets(index)}": texts
                 for (name, index), texts in problems.items()
             },
             limit,
@@ -259,7 +282,7 @@ def _only_input(
     if len(signature.inputs) != 1:
         names = ", ".join(field.name for field in signature.inputs)
         message = f"Expected an object with {names}, not {shorten(sample)}."
-        raise _refusal({place: [message]}, limit)
+        raise refusal({place: [message]}, limit)
     return {signature.inputs[0].name: value}
 
 
@@ -273,30 +296,8 @@ def _load(schema: marshmallow.Schema, columns: Mapping[str, Any]) -> tuple[Tenso
             if isinstance(messages, dict):
                 problems |= {(name, index): texts for index, texts in messages.items()}
             else:
-                problems[name[:_LONGEST_NAME], ()] = messages
+                problems[name[:LONGEST_NAME], ()] = messages
         return {}, problems
-
-
-def _envelope_problems(error: marshmallow.ValidationError) -> dict[str, list[str]]:
-    return {
-        "" if key == "_schema" else key[:_LONGEST_NAME]: texts
-        for key, texts in error.messages_dict.items()
-    }
-
-
-def _refusal(problems: Mapping[str, list[str]], limit: int) -> InvalidRequestError:
-    """Make the error: the first problem in its sentence, all of them up to ``limit`` as details."""
-    shown = dict(list(problems.items())[:limit])
-    path, messages = next(iter(shown.items()))
-    sentence = messages[0] if not path else f"{path}: {messages[0]}"
-    if len(problems) > 1:
-        sentence = f"{sentence} (The first of {len(problems)} problems.)"
-    details = {key or "body": texts for key, texts in shown.items()}
-    return InvalidRequestError(sentence, details=details)
-
-
-def _brackets(index: Index) -> str:
-    return "".join(f"[{i}]" for i in index)
 
 
 def _jsonable(name: str, tensor: Array) -> Any:
@@ -309,15 +310,18 @@ def _jsonable(name: str, tensor: Array) -> Any:
     return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
 
 
+def text(value: bytes) -> Any:
+    """Return a string's JSON: text where it is UTF-8, else ``{"b64": ...}``."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}
+
+
 def _texts(value: Any, *, always_b64: bool) -> Any:
     if isinstance(value, list):
         return [_texts(item, always_b64=always_b64) for item in value]
-    if not always_b64:
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            pass
-    return {"b64": base64.b64encode(value).decode()}
+    return {"b64": base64.b64encode(value).decode()} if always_b64 else text(value)
 
 
 def _dump(value: Any) -> bytes:

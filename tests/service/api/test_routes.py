@@ -119,6 +119,65 @@ def test_the_metadata_is_tensorflow_servings(client: FlaskClient) -> None:
     }
 
 
+def test_the_metadata_has_every_signature_as_tensorflow_serving_prints_it(
+    client: FlaskClient,
+) -> None:
+    """Also those that cannot be served here; protobuf's int64 are strings in JSON."""
+    body = client.get("/v1/models/shapes/metadata").json
+    assert body.keys() == {"model_spec", "metadata"}
+    assert body["metadata"].keys() == {"signature_def"}
+    assert body["metadata"]["signature_def"].keys() == {"signature_def"}
+    definitions = body["metadata"]["signature_def"]["signature_def"]
+    assert definitions["complex_only"]["inputs"]["z"]["dtype"] == "DT_COMPLEX64"
+    assert definitions["any_shape"]["inputs"]["anything"]["tensor_shape"] == {
+        "dim": [],
+        "unknown_rank": True,
+    }
+    assert definitions["__saved_model_init_op"] == {
+        "inputs": {},
+        "outputs": {
+            "__saved_model_init_op": {
+                "name": "NoOp",
+                "dtype": "DT_INVALID",
+                "tensor_shape": {"dim": [], "unknown_rank": True},
+            }
+        },
+        "method_name": "",
+        "defaults": {},
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models/",
+        "/v1/models/affine/",
+        "/v1/models//affine",
+        "/v1/models/affine/metadata/",
+        "/v1/models/affine/versions/1/",
+        "/v1/models/affine/labels/stable/metadata/",
+        "/V1/models/affine",
+        "/v1/Models/affine",
+        "/v1/models/affine/Versions/1",
+        "/v1/models/affine/METADATA",
+        "/livez/",
+        "/metrics/",
+    ],
+)
+def test_a_path_is_written_in_one_way(client: FlaskClient, path: str) -> None:
+    """Neither with a slash more, nor with two for one, nor in other case."""
+    assert_error(client.get(path), 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    "verb", ["predict/", "predict//", "Predict", "PREDICT", "predict ", " predict"]
+)
+def test_a_verb_is_written_in_one_way(client: FlaskClient, verb: str) -> None:
+    body = {"instances": [{"x": [1, 2], "text": "quiet"}]}
+    response = client.post(f"/v1/models/affine:{verb}", json=body)
+    assert_error(response, 404, "NOT_FOUND")
+
+
 def test_the_list_tells_models_contracts_and_labels(client: FlaskClient) -> None:
     affine, shapes = client.get("/v1/models").json["models"]
     assert (affine["name"], affine["version"], affine["title"]) == ("affine", "2", "A weighted sum")

@@ -1,0 +1,39 @@
+"""Several problems of one request as one error."""
+
+from collections.abc import Mapping, Sequence
+
+import marshmallow
+
+from service.errors import InvalidRequestError
+
+# Of a client's own name that is told back to it.
+LONGEST_NAME = 100
+
+
+def refusal(problems: Mapping[str, list[str]], limit: int) -> InvalidRequestError:
+    """Make the error: the first problem in its sentence, all of them up to ``limit`` as details.
+
+    Args:
+        problems: sentences by path ("instances[3].x"); the empty path is the whole body.
+        limit: the most paths that are listed.
+    """
+    shown = dict(list(problems.items())[:limit])
+    path, messages = next(iter(shown.items()))
+    sentence = messages[0] if not path else f"{path}: {messages[0]}"
+    if len(problems) > 1:
+        sentence = f"{sentence} (The first of {len(problems)} problems.)"
+    details = {key or "body": texts for key, texts in shown.items()}
+    return InvalidRequestError(sentence, details=details)
+
+
+def envelope_problems(error: marshmallow.ValidationError) -> dict[str, list[str]]:
+    """Return the problems that the schema of a request's envelope has found, by path."""
+    return {
+        "" if key == "_schema" else key[:LONGEST_NAME]: texts
+        for key, texts in error.messages_dict.items()
+    }
+
+
+def brackets(index: Sequence[int]) -> str:
+    """Return an index into nested lists as it stands in a path: ``[3][0]``."""
+    return "".join(f"[{i}]" for i in index)
