@@ -13,6 +13,7 @@ from typing import Any
 
 from service import run_folder
 from service.logs import LOG_CONFIG
+from service.seats import SEATS
 from service.settings import SettingError, Settings
 
 try:
@@ -26,6 +27,7 @@ run_folder.prepare(os.environ)
 
 wsgi_app = "service.app:create_app()"
 worker_class = "service.worker.Worker"
+logger_class = "service.worker.QuietLogger"
 # An IPv6 address has colons of its own.
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
@@ -72,8 +74,10 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget the gauges of a worker that is gone, however it went."""
+    """Forget what a worker showed that is gone, however it went."""
     run_folder.forget_worker(worker.pid)
+    if hasattr(worker, "seat"):
+        SEATS.give_back(worker.seat)
 
 
 def on_exit(server: Any) -> None:

@@ -131,7 +131,7 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_READ_TIMEOUT_S",
-            "seconds that a client may pause while it sends a request",
+            "seconds to send a request in, or take an answer; plus 1 for each 64 KiB moved",
             least=1,
         ),
     ] = 10.0

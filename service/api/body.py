@@ -69,8 +69,8 @@ def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
         most: the most bytes that the body may have, packed or not.
 
     Raises:
-        ServiceError: 413, the body is larger; 415, it is packed in another way; 408, the client
-            paused for too long.
+        ServiceError: 413, the body is larger; 415, it is packed in another way; 408, the worker's
+            socket says that it did not come in time.
         InvalidRequestError: the body ended early, or its chunks or its packing are malformed.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
@@ -97,8 +97,8 @@ def _read(environ: "WSGIEnvironment", most: int) -> bytes:
     try:
         # One more than allowed, where the length is not told, shows that there is more.
         body: bytes = environ["wsgi.input"].read(int(told) if told else most + 1)
-    except BlockingIOError as error:
-        raise ServiceError("The body did not come in time.", status=408) from error
+    except ServiceError:
+        raise
     except Exception as error:
         # Each WSGI server has exceptions of its own for what a client sends wrongly.
         raise _malformed() from error

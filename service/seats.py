@@ -1,0 +1,86 @@
+"""How many connections each worker holds, where all workers of a service see it."""
+
+import mmap
+import time
+
+# Two 64-bit integers a worker: when it was last seen, in milliseconds of the system-wide
+# monotonic clock, 0 for never; and its connections.
+_FIELDS = 2
+_SEEN, _CONNECTIONS = range(_FIELDS)
+_BYTES = 8
+# A worker that was not seen for as long is stuck, or gone.
+_LOST_MS = 3000
+
+
+class Seat:
+    """What one worker shows the others."""
+
+    def __init__(self, table: memoryview, number: int) -> None:
+        """Use the seat ``number`` of the ``table``."""
+        self._table = table
+        self._at = number * _FIELDS
+        self.number = number
+
+    @property
+    def connections(self) -> int:
+        """How many connections the worker holds."""
+        return int(self._table[self._at + _CONNECTIONS])
+
+    @connections.setter
+    def connections(self, count: int) -> None:
+        self._table[self._at + _CONNECTIONS] = count
+
+    def show(self) -> None:
+        """Say that the worker takes connections; to be said again every second."""
+        self._table[self._at + _SEEN] = _now_ms()
+
+    def leave(self) -> None:
+        """Say that the worker takes connections no more."""
+        self._table[self._at + _SEEN] = 0
+
+    def fewest_of_others(self) -> int | None:
+        """Return the connections of the worker that has fewest; ``None`` without others."""
+        fields = self._table.tolist()
+        oldest = _now_ms() - _LOST_MS
+        return min(
+            (
+                fields[at + _CONNECTIONS]
+                for at in range(0, len(fields), _FIELDS)
+                if fields[at + _SEEN] > oldest and at != self._at
+            ),
+            default=None,
+        )
+
+
+class Seats:
+    """Shared memory, made in the master before it forks; only the master gives seats away."""
+
+    def __init__(self, number: int = 128) -> None:
+        """Make ``number`` seats; a worker that finds none is alone, and none is the worse."""
+        self._table = _table(mmap.mmap(-1, number * _FIELDS * _BYTES))
+        self._free = list(range(number))
+
+    def take(self) -> Seat:
+        """Return a free seat, for a worker that is about to be forked."""
+        if not self._free:
+            return Seat(_table(bytearray(_FIELDS * _BYTES)), 0)
+        return Seat(self._table, self._free.pop(0))
+
+    def give_back(self, seat: Seat) -> None:
+        """Free the seat of a worker that has ended."""
+        seat.leave()
+        seat.connections = 0
+        if seat._table is self._table:
+            self._free.append(seat.number)
+
+
+def _table(memory: mmap.mmap | bytearray) -> memoryview:
+    return memoryview(memory).cast("q")
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+# The module is imported in gunicorn's master, before it forks.
+SEATS = Seats()
