@@ -10,6 +10,7 @@ from service.api.admin import admin_routes
 from service.api.classify import classify_routes
 from service.api.exchange import Observer
 from service.api.express import ExpressLane
+from service.api.files import Files
 from service.api.health import health_routes
 from service.api.inference import Inference
 from service.api.models import model_routes
@@ -77,7 +78,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["lifecycle"] = lifecycle
     observer = Observer(metrics, access_log=settings.access_log)
     observe(app, observer)
-    inference = Inference(lifecycle, _admission(settings), metrics, timeout_s=settings.timeout_s)
+    inference = Inference(
+        lifecycle,
+        _admission(settings),
+        metrics,
+        Files(most_pixels=settings.max_image_pixels, max_errors=settings.max_errors),
+        timeout_s=settings.timeout_s,
+    )
     predict = Predict(
         inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
     )

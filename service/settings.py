@@ -91,6 +91,14 @@ class Settings:
     max_body_bytes: Annotated[
         int, Variable("UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1)
     ] = 32 * 1024 * 1024
+    max_image_pixels: Annotated[
+        int,
+        Variable(
+            "UNDERSTUDY_MAX_IMAGE_PIXELS",
+            "most pixels of a picture when it is decoded; all those of a request, eight times that",
+            least=1,
+        ),
+    ] = 25_000_000
     max_batch_rows: Annotated[
         int,
         Variable(

@@ -2,6 +2,7 @@
 
 import math
 import select
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -9,6 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 from service.api.answer import Answer
 from service.api.exchange import Exchange
+from service.api.files import Files
+from service.api.problems import refusal
+from service.api.tensors import Index
 from service.errors import InvalidRequestError
 from service.metrics import Metrics
 from service.repository.contract import Signature
@@ -44,6 +48,8 @@ class Asked(Protocol):
     def inputs(self) -> Tensors: ...
     @property
     def instances(self) -> int: ...
+    def place(self, name: str, index: Index) -> str:
+        """Return the path by which the client knows the value of an input at an index."""
 
 
 Document = TypeVar("Document")
@@ -63,11 +69,20 @@ class Codec(Protocol[Document, Request]):
         """Return the answer."""
 
 
+Run = Callable[..., tuple[Tensors, float]]
+
+
 class Inference:
     """Answers predictions."""
 
     def __init__(
-        self, lifecycle: Lifecycle, admission: Admission, metrics: Metrics, *, timeout_s: float
+        self,
+        lifecycle: Lifecycle,
+        admission: Admission,
+        metrics: Metrics,
+        files: Files,
+        *,
+        timeout_s: float,
     ) -> None:
         """Prepare.
 
@@ -75,11 +90,13 @@ class Inference:
             lifecycle: where the servables are.
             admission: bounds how many predictions are under way.
             metrics: where phases and predictions are counted.
+            files: prepares the inputs that are files.
             timeout_s: seconds that a prediction may take.
         """
         self._lifecycle = lifecycle
         self._admission = admission
         self._metrics = metrics
+        self._files = files
         self._timeout_s = timeout_s
 
     def require(self, exchange: Exchange, model: str) -> None:
@@ -92,7 +109,7 @@ class Inference:
         exchange.model = model
 
     def answer(
-        self, exchange: Exchange, target: Target, codec: Codec[Any, Any], body: bytes
+        self, exchange: Exchange, target: Target, codec: Codec[Document, Request], body: bytes
     ) -> Answer:
         """Answer one request, whose body has been read: a slow client must hold no place.
 
@@ -117,18 +134,22 @@ class Inference:
             parsed = monotonic()
             seconds.parse.observe(parsed - start)
             asked = codec.read(document, servable)
+            inputs, run = asked.inputs, servable.batcher(asked.signature).run
+            if asked.signature.files:
+                inputs = self._files.prepare(asked.signature, inputs, asked.place)
+                run = partial(_run_files, run, asked)
             read = monotonic()
             seconds.validate.observe(read - parsed)
-            outputs, waited = servable.batcher(asked.signature).run(
-                asked.inputs,
+            outputs, waited = run(
+                inputs,
                 deadline=deadline,
                 is_gone=partial(_is_gone, environ.get("gunicorn.socket")),
             )
-            run = monotonic()
+            done = monotonic()
             seconds.wait.observe(waited)
-            seconds.infer.observe(run - read - waited)
+            seconds.infer.observe(done - read - waited)
             answer = codec.write(asked, outputs, servable)
-            seconds.serialise.observe(monotonic() - run)
+            seconds.serialise.observe(monotonic() - done)
             seconds.predictions.inc(asked.instances)
         return answer
 
@@ -146,6 +167,27 @@ class Inference:
                 f"not {told[:60]!r}."
             )
         return min(seconds, self._timeout_s)
+
+
+def _run_files(
+    run: Run, asked: Asked, inputs: Tensors, *, deadline: float, is_gone: Callable[[], bool]
+) -> tuple[Tensors, float]:
+    """Run a request of files; where the graph refuses one, find out which.
+
+    A file may be broken behind its header, and the graph does not say whose it was.
+    """
+    try:
+        return run(inputs, deadline=deadline, is_gone=is_gone)
+    except InvalidRequestError as error:
+        if len(inputs) > 1 or not asked.signature.batched:
+            raise
+        ((name, files),) = inputs.items()
+        for row in range(len(files)):
+            try:
+                run({name: files[row : row + 1]}, deadline=deadline, is_gone=is_gone)
+            except InvalidRequestError as reason:
+                raise refusal({asked.place(name, (row,)): [reason.message]}, 1) from error
+        raise
 
 
 def _is_gone(connection: Any) -> bool:

@@ -6,8 +6,9 @@ SavedModel's own signatures. Names follow TensorFlow: a *signature* has named *i
 """
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ NUMPY_TYPES: Mapping[str, type] = {
     "string": np.object_,
 }
 
+# RFC 6838, 4.2, in the lower case that a header's value is compared in.
+_CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
@@ -52,6 +56,7 @@ class Field:
         maximum: the largest number allowed.
         choices: the only values allowed; empty when any is.
         max_length: the most bytes that a string may have.
+        content_types: where each string is a file, the types that it may be of ("image/png").
         nullable: whether ``null`` stands for "unknown"; it reaches the model as NaN.
         example: the value of one instance, as JSON.
     """
@@ -65,6 +70,7 @@ class Field:
     maximum: float | None = None
     choices: tuple[str | int | float, ...] = ()
     max_length: int | None = None
+    content_types: tuple[str, ...] = ()
     nullable: bool = False
     example: Any = None
 
@@ -86,6 +92,11 @@ class Field:
             raise RepositoryError(f"{where}: choices must all be of the field's dtype.")
         if self.max_length is not None and self.dtype != "string":
             raise RepositoryError(f"{where}: a {self.dtype} has no max_length.")
+        if self.content_types and self.dtype != "string":
+            raise RepositoryError(f"{where}: a {self.dtype} has no content_types.")
+        for content_type in self.content_types:
+            if not (isinstance(content_type, str) and _CONTENT_TYPE.fullmatch(content_type)):
+                raise RepositoryError(f"{where}: {content_type!r} is no content type.")
 
     @property
     def is_float(self) -> bool:
@@ -122,8 +133,9 @@ class Field:
         for key in ("description", "unit", "minimum", "maximum", "max_length", "example"):
             if getattr(self, key) not in (None, ""):
                 value[key] = getattr(self, key)
-        if self.choices:
-            value["choices"] = list(self.choices)
+        for key in ("choices", "content_types"):
+            if getattr(self, key):
+                value[key] = list(getattr(self, key))
         if self.nullable:
             value["nullable"] = True
         return value
@@ -131,11 +143,23 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One way to call a model: named inputs to named outputs."""
+    """One way to call a model: named inputs to named outputs.
+
+    Attributes:
+        name: the signature's name.
+        inputs: what it takes.
+        outputs: what it gives.
+        files: those of its inputs whose strings are files.
+    """
 
     name: str
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
+    # Asked for with every request, so it is found once.
+    files: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", tuple(f for f in self.inputs if f.content_types))
 
     def input(self, name: str) -> Field:
         return next(field for field in self.inputs if field.name == name)
@@ -250,6 +274,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "minimum": (int, float),
     "maximum": (int, float),
     "choices": (list,),
+    "content_types": (list,),
     "max_length": (int,),
     "nullable": (bool,),
 }
@@ -269,7 +294,8 @@ def _field_from_json(where: str, value: Any) -> Field:
         if not all(d is None or (_is_one_of(d, (int,)) and d >= 0) for d in known["shape"]):
             raise RepositoryError(f"{where}.shape: {known['shape']} is not a shape.")
         known["shape"] = tuple(known["shape"])
-    known["choices"] = tuple(known.get("choices", ()))
+    for key in ("choices", "content_types"):
+        known[key] = tuple(known.get(key, ()))
     return Field(**known)
 
 

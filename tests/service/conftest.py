@@ -1,6 +1,7 @@
 """An application with models, in this process."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from service.api.express import ExpressLane
 from service.app import create_app
 from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
-from tests.savedmodels import publish_affine, save_shapes
+from tests.savedmodels import publish_affine, publish_plain_bodies, save_shapes
 
 MakeApp = Callable[..., Flask]
 
@@ -41,6 +42,20 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
         lifecycle.stop()
 
 
+@contextmanager
+def served(root: Path, lane: str, **settings: object) -> Iterator[FlaskClient]:
+    """Serve the models in ``root``; predictions take the "express" lane, or Flask's route."""
+    app = create_app(Settings(models=root, quiet_s=0.0, workers=1, **settings))
+    lifecycle = app.extensions["lifecycle"]
+    lifecycle.start()
+    assert lifecycle.wait_until_settled(60)
+    if lane == "flask":
+        assert isinstance(app.wsgi_app, ExpressLane)
+        app.wsgi_app = app.wsgi_app.beside  # type: ignore[method-assign]
+    yield app.test_client()
+    lifecycle.stop()
+
+
 @pytest.fixture(scope="module", params=["express", "flask"])
 def client(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
@@ -56,12 +71,22 @@ def client(
         '{"serve": {"latest": 2}, "labels": {"stable": 1, "gone": 9}}'
     )
     save_shapes(root / "shapes" / "1")
-    app = create_app(Settings(models=root, quiet_s=0.0, workers=1, max_body_bytes=100_000))
-    lifecycle = app.extensions["lifecycle"]
-    lifecycle.start()
-    assert lifecycle.wait_until_settled(60)
-    if request.param == "flask":
-        assert isinstance(app.wsgi_app, ExpressLane)
-        app.wsgi_app = app.wsgi_app.beside  # type: ignore[method-assign]
-    yield app.test_client()
-    lifecycle.stop()
+    with served(root, request.param, max_body_bytes=100_000) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def plain_bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models ``album``, ``echo`` and ``cars``."""
+    root = tmp_path_factory.mktemp("plain_bodies")
+    publish_plain_bodies(root)
+    return root
+
+
+@pytest.fixture(scope="module", params=["express", "flask"])
+def plain(plain_bodies: Path, request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
+    """A client of ``plain_bodies``; a picture may have 10,000 pixels, a body a million bytes."""
+    with served(
+        plain_bodies, request.param, max_body_bytes=1_000_000, max_image_pixels=10_000
+    ) as client:
+        yield client

@@ -353,6 +353,7 @@ _CONTRACT = {
                 shape=(None,),
                 description="A PNG, JPEG, GIF or BMP file of any size that shows one garment.",
                 max_length=10_000_000,
+                content_types=("image/png", "image/jpeg", "image/gif", "image/bmp"),
             ),
         ),
         _OUTPUTS,

@@ -22,7 +22,7 @@ from service.api.codec.results import Results, classification, regression
 from service.api.codec.tfexample import FeatureError, example, feature
 from service.api.problems import LONGEST_NAME, brackets, envelope_problems, refusal
 from service.api.schemas import ExamplesEnvelope, SchemaBook
-from service.api.tensors import shorten
+from service.api.tensors import Index, shorten
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
@@ -57,6 +57,10 @@ class ExamplesRequest:
     inputs: Tensors
     instances: int
     results: Results
+
+    def place(self, name: str, index: Index) -> str:
+        """Return the path of the value of input ``name`` at ``index``."""
+        return f"examples{brackets(index[:1])}.{name}{brackets(index[1:])}"
 
 
 class ExamplesCodec:

@@ -57,6 +57,13 @@ class PredictRequest:
         first = next(iter(self.inputs.values()), None)
         return int(first.shape[0]) if first is not None and first.ndim else 1
 
+    def place(self, name: str, index: Index) -> str:
+        """Return the path of the value of input ``name`` at ``index``."""
+        named = f".{name}" if len(self.signature.inputs) > 1 else ""
+        if self.rows is None:
+            return f"inputs{named}{brackets(index)}"
+        return f"instances{brackets(index[:1])}{named}{brackets(index[1:])}"
+
 
 def parse(body: bytes) -> Any:
     """Return the JSON value in ``body``, for ``read``: long arrays of numbers are ``Numbers``.

@@ -31,7 +31,8 @@ def test_json_and_back() -> None:
         example=[1, 2],
     )
     text = Field(name="t", dtype="string", shape=None, choices=("a",), max_length=3, example="a")
-    contract = {"a": Signature("a", (full, text), (Y,))}
+    file = Field(name="f", dtype="string", shape=(None,), content_types=("image/png", "image/gif"))
+    contract = {"a": Signature("a", (full, text, file), (Y,))}
     assert contract_from_json(contract_to_json(contract)) == contract
 
 
@@ -63,6 +64,14 @@ def field(**changes: Any) -> dict[str, Any]:
         (field(dtype="string", choices=[1]), "choices must all be of the field's dtype"),
         (field(dtype="string", minimum=0), "a string has no minimum"),
         (field(max_length=3), "a float32 has no max_length"),
+        (field(content_types=["image/png"]), "a float32 has no content_types"),
+        (
+            field(dtype="string", content_types="image/png"),
+            "content_types: 'image/png' is not a list",
+        ),
+        (field(dtype="string", content_types=["png"]), "'png' is no content type"),
+        (field(dtype="string", content_types=["image/PNG"]), "'image/PNG' is no content type"),
+        (field(dtype="string", content_types=[1]), "1 is no content type"),
     ],
 )
 def test_what_is_no_contract_is_named(value: Any, reason: str) -> None:
@@ -108,3 +117,11 @@ def test_batched_needs_a_free_first_dimension_everywhere() -> None:
     assert not replace(SIGNATURE, outputs=(replace(Y, shape=()),)).batched
     assert not replace(SIGNATURE, inputs=(replace(X, shape=(1, 2)),)).batched
     assert not replace(SIGNATURE, inputs=()).batched
+
+
+def test_the_inputs_that_are_files() -> None:
+    file = Field(name="f", dtype="string", shape=(None,), content_types=("image/png",))
+    text = replace(file, name="t", content_types=())
+    assert Signature("s", (text, file, X), (Y,)).files == (file,)
+    assert replace(SIGNATURE, inputs=(file,)).files == (file,)
+    assert SIGNATURE.files == ()

@@ -1,0 +1,258 @@
+"""Encoded pictures are looked at before a graph decodes them.
+
+A file of some kilobytes can claim to be a picture of gigabytes, and a graph that meets one file
+that it cannot decode fails for all. So a picture's size is read where TensorFlow's decoders read
+it, from its header, and what those decoders would misread is written anew: photographs that lie
+on their side until their EXIF orientation is followed, and BMP files with a palette.
+"""
+
+import io
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PIL import Image
+
+# What is opened here has been measured before, against a limit of our own.
+Image.MAX_IMAGE_PIXELS = None
+
+# As TensorFlow's ``decode_image`` tells them apart.
+_BEGINNINGS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"BM": "image/bmp",
+}
+_NAMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/bmp": "BMP"}
+
+# What is none of them, but comes often enough to be called by its name: where and how it begins.
+_OTHERS = (
+    (0, b"RIFF", "a WebP file"),
+    (4, b"ftyphei", "a HEIC file"),
+    (4, b"ftypmif1", "a HEIC file"),
+    (4, b"ftypavif", "an AVIF file"),
+    (0, b"II*\0", "a TIFF file"),
+    (0, b"MM\0*", "a TIFF file"),
+    (0, b"%PDF", "a PDF file"),
+)
+_SHOWN = 12
+
+# Each scan of a progressive JPEG goes over all its pixels, and may itself be a few bytes long.
+# Encoders make about 10.
+_MOST_SCANS = 100
+# Segments of a JPEG, or blocks of a GIF's picture, that are walked through. Encoders fill the
+# 255 bytes of a block, and write some dozens of segments.
+_MOST_STEPS = 100_000
+_START_OF_SCAN, _END = 0xDA, 0xD9
+# T.81, table B.1: the markers that begin a frame, and those that stand alone.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_APP1 = 0xE1
+_EXIF = b"Exif\0\0"
+_ORIENTATION = 0x0112
+# Exif 2.3, table 5: what brings a picture of each orientation upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Beyond this a turned photograph is larger than it came, and nothing is gained.
+_QUALITY = 95
+
+
+# Of a BMP: the size of the older header, and the ways to pack that are none (plain, bit masks).
+_OS2_HEADER = 12
+_NOT_PACKED = (0, 3)
+
+
+class PictureError(Exception):
+    """The bytes are no such picture; the message goes on where "Expected a picture, not" ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture and what its header says.
+
+    Attributes:
+        encoded: the file, as a graph should decode it.
+        content_type: what it is.
+        width: in pixels.
+        height: in pixels.
+        orientation: from 1, upright, to 8, as in Exif.
+        is_unusual: whether it is a BMP that Pillow reads and TensorFlow does not.
+    """
+
+    encoded: bytes
+    content_type: str
+    width: int
+    height: int
+    orientation: int = 1
+    is_unusual: bool = False
+
+
+def is_known(content_type: str) -> bool:
+    """Whether files of this type are looked at here."""
+    return content_type in _NAMES
+
+
+def describe_pictures(content_types: tuple[str, ...]) -> str:
+    """Say in words what ``content_types`` are: "a PNG, JPEG or GIF picture"."""
+    *others, last = (_NAMES[each] for each in content_types)
+    return f"a {', '.join(others)} or {last} picture" if others else f"a {last} picture"
+
+
+def look(encoded: bytes) -> Picture:
+    """Return what the header of a PNG, JPEG, GIF or BMP file says.
+
+    Of a GIF all but the first picture is left away: graphs that take one picture use that.
+
+    Raises:
+        PictureError: it is none of these files, or none that is whole.
+    """
+    for beginning, content_type in _BEGINNINGS.items():
+        if encoded.startswith(beginning):
+            try:
+                return _READERS[content_type](encoded)
+            except (struct.error, IndexError) as error:
+                name = _NAMES[content_type]
+                raise PictureError(f"a {name} file that ends early") from error
+    for at, beginning, what in _OTHERS:
+        if encoded.startswith(beginning, at):
+            raise PictureError(what)
+    if not encoded:
+        raise PictureError("an empty file")
+    raise PictureError(f"a file that begins with {encoded[:_SHOWN]!r}")
+
+
+def upright(picture: Picture) -> bytes:
+    """Return the file as a graph must get it to see what people see.
+
+    A picture that Pillow cannot decode stays as it is: the graph is to say what is wrong with it.
+    """
+    turn = _TURNS.get(picture.orientation)
+    if turn is None and not picture.is_unusual:
+        return picture.encoded
+    written = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(picture.encoded), formats=("JPEG", "BMP")) as image:
+            if image.size != (picture.width, picture.height):
+                return picture.encoded
+            if turn is None:
+                image.convert("RGB").save(written, "BMP")
+            else:
+                image.transpose(turn).save(written, "JPEG", quality=_QUALITY, subsampling=0)
+    except Exception:  # Each of Pillow's readers has exceptions of its own.
+        return picture.encoded
+    return written.getvalue()
+
+
+def _png(encoded: bytes) -> Picture:
+    # The first chunk must be IHDR (PNG, 5.6).
+    if encoded[12:16] != b"IHDR":
+        raise PictureError("a PNG file without a header")
+    width, height = struct.unpack_from(">II", encoded, 16)
+    return _measured(Picture(encoded, "image/png", width, height))
+
+
+def _bmp(encoded: bytes) -> Picture:
+    (header,) = struct.unpack_from("<I", encoded, 14)
+    if header == _OS2_HEADER:
+        width, height, _, bits = struct.unpack_from("<HHHH", encoded, 18)
+        packing = 0
+    else:
+        width, height, _, bits, packing = struct.unpack_from("<iiHHI", encoded, 18)
+    # TensorFlow takes an index into a palette for a grey value; unpacking is slow in Pillow.
+    is_unusual = (bits < 24 or header == _OS2_HEADER) and packing in _NOT_PACKED
+    # A negative height means that the rows begin at the top.
+    return _measured(Picture(encoded, "image/bmp", width, abs(height), is_unusual=is_unusual))
+
+
+def _gif(encoded: bytes) -> Picture:
+    (flags,) = struct.unpack_from("<B", encoded, 10)
+    at = 13 + _colours(flags)
+    while encoded[at] == 0x21:  # An extension.
+        at = _after_blocks(encoded, at + 2)
+    if encoded[at] != 0x2C:
+        raise PictureError("a GIF file without a picture")
+    width, height, flags = struct.unpack_from("<HHB", encoded, at + 5)
+    end = _after_blocks(encoded, at + 10 + _colours(flags) + 1)
+    return _measured(Picture(encoded[:end] + b";", "image/gif", width, height))
+
+
+def _colours(flags: int) -> int:
+    """Return how many bytes a GIF's table of colours has."""
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _after_blocks(encoded: bytes, at: int) -> int:
+    for _ in range(_MOST_STEPS):
+        size = encoded[at]
+        at += size + 1
+        if size == 0:
+            return at
+    raise PictureError(f"a GIF file of more than {_MOST_STEPS} blocks")
+
+
+def _jpeg(encoded: bytes) -> Picture:
+    orientation, at = 1, 2
+    for _ in range(_MOST_STEPS):
+        # What stands between segments is skipped, as libjpeg does.
+        at = encoded.find(b"\xff", at)
+        if at < 0:
+            raise IndexError
+        while encoded[at] == 0xFF:
+            at += 1
+        marker, at = encoded[at], at + 1
+        if marker == 0 or marker in _ALONE:
+            continue
+        if marker in (_START_OF_SCAN, _END):
+            break
+        (size,) = struct.unpack_from(">H", encoded, at)
+        if marker in _FRAMES:
+            height, width = struct.unpack_from(">HH", encoded, at + 3)
+            scans = encoded.count(bytes((0xFF, _START_OF_SCAN)))
+            if scans > _MOST_SCANS:
+                raise PictureError(f"a JPEG file of {scans} scans")
+            return _measured(Picture(encoded, "image/jpeg", width, height, orientation))
+        if marker == _APP1 and encoded.startswith(_EXIF, at + 2):
+            orientation = _orientation(encoded[at + 2 + len(_EXIF) : at + size])
+        at += size
+    raise PictureError("a JPEG file without a picture")
+
+
+def _orientation(tiff: bytes) -> int:
+    """Return the orientation that Exif data tell of; 1 where they tell of none."""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
+    try:
+        (at,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (entries,) = struct.unpack_from(f"{order}H", tiff, at)
+        for entry in range(entries):
+            # Tag, type, count and, as it is one short number, the value itself.
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, at + 2 + 12 * entry)
+            if tag == _ORIENTATION:
+                return int(value)
+    except struct.error:
+        pass
+    return 1
+
+
+def _measured(picture: Picture) -> Picture:
+    if picture.width <= 0 or picture.height <= 0:
+        raise PictureError(
+            f"a {_NAMES[picture.content_type]} file of {picture.width} x {picture.height} pixels"
+        )
+    return picture
+
+
+_READERS: Mapping[str, Callable[[bytes], Picture]] = {
+    "image/png": _png,
+    "image/jpeg": _jpeg,
+    "image/gif": _gif,
+    "image/bmp": _bmp,
+}

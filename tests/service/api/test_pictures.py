@@ -1,0 +1,233 @@
+"""Encoded pictures, as what stands before the graph sees them."""
+
+import contextlib
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from service.api.pictures import Picture, PictureError, look, upright
+
+# Its corners tell the ways it can lie: bright at the top left, half so at the top right.
+MARKED = np.zeros((48, 64), np.uint8)
+MARKED[:16, :16] = 255
+MARKED[:16, -16:] = 128
+ENDS_EARLY = "ends early"
+
+
+def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def marked(mode: str = "RGB") -> Image.Image:
+    return Image.fromarray(MARKED).convert(mode)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """Return the beginning of a PNG that claims to be of this size."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n\0\0\0\r" + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+def animation(pictures: int) -> bytes:
+    frames = [Image.new("L", (30, 20), 10 * i) for i in range(pictures)]
+    return encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+
+@pytest.mark.parametrize(
+    ("encoded", "content_type"),
+    [
+        *(
+            pytest.param(
+                encode(marked(mode), kind, **options), f"image/{kind}", id=f"{kind} {mode}"
+            )
+            for kind, mode, options in [
+                ("png", "RGB", {}),
+                ("png", "LA", {}),
+                ("png", "P", {}),
+                ("png", "1", {}),
+                ("png", "I;16", {}),
+                ("jpeg", "RGB", {}),
+                ("jpeg", "L", {"progressive": True}),
+                ("jpeg", "CMYK", {"comment": b"\xff\xc0 is no frame"}),
+                ("gif", "L", {"comment": b"x" * 600}),
+                ("gif", "P", {"interlace": True}),
+                ("bmp", "RGB", {}),
+                ("bmp", "L", {}),
+                ("bmp", "1", {}),
+            ]
+        ),
+    ],
+)
+def test_the_size_is_read_from_the_header(encoded: bytes, content_type: str) -> None:
+    picture = look(encoded)
+    assert (picture.content_type, picture.width, picture.height) == (content_type, 64, 48)
+    assert picture.orientation == 1
+
+
+def test_a_bmp_whose_rows_begin_at_the_top() -> None:
+    encoded = bytearray(encode(marked(), "BMP"))
+    encoded[22:26] = struct.pack("<i", -48)
+    assert look(bytes(encoded)).height == 48
+
+
+def test_of_an_animation_only_the_first_picture_is_left() -> None:
+    whole = animation(50)
+    first = look(whole)
+    assert (first.width, first.height) == (30, 20)
+    assert len(first.encoded) < len(whole) / 10
+    with Image.open(io.BytesIO(first.encoded)) as image:
+        assert image.n_frames == 1
+        assert (np.asarray(image.convert("L")) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("encoded", "reason"),
+    [
+        (b"", "an empty file"),
+        (b"<!DOCTYPE html><p>", "a file that begins with b'<!DOCTYPE ht'"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP file"),
+        (b"\0\0\0\x18ftypheic\0\0", "a HEIC file"),
+        (b"\0\0\0\x18ftypavif\0\0", "an AVIF file"),
+        (b"MM\0*\0\0", "a TIFF file"),
+        (b"%PDF-1.7", "a PDF file"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG file without a header"),
+        (png_header(7, 7)[:20], f"a PNG file that {ENDS_EARLY}"),
+        (png_header(0, 7), "a PNG file of 0 x 7 pixels"),
+        (b"\xff\xd8\xff", f"a JPEG file that {ENDS_EARLY}"),
+        (b"\xff\xd8\xff\xe0\0\x04ab", f"a JPEG file that {ENDS_EARLY}"),
+        (b"\xff\xd8\xff\xc0\0\x0b\x08\0", f"a JPEG file that {ENDS_EARLY}"),
+        (b"\xff\xd8\xff\xda\0\x04ab", "a JPEG file without a picture"),
+        (b"\xff\xd8\xff\xd9", "a JPEG file without a picture"),
+        (b"\xff\xd8\xff\xe0\0\x02" * 100_001, "a JPEG file without a picture"),
+        (encode(marked(), "JPEG") + b"\xff\xda" * 100, "a JPEG file of 101 scans"),
+        (b"GIF89a", f"a GIF file that {ENDS_EARLY}"),
+        (encode(marked(), "GIF")[:-9], f"a GIF file that {ENDS_EARLY}"),
+        (b"GIF89a" + bytes(7) + b";", "a GIF file without a picture"),
+        (
+            b"GIF89a" + bytes(7) + b"!\xfe" + b"\1x" * 100_001,
+            "a GIF file of more than 100000 blocks",
+        ),
+        (b"BM" + bytes(12), f"a BMP file that {ENDS_EARLY}"),
+        (b"BM" + bytes(52), "a BMP file of 0 x 0 pixels"),
+        (b"BM" + bytes(16) + struct.pack("<ii", -5, 5) + bytes(30), "a BMP file of -5 x 5 pixels"),
+    ],
+)
+def test_what_is_no_picture(encoded: bytes, reason: str) -> None:
+    with pytest.raises(PictureError) as caught:
+        look(encoded)
+    assert str(caught.value) == reason
+
+
+@given(
+    st.sampled_from([b"", b"\xff\xd8\xff", b"GIF89a", b"BM", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"]),
+    st.binary(max_size=200),
+)
+def test_garbage_is_a_picture_of_some_size_or_none(beginning: bytes, rest: bytes) -> None:
+    try:
+        picture = look(beginning + rest)
+    except PictureError:
+        return
+    assert picture.width > 0
+    assert picture.height > 0
+    upright(picture)
+
+
+@given(st.integers(0, 2000), st.binary(min_size=1, max_size=4))
+def test_a_photograph_with_damaged_exif(at: int, damage: bytes) -> None:
+    encoded = bytearray(turned(6))
+    encoded[at : at + len(damage)] = damage
+    with contextlib.suppress(PictureError):
+        upright(look(bytes(encoded)))
+
+
+def turned(orientation: int, order: str = "big", mode: str = "RGB") -> bytes:
+    """Return a JPEG that lies so that following its orientation shows ``MARKED``."""
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    image = marked(mode)
+    if orientation in undo:
+        image = image.transpose(undo[orientation])
+    exif = Image.Exif()
+    exif.endian = ">" if order == "big" else "<"
+    exif[0x010F] = "Maker"
+    exif[0x0112] = orientation
+    return encode(image, "JPEG", exif=exif, quality=95)
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_are_brought_upright(orientation: int, order: str, mode: str) -> None:
+    picture = look(turned(orientation, order, mode))
+    assert picture.orientation == orientation
+    with Image.open(io.BytesIO(upright(picture))) as image:
+        assert image.mode == mode
+        seen = np.asarray(image.convert("L")).astype(int)
+    assert np.abs(seen - MARKED).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        turned(1),
+        turned(9),
+        turned(0),
+        encode(marked(), "JPEG"),
+        encode(marked(), "BMP"),
+        animation(1),
+    ],
+)
+def test_what_is_upright_stays_as_it_is(encoded: bytes) -> None:
+    assert upright(look(encoded)) == encoded
+
+
+def test_a_photograph_that_is_cut_off_stays_as_it_is() -> None:
+    encoded = turned(6)[:-60]
+    assert upright(look(encoded)) == encoded
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P"])
+def test_a_bmp_with_a_palette_is_written_without(mode: str) -> None:
+    bright = Image.fromarray(MARKED).convert(mode)
+    if mode == "P":
+        bright = Image.fromarray(MARKED).convert("RGB").quantize(7)
+    picture = look(encode(bright, "BMP"))
+    assert picture.is_unusual
+    with Image.open(io.BytesIO(upright(picture))) as image:
+        assert image.mode == "RGB"
+        seen = np.asarray(image.convert("L")).astype(int)
+    assert np.abs(seen - MARKED).mean() < (20 if mode == "1" else 3)
+
+
+def test_an_older_bmp() -> None:
+    core = struct.pack("<IHHHH", 12, 5, 4, 1, 24)
+    rows = (b"\x40\x80\xc0" * 5 + b"\0") * 4
+    encoded = b"BM" + struct.pack("<IHHI", 26 + len(rows), 0, 0, 26) + core + rows
+    picture = look(encoded)
+    assert (picture.width, picture.height) == (5, 4)
+    with Image.open(io.BytesIO(upright(picture))) as image:
+        assert image.getpixel((4, 3)) == (0xC0, 0x80, 0x40)
+
+
+def test_a_header_that_lies_about_a_palette_stays_as_it_is() -> None:
+    encoded = bytearray(encode(Image.new("P", (8, 8)), "BMP"))
+    encoded[18:22] = struct.pack("<i", 4000)
+    picture = look(bytes(encoded))
+    assert picture == Picture(bytes(encoded), "image/bmp", 4000, 8, is_unusual=True)
+    assert upright(picture) == bytes(encoded)
