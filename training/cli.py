@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 from service.repository.errors import RepositoryError
 from training import commands
-from training.errors import TrainingError, UsageError
+from training.errors import TrainingError
 from training.options import Parser
 
-# Exit codes: done; a failure outside the program; wrong usage; ended by Ctrl-C, as shells say it.
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+# Exit codes, beside those of ``training.errors``: done; a failure outside the program; ended by
+# Ctrl-C, as shells say it.
+DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], None] = options.run_command
         command(options)
-    except UsageError as error:
-        return _complain(error, WRONG_USAGE)
-    except (TrainingError, RepositoryError) as error:
+    except TrainingError as error:
+        return _complain(error, error.exit_code)
+    except RepositoryError as error:
         return _complain(error, FAILED)
     except OSError as error:
         # A disk that is full, a folder that may not be written: outside the program all the same.

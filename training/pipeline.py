@@ -1,5 +1,6 @@
 """From settings to a published version: load, train, export, measure, prove, publish."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,11 @@ from service.repository.card import Card
 from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import export, fitting, serving, tasks
+from training.carrying import carried_over
+from training.errors import RefusedError
+from training.gates import Candidate, Judgement, judge
+from training.incumbent import find_incumbent
+from training.outoffold import write_errors
 from training.progress import say
 from training.provenance import git_commit, libraries
 from training.report import write_report
@@ -15,13 +21,18 @@ from training.sources import obtain
 from training.task import Plan, Task
 
 
-def train(run: Run) -> int | None:
+def train(run: Run, *, force: bool = False) -> int | None:
     """Train as the run's settings say, from its last checkpoint where it has one.
+
+    Args:
+        run: the run.
+        force: publish what the gates refuse.
 
     Returns:
         the number of the published version; ``None`` when the settings say not to publish.
 
     Raises:
+        RefusedError: a gate refuses the version.
         TrainingError: the data is not there, or the model does not prove itself.
     """
     settings = run.settings
@@ -37,13 +48,14 @@ def train(run: Run) -> int | None:
         f"{plan.model.count_params():,} parameters; run folder {run.folder}"
     )
     fitting.fit(plan, architecture, run)
-    card = _export(task, data, plan, run)
-    write_report(run, card)
-    headline = card.evaluation["headline"]
+    exported = _export(task, data, plan, run, force)
+    write_report(run, exported.card)
+    headline = exported.card.evaluation["headline"]
     say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
     if not settings.publish:
         say(f"not published; the export is in {run.export}")
         return None
+    _pass(exported.judgement, run, force)
     store = Store(settings.out)
     before = read_policy(store.root / settings.model).in_use(store.versions(settings.model))
     version = export.publish(run.export, settings.out, settings.model)
@@ -52,15 +64,37 @@ def train(run: Run) -> int | None:
     return version
 
 
-def _export(task: Task[Any], data: Any, plan: Plan, run: Run) -> Card:
-    """Export the trained network into the run folder, and measure and prove it there."""
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """What an export is known by: its card, and whether it may be published."""
+
+    card: Card
+    judgement: Judgement
+
+
+def _export(task: Task[Any], data: Any, plan: Plan, run: Run, force: bool = False) -> _Exported:
+    """Export the trained network into the run folder; measure, judge and prove it there."""
+    settings = run.settings
     exportable = task.exportable(data, plan)
     export.write_saved_model(exportable, run.export)
+    if exportable.out_of_fold is not None:
+        write_errors(run.export, exportable.out_of_fold)
     predict = export.open_saved_model(run.export)
     say("measuring the export on the full test set")
-    measured = task.measure(task.answers(data, predict))
-    cases = task.golden(data, predict)
+    answers = task.answers(data, predict)
+    evaluation = {**task.measure(answers), **exportable.evaluation}
+    incumbent = find_incumbent(settings.out, settings.model)
+    if incumbent is not None:
+        say(f"comparing it with live version {incumbent.version}")
+    candidate = Candidate(
+        exportable=exportable, predict=predict, answers=answers, evaluation=evaluation
+    )
+    judgement = judge(task, data, candidate, incumbent)
+    cases = list(task.golden(data, predict))
+    if incumbent is not None:
+        cases += carried_over(cases, incumbent, exportable.contract)
     golden = export.answer(predict, exportable.contract, cases)
+    gates = {**judgement.to_json(), "forced": force and not judgement.passed}
     card = Card(
         name=task.name,
         title=task.title,
@@ -68,14 +102,33 @@ def _export(task: Task[Any], data: Any, plan: Plan, run: Run) -> Card:
         task=task.kind,
         contract=exportable.contract,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        evaluation={**measured, **exportable.evaluation},
-        training=_training(plan, run),
+        evaluation=evaluation,
+        training={**_training(plan, run), "gates": gates},
         data=task.summary(data),
         libraries=libraries(),
     )
     export.finish(run.export, card, golden)
     export.prove(export.open_saved_model(run.export), run.export)
-    return card
+    return _Exported(card, judgement)
+
+
+def _pass(judgement: Judgement, run: Run, force: bool) -> None:
+    """Tell what the gates say.
+
+    Raises:
+        RefusedError: one of them refuses the version, and it is not forced.
+    """
+    for outcome in judgement.outcomes:
+        say(f"gate {outcome.gate}, {'passed' if outcome.passed else 'refused'}: {outcome.sentence}")
+    if judgement.passed:
+        return
+    if force:
+        say("published all the same, by force")
+        return
+    raise RefusedError(
+        f"Not published: {' '.join(judgement.refusals())} To publish it all the same: "
+        f"python -m training train {run.settings.model} --resume {run.folder} --force"
+    )
 
 
 def _training(plan: Plan, run: Run) -> dict[str, Any]:

@@ -39,3 +39,15 @@ def found_sentiment(_cache: Path) -> Found:
 @pytest.fixture(scope="session")
 def found_mpg(_cache: Path) -> Found:
     return _real("mpg")
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder to work in, with data for the toy task, which stands beside the real ones."""
+    from tests.training.toy import Toy, write_points  # Keras takes seconds: not for every test
+
+    real, task = tasks.get, Toy()
+    monkeypatch.setattr(tasks, "get", lambda name: task if name == task.name else real(name))
+    monkeypatch.chdir(tmp_path)
+    write_points(tmp_path / "data")
+    return tmp_path

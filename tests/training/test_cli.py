@@ -31,7 +31,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["train", "mpg", "--arch", "huge"], "mpg has no architecture 'huge'; it has default, tutorial."),
         (["train", "mpg", "--config", "none.toml"], "none.toml cannot be read: No such file or directory."),
         (["train", "mpg", "--resume", "none"], "none is not a run: it has no config.json."),
-        (["train", "mpg", "--resume", "none", "--epochs", "3"], "--resume takes what decides the training from the run: only --data, --out and --no-publish go with it."),
+        (["train", "mpg", "--resume", "none", "--epochs", "3"], "--resume takes what decides the training from the run: only --data, --out, --no-publish and --force go with it."),
         (["train", "mpg", "--data", "."], ". does not hold the auto-mpg data: it needs auto-mpg.data."),
         (["evaluate", "mpg"], "There is no version of mpg in saved_models."),
         (["list", "--verbose"], "Unrecognized arguments: --verbose; see python -m training --help."),
@@ -91,7 +91,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, found_mpg: Found) -> Path
     folder = tmp_path_factory.mktemp("workshop")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        arguments = ["train", "mpg", "--epochs", "3", "--seed", "5", "--out", "models"]
+        arguments = ["train", "mpg", "--epochs", "3", "--seed", "5", "--out", "models", "--force"]
         assert cli.main(arguments) == 0
         assert cli.main(arguments) == 0
         Path("run.toml").write_text(
@@ -185,7 +185,7 @@ def test_evaluate_a_version_that_is_not_there(
 
 def test_resume_publishes_what_was_trained(workshop: Path, tmp_path: Path) -> None:
     run = sorted((workshop / "runs" / "mpg").iterdir())[2]
-    assert cli.main(["train", "mpg", "--resume", str(run), "--out", "models"]) == 0
+    assert cli.main(["train", "mpg", "--resume", str(run), "--out", "models", "--force"]) == 0
     (version,) = Store(tmp_path / "models").versions("mpg").values()
     card = read_card(version)
     assert card is not None

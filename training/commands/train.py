@@ -35,6 +35,9 @@ def add(commands: "Commands") -> None:
         help="stop after the export in the run folder",
     )
     train.add_argument(
+        "--force", action="store_true", help="publish the version even if the gates refuse it"
+    )
+    train.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file with any of the options above"
     )
     train.add_argument(
@@ -50,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
 
     taken = _taken(options)
     try:
-        pipeline.train(taken)
+        pipeline.train(taken, force=options.force)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "Interrupted. To go on: "
@@ -69,7 +72,7 @@ def _taken(options: argparse.Namespace) -> runs.Run:
     if options.config is not None or given.keys() - _KEPT_FREE:
         raise UsageError(
             "--resume takes what decides the training from the run: "
-            "only --data, --out and --no-publish go with it."
+            "only --data, --out, --no-publish and --force go with it."
         )
     run = runs.open_run(options.resume)
     if run.settings.model != task.name:

@@ -32,7 +32,9 @@ class Trained:
 
 def fit(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> tuple[Plan, Run]:
     """Train as the pipeline does, on the data given."""
-    given = {"arch": arch, "epochs": 1, "batch-size": 64, "seed": 3, **options}
+    # With no version of its own there is nothing to be compared with.
+    defaults = {"epochs": 1, "batch-size": 64, "seed": 3, "out": str(folder / "models")}
+    given = {"arch": arch, **defaults, **options}
     run = runs.create(folder, config.resolve(task, {}, given))
     fitting.prepare(run.settings.seed)
     plan = task.plan(data, run.settings)
@@ -49,7 +51,7 @@ def history(task: Task[Any], data: Any, folder: Path, arch: str) -> list[dict[st
 def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> Trained:
     """Train and export as the pipeline does."""
     plan, run = fit(task, data, folder, arch, **options)
-    card = pipeline._export(task, data, plan, run)
+    card = pipeline._export(task, data, plan, run).card
     return Trained(plan, run, export.open_saved_model(run.export), card.contract)
 
 

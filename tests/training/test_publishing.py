@@ -1,0 +1,54 @@
+"""A toy model from its data to the next version, through the gates."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.repository.card import read_card
+from service.repository.golden import read_golden
+from service.repository.store import Store
+from training import cli
+
+GOOD = ["train", "toy", "--data", "data", "--out", "models"]
+# Stays where chance put it, which is no good place with this seed.
+BAD = [*GOOD, "--learning-rate", "0.0001", "--epochs", "1", "--seed", "3"]
+
+
+def gates(folder: Path) -> dict[str, Any]:
+    card = read_card(folder)
+    assert card is not None
+    return dict(card.training["gates"])
+
+
+def test_a_version_follows_another_and_a_worse_one_does_not(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(toy / "models")
+    assert cli.main(GOOD) == 0
+    assert "gate minimum, passed: test accuracy is " in capsys.readouterr().out
+
+    assert cli.main([*GOOD, "--seed", "2"]) == 0
+    assert "comparing it with live version 1" in capsys.readouterr().out
+    second = gates(store.versions("toy")[2])
+    assert (second["passed"], second["live_version"]) == (True, 1)
+    assert [outcome["gate"] for outcome in second["outcomes"]] == [
+        "minimum", "contract", "comparison", "golden",
+    ]  # fmt: skip
+
+    assert cli.main(BAD) == 3
+    told = capsys.readouterr().err
+    assert told.startswith("Not published: test accuracy is 0.")
+    assert "On the same 200 test examples the accuracy is 0." in told
+    assert list(store.versions("toy")) == [1, 2]
+    run = told.split("--resume ")[1].split()[0]
+    assert gates(Path(run) / "export")["forced"] is False
+
+    # The way out that was named.
+    assert cli.main(["train", "toy", "--resume", run, "--force"]) == 0
+    assert "published all the same, by force" in capsys.readouterr().out
+    third = gates(store.versions("toy")[3])
+    assert (third["passed"], third["forced"], third["live_version"]) == (False, True, 2)
+    golden = read_golden(store.versions("toy")[3])
+    assert golden is not None
+    assert golden.examples[0].truth
