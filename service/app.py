@@ -6,6 +6,7 @@ from functools import partial
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
+from service import __version__
 from service.api.admin import admin_routes
 from service.api.classify import classify_routes
 from service.api.exchange import Observer
@@ -13,6 +14,7 @@ from service.api.express import ExpressLane
 from service.api.files import Files
 from service.api.health import health_routes
 from service.api.inference import Inference
+from service.api.inference_v2 import InferV2, inference_v2_routes
 from service.api.models import model_routes
 from service.api.observe import observe
 from service.api.predict import Predict, predict_routes
@@ -88,12 +90,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     predict = Predict(
         inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
     )
+    infer = InferV2(
+        inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
+    )
     app.register_blueprint(predict_routes(predict))
     app.register_blueprint(
         classify_routes(
             inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
         )
     )
+    app.register_blueprint(inference_v2_routes(infer, lifecycle, server_version=__version__))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))

@@ -511,3 +511,79 @@ def publish_kinds(root: Path, *, model: str = "kinds", task: str = "regression")
         )
 
     return Store(root).publish(model, fill)
+
+
+# A signature's inputs of each dtype that TensorFlow and the protocols have in common.
+DTYPES = {
+    name: tf.dtypes.as_dtype(name)
+    for name in (
+        *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+        *("float16", "float32", "float64", "string"),
+    )
+}
+
+
+class EveryDtype(tf.Module):
+    """Gives back what it is given, a tensor of each dtype."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 2], dtype, name=name) for name, dtype in DTYPES.items()
+        ]
+    )
+    def same(self, *tensors):
+        return {
+            f"same_{name}": tf.identity(tensor)
+            for name, tensor in zip(DTYPES, tensors, strict=True)
+        }
+
+
+def save_every_dtype(directory: Path) -> None:
+    """Write a foreign SavedModel with an input and an output of each dtype."""
+    model = EveryDtype()
+    tf.saved_model.save(model, str(directory), signatures=model.same.get_concrete_function())
+
+
+class Scores(tf.Module):
+    """The scores of three classes, and the name of the highest."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+    def serve(self, x):
+        return {
+            "scores": x,
+            "counts": tf.cast(x, tf.uint8),
+            "label": tf.gather(["low", "middle", "high"], tf.argmax(x, axis=1)),
+        }
+
+
+SCORES_CONTRACT: Contract = {
+    "serving_default": Signature(
+        "serving_default",
+        inputs=(Field(name="x", dtype="float32", shape=(None, 3)),),
+        outputs=(
+            Field(name="scores", dtype="float32", shape=(None, 3)),
+            Field(name="counts", dtype="uint8", shape=(None, 3)),
+            Field(name="label", dtype="string", shape=(None,), choices=("low", "middle", "high")),
+        ),
+    )
+}
+
+
+def publish_scores(root: Path) -> int:
+    """Publish a version of ``Scores``, as model "scores"."""
+
+    def fill(directory: Path) -> None:
+        model = Scores()
+        tf.saved_model.save(model, str(directory), signatures=model.serve.get_concrete_function())
+        write_card(
+            directory,
+            Card(
+                name="scores",
+                title="Three classes",
+                task="classification",
+                contract=SCORES_CONTRACT,
+                created_at="2026-01-01T00:00:00+00:00",
+            ),
+        )
+
+    return Store(root).publish("scores", fill)

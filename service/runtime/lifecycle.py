@@ -99,6 +99,10 @@ class Lifecycle:
         """Whether any version of a model answers requests."""
         return self._model(name).serving.latest is not None
 
+    def serving_versions(self, name: str) -> list[int]:
+        """Return the versions of a model that answer requests, lowest first."""
+        return sorted(self._model(name).serving.servables)
+
     def status(self, name: str) -> list[VersionStatus]:
         """Return what is known of a model's versions, highest first.
 

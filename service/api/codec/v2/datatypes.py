@@ -1,0 +1,88 @@
+"""The protocol's datatypes: their names, and how their elements travel as bytes."""
+
+import struct
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from service.repository.contract import Field
+
+# By the contract's dtypes.
+_NAMES: Mapping[str, str] = {
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+    "string": "BYTES",
+}
+# Of a BYTES element, before its bytes: how many there are.
+_LENGTH = struct.Struct("<I")
+
+
+class ElementsError(Exception):
+    """Bytes are not the elements that they should be; the message says why in a sentence."""
+
+
+def datatype(field: Field) -> str:
+    """Return the protocol's name of a field's dtype."""
+    return _NAMES[field.dtype]
+
+
+def wire_type(field: Field) -> np.dtype[np.generic]:
+    """Return numpy's type of a field's elements as they travel: little-endian; not of BYTES."""
+    return np.dtype(field.numpy_type).newbyteorder("<")
+
+
+def pack(tensor: npt.NDArray[np.generic]) -> bytes:
+    """Return a tensor's elements as they travel, in row-major order."""
+    if tensor.dtype == object:
+        return pack_elements(tensor.reshape(-1).tolist())
+    return tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def pack_elements(elements: Iterable[bytes]) -> bytes:
+    """Return BYTES elements as they travel: each after its length, in four bytes."""
+    return b"".join(part for each in elements for part in (_LENGTH.pack(len(each)), each))
+
+
+def unpack_elements(data: bytes, count: int) -> list[bytes]:
+    """Return the BYTES elements in ``data``.
+
+    Args:
+        data: as they travel.
+        count: how many there should be.
+
+    Raises:
+        ElementsError: there are more or fewer, or one is cut short.
+    """
+    elements: list[bytes] = []
+    position = 0
+    while position < len(data):
+        start = position + _LENGTH.size
+        if start > len(data):
+            left = len(data) - position
+            raise ElementsError(
+                f"Expected the 4 bytes of the length of element {len(elements)}, not {left}."
+            )
+        (length,) = _LENGTH.unpack_from(data, position)
+        position = start + length
+        if position > len(data):
+            raise ElementsError(
+                f"Element {len(elements)} should have {length} bytes, "
+                f"but only {len(data) - start} are left."
+            )
+        if len(elements) == count:
+            raise ElementsError(f"Expected {count} elements, as the shape says; there are more.")
+        elements.append(data[start:position])
+    if len(elements) != count:
+        raise ElementsError(f"Expected {count} elements, as the shape says, not {len(elements)}.")
+    return elements

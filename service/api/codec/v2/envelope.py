@@ -1,0 +1,177 @@
+"""What surrounds the tensors of an inference request: names, shapes, datatypes, parameters."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import marshmallow
+from marshmallow import ValidationError, fields
+
+from service.api.problems import LONGEST_NAME
+from service.api.tensors import shorten
+
+Problems = dict[str, list[str]]
+
+# KServe's and Triton's own clients name the model in the body as well.
+_IGNORED = {"model_name", "model_version"}
+_REQUEST_KEYS = {"id", "parameters", "inputs", "outputs"} | _IGNORED
+_INPUT_KEYS = {"name", "shape", "datatype", "parameters", "data"}
+_OUTPUT_KEYS = {"name", "parameters"}
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_shape(value: Any) -> bool:
+    return type(value) is list and all(type(size) is int and size >= 0 for size in value)
+
+
+def _is_parameters(value: Any) -> bool:
+    return type(value) is dict and all(
+        type(item) in (str, int, float, bool) for item in value.values()
+    )
+
+
+class _Checked(fields.Field[Any]):
+    """A field that takes what a predicate takes, and else says what it expected and got."""
+
+    def __init__(self, is_right: Callable[[Any], bool], expected: str, **options: Any) -> None:
+        super().__init__(
+            error_messages={
+                "required": f"Missing; expected {expected}.",
+                "null": f"Expected {expected}, not null.",
+            },
+            **options,
+        )
+        self._is_right = is_right
+        self._expected = expected
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if not self._is_right(value):
+            raise ValidationError(f"Expected {self._expected}, not {shorten(value)}.")
+        return value
+
+
+class _Strict(marshmallow.Schema):
+    class Meta:
+        """Keys that are not the protocol's are mistakes, and are named."""
+
+        unknown = marshmallow.RAISE
+
+    error_messages = {"type": "Expected an object.", "unknown": "Unknown field."}  # noqa: RUF012
+
+
+def _name(what: str) -> _Checked:
+    return _Checked(_is_text, f"the name of an {what}, a string", required=True)
+
+
+def _parameters() -> _Checked:
+    # What is null is as good as not there: clients with typed models write it so.
+    return _Checked(
+        lambda value: value is None or _is_parameters(value),
+        "an object of strings, numbers, true and false",
+        allow_none=True,
+    )
+
+
+class _Input(_Strict):
+    name = _name("input")
+    shape = _Checked(_is_shape, "a list of whole numbers of at least 0", required=True)
+    datatype = _Checked(_is_text, "a datatype, such as 'FP32'", required=True)
+    parameters = _parameters()
+    data = fields.Raw(allow_none=True)
+
+
+class _Output(_Strict):
+    name = _name("output")
+    parameters = _parameters()
+
+
+def _list_of(schema: type[marshmallow.Schema], what: str, **options: Any) -> fields.List[Any]:
+    expected = f"Expected a list of {what}."
+    messages: dict[str, Any] = {
+        "required": f"Missing; {expected.lower()}",
+        "null": expected,
+        "invalid": expected,
+    }
+    return fields.List(fields.Nested(schema), error_messages=messages, **options)
+
+
+class _Request(_Strict):
+    id = _Checked(lambda value: value is None or _is_text(value), "a string", allow_none=True)
+    parameters = _parameters()
+    inputs = _list_of(_Input, "inputs", required=True)
+    outputs = _list_of(_Output, "outputs", allow_none=True)
+    model_name = fields.Raw(allow_none=True)
+    model_version = fields.Raw(allow_none=True)
+
+
+_SCHEMA = _Request()
+
+
+def check(document: Any) -> tuple[Mapping[str, Any], Problems]:
+    """Check a request's envelope: all but what depends on the model.
+
+    Args:
+        document: the JSON value.
+
+    Returns:
+        The envelope, and what is wrong with it by path; with problems it is not to be used.
+    """
+    # marshmallow takes longer than all the rest of a small request, and is needed only to say
+    # what is wrong.
+    if _is_plain(document):
+        return document, {}
+    try:
+        return _SCHEMA.load(document), {}
+    except ValidationError as error:
+        return {}, _flatten(error.messages_dict, "")
+
+
+def _is_plain(document: Any) -> bool:
+    """Whether nothing is wrong; what may be right all the same is left to the schema."""
+    if type(document) is not dict or not document.keys() <= _REQUEST_KEYS:
+        return False
+    inputs, outputs = document.get("inputs"), document.get("outputs", [])
+    return (
+        type(inputs) is list
+        and type(outputs) is list
+        and _is_text(document.get("id", ""))
+        and _is_parameters(document.get("parameters", {}))
+        and all(map(_is_plain_input, inputs))
+        and all(_is_plain_item(item, _OUTPUT_KEYS) for item in outputs)
+    )
+
+
+def _is_plain_input(item: Any) -> bool:
+    return (
+        _is_plain_item(item, _INPUT_KEYS)
+        and _is_shape(item.get("shape"))
+        and _is_text(item.get("datatype"))
+    )
+
+
+def _is_plain_item(item: Any, keys: set[str]) -> bool:
+    return (
+        type(item) is dict
+        and item.keys() <= keys
+        and _is_text(item.get("name"))
+        and _is_parameters(item.get("parameters", {}))
+    )
+
+
+def _flatten(messages: Mapping[Any, Any], path: str) -> Problems:
+    """Turn marshmallow's nested messages into messages by path."""
+    problems: Problems = {}
+    for key, value in messages.items():
+        if key == "_schema":
+            place = path
+        elif isinstance(key, int):
+            place = f"{path}[{key}]"
+        else:
+            place = f"{path}.{key[:LONGEST_NAME]}" if path else key[:LONGEST_NAME]
+        if isinstance(value, Mapping):
+            problems |= _flatten(value, place)
+        else:
+            problems[place] = list(value)
+    return problems

@@ -1,0 +1,79 @@
+"""An inference response: tensors to JSON and bytes."""
+
+import base64
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.api.answer import JSON, Answer
+from service.api.codec.v2.classes import classify
+from service.api.codec.v2.datatypes import datatype, pack
+from service.api.codec.v2.framing import HEADER
+from service.api.codec.v2.request import InferRequest, Wanted
+from service.api.tensors import Array
+from service.errors import ServiceError
+from service.repository.golden import Tensors
+
+OCTETS = "application/octet-stream"
+
+
+def write(request: InferRequest, outputs: Tensors, *, model: str, version: int) -> Answer:
+    """Return the answer: the outputs that are asked for, in that order.
+
+    Args:
+        request: the request.
+        outputs: an array for each output of its signature.
+        model: the name of the model that answers.
+        version: its version.
+
+    Raises:
+        ServiceError: an output that is wanted as JSON has a NaN or an infinity.
+    """
+    blobs: list[bytes] = []
+    described = [
+        _describe(request, wanted, outputs[wanted.field.name], blobs) for wanted in request.outputs
+    ]
+    head: dict[str, Any] = {} if request.id is None else {"id": request.id}
+    head |= {"model_name": model, "model_version": str(version), "outputs": described}
+    text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not any(wanted.binary for wanted in request.outputs):
+        return Answer(text, JSON)
+    return Answer(b"".join((text, *blobs)), OCTETS, headers={HEADER: str(len(text))})
+
+
+def _describe(
+    request: InferRequest, wanted: Wanted, tensor: Array, blobs: list[bytes]
+) -> dict[str, Any]:
+    name = datatype(wanted.field)
+    if wanted.classes:
+        tensor, name = classify(request.signature, tensor, wanted.classes), "BYTES"
+    described: dict[str, Any] = {
+        "name": wanted.field.name,
+        "datatype": name,
+        "shape": list(tensor.shape),
+    }
+    if wanted.binary:
+        blobs.append(pack(tensor))
+        described["parameters"] = {"binary_data_size": len(blobs[-1])}
+    else:
+        described["data"] = _jsonable(wanted.field.name, tensor)
+    return described
+
+
+def _jsonable(name: str, tensor: Array) -> Any:
+    if tensor.dtype == object:
+        return [_text(value) for value in tensor.reshape(-1).tolist()]
+    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+        raise ServiceError(
+            f"The model answered NaN or infinity in {name!r}, and JSON has no such number; "
+            "ask for binary data to have it."
+        )
+    return np.ascontiguousarray(tensor).reshape(-1)
+
+
+def _text(value: bytes) -> Any:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}
