@@ -33,6 +33,8 @@ _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 threads = _settings.threads
+# "auto" would take gunicorn_h1c where it happens to be installed; docs/performance.md says why not.
+http_parser = "python"
 graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s)
 # Longer than load balancers keep idle connections, so that it is they who close them, and not
 # this side at the moment at which a request is on its way.
