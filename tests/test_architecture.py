@@ -74,7 +74,7 @@ def test_importing_the_application_does_nothing(repository_root: Path) -> None:
 
 
 def test_the_service_knows_no_model_by_name(repository_root: Path) -> None:
-    names = ("clothing", "sentiment", "mpg", "horsepower", "review")
+    names = ("clothing", "sentiment", "mpg", "mnist", "horsepower", "review")
     for path in (repository_root / "service").rglob("*.py"):
         text = path.read_text().lower()
         assert not [name for name in names if name in text], path

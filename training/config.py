@@ -14,6 +14,8 @@ from training.task import Task
 DEFAULT_ARCHITECTURE = "default"
 DEFAULT_SEED = 1
 DEFAULT_OUT = Path("saved_models")
+DEFAULT_MAX_BAD_ROWS = 0.01
+DEFAULT_CHECKPOINTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,9 @@ class Settings:
         batch_size: examples in one step.
         learning_rate: the highest that the architecture's schedule reaches.
         seed: of weights, splits, shuffling and augmentation.
-        data: the folder to take the data from; ``None`` searches the known places.
+        data: the folder or file to take the data from; ``None`` searches the known places.
+        max_bad_rows: the largest share of bad rows in own data that is put up with, 0 to 1.
+        checkpoints: how many of the last epochs' are kept, beside the best epoch's.
         out: the folder of models to publish into.
         publish: whether the run ends with a new version.
     """
@@ -41,6 +45,8 @@ class Settings:
     data: Path | None
     out: Path
     publish: bool
+    max_bad_rows: float = DEFAULT_MAX_BAD_ROWS
+    checkpoints: int = DEFAULT_CHECKPOINTS
 
     def to_json(self) -> dict[str, Any]:
         value = dataclasses.asdict(self)
@@ -51,11 +57,12 @@ def settings_from_json(value: Mapping[str, Any]) -> Settings:
     """Read settings as ``Settings.to_json`` wrote them.
 
     Raises:
-        UsageError: a key is missing, unknown or has a bad value.
+        UsageError: a key is missing or unknown. What has a default may be missing: an earlier
+            program knew no such setting.
     """
     names = {field.name for field in dataclasses.fields(Settings)}
-    if value.keys() != names:
-        wrong = min(value.keys() ^ names)
+    required = {f.name for f in dataclasses.fields(Settings) if f.default is dataclasses.MISSING}
+    for wrong in sorted((required - value.keys()) | (value.keys() - names)):
         raise UsageError(f"settings: {wrong!r} is {'missing' if wrong in names else 'unknown'}.")
     data = None if value["data"] is None else Path(value["data"])
     return Settings(**dict(value) | {"data": data, "out": Path(value["out"])})
@@ -111,6 +118,8 @@ def resolve(task: Task[Any], toml: Mapping[str, Any], given: Mapping[str, Any]) 
         data=None if data is None else Path(data),
         out=Path(chosen.get("out", DEFAULT_OUT)),
         publish=not chosen.get("no-publish", False),
+        checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),
+        max_bad_rows=float(chosen.get("max-bad-rows", DEFAULT_MAX_BAD_ROWS)),
     )
 
 
@@ -160,7 +169,13 @@ def _rate(value: Any) -> float:
     return float(value)
 
 
-_NUMBERS = (_count, _seed, _rate)
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("a share from 0 to 1")
+    return float(value)
+
+
+_NUMBERS = (_count, _seed, _rate, _share)
 
 # The options that a TOML file may hold, each with its check; a check raises ValueError with
 # what the value must be.
@@ -171,6 +186,8 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "learning-rate": _rate,
     "seed": _seed,
     "data": _text,
+    "max-bad-rows": _share,
+    "checkpoints": _count,
     "out": _text,
     "no-publish": _flag,
 }

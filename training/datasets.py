@@ -6,8 +6,10 @@ import re
 import struct
 import tarfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +48,18 @@ FASHION_MNIST = DataSet(
     packages=(Path("/usr/share/datasets/fashion-mnist"),),  # Debian: dataset-fashion-mnist
     homepage="https://github.com/zalandoresearch/fashion-mnist",
 )
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 IMDB = DataSet(
     name="imdb",
@@ -61,6 +75,7 @@ IMDB = DataSet(
     packages=(),
     homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
 )
+SENTIMENTS = ("negative", "positive")
 
 AUTO_MPG = DataSet(
     name="auto-mpg",
@@ -77,44 +92,54 @@ AUTO_MPG = DataSet(
     packages=(),
     homepage="https://archive.ics.uci.edu/dataset/9/auto+mpg",
 )
+ORIGINS = ("usa", "europe", "japan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Pictures with their classes, divided as published.
+    """Pictures with their classes, divided into what is learned from and what is measured with.
 
     Attributes:
         train: uint8 [N, height, width], grey values 0..255.
         train_labels: int64 [N], 0-based.
         test: like ``train``.
         test_labels: like ``train_labels``.
-        fingerprint: SHA-256 of the files.
+        labels: the names of the classes.
+        fingerprint: SHA-256 of the content.
+        own: what the card says of data that a user brought, as JSON; ``None`` for the published
+            data set.
     """
 
     train: npt.NDArray[np.uint8]
     train_labels: npt.NDArray[np.int64]
     test: npt.NDArray[np.uint8]
     test_labels: npt.NDArray[np.int64]
+    labels: tuple[str, ...]
     fingerprint: str
+    own: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """Texts of two classes, divided as published.
+    """Texts with their classes, divided into what is learned from and what is measured with.
 
     Attributes:
         train: UTF-8 bytes as they were written, one object a text.
-        train_labels: int64 [N], 1 is positive.
+        train_labels: int64 [N], 0-based.
         test: like ``train``.
         test_labels: like ``train_labels``.
-        fingerprint: SHA-256 of the files.
+        labels: the names of the classes.
+        fingerprint: SHA-256 of the content.
+        own: as in ``Images``.
     """
 
     train: list[bytes]
     train_labels: npt.NDArray[np.int64]
     test: list[bytes]
     test_labels: npt.NDArray[np.int64]
+    labels: tuple[str, ...]
     fingerprint: str
+    own: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,16 +149,20 @@ class Table:
     Attributes:
         numbers: float32 [N] for each numeric column, by name; NaN is unknown.
         origin: the region that a car was made in, [N].
+        origins: all regions, in the order of the network's inputs.
         mpg: float32 [N], miles to the US gallon.
         names: of the cars, [N].
-        fingerprint: SHA-256 of the file.
+        fingerprint: SHA-256 of the content.
+        own: as in ``Images``.
     """
 
     numbers: dict[str, npt.NDArray[np.float32]]
     origin: npt.NDArray[np.str_]
+    origins: tuple[str, ...]
     mpg: npt.NDArray[np.float32]
     names: npt.NDArray[np.str_]
     fingerprint: str
+    own: Mapping[str, Any] | None = None
 
 
 def fashion_mnist(found: Found) -> Images:
@@ -148,6 +177,7 @@ def fashion_mnist(found: Found) -> Images:
         train_labels=arrays["train_labels"],
         test=arrays["test"],
         test_labels=arrays["test_labels"],
+        labels=GARMENTS,
         fingerprint=found.fingerprint(),
     )
 
@@ -167,6 +197,7 @@ def imdb(found: Found) -> Texts:
         train_labels=arrays["train_labels"],
         test=_split(arrays["test"], arrays["test_ends"]),
         test_labels=arrays["test_labels"],
+        labels=SENTIMENTS,
         fingerprint=found.fingerprint(),
     )
 
@@ -181,6 +212,7 @@ def auto_mpg(found: Found) -> Table:
     return Table(
         numbers={name: arrays[name] for name in CAR_NUMBERS},
         origin=arrays["origin"],
+        origins=ORIGINS,
         mpg=arrays["mpg"],
         names=arrays["names"],
         fingerprint=found.fingerprint(),
@@ -196,7 +228,7 @@ CAR_NUMBERS = (
     "acceleration",
     "model_year",
 )
-_ORIGINS = {"1": "usa", "2": "europe", "3": "japan"}
+_ORIGIN_CODES = dict(zip("123", ORIGINS, strict=True))
 _CAR_LINE = re.compile(r'(?P<fields>[\d.?\s]+)\t"(?P<name>[^"]*)"')
 
 _REVIEW = re.compile(r"aclImdb/(train|test)/(pos|neg)/(\d+)_\d+\.txt")
@@ -284,13 +316,13 @@ def _parse_auto_mpg(found: Found) -> dict[str, npt.NDArray[np.generic]]:
             continue
         match = _CAR_LINE.fullmatch(line)
         values = match["fields"].split() if match else []
-        if match is None or len(values) != 8 or values[-1] not in _ORIGINS:
+        if match is None or len(values) != 8 or values[-1] not in _ORIGIN_CODES:
             raise TrainingError(f"{path}, line {number}: {line!r} is no car of Auto MPG.")
         try:
             numbers = [float("nan") if value == "?" else float(value) for value in values[:7]]
         except ValueError as error:
             raise TrainingError(f"{path}, line {number}: {error}.") from error
-        rows.append((numbers, _ORIGINS[values[-1]], match["name"]))
+        rows.append((numbers, _ORIGIN_CODES[values[-1]], match["name"]))
     if not rows:
         raise TrainingError(f"{path} holds no cars.")
     columns = np.array([numbers for numbers, _, _ in rows], np.float32).T

@@ -15,6 +15,7 @@ Labels = npt.NDArray[np.int64]
 _Z_95 = 1.959964
 # The number of bins of Guo et al. 2017.
 _BINS = 15
+_FEWEST_TO_CALIBRATE = 50
 # No probability is taken for 0 in a logarithm.
 _TINY = 1e-12
 
@@ -57,10 +58,15 @@ def softmax(logits: Floats) -> Floats:
 def temperature(logits: Floats, labels: Labels) -> float:
     """Return the temperature T that makes softmax(logits / T) least surprised (Guo et al. 2017).
 
+    Of a handful of examples, all may be answered rightly, and the least surprise would be blind
+    certainty; so fewer than 50 leave the logits as they are, T = 1.
+
     Args:
         logits: of held-out examples, [N, classes].
         labels: their classes, [N].
     """
+    if len(labels) < _FEWEST_TO_CALIBRATE:
+        return 1.0
     low, high = math.log(0.05), math.log(20.0)
     golden = (math.sqrt(5) - 1) / 2
 

@@ -1,12 +1,8 @@
 """The training loop: batches, checkpoints, resuming, early stopping, progress, history."""
 
 import math
-import os
-import re
 import time
-import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,15 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from training.checkpoints import Checkpoints
 from training.errors import TrainingError
 from training.interrupt import InterruptBetweenBatches
 from training.live import TrainingProgress
 from training.progress import say
 from training.runs import Run
 from training.task import Architecture, MakeBatch, Plan
-
-_BEST = "best.weights.h5"
-_LAST = re.compile(r"last-(\d+)\.weights\.h5")
 
 
 class Batches(keras.utils.PyDataset):
@@ -84,15 +78,16 @@ def fit(plan: Plan, architecture: Architecture, run: Run) -> None:
     settings = run.settings
     training = Batches(plan.batch, plan.training, settings.batch_size, settings.seed)
     validation = Batches(plan.batch, plan.validation, settings.batch_size)
-    done = _restore(plan.model, run)
+    checkpoints = Checkpoints(run.checkpoints, settings.checkpoints)
+    done = checkpoints.resume(plan.model)
     history = run.history()[:done]
     if done:
         say(f"going on after epoch {done}")
     progress = TrainingProgress(plan.metric, len(training), done)
-    keeper = _Keeper(run, plan, history)
+    keeper = _Keeper(run, checkpoints, plan, history)
     interrupt = InterruptBetweenBatches()
     callbacks: list[keras.callbacks.Callback] = [
-        *(_EpochSetter(training), _Guard(), keeper, progress, interrupt)
+        *(_EpochSetter(training, settings.seed), _Guard(), keeper, progress, interrupt)
     ]
     if architecture.patience is not None:
         callbacks.append(_Patience(keeper, architecture.patience))
@@ -110,7 +105,7 @@ def fit(plan: Plan, architecture: Architecture, run: Run) -> None:
                 )
     finally:
         progress.close()
-    restore_best(plan.model, run)
+    checkpoints.restore_best(plan.model)
 
 
 def best_epoch(plan: Plan, history: Sequence[Mapping[str, float]]) -> int:
@@ -121,22 +116,26 @@ def best_epoch(plan: Plan, history: Sequence[Mapping[str, float]]) -> int:
     return int(np.argmin(values) if plan.mode == "min" else np.argmax(values)) + 1
 
 
-def restore_best(model: keras.Model, run: Run) -> None:
-    """Give ``model`` the weights of the run's best epoch.
-
-    Raises:
-        TrainingError: the run has none, or they are of another network.
-    """
-    _load(model, run.checkpoints / _BEST)
-
-
 class _EpochSetter(keras.callbacks.Callback):
-    def __init__(self, batches: Batches) -> None:
+    """Makes all that is random in an epoch follow from seed and epoch: batches and dropout.
+
+    The state of dropout's generators is in no weights file, so a training that is resumed could
+    not go on from it.
+    """
+
+    def __init__(self, batches: Batches, seed: int) -> None:
         super().__init__()
         self._batches = batches
+        self._seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._batches.set_epoch(epoch)
+        weights = {id(weight) for weight in self.model.weights}
+        # What is left are the generators of layers such as Dropout, uint32 [2] each.
+        generators = [v for v in self.model.variables if id(v) not in weights]
+        states = np.random.SeedSequence((self._seed, epoch)).generate_state(2 * len(generators))
+        for generator, state in zip(generators, states.reshape(-1, 2), strict=True):
+            generator.assign(state)
 
 
 class _Guard(keras.callbacks.Callback):
@@ -156,9 +155,12 @@ class _Keeper(keras.callbacks.Callback):
     these steps resumes one epoch earlier and does the same again.
     """
 
-    def __init__(self, run: Run, plan: Plan, history: list[dict[str, float]]) -> None:
+    def __init__(
+        self, run: Run, checkpoints: Checkpoints, plan: Plan, history: list[dict[str, float]]
+    ) -> None:
         super().__init__()
         self._run = run
+        self._checkpoints = checkpoints
         self._plan = plan
         self._began = 0.0
         self.history = history
@@ -171,12 +173,9 @@ class _Keeper(keras.callbacks.Callback):
         row["seconds"] = round(time.monotonic() - self._began, 1)
         self.history.append(row)
         if self.epochs_since_best() == 0:
-            _save(self._plan.model, self._run.checkpoints / _BEST)
+            self._checkpoints.save_best(self._plan.model)
         self._run.write_history(list(self.history))
-        last = self._run.checkpoints / f"last-{epoch + 1:04d}.weights.h5"
-        _save(self._plan.model, last)
-        for _, path in _last_checkpoints(self._run)[:-1]:
-            path.unlink()
+        self._checkpoints.save(self._plan.model, epoch + 1)
 
     def epochs_since_best(self) -> int:
         return len(self.history) - best_epoch(self._plan, self.history)
@@ -199,40 +198,3 @@ class _Patience(keras.callbacks.Callback):
 def _is_exhausted(keeper: _Keeper, architecture: Architecture) -> bool:
     """Whether the run had already stopped early when it was interrupted."""
     return architecture.patience is not None and keeper.epochs_since_best() >= architecture.patience
-
-
-def _last_checkpoints(run: Run) -> list[tuple[int, Path]]:
-    found = [(_LAST.fullmatch(path.name), path) for path in run.checkpoints.iterdir()]
-    return sorted((int(match[1]), path) for match, path in found if match)
-
-
-def _restore(model: keras.Model, run: Run) -> int:
-    """Load the last checkpoint, optimizer included; return the number of epochs it has."""
-    checkpoints = _last_checkpoints(run)
-    if not checkpoints:
-        return 0
-    epochs, path = checkpoints[-1]
-    model.optimizer.build(model.trainable_variables)
-    _load(model, path)
-    return epochs
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    # Keras insists on the ending.
-    draft = path.with_name(f".draft-{path.name}")
-    with warnings.catch_warnings():
-        # Keras 3.15's variables do not know numpy 2's "copy" yet, and h5py asks for it.
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        model.save_weights(draft, overwrite=True)
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
-def _load(model: keras.Model, path: Path) -> None:
-    try:
-        model.load_weights(path)
-    except FileNotFoundError as error:
-        raise TrainingError(f"{path} is not there: no epoch was finished.") from error
-    except (ValueError, OSError) as error:
-        raise TrainingError(f"{path} does not fit the network: {error}") from error

@@ -13,9 +13,10 @@ from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import tasks
 from training.errors import UsageError
+from training.loading import load
 from training.progress import say
 from training.report import figure, flat
-from training.sources import find, keras_home, obtain
+from training.sources import find, keras_home
 from training.task import Task
 
 
@@ -42,7 +43,9 @@ def show_models(root: Path) -> None:
     _print(("model", "version", "serves", "labels", "network", "metric", "created"), rows)
 
 
-def evaluate(task: Task[Any], root: Path, version: int | None, named: Path | None) -> None:
+def evaluate(
+    task: Task[Any], root: Path, version: int | None, named: Path | None, max_bad_rows: float
+) -> None:
     """Measure a published version through its SavedModel, and print the figures beside its card's.
 
     Raises:
@@ -59,7 +62,7 @@ def evaluate(task: Task[Any], root: Path, version: int | None, named: Path | Non
         known = ", ".join(map(str, versions))
         raise UsageError(f"{task.name} has no version {version} in {root}; it has {known}.")
     predict = export.open_saved_model(versions[version])
-    data = task.load(obtain(task.data_set, named))
+    data = load(task, named, max_bad_rows).data
     measured = task.measure(task.answers(data, predict))
     card = read_card(versions[version])
     claimed = flat(card.evaluation) if card else {}

@@ -40,6 +40,19 @@ def add_models_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data`` and ``--max-bad-rows`` for commands that only read the data."""
+    parser.add_argument("--data", type=Path, metavar="PATH", help="where the data is")
+    add_max_bad_rows(parser)
+    parser.set_defaults(**{"max-bad-rows": config.DEFAULT_MAX_BAD_ROWS})
+
+
+def add_max_bad_rows(parser: argparse.ArgumentParser) -> None:
+    """Add ``--max-bad-rows``."""
+    text = f"refuse own data with a larger share of bad rows ({config.DEFAULT_MAX_BAD_ROWS})"
+    add_setting(parser, "max-bad-rows", "X", text)
+
+
 def add_setting(parser: argparse.ArgumentParser, name: str, metavar: str, text: str) -> None:
     """Add an option that a TOML file may hold as well, with the same check.
 

@@ -9,15 +9,15 @@ from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import export, fitting, serving, tasks
 from training.carrying import carried_over
-from training.errors import RefusedError
+from training.errors import RefusedError, TrainingError
 from training.gates import Candidate, Judgement, judge
 from training.incumbent import find_incumbent
+from training.loading import Loaded, load
 from training.outoffold import write_errors
 from training.progress import say
 from training.provenance import git_commit, libraries
 from training.report import write_report
 from training.runs import Run
-from training.sources import obtain
 from training.task import Plan, Task
 
 
@@ -38,17 +38,15 @@ def train(run: Run, *, force: bool = False) -> int | None:
     settings = run.settings
     task: Task[Any] = tasks.get(settings.model)
     architecture = task.architectures[settings.arch]
-    found = obtain(task.data_set, settings.data)
-    say(f"data: {task.data_set.name} from {found.how}, {found.paths[0].parent}")
-    data = task.load(found)
+    loaded = _load(task, run)
     fitting.prepare(settings.seed)
-    plan = task.plan(data, settings)
+    plan = task.plan(loaded.data, settings)
     say(
         f"{settings.model}, {settings.arch}: {architecture.description}; "
         f"{plan.model.count_params():,} parameters; run folder {run.folder}"
     )
     fitting.fit(plan, architecture, run)
-    exported = _export(task, data, plan, run, force)
+    exported = _export(task, loaded, plan, run, force)
     write_report(run, exported.card)
     headline = exported.card.evaluation["headline"]
     say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
@@ -64,6 +62,21 @@ def train(run: Run, *, force: bool = False) -> int | None:
     return version
 
 
+def _load(task: Task[Any], run: Run) -> Loaded[Any]:
+    """Load the data, and keep in the run folder what is wrong with it."""
+    try:
+        loaded = load(task, run.settings.data, run.settings.max_bad_rows)
+    except TrainingError:
+        run.discard()
+        raise
+    say(f"data: {loaded.story}")
+    if loaded.bad.lines:
+        run.bad_rows.write_text("\n".join(loaded.bad.lines) + "\n", encoding="utf-8")
+        say(f"{len(loaded.bad):,} bad rows are left out; {run.bad_rows} lists them:")
+        say(loaded.bad.listing())
+    return loaded
+
+
 @dataclass(frozen=True, slots=True)
 class _Exported:
     """What an export is known by: its card, and whether it may be published."""
@@ -72,9 +85,11 @@ class _Exported:
     judgement: Judgement
 
 
-def _export(task: Task[Any], data: Any, plan: Plan, run: Run, force: bool = False) -> _Exported:
+def _export(
+    task: Task[Any], loaded: Loaded[Any], plan: Plan, run: Run, force: bool = False
+) -> _Exported:
     """Export the trained network into the run folder; measure, judge and prove it there."""
-    settings = run.settings
+    settings, data = run.settings, loaded.data
     exportable = task.exportable(data, plan)
     export.write_saved_model(exportable, run.export)
     if exportable.out_of_fold is not None:
@@ -87,7 +102,11 @@ def _export(task: Task[Any], data: Any, plan: Plan, run: Run, force: bool = Fals
     if incumbent is not None:
         say(f"comparing it with live version {incumbent.version}")
     candidate = Candidate(
-        exportable=exportable, predict=predict, answers=answers, evaluation=evaluation
+        exportable=exportable,
+        predict=predict,
+        answers=answers,
+        evaluation=evaluation,
+        of_own_data=loaded.own,
     )
     judgement = judge(task, data, candidate, incumbent)
     cases = list(task.golden(data, predict))
@@ -97,8 +116,8 @@ def _export(task: Task[Any], data: Any, plan: Plan, run: Run, force: bool = Fals
     gates = {**judgement.to_json(), "forced": force and not judgement.passed}
     card = Card(
         name=task.name,
-        title=task.title,
-        description=task.description,
+        title=loaded.title,
+        description=loaded.description,
         task=task.kind,
         contract=exportable.contract,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,14 +1,16 @@
 """The run folder: ``runs/<model>/<time>/``, everything that one training leaves behind.
 
 config.json      the settings, as decided; what ``--resume`` reads
+bad-rows.txt     what was wrong with own data, a line each; where something was
 history.csv      one line an epoch
-checkpoints/     last-<epoch>.weights.h5 with the optimizer's state; best.weights.h5
+checkpoints/     the last epochs' weights, and the best epoch's; see training.checkpoints
 export/          the SavedModel with card and golden examples, as published
 report.md        the outcome, for people
 """
 
 import csv
 import dataclasses
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +35,7 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.export = folder / "export"
         self.report = folder / "report.md"
+        self.bad_rows = folder / "bad-rows.txt"
 
     def taken_up(self, given: Mapping[str, Any]) -> "Run":
         """Return the run as the command line wants it to go on.
@@ -49,13 +52,21 @@ class Run:
         )
         return Run(self.folder, settings)
 
+    def discard(self) -> None:
+        """Remove the folder of a run in which nothing was learned yet; another stays."""
+        if not any(self.checkpoints.iterdir()):
+            shutil.rmtree(self.folder)
+
     def history(self) -> list[dict[str, float]]:
         """Return the finished epochs, first to last; the key ``epoch`` counts from 1."""
         path = self.folder / _HISTORY
         if not path.exists():
             return []
         with path.open(newline="", encoding="utf-8") as file:
-            return [{key: float(item) for key, item in row.items()} for row in csv.DictReader(file)]
+            return [
+                {key: int(item) if key == "epoch" else float(item) for key, item in row.items()}
+                for row in csv.DictReader(file)
+            ]
 
     def write_history(self, rows: list[Mapping[str, float]]) -> None:
         """Replace the history by ``rows``, which all have the same keys."""

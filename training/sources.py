@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def obtain(data_set: DataSet, named: Path | None) -> Found:
     found = find(data_set, named)
     if found is not None:
         return found
-    names = _listing([file.name for file in data_set.files])
+    names = file_names(data_set)
     if named is not None:
         raise UsageError(f"{named} does not hold the {data_set.name} data: it needs {names}.")
     target = keras_home() / "datasets" / data_set.folder
@@ -93,6 +92,12 @@ def obtain(data_set: DataSet, named: Path | None) -> Found:
     return Found(paths, "downloaded")
 
 
+def file_names(data_set: DataSet) -> str:
+    """Return the names of the files, as a sentence lists them."""
+    names = [file.name for file in data_set.files]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def _places(data_set: DataSet, named: Path | None) -> list[tuple[Path, str]]:
     if named is not None:
         below = named / "datasets"
@@ -103,7 +108,3 @@ def _places(data_set: DataSet, named: Path | None) -> list[tuple[Path, str]]:
     home = keras_home() / "datasets"
     places = [(home / data_set.folder, "Keras home"), (home, "Keras home")]
     return places + [(package, "package") for package in data_set.packages]
-
-
-def _listing(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

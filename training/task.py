@@ -7,6 +7,7 @@ that is particular to the model lies there; the rest of the package knows tasks 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from service.repository.contract import Contract
 from training.answers import Answers, Classified, Estimated
 from training.evaluation import classification, estimation
+from training.owndata.badrows import BadRows
 from training.sources import DataSet, Found
 
 if TYPE_CHECKING:
@@ -127,6 +129,34 @@ class Exportable:
     out_of_fold: Estimated | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnData(Generic[Data]):
+    """What a task takes in place of its standard data.
+
+    Attributes:
+        what: it is, in words: "a CSV file of cars".
+        suffixes: how the file's name ends, in lower case; empty where it is a folder with a
+            folder for each class.
+        read: parses the path, and gathers the rows that are bad.
+        title: the card's, in place of the task's, which tells of the standard data.
+        description: the card's.
+    """
+
+    what: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, BadRows], Data]
+    title: str
+    description: str
+
+    def is_meant_by(self, path: Path) -> bool:
+        """Whether ``path`` has this form; nothing is read."""
+        if self.suffixes:
+            return path.is_file() and path.suffix.lower() in self.suffixes
+        return path.is_dir() and any(
+            child.is_dir() and not child.name.startswith(".") for child in path.iterdir()
+        )
+
+
 class Task(ABC, Generic[Data]):
     """One model: its data, networks, signatures, golden examples and measurements.
 
@@ -141,6 +171,7 @@ class Task(ABC, Generic[Data]):
             this for a classification, at most for a regression. ``None`` takes any.
         steady: the outputs that are numbers and must not jump from version to version on golden
             examples, each with the share of its value by which it may differ.
+        own_data: what it takes in place of the standard data; ``None`` where nothing else.
     """
 
     name: str
@@ -151,6 +182,7 @@ class Task(ABC, Generic[Data]):
     architectures: Mapping[str, Architecture]
     acceptable: float | None = None
     steady: Mapping[str, float] = MappingProxyType({})
+    own_data: OwnData[Data] | None = None
 
     @abstractmethod
     def load(self, found: Found) -> Data:

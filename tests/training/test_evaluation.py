@@ -38,6 +38,13 @@ def test_temperature_is_found_again(true: float) -> None:
     assert evaluation.temperature(logits * true, labels) == pytest.approx(true, rel=0.05)
 
 
+def test_a_handful_of_examples_is_no_reason_for_certainty() -> None:
+    logits = np.eye(2)[np.arange(49) % 2]
+    assert evaluation.temperature(logits, logits.argmax(axis=1)) == 1
+    more = np.eye(2)[np.arange(50) % 2]
+    assert evaluation.temperature(more, more.argmax(axis=1)) < 0.1
+
+
 def test_classification() -> None:
     probabilities = np.eye(2)[[0, 0, 1, 1]]
     answers = Classified(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from training import config, fitting, runs, tasks
-from training.errors import TrainingError
+from training.checkpoints import Checkpoints
+from training.errors import TrainingError, UsageError
 from training.runs import Run
 from training.task import Architecture, Plan
 
@@ -22,6 +23,7 @@ ARCHITECTURE = Architecture(description="", epochs=4, batch_size=16, learning_ra
 def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.0) -> Plan:
     inputs = keras.Input((4,))
     hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8, activation="relu")(inputs))
+    hidden = keras.layers.Dropout(0.1)(hidden)
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     schedule = keras.optimizers.schedules.CosineDecay(rate, 24)
     model.compile(keras.optimizers.AdamW(schedule), "mse", metrics=["mae"])
@@ -87,6 +89,30 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
     assert figures(broken) == figures(whole)
 
 
+def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
+    run = new_run(tmp_path, epochs=7)
+    last = trained(run)
+    checkpoints = Checkpoints(run.checkpoints, 5)
+    assert list(checkpoints.epochs()) == [3, 4, 5, 6, 7]
+    earlier = new_run(tmp_path, epochs=4)
+    trained(earlier)
+    model, same = plan().model, plan().model
+    checkpoints.restore(model, 4)
+    # The schedules of both runs are the same so far, and so is all that is random.
+    Checkpoints(earlier.checkpoints, 5).restore(same, 4)
+    assert [w.tolist() for w in model.get_weights()] == [w.tolist() for w in same.get_weights()]
+    assert [w.tolist() for w in model.get_weights()] != last
+    with pytest.raises(UsageError, match="no checkpoint of epoch 2; kept are: 3, 4, 5, 6, 7"):
+        checkpoints.restore(model, 2)
+
+
+def test_what_a_killed_writer_left_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    weights = trained(run)
+    (run.checkpoints / ".draft-last-0005.weights.h5").write_bytes(b"half a")
+    assert trained(run) == weights
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     weights = trained(run)
@@ -136,12 +162,12 @@ def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
     trained(run)
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     with pytest.raises(TrainingError, match="does not fit the network"):
-        fitting.restore_best(other, run)
+        Checkpoints(run.checkpoints, 5).restore_best(other)
 
 
 def test_a_run_without_an_epoch_has_no_best(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no epoch was finished"):
-        fitting.restore_best(plan().model, new_run(tmp_path))
+        Checkpoints(new_run(tmp_path).checkpoints, 5).restore_best(plan().model)
 
 
 def test_progress_is_plain_lines_without_a_terminal(

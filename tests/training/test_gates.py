@@ -96,6 +96,7 @@ def test_errors_have_a_most(tmp_path: Path) -> None:
     assert judge(tmp_path, errors, task).refusals() == [
         "MAE is 2.5000; toy is published with 2 or less."
     ]
+    assert judge(tmp_path, replace(errors, of_own_data=True), task).outcomes == ()
     task.acceptable = None
     assert judge(tmp_path, errors, task).outcomes == ()
 

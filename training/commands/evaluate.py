@@ -1,11 +1,10 @@
 """``evaluate``: measure a published version again."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training import inspection, tasks
-from training.options import add_model, add_models_folder
+from training.options import add_data, add_model, add_models_folder
 
 if TYPE_CHECKING:
     from training.options import Commands
@@ -20,9 +19,11 @@ def add(commands: "Commands") -> None:
     evaluate.add_argument(
         "--version", type=int, metavar="N", help="the version; the highest if not given"
     )
-    evaluate.add_argument("--data", type=Path, metavar="FOLDER", help="where the data is")
+    add_data(evaluate)
     add_models_folder(evaluate)
 
 
 def run(options: argparse.Namespace) -> None:
-    inspection.evaluate(tasks.get(options.model), options.out, options.version, options.data)
+    task = tasks.get(options.model)
+    data, max_bad_rows = (getattr(options, name) for name in ("data", "max-bad-rows"))
+    inspection.evaluate(task, options.out, options.version, data, max_bad_rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from training import config, runs, tasks
 from training.errors import UsageError
-from training.options import add_model, add_setting
+from training.options import add_max_bad_rows, add_model, add_setting
 
 if TYPE_CHECKING:
     from training.options import Commands
@@ -25,7 +25,10 @@ def add(commands: "Commands") -> None:
     add_setting(train, "batch-size", "N", "examples in a step")
     add_setting(train, "learning-rate", "X", "the highest that the schedule reaches")
     add_setting(train, "seed", "N", f"decides all that is random ({config.DEFAULT_SEED})")
-    add_setting(train, "data", "FOLDER", "where the data is; searched and downloaded if not given")
+    add_setting(train, "data", "PATH", "the data; the standard data is searched if not given")
+    add_max_bad_rows(train)
+    text = f"of how many of the last epochs to keep the weights ({config.DEFAULT_CHECKPOINTS})"
+    add_setting(train, "checkpoints", "N", text)
     add_setting(train, "out", "FOLDER", f"the models to publish into ({config.DEFAULT_OUT})")
     train.add_argument(
         "--no-publish",
@@ -49,9 +52,9 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    taken = _taken(options)
     from training import pipeline
 
-    taken = _taken(options)
     try:
         pipeline.train(taken, force=options.force)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ import pkgutil
 from typing import Any
 
 from training.errors import UsageError
+from training.quiet import silent_stderr
 from training.task import Task
 
 
@@ -21,6 +22,7 @@ def get(name: str) -> Task[Any]:
     """
     if name not in names():
         raise UsageError(f"There is no model {name!r} to train; there are {', '.join(names())}.")
-    task = importlib.import_module(f"{__name__}.{name}").TASK
+    with silent_stderr():  # the module brings Keras and TensorFlow
+        task = importlib.import_module(f"{__name__}.{name}").TASK
     assert isinstance(task, Task)
     return task

@@ -10,53 +10,39 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
 
-from service.repository.contract import Field, Signature
+from service.repository.contract import Contract, Field, Signature
 from training import datasets, evaluation
 from training.answers import Classified
+from training.augmentation import augment
 from training.config import Settings
 from training.datasets import Images
 from training.export import frozen
 from training.imaging import from_encoded
+from training.owndata import images as own_images
 from training.residual import fold, residual_network
 from training.sources import Found
 from training.splits import stratified
-from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
 
-LABELS = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.
 _HELD_OUT = 5_000
-# Augmentation: a garment can hang the other way round, off its centre, and partly hidden.
-_SHIFT = 2
-_ERASED_SHARE = 0.25
-_ERASED_SIZES = (3, 10)
 _LABEL_SMOOTHING = 0.05
 _WEIGHT_DECAY = 5e-4
 _WARM_UP = 0.15
 
 
-def _tutorial() -> keras.Model:
+def _tutorial(classes: int) -> keras.Model:
     """The network of TensorFlow's "Basic classification": logits from one hidden layer."""
     image = keras.Input((SIZE, SIZE), name="image")
     x = layers.Rescaling(1 / 255)(image)
     x = layers.Flatten()(x)
     x = layers.Dense(128, activation="relu")(x)
-    return keras.Model(image, layers.Dense(len(LABELS))(x), name="tutorial")
+    return keras.Model(image, layers.Dense(classes)(x), name="tutorial")
 
 
-def _residual() -> keras.Model:
-    return residual_network(SIZE, len(LABELS))
+def _residual(classes: int) -> keras.Model:
+    return residual_network(SIZE, classes)
 
 
 def _compile_tutorial(model: keras.Model, settings: Settings, steps: int) -> None:
@@ -85,27 +71,6 @@ def _compile_residual(model: keras.Model, settings: Settings, steps: int) -> Non
         ),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-
-
-def augment(images: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Mirror, shift and partly erase pictures, uint8 [N, 28, 28], each in its own way.
-
-    Erasing follows Zhong et al. 2020, with black, which is the background.
-    """
-    count, size = len(images), np.arange(SIZE)
-    mirrored = random.random(count) < 0.5
-    images = np.where(mirrored[:, None, None], images[:, :, ::-1], images)
-    padded = np.pad(images, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT)))
-    down, right = random.integers(0, 2 * _SHIFT, (2, count), endpoint=True)
-    rows, columns = down[:, None] + size, right[:, None] + size
-    shifted = padded[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    top, left = random.integers(0, SIZE, (2, count))
-    height, width = random.integers(*_ERASED_SIZES, (2, count), endpoint=True)
-    height = np.where(random.random(count) < _ERASED_SHARE, height, 0)
-    hidden_rows = (size >= top[:, None]) & (size < (top + height)[:, None])
-    hidden_columns = (size >= left[:, None]) & (size < (left + width)[:, None])
-    shifted[hidden_rows[:, :, None] & hidden_columns[:, None, :]] = 0
-    return np.asarray(shifted)
 
 
 _NETWORKS: Mapping[str, Any] = {
@@ -143,16 +108,30 @@ class Clothing(Task[Images]):
         ),
     }
 
+    own_data = OwnData(
+        what="a folder with a folder of pictures for each class",
+        suffixes=(),
+        read=lambda folder, bad: own_images.read(
+            folder, bad, prepare=_prepare, standard=datasets.GARMENTS
+        ),
+        title="Kinds of pictures",
+        description=(
+            "Tells which of its classes a picture shows, from the picture in small and grey. "
+            "Anything that belongs to no class still gets one of them."
+        ),
+    )
+
     def load(self, found: Found) -> Images:
         return datasets.fashion_mnist(found)
 
     def summary(self, data: Images) -> dict[str, Any]:
         return {
-            "name": "Fashion-MNIST",
+            "name": "own pictures" if data.own else "Fashion-MNIST",
             "train": len(data.train),
-            "held_out": min(_HELD_OUT, len(data.train) // 12),
+            "held_out": self._held_out(data),
             "test": len(data.test),
             "fingerprint": data.fingerprint,
+            **(data.own or {}),
         }
 
     def plan(self, data: Images, settings: Settings) -> Plan:
@@ -165,11 +144,11 @@ class Clothing(Task[Images]):
             images = data.train[rows]
             if augmented and random is not None:
                 images = augment(images, random)
-            targets = np.eye(len(LABELS), dtype=np.float32)[data.train_labels[rows]]
+            targets = np.eye(len(data.labels), dtype=np.float32)[data.train_labels[rows]]
             return images.astype(np.float32), targets
 
         build, compile_ = _NETWORKS[settings.arch]
-        model = build()
+        model = build(len(data.labels))
         compile_(model, settings, -(-len(training) // settings.batch_size))
         return Plan(
             model=model,
@@ -193,9 +172,7 @@ class Clothing(Task[Images]):
             return (seen + mirrored) / 2
 
         images = data.train[plan.validation].astype(np.float32)
-        held_out = np.concatenate(
-            [logits(tf.constant(part)).numpy() for part in np.array_split(images, _PARTS)]
-        )
+        held_out = np.concatenate([logits(tf.constant(part)).numpy() for part in _parts(images)])
         labels = data.train_labels[plan.validation]
         scale = evaluation.temperature(held_out, labels)
 
@@ -203,7 +180,7 @@ class Clothing(Task[Images]):
             probabilities = tf.nn.softmax(logits(image) / scale)
             class_id = tf.argmax(probabilities, axis=1)
             return {
-                "label": tf.gather(tf.constant(LABELS), class_id),
+                "label": tf.gather(tf.constant(data.labels), class_id),
                 "class_id": class_id,
                 "confidence": tf.reduce_max(probabilities, axis=1),
                 "probabilities": probabilities,
@@ -211,14 +188,11 @@ class Clothing(Task[Images]):
 
         def serve_encoded(image_bytes: Any) -> dict[str, Any]:
             spec = tf.TensorSpec((SIZE, SIZE), tf.float32)
-            images = tf.map_fn(
-                lambda encoded: from_encoded(encoded, SIZE), image_bytes, fn_output_signature=spec
-            )
-            return serve(images)
+            return serve(tf.map_fn(_prepare, image_bytes, fn_output_signature=spec))
 
         return Exportable(
             functions={"serving_default": serve, "from_encoded": serve_encoded},
-            contract=_CONTRACT,
+            contract=_contract(data.labels),
             evaluation={"calibration": evaluation.calibration(held_out, labels, scale)},
         )
 
@@ -233,26 +207,28 @@ class Clothing(Task[Images]):
             int(np.flatnonzero(labels == label)[np.argmax((right & clear)[labels == label])])
             for label in np.unique(labels)
         ]
-        cases = [_case(images, labels, row) for row in rows]
+        cases = [_case(data, row) for row in rows]
         cases += [
-            _case(images, labels, int(row), "; hard: the model is wrong here")
+            _case(data, int(row), "; hard: the model is wrong here")
             for row in np.flatnonzero(~right & clear)[:2]
         ]
         for row in rows[:2]:
-            cases.append(_encoded_case(images, labels, row, images[row], "; its PNG"))
+            cases.append(_encoded_case(data, row, images[row], "; its PNG"))
             enlarged = 255 - images[row].repeat(4, 0).repeat(4, 1)
             photograph = np.pad(enlarged, (20, 40), constant_values=255)
             note = "; hard: a larger PNG, dark on white, off its centre"
-            cases.append(_encoded_case(images, labels, row, photograph, note))
+            cases.append(_encoded_case(data, row, photograph, note))
         return cases
 
     def answers(self, data: Images, predict: Predict) -> Classified:
         probabilities = [
             predict("serving_default", {"image": part.astype(np.float32)})["probabilities"]
-            for part in np.array_split(data.test, _PARTS)
+            for part in _parts(data.test)
         ]
         return Classified(
-            names=LABELS, labels=data.test_labels, probabilities=np.concatenate(probabilities)
+            names=data.labels,
+            labels=data.test_labels,
+            probabilities=np.concatenate(probabilities),
         )
 
     def shown(self, data: Images, row: int) -> Array:
@@ -262,102 +238,104 @@ class Clothing(Task[Images]):
         return min(_HELD_OUT, len(data.train) // 12)
 
 
-# Large inputs go through a graph in this many parts.
-_PARTS = 20
+# Large inputs go through a graph in parts of at most so many rows.
+_PART = 500
 # Golden examples are taken from the first test pictures.
 _SHOWN = 500
 
 
-def _note(labels: npt.NDArray[np.int64], row: int, why: str) -> str:
-    return f"test picture {row}, {LABELS[labels[row]]}{why}"
+def _parts(rows: Array) -> Sequence[Array]:
+    return np.array_split(rows, -(-len(rows) // _PART))
 
 
-def _case(images: Array, labels: npt.NDArray[np.int64], row: int, why: str = "") -> Case:
+def _prepare(encoded: Any) -> Any:
+    """Turn an encoded picture, string [], into what the network sees, float32 [SIZE, SIZE]."""
+    return from_encoded(encoded, SIZE)
+
+
+def _note(data: Images, row: int, why: str) -> str:
+    return f"test picture {row}, {data.labels[data.test_labels[row]]}{why}"
+
+
+def _truth(data: Images, row: int) -> dict[str, str]:
+    return {"label": data.labels[data.test_labels[row]]}
+
+
+def _case(data: Images, row: int, why: str = "") -> Case:
     return Case(
-        instance={"image": images[row].tolist()},
-        note=_note(labels, row, why),
-        truth={"label": LABELS[labels[row]]},
+        instance={"image": data.test[row].tolist()},
+        note=_note(data, row, why),
+        truth=_truth(data, row),
     )
 
 
-def _encoded_case(
-    images: Array, labels: npt.NDArray[np.int64], row: int, picture: Array, why: str
-) -> Case:
+def _encoded_case(data: Images, row: int, picture: Array, why: str) -> Case:
     png = tf.io.encode_png(picture[:, :, None]).numpy()
     return Case(
         signature="from_encoded",
         instance={"image_bytes": {"b64": base64.b64encode(png).decode()}},
-        note=_note(labels, row, why),
-        truth={"label": LABELS[labels[row]]},
+        note=_note(data, row, why),
+        truth=_truth(data, row),
     )
 
 
-_OUTPUTS = (
-    Field(
-        name="label",
+def _contract(labels: Sequence[str]) -> Contract:
+    outputs = (
+        Field(
+            name="label",
+            dtype="string",
+            shape=(None,),
+            description="The most probable kind.",
+            choices=tuple(labels),
+            example=labels[-1],
+        ),
+        Field(
+            name="class_id",
+            dtype="int64",
+            shape=(None,),
+            description="Its number in the order of the probabilities.",
+            minimum=0,
+            maximum=len(labels) - 1,
+            example=len(labels) - 1,
+        ),
+        Field(
+            name="confidence",
+            dtype="float32",
+            shape=(None,),
+            description="How probable that kind is, calibrated.",
+            minimum=0,
+            maximum=1,
+            example=0.98,
+        ),
+        Field(
+            name="probabilities",
+            dtype="float32",
+            shape=(None, len(labels)),
+            description=f"Of {', '.join(labels)}, in this order.",
+            minimum=0,
+            maximum=1,
+        ),
+    )
+    image = Field(
+        name="image",
+        dtype="float32",
+        shape=(None, SIZE, SIZE),
+        description="Grey values of a picture, row by row: what it shows, bright on black.",
+        minimum=0,
+        maximum=255,
+    )
+    encoded = Field(
+        name="image_bytes",
         dtype="string",
         shape=(None,),
-        description="The most probable kind.",
-        choices=LABELS,
-        example="Ankle boot",
-    ),
-    Field(
-        name="class_id",
-        dtype="int64",
-        shape=(None,),
-        description="Its number in the order of the probabilities.",
-        minimum=0,
-        maximum=9,
-        example=9,
-    ),
-    Field(
-        name="confidence",
-        dtype="float32",
-        shape=(None,),
-        description="How probable that kind is, calibrated.",
-        minimum=0,
-        maximum=1,
-        example=0.98,
-    ),
-    Field(
-        name="probabilities",
-        dtype="float32",
-        shape=(None, len(LABELS)),
-        description=f"Of {', '.join(LABELS)}, in this order.",
-        minimum=0,
-        maximum=1,
-    ),
-)
+        description="A PNG, JPEG, GIF or BMP file of any size that shows one thing.",
+        max_length=10_000_000,
+        content_types=("image/png", "image/jpeg", "image/gif", "image/bmp"),
+    )
+    return {
+        "serving_default": Signature("serving_default", (image,), outputs),
+        "from_encoded": Signature("from_encoded", (encoded,), outputs),
+    }
 
-_CONTRACT = {
-    "serving_default": Signature(
-        "serving_default",
-        (
-            Field(
-                name="image",
-                dtype="float32",
-                shape=(None, SIZE, SIZE),
-                description="Grey values of a picture, row by row: a white garment on black.",
-                minimum=0,
-                maximum=255,
-            ),
-        ),
-        _OUTPUTS,
-    ),
-    "from_encoded": Signature(
-        "from_encoded",
-        (
-            Field(
-                name="image_bytes",
-                dtype="string",
-                shape=(None,),
-                description="A PNG, JPEG, GIF or BMP file of any size that shows one garment.",
-                max_length=10_000_000,
-                content_types=("image/png", "image/jpeg", "image/gif", "image/bmp"),
-            ),
-        ),
-        _OUTPUTS,
-    ),
-}
 
 TASK = Clothing()

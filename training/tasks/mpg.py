@@ -7,7 +7,7 @@ and those that serve train at once, side by side in one Keras model, each with i
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -24,13 +24,24 @@ from training.config import Settings
 from training.datasets import CAR_NUMBERS, Table
 from training.ensembles import KnownError, known_loss, membership, side_by_side
 from training.export import frozen
+from training.owndata import tables as own_tables
 from training.sources import Found
-from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
 
-ORIGINS = ("usa", "europe", "japan")
 _FOLDS = 5
 _REPEATS = 10
 _COVERAGE = 0.9
+# Beyond these limits a car is refused; they leave room around the cars of Auto MPG.
+_LIMITS = {
+    "cylinders": (2, 12),
+    "displacement": (40, 600),
+    "horsepower": (30, 400),
+    "weight": (1000, 7000),
+    "acceleration": (5, 40),
+    "model_year": (70, 82),
+}
+# Around other cars there is room by this factor.
+_ROOM = 1.5
 # Brings the logarithm of miles to the gallon to about zero mean and unit spread.
 _LOG_CENTRE, _LOG_SCALE = 3.1, 0.34
 # No car goes fewer miles: keeps logarithms of a bad network's answers finite.
@@ -68,7 +79,7 @@ _NETWORKS = {
 
 
 class Features:
-    """What a network sees of a car: the named inputs to float32 [N, 9], standardised.
+    """What a network sees of a car: the named inputs to float32 [N, 6 + origins], standardised.
 
     Unknown horsepower is estimated from displacement and weight, by least squares on the
     logarithms of the cars that have it. Nothing here comes from the cars' mpg, so the folds of a
@@ -81,17 +92,20 @@ class Features:
 
     def __init__(self, data: Table, logarithmic: bool) -> None:
         self._logarithmic = logarithmic
+        self._origins = list(data.origins)
         known = ~np.isnan(data.numbers["horsepower"])
         causes = [np.log(data.numbers[name][known]) for name in ("displacement", "weight")]
         effect = np.log(data.numbers["horsepower"][known])
         design = np.stack([np.ones(len(effect)), *causes], axis=1)
         self._estimate = np.linalg.lstsq(design, effect)[0].astype(np.float32)
         numbers = self._numbers(data.numbers).numpy()
-        self._mean, self._spread = numbers.mean(axis=0), numbers.std(axis=0)
+        self._mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
+        # Cars that are all alike in something can differ in it later, in steps of its own unit.
+        self._spread = np.where(spread > 0, spread, 1).astype(np.float32)
 
     def __call__(self, inputs: Mapping[str, Any]) -> Any:
         numbers = (self._numbers(inputs) - self._mean) / self._spread
-        origin = tf.cast(tf.equal(inputs["origin"][:, None], list(ORIGINS)), tf.float32)
+        origin = tf.cast(tf.equal(inputs["origin"][:, None], self._origins), tf.float32)
         return tf.concat([numbers, origin], axis=1)
 
     def _numbers(self, inputs: Mapping[str, Any]) -> Any:
@@ -157,15 +171,28 @@ class Mpg(Task[Table]):
         ),
     }
 
+    own_data = OwnData(
+        what="a CSV file of cars",
+        suffixes=(".csv",),
+        read=lambda path, bad: own_tables.read(path, bad, standard=datasets.ORIGINS),
+        title="Fuel consumption of cars",
+        description=(
+            "Estimates how many miles a car goes to the US gallon, with an interval that holds "
+            "the true value in nine of ten cases. Horsepower may be unknown. Cars unlike those "
+            "that it learned from are out of its reach."
+        ),
+    )
+
     def load(self, found: Found) -> Table:
         return datasets.auto_mpg(found)
 
     def summary(self, data: Table) -> dict[str, Any]:
         return {
-            "name": "Auto MPG",
+            "name": "own cars" if data.own else "Auto MPG",
             "train": len(data.mpg),
             "horsepower_unknown": int(np.isnan(data.numbers["horsepower"]).sum()),
             "fingerprint": data.fingerprint,
+            **(data.own or {}),
         }
 
     def plan(self, data: Table, settings: Settings) -> Plan:
@@ -238,7 +265,7 @@ class Mpg(Task[Table]):
 
         return Exportable(
             functions={"serving_default": serve},
-            contract={"serving_default": _SIGNATURE},
+            contract={"serving_default": _signature(data)},
             evaluation={
                 **evaluation.cross_validation(data.mpg, unseen, trained.fold_of(), _COVERAGE),
                 "baselines_mae": _baselines(data, trained),
@@ -344,16 +371,71 @@ def _case(data: Table, row: int, why: str) -> Case:
     return Case(instance=instance, note=note, truth={"mpg": float(str(data.mpg[row]))})
 
 
-def _number(name: str, description: str, low: float, high: float, **more: Any) -> Field:
+# What a field is, and its unit. The data set's own ranges are told by the contract's texts.
+_DESCRIPTIONS = {
+    "cylinders": ("Number of cylinders", ""),
+    "displacement": ("Of all cylinders", "cu in"),
+    "horsepower": ("Power, null when it is not known", "hp"),
+    "weight": ("Of the car", "lb"),
+    "acceleration": ("Time from 0 to 60 miles an hour", "s"),
+    "model_year": ("The last two digits", ""),
+}
+
+
+def _signature(data: Table) -> Signature:
+    origin = Field(
+        name="origin",
+        dtype="string",
+        shape=(None,),
+        description="Where the maker is at home.",
+        choices=data.origins,
+        example=data.origins[0],
+    )
+    return Signature(
+        "serving_default",
+        (*(_number(name, data) for name in CAR_NUMBERS), origin),
+        (
+            _answer("mpg", "Miles to the US gallon in the city, estimated.", 26.6),
+            _answer("mpg_low", "Lower end of the 90 % prediction interval.", 22.8),
+            _answer("mpg_high", "Upper end of the 90 % prediction interval.", 31.1),
+        ),
+    )
+
+
+def _number(name: str, data: Table) -> Field:
+    description, unit = _DESCRIPTIONS[name]
+    column = data.numbers[name]
+    low, high = float(np.nanmin(column)), float(np.nanmax(column))
+    minimum, maximum = _LIMITS[name] if data.own is None else _limits(name, low, high)
     return Field(
         name=name,
         dtype="float32",
         shape=(None,),
-        description=description,
-        minimum=low,
-        maximum=high,
-        **more,
+        description=f"{description}; {low:g} to {high:g} in the data.",
+        unit=unit,
+        minimum=_plain(minimum),
+        maximum=_plain(maximum),
+        nullable=name == "horsepower",
+        example=_plain(float(np.nanmedian(column))),
     )
+
+
+def _limits(name: str, low: float, high: float) -> tuple[float, float]:
+    """Return the limits of a column that goes from ``low`` to ``high``; years have no room."""
+    if name == "model_year":
+        return low, high
+    return _rounded(low / _ROOM, math.floor), _rounded(high * _ROOM, math.ceil)
+
+
+def _rounded(value: float, whole: Callable[[float], int]) -> float:
+    """Return a limit of two digits, which people can remember."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return whole(value / step) * step
+
+
+def _plain(value: float) -> float:
+    """Return a number as people write it: 12 for 12.0, 15.5 for a float32's 15.5000002."""
+    return int(value) if value == int(value) else float(f"{value:.6g}")
 
 
 def _answer(name: str, description: str, example: float) -> Field:
@@ -367,46 +449,5 @@ def _answer(name: str, description: str, example: float) -> Field:
         example=example,
     )
 
-
-# The limits leave room around the cars of the data set, whose own ranges the texts tell.
-_SIGNATURE = Signature(
-    "serving_default",
-    (
-        _number("cylinders", "Number of cylinders, 3 to 8 in the data.", 2, 12, example=4),
-        _number("displacement", "Of all cylinders, 68 to 455.", 40, 600, unit="cu in", example=140),
-        _number(
-            "horsepower",
-            "Power, 46 to 230; null when it is not known.",
-            30,
-            400,
-            unit="hp",
-            nullable=True,
-            example=90,
-        ),
-        _number("weight", "Of the car, 1613 to 5140.", 1000, 7000, unit="lb", example=2264),
-        _number(
-            "acceleration",
-            "Time from 0 to 60 miles an hour, 8 to 24.8.",
-            5,
-            40,
-            unit="s",
-            example=15.5,
-        ),
-        _number("model_year", "The last two digits: 70 to 82.", 70, 82, example=71),
-        Field(
-            name="origin",
-            dtype="string",
-            shape=(None,),
-            description="Where the maker is at home.",
-            choices=ORIGINS,
-            example="usa",
-        ),
-    ),
-    (
-        _answer("mpg", "Miles to the US gallon in the city, estimated.", 26.6),
-        _answer("mpg_low", "Lower end of the 90 % prediction interval.", 22.8),
-        _answer("mpg_high", "Upper end of the 90 % prediction interval.", 31.1),
-    ),
-)
 
 TASK = Mpg()

@@ -1,5 +1,6 @@
 """Sentiment: whether a film review is positive or negative (IMDB, Maas et al. 2011)."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from service.repository.contract import Field, Signature
+from service.repository.contract import Contract, Field, Signature
 from training import datasets, evaluation, ngrams
 from training.answers import Classified
 from training.config import Settings
 from training.datasets import Texts
+from training.errors import TrainingError
+from training.owndata import texts as own_texts
 from training.sources import Found
 from training.splits import stratified
-from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
 from training.texts import lookup_table, numbered, words
 
-LABELS = ("negative", "positive")
 # The graph reads no further: several times the longest review, and little work.
 MAX_BYTES = 50_000
 # Held out of the 25,000, to choose the best epoch and the temperature.
@@ -29,6 +31,8 @@ _HELD_OUT = 2_000
 _LONGEST = 3
 _AT_LEAST = 3
 _STRONGEST = 200_000
+# With many classes there are fewer n-grams, so that a version stays small: a weight a class.
+_WEIGHTS = 1_000_000
 _SMOOTHING = 1.0
 _L2 = 1e-5
 
@@ -41,13 +45,14 @@ _RESERVED = [b"<pad>", b"<unknown>"]
 
 
 class NgramBag(keras.layers.Layer):
-    """The logit of a bag of n-grams: logistic regression on features scaled by naive Bayes.
+    """The logits of a bag of n-grams: logistic regression on features scaled by naive Bayes.
 
-    The weight of n-gram i is ``ratio[i] * kernel[i]``, where the ratio is how much more likely
-    the n-gram is in a positive text (log) and the kernel is learned (Wang & Manning 2012).
+    The weight of n-gram i for a class is ``ratio[i] * kernel[i]``, where the ratio is how much
+    more likely the n-gram is in a text of that class (log) and the kernel is learned (Wang &
+    Manning 2012).
 
     Args:
-        ratio: float32 [n-grams + 1]; the last is 0 and pads.
+        ratio: float32 [n-grams + 1, logits]; the last row is 0 and pads.
     """
 
     def __init__(self, ratio: npt.NDArray[np.float32]) -> None:
@@ -55,17 +60,17 @@ class NgramBag(keras.layers.Layer):
         self._ratio = ratio
 
     def build(self, input_shape: Any) -> None:
-        size = len(self._ratio)
-        self.ratio = self.add_weight(shape=(size,), initializer="zeros", trainable=False)
+        shape = self._ratio.shape
+        self.ratio = self.add_weight(shape=shape, initializer="zeros", trainable=False)
         self.ratio.assign(self._ratio)
         self.kernel = self.add_weight(
-            shape=(size,), initializer="zeros", regularizer=keras.regularizers.L2(_L2)
+            shape=shape, initializer="zeros", regularizer=keras.regularizers.L2(_L2)
         )
-        self.bias = self.add_weight(shape=(1,), initializer="zeros")
+        self.bias = self.add_weight(shape=shape[1:], initializer="zeros")
 
     def call(self, grams: Any) -> Any:
-        weights = keras.ops.take(self.ratio * self.kernel, grams)
-        return keras.ops.sum(weights, axis=-1, keepdims=True) + self.bias
+        weights = keras.ops.take(self.ratio * self.kernel, grams, axis=0)
+        return keras.ops.sum(weights, axis=-2) + self.bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +111,38 @@ class Sentiment(Task[Texts]):
         ),
     }
 
+    own_data = OwnData(
+        what="a CSV or JSONL file of texts with labels",
+        suffixes=(".csv", ".jsonl"),
+        read=lambda path, bad: own_texts.read(path, bad, standard=datasets.SENTIMENTS),
+        title="Kinds of texts",
+        description=(
+            "Tells which of its classes a text belongs to, by the words and short phrases in it. "
+            "A text of another language or subject than those that it learned from still gets "
+            "one of them."
+        ),
+    )
+
     def load(self, found: Found) -> Texts:
         return datasets.imdb(found)
 
     def summary(self, data: Texts) -> dict[str, Any]:
         return {
-            "name": "Large Movie Review Dataset (IMDB)",
+            "name": "own texts" if data.own else "Large Movie Review Dataset (IMDB)",
             "train": len(data.train),
             "held_out": self._held_out(data),
             "test": len(data.test),
             "fingerprint": data.fingerprint,
+            **(data.own or {}),
         }
 
     def plan(self, data: Texts, settings: Settings) -> Plan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
         prepare = {"default": _prepare_ngrams, "tutorial": _prepare_words}[settings.arch]
+        classes = len(data.labels)
+        targets = np.eye(classes, dtype=np.float32)
+        if classes == 2:  # one logit tells both
+            targets = targets[:, 1:]
         prepared = prepare(data, training)
         steps = -(-len(training) // settings.batch_size)
         rate: Any = settings.learning_rate
@@ -128,14 +150,22 @@ class Sentiment(Task[Texts]):
             rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * steps)
         prepared.model.compile(
             optimizer=keras.optimizers.Adam(rate),
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
-            metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+            loss=(
+                keras.losses.BinaryCrossentropy(from_logits=True)
+                if classes == 2
+                else keras.losses.CategoricalCrossentropy(from_logits=True)
+            ),
+            metrics=[
+                keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+                if classes == 2
+                else keras.metrics.CategoricalAccuracy(name="accuracy")
+            ],
         )
 
         def batch(
             rows: npt.NDArray[np.int64], random: np.random.Generator | None
         ) -> tuple[Array, Array]:
-            return prepared.features[rows], data.train_labels[rows, None].astype(np.float32)
+            return prepared.features[rows], targets[data.train_labels[rows]]
 
         return Plan(
             model=prepared.model,
@@ -151,46 +181,58 @@ class Sentiment(Task[Texts]):
     def exportable(self, data: Texts, plan: Plan) -> Exportable:
         prepared: _Prepared = plan.state
         held_out = plan.validation
-        logits = plan.model.predict(prepared.features[held_out], batch_size=500, verbose=0)
-        pairs = np.concatenate([np.zeros_like(logits), logits], axis=1)
+        parts = np.array_split(prepared.features[held_out], -(-len(held_out) // _CHUNK))
+        logits = np.concatenate([plan.model.predict_on_batch(part) for part in parts])
+        binary = len(data.labels) == 2
+        if binary:
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         labels = data.train_labels[held_out]
-        scale = evaluation.temperature(pairs, labels)
+        scale = evaluation.temperature(logits, labels)
         bag = isinstance(plan.model.layers[-1], NgramBag)
         scorer = (_BagScorer if bag else _SequenceScorer)(prepared)
-        names = tf.constant(LABELS)
+        names = tf.constant(data.labels)
 
-        def serve(text: Any) -> dict[str, Any]:
-            probability = tf.sigmoid(scorer(text) / scale)
+        def serve_one_of_two(text: Any) -> dict[str, Any]:
+            probability = tf.sigmoid(scorer(text)[:, 0] / scale)
             label = tf.gather(names, tf.cast(probability >= 0.5, tf.int32))
             return {"label": label, "probability": probability}
 
+        def serve_one_of_many(text: Any) -> dict[str, Any]:
+            probabilities = tf.nn.softmax(scorer(text) / scale)
+            return {
+                "label": tf.gather(names, tf.argmax(probabilities, axis=1)),
+                "confidence": tf.reduce_max(probabilities, axis=1),
+                "probabilities": probabilities,
+            }
+
         return Exportable(
-            functions={"serving_default": serve},
+            functions={"serving_default": serve_one_of_two if binary else serve_one_of_many},
             tracked=[scorer],
-            contract={"serving_default": _SIGNATURE},
-            evaluation={"calibration": evaluation.calibration(pairs, labels, scale)},
+            contract=_contract(data),
+            evaluation={"calibration": evaluation.calibration(logits, labels, scale)},
         )
 
     def golden(self, data: Texts, predict: Predict) -> Sequence[Case]:
         # Short reviews: a golden example should be read by people, too.
         lengths = np.array([len(text) for text in data.test])
         order = np.argsort(lengths, kind="stable")
-        short = order[lengths[order] >= _READABLE][:400]
-        texts = np.array([data.test[row] for row in short], object)
-        probability = predict("serving_default", {"text": texts})["probability"]
+        readable = order[lengths[order] >= _READABLE]
+        short = (readable if len(readable) >= _ENOUGH else order)[:400]
+        probabilities = _probabilities(predict, [data.test[row] for row in short])
         labels = data.test_labels[short]
-        right = (probability >= 0.5) == (labels == 1)
+        right = probabilities.argmax(axis=1) == labels
         # Near a tie another processor could answer otherwise: a golden example should be clear.
-        clear = np.abs(probability - 0.5) > 0.1
+        ordered = np.sort(probabilities, axis=1)
+        clear = ordered[:, -1] - ordered[:, -2] > 0.2
         cases = []
-        for label in (1, 0):
+        for label in reversed(range(len(data.labels))):
             rows = np.flatnonzero(right & (labels == label))
-            rows = rows[np.argsort(~clear[rows], kind="stable")][:4]
+            rows = rows[np.argsort(~clear[rows], kind="stable")][: max(1, 8 // len(data.labels))]
             cases += [_case(data, short[row], "answered rightly") for row in rows]
         wrong = np.flatnonzero(~right & clear)[:2]
         cases += [_case(data, short[row], "hard: the model is wrong here") for row in wrong]
         shouted = data.test[short[0]].upper() + b"<br /><br />"
-        truth = {"label": LABELS[labels[0]]}
+        truth = {"label": data.labels[labels[0]]}
         cases.append(
             Case(instance={"text": shouted.decode()}, note="upper case, HTML breaks", truth=truth)
         )
@@ -198,13 +240,11 @@ class Sentiment(Task[Texts]):
         return cases
 
     def answers(self, data: Texts, predict: Predict) -> Classified:
-        positive = []
-        for start in range(0, len(data.test), _CHUNK):
-            texts = np.array(data.test[start : start + _CHUNK], object)
-            positive.append(predict("serving_default", {"text": texts})["probability"])
-        probability = np.concatenate(positive)
-        both = np.stack([1 - probability, probability], axis=1)
-        return Classified(names=LABELS, labels=data.test_labels, probabilities=both)
+        return Classified(
+            names=data.labels,
+            labels=data.test_labels,
+            probabilities=_probabilities(predict, data.test),
+        )
 
     def shown(self, data: Texts, row: int) -> str:
         return data.test[row].decode(errors="replace")
@@ -215,48 +255,77 @@ class Sentiment(Task[Texts]):
 
 # Bytes that a golden review has at least.
 _READABLE = 150
+# Where fewer texts are so long, shorter ones do.
+_ENOUGH = 100
 # Texts that go through a graph at once.
 _CHUNK = 1_000
 
-_SIGNATURE = Signature(
-    "serving_default",
-    (
-        Field(
-            name="text",
-            dtype="string",
-            shape=(None,),
-            description="A film review in English, UTF-8; HTML breaks may be in it.",
-            max_length=MAX_BYTES,
-            example="A clever, moving film with a wonderful cast. I loved it!",
-        ),
-    ),
-    (
-        Field(
-            name="label",
-            dtype="string",
-            shape=(None,),
-            description="The more probable of the two.",
-            choices=LABELS,
-            example="positive",
-        ),
-        Field(
-            name="probability",
-            dtype="float32",
-            shape=(None,),
-            description="How probable it is that the review is positive, calibrated.",
-            minimum=0,
-            maximum=1,
-            example=0.97,
-        ),
-    ),
-)
+
+def _probabilities(predict: Predict, texts: Sequence[bytes]) -> Array:
+    """Return the probabilities that a version gives to the classes of texts, [N, classes]."""
+    parts = []
+    for start in range(0, len(texts), _CHUNK):
+        chunk = np.array(texts[start : start + _CHUNK], object)
+        outputs = predict("serving_default", {"text": chunk})
+        if "probability" in outputs:
+            second = outputs["probability"]
+            parts.append(np.stack([1 - second, second], axis=1))
+        else:
+            parts.append(outputs["probabilities"])
+    return np.concatenate(parts)
+
+
+def _contract(data: Texts) -> Contract:
+    text = Field(
+        name="text",
+        dtype="string",
+        shape=(None,),
+        description="A film review in English, UTF-8; HTML breaks may be in it.",
+        max_length=MAX_BYTES,
+        example="A clever, moving film with a wonderful cast. I loved it!",
+    )
+    if data.own:
+        text = dataclasses.replace(
+            text, description="A text as those that it learned from, UTF-8.", example=None
+        )
+    label = Field(
+        name="label",
+        dtype="string",
+        shape=(None,),
+        description="The most probable class.",
+        choices=data.labels,
+        example=data.labels[1],
+    )
+    outputs: tuple[Field, ...]
+    if len(data.labels) == 2:
+        outputs = (label, _share("probability", f"How probable {data.labels[1]!r} is, calibrated."))
+    else:
+        listed = f"Of {', '.join(data.labels)}, in this order."
+        outputs = (
+            label,
+            _share("confidence", "How probable that class is, calibrated."),
+            _share("probabilities", listed, len(data.labels)),
+        )
+    return {"serving_default": Signature("serving_default", (text,), outputs)}
+
+
+def _share(name: str, description: str, *inner: int) -> Field:
+    return Field(
+        name=name,
+        dtype="float32",
+        shape=(None, *inner),
+        description=description,
+        minimum=0,
+        maximum=1,
+        example=None if inner else 0.97,
+    )
 
 
 def _case(data: Texts, row: int, note: str) -> Case:
-    true = LABELS[data.test_labels[row]]
+    true = data.labels[data.test_labels[row]]
     return Case(
         instance={"text": data.test[row].decode()},
-        note=f"test review {row}, {true}; {note}",
+        note=f"test text {row}, {true}; {note}",
         truth={"label": true},
     )
 
@@ -266,16 +335,27 @@ def _prepare_ngrams(data: Texts, training: npt.NDArray[np.int64]) -> _Prepared:
     found = ngrams.occurrences(numbers, ends, _LONGEST, _AT_LEAST)
     learned = np.zeros(found.texts, bool)
     learned[training] = True
-    positive = found.frequencies(learned & (data.train_labels == 1)) + _SMOOTHING
-    negative = found.frequencies(learned & (data.train_labels == 0)) + _SMOOTHING
-    ratio = np.log((positive / positive.sum()) / (negative / negative.sum()))
-    count = positive + negative - 2 * _SMOOTHING
-    strength = np.where(count >= _AT_LEAST, np.abs(ratio) * np.sqrt(count), 0)
-    strongest = np.argsort(-strength, kind="stable")[:_STRONGEST]
+    count = found.frequencies(learned)
+    # Of two classes, one against the other; of more, each against all others.
+    classes = len(data.labels)
+    ratios = []
+    for label in range(1 if classes == 2 else 0, classes):
+        within = found.frequencies(learned & (data.train_labels == label))
+        here, elsewhere = within + _SMOOTHING, count - within + _SMOOTHING
+        ratios.append(np.log((here / here.sum()) / (elsewhere / elsewhere.sum())))
+    ratio = np.stack(ratios, axis=1)
+    strength = np.where(count >= _AT_LEAST, np.abs(ratio).max(axis=1) * np.sqrt(count), 0)
+    most = min(_STRONGEST, _WEIGHTS // ratio.shape[1])
+    strongest = np.argsort(-strength, kind="stable")[:most]
     strongest = strongest[strength[strongest] > 0]
+    if not len(strongest):
+        raise TrainingError(
+            f"No word or phrase occurs {_AT_LEAST} times in the texts to learn from, and tells "
+            "their classes apart: more texts are needed."
+        )
     kept = found.keep(strongest)
     grams = keras.Input((None,), dtype="int32", name="grams")
-    bag = NgramBag(np.append(ratio[strongest], 0).astype(np.float32))
+    bag = NgramBag(np.pad(ratio[strongest], ((0, 1), (0, 0))).astype(np.float32))
     model = keras.Model(grams, bag(grams), name="ngrams")
     return _Prepared(ngrams.spell(kept.keys, spelling), kept.padded(len(strongest)), model)
 
@@ -295,13 +375,14 @@ def _prepare_words(data: Texts, training: npt.NDArray[np.int64]) -> _Prepared:
     sequence = keras.Input((_LENGTH,), dtype="int32", name="words")
     x = keras.layers.Embedding(_WORDS + 1, 16)(sequence)
     x = keras.layers.GlobalAveragePooling1D()(x)
-    model = keras.Model(sequence, keras.layers.Dense(1)(x), name="tutorial")
+    logits = 1 if len(data.labels) == 2 else len(data.labels)
+    model = keras.Model(sequence, keras.layers.Dense(logits)(x), name="tutorial")
     vocabulary = _RESERVED + [spelling[word] for word in frequent]
     return _Prepared(vocabulary, features, model)
 
 
 class _BagScorer(tf.Module):
-    """The logit of texts by the n-grams that occur in them, in the graph; string [N] to [N].
+    """The logits of texts by the n-grams in them, in the graph: string [N] to [N, logits].
 
     Works on the n-grams that are there, never on all that could be: memory follows the text.
     """
@@ -312,7 +393,7 @@ class _BagScorer(tf.Module):
         self._size = len(prepared.vocabulary)
         self._table = lookup_table(self, prepared.vocabulary, _ABSENT)
         self._weights = tf.Variable(bag.ratio.numpy() * bag.kernel.numpy(), trainable=False)
-        self._bias = tf.Variable(bag.bias.numpy()[0], trainable=False)
+        self._bias = tf.Variable(bag.bias.numpy(), trainable=False)
 
     def __call__(self, text: Any) -> Any:
         grams = tf.strings.ngrams(words(text, MAX_BYTES), tuple(range(1, _LONGEST + 1)))
@@ -327,7 +408,7 @@ class _BagScorer(tf.Module):
 
 
 class _SequenceScorer(tf.Module):
-    """The logit of texts by the tutorial's network, in the graph; string [N] to [N]."""
+    """The logits of texts by the tutorial's network, in the graph: string [N] to [N, logits]."""
 
     def __init__(self, prepared: _Prepared) -> None:
         super().__init__()
@@ -337,7 +418,7 @@ class _SequenceScorer(tf.Module):
     def __call__(self, text: Any) -> Any:
         numbers = tf.ragged.map_flat_values(self._table.lookup, words(text, MAX_BYTES)[:, :_LENGTH])
         dense = numbers.to_tensor(_PAD, shape=(None, _LENGTH))
-        return self._model(tf.cast(dense, tf.int32), training=False)[:, 0]
+        return self._model(tf.cast(dense, tf.int32), training=False)
 
 
 # What a table says of an n-gram that it does not hold.

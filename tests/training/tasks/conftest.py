@@ -10,6 +10,8 @@ import tensorflow as tf
 from service.repository.contract import Contract
 from service.repository.golden import batch_of, examples_by_signature, mismatches, read_golden
 from training import config, export, fitting, pipeline, runs
+from training.loading import Loaded
+from training.owndata.badrows import BadRows
 from training.runs import Run
 from training.task import Plan, Predict, Task
 
@@ -51,7 +53,8 @@ def history(task: Task[Any], data: Any, folder: Path, arch: str) -> list[dict[st
 def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> Trained:
     """Train and export as the pipeline does."""
     plan, run = fit(task, data, folder, arch, **options)
-    card = pipeline._export(task, data, plan, run).card
+    loaded = Loaded(data=data, story="", bad=BadRows(0), title=task.title, description="", own=True)
+    card = pipeline._export(task, loaded, plan, run).card
     return Trained(plan, run, export.open_saved_model(run.export), card.contract)
 
 

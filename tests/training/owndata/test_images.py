@@ -1,0 +1,111 @@
+"""Folders of pictures by class."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.owndata import draw_shapes
+from training.datasets import GARMENTS, Images
+from training.errors import TrainingError
+from training.imaging import from_encoded
+from training.owndata.badrows import BadRows
+from training.owndata.images import read
+
+
+@pytest.fixture
+def shapes(tmp_path: Path) -> Path:
+    draw_shapes(tmp_path / "shapes", 20)
+    return tmp_path / "shapes"
+
+
+def prepare(encoded: Any) -> Any:
+    return from_encoded(encoded, 28)
+
+
+def images(folder: Path, tolerated: float = 0.0) -> tuple[Images, BadRows]:
+    bad = BadRows(tolerated)
+    return read(folder, bad, prepare=prepare, standard=GARMENTS), bad
+
+
+def test_pictures_of_all_modes_are_prepared_as_the_service_will(shapes: Path) -> None:
+    data, bad = images(shapes)
+    assert len(bad) == 0
+    assert data.labels == ("circle", "line", "square")
+    assert data.train.shape == (51, 28, 28)
+    assert data.train.dtype == np.uint8
+    assert np.bincount(data.train_labels).tolist() == [17, 17, 17]
+    assert np.bincount(data.test_labels).tolist() == [3, 3, 3]
+    every = {picture.tobytes() for picture in (*data.train, *data.test)}
+    for path in sorted((shapes / "line").iterdir()):
+        pixels = prepare(tf.constant(path.read_bytes())).numpy()
+        assert np.rint(pixels).astype(np.uint8).tobytes() in every
+    assert data.own == {
+        "classes": {"circle": 20, "line": 20, "square": 20},
+        "division": "15 % of each class for the test, by hash of content",
+        "bad_rows": 0,
+    }
+
+
+def test_a_picture_stays_a_test_picture_wherever_it_lies(shapes: Path) -> None:
+    before, _ = images(shapes)
+    (shapes / "line" / "deeper").mkdir()
+    for path in (shapes / "line").glob("*.png"):
+        path.rename(shapes / "line" / "deeper" / f"z{path.name}")
+    shutil.copytree(shapes / "circle", shapes / "circle" / "copies")
+    after, _ = images(shapes)
+    tested = {picture.tobytes() for picture in before.test}
+    assert tested <= {picture.tobytes() for picture in after.test}
+    assert not tested & {picture.tobytes() for picture in after.train}
+
+
+def test_hidden_files_and_files_beside_the_classes_are_not_read(shapes: Path) -> None:
+    (shapes / "README.txt").write_text("Shapes.")
+    (shapes / "line" / ".DS_Store").write_bytes(b"x")
+    (shapes / ".cache").mkdir()
+    (shapes / ".cache" / "x.png").write_bytes(b"x")
+    data, bad = images(shapes)
+    assert len(data.labels) == 3
+    assert bad.lines == []
+
+
+def test_what_is_no_picture_is_listed(shapes: Path) -> None:
+    whole = next((shapes / "line").glob("*.png")).read_bytes()
+    (shapes / "line" / "half.png").write_bytes(whole[: len(whole) // 2])
+    (shapes / "line" / "empty.jpg").write_bytes(b"")
+    (shapes / "square" / "notes.txt").write_text("Not a picture.")
+    with pytest.raises(TrainingError) as caught:
+        images(shapes, tolerated=0.02)
+    problem = "is no whole PNG, JPEG, GIF or BMP"
+    assert str(caught.value).splitlines() == [
+        f"{shapes}: 3 of 63 rows are bad (4.76 %), more than the 2 % that --max-bad-rows allows:",
+        f"  line/empty.jpg: {problem}",
+        f"  line/half.png: {problem}",
+        f"  square/notes.txt: {problem}",
+    ]
+    data, bad = images(shapes, tolerated=0.05)
+    assert len(bad) == 3
+    assert data.own is not None
+    assert data.own["bad_rows"] == 3
+
+
+def test_folders_named_as_the_garments_are_the_garments(tmp_path: Path) -> None:
+    draw_shapes(tmp_path / "shapes", 12)
+    for garment in GARMENTS:
+        shutil.copytree(tmp_path / "shapes" / "line", tmp_path / "own" / garment.replace("/", "_"))
+    data, _ = images(tmp_path / "own")
+    assert data.labels == GARMENTS
+
+
+def test_one_class_and_a_class_of_few(shapes: Path) -> None:
+    for path in sorted((shapes / "line").iterdir())[9:]:
+        path.unlink()
+    with pytest.raises(TrainingError, match="'line' has 9 different rows; at least 10 are needed"):
+        images(shapes)
+    shutil.rmtree(shapes / "line")
+    shutil.rmtree(shapes / "square")
+    with pytest.raises(TrainingError, match="has the class 'circle' alone; it takes two"):
+        images(shapes)

@@ -1,0 +1,107 @@
+"""The checkpoints of a run: written whole or not at all, and how many of them are kept.
+
+last-<epoch>.weights.h5   weights and optimizer after so many epochs; the newest few
+best.weights.h5           the same after the best epoch so far
+"""
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+import keras
+
+from training.errors import TrainingError, UsageError
+
+_BEST = "best.weights.h5"
+_LAST = re.compile(r"last-(\d+)\.weights\.h5")
+
+
+class Checkpoints:
+    """The checkpoints in one folder. Holds no state: each call looks at the disk.
+
+    Args:
+        folder: where they are.
+        keep: how many of the newest epochs' stay; the best epoch's stays besides.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder = folder
+        self._keep = keep
+
+    def epochs(self) -> dict[int, Path]:
+        """Return the checkpoints that are kept by the number of finished epochs, in order."""
+        found = [(_LAST.fullmatch(path.name), path) for path in self._folder.iterdir()]
+        return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+    def save_best(self, model: keras.Model) -> None:
+        """Keep what ``model`` has learned as the best so far."""
+        _save(model, self._folder / _BEST)
+
+    def save(self, model: keras.Model, epochs: int) -> None:
+        """Keep what ``model`` has learned in ``epochs`` epochs; the oldest beyond ``keep`` go."""
+        _save(model, self._folder / f"last-{epochs:04d}.weights.h5")
+        for path in list(self.epochs().values())[: -self._keep]:
+            path.unlink()
+
+    def resume(self, model: keras.Model) -> int:
+        """Load the newest checkpoint, optimizer included; return the number of its epochs.
+
+        Without any it is 0, and the model stays as it is.
+
+        Raises:
+            TrainingError: the checkpoint is of another network.
+        """
+        kept = self.epochs()
+        if not kept:
+            return 0
+        epochs, path = max(kept.items())
+        _load(model, path)
+        return epochs
+
+    def restore_best(self, model: keras.Model) -> None:
+        """Give ``model`` the weights of the best epoch.
+
+        Raises:
+            TrainingError: no epoch was finished, or the weights are of another network.
+        """
+        _load(model, self._folder / _BEST)
+
+    def restore(self, model: keras.Model, epoch: int) -> None:
+        """Give ``model`` the weights that it had after ``epoch`` epochs.
+
+        Raises:
+            UsageError: that checkpoint is not kept.
+            TrainingError: the weights are of another network.
+        """
+        kept = self.epochs()
+        if epoch not in kept:
+            known = ", ".join(map(str, kept)) or "none"
+            raise UsageError(
+                f"{self._folder} has no checkpoint of epoch {epoch}; kept are: {known}. "
+                "How many are kept is said by --checkpoints when the training begins."
+            )
+        _load(model, kept[epoch])
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    # Keras insists on the ending.
+    draft = path.with_name(f".draft-{path.name}")
+    with warnings.catch_warnings():
+        # Keras 3.15's variables do not know numpy 2's "copy" yet, and h5py asks for it.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        model.save_weights(draft, overwrite=True)
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _load(model: keras.Model, path: Path) -> None:
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_variables)  # else it has no place for its state
+    try:
+        model.load_weights(path)
+    except FileNotFoundError as error:
+        raise TrainingError(f"{path} is not there: no epoch was finished.") from error
+    except (ValueError, OSError) as error:
+        raise TrainingError(f"{path} does not fit the network: {error}") from error

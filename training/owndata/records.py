@@ -1,0 +1,65 @@
+"""The rows of a CSV file (RFC 4180, UTF-8) by the names in its header, each with its line."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from training.errors import TrainingError
+from training.owndata.badrows import BadRows
+
+
+def csv_records(
+    path: Path, columns: Sequence[str], bad: BadRows
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the place and the values of each row that is whole; empty lines are passed over.
+
+    Args:
+        path: the file; its first row names the columns, in any order.
+        columns: those that there must be.
+        bad: gathers the rows with another number of values than the header, with bytes that are
+            not UTF-8, and what a stray quotation mark has swallowed.
+
+    Raises:
+        TrainingError: the header lacks a column.
+    """
+    # Bytes that are not UTF-8 become lone surrogates, which spoil their own row alone.
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        rows = csv.reader(file, strict=True)
+        header: list[str] | None = None
+        while True:
+            before = rows.line_num
+            try:
+                row = next(rows)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                # A mark that is never closed swallows lines that may have been good: all count.
+                problem = f"a quotation mark is not closed, or stands amid a value ({error})"
+                bad.add(_place(before, rows.line_num), problem, rows.line_num - before)
+                continue
+            if not row:
+                continue
+            place = _place(before, rows.line_num)
+            if header is None:
+                header = [name.strip().lower() for name in row]
+                _check_header(path, header, columns)
+            elif any("\udc80" <= character <= "\udcff" for value in row for character in value):
+                bad.add(place, "is not UTF-8")
+            elif len(row) != len(header):
+                bad.add(place, f"has {len(row)} values, the header {len(header)}")
+            else:
+                yield place, dict(zip(header, row, strict=True))
+        _check_header(path, header or [], columns)
+
+
+def _place(before: int, last: int) -> str:
+    return f"line {last}" if last <= before + 1 else f"lines {before + 1} to {last}"
+
+
+def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise TrainingError(
+            f"{path}, line 1: the header must name the columns {', '.join(columns)}; "
+            f"{', '.join(missing)} missing in {','.join(header)!r:.200}."
+        )

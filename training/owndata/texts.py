@@ -1,0 +1,96 @@
+"""Own texts with their classes: a CSV file with a header, or JSONL, an object a line."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.datasets import Texts
+from training.owndata.badrows import BadRows
+from training.owndata.division import Divided
+from training.owndata.records import csv_records
+
+COLUMNS = ("text", "label")
+
+
+def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
+    """Read texts and labels; other columns or keys are not read.
+
+    Args:
+        path: a file whose name ends in ``.csv`` or ``.jsonl``.
+        bad: gathers the rows that lack text or label, or are none.
+        standard: the names of the standard data's classes.
+
+    Raises:
+        TrainingError: the file cannot be read or has no such columns, too many rows are bad, or
+            there are too few good ones; see ``Divided``.
+    """
+    records = _jsonl(path, bad) if path.suffix.lower() == ".jsonl" else _csv(path, bad)
+    contents: list[bytes] = []
+    labels: list[str] = []
+    for place, text, label in records:
+        missing = [name for name, value in zip(COLUMNS, (text, label), strict=True) if not value]
+        if missing:
+            bad.add(place, f"{' and '.join(missing)} missing")
+            continue
+        contents.append(text.encode())
+        labels.append(label)
+    divided = Divided(path, contents, labels, standard, bad)
+    rows = np.arange(len(contents))
+    return Texts(
+        train=[contents[row] for row in rows[~divided.test]],
+        train_labels=divided.labels[~divided.test],
+        test=[contents[row] for row in rows[divided.test]],
+        test_labels=divided.labels[divided.test],
+        labels=divided.names,
+        fingerprint=divided.fingerprint,
+        own=divided.card(),
+    )
+
+
+def _csv(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
+    for place, record in csv_records(path, COLUMNS, bad):
+        yield place, record["text"].strip(), record["label"].strip()
+
+
+def _jsonl(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            place = f"line {number}"
+            value = _object(line)
+            if isinstance(value, str):
+                bad.add(place, value)
+                continue
+            try:
+                text, label = (_as_text(name, value.get(name)) for name in COLUMNS)
+            except ValueError as error:
+                bad.add(place, str(error))
+                continue
+            yield place, text, label
+
+
+def _object(line: bytes) -> dict[str, Any] | str:
+    """Return the JSON object of a line, or what is wrong with the line."""
+    try:
+        value = json.loads(line)
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    except (ValueError, RecursionError) as error:
+        return f"is not JSON: {error}"
+    return value if isinstance(value, dict) else "is no JSON object"
+
+
+def _as_text(name: str, value: Any) -> str:
+    """Return a value as text; a class may be a number, and what is not there is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{name} must be a string, not {value!r:.60}")
+    text = str(value).strip()
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{name} has half a character, a lone surrogate")
+    return text
