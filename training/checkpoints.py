@@ -97,8 +97,9 @@ def _save(model: keras.Model, path: Path) -> None:
 
 
 def _load(model: keras.Model, path: Path) -> None:
-    if model.optimizer is not None:
-        model.optimizer.build(model.trainable_variables)  # else it has no place for its state
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        optimizer.build(model.trainable_variables)  # else it has no place for its state
     try:
         model.load_weights(path)
     except FileNotFoundError as error:
