@@ -80,24 +80,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["lifecycle"] = lifecycle
     observer = Observer(metrics, access_log=settings.access_log)
     observe(app, observer)
+    bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}
     inference = Inference(
         lifecycle,
         _admission(settings),
         metrics,
         Files(most_pixels=settings.max_image_pixels, max_errors=settings.max_errors),
         timeout_s=settings.timeout_s,
+        **bounds,
     )
-    predict = Predict(
-        inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
-    )
+    predict = Predict(inference, max_body_bytes=settings.max_body_bytes, **bounds)
     infer = InferV2(
         inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
     )
     app.register_blueprint(predict_routes(predict))
     app.register_blueprint(
-        classify_routes(
-            inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
-        )
+        classify_routes(inference, max_body_bytes=settings.max_body_bytes, **bounds)
     )
     app.register_blueprint(inference_v2_routes(infer, lifecycle, server_version=__version__))
     app.register_blueprint(model_routes(lifecycle))

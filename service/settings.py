@@ -99,6 +99,9 @@ class Settings:
             least=1,
         ),
     ] = 25_000_000
+    max_rows: Annotated[
+        int, Variable("UNDERSTUDY_MAX_ROWS", "most rows of one request", least=1)
+    ] = 50_000
     max_batch_rows: Annotated[
         int,
         Variable(

@@ -587,3 +587,84 @@ def publish_scores(root: Path) -> int:
         )
 
     return Store(root).publish("scores", fill)
+
+
+class Types(tf.Module):
+    """One input of many dtypes and shapes each; ``ok`` is how many rows there are, in each row."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.int8, name="small"),
+            tf.TensorSpec([None], tf.uint64, name="big"),
+            tf.TensorSpec([None], tf.int64, name="whole"),
+            tf.TensorSpec([None], tf.float16, name="half"),
+            tf.TensorSpec([None], tf.float64, name="double"),
+            tf.TensorSpec([None], tf.bool, name="flag"),
+            tf.TensorSpec([None], tf.int32, name="grade"),
+            tf.TensorSpec([None], tf.float32, name="level"),
+            tf.TensorSpec([None], tf.string, name="note"),
+            tf.TensorSpec([None, None], tf.float32, name="series"),
+            tf.TensorSpec([None, 2], tf.float32, name="gaps"),
+            tf.TensorSpec([None, 2], tf.string, name="tags"),
+        ]
+    )
+    def serve(self, small, big, whole, half, double, flag, grade, level, note, series, gaps, tags):
+        return {"ok": tf.fill([tf.size(note)], tf.size(note))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 28, 28], tf.float32, name="image")])
+    def picture(self, image):
+        return {"mean": tf.reduce_mean(image, axis=[1, 2])}
+
+
+TYPES_CONTRACT: Contract = {
+    "serving_default": Signature(
+        "serving_default",
+        inputs=(
+            Field(name="small", dtype="int8", shape=(None,)),
+            Field(name="big", dtype="uint64", shape=(None,)),
+            Field(name="whole", dtype="int64", shape=(None,), minimum=0, unit="pieces"),
+            Field(name="half", dtype="float16", shape=(None,)),
+            Field(name="double", dtype="float64", shape=(None,)),
+            Field(name="flag", dtype="bool", shape=(None,)),
+            Field(name="grade", dtype="int32", shape=(None,), choices=(1, 2, 3)),
+            Field(name="level", dtype="float32", shape=(None,), choices=(0.5, 1, 2)),
+            Field(name="note", dtype="string", shape=(None,), max_length=8),
+            Field(name="series", dtype="float32", shape=(None, None), maximum=9),
+            Field(name="gaps", dtype="float32", shape=(None, 2), nullable=True),
+            Field(name="tags", dtype="string", shape=(None, 2)),
+        ),
+        outputs=(Field(name="ok", dtype="int32", shape=(None,)),),
+    ),
+    "picture": Signature(
+        "picture",
+        inputs=(
+            Field(name="image", dtype="float32", shape=(None, 28, 28), minimum=0, maximum=255),
+        ),
+        outputs=(Field(name="mean", dtype="float32", shape=(None,)),),
+    ),
+}
+
+
+def publish_types(root: Path) -> int:
+    """Publish ``Types`` as a trainer would, and return the version's number."""
+
+    def fill(directory: Path) -> None:
+        module = Types()
+        functions = {"serving_default": module.serve, "picture": module.picture}
+        tf.saved_model.save(
+            module,
+            str(directory),
+            signatures={k: f.get_concrete_function() for k, f in functions.items()},
+        )
+        write_card(
+            directory,
+            Card(
+                name="types",
+                title="Many types",
+                task="regression",
+                contract=TYPES_CONTRACT,
+                created_at="2026-01-01T00:00:00+00:00",
+            ),
+        )
+
+    return Store(root).publish("types", fill)

@@ -1,5 +1,6 @@
 """The body of a request, as bytes, or a clear error."""
 
+import re
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 # The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
 # send it so.
 _JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
+# What JavaScript and Python write, where orjson stumbles over it.
+_NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 # zlib's window of 32 KiB, with gzip's header and checksum.
 _GZIP = 31
 
@@ -58,7 +61,17 @@ def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any
     try:
         return loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequestError(f"JSON Parse error: {error}.") from error
+        raise InvalidRequestError(f"JSON Parse error: {_explain(body, error)}") from error
+
+
+def _explain(body: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        # orjson says this of the body's first character, wherever it is.
+        return f"the body is not UTF-8: byte {wrong.start} is 0x{body[wrong.start]:02x}."
+    hint = " JSON has no NaN and no Infinity." if _NOT_JSON.match(error.doc, error.pos) else ""
+    return f"{error}.{hint}"
 
 
 def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:

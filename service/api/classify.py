@@ -9,11 +9,14 @@ from service.api.observe import as_response, exchange
 from service.api.routing import SERVABLE_PATHS
 
 
-def classify_routes(inference: Inference, *, max_errors: int, max_body_bytes: int) -> Blueprint:
+def classify_routes(
+    inference: Inference, *, max_rows: int, max_errors: int, max_body_bytes: int
+) -> Blueprint:
     """Return the routes of classification and regression.
 
     Args:
         inference: answers predictions.
+        max_rows: the most examples of a request.
         max_errors: the most problems of one request that are listed.
         max_body_bytes: the most bytes of a body.
     """
@@ -23,7 +26,7 @@ def classify_routes(inference: Inference, *, max_errors: int, max_body_bytes: in
             blueprint,
             method,
             inference,
-            ExamplesCodec(method, max_errors=max_errors),
+            ExamplesCodec(method, max_rows=max_rows, max_errors=max_errors),
             max_body_bytes,
         )
     return blueprint

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from service.api.answer import Answer
 from service.api.exchange import Exchange
 from service.api.files import Files
-from service.api.problems import refusal
+from service.api.problems import check_count, refusal
 from service.api.tensors import Index
 from service.errors import InvalidRequestError
 from service.metrics import Metrics
@@ -19,6 +19,7 @@ from service.repository.contract import Signature
 from service.repository.golden import Tensors
 from service.runtime.admission import Admission
 from service.runtime.lifecycle import Lifecycle
+from service.runtime.refusals import refused_rows
 from service.runtime.servable import Servable
 
 _TIMEOUT_HEADER = "HTTP_X_REQUEST_TIMEOUT_MS"
@@ -40,6 +41,7 @@ class Asked(Protocol):
         signature: the signature that is called.
         inputs: an array for each of its inputs, of its dtype and shape.
         instances: how many predictions are asked for.
+        place: how the request calls its list of instances.
     """
 
     @property
@@ -50,6 +52,9 @@ class Asked(Protocol):
     def instances(self) -> int: ...
     def place(self, name: str, index: Index) -> str:
         """Return the path by which the client knows the value of an input at an index."""
+
+    def row(self, row: int) -> str:
+        """Return the path by which the client knows a row of all inputs."""
 
 
 Document = TypeVar("Document")
@@ -69,9 +74,6 @@ class Codec(Protocol[Document, Request]):
         """Return the answer."""
 
 
-Run = Callable[..., tuple[Tensors, float]]
-
-
 class Inference:
     """Answers predictions."""
 
@@ -83,6 +85,8 @@ class Inference:
         files: Files,
         *,
         timeout_s: float,
+        max_rows: int,
+        max_errors: int,
     ) -> None:
         """Prepare.
 
@@ -92,12 +96,16 @@ class Inference:
             metrics: where phases and predictions are counted.
             files: prepares the inputs that are files.
             timeout_s: seconds that a prediction may take.
+            max_rows: the most instances of a request.
+            max_errors: the most problems of one request that are listed.
         """
         self._lifecycle = lifecycle
         self._admission = admission
         self._metrics = metrics
         self._files = files
         self._timeout_s = timeout_s
+        self._max_rows = max_rows
+        self._max_errors = max_errors
 
     def require(self, exchange: Exchange, model: str) -> None:
         """Note which model is asked.
@@ -134,17 +142,21 @@ class Inference:
             parsed = monotonic()
             seconds.parse.observe(parsed - start)
             asked = codec.read(document, servable)
-            inputs, run = asked.inputs, servable.batcher(asked.signature).run
+            check_count("", asked.instances, most=self._max_rows)
+            inputs = asked.inputs
             if asked.signature.files:
                 inputs = self._files.prepare(asked.signature, inputs, asked.place)
-                run = partial(_run_files, run, asked)
             read = monotonic()
             seconds.validate.observe(read - parsed)
-            outputs, waited = run(
-                inputs,
+            run = partial(
+                servable.batcher(asked.signature).run,
                 deadline=deadline,
                 is_gone=partial(_is_gone, environ.get("gunicorn.socket")),
             )
+            try:
+                outputs, waited = run(inputs)
+            except InvalidRequestError as error:
+                raise self._with_rows(error, asked, inputs, run) from error
             done = monotonic()
             seconds.wait.observe(waited)
             seconds.infer.observe(done - read - waited)
@@ -152,6 +164,22 @@ class Inference:
             seconds.serialise.observe(monotonic() - done)
             seconds.predictions.inc(asked.instances)
         return answer
+
+    def _with_rows(
+        self,
+        error: InvalidRequestError,
+        asked: Asked,
+        inputs: Tensors,
+        run: Callable[[Tensors], object],
+    ) -> InvalidRequestError:
+        """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
+        if not asked.signature.has_rows:
+            return error
+        found = {0: error}
+        if asked.instances > 1:
+            found = refused_rows(run, inputs, most=self._max_errors)
+        problems = {asked.row(row): [told.message] for row, told in found.items()}
+        return refusal(problems, self._max_errors) if problems else error
 
     def _seconds(self, told: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
@@ -167,27 +195,6 @@ class Inference:
                 f"not {told[:60]!r}."
             )
         return min(seconds, self._timeout_s)
-
-
-def _run_files(
-    run: Run, asked: Asked, inputs: Tensors, *, deadline: float, is_gone: Callable[[], bool]
-) -> tuple[Tensors, float]:
-    """Run a request of files; where the graph refuses one, find out which.
-
-    A file may be broken behind its header, and the graph does not say whose it was.
-    """
-    try:
-        return run(inputs, deadline=deadline, is_gone=is_gone)
-    except InvalidRequestError as error:
-        if len(inputs) > 1 or not asked.signature.batched:
-            raise
-        ((name, files),) = inputs.items()
-        for row in range(len(files)):
-            try:
-                run({name: files[row : row + 1]}, deadline=deadline, is_gone=is_gone)
-            except InvalidRequestError as reason:
-                raise refusal({asked.place(name, (row,)): [reason.message]}, 1) from error
-        raise
 
 
 def _is_gone(connection: Any) -> bool:

@@ -19,8 +19,14 @@ from service.runtime.servable import Servable
 class RowsCodec:
     """TensorFlow Serving's JSON of ``:predict``."""
 
-    def __init__(self, *, max_errors: int) -> None:
-        """Prepare; ``max_errors`` is the most problems of one request that are listed."""
+    def __init__(self, *, max_rows: int, max_errors: int) -> None:
+        """Prepare.
+
+        Args:
+            max_rows: the most instances of a request.
+            max_errors: the most problems of one request that are listed.
+        """
+        self._max_rows = max_rows
         self._max_errors = max_errors
         self._schemas = SchemaBook(limit=max_errors)
 
@@ -28,6 +34,7 @@ class RowsCodec:
         return rows.parse(body)
 
     def read(self, document: Any, servable: Servable) -> rows.PredictRequest:
+        rows.check_length(document, most=self._max_rows)
         return rows.read(
             document,
             servable.contract,
@@ -42,16 +49,19 @@ class RowsCodec:
 class Predict:
     """Answers the requests of the prediction routes."""
 
-    def __init__(self, inference: Inference, *, max_errors: int, max_body_bytes: int) -> None:
+    def __init__(
+        self, inference: Inference, *, max_rows: int, max_errors: int, max_body_bytes: int
+    ) -> None:
         """Prepare.
 
         Args:
             inference: answers predictions.
+            max_rows: the most instances of a request.
             max_errors: the most problems of one request that are listed.
             max_body_bytes: the most bytes of a body.
         """
         self._inference = inference
-        self._codec = RowsCodec(max_errors=max_errors)
+        self._codec = RowsCodec(max_rows=max_rows, max_errors=max_errors)
         self._max_body_bytes = max_body_bytes
 
     def answer(self, exchange: Exchange, target: Target) -> Answer:

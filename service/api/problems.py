@@ -20,10 +20,29 @@ def refusal(problems: Mapping[str, list[str]], limit: int) -> InvalidRequestErro
     shown = dict(list(problems.items())[:limit])
     path, messages = next(iter(shown.items()))
     sentence = messages[0] if not path else f"{path}: {messages[0]}"
-    if len(problems) > 1:
+    if len(problems) > limit:
+        # How many more, nobody has counted: tensors stop looking.
+        sentence = f"{sentence} (The first of more than {limit} problems.)"
+    elif len(problems) > 1:
         sentence = f"{sentence} (The first of {len(problems)} problems.)"
     details = {key or "body": texts for key, texts in shown.items()}
     return InvalidRequestError(sentence, details=details)
+
+
+def check_count(place: str, count: int, *, most: int) -> None:
+    """Check how many rows a request has.
+
+    Args:
+        place: how it calls the list of them.
+        count: how many there are.
+        most: how many there may be.
+
+    Raises:
+        InvalidRequestError: there are more.
+    """
+    if count > most:
+        message = f"Expected at most {most} rows in one request, not {count}; divide it."
+        raise refusal({place: [message]}, 1)
 
 
 def envelope_problems(error: marshmallow.ValidationError) -> dict[str, list[str]]:

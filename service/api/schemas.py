@@ -11,6 +11,15 @@ from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 from service.runtime.servable import Servable
 
 
+class _Name(fields.Field[str]):
+    """A string, or a sentence that tells what came instead."""
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if value is not marshmallow.missing and type(value) is not str:
+            raise ValidationError(f"Expected a string, not {shorten(value)}.")
+        return super().deserialize(value, *args, **kwargs)
+
+
 class PredictEnvelope(marshmallow.Schema):
     """What surrounds the values of a ``:predict`` request in TensorFlow Serving's format."""
 
@@ -19,11 +28,15 @@ class PredictEnvelope(marshmallow.Schema):
 
         unknown = marshmallow.RAISE
 
-    signature_name = fields.String(load_default=DEFAULT_SIGNATURE)
+    error_messages = {  # noqa: RUF012 - marshmallow's own way
+        "unknown": "Unknown field; the body takes signature_name, and instances or inputs."
+    }
+
+    signature_name = _Name(load_default=DEFAULT_SIGNATURE)
     instances = fields.Raw(allow_none=True)
     inputs = fields.Raw(allow_none=True)
 
-    @validates_schema
+    @validates_schema(skip_on_field_errors=False)
     def _check_one_of(self, data: dict[str, Any], **_: Any) -> None:
         given = [key for key in ("instances", "inputs") if key in data]
         if not given:
@@ -40,7 +53,11 @@ class ExamplesEnvelope(marshmallow.Schema):
 
         unknown = marshmallow.RAISE
 
-    signature_name = fields.String(load_default=DEFAULT_SIGNATURE)
+    error_messages = {  # noqa: RUF012 - marshmallow's own way
+        "unknown": "Unknown field; the body takes signature_name, context and examples."
+    }
+
+    signature_name = _Name(load_default=DEFAULT_SIGNATURE)
     context = fields.Raw(load_default=dict, allow_none=True)
     examples = fields.Raw(
         required=True, allow_none=True, error_messages={"required": "Missing 'examples' key."}
@@ -119,7 +136,9 @@ class SchemaBook:
     """The schemas of all loaded versions, each made once and dropped with its version."""
 
     def __init__(self, *, limit: int) -> None:
-        self._limit = limit
+        """Prepare; ``limit`` is the most problems that are listed."""
+        # One more shows that there are more.
+        self._limit = limit + 1
         self._schemas: WeakKeyDictionary[Servable, dict[str, marshmallow.Schema]] = (
             WeakKeyDictionary()
         )

@@ -152,13 +152,22 @@ class _Level:
     shape: tuple[int, ...]
     limit: int
 
-    def refusal(self, wrong: Iterable[Any], expected: str) -> TensorError:
-        """Return the error that names the values for which ``wrong`` is true."""
+    def refusal(
+        self, wrong: Iterable[Any], expected: str, sizes: Sequence[int] | None = None
+    ) -> TensorError:
+        """Return the error that names the values for which ``wrong`` is true.
+
+        Args:
+            wrong: tells of each value whether it is wrong.
+            expected: what is expected.
+            sizes: the values' lengths in bytes, where that is what is wrong.
+        """
         positions = islice((i for i, bad in enumerate(wrong) if bad), self.limit)
         return TensorError(
             {
                 tuple(map(int, np.unravel_index(i, self.shape))): (
-                    f"Expected {expected}, not {shorten(self.values[i])}."
+                    f"Expected {expected}, not {f'{sizes[i]} bytes: ' if sizes else ''}"
+                    f"{shorten(self.values[i])}."
                 )
                 for i in positions
             }
@@ -252,7 +261,8 @@ def _strings_to_array(level: _Level) -> Array:
             raise level.refusal((value not in choices for value in values), describe(field))
     most = field.max_length
     if most is not None and max(map(len, values), default=0) > most:
-        raise level.refusal((len(value) > most for value in values), describe(field))
+        sizes = list(map(len, values))
+        raise level.refusal((size > most for size in sizes), describe(field), sizes)
     array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array

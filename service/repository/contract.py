@@ -169,6 +169,14 @@ class Signature:
         """Whether rows of several requests can run as one batch."""
         return bool(self.inputs) and all(f.has_batch for f in (*self.inputs, *self.outputs))
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether what it takes comes in rows, each of them one instance.
+
+        What is of unknown rank may come as a single number, which has no rows.
+        """
+        return self.batched and all(field.shape is not None for field in self.inputs)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "inputs": [field.to_json() for field in self.inputs],

@@ -127,8 +127,7 @@ class Servable:
         self._batchers = {
             signature.name: Batcher(
                 partial(self.predict, signature),
-                # What is of unknown rank may come as a single number, which has no rows.
-                batched=signature.batched and all(f.shape is not None for f in signature.inputs),
+                batched=signature.has_rows,
                 most_rows=most_rows,
                 note_batch=metrics.batch_rows.labels(model).observe,
             )

@@ -20,7 +20,7 @@ from service.api.body import json_value
 from service.api.codec import rows
 from service.api.codec.results import Results, classification, regression
 from service.api.codec.tfexample import FeatureError, example, feature
-from service.api.problems import LONGEST_NAME, brackets, envelope_problems, refusal
+from service.api.problems import LONGEST_NAME, brackets, check_count, envelope_problems, refusal
 from service.api.schemas import ExamplesEnvelope, SchemaBook
 from service.api.tensors import Index, shorten
 from service.errors import InvalidRequestError, ServiceError
@@ -62,13 +62,24 @@ class ExamplesRequest:
         """Return the path of the value of input ``name`` at ``index``."""
         return f"examples{brackets(index[:1])}.{name}{brackets(index[1:])}"
 
+    def row(self, row: int) -> str:
+        """Return the path of a row of all inputs."""
+        return f"examples[{row}]"
+
 
 class ExamplesCodec:
     """TensorFlow Serving's JSON of ``:classify`` and of ``:regress``."""
 
-    def __init__(self, method: Method, *, max_errors: int) -> None:
-        """Prepare; ``max_errors`` is the most problems of one request that are listed."""
+    def __init__(self, method: Method, *, max_rows: int, max_errors: int) -> None:
+        """Prepare.
+
+        Args:
+            method: what is asked for.
+            max_rows: the most examples of a request.
+            max_errors: the most problems of one request that are listed.
+        """
         self._method = method
+        self._max_rows = max_rows
         self._max_errors = max_errors
         self._schemas = SchemaBook(limit=max_errors)
 
@@ -88,6 +99,7 @@ class ExamplesCodec:
         kind = servable.signature_def[signature.name]["method_name"]
         results = self._results(signature, kind, servable)
         examples, context = envelope["examples"], envelope["context"]
+        check_count("examples", len(examples), most=self._max_rows)
         if kind == self._method.value and _takes_examples(signature):
             inputs = _serialised(signature, examples, context, self._max_errors)
         else:

@@ -18,7 +18,8 @@ import orjson
 
 from service.api.body import json_value
 from service.api.codec import clean, lifting
-from service.api.problems import LONGEST_NAME, brackets, envelope_problems, refusal
+from service.api.codec.numbers import Numbers
+from service.api.problems import LONGEST_NAME, brackets, check_count, envelope_problems, refusal
 from service.api.schemas import PredictEnvelope
 from service.api.tensors import Array, Index, describe, shorten
 from service.errors import InvalidRequestError, ServiceError
@@ -55,7 +56,13 @@ class PredictRequest:
         if self.rows is not None:
             return self.rows
         first = next(iter(self.inputs.values()), None)
-        return int(first.shape[0]) if first is not None and first.ndim else 1
+        return int(first.shape[0]) if self.signature.has_rows and first is not None else 1
+
+    def row(self, row: int) -> str:
+        """Return the path of a row of all inputs."""
+        if self.rows is None:
+            return f"inputs{'.*' if len(self.signature.inputs) > 1 else ''}[{row}]"
+        return f"instances[{row}]"
 
     def place(self, name: str, index: Index) -> str:
         """Return the path of the value of input ``name`` at ``index``."""
@@ -72,6 +79,21 @@ def parse(body: bytes) -> Any:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
     """
     return json_value(body, lifting.loads)
+
+
+def check_length(document: Any, *, most: int) -> None:
+    """Check how many instances a parsed request has, before anything is made of them.
+
+    Of columns, it is only known when they have been read.
+
+    Raises:
+        InvalidRequestError: there are more than ``most``.
+    """
+    instances = document.get("instances") if type(document) is dict else None
+    if type(instances) is Numbers:
+        check_count("instances", int(instances.array.shape[0]), most=most)
+    elif type(instances) is list:
+        check_count("instances", len(instances), most=most)
 
 
 def read(document: Any, contract: Contract, schema_of: SchemaOf, *, limit: int) -> PredictRequest:
@@ -276,10 +298,14 @@ def _unequal_rows(inputs: Tensors) -> _Problems:
     rows = {name: tensor.shape[0] for name, tensor in inputs.items() if tensor.ndim}
     first = next(iter(rows), "")
     return {
-        (name, ()): [f"Expected {rows[first]} rows, as many as {first!r} has, not {count}."]
+        (name, ()): [f"Expected {_rows(rows[first])}, as many as {first!r} has, not {count}."]
         for name, count in rows.items()
         if count != rows[first]
     }
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def _only_input(

@@ -152,7 +152,7 @@ BAD_REQUESTS: list[tuple[str, Any, str, list[str]]] = [
     (
         "kinds:classify",
         {"instances": [1], "examples": [{}]},
-        "instances: Unknown field.",
+        "instances: Unknown field; the body takes signature_name, context and examples.",
         ["instances"],
     ),
     (
@@ -182,7 +182,7 @@ BAD_REQUESTS: list[tuple[str, Any, str, list[str]]] = [
     (
         "kinds:classify",
         {"signature_name": ["best"], "examples": [{}]},
-        "signature_name: Not a valid string.",
+        "signature_name: Expected a string, not a list of 1 value.",
         ["signature_name"],
     ),
     (
@@ -302,7 +302,7 @@ def test_what_the_graph_cannot_parse(client: FlaskClient) -> None:
         body = {"signature_name": REGRESS, "examples": [features]}
         response = client.post(f"{HALF}:regress", json=body)
         assert response.status_code == 400
-        assert response.json["error"].startswith("The model refused the input: ")
+        assert response.json["error"].startswith("examples[0]: The model refused the input: ")
         assert "x" in response.json["error"]
 
 

@@ -152,10 +152,14 @@ BAD_REQUESTS: list[tuple[Any, str, list[str]]] = [
         "Expected only one of 'inputs' and 'instances', not both.",
         ["body"],
     ),
-    ({"instances": [ROW], "rows": 1}, "rows: Unknown field.", ["rows"]),
+    (
+        {"instances": [ROW], "rows": 1},
+        "rows: Unknown field; the body takes signature_name, and instances or inputs.",
+        ["rows"],
+    ),
     (
         {"instances": [ROW], "signature_name": 3},
-        "signature_name: Not a valid string.",
+        "signature_name: Expected a string, not 3.",
         ["signature_name"],
     ),
     (
@@ -256,7 +260,7 @@ BAD_REQUESTS: list[tuple[Any, str, list[str]]] = [
     ),
     (
         {"inputs": {"x": [[1, 2]], "text": ["quiet", "loud"]}},
-        "inputs.text: Expected 1 rows, as many as 'x' has, not 2.",
+        "inputs.text: Expected 1 row, as many as 'x' has, not 2.",
         ["inputs.text"],
     ),
     (
@@ -329,7 +333,7 @@ def test_bytes_that_the_graph_refuses(client: FlaskClient) -> None:
     response = client.post("/v1/models/shapes:predict", json=body)
     assert response.status_code == 400
     # What TensorFlow found, and not where in the graph it was.
-    assert response.json["error"].startswith("The model refused the input: ")
+    assert response.json["error"].startswith("instances[0]: The model refused the input: ")
     assert "Graph execution" not in response.json["error"]
     assert len(response.json["error"]) > 40
 

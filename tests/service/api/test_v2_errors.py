@@ -556,7 +556,7 @@ def test_a_header_that_is_no_length(v2: FlaskClient, told: str, sentence: str) -
             "shapes",
             "decode",
             b"no PNG",
-            "The model refused the input: ",
+            "body[0]: The model refused the input: ",
         ),
     ],
 )

@@ -73,6 +73,12 @@ class InferRequest:
         whole = (*index, *(0 for _ in shape[len(index) :]))
         return f"{path}[{np.ravel_multi_index(whole, shape)}]" if whole else path
 
+    def row(self, row: int) -> str:
+        """Return the path of a row of all inputs."""
+        if len(self.inputs) == 1:
+            return self.place(next(iter(self.inputs)), (row,))
+        return f"inputs[*].data, row {row}"
+
 
 def find_signature(contract: Contract, name: str | None) -> Signature:
     """Return the signature that is asked for, or without a name the one that goes without saying.
