@@ -18,6 +18,7 @@ from service.api.inference_v2 import InferV2, inference_v2_routes
 from service.api.models import model_routes
 from service.api.observe import observe
 from service.api.predict import Predict, predict_routes
+from service.api.repository_v2 import repository_v2_routes
 from service.api.routing import ModelNameConverter, VersionConverter
 from service.metrics import Metrics
 from service.repository.store import Store
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         classify_routes(inference, max_body_bytes=settings.max_body_bytes, **bounds)
     )
     app.register_blueprint(inference_v2_routes(infer, lifecycle, server_version=__version__))
+    app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))

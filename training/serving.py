@@ -44,9 +44,9 @@ def change_policy(
     available = _available(store, model)
     policy = read_policy(root / model)
     if latest is not None:
-        policy = replace(policy, latest=latest, versions=())
+        policy = replace(policy, latest=latest, versions=(), unloaded=False)
     if versions is not None:
-        policy = replace(policy, versions=tuple(sorted(set(versions))))
+        policy = replace(policy, versions=tuple(sorted(set(versions))), unloaded=False)
     if keep is not None:
         policy = replace(policy, keep=keep or None)
     policy = replace(policy, labels=_relabelled(policy, labels))
@@ -84,7 +84,12 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
         RepositoryError: the model's policy cannot be read.
     """
     policy = read_policy(store.root / model)
-    if policy.pinned:
+    if policy.unloaded:
+        say(
+            "The model is unloaded: the new version does not serve. "
+            f"To serve the latest again: python -m training serve-policy {model} --latest 1"
+        )
+    elif policy.pinned:
         named = ", ".join(map(str, policy.versions))
         say(
             f"Serving is pinned to version {named}: the new one waits. "
@@ -125,4 +130,5 @@ def _put(store: Store, model: str, policy: Policy) -> None:
     serving = ", ".join(map(str, policy.select(store.versions(model))))
     labels = "".join(f"; {label} is {version}" for label, version in sorted(policy.labels.items()))
     pinned = " (pinned)" if policy.pinned else ""
-    say(f"{model}: version {serving} serves{pinned}{labels}")
+    serves = "nothing serves (unloaded)" if policy.unloaded else f"version {serving} serves{pinned}"
+    say(f"{model}: {serves}{labels}")

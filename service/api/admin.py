@@ -37,15 +37,15 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
 
     @blueprint.get(f"{MODEL}/policy")
     def get_policy(model: str) -> dict[str, Any]:
-        _authorise(token)
+        authorise(token)
         _find(lifecycle, model)
-        return _attempt(lambda: read_policy(store.root / model)).to_json()
+        return attempt(lambda: read_policy(store.root / model)).to_json()
 
     @blueprint.put(f"{MODEL}/policy")
     def put_policy(model: str) -> dict[str, Any]:
-        _authorise(token)
+        authorise(token)
         _find(lifecycle, model)
-        policy = _attempt(
+        policy = attempt(
             lambda: policy_from_json(
                 json_value(json_body(request.environ, most=settings.max_body_bytes))
             )
@@ -53,21 +53,29 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
         missing = {*policy.versions, *policy.labels.values()} - store.versions(model).keys()
         if missing:
             raise InvalidRequestError(f"There is no version {min(missing)} of model {model!r}.")
-        return _put(store, model, policy)
+        return put(store, model, policy)
 
     @blueprint.post(f"{MODEL}:rollback")
     def roll_back(model: str) -> dict[str, Any]:
-        _authorise(token)
+        authorise(token)
         _find(lifecycle, model)
-        policy = _attempt(
+        policy = attempt(
             lambda: rolled_back(read_policy(store.root / model), store.versions(model)), status=409
         )
-        return _put(store, model, policy)
+        return put(store, model, policy)
 
     return blueprint
 
 
-def _authorise(token: str) -> None:
+def authorise(token: str) -> None:
+    """Refuse the current request unless it bears the admin token.
+
+    Args:
+        token: the token; when it is empty, every request is refused.
+
+    Raises:
+        ServiceError: 403, there is no token; 401, the request does not bear it.
+    """
     if not token:
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -85,14 +93,24 @@ def _find(lifecycle: Lifecycle, model: str) -> None:
     exchange().model = model
 
 
-def _attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:
+def attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:
+    """Return the policy that ``read`` returns.
+
+    Raises:
+        ServiceError: with ``status``, in the words of the ``RepositoryError`` that it raised.
+    """
     try:
         return read()
     except RepositoryError as error:
         raise ServiceError(str(error), status=status) from error
 
 
-def _put(store: Store, model: str, policy: Policy) -> dict[str, Any]:
+def put(store: Store, model: str, policy: Policy) -> dict[str, Any]:
+    """Put a model's policy in force, and return it as JSON.
+
+    Raises:
+        ServiceError: 409, the folder cannot be written.
+    """
     try:
         write_policy(store.root / model, policy)
     except OSError as error:

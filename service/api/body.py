@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 _JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
 # What JavaScript and Python write, where orjson stumbles over it.
 _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
-# zlib's window of 32 KiB, with gzip's header and checksum.
-_GZIP = 31
+# By what bodies are packed with: zlib's window of 32 KiB, with the header and checksum of gzip or,
+# for deflate, of zlib itself (RFC 9110, 8.4.1.2).
+_WINDOWS = {"gzip": 31, "deflate": 15}
 
 
 def media_type(environ: "WSGIEnvironment") -> str:
@@ -75,7 +76,7 @@ def _explain(body: bytes, error: orjson.JSONDecodeError) -> str:
 
 
 def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
-    """Return the body of a request, unpacked when it came packed with gzip.
+    """Return the body of a request, unpacked when it came packed.
 
     Args:
         environ: the request's.
@@ -87,14 +88,14 @@ def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
         InvalidRequestError: the body ended early, or its chunks or its packing are malformed.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in ("", "identity", "gzip"):
+    if encoding not in ("", "identity", *_WINDOWS):
         raise ServiceError(
-            f"Expected a Content-Encoding of gzip or identity, not {encoding[:60]!r}.",
+            f"Expected a Content-Encoding of gzip, deflate or identity, not {encoding[:60]!r}.",
             status=415,
-            headers={"Accept-Encoding": "gzip"},
+            headers={"Accept-Encoding": "gzip, deflate"},
         )
     body = _read(environ, most)
-    return _unpack(body, most) if encoding == "gzip" else body
+    return _unpack(body, encoding, most) if encoding in _WINDOWS else body
 
 
 def _read(environ: "WSGIEnvironment", most: int) -> bytes:
@@ -122,23 +123,25 @@ def _read(environ: "WSGIEnvironment", most: int) -> bytes:
     return body
 
 
-def _unpack(body: bytes, most: int) -> bytes:
+def _unpack(body: bytes, encoding: str, most: int) -> bytes:
     """Inflate no more than is allowed: a few kilobytes can claim to be gigabytes."""
     parts: list[bytes] = []
     left = most + 1
     try:
         # A gzip file may have several members, one after the other (RFC 1952, 2.2).
         while body:
-            member = zlib.decompressobj(_GZIP)
+            member = zlib.decompressobj(_WINDOWS[encoding])
             parts.append(member.decompress(body, left))
             left -= len(parts[-1])
             if left <= 0:
                 raise _too_large(most)
             if not member.eof:
-                raise InvalidRequestError("The body is not whole: its gzip data ends early.")
+                raise InvalidRequestError(f"The body is not whole: its {encoding} data ends early.")
             body = member.unused_data
     except zlib.error as error:
-        raise InvalidRequestError("The body is not gzip, as its Content-Encoding says.") from error
+        raise InvalidRequestError(
+            f"The body is not {encoding}, as its Content-Encoding says."
+        ) from error
     return b"".join(parts)
 
 

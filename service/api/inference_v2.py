@@ -120,11 +120,10 @@ def inference_v2_routes(infer: InferV2, lifecycle: Lifecycle, *, server_version:
 
     @blueprint.get(f"{V2}/health/ready")
     def ready() -> dict[str, Any]:
-        waiting = [name for name in lifecycle.models() if not lifecycle.serves(name)]
-        if waiting:
-            raise UnavailableError(f"Model {waiting[0]!r} does not serve.", retry_after_s=1)
         if not lifecycle.ready:
             raise UnavailableError("No model serves yet.", retry_after_s=1)
+        if not lifecycle.all_ready:
+            raise UnavailableError("Not every model serves.", retry_after_s=1)
         return {"ready": True}
 
     def metadata(model: str, version: int | None = None) -> dict[str, Any]:

@@ -24,12 +24,14 @@ class Policy:
         versions: the versions that serve, whatever else is there.
         labels: names for versions; a label of a version that does not serve leads nowhere.
         keep: how many versions stay on disk when a new one is published; ``None`` keeps all.
+        unloaded: whether no version serves, until this is taken back; the rest says what will.
     """
 
     latest: int = 1
     versions: tuple[int, ...] = ()
     labels: Mapping[str, int] = field(default_factory=dict)
     keep: int | None = None
+    unloaded: bool = False
 
     @property
     def pinned(self) -> bool:
@@ -37,11 +39,17 @@ class Policy:
         return bool(self.versions)
 
     def in_use(self, available: Iterable[int]) -> set[int]:
-        """Return the versions that must not be removed: those that serve or bear a label."""
-        return {*self.select(available), *self.versions, *self.labels.values()}
+        """Return the versions that must not be removed: those that serve or bear a label.
+
+        Of a model that is unloaded, those that will serve when it is loaded again.
+        """
+        return {*self._chosen(available), *self.versions, *self.labels.values()}
 
     def select(self, available: Iterable[int]) -> list[int]:
         """Return the versions of ``available`` that should serve, lowest first."""
+        return [] if self.unloaded else self._chosen(available)
+
+    def _chosen(self, available: Iterable[int]) -> list[int]:
         ordered = sorted(available)
         if self.versions:
             return [version for version in ordered if version in self.versions]
@@ -51,7 +59,8 @@ class Policy:
         """Return the policy as the JSON object of its file."""
         serve = {"versions": list(self.versions)} if self.versions else {"latest": self.latest}
         keep = {} if self.keep is None else {"keep": self.keep}
-        return {"serve": serve, "labels": dict(self.labels), **keep}
+        unloaded = {"unloaded": True} if self.unloaded else {}
+        return {"serve": serve, "labels": dict(self.labels), **keep, **unloaded}
 
 
 def policy_from_json(value: Any) -> Policy:
@@ -62,7 +71,7 @@ def policy_from_json(value: Any) -> Policy:
     """
     if not isinstance(value, dict):
         raise RepositoryError(f"{POLICY} must hold a JSON object, not {type(value).__name__}.")
-    unknown = value.keys() - {"serve", "labels", "keep"}
+    unknown = value.keys() - {"serve", "labels", "keep", "unloaded"}
     if unknown:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")
     labels = value.get("labels", {})
@@ -75,13 +84,16 @@ def policy_from_json(value: Any) -> Policy:
     keep = value.get("keep")
     if keep is not None and not (_is_whole(keep) and keep > 0):
         raise RepositoryError(f"{POLICY}: keep must be a whole number above 0, not {keep!r}.")
+    unloaded = value.get("unloaded", False)
+    if not isinstance(unloaded, bool):
+        raise RepositoryError(f"{POLICY}: unloaded must be true or false, not {unloaded!r}.")
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:
-            return Policy(latest=count, labels=labels, keep=keep)
+            return Policy(latest=count, labels=labels, keep=keep, unloaded=unloaded)
         case {"versions": [*versions], **rest} if (
             not rest and versions and all(map(_is_whole, versions))
         ):
-            return Policy(versions=tuple(versions), labels=labels, keep=keep)
+            return Policy(versions=tuple(versions), labels=labels, keep=keep, unloaded=unloaded)
         case serve:
             raise RepositoryError(
                 f'{POLICY}: serve must be {{"latest": N}} or {{"versions": [N, ...]}}, '

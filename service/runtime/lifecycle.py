@@ -54,6 +54,12 @@ class Lifecycle:
         self._models: dict[str, Model] = {}
         self._stop = threading.Event()
         self._settled = threading.Event()
+        # Set when a look is due at once; ``_due`` and ``_pending`` are guarded by ``_looked``.
+        self._wake = threading.Event()
+        self._looked = threading.Condition()
+        # Models to look at in the next round, and those whose last look is not the end of it.
+        self._due: set[str] = set()
+        self._pending: set[str] = set()
         self._draining = False
         self._thread: threading.Thread | None = None
 
@@ -63,6 +69,24 @@ class Lifecycle:
         self._thread = threading.Thread(target=self._watch, name="lifecycle", daemon=True)
         self._thread.start()
 
+    def look_again(self, name: str, timeout_s: float) -> bool:
+        """Look at a model at once, and wait until what serves is what the store asks for.
+
+        Versions that cannot serve are not waited for.
+
+        Args:
+            name: the model's name, also of one that has only just appeared.
+            timeout_s: seconds to wait at most.
+
+        Returns:
+            Whether the look came to an end in that time.
+        """
+        with self._looked:
+            self._due.add(name)
+            self._pending.add(name)
+            self._wake.set()
+            return self._looked.wait_for(lambda: name not in self._pending, timeout_s)
+
     def drain(self) -> None:
         """Say that this worker is leaving: it is not ready any more, but still answers."""
         self._draining = True
@@ -70,6 +94,7 @@ class Lifecycle:
     def stop(self) -> None:
         """Stop watching. What serves goes on serving, for the requests that still run."""
         self._stop.set()
+        self._wake.set()
         if self._thread:
             self._thread.join()
             self._board.leave()
@@ -77,6 +102,12 @@ class Lifecycle:
     def wait_until_settled(self, timeout_s: float) -> bool:
         """Wait until all that can serve does; ``False`` when time ran out."""
         return self._settled.wait(timeout_s)
+
+    @property
+    def all_ready(self) -> bool:
+        """Whether every model serves, but for those that were unloaded."""
+        models = tuple(self._models.values())
+        return self.ready and all(m.serving.servables or m.unloaded for m in models)
 
     @property
     def ready(self) -> bool:
@@ -98,6 +129,10 @@ class Lifecycle:
     def serves(self, name: str) -> bool:
         """Whether any version of a model answers requests."""
         return self._model(name).serving.latest is not None
+
+    def unloaded(self, name: str) -> bool:
+        """Whether a model's policy says that nothing serves."""
+        return self._model(name).unloaded
 
     def serving_versions(self, name: str) -> list[int]:
         """Return the versions of a model that answer requests, lowest first."""
@@ -132,7 +167,7 @@ class Lifecycle:
             label: the label asked for; without either, the latest version answers.
 
         Raises:
-            NotFoundError: there is no such model, version or label.
+            NotFoundError: there is no such model, version or label, or the model was unloaded.
             UnavailableError: the model is known, but no version of it serves yet.
         """
         servable = self._find(name, version, label)
@@ -155,6 +190,8 @@ class Lifecycle:
         if found is not None:
             return found
         if not serving.servables:
+            if self._models[name].unloaded:
+                raise NotFoundError(f"Model {name!r} is unloaded; nothing of it serves.")
             raise UnavailableError(
                 f"No version of model {name!r} serves yet; GET /v1/models/{name} tells why.",
                 retry_after_s=1,
@@ -174,12 +211,20 @@ class Lifecycle:
     def _watch(self) -> None:
         waiting: set[str] = set()
         while not self._stop.is_set():
+            self._wake.clear()
+            with self._looked:
+                due, self._due = self._due, set()
             # While in step with other workers, the models that wait are all that matters.
-            waiting = self._look(waiting or {*self._store_models(), *self._models})
+            waiting = self._look(due | (waiting or {*self._store_models(), *self._models}))
+            with self._looked:
+                # Who asked for a look while this one ran gets the next.
+                self._pending &= waiting | self._due
+                self._looked.notify_all()
             if not waiting:
                 self._settled.set()
             self._metrics.workers_ready.set(self.ready)
-            self._stop.wait(_IN_STEP_S if waiting else self._poll_interval_s)
+            if not self._stop.is_set():
+                self._wake.wait(_IN_STEP_S if waiting else self._poll_interval_s)
 
     def _look(self, names: set[str]) -> set[str]:
         """Look at each model once, and return those that wait for other workers."""

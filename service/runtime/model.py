@@ -56,6 +56,7 @@ class Model:
         serving: what answers now.
         status: what is known of each version.
         policy_problem: why the policy file is not followed; empty when it is.
+        unloaded: whether the policy says that nothing serves.
     """
 
     def __init__(
@@ -82,8 +83,12 @@ class Model:
         # Versions that have proved themselves and wait for the other workers.
         self._staged: dict[int, Servable] = {}
         self._followed = 0
-        self._unloaded = False
+        self._has_freed = False
         self._attempts: dict[int, tuple[int, float]] = {}
+
+    @property
+    def unloaded(self) -> bool:
+        return self._policy.unloaded
 
     def look(self) -> bool:
         """Bring what serves a step nearer to what the store and its policy ask for.
@@ -91,9 +96,9 @@ class Model:
         Returns:
             Whether other workers are waited for, so that another look is due soon.
         """
-        if self._unloaded:
+        if self._has_freed:
             # Here and not where the last request ended: no client should wait for it.
-            self._unloaded = False
+            self._has_freed = False
             give_back()
         folders = self._store.versions(self._name)
         self._read_policy()
@@ -103,10 +108,12 @@ class Model:
             self._follow(decision, folders)
         proposed = self._board.proposal(self._name)
         wanted = proposed or self._wanted(folders)
-        if proposed is None and (not wanted.versions or wanted == self.serving.plan):
+        # That none is fit to serve is no reason to stop; that none should is.
+        idle = wanted == self.serving.plan or not (wanted.versions or self._policy.unloaded)
+        if proposed is None and idle:
             self._unstage(keep=())
             return False
-        if not self.serving.servables and decision:
+        if not self.serving.servables and decision and decision.plan.versions:
             # What the others serve cannot be had any more; another version beats none.
             if self._hold(wanted.versions, folders):
                 self._serve(wanted)
@@ -234,7 +241,7 @@ class Model:
             self._tell(version, State.AVAILABLE)
         log(
             logging.INFO,
-            "Versions serve.",
+            "Versions serve." if plan.versions else "No version serves any more.",
             model=self._name,
             versions=plan.versions,
             labels=dict(plan.labels),
@@ -254,7 +261,7 @@ class Model:
             self._staged.pop(version).retire(partial(self._note_end, version))
 
     def _note_end(self, version: int) -> None:
-        self._unloaded = True
+        self._has_freed = True
         self._tell(version, State.END)
         log(logging.INFO, "A version was retired.", model=self._name, version=version)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.repository.manifest import verify_manifest
-from service.repository.policy import Policy, read_policy
+from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.store import Store
 from training import export, serving
 from training.cli import main
@@ -91,6 +91,20 @@ def test_a_pinned_model_says_that_the_new_version_waits(
     run(store, "rollback", "m")
     serving.after_publishing(store, "m", before=set())
     assert "Serving is pinned to version 2: the new one waits." in capsys.readouterr().out
+
+
+def test_an_unloaded_model_says_so_until_a_choice_loads_it(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_policy(store.root / "m", Policy(unloaded=True))
+    serving.after_publishing(store, "m", before=set())
+    assert "The model is unloaded: the new version does not serve." in capsys.readouterr().out
+    assert run(store, "serve-policy", "m", "--label", "stable=1") == 0
+    assert "m: nothing serves (unloaded); stable is 1" in capsys.readouterr().out
+    for choice in (["--latest", "1"], ["--versions", "3"]):
+        write_policy(store.root / "m", Policy(unloaded=True))
+        assert run(store, "serve-policy", "m", *choice) == 0
+        assert "m: version 3 serves" in capsys.readouterr().out
 
 
 def test_versions_beyond_those_kept_are_removed_but_none_in_use(store: Store) -> None:

@@ -29,9 +29,16 @@ def pack(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "identity"])
-def test_packed_requests(client: FlaskClient, encoding: str) -> None:
-    body = BODY if encoding == "identity" else pack(BODY)
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (BODY, "identity"),
+        (pack(BODY), "gzip"),
+        (pack(BODY), "GZIP"),
+        (zlib.compress(BODY), "deflate"),
+    ],
+)
+def test_packed_requests(client: FlaskClient, body: bytes, encoding: str) -> None:
     answer = post(client, body, Content_Encoding=encoding)
     assert answer.json == post(client, BODY).json
     assert answer.status_code == 200
@@ -45,7 +52,7 @@ def test_a_request_packed_in_several_members(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("body", "encoding", "status", "error"),
     [
-        (BODY, "br", 415, "Expected a Content-Encoding of gzip or identity, not 'br'."),
+        (BODY, "br", 415, "Expected a Content-Encoding of gzip, deflate or identity, not 'br'."),
         (BODY, "gzip", 400, "The body is not gzip, as its Content-Encoding says."),
         (pack(BODY)[:-9], "gzip", 400, "The body is not whole: its gzip data ends early."),
         (
@@ -55,6 +62,14 @@ def test_a_request_packed_in_several_members(client: FlaskClient) -> None:
             "The body is not whole: its gzip data ends early.",
         ),
         (zlib.compress(BODY), "gzip", 400, "The body is not gzip, as its Content-Encoding says."),
+        (pack(BODY), "deflate", 400, "The body is not deflate, as its Content-Encoding says."),
+        (
+            zlib.compress(BODY)[:-5],
+            "deflate",
+            400,
+            "The body is not whole: its deflate data ends early.",
+        ),
+        (zlib.compress(bytes(10**8)), "deflate", 413, "The body is larger than 100000 bytes."),
         (pack(bytes(10**8)), "gzip", 413, "The body is larger than 100000 bytes."),
         (pack(bytes(60_000)) * 2, "gzip", 413, "The body is larger than 100000 bytes."),
         (b" " * 100_001, "identity", 413, "The body is larger than 100000 bytes."),
@@ -81,6 +96,12 @@ def test_large_answers_are_packed_when_asked_for(client: FlaskClient, accepted: 
     assert answer.headers["Vary"] == "Accept-Encoding"
     assert int(answer.headers["Content-Length"]) == len(answer.data)
     assert gzip.decompress(answer.data) == post(client, LARGE).data
+
+
+def test_deflate_is_second_choice(client: FlaskClient) -> None:
+    answer = post(client, LARGE, Accept_Encoding="deflate, gzip;q=0")
+    assert answer.headers["Content-Encoding"] == "deflate"
+    assert zlib.decompress(answer.data) == post(client, LARGE).data
 
 
 @pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.000", "identity"])

@@ -45,7 +45,7 @@ def test_the_server_is_ready_when_every_model_is(make_app: MakeApp, tmp_path: An
     assert client.get("/readyz").status_code == 200
     response = client.get("/v2/health/ready")
     assert_error(response, 503, "UNAVAILABLE")
-    assert response.json["error"] == "Model 'broken' does not serve."
+    assert response.json["error"] == "Not every model serves."
     assert client.get("/v2/models/affine/ready").status_code == 200
     assert_error(client.get("/v2/models/broken/ready"), 503, "UNAVAILABLE")
     assert_error(client.get("/v2/models/broken"), 503, "UNAVAILABLE")

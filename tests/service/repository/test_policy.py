@@ -46,6 +46,7 @@ def test_serve_selects(tmp_path: Path, serve: Any, available: Any, selected: Any
         ('{"labels": {"two words": 1}}', "labels must map"),
         ('{"labels": {"stable": "1"}}', "labels must map"),
         ('{"labels": [1]}', "labels must map"),
+        ('{"unloaded": 1}', "unloaded must be true or false, not 1"),
         ('{"keep": 0}', "keep must be a whole number above 0, not 0"),
     ],
 )
@@ -56,7 +57,14 @@ def test_anything_else_is_refused_with_a_reason(tmp_path: Path, text: str, reaso
 
 
 @pytest.mark.parametrize(
-    "policy", [Policy(), Policy(latest=3), Policy(versions=(1, 2), labels={"a": 1}, keep=3)]
+    "policy",
+    [
+        Policy(),
+        Policy(latest=3),
+        Policy(versions=(1, 2), labels={"a": 1}, keep=3),
+        Policy(latest=2, unloaded=True),
+        Policy(versions=(1,), unloaded=True),
+    ],
 )
 def test_what_is_written_is_read(tmp_path: Path, policy: Policy) -> None:
     write_policy(tmp_path, policy)
@@ -76,6 +84,14 @@ def test_rolling_back_pins_the_version_before() -> None:
 def test_there_may_be_nothing_to_go_back_to(available: list[int], reason: str) -> None:
     with pytest.raises(RepositoryError, match=reason):
         rolled_back(Policy(), available)
+
+
+def test_of_an_unloaded_model_nothing_serves_and_what_will_is_kept() -> None:
+    policy = Policy(latest=1, labels={"stable": 1}, unloaded=True)
+    assert policy.select([1, 2, 3]) == []
+    assert policy.in_use([1, 2, 3]) == {1, 3}
+    with pytest.raises(RepositoryError, match="nothing serves"):
+        rolled_back(policy, [1, 2, 3])
 
 
 def test_what_is_in_use() -> None:

@@ -333,3 +333,59 @@ def test_what_is_not_there_is_said(tmp_path: Path, make_lifecycle: MakeLifecycle
         NotFoundError, match=r"Version 7 of model 'affine' does not serve; these do: 1\."
     ):
         lifecycle.lease("affine", version=7).__enter__()
+
+
+def test_workers_unload_and_load_a_model_together(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    policy = tmp_path / "affine" / POLICY
+    both = [make_lifecycle(board=tmp_path / ".board") for _ in range(2)]
+    policy.write_text('{"unloaded": true}')
+    assert both[0].look_again("affine", 60)
+    for lifecycle in both:
+        eventually(lambda each=lifecycle: not each.serves("affine"))
+        eventually(lambda each=lifecycle: states(each) == {1: State.END})
+        assert not lifecycle.ready
+        with pytest.raises(NotFoundError, match="Model 'affine' is unloaded"):
+            live(lifecycle)
+
+    # One that comes later serves nothing either, and is not waited for.
+    third = make_lifecycle(board=tmp_path / ".board")
+    assert not third.serves("affine")
+
+    policy.write_text("{}")
+    assert both[1].look_again("affine", 60)
+    for lifecycle in (*both, third):
+        eventually(lambda each=lifecycle: each.serves("affine"))
+        assert live(lifecycle) == 1
+
+
+def test_a_service_that_starts_with_an_unloaded_model_leaves_it_so(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, model="other")
+    (tmp_path / "affine" / POLICY).write_text('{"unloaded": true}')
+    lifecycle = make_lifecycle()
+    assert (lifecycle.serves("affine"), lifecycle.serves("other")) == (False, True)
+    assert lifecycle.all_ready
+    assert lifecycle.unloaded("affine")
+
+
+def test_a_look_that_takes_too_long_is_not_waited_for(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    go = threading.Event()
+
+    def hesitate(model: str, version: int, folder: Path) -> Servable:
+        assert version == 1 or go.wait(60)
+        return Servable(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
+
+    lifecycle = make_lifecycle(load=hesitate)
+    publish_affine(tmp_path)
+    assert not lifecycle.look_again("affine", 0.05)
+    go.set()
+    assert lifecycle.look_again("affine", 60)
+    assert live(lifecycle) == 2
