@@ -119,7 +119,7 @@ def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
         signature: whose inputs.
         limit: the most problems that one tensor reports.
     """
-    names = ", ".join(field.name for field in signature.inputs)
+    names = ", ".join(field.name for field in signature.inputs) or "no inputs"
     # Inputs may bear any name, also those that mean something to marshmallow ("a.b", "Meta").
     tensors: dict[str, fields.Field[Any]] = {
         f"input_{i}": TensorField(field, limit=limit) for i, field in enumerate(signature.inputs)

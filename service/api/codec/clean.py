@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from service.api.codec.numbers import Numbers
-from service.api.tensors import clean_tensor
+from service.api.tensors import clean_scalars, clean_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
 from service.repository.golden import Tensors
 
@@ -111,9 +111,22 @@ def _only(signature: Signature, value: Any) -> dict[str, Any] | None:
 
 def _tensors(fields: Sequence[Field], columns: Mapping[str, Any]) -> Tensors | None:
     inputs = {}
-    for field in fields:
-        tensor = clean_tensor(field, columns[field.name])
-        if tensor is None:
+    scalars = [field for field in fields if _is_scalar(field, columns[field.name])]
+    if len({(field.dtype, len(columns[field.name])) for field in scalars}) == 1:
+        tensors = clean_scalars(scalars, [columns[field.name] for field in scalars])
+        if tensors is None:
             return None
-        inputs[field.name] = tensor
-    return inputs
+        inputs = {field.name: tensor for field, tensor in zip(scalars, tensors, strict=True)}
+    for field in fields:
+        if field.name not in inputs:
+            tensor = clean_tensor(field, columns[field.name])
+            if tensor is None:
+                return None
+            inputs[field.name] = tensor
+    return {field.name: inputs[field.name] for field in fields}
+
+
+def _is_scalar(field: Field, column: Any) -> bool:
+    """Whether it is a column of single floats, of which ``clean_scalars`` takes many at a time."""
+    is_float = field.is_float and field.shape == (None,) and not field.choices
+    return is_float and type(column) is list and bool(column)

@@ -38,7 +38,7 @@ def loads(body: bytes) -> Any:
     Raises:
         orjson.JSONDecodeError: it is not strict JSON in UTF-8.
     """
-    spans = list(_spans(body))
+    spans = list(_spans(body)) if len(body) > _SHORTEST else None
     if spans:
         lifted = read_all([body[start:end] for start, end in spans])
         found = [

@@ -38,7 +38,8 @@ _KEPT_PARSERS = 2
 _parsers: deque[simdjson.Parser] = deque(maxlen=_KEPT_PARSERS)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen: that alone would cost more than the rest of its making.
+@dataclass(slots=True, eq=False)
 class Numbers:
     """A rectangular array of numbers, as JSON wrote it and as numpy holds it.
 
@@ -99,7 +100,7 @@ def _shape(residue: bytes) -> tuple[int, ...] | None:
     first, shape = b"", []
     for level in range(1, depth + 1):
         start = depth - level
-        end = residue.find(b"]" * level, start) + level
+        end = residue.find(b"]" * level, start) + level if start else len(residue)
         # It is its ``size`` inner lists (numbers leave nothing), commas between them and brackets.
         size, rest = divmod(end - start - 1, len(first) + 1)
         if end < level or rest or size < 1:

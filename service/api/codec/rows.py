@@ -176,7 +176,7 @@ def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
     if len(values) == 1:
         return _dump({"predictions": next(iter(values.values()))})
     names = tuple(values)
-    rows = zip(*values.values(), strict=True)
+    rows = zip(*map(_by_rows, values.values()), strict=True)
     return _dump({"predictions": [dict(zip(names, row, strict=True)) for row in rows]})
 
 
@@ -255,11 +255,11 @@ def _key_problems(
 ) -> dict[int, dict[str, list[str]]]:
     """Name, by row and place, what is no object or has keys that are not the inputs'."""
     fields = {field.name: field for field in signature.inputs}
-    names = ", ".join(fields)
+    names = ", ".join(fields) or "no inputs"
     problems: dict[int, dict[str, list[str]]] = {}
     for i, row in enumerate(instances):
         if type(row) is not dict:
-            problems[i] = {"": [f"Expected an object with {names}, not {shorten(row)}."]}
+            problems[i] = {"": [f"Expected {_object_of(signature)}, not {shorten(row)}."]}
         elif row.keys() != fields.keys():
             unknown = f"Unknown field; signature {signature.name!r} takes {names}."
             found = {
@@ -313,10 +313,14 @@ def _only_input(
 ) -> dict[str, Any]:
     """Give a value that came without a name the name of the signature's only input."""
     if len(signature.inputs) != 1:
-        names = ", ".join(field.name for field in signature.inputs)
-        message = f"Expected an object with {names}, not {shorten(sample)}."
+        message = f"Expected {_object_of(signature)}, not {shorten(sample)}."
         raise refusal({place: [message]}, limit)
     return {signature.inputs[0].name: value}
+
+
+def _object_of(signature: Signature) -> str:
+    names = ", ".join(field.name for field in signature.inputs)
+    return f"an object with {names}" if names else "an empty object"
 
 
 def _load(schema: marshmallow.Schema, columns: Mapping[str, Any]) -> tuple[Tensors, _Problems]:
@@ -351,8 +355,21 @@ def text(value: bytes) -> Any:
         return {"b64": base64.b64encode(value).decode()}
 
 
+def _by_rows(value: Any) -> Any:
+    """Return the rows of a JSON value, each as what orjson writes soonest."""
+    # A number of Python's is written sooner than one of numpy's, but has float64's digits.
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iub":
+        return value.tolist()
+    return value
+
+
 def _texts(value: Any, *, always_b64: bool) -> Any:
     if isinstance(value, list):
+        if value and isinstance(value[0], bytes) and not always_b64:
+            try:
+                return list(map(bytes.decode, value))
+            except UnicodeDecodeError:
+                pass
         return [_texts(item, always_b64=always_b64) for item in value]
     return {"b64": base64.b64encode(value).decode()} if always_b64 else text(value)
 

@@ -163,6 +163,16 @@ BAD_REQUESTS: list[tuple[Any, str, list[str]]] = [
         ["signature_name"],
     ),
     (
+        {"instances": [ROW], "signature_name": None},
+        "signature_name: Expected a string, not null.",
+        ["signature_name"],
+    ),
+    (
+        {"instances": [{**ROW, "text": {"b64": "é"}}]},
+        """instances[0].text: Expected one of 'quiet', 'loud' or {"b64": "<base64>"}, not {"b64": "é"}.""",
+        ["instances[0].text"],
+    ),
+    (
         {"instances": [ROW], "signature_name": "x"},
         'Serving signature name: "x" not found in signature def; there are: only_y, serving_default.',
         [],
@@ -275,7 +285,7 @@ BAD_REQUESTS: list[tuple[Any, str, list[str]]] = [
     ),
     (
         {"signature_name": "only_y", "instances": [{"b64": "AA=="}]},
-        "instances[0]: Expected a list of 2 values, not an object.",
+        'instances[0]: Expected a list of 2 values, not {"b64": "AA=="}.',
         ["instances[0]"],
     ),
 ]

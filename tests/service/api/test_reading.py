@@ -1,6 +1,7 @@
 """The fast way from bytes to tensors gives what the reference gives, bit for bit and word for word."""
 
 import json
+import re
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -345,3 +346,31 @@ def test_many_arrays_among_many_strings() -> None:
     check(body)
     check(body.replace(b"50.5", b'"50.5"'))
     check(body.replace(b"50.5", b"50.5]"))
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"inputs": 1}, "inputs: Expected an empty object, not 1."),
+        ({"inputs": {"x": 1}}, "inputs.x: Unknown field; signature 'none' takes no inputs."),
+        ({"instances": [1]}, "instances[0]: Expected an empty object, not 1."),
+        (
+            {"instances": [{"x": 1}]},
+            "instances[0].x: Unknown field; signature 'none' takes no inputs.",
+        ),
+    ],
+)
+def test_a_signature_without_inputs(body: Any, sentence: str) -> None:
+    with pytest.raises(InvalidRequestError, match=re.escape(sentence)):
+        fast(json.dumps({"signature_name": "none", **body}).encode())
+
+
+@pytest.mark.parametrize("value", [1e39, -1e39, 1e300])
+def test_infinity_is_within_no_bounds(value: float) -> None:
+    fields = [
+        Field(name=name, dtype="float32", shape=(None,), minimum=-1e300, maximum=1e300)
+        for name in "ab"
+    ]
+    contract = {"serving_default": signature("serving_default", *fields)}
+    for body in ({"instances": [{"a": 1, "b": value}]}, {"inputs": {"a": [1], "b": [value]}}):
+        assert clean.read(rows.parse(json.dumps(body).encode()), contract) is None
