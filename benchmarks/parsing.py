@@ -65,7 +65,7 @@ def _least_us(*ways: _Work) -> list[float]:
 def _cpu_us(work: _Work) -> float:
     work()
     calls, end, before = 0, time.perf_counter() + _ROUND_S, time.process_time()
-    while time.perf_counter() < end:
+    while calls == 0 or time.perf_counter() < end:
         work()
         calls += 1
     return (time.process_time() - before) * 1e6 / calls
