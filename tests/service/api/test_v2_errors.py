@@ -244,7 +244,7 @@ BAD: list[tuple[Any, dict[str, str]]] = [
     ),
     (
         {"inputs": [X | {"data": {"b64": "AAAA"}}, TEXT]},
-        {"inputs[0].data": "Expected a list of values, not an object."},
+        {"inputs[0].data": 'Expected a list of values, not {"b64": "AAAA"}.'},
     ),
     (
         {"inputs": [X | {"data": []}, TEXT]},
