@@ -145,7 +145,7 @@ GREY = "Expected a number from 0 to 255, not {}."
 GRADE = "Expected one of 1, 2, 3, not {}."
 LEVEL = "Expected one of 0.5, 1, 2, not {}."
 NOTE = "Expected a string of at most 8 bytes, not {}."
-STRING_OR_B64 = 'Expected a string or {"b64": "<base64>"}, not an object.'
+STRING_OR_B64 = 'Expected a string or {{"b64": "<base64>"}}, not {}.'
 ENVELOPE = "Unknown field; the body takes signature_name, and instances or inputs."
 ORIGIN = "Expected one of 'usa', 'europe', 'japan', not {}."
 SIGNATURES = "there are: only_y, serving_default."
@@ -289,7 +289,7 @@ CASES = [
     affine({"instances[0].x[1]": IN_METRES.format("'1.5'")}, {"x": [1, "1.5"]}),
     affine({"instances[0].x[0]": IN_METRES.format("true")}, {"x": [True, 1]}),
     affine({"instances[0].x[0]": IN_METRES.format("null")}, {"x": [None, 1]}),
-    affine({"instances[0].x[0]": IN_METRES.format("an object")}, {"x": [{"b64": "AA=="}, 1]}),
+    affine({"instances[0].x[0]": IN_METRES.format('{"b64": "AA=="}')}, {"x": [{"b64": "AA=="}, 1]}),
     affine({"instances[0].x[0]": IN_METRES.format("a list of 1 value")}, {"x": [[1], 1]}),
     affine({"instances[0].x[1]": IN_METRES.format("100.0001")}, {"x": [1, 100.0001]}),
     affine({"instances[0].x[1]": IN_METRES.format("-101")}, {"x": [1, -101]}),
@@ -308,7 +308,7 @@ CASES = [
     affine({"instances[0].x": "Expected a list of 2 values, not an object."}, {"x": {"0": 1, "1": 2}}),
     affine({"instances[1].x": "Expected a list of 2 values, not a list of 1 value."}, {}, {"x": [1]}, {}),
     Case("affine:predict", {"signature_name": "only_y", "instances": [[1, 2], [1]]}, {"instances[1]": "Expected a list of 2 values, not a list of 1 value."}),
-    Case("affine:predict", {"signature_name": "only_y", "instances": [{"b64": "AA=="}]}, {"instances[0]": "Expected a list of 2 values, not an object."}),
+    Case("affine:predict", {"signature_name": "only_y", "instances": [{"b64": "AA=="}]}, {"instances[0]": 'Expected a list of 2 values, not {"b64": "AA=="}.'}),
     Case("affine:predict", {"signature_name": "only_y", "instances": [1, 2]}, {"instances[0]": "Expected a list of 2 values, not 1.", "instances[1]": "Expected a list of 2 values, not 2."}),
     Case("affine:predict", {"signature_name": "only_y", "inputs": [[1, []]]}, {"inputs[0][1]": "Expected a number within float32, not a list of 0 values."}),
     Case("affine:predict", {"signature_name": "only_y", "inputs": [[1, 1e39]]}, {"inputs[0][1]": "Expected a number within float32, not 1e+39."}),
@@ -324,7 +324,7 @@ CASES = [
     affine({"instances[0].text": CHOICE.format("null")}, {"text": None}),
     affine({"instances[0].text": CHOICE.format("3")}, {"text": 3}),
     affine({"instances[0].text": CHOICE.format("a list of 1 value")}, {"text": ["quiet"]}),
-    affine({"instances[0].text": CHOICE.format("an object")}, {"text": {"b64": "c2hvdXQ="}}),
+    affine({"instances[0].text": CHOICE.format('{"b64": "c2hvdXQ="}')}, {"text": {"b64": "c2hvdXQ="}}),
     affine({"instances[0].shift": "Expected a number within float32 or null, not '1'."}, {"shift": "1"}),
     affine({"instances[0].shift": "Expected a number within float32 or null, not false."}, {"shift": False}),
     affine({"instances[0].shift": "Expected a number within float32 or null, not a list of 1 value."}, {"shift": [None]}),
@@ -360,13 +360,13 @@ CASES = [
     types({"instances[0].note": NOTE.format("9 bytes: 'aaaaaaaaa'")}, {"note": "a" * 9}),
     types({"instances[0].note": NOTE.format("10 bytes: 'ééééé'")}, {"note": "é" * 5}),
     types({"instances[0].note": NOTE.format(f"100000 bytes: '{'a' * 56}...")}, {"note": "a" * 100_000}),
-    types({"instances[0].note": NOTE.format("12 bytes: an object")}, {"note": {"b64": "MTIzNDU2Nzg5MDEy"}}),
+    types({"instances[0].note": NOTE.format('12 bytes: {"b64": "MTIzNDU2Nzg5MDEy"}')}, {"note": {"b64": "MTIzNDU2Nzg5MDEy"}}),
     types({"instances[0].note": NOTE.format("5")}, {"note": 5}),
     types({"instances[0].note": NOTE.format("a list of 1 value")}, {"note": ["a"]}),
-    types({"instances[0].tags[1]": STRING_OR_B64}, {"tags": ["a", {"b64": "?"}]}),
-    types({"instances[0].tags[1]": STRING_OR_B64}, {"tags": ["a", {"b64": "YQ"}]}),
-    types({"instances[0].tags[1]": STRING_OR_B64}, {"tags": ["a", {"b64": 3}]}),
-    types({"instances[0].tags[1]": STRING_OR_B64}, {"tags": ["a", {"b64": "YQ==", "x": 1}]}),
+    types({"instances[0].tags[1]": STRING_OR_B64.format('{"b64": "?"}')}, {"tags": ["a", {"b64": "?"}]}),
+    types({"instances[0].tags[1]": STRING_OR_B64.format('{"b64": "YQ"}')}, {"tags": ["a", {"b64": "YQ"}]}),
+    types({"instances[0].tags[1]": STRING_OR_B64.format("an object")}, {"tags": ["a", {"b64": 3}]}),
+    types({"instances[0].tags[1]": STRING_OR_B64.format("an object")}, {"tags": ["a", {"b64": "YQ==", "x": 1}]}),
     types({"instances[0].tags[1]": STRING_OR_B64}, {"tags": ["a", {"B64": "YQ=="}]}),
     types({"instances[0].tags[0]": "Expected a string, not null."}, {"tags": [None, "a"]}),
     # Free dimensions.
@@ -414,7 +414,7 @@ CASES = [
     image([[-0.5] + [0] * 27, *IMAGE[1:]], {"instances[0][0][0]": GREY.format("-0.5")}),
     image([["0"] * 28] * 28, {f"instances[0][0][{i}]": GREY.format("'0'") for i in range(4)}, more=True),
     image([[[0]] * 28] * 28, {f"instances[0][0][{i}]": GREY.format("a list of 1 value") for i in range(4)}, more=True),
-    image({"b64": "iVBORw0KGgo="}, {"instances[0]": "Expected a list of 28 values, not an object."}),
+    image({"b64": "iVBORw0KGgo="}, {"instances[0]": 'Expected a list of 28 values, not {"b64": "iVBORw0KGgo="}.'}),
     image("shoe.png", {"instances[0]": "Expected a list of 28 values, not 'shoe.png'."}),
     image({"picture": IMAGE}, {"instances[0].picture": "Unknown field; signature 'serving_default' takes image.", "instances[0].image": "Missing; expected a number from 0 to 255."}),
     Case("clothing:predict", {"inputs": IMAGE}, {f"inputs[0][{i}]": "Expected a list of 28 values, not 0." for i in range(4)}, more=True),
