@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
 # send it so.
-_JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
+JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
 # What JavaScript and Python write, where orjson stumbles over it.
 _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 # By what bodies are packed with: zlib's window of 32 KiB, with the header and checksum of gzip or,
@@ -40,7 +40,7 @@ def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
         InvalidRequestError: as ``read_body``.
     """
     told = media_type(environ)
-    if told not in _JSON_TYPES:
+    if told not in JSON_TYPES:
         raise ServiceError(
             f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
         )

@@ -62,7 +62,11 @@ Request = TypeVar("Request", bound=Asked)
 
 
 class Codec(Protocol[Document, Request]):
-    """A wire format. Each step raises ``InvalidRequestError`` for what the client did wrong."""
+    """A wire format.
+
+    Each step raises ``InvalidRequestError`` for what the client did wrong, or another
+    ``ServiceError`` where HTTP has a status of its own for that.
+    """
 
     def parse(self, body: bytes) -> Document:
         """Return what the body says, whichever model it is for."""

@@ -1,14 +1,19 @@
-"""``POST /v1/models/<model>[/versions/<v>|/labels/<l>]:predict``, as in TensorFlow Serving."""
+"""``POST /v1/models/<model>[/versions/<v>|/labels/<l>]:predict``.
+
+JSON is TensorFlow Serving's; bodies of other content types are ours (service/api/codec/media).
+"""
 
 from typing import Any
 
 from flask import Blueprint, Response
 
 from service.api.answer import Answer
-from service.api.body import json_body
+from service.api.body import JSON_TYPES, media_type, read_body
 from service.api.codec import rows
+from service.api.codec.media.choice import plain_codec
+from service.api.codec.media.request import Bounds
 from service.api.exchange import Exchange
-from service.api.inference import Inference, Target
+from service.api.inference import Codec, Inference, Target
 from service.api.observe import as_response, exchange
 from service.api.routing import SERVABLE_PATHS
 from service.api.schemas import SchemaBook
@@ -62,13 +67,18 @@ class Predict:
         """
         self._inference = inference
         self._codec = RowsCodec(max_rows=max_rows, max_errors=max_errors)
+        self._bounds = Bounds(max_rows=max_rows, max_errors=max_errors)
         self._max_body_bytes = max_body_bytes
 
     def answer(self, exchange: Exchange, target: Target) -> Answer:
-        """Answer one request; raises what ``Inference.answer`` and ``json_body`` raise."""
+        """Answer one request; raises what ``Inference.answer`` and ``read_body`` raise."""
         self._inference.require(exchange, target.model)
-        body = json_body(exchange.environ, most=self._max_body_bytes)
-        return self._inference.answer(exchange, target, self._codec, body)
+        environ = exchange.environ
+        codec: Codec[Any, Any] = self._codec
+        if media_type(environ) not in JSON_TYPES:
+            codec = plain_codec(environ["CONTENT_TYPE"], self._bounds)
+        body = read_body(environ, most=self._max_body_bytes)
+        return self._inference.answer(exchange, target, codec, body)
 
 
 def predict_routes(predict: Predict) -> Blueprint:

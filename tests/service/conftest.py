@@ -85,8 +85,12 @@ def plain_bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["express", "flask"])
 def plain(plain_bodies: Path, request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
-    """A client of ``plain_bodies``; a picture may have 10,000 pixels, a body a million bytes."""
+    """A client of ``plain_bodies`` with small bounds of pixels, bytes and rows."""
     with served(
-        plain_bodies, request.param, max_body_bytes=1_000_000, max_image_pixels=10_000
+        plain_bodies,
+        request.param,
+        max_body_bytes=1_000_000,
+        max_image_pixels=10_000,
+        max_rows=100,
     ) as client:
         yield client

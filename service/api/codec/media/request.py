@@ -1,0 +1,142 @@
+"""What all plain bodies become, and how they are answered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from service.api.answer import Answer
+from service.api.codec import rows
+from service.api.codec.clean import fill_in
+from service.api.problems import refusal
+from service.api.tensors import Array, Index, TensorError, to_tensor
+from service.repository.contract import Field, Signature
+from service.repository.golden import Tensors
+from service.runtime.servable import Servable
+
+
+class Place(Protocol):
+    """Says how the client knows a value; the empty path is the whole body."""
+
+    def __call__(self, index: Index, name: str = "") -> str:
+        """Return the path of the value of an input at an index, or of a row of all inputs."""
+
+
+def nowhere(index: Index, name: str = "") -> str:
+    """Return the path of the only value of a body."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of a request.
+
+    Attributes:
+        max_rows: the most instances that it may have.
+        max_errors: the most problems of it that are listed.
+    """
+
+    max_rows: int
+    max_errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRequest:
+    """A checked request.
+
+    Attributes:
+        signature: the signature that is called.
+        inputs: a tensor for each of its inputs.
+        instances: how many predictions are asked for.
+        called: names a value for the client.
+    """
+
+    signature: Signature
+    inputs: Tensors
+    instances: int
+    called: Place
+
+    def place(self, name: str, index: Index) -> str:
+        """Return the path of the value of input ``name`` at ``index``."""
+        return self.called(index, name)
+
+    def row(self, row: int) -> str:
+        """Return the path of a row of all inputs."""
+        return self.called((row,))
+
+
+class PlainCodec:
+    """What the codecs of plain bodies share."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        """Prepare for one body."""
+        self.bounds = bounds
+
+    def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Answer:
+        asked = rows.PredictRequest(request.signature, request.inputs, request.instances)
+        return Answer(rows.encode(asked, outputs))
+
+
+def request_of_values(
+    signature: Signature, columns: Mapping[str, Sequence[Any]], place: Place, bounds: Bounds
+) -> PlainRequest:
+    """Return the request that asks about values as JSON has them.
+
+    Args:
+        signature: the signature that is called.
+        columns: for each of its inputs one value an instance; what is nullable may be left out.
+        place: names a value for the client.
+        bounds: of the request.
+
+    Raises:
+        InvalidRequestError: values are not what the inputs take; its details name them.
+    """
+    # One more problem than is listed shows that there are more.
+    limit = bounds.max_errors + 1
+    inputs: Tensors = {}
+    found: dict[tuple[Index, int], tuple[str, str]] = {}
+    for order, field in enumerate(signature.inputs):
+        if field.name in columns:
+            try:
+                inputs[field.name] = to_tensor(field, list(columns[field.name]), limit=limit)
+            except TensorError as error:
+                for index, text in error.problems.items():
+                    found[index, order] = (place(index, field.name), text)
+    if found:
+        raise refusal(
+            {path: [text] for _, (path, text) in sorted(found.items())}, bounds.max_errors
+        )
+    fill_in(signature, inputs)
+    return PlainRequest(signature, inputs, len(next(iter(inputs.values()))), place)
+
+
+def request_of_files(
+    signature: Signature, files: Sequence[bytes], place: Place, bounds: Bounds
+) -> PlainRequest:
+    """Return the request that asks about files, one an instance.
+
+    Args:
+        signature: the signature that is called; its only input takes files.
+        files: at least one.
+        place: names a file for the client.
+        bounds: of the request.
+
+    Raises:
+        InvalidRequestError: files are larger than the input takes.
+    """
+    (field,) = signature.inputs
+    problems = {
+        place((i,), field.name): [_too_long(field, file)]
+        for i, file in enumerate(files)
+        if field.max_length is not None and len(file) > field.max_length
+    }
+    if problems:
+        raise refusal(problems, bounds.max_errors)
+    array: Array = np.empty(len(files), dtype=np.object_)
+    array[:] = files
+    return PlainRequest(signature, {field.name: array}, len(files), place)
+
+
+def _too_long(field: Field, file: bytes) -> str:
+    return f"Expected a file of at most {field.max_length} bytes, not {len(file)}."
