@@ -74,6 +74,14 @@ class Checkpoints:
             UsageError: that checkpoint is not kept.
             TrainingError: the weights are of another network.
         """
+        _load(model, self.of(epoch))
+
+    def of(self, epoch: int) -> Path:
+        """Return the checkpoint after ``epoch`` epochs.
+
+        Raises:
+            UsageError: it is not kept.
+        """
         kept = self.epochs()
         if epoch not in kept:
             known = ", ".join(map(str, kept)) or "none"
@@ -81,7 +89,7 @@ class Checkpoints:
                 f"{self._folder} has no checkpoint of epoch {epoch}; kept are: {known}. "
                 "How many are kept is said by --checkpoints when the training begins."
             )
-        _load(model, kept[epoch])
+        return kept[epoch]
 
 
 def _save(model: keras.Model, path: Path) -> None:

@@ -1,6 +1,7 @@
 """The settings of one training run: defaults of the architecture < TOML file < command line."""
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,8 @@ DEFAULT_SEED = 1
 DEFAULT_OUT = Path("saved_models")
 DEFAULT_MAX_BAD_ROWS = 0.01
 DEFAULT_CHECKPOINTS = 5
+# Of the architecture's learning rate, where a training begins with a published version.
+FINE_TUNING = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class Settings:
         data: the folder or file to take the data from; ``None`` searches the known places.
         max_bad_rows: the largest share of bad rows in own data that is put up with, 0 to 1.
         checkpoints: how many of the last epochs' are kept, beside the best epoch's.
+        init_from: the published version to begin with: "live" or its number; ``None`` begins with
+            nothing.
         out: the folder of models to publish into.
         publish: whether the run ends with a new version.
     """
@@ -47,6 +52,7 @@ class Settings:
     publish: bool
     max_bad_rows: float = DEFAULT_MAX_BAD_ROWS
     checkpoints: int = DEFAULT_CHECKPOINTS
+    init_from: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         value = dataclasses.asdict(self)
@@ -107,17 +113,20 @@ def resolve(task: Task[Any], toml: Mapping[str, Any], given: Mapping[str, Any]) 
         known = ", ".join(task.architectures)
         raise UsageError(f"{task.name} has no architecture {arch!r}; it has {known}.")
     architecture = task.architectures[arch]
-    data = chosen.get("data")
+    data, start = chosen.get("data"), chosen.get("init-from")
+    # What was learned is to be refined; at the full rate it would be forgotten first.
+    rate = architecture.learning_rate * (1 if start is None else FINE_TUNING)
     return Settings(
         model=task.name,
         arch=arch,
         epochs=chosen.get("epochs", architecture.epochs),
         batch_size=chosen.get("batch-size", architecture.batch_size),
-        learning_rate=float(chosen.get("learning-rate", architecture.learning_rate)),
+        learning_rate=float(chosen.get("learning-rate", rate)),
         seed=chosen.get("seed", DEFAULT_SEED),
         data=None if data is None else Path(data),
         out=Path(chosen.get("out", DEFAULT_OUT)),
         publish=not chosen.get("no-publish", False),
+        init_from=None if start is None else str(start),
         checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),
         max_bad_rows=float(chosen.get("max-bad-rows", DEFAULT_MAX_BAD_ROWS)),
     )
@@ -175,6 +184,14 @@ def _share(value: Any) -> float:
     return float(value)
 
 
+def _version(value: Any) -> str:
+    # From the command line a number is text.
+    text = str(value) if isinstance(value, int | str) else ""
+    if not re.fullmatch("live|[0-9]{1,18}", text):
+        raise ValueError("live, or the number of a version")
+    return text
+
+
 _NUMBERS = (_count, _seed, _rate, _share)
 
 # The options that a TOML file may hold, each with its check; a check raises ValueError with
@@ -188,6 +205,7 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "data": _text,
     "max-bad-rows": _share,
     "checkpoints": _count,
+    "init-from": _version,
     "out": _text,
     "no-publish": _flag,
 }

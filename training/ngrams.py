@@ -44,6 +44,16 @@ class Occurrences:
         known = moved >= 0
         return Occurrences(self.texts, self.rows[known], moved[known], self.keys[grams])
 
+    def numbered_as(self, keys: Ints) -> "Occurrences":
+        """Return only the n-grams of these keys, numbered in their order; a key of -1 is none."""
+        order = np.argsort(keys)
+        place = np.searchsorted(keys, self.keys, sorter=order).clip(max=len(keys) - 1)
+        found = order[place]
+        position = np.where(keys[found] == self.keys, found, -1)
+        moved = position[self.grams]
+        known = moved >= 0
+        return Occurrences(self.texts, self.rows[known], moved[known], keys)
+
     def padded(self, fill: int) -> npt.NDArray[np.int32]:
         """Return each text's n-grams as a row, filled up at its end: int32 [texts, longest]."""
         lengths = np.bincount(self.rows, minlength=self.texts)
@@ -84,6 +94,20 @@ def occurrences(words: Ints, ends: Ints, longest: int, at_least: int) -> Occurre
     size = int(frequent.sum())
     pairs = np.unique(np.concatenate(rows)[known] * size + position[grams[known]])
     return Occurrences(len(ends), pairs // size, pairs % size, distinct[frequent])
+
+
+def keys_of(grams: Sequence[bytes], words: Sequence[bytes]) -> Ints:
+    """Return the keys of spelled n-grams, [n-grams]; -1 where a word is not among ``words``."""
+    number = {word: index for index, word in enumerate(words)}
+    keys = np.full(len(grams), -1, np.int64)
+    for place, gram in enumerate(grams):
+        numbers = [number.get(word, -1) for word in gram.split(b" ")]
+        if min(numbers) >= 0:
+            key = 0
+            for index in numbers:
+                key = (key << _BITS) | (index + 1)
+            keys[place] = key
+    return keys
 
 
 def spell(keys: Ints, words: Sequence[bytes]) -> list[bytes]:

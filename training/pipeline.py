@@ -9,7 +9,7 @@ from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import export, fitting, serving, tasks
 from training.carrying import carried_over
-from training.errors import RefusedError, TrainingError
+from training.errors import RefusedError, TrainingError, UsageError
 from training.gates import Candidate, Judgement, judge
 from training.incumbent import find_incumbent
 from training.loading import Loaded, load
@@ -18,6 +18,7 @@ from training.progress import say
 from training.provenance import git_commit, libraries
 from training.report import write_report
 from training.runs import Run
+from training.start import Start, find_start, keep_start, kept_start, write_weights
 from training.task import Plan, Task
 
 
@@ -38,9 +39,7 @@ def train(run: Run, *, force: bool = False) -> int | None:
     settings = run.settings
     task: Task[Any] = tasks.get(settings.model)
     architecture = task.architectures[settings.arch]
-    loaded = _load(task, run)
-    fitting.prepare(settings.seed)
-    plan = task.plan(loaded.data, settings)
+    loaded, plan = planned(task, run)
     say(
         f"{settings.model}, {settings.arch}: {architecture.description}; "
         f"{plan.model.count_params():,} parameters; run folder {run.folder}"
@@ -62,13 +61,45 @@ def train(run: Run, *, force: bool = False) -> int | None:
     return version
 
 
-def _load(task: Task[Any], run: Run) -> Loaded[Any]:
-    """Load the data, and keep in the run folder what is wrong with it."""
+def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: Plan, run: Run) -> Card:
+    """Export the network of ``plan`` with the weights that it has, measure and prove it.
+
+    Raises:
+        TrainingError: the model does not prove itself.
+    """
+    return _export(task, loaded, plan, run).card
+
+
+def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], Plan]:
+    """Load the data and build the network; a run that does not come so far leaves no folder."""
     try:
-        loaded = load(task, run.settings.data, run.settings.max_bad_rows)
+        start = _start(task, run)
+        loaded = _load(task, run)
+        fitting.prepare(run.settings.seed)
+        if start is None:
+            return loaded, task.plan(loaded.data, run.settings)
+        say(f"starting from version {start.version}")
+        return loaded, task.plan_from(loaded.data, run.settings, start)
     except TrainingError:
         run.discard()
         raise
+
+
+def _start(task: Task[Any], run: Run) -> Start | None:
+    """Find the version to begin with, and keep a copy for the day that the run is resumed."""
+    which = run.settings.init_from
+    if which is None:
+        return None
+    if task.no_start:
+        raise UsageError(f"{task.name} cannot start from a version: {task.no_start}.")
+    return kept_start(run.start) or keep_start(
+        find_start(run.settings.out, task.name, which), run.start
+    )
+
+
+def _load(task: Task[Any], run: Run) -> Loaded[Any]:
+    """Load the data, and keep in the run folder what is wrong with it."""
+    loaded = load(task, run.settings.data, run.settings.max_bad_rows)
     say(f"data: {loaded.story}")
     if loaded.bad.lines:
         run.bad_rows.write_text("\n".join(loaded.bad.lines) + "\n", encoding="utf-8")
@@ -126,6 +157,8 @@ def _export(
         data=task.summary(data),
         libraries=libraries(),
     )
+    if not task.no_start:
+        write_weights(run.export, plan.model, task.classes(data))
     export.finish(run.export, card, golden)
     export.prove(export.open_saved_model(run.export), run.export)
     return _Exported(card, judgement)
@@ -152,8 +185,9 @@ def _pass(judgement: Judgement, run: Run, force: bool) -> None:
 
 def _training(plan: Plan, run: Run) -> dict[str, Any]:
     """Say how the network was trained; for the card. Paths of this machine do not belong there."""
-    settings, history = run.settings, run.history()
+    settings, history, start = run.settings, run.history(), kept_start(run.start)
     return {
+        **({"init_from": start.version} if start else {}),
         "arch": settings.arch,
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
@@ -161,6 +195,7 @@ def _training(plan: Plan, run: Run) -> dict[str, Any]:
         "seed": settings.seed,
         "epochs_done": len(history),
         "best_epoch": fitting.best_epoch(plan, history),
+        **({"exported_epoch": run.exported_epoch} if run.exported_epoch else {}),
         "seconds": round(sum(row["seconds"] for row in history), 1),
         "parameters": plan.model.count_params(),
         "last_epoch": {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds")},

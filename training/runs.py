@@ -1,9 +1,11 @@
 """The run folder: ``runs/<model>/<time>/``, everything that one training leaves behind.
 
 config.json      the settings, as decided; what ``--resume`` reads
+start/<number>/  a copy of the version that the training begins with; where it does
 bad-rows.txt     what was wrong with own data, a line each; where something was
 history.csv      one line an epoch
 checkpoints/     the last epochs' weights, and the best epoch's; see training.checkpoints
+exports/         what the command export was asked for
 export/          the SavedModel with card and golden examples, as published
 report.md        the outcome, for people
 """
@@ -36,6 +38,10 @@ class Run:
         self.export = folder / "export"
         self.report = folder / "report.md"
         self.bad_rows = folder / "bad-rows.txt"
+        self.start = folder / "start"
+        self.exports = folder / "exports"
+        # The epoch that is exported; ``None`` is the best.
+        self.exported_epoch: int | None = None
 
     def taken_up(self, given: Mapping[str, Any]) -> "Run":
         """Return the run as the command line wants it to go on.
@@ -51,6 +57,12 @@ class Run:
             publish=not given.get("no-publish", False),
         )
         return Run(self.folder, settings)
+
+    def exporting_to(self, folder: Path, epoch: int | None) -> "Run":
+        """Return the same run with another place for its export, of the best or a given epoch."""
+        run = Run(self.folder, self.settings)
+        run.export, run.exported_epoch = folder, epoch
+        return run
 
     def discard(self) -> None:
         """Remove the folder of a run in which nothing was learned yet; another stays."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import keras
 
     from training.config import Settings
+    from training.start import Start
 
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -167,6 +168,8 @@ class Task(ABC, Generic[Data]):
         kind: "classification" or "regression".
         data_set: the files that it is trained on.
         architectures: by name; ``default`` is taken when none is named.
+        no_start: why a training cannot begin with the weights of a published version; empty where
+            it can.
         acceptable: what the headline's value must reach for a version to be published: at least
             this for a classification, at most for a regression. ``None`` takes any.
         steady: the outputs that are numbers and must not jump from version to version on golden
@@ -183,6 +186,7 @@ class Task(ABC, Generic[Data]):
     acceptable: float | None = None
     steady: Mapping[str, float] = MappingProxyType({})
     own_data: OwnData[Data] | None = None
+    no_start: str = ""
 
     @abstractmethod
     def load(self, found: Found) -> Data:
@@ -199,6 +203,20 @@ class Task(ABC, Generic[Data]):
     @abstractmethod
     def plan(self, data: Data, settings: "Settings") -> Plan:
         """Build and compile the network, and divide the data."""
+
+    def plan_from(self, data: Data, settings: "Settings", start: "Start") -> Plan:
+        """Like ``plan``, but begin with the weights of a published version.
+
+        Raises:
+            TrainingError: they are of another network or of other classes.
+        """
+        plan = self.plan(data, settings)
+        start.give_to(plan.model, self.classes(data))
+        return plan
+
+    def classes(self, data: Data) -> Sequence[str]:
+        """Return the names of the classes in the order of the outputs; empty without any."""
+        return ()
 
     @abstractmethod
     def exportable(self, data: Data, plan: Plan) -> Exportable:

@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from training.errors import TrainingError
+
 Ints = npt.NDArray[np.int64]
 
+_VOCABULARY = "vocabulary.txt"
 # Texts that are split at once.
 _CHUNK = 1_000
 
@@ -45,6 +48,18 @@ def numbered(texts: Sequence[bytes], most_bytes: int) -> tuple[Ints, Ints, list[
     return np.concatenate(found), np.cumsum(np.concatenate(lengths)), list(numbers)
 
 
+def saved_vocabulary(version: Path) -> list[bytes]:
+    """Return the vocabulary that travels in the assets of a version, in the folder ``version``.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    try:
+        return (version / "assets" / _VOCABULARY).read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise TrainingError(f"{version} brings no vocabulary: {error.strerror}.") from error
+
+
 def lookup_table(
     owner: tf.Module, vocabulary: Sequence[bytes], default: int
 ) -> tf.lookup.StaticHashTable:
@@ -55,7 +70,7 @@ def lookup_table(
     """
     folder = tempfile.mkdtemp()
     weakref.finalize(owner, shutil.rmtree, folder)
-    path = Path(folder) / "vocabulary.txt"
+    path = Path(folder) / _VOCABULARY
     path.write_bytes(b"\n".join(vocabulary) + b"\n")
     initializer = tf.lookup.TextFileInitializer(
         str(path),

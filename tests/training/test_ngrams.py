@@ -52,3 +52,17 @@ def test_padded_rows_of_the_kept() -> None:
     kept = found.keep(np.array([names.index(b"b"), names.index(b"c")]))
     assert ngrams.spell(kept.keys, spelling) == [b"b", b"c"]
     assert kept.padded(2).tolist() == [[0, 2], [2, 2], [0, 1], [2, 2]]
+
+
+def test_another_vocabulary_has_its_own_numbers() -> None:
+    found, spelling = prepared(2, 1)
+    vocabulary = [b"z", b"b a", b"a z", b"c", b"<pad>", b"a b"]
+    keys = ngrams.keys_of(vocabulary, spelling)
+    assert [key >= 0 for key in keys.tolist()] == [False, True, False, True, False, True]
+    assert ngrams.spell(keys[keys >= 0], spelling) == [b"b a", b"c", b"a b"]
+    renumbered = found.numbered_as(keys)
+    pairs = {
+        (vocabulary[gram], int(row))
+        for gram, row in zip(renumbered.grams, renumbered.rows, strict=True)
+    }
+    assert pairs == {(b"a b", 0), (b"b a", 0), (b"b a", 2), (b"c", 2)}

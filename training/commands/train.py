@@ -27,6 +27,7 @@ def add(commands: "Commands") -> None:
     add_setting(train, "seed", "N", f"decides all that is random ({config.DEFAULT_SEED})")
     add_setting(train, "data", "PATH", "the data; the standard data is searched if not given")
     add_max_bad_rows(train)
+    add_setting(train, "init-from", "VERSION", "begin with its weights: live, or its number")
     text = f"of how many of the last epochs to keep the weights ({config.DEFAULT_CHECKPOINTS})"
     add_setting(train, "checkpoints", "N", text)
     add_setting(train, "out", "FOLDER", f"the models to publish into ({config.DEFAULT_OUT})")

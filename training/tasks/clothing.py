@@ -159,6 +159,9 @@ class Clothing(Task[Images]):
             monitor="val_accuracy",
         )
 
+    def classes(self, data: Images) -> Sequence[str]:
+        return data.labels
+
     def exportable(self, data: Images, plan: Plan) -> Exportable:
         both_ways = plan.model.name == "residual"
         network = frozen(fold(plan.model) if both_ways else plan.model)

@@ -120,6 +120,9 @@ class Digits(Task[Images]):
             monitor="val_accuracy",
         )
 
+    def classes(self, data: Images) -> Sequence[str]:
+        return data.labels
+
     def exportable(self, data: Images, plan: Plan) -> Exportable:
         network = frozen(plan.model)
         held_out = network(tf.constant(data.train[plan.validation], tf.float32)).numpy()

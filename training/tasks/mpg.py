@@ -171,6 +171,10 @@ class Mpg(Task[Table]):
         ),
     }
 
+    no_start = (
+        "its error comes from a cross-validation, and such weights have learned from cars that "
+        "its networks must not have seen"
+    )
     own_data = OwnData(
         what="a CSV file of cars",
         suffixes=(".csv",),

@@ -19,8 +19,9 @@ from training.errors import TrainingError
 from training.owndata import texts as own_texts
 from training.sources import Found
 from training.splits import stratified
+from training.start import Start
 from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
-from training.texts import lookup_table, numbered, words
+from training.texts import lookup_table, numbered, saved_vocabulary, words
 
 # The graph reads no further: several times the longest review, and little work.
 MAX_BYTES = 50_000
@@ -44,6 +45,7 @@ _PAD, _UNKNOWN = 0, 1
 _RESERVED = [b"<pad>", b"<unknown>"]
 
 
+@keras.saving.register_keras_serializable("understudy")
 class NgramBag(keras.layers.Layer):
     """The logits of a bag of n-grams: logistic regression on features scaled by naive Bayes.
 
@@ -52,17 +54,20 @@ class NgramBag(keras.layers.Layer):
     Manning 2012).
 
     Args:
-        ratio: float32 [n-grams + 1, logits]; the last row is 0 and pads.
+        size: the number of n-grams; one more, the last, pads.
+        logits: how many there are.
     """
 
-    def __init__(self, ratio: npt.NDArray[np.float32]) -> None:
-        super().__init__(name="ngram_bag")
-        self._ratio = ratio
+    def __init__(self, size: int, logits: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.size, self.logits = size, logits
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size, "logits": self.logits}
 
     def build(self, input_shape: Any) -> None:
-        shape = self._ratio.shape
+        shape = (self.size + 1, self.logits)
         self.ratio = self.add_weight(shape=shape, initializer="zeros", trainable=False)
-        self.ratio.assign(self._ratio)
         self.kernel = self.add_weight(
             shape=shape, initializer="zeros", regularizer=keras.regularizers.L2(_L2)
         )
@@ -77,7 +82,7 @@ class NgramBag(keras.layers.Layer):
 class _Prepared:
     """The vocabulary, in the order of the network's numbers, and each text's numbers."""
 
-    vocabulary: list[bytes]
+    vocabulary: Sequence[bytes]
     features: npt.NDArray[np.int32]
     model: keras.Model
 
@@ -137,13 +142,22 @@ class Sentiment(Task[Texts]):
         }
 
     def plan(self, data: Texts, settings: Settings) -> Plan:
+        return self._plan(data, settings, None)
+
+    def plan_from(self, data: Texts, settings: Settings, start: Start) -> Plan:
+        # Its weights belong to its words: those stay, though the new texts have others.
+        plan = self._plan(data, settings, saved_vocabulary(start.folder))
+        start.give_to(plan.model, data.labels)
+        return plan
+
+    def _plan(self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None) -> Plan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
         prepare = {"default": _prepare_ngrams, "tutorial": _prepare_words}[settings.arch]
         classes = len(data.labels)
         targets = np.eye(classes, dtype=np.float32)
         if classes == 2:  # one logit tells both
             targets = targets[:, 1:]
-        prepared = prepare(data, training)
+        prepared = prepare(data, training, vocabulary)
         steps = -(-len(training) // settings.batch_size)
         rate: Any = settings.learning_rate
         if settings.arch == "default":
@@ -177,6 +191,9 @@ class Sentiment(Task[Texts]):
             mode="min",
             state=prepared,
         )
+
+    def classes(self, data: Texts) -> Sequence[str]:
+        return data.labels
 
     def exportable(self, data: Texts, plan: Plan) -> Exportable:
         prepared: _Prepared = plan.state
@@ -330,9 +347,30 @@ def _case(data: Texts, row: int, note: str) -> Case:
     )
 
 
-def _prepare_ngrams(data: Texts, training: npt.NDArray[np.int64]) -> _Prepared:
+def _prepare_ngrams(
+    data: Texts, training: npt.NDArray[np.int64], vocabulary: Sequence[bytes] | None
+) -> _Prepared:
     numbers, ends, spelling = numbered(data.train, MAX_BYTES)
-    found = ngrams.occurrences(numbers, ends, _LONGEST, _AT_LEAST)
+    logits = _logits(data)
+    if vocabulary is None:
+        found = ngrams.occurrences(numbers, ends, _LONGEST, _AT_LEAST)
+        kept, ratio = _strongest(data, training, found)
+        vocabulary = ngrams.spell(kept.keys, spelling)
+    else:
+        found = ngrams.occurrences(numbers, ends, _LONGEST, at_least=1)
+        kept = found.numbered_as(ngrams.keys_of(vocabulary, spelling))
+        ratio = np.zeros((len(vocabulary), logits))  # that of the version takes its place
+    grams = keras.Input((None,), dtype="int32", name="grams")
+    bag = NgramBag(len(vocabulary), logits, name="ngram_bag")
+    model = keras.Model(grams, bag(grams), name="ngrams")
+    bag.ratio.assign(np.pad(ratio, ((0, 1), (0, 0))))
+    return _Prepared(vocabulary, kept.padded(len(vocabulary)), model)
+
+
+def _strongest(
+    data: Texts, training: npt.NDArray[np.int64], found: ngrams.Occurrences
+) -> tuple[ngrams.Occurrences, Array]:
+    """Choose the n-grams that tell most; return them with their ratios, [n-grams, logits]."""
     learned = np.zeros(found.texts, bool)
     learned[training] = True
     count = found.frequencies(learned)
@@ -353,21 +391,26 @@ def _prepare_ngrams(data: Texts, training: npt.NDArray[np.int64]) -> _Prepared:
             f"No word or phrase occurs {_AT_LEAST} times in the texts to learn from, and tells "
             "their classes apart: more texts are needed."
         )
-    kept = found.keep(strongest)
-    grams = keras.Input((None,), dtype="int32", name="grams")
-    bag = NgramBag(np.pad(ratio[strongest], ((0, 1), (0, 0))).astype(np.float32))
-    model = keras.Model(grams, bag(grams), name="ngrams")
-    return _Prepared(ngrams.spell(kept.keys, spelling), kept.padded(len(strongest)), model)
+    return found.keep(strongest), ratio[strongest]
 
 
-def _prepare_words(data: Texts, training: npt.NDArray[np.int64]) -> _Prepared:
+def _logits(data: Texts) -> int:
+    """Return how many logits there are: of two classes, one tells both."""
+    return 1 if len(data.labels) == 2 else len(data.labels)
+
+
+def _prepare_words(
+    data: Texts, training: npt.NDArray[np.int64], vocabulary: Sequence[bytes] | None
+) -> _Prepared:
     numbers, ends, spelling = numbered(data.train, MAX_BYTES)
-    text = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-    learned = np.isin(text, training)
-    counts = np.bincount(numbers[learned], minlength=len(spelling))
-    frequent = np.argsort(-counts, kind="stable")[: _WORDS - 1]
-    position = np.full(len(spelling), _UNKNOWN, np.int32)
-    position[frequent] = np.arange(len(frequent)) + len(_RESERVED)
+    if vocabulary is None:
+        text = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        learned = np.isin(text, training)
+        counts = np.bincount(numbers[learned], minlength=len(spelling))
+        frequent = np.argsort(-counts, kind="stable")[: _WORDS - 1]
+        vocabulary = _RESERVED + [spelling[word] for word in frequent]
+    place = {word: index for index, word in enumerate(vocabulary)}
+    position = np.array([place.get(word, _UNKNOWN) for word in spelling], np.int32)
     features = np.full((len(ends), _LENGTH), _PAD, np.int32)
     for row, (start, end) in enumerate(zip(ends - np.diff(ends, prepend=0), ends, strict=True)):
         head = numbers[start : min(end, start + _LENGTH)]
@@ -375,9 +418,7 @@ def _prepare_words(data: Texts, training: npt.NDArray[np.int64]) -> _Prepared:
     sequence = keras.Input((_LENGTH,), dtype="int32", name="words")
     x = keras.layers.Embedding(_WORDS + 1, 16)(sequence)
     x = keras.layers.GlobalAveragePooling1D()(x)
-    logits = 1 if len(data.labels) == 2 else len(data.labels)
-    model = keras.Model(sequence, keras.layers.Dense(logits)(x), name="tutorial")
-    vocabulary = _RESERVED + [spelling[word] for word in frequent]
+    model = keras.Model(sequence, keras.layers.Dense(_logits(data))(x), name="tutorial")
     return _Prepared(vocabulary, features, model)
 
 
