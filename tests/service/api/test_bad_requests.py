@@ -367,7 +367,7 @@ CASES = [
     types({"instances[0].tags[1]": STRING_OR_B64.format('{"b64": "YQ"}')}, {"tags": ["a", {"b64": "YQ"}]}),
     types({"instances[0].tags[1]": STRING_OR_B64.format("an object")}, {"tags": ["a", {"b64": 3}]}),
     types({"instances[0].tags[1]": STRING_OR_B64.format("an object")}, {"tags": ["a", {"b64": "YQ==", "x": 1}]}),
-    types({"instances[0].tags[1]": STRING_OR_B64}, {"tags": ["a", {"B64": "YQ=="}]}),
+    types({"instances[0].tags[1]": STRING_OR_B64.format("an object")}, {"tags": ["a", {"B64": "YQ=="}]}),
     types({"instances[0].tags[0]": "Expected a string, not null."}, {"tags": [None, "a"]}),
     # Free dimensions.
     types({"instances[0].series": "Expected a list of at least 1 value, not a list of 0 values."}, {"series": []}),
