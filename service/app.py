@@ -20,6 +20,7 @@ from service.api.observe import observe
 from service.api.predict import Predict, predict_routes
 from service.api.repository_v2 import repository_v2_routes
 from service.api.routing import ModelNameConverter, VersionConverter
+from service.api.statistics_v2 import statistics_v2_routes
 from service.metrics import Metrics
 from service.repository.store import Store
 from service.runtime.admission import Admission
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.register_blueprint(inference_v2_routes(infer, lifecycle, server_version=__version__))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
+    app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))

@@ -5,16 +5,20 @@ its numbers in files there and a scrape of any worker answers for all.
 """
 
 import os
+import time
+from collections.abc import Iterator
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Summary,
     generate_latest,
     multiprocess,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -27,7 +31,11 @@ _SECONDS = (
 # Coarser where there are many series: what a scrape costs grows with their buckets.
 _PHASE_SECONDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _LOAD_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# Up to here batches are told apart by their exact numbers of rows; larger ones share a series with
+# those up to the next power of two, since it is clients who say how many rows they send.
+_EXACT_ROWS = 64
+# Setting a gauge costs as much as counting a batch; to know when one last ran, this is enough.
+_NOTE_S = 1.0
 
 
 class Metrics:
@@ -43,7 +51,7 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "understudy_request_seconds",
-            "Seconds from a request's arrival at its handler to its response.",
+            "Seconds from a prediction's arrival at its handler to its response.",
             ["model", "version"],
             buckets=_SECONDS,
             registry=registry,
@@ -51,15 +59,27 @@ class Metrics:
         self.phase_seconds = Histogram(
             "understudy_phase_seconds",
             "Seconds that a prediction spent in a phase: parse, validate, wait, infer, serialise.",
-            ["model", "phase"],
+            ["model", "version", "phase"],
             buckets=_PHASE_SECONDS,
             registry=registry,
         )
-        self.batch_rows = Histogram(
-            "understudy_batch_rows",
-            "Rows of the batches that models ran.",
-            ["model"],
-            buckets=_ROWS,
+        self.failure_seconds = Summary(
+            "understudy_failure_seconds",
+            "Seconds of predictions that failed; understudy_request_seconds has them as well.",
+            ["model", "version"],
+            registry=registry,
+        )
+        self.batch_seconds = Summary(
+            "understudy_batch_seconds",
+            "Seconds that batches ran, by their numbers of rows; above 64 powers of two.",
+            ["model", "version", "rows"],
+            registry=registry,
+        )
+        self.last_batch = Gauge(
+            "understudy_last_batch_timestamp_seconds",
+            "When a batch last ran, in seconds since the epoch, give or take one.",
+            ["model", "version"],
+            multiprocess_mode="max",
             registry=registry,
         )
         self.predictions = Counter(
@@ -135,12 +155,19 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
-        source: Collector = self._registry
-        if os.environ.get(MULTIPROCESS_DIRECTORY):
-            merged = CollectorRegistry()
-            multiprocess.MultiProcessCollector(merged)
-            source = merged
-        return generate_latest(source)
+        return generate_latest(self._everybodys())
+
+    def samples(self) -> Iterator[Sample]:
+        """Return the values of the metrics of all workers."""
+        for family in self._everybodys().collect():
+            yield from family.samples
+
+    def _everybodys(self) -> Collector:
+        if not os.environ.get(MULTIPROCESS_DIRECTORY):
+            return self._registry
+        merged = CollectorRegistry()
+        multiprocess.MultiProcessCollector(merged)
+        return merged
 
 
 class VersionMetrics:
@@ -148,11 +175,18 @@ class VersionMetrics:
 
     Attributes:
         request_seconds: of whole requests.
+        failure_seconds: of those that failed.
         parse: seconds of a phase, as are ``validate``, ``wait``, ``infer`` and ``serialise``.
         predictions: instances predicted.
     """
 
     __slots__ = (
+        "_batches",
+        "_last_batch",
+        "_metrics",
+        "_names",
+        "_noted",
+        "failure_seconds",
         "infer",
         "parse",
         "predictions",
@@ -164,8 +198,27 @@ class VersionMetrics:
 
     def __init__(self, metrics: Metrics, model: str, version: str) -> None:
         self.request_seconds = metrics.request_seconds.labels(model, version)
+        self.failure_seconds = metrics.failure_seconds.labels(model, version)
         self.predictions = metrics.predictions.labels(model, version)
+        self._metrics, self._names = metrics, (model, version)
+        self._last_batch = metrics.last_batch.labels(model, version)
+        self._batches: dict[int, Summary] = {}
+        self._noted = 0.0
         self.parse, self.validate, self.wait, self.infer, self.serialise = (
-            metrics.phase_seconds.labels(model, phase)
+            metrics.phase_seconds.labels(model, version, phase)
             for phase in ("parse", "validate", "wait", "infer", "serialise")
         )
+
+    def note_batch(self, rows: int, seconds: float) -> None:
+        """Count and time a batch that has run."""
+        if rows > _EXACT_ROWS:
+            rows = 1 << (rows - 1).bit_length()
+        batches = self._batches.get(rows)
+        if batches is None:
+            batches = self._metrics.batch_seconds.labels(*self._names, rows)
+            self._batches[rows] = batches
+        batches.observe(seconds)
+        now = time.time()
+        if now - self._noted >= _NOTE_S:
+            self._noted = now
+            self._last_batch.set(now)

@@ -29,6 +29,7 @@ class Exchange:
         model: the model asked, once it is known that there is such a model: a client must not be
             able to make time series out of names it invents.
         version: the version that answers, once there is one.
+        predicts: whether it is asked to predict, and not about itself.
         failure: why it is refused, if it is.
     """
 
@@ -37,6 +38,7 @@ class Exchange:
     start: float = field(default_factory=monotonic)
     model: str = ""
     version: int | None = None
+    predicts: bool = False
     failure: ServiceError | None = None
 
 
@@ -66,7 +68,11 @@ class Observer:
         version = "" if exchange.version is None else str(exchange.version)
         if version:
             headers["X-Model-Version"] = version
-            self._metrics.version(exchange.model, version).request_seconds.observe(seconds)
+        if exchange.predicts:
+            metrics = self._metrics.version(exchange.model, version)
+            metrics.request_seconds.observe(seconds)
+            if exchange.failure is not None:
+                metrics.failure_seconds.observe(seconds)
         self._metrics.answered(exchange.model, version, status).inc()
         if exchange.failure is not None or self._access_log:
             self._log(exchange, status, seconds)

@@ -139,7 +139,7 @@ class Inference:
             self._admission.place(target.model),
             self._lifecycle.lease(target.model, target.version, target.label) as servable,
         ):
-            exchange.version = servable.version
+            exchange.version, exchange.predicts = servable.version, True
             seconds = self._metrics.version(target.model, str(servable.version))
             start = monotonic()
             document = codec.parse(body)

@@ -52,7 +52,7 @@ class Batcher:
         *,
         batched: bool,
         most_rows: int,
-        note_batch: Callable[[int], None],
+        note_batch: Callable[[int, float], None],
     ) -> None:
         """Prepare.
 
@@ -61,7 +61,7 @@ class Batcher:
             batched: whether rows of several requests can run as one batch, and those of one
                 request as several.
             most_rows: the most rows of a batch.
-            note_batch: is told the rows of each batch that has run.
+            note_batch: is told the rows of each batch that has run, and the seconds that it took.
         """
         self._call = call
         self._batched = batched
@@ -116,8 +116,9 @@ class Batcher:
             self._busy = True
         if ticket is None:
             try:
+                start = perf_counter()
                 outputs = self._call(inputs)
-                self._note_batch(rows)
+                self._note_batch(rows, perf_counter() - start)
             finally:
                 self._hand_over()
             _check(deadline)
@@ -176,19 +177,21 @@ class Batcher:
     def _answer(self, batch: list[_Ticket]) -> None:
         """Give each ticket its outputs or its error; a failure is only for those who cause it."""
         if len(batch) > 1:
+            start = perf_counter()
             try:
                 outputs = self._call(_joined(batch))
             except Exception:
                 outputs = None
             rows = sum(ticket.rows for ticket in batch)
             if outputs is not None and _has_rows(outputs, rows):
-                self._note_batch(rows)
+                self._note_batch(rows, perf_counter() - start)
                 _divide(outputs, batch)
                 return
         for ticket in batch:
+            start = perf_counter()
             try:
                 ticket.outputs = self._call(ticket.inputs)
-                self._note_batch(ticket.rows)
+                self._note_batch(ticket.rows, perf_counter() - start)
             except Exception as error:
                 ticket.error = error
 

@@ -129,7 +129,7 @@ class Servable:
                 partial(self.predict, signature),
                 batched=signature.has_rows,
                 most_rows=most_rows,
-                note_batch=metrics.batch_rows.labels(model).observe,
+                note_batch=metrics.version(model, str(version)).note_batch,
             )
             for signature in self.contract.values()
         }

@@ -177,3 +177,17 @@ def test_triton_loads_and_unloads_models(
         assert service.get("/v2/models/scores/ready").status_code == 200
     with pytest.raises(InferenceServerException, match=r"parameters\.config: Unknown"):
         client.load_model("scores", headers=BEARER, config="{}")
+
+
+def test_triton_reads_the_statistics_of_all_workers(client: triton.InferenceServerClient) -> None:
+    def successes() -> int:
+        (stat,) = client.get_inference_statistics("scores", "1")["model_stats"]
+        assert stat["inference_count"] == 2 * stat["inference_stats"]["compute_infer"]["count"]
+        return int(stat["inference_stats"]["success"]["count"])
+
+    before = successes()
+    for _ in range(10):
+        client.infer("scores", scores())
+    assert successes() == before + 10
+    names = {stat["name"] for stat in client.get_inference_statistics()["model_stats"]}
+    assert names == {"affine", "every_dtype", "scores"}

@@ -39,7 +39,10 @@ class Stage:
         self.noted: list[int] = []
         self._pool = pool
         self.batcher = Batcher(
-            self.model, batched=batched, most_rows=most, note_batch=self.noted.append
+            self.model,
+            batched=batched,
+            most_rows=most,
+            note_batch=lambda rows, seconds: self.noted.append(rows),
         )
 
     def ask(
@@ -93,7 +96,7 @@ def test_an_idle_signature_runs_on_the_thread_that_asks() -> None:
         threads.append(threading.current_thread())
         return inputs
 
-    batcher = Batcher(call, batched=True, most_rows=8, note_batch=lambda rows: None)
+    batcher = Batcher(call, batched=True, most_rows=8, note_batch=lambda rows, seconds: None)
     inputs = {"x": np.zeros((2, 1))}
     outputs, waited = batcher.run(inputs, deadline=monotonic() + 10, is_gone=lambda: False)
     assert outputs is inputs
@@ -176,7 +179,7 @@ def test_answers_that_are_not_row_by_row_are_never_divided(pool: ThreadPoolExecu
     def total(inputs: Tensors) -> Tensors:
         return {"y": inputs["x"].sum(axis=0, keepdims=True)}
 
-    batcher = Batcher(total, batched=True, most_rows=2, note_batch=lambda rows: None)
+    batcher = Batcher(total, batched=True, most_rows=2, note_batch=lambda rows, seconds: None)
     outputs, _ = batcher.run(
         {"x": np.ones((5, 1))}, deadline=monotonic() + 10, is_gone=lambda: False
     )
