@@ -66,7 +66,8 @@ class Files:
         prepared = {}
         for name, found_pictures in pictures.items():
             array = np.empty(len(found_pictures), dtype=np.object_)
-            array[:] = list(map(upright, found_pictures))
+            content_types = signature.input(name).content_types
+            array[:] = [upright(picture, content_types) for picture in found_pictures]
             prepared[name] = array.reshape(inputs[name].shape)
         return {**inputs, **prepared}
 

@@ -7,6 +7,7 @@ on their side until their EXIF orientation is followed, and BMP files with a pal
 """
 
 import io
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,13 +38,14 @@ _OTHERS = (
 )
 _SHOWN = 12
 
-# Each scan of a progressive JPEG goes over all its pixels, and may itself be a few bytes long.
-# Encoders make about 10.
-_MOST_SCANS = 100
-# Segments of a JPEG, or blocks of a GIF's picture, that are walked through. Encoders fill the
-# 255 bytes of a block, and write some dozens of segments.
+# Each scan of a progressive JPEG goes over all its pixels, and may itself be a few bytes long:
+# 130 kB took 23 s to decode. Encoders make about 10.
+_MOST_SCANS = 50
+# Segments of a JPEG, or extensions or blocks of a GIF, that are walked through. Encoders fill the
+# 255 bytes of a block, and write some dozens of the others.
 _MOST_STEPS = 100_000
 _START_OF_SCAN, _END = 0xDA, 0xD9
+_NO_FILLING = re.compile(rb"[^\xff]")
 # T.81, table B.1: the markers that begin a frame, and those that stand alone.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -64,6 +66,8 @@ _TURNS = {
 _QUALITY = 95
 
 
+# Of a GIF: what its parts begin with.
+_EXTENSION, _IMAGE = 0x21, 0x2C
 # Of a BMP: the size of the older header, and the ways to pack that are none (plain, bit masks).
 _OS2_HEADER = 12
 _NOT_PACKED = (0, 3)
@@ -117,7 +121,7 @@ def look(encoded: bytes) -> Picture:
         if encoded.startswith(beginning):
             try:
                 return _READERS[content_type](encoded)
-            except (struct.error, IndexError) as error:
+            except (struct.error, IndexError, ValueError) as error:
                 name = _NAMES[content_type]
                 raise PictureError(f"a {name} file that ends early") from error
     for at, beginning, what in _OTHERS:
@@ -128,10 +132,14 @@ def look(encoded: bytes) -> Picture:
     raise PictureError(f"a file that begins with {encoded[:_SHOWN]!r}")
 
 
-def upright(picture: Picture) -> bytes:
+def upright(picture: Picture, content_types: tuple[str, ...]) -> bytes:
     """Return the file as a graph must get it to see what people see.
 
     A picture that Pillow cannot decode stays as it is: the graph is to say what is wrong with it.
+
+    Args:
+        picture: what ``look`` found.
+        content_types: what the graph takes; BMP is the fastest to write and to read.
     """
     turn = _TURNS.get(picture.orientation)
     if turn is None and not picture.is_unusual:
@@ -141,10 +149,13 @@ def upright(picture: Picture) -> bytes:
         with Image.open(io.BytesIO(picture.encoded), formats=("JPEG", "BMP")) as image:
             if image.size != (picture.width, picture.height):
                 return picture.encoded
-            if turn is None:
-                image.convert("RGB").save(written, "BMP")
+            seen = image if turn is None else image.transpose(turn)
+            if seen.mode not in ("L", "RGB"):
+                seen = seen.convert("RGB")
+            if "image/bmp" in content_types:
+                seen.save(written, "BMP")
             else:
-                image.transpose(turn).save(written, "JPEG", quality=_QUALITY, subsampling=0)
+                seen.save(written, "JPEG", quality=_QUALITY, subsampling=0)
     except Exception:  # Each of Pillow's readers has exceptions of its own.
         return picture.encoded
     return written.getvalue()
@@ -174,9 +185,11 @@ def _bmp(encoded: bytes) -> Picture:
 def _gif(encoded: bytes) -> Picture:
     (flags,) = struct.unpack_from("<B", encoded, 10)
     at = 13 + _colours(flags)
-    while encoded[at] == 0x21:  # An extension.
+    for _ in range(_MOST_STEPS):
+        if encoded[at] != _EXTENSION:
+            break
         at = _after_blocks(encoded, at + 2)
-    if encoded[at] != 0x2C:
+    if encoded[at] != _IMAGE:
         raise PictureError("a GIF file without a picture")
     width, height, flags = struct.unpack_from("<HHB", encoded, at + 5)
     end = _after_blocks(encoded, at + 10 + _colours(flags) + 1)
@@ -201,12 +214,10 @@ def _jpeg(encoded: bytes) -> Picture:
     orientation, at = 1, 2
     for _ in range(_MOST_STEPS):
         # What stands between segments is skipped, as libjpeg does.
-        at = encoded.find(b"\xff", at)
-        if at < 0:
+        found = _NO_FILLING.search(encoded, encoded.index(b"\xff", at))
+        if found is None:
             raise IndexError
-        while encoded[at] == 0xFF:
-            at += 1
-        marker, at = encoded[at], at + 1
+        marker, at = encoded[found.start()], found.end()
         if marker == 0 or marker in _ALONE:
             continue
         if marker in (_START_OF_SCAN, _END):

@@ -87,3 +87,16 @@ def test_other_formats_name_places_in_their_own_way(plain: FlaskClient) -> None:
         json={"signature_name": "from_encoded", "examples": examples},
     )
     assert response.json["error"] == f"examples[1].image_bytes: {TOO_LARGE}"
+
+
+def test_the_open_inference_protocol_does(plain: FlaskClient) -> None:
+    tensor = {
+        "name": "image_bytes",
+        "datatype": "BYTES",
+        "shape": [2],
+        "data": [b64(PNG), b64(BOMB)],
+    }
+    response = plain.post(
+        "/v2/models/album/infer?signature_name=from_encoded", json={"inputs": [tensor]}
+    )
+    assert response.json["error"] == f"inputs[0].data[1]: {TOO_LARGE}"

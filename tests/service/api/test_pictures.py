@@ -18,6 +18,7 @@ from service.api.pictures import Picture, PictureError, look, upright
 MARKED = np.zeros((48, 64), np.uint8)
 MARKED[:16, :16] = 255
 MARKED[:16, -16:] = 128
+ALL = ("image/png", "image/jpeg", "image/gif", "image/bmp")
 ENDS_EARLY = "ends early"
 
 
@@ -108,10 +109,11 @@ def test_of_an_animation_only_the_first_picture_is_left() -> None:
         (b"\xff\xd8\xff\xda\0\x04ab", "a JPEG file without a picture"),
         (b"\xff\xd8\xff\xd9", "a JPEG file without a picture"),
         (b"\xff\xd8\xff\xe0\0\x02" * 100_001, "a JPEG file without a picture"),
-        (encode(marked(), "JPEG") + b"\xff\xda" * 100, "a JPEG file of 101 scans"),
+        (encode(marked(), "JPEG") + b"\xff\xda" * 50, "a JPEG file of 51 scans"),
         (b"GIF89a", f"a GIF file that {ENDS_EARLY}"),
         (encode(marked(), "GIF")[:-9], f"a GIF file that {ENDS_EARLY}"),
         (b"GIF89a" + bytes(7) + b";", "a GIF file without a picture"),
+        (b"GIF89a" + bytes(7) + b"!\xfe\0" * 100_001, "a GIF file without a picture"),
         (
             b"GIF89a" + bytes(7) + b"!\xfe" + b"\1x" * 100_001,
             "a GIF file of more than 100000 blocks",
@@ -138,7 +140,7 @@ def test_garbage_is_a_picture_of_some_size_or_none(beginning: bytes, rest: bytes
         return
     assert picture.width > 0
     assert picture.height > 0
-    upright(picture)
+    upright(picture, ALL)
 
 
 @given(st.integers(0, 2000), st.binary(min_size=1, max_size=4))
@@ -146,7 +148,7 @@ def test_a_photograph_with_damaged_exif(at: int, damage: bytes) -> None:
     encoded = bytearray(turned(6))
     encoded[at : at + len(damage)] = damage
     with contextlib.suppress(PictureError):
-        upright(look(bytes(encoded)))
+        upright(look(bytes(encoded)), ALL)
 
 
 def turned(orientation: int, order: str = "big", mode: str = "RGB") -> bytes:
@@ -170,14 +172,18 @@ def turned(orientation: int, order: str = "big", mode: str = "RGB") -> bytes:
     return encode(image, "JPEG", exif=exif, quality=95)
 
 
+@pytest.mark.parametrize("content_types", [ALL, ("image/jpeg",)], ids=["bmp", "jpeg"])
 @pytest.mark.parametrize("order", ["big", "little"])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_photographs_are_brought_upright(orientation: int, order: str, mode: str) -> None:
+def test_photographs_are_brought_upright(
+    orientation: int, order: str, mode: str, content_types: tuple[str, ...]
+) -> None:
     picture = look(turned(orientation, order, mode))
     assert picture.orientation == orientation
-    with Image.open(io.BytesIO(upright(picture))) as image:
-        assert image.mode == mode
+    encoded = upright(picture, content_types)
+    assert look(encoded).content_type in content_types
+    with Image.open(io.BytesIO(encoded)) as image:
         seen = np.asarray(image.convert("L")).astype(int)
     assert np.abs(seen - MARKED).mean() < 3
 
@@ -194,12 +200,12 @@ def test_photographs_are_brought_upright(orientation: int, order: str, mode: str
     ],
 )
 def test_what_is_upright_stays_as_it_is(encoded: bytes) -> None:
-    assert upright(look(encoded)) == encoded
+    assert upright(look(encoded), ALL) == encoded
 
 
 def test_a_photograph_that_is_cut_off_stays_as_it_is() -> None:
     encoded = turned(6)[:-60]
-    assert upright(look(encoded)) == encoded
+    assert upright(look(encoded), ALL) == encoded
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P"])
@@ -209,8 +215,8 @@ def test_a_bmp_with_a_palette_is_written_without(mode: str) -> None:
         bright = Image.fromarray(MARKED).convert("RGB").quantize(7)
     picture = look(encode(bright, "BMP"))
     assert picture.is_unusual
-    with Image.open(io.BytesIO(upright(picture))) as image:
-        assert image.mode == "RGB"
+    with Image.open(io.BytesIO(upright(picture, ALL))) as image:
+        assert image.mode in ("L", "RGB")
         seen = np.asarray(image.convert("L")).astype(int)
     assert np.abs(seen - MARKED).mean() < (20 if mode == "1" else 3)
 
@@ -221,7 +227,7 @@ def test_an_older_bmp() -> None:
     encoded = b"BM" + struct.pack("<IHHI", 26 + len(rows), 0, 0, 26) + core + rows
     picture = look(encoded)
     assert (picture.width, picture.height) == (5, 4)
-    with Image.open(io.BytesIO(upright(picture))) as image:
+    with Image.open(io.BytesIO(upright(picture, ALL))) as image:
         assert image.getpixel((4, 3)) == (0xC0, 0x80, 0x40)
 
 
@@ -230,4 +236,4 @@ def test_a_header_that_lies_about_a_palette_stays_as_it_is() -> None:
     encoded[18:22] = struct.pack("<i", 4000)
     picture = look(bytes(encoded))
     assert picture == Picture(bytes(encoded), "image/bmp", 4000, 8, is_unusual=True)
-    assert upright(picture) == bytes(encoded)
+    assert upright(picture, ALL) == bytes(encoded)
