@@ -48,18 +48,20 @@ def side_by_side(columns: int, inputs: int, hidden: Sequence[int], activation: s
     Maps float32 [N, columns, inputs] to [N, columns]. ``hidden`` are the units of the layers
     between, ``activation`` is theirs.
     """
-    x = views = keras.Input((columns, inputs), name="views")
+    views = keras.Input((columns, inputs), name="views")
+    # Networks first, then rows: so each network is one product of matrices, many times faster.
+    x = keras.ops.transpose(views, (1, 0, 2))
     for units, function in [(units, activation) for units in hidden] + [(1, "linear")]:
         # Glorot & Bengio 2010, for each network by itself; Keras would count all as one.
         limit = math.sqrt(6 / (x.shape[-1] + units))
         x = keras.layers.EinsumDense(
-            "nci,cio->nco",
-            output_shape=(columns, units),
+            "cni,cio->cno",
+            output_shape=(None, units),
             bias_axes="co",
             activation=function,
             kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
         )(x)
-    return keras.Model(views, keras.layers.Reshape((columns,))(x))
+    return keras.Model(views, keras.ops.transpose(x[:, :, 0]))
 
 
 def known_loss(error: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:

@@ -14,10 +14,10 @@ Labels = npt.NDArray[np.int64]
 # The 97.5 % quantile of the normal distribution, for two-sided 95 % intervals.
 _Z_95 = 1.959964
 # The number of bins of Guo et al. 2017.
-_BINS = 15
+BINS = 15
 _FEWEST_TO_CALIBRATE = 50
 # No probability is taken for 0 in a logarithm.
-_TINY = 1e-12
+TINY = 1e-12
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
@@ -38,15 +38,20 @@ def calibration_error(probabilities: Floats, labels: Labels) -> float:
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - correct, minlength=_BINS)
+    bins = bins_of(confidence)
+    gaps = np.bincount(bins, weights=confidence - correct, minlength=BINS)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def bins_of(confidence: Floats) -> Labels:
+    """Return the number of the bin, from 0, that each confidence lies in."""
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
 def log_loss(probabilities: Floats, labels: Labels) -> float:
     """Return the mean of -ln p(true class), in nats; arguments as for ``calibration_error``."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(true, _TINY)).mean())
+    return float(-np.log(np.maximum(true, TINY)).mean())
 
 
 def softmax(logits: Floats) -> Floats:

@@ -13,9 +13,9 @@ from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import tasks
 from training.errors import UsageError
+from training.figures import figure, flat
 from training.loading import load
 from training.progress import say
-from training.report import figure, flat
 from training.sources import find, keras_home
 from training.task import Task
 

@@ -8,18 +8,21 @@ from service.repository.card import Card
 from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import export, fitting, serving, tasks
+from training.answers import Answers, Classified
+from training.calibration import on_test_set
 from training.carrying import carried_over
 from training.errors import RefusedError, TrainingError, UsageError
 from training.gates import Candidate, Judgement, judge
 from training.incumbent import find_incumbent
 from training.loading import Loaded, load
+from training.mistakes import worst_mistakes
 from training.outoffold import write_errors
 from training.progress import say
 from training.provenance import git_commit, libraries
-from training.report import write_report
+from training.report import Story, write_report
 from training.runs import Run
 from training.start import Start, find_start, keep_start, kept_start, write_weights
-from training.task import Plan, Task
+from training.task import Exportable, Plan, Task
 
 
 def train(run: Run, *, force: bool = False) -> int | None:
@@ -46,7 +49,17 @@ def train(run: Run, *, force: bool = False) -> int | None:
     )
     fitting.fit(plan, architecture, run)
     exported = _export(task, loaded, plan, run, force)
-    write_report(run, exported.card)
+    write_report(
+        run.report,
+        Story(
+            settings=settings.to_json(),
+            history=run.history(),
+            card=exported.card,
+            answers=exported.answers,
+            mistakes=worst_mistakes(task, loaded.data, exported.answers),
+            judgement=exported.judgement,
+        ),
+    )
     headline = exported.card.evaluation["headline"]
     say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
     if not settings.publish:
@@ -110,9 +123,10 @@ def _load(task: Task[Any], run: Run) -> Loaded[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Exported:
-    """What an export is known by: its card, and whether it may be published."""
+    """What an export is known by: its card, its answers, and whether it may be published."""
 
     card: Card
+    answers: Answers
     judgement: Judgement
 
 
@@ -128,7 +142,7 @@ def _export(
     predict = export.open_saved_model(run.export)
     say("measuring the export on the full test set")
     answers = task.answers(data, predict)
-    evaluation = {**task.measure(answers), **exportable.evaluation}
+    evaluation = _evaluation(task, data, plan, exportable, answers)
     incumbent = find_incumbent(settings.out, settings.model)
     if incumbent is not None:
         say(f"comparing it with live version {incumbent.version}")
@@ -161,7 +175,18 @@ def _export(
         write_weights(run.export, plan.model, task.classes(data))
     export.finish(run.export, card, golden)
     export.prove(export.open_saved_model(run.export), run.export)
-    return _Exported(card, judgement)
+    return _Exported(card, exportable.out_of_fold or answers, judgement)
+
+
+def _evaluation(
+    task: Task[Any], data: Any, plan: Plan, exportable: Exportable, answers: Answers
+) -> dict[str, Any]:
+    """Measure the export; for the card."""
+    evaluation = {**task.measure(answers), **exportable.evaluation}
+    if "calibration" in evaluation and isinstance(answers, Classified):
+        evaluation["calibration"] = on_test_set(answers, evaluation["calibration"])
+    rivals = task.rivals(data, plan)
+    return evaluation | ({"compared": dict(rivals)} if rivals else {})
 
 
 def _pass(judgement: Judgement, run: Run, force: bool) -> None:

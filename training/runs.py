@@ -7,7 +7,7 @@ history.csv      one line an epoch
 checkpoints/     the last epochs' weights, and the best epoch's; see training.checkpoints
 exports/         what the command export was asked for
 export/          the SavedModel with card and golden examples, as published
-report.md        the outcome, for people
+report.html      the outcome, for people
 """
 
 import csv
@@ -36,7 +36,7 @@ class Run:
         self.settings = settings
         self.checkpoints = folder / "checkpoints"
         self.export = folder / "export"
-        self.report = folder / "report.md"
+        self.report = folder / "report.html"
         self.bad_rows = folder / "bad-rows.txt"
         self.start = folder / "start"
         self.exports = folder / "exports"

@@ -225,6 +225,15 @@ class Task(ABC, Generic[Data]):
         What is settled here (a temperature, an interval) uses held-out data, never test data.
         """
 
+    def rivals(self, data: Data, plan: Plan) -> Mapping[str, Any]:
+        """Measure well-known models on the examples that this one is judged by; for the card.
+
+        Returns:
+            nothing, or JSON: ``how`` it was done in a sentence, ``unit``, and ``models``, the mean
+            absolute error of each by its name.
+        """
+        return {}
+
     @abstractmethod
     def golden(self, data: Data, predict: Predict) -> Sequence[Case]:
         """Return the requests of the golden examples: real ones, each signature at least once.
