@@ -68,3 +68,26 @@ def add_setting(parser: argparse.ArgumentParser, name: str, metavar: str, text: 
     parser.add_argument(
         f"--{name}", dest=name, type=checked, metavar=metavar, default=argparse.SUPPRESS, help=text
     )
+
+
+def add_training_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that decide a training, and ``--config`` for a file that holds them."""
+    add_setting(parser, "arch", "NAME", "its network: default, or the small one of the tutorials")
+    add_setting(parser, "epochs", "N", "how often to go through the training data")
+    add_setting(parser, "batch-size", "N", "examples in a step")
+    add_setting(parser, "learning-rate", "X", "the highest that the schedule reaches")
+    add_setting(parser, "seed", "N", f"decides all that is random ({config.DEFAULT_SEED})")
+    add_setting(parser, "data", "PATH", "the data; the standard data is searched if not given")
+    add_max_bad_rows(parser)
+    add_setting(parser, "init-from", "VERSION", "begin with its weights: live, or its number")
+    text = f"of how many of the last epochs to keep the weights ({config.DEFAULT_CHECKPOINTS})"
+    add_setting(parser, "checkpoints", "N", text)
+    add_setting(parser, "out", "FOLDER", f"the models to publish into ({config.DEFAULT_OUT})")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file with any of the options above"
+    )
+
+
+def given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were given on the command line, by their options' names."""
+    return {key: value for key, value in vars(options).items() if key in config.OPTIONS}

@@ -208,16 +208,17 @@ def _pass(judgement: Judgement, run: Run, force: bool) -> None:
     )
 
 
+# Settings that do not decide what is learned, or that tell of this machine.
+_NOT_LEARNED = {"model", "data", "init_from", "out", "publish", "checkpoints"}
+
+
 def _training(plan: Plan, run: Run) -> dict[str, Any]:
-    """Say how the network was trained; for the card. Paths of this machine do not belong there."""
-    settings, history, start = run.settings, run.history(), kept_start(run.start)
+    """Say how the network was trained, so that it can be trained again; for the card."""
+    settings, history, start = run.settings.to_json(), run.history(), kept_start(run.start)
     return {
+        **{name: value for name, value in settings.items() if name not in _NOT_LEARNED},
+        # By its number, whatever it was asked for by: the live version will be another.
         **({"init_from": start.version} if start else {}),
-        "arch": settings.arch,
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "seed": settings.seed,
         "epochs_done": len(history),
         "best_epoch": fitting.best_epoch(plan, history),
         **({"exported_epoch": run.exported_epoch} if run.exported_epoch else {}),
