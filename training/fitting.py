@@ -17,6 +17,7 @@ from training.live import TrainingProgress
 from training.progress import say
 from training.runs import Run
 from training.task import Architecture, MakeBatch, Plan
+from training.tensorboard import tensorboard_logs
 
 
 class Batches(keras.utils.PyDataset):
@@ -87,7 +88,8 @@ def fit(plan: Plan, architecture: Architecture, run: Run) -> None:
     keeper = _Keeper(run, checkpoints, plan, history)
     interrupt = InterruptBetweenBatches()
     callbacks: list[keras.callbacks.Callback] = [
-        *(_EpochSetter(training, settings.seed), _Guard(), keeper, progress, interrupt)
+        *(_EpochSetter(training, settings.seed), _Guard(), keeper, progress, interrupt),
+        *tensorboard_logs(run.folder / "tensorboard"),
     ]
     if architecture.patience is not None:
         callbacks.append(_Patience(keeper, architecture.patience))
