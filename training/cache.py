@@ -30,14 +30,18 @@ def parsed(
     Raises:
         TrainingError: the files are not what they should be; from ``parse``.
     """
-    fingerprint = found.fingerprint()
-    path = cache_home() / f"{data_set.name}-{_FORMAT}-{fingerprint[:16]}.npz"
+    return kept(data_set.name, found.fingerprint(), lambda: parse(found))
+
+
+def kept(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+    """Return what ``make`` makes, from the cache where it is under this name and fingerprint."""
+    path = cache_home() / f"{name}-{_FORMAT}-{fingerprint[:16]}.npz"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         pass  # never written, or not whole
-    arrays = parse(found)
+    arrays = make()
     _store(path, arrays)
     return arrays
 

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from service.repository.card import read_card
+from service.repository.card import Card, read_card
+from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
 from service.repository.policy import read_policy
 from service.repository.store import Store
@@ -49,7 +50,7 @@ def evaluate(
     """Measure a published version through its SavedModel, and print the figures beside its card's.
 
     Raises:
-        UsageError: there is no such version.
+        UsageError: there is no such version, or it tells other classes than the data has.
         TrainingError: the version cannot be loaded, or the data is not there.
     """
     from training import export  # imports TensorFlow, which takes seconds: not for list
@@ -61,10 +62,11 @@ def evaluate(
     if version not in versions:
         known = ", ".join(map(str, versions))
         raise UsageError(f"{task.name} has no version {version} in {root}; it has {known}.")
-    predict = export.open_saved_model(versions[version])
-    data = load(task, named, max_bad_rows).data
-    measured = task.measure(task.answers(data, predict))
     card = read_card(versions[version])
+    data = load(task, named, max_bad_rows).data
+    _check_classes(version, card, task.classes(data))
+    predict = export.open_saved_model(versions[version])
+    measured = task.measure(task.answers(data, predict))
     claimed = flat(card.evaluation) if card else {}
     say(f"{task.name} version {version}: {measured['headline']['name']}")
     rows = [
@@ -94,6 +96,31 @@ def show_data_sets(named: Path | None) -> None:
             place = f"{found.paths[0].parent} ({found.how})"
         rows.append((data_set.name, name, state, place))
     _print(("data set", "model", "size", "place"), rows)
+
+
+def show_data(task: Task[Any], named: Path | None) -> None:
+    """Read the data of a task and print what it is, with all bad rows, however many.
+
+    Raises:
+        TrainingError: the data is not there, or nothing could be learned from it.
+    """
+    loaded = load(task, named, max_bad_rows=1.0)
+    say(loaded.story)
+    for name, value in flat(task.summary(loaded.data)).items():
+        say(f"{name}: {figure(value)}")
+    for line in loaded.bad.lines:
+        say(f"  {line}")
+
+
+def _check_classes(version: int, card: Card | None, classes: Sequence[str]) -> None:
+    if card is None or not classes:
+        return
+    for field in card.contract[DEFAULT_SIGNATURE].outputs:
+        if field.choices and field.choices != tuple(classes):
+            raise UsageError(
+                f"Version {version} tells {', '.join(map(str, field.choices))}; "
+                f"the data has {', '.join(classes)}."
+            )
 
 
 def _described(folder: Path) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from service.repository.errors import RepositoryError
 from service.repository.policy import (
     Policy,
     policy_from_json,
@@ -37,7 +38,7 @@ def change_policy(
 
     Raises:
         UsageError: a version that is named is not there, or a value is none.
-        RepositoryError: the policy file that is there, or the new policy, is none.
+        RepositoryError: the policy file that is there is none.
         TrainingError: the policy cannot be written.
     """
     store = Store(root)
@@ -51,7 +52,10 @@ def change_policy(
         policy = replace(policy, keep=keep or None)
     policy = replace(policy, labels=_relabelled(policy, labels))
     # Read back as the service will read it, so that nothing it refuses is ever written.
-    policy = policy_from_json(policy.to_json())
+    try:
+        policy = policy_from_json(policy.to_json())
+    except RepositoryError as error:
+        raise UsageError(str(error)) from error
     missing = {*policy.versions, *policy.labels.values()} - available
     if missing:
         known = ", ".join(map(str, sorted(available)))

@@ -13,6 +13,7 @@ from training.loading import load
 @pytest.fixture(autouse=True)
 def _no_standard_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def test_a_file_or_a_folder_of_classes_is_own_data(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from training.task import Predict
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def train(model: str, *arguments: str) -> tuple[Card, Predict]:
@@ -58,12 +59,13 @@ def test_texts_of_three_classes(arch: str, tmp_path: Path) -> None:
     assert label.choices == ("ham", "news", "spam")
     assert (confidence.name, probabilities.shape) == ("confidence", (None, 3))
     assert card.evaluation["accuracy"] > 0.5
+    assert cli.main(["evaluate", "sentiment", "--data", "texts.csv", "--out", "models"]) == 0
     answer = predict("serving_default", {"text": np.array([b"urgent cash prize offer"], object)})
     assert answer["label"][0].decode() in label.choices
     assert answer["probabilities"].sum() == pytest.approx(1)
 
 
-def test_texts_of_two_classes(tmp_path: Path) -> None:
+def test_texts_of_two_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_jsonl(tmp_path / "texts.jsonl", sentences(200, ["spam", "ham"]))
     options = ["--data", "texts.jsonl", "--epochs", "3", "--learning-rate", "0.05"]
     card, predict = train("sentiment", *options)
@@ -74,6 +76,10 @@ def test_texts_of_two_classes(tmp_path: Path) -> None:
     answer = predict("serving_default", {"text": asked})
     assert answer["label"].tolist() == [b"spam", b"ham"]
     assert answer["probability"][0] > 0.5 > answer["probability"][1]
+    write_jsonl(tmp_path / "other.jsonl", sentences(60, ["ham", "news", "spam"]))
+    assert cli.main(["evaluate", "sentiment", "--data", "other.jsonl", "--out", "models"]) == 2
+    told = "Version 1 tells ham, spam; the data has ham, news, spam.\n"
+    assert capsys.readouterr().err == told
 
 
 def test_cars(tmp_path: Path) -> None:
@@ -89,6 +95,20 @@ def test_cars(tmp_path: Path) -> None:
     car = dict(zip(CAR_HEADER, cars(2)[1], strict=True))
     inputs = {name: np.array([car[name]], field.numpy_type) for name, field in fields.items()}
     assert predict("serving_default", inputs)["mpg"] > 0
+
+
+def test_data_is_looked_at_before_it_is_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [*sentences(60, ["ham", "spam"]), *[("no label", "")] * 30]
+    write_csv(tmp_path / "texts.csv", ["text", "label"], [*rows])
+    assert cli.main(["datasets", "sentiment", "--data", "texts.csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "texts.csv, a CSV or JSONL file of texts with labels"
+    assert {"test: 8", "classes.ham: 30", "classes.spam: 30", "bad_rows: 30"} <= set(lines)
+    assert [line for line in lines if line.startswith("  ")] == [
+        f"  line {number}: label missing" for number in range(62, 92)
+    ]
 
 
 def test_refused_data_leaves_no_run_behind(

@@ -1,20 +1,28 @@
-"""``datasets``: show what data is where."""
+"""``datasets``: show what data is where, or what is in one."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import inspection
+from training import inspection, tasks
 
 if TYPE_CHECKING:
     from training.options import Commands
 
 
 def add(commands: "Commands") -> None:
-    data_sets = commands.add_parser("datasets", help="show what data is where")
+    data_sets = commands.add_parser(
+        "datasets", help="show what data is where; of one model, what is in it and what is bad"
+    )
     data_sets.set_defaults(run_command=run)
-    data_sets.add_argument("--data", type=Path, metavar="FOLDER", help="look only there")
+    data_sets.add_argument(
+        "model", metavar="MODEL", nargs="?", help="read its data, and tell all bad rows"
+    )
+    data_sets.add_argument("--data", type=Path, metavar="PATH", help="look only there")
 
 
 def run(options: argparse.Namespace) -> None:
-    inspection.show_data_sets(options.data)
+    if options.model is None:
+        inspection.show_data_sets(options.data)
+    else:
+        inspection.show_data(tasks.get(options.model), options.data)

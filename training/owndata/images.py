@@ -1,5 +1,6 @@
 """Own pictures: a folder that holds a folder of pictures for each class."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from training.cache import kept
 from training.datasets import Images
 from training.owndata.badrows import BadRows
 from training.owndata.division import Divided
+from training.task import Array
 
 Picture = npt.NDArray[np.uint8]
 
@@ -37,24 +40,21 @@ def read(
     """
     names = {label.replace("/", "_"): label for label in standard}
     paths = list(_files(folder))
-    prepared = tf.function(prepare, input_signature=[tf.TensorSpec((), tf.string)])
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda path: _picture(path, prepared), paths))
-    pictures: list[Picture] = []
+    fingerprint = _fingerprint(folder, paths)
+    decoded = kept("own-pictures", fingerprint, lambda: _decode(paths, prepare))
     labels: list[str] = []
-    for path, result in zip(paths, results, strict=True):
+    for path, problem in zip(paths, decoded["problems"].tolist(), strict=True):
         place = path.relative_to(folder)
-        if isinstance(result, str):
-            bad.add(str(place), result)
-            continue
-        pictures.append(result)
-        labels.append(names.get(place.parts[0], place.parts[0]))
+        if problem:
+            bad.add(str(place), problem)
+        else:
+            labels.append(names.get(place.parts[0], place.parts[0]))
+    pictures = decoded["pictures"]
     divided = Divided(folder, [picture.tobytes() for picture in pictures], labels, standard, bad)
-    stacked = np.stack(pictures)
     return Images(
-        train=stacked[~divided.test],
+        train=pictures[~divided.test],
         train_labels=divided.labels[~divided.test],
-        test=stacked[divided.test],
+        test=pictures[divided.test],
         test_labels=divided.labels[divided.test],
         labels=divided.names,
         fingerprint=divided.fingerprint,
@@ -68,6 +68,28 @@ def _files(folder: Path) -> Iterator[Path]:
         parts = path.relative_to(folder).parts
         if len(parts) > 1 and not any(part.startswith(".") for part in parts) and path.is_file():
             yield path
+
+
+def _fingerprint(folder: Path, paths: Sequence[Path]) -> str:
+    """Return a hash that changes with the files; reading them all takes as long as decoding."""
+    digest = hashlib.sha256()
+    for path in paths:
+        seen = path.stat()
+        digest.update(f"{path.relative_to(folder)}|{seen.st_size}|{seen.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _decode(paths: Sequence[Path], prepare: Callable[[Any], Any]) -> dict[str, Array]:
+    """Return the ``pictures`` that are good, in order, and the ``problems`` of all, "" of those."""
+    prepared = tf.function(prepare, input_signature=[tf.TensorSpec((), tf.string)])
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda path: _picture(path, prepared), paths))
+    good = [result for result in results if not isinstance(result, str)]
+    problems = [result if isinstance(result, str) else "" for result in results]
+    return {
+        "pictures": np.stack(good) if good else np.zeros((0, 1, 1), np.uint8),
+        "problems": np.array(problems, np.str_),
+    }
 
 
 def _picture(path: Path, prepared: Callable[[Any], Any]) -> Picture | str:

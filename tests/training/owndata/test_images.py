@@ -26,6 +26,11 @@ def prepare(encoded: Any) -> Any:
     return from_encoded(encoded, 28)
 
 
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def images(folder: Path, tolerated: float = 0.0) -> tuple[Images, BadRows]:
     bad = BadRows(tolerated)
     return read(folder, bad, prepare=prepare, standard=GARMENTS), bad
@@ -98,6 +103,18 @@ def test_folders_named_as_the_garments_are_the_garments(tmp_path: Path) -> None:
         shutil.copytree(tmp_path / "shapes" / "line", tmp_path / "own" / garment.replace("/", "_"))
     data, _ = images(tmp_path / "own")
     assert data.labels == GARMENTS
+
+
+def test_pictures_are_decoded_once(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shapes / "line" / "empty.jpg").write_bytes(b"")
+    before, _ = images(shapes, tolerated=0.1)
+    monkeypatch.setattr("training.owndata.images._picture", lambda *_: pytest.fail("decoded again"))
+    after, bad = images(shapes, tolerated=0.1)
+    assert (after.train == before.train).all()
+    assert bad.lines == ["line/empty.jpg: is no whole PNG, JPEG, GIF or BMP"]
+    (shapes / "line" / "empty.jpg").write_bytes(b"x")
+    with pytest.raises(pytest.fail.Exception, match="decoded again"):
+        images(shapes, tolerated=0.1)
 
 
 def test_one_class_and_a_class_of_few(shapes: Path) -> None:
