@@ -1,6 +1,10 @@
 """Clients that others wrote, unchanged, against the real service."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -191,3 +195,28 @@ def test_triton_reads_the_statistics_of_all_workers(client: triton.InferenceServ
     assert successes() == before + 10
     names = {stat["name"] for stat in client.get_inference_statistics()["model_stats"]}
     assert names == {"affine", "every_dtype", "scores"}
+
+
+def test_what_the_documents_show_of_triton(
+    start_service: StartService, repository_root: Path
+) -> None:
+    text = (repository_root / "docs" / "clients.md").read_text()
+    section = text.split("## Triton\n")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    service = start_service(repository_root / "saved_models", wait_for="/v2/health/ready")
+    address = service.url.removeprefix("http://")
+    assert "127.0.0.1:8501" in code
+    run = subprocess.run(
+        [sys.executable, "-c", code.replace("127.0.0.1:8501", address)],
+        cwd=repository_root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    metadata, answers, classes, label = run.stdout.splitlines()
+    assert metadata == "[{'name': 'text', 'datatype': 'BYTES', 'shape': [-1]}]"
+    assert answers.startswith("[b'positive' b'negative'] [0.")
+    assert len(re.findall(r"b'0\.\d{6}:\d:[^']+'", classes)) == 3
+    assert label == "[b'Ankle boot']"
