@@ -17,6 +17,8 @@ from service.api.inference import Inference
 from service.api.inference_v2 import InferV2, inference_v2_routes
 from service.api.models import model_routes
 from service.api.observe import observe
+from service.api.openapi.document import Documents
+from service.api.openapi.routes import openapi_routes
 from service.api.predict import Predict, predict_routes
 from service.api.repository_v2 import repository_v2_routes
 from service.api.routing import ModelNameConverter, VersionConverter
@@ -105,6 +107,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))
+    documents = Documents(
+        lifecycle,
+        lambda: list(app.url_map.iter_rules()),
+        version=__version__,
+        max_rows=settings.max_rows,
+    )
+    app.register_blueprint(openapi_routes(documents))
     app.wsgi_app = ExpressLane(app.wsgi_app, observer, predict)  # type: ignore[method-assign]
     return app
 

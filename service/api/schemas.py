@@ -81,6 +81,9 @@ class TensorField(fields.Field[Array]):
     """A marshmallow field that loads nested lists as one tensor.
 
     Its error messages are a dict from indices into the value, as tuples, to sentences.
+
+    Attributes:
+        spec: the contract's field.
     """
 
     def __init__(self, spec: Field, *, limit: int) -> None:
@@ -94,12 +97,12 @@ class TensorField(fields.Field[Array]):
                 "null": f"Expected {expected}, not null.",
             },
         )
-        self._spec = spec
+        self.spec = spec
         self._limit = limit
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Array:
         try:
-            return to_tensor(self._spec, value, limit=self._limit)
+            return to_tensor(self.spec, value, limit=self._limit)
         except TensorError as error:
             raise ValidationError({i: [text] for i, text in error.problems.items()}) from error
 

@@ -1,0 +1,361 @@
+"""The OpenAPI document: made of the routes there are and of the contracts that serve."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from werkzeug.routing import Rule
+
+from service.api.codec.results import classification, regression
+from service.api.openapi import common
+from service.api.openapi.common import JSON, ref, responses
+from service.api.openapi.fields import Schema, tensor_schema
+from service.api.openapi.signatures import (
+    CLASSES,
+    VALUE,
+    Bodies,
+    examples_bodies,
+    predict_bodies,
+)
+from service.api.schemas import TensorField, signature_schema
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.servable import Servable
+
+Operation = dict[str, Any]
+
+_PREDICTION_ERRORS = (400, 404, 408, 413, 415, 500, 503, 504)
+_ADMIN_ERRORS = (400, 401, 403, 404, 408, 409, 413, 415)
+_TEXT = "text/plain"
+_ANY_OBJECT: Schema = {"type": "object"}
+_INFO = (
+    "Predictions of the models that serve now, by TensorFlow Serving's REST API and by the Open "
+    "Inference Protocol. This document is made of the routes and of the models' contracts; it "
+    "changes when other versions serve."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A model, version or label as a path names it.
+
+    Attributes:
+        model: the model's name.
+        title: what it is, for people.
+        servable: what answers there; ``None`` while nothing does.
+        bodies: the names of the components that describe each verb's bodies.
+    """
+
+    model: str
+    title: str
+    servable: Servable | None
+    bodies: Mapping[str, Bodies]
+
+
+class Documents:
+    """Makes the document, and makes it anew when other versions serve."""
+
+    def __init__(
+        self, lifecycle: Lifecycle, rules: Callable[[], list[Rule]], *, version: str, max_rows: int
+    ) -> None:
+        """Prepare.
+
+        Args:
+            lifecycle: knows the models.
+            rules: returns the application's routes.
+            version: of this software.
+            max_rows: the most rows of a request.
+        """
+        self._lifecycle = lifecycle
+        self._rules = rules
+        self._version = version
+        self._max_rows = max_rows
+        self._lock = threading.Lock()
+        self._made_of: list[Any] = []
+        self._document: dict[str, Any] = {}
+
+    def document(self) -> dict[str, Any]:
+        """Return the document, as JSON."""
+        with self._lock:
+            found = self._serving()
+            # By identity: a version's number may come back with other files.
+            made_of = [
+                item
+                for model, (labels, servables) in found.items()
+                for item in (model, labels, *(s.contract for s in servables.values()))
+            ]
+            same = len(made_of) == len(self._made_of) and all(
+                a is b or (not isinstance(a, Mapping) and a == b)
+                for a, b in zip(made_of, self._made_of, strict=True)
+            )
+            if not same:
+                self._document = self._make(found)
+                self._made_of = made_of
+            return self._document
+
+    def _serving(self) -> dict[str, tuple[tuple[tuple[str, int], ...], dict[int, Servable]]]:
+        """Return the labels and the servables of each model."""
+        found = {}
+        for model in self._lifecycle.models():
+            servables = {}
+            for version in self._lifecycle.serving_versions(model):
+                with self._lifecycle.lease(model, version) as servable:
+                    servables[version] = servable
+            labels = tuple(sorted(self._lifecycle.labels(model).items()))
+            found[model] = (tuple(item for item in labels if item[1] in servables), servables)
+        return found
+
+    def _make(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        plugin = MarshmallowPlugin()
+        spec = APISpec(
+            title="Understudy",
+            version=self._version,
+            openapi_version="3.1.0",
+            info={"description": _INFO},
+            plugins=[plugin],
+        )
+        assert plugin.converter is not None
+        plugin.converter.add_attribute_function(_tensor_field)  # type: ignore[no-untyped-call]
+        spec.components.security_scheme("admin", {"type": "http", "scheme": "bearer"})
+        for name, schema in common.SCHEMAS.items():
+            spec.components.schema(name, schema=schema)
+        for status in common.ERROR_STATUSES:
+            spec.components.response(f"Error{status}", common.error_response(status))
+        taken: set[str] = set(common.SCHEMAS)
+        places: dict[str, dict[str, _Place]] = {}
+        for model, (labels, servables) in found.items():
+            by_version = {
+                version: _Place(
+                    model,
+                    servable.card.title if servable.card else model,
+                    servable,
+                    self._bodies(spec, servable, taken),
+                )
+                for version, servable in servables.items()
+            }
+            latest = by_version[max(by_version)] if by_version else _Place(model, model, None, {})
+            places[model] = {
+                "": latest,
+                **{f"/versions/{version}": place for version, place in by_version.items()},
+                **{f"/labels/{quote(label, safe='')}": by_version[v] for label, v in labels},
+            }
+            spec.tag({"name": model, "description": latest.title})
+        ids: set[str] = set()
+        for path, operations in self._paths(places):
+            for method, operation in operations.items():
+                name = f"{method}{path.replace('/', '_').replace(':', '_')}"
+                operation["operationId"] = common.component_name(name, ids)
+            spec.path(path, operations=operations)
+        return spec.to_dict()
+
+    def _bodies(self, spec: APISpec, servable: Servable, taken: set[str]) -> dict[str, Bodies]:
+        """Describe what each verb takes and gives, as components; return references to them."""
+        found: dict[str, list[Bodies]] = {"predict": [], "classify": [], "regress": []}
+        first = servable.card is not None and servable.card.task == "regression"
+        for signature in servable.contract.values():
+            stem = f"{servable.model}.{servable.version}.{signature.name}"
+            name = common.component_name(f"{stem}.columns", taken)
+            spec.components.schema(name, schema=signature_schema(signature, limit=1))
+            columns, most = ref("schemas", name), self._max_rows
+            golden = servable.golden
+            found["predict"].append(predict_bodies(signature, golden, columns, max_rows=most))
+            if classification(signature):
+                bodies = examples_bodies(signature, golden, CLASSES, max_rows=most)
+                found["classify"].append(bodies)
+            if regression(signature, first=first):
+                bodies = examples_bodies(signature, golden, VALUE, max_rows=most)
+                found["regress"].append(bodies)
+        return {
+            verb: self._together(spec, f"{servable.model}.{servable.version}.{verb}", all_, taken)
+            for verb, all_ in found.items()
+            if all_
+        }
+
+    def _together(self, spec: APISpec, stem: str, found: list[Bodies], taken: set[str]) -> Bodies:
+        request = common.component_name(f"{stem}.request", taken)
+        answer = common.component_name(f"{stem}.answer", taken)
+        spec.components.schema(request, {"anyOf": [bodies.request for bodies in found]})
+        spec.components.schema(answer, {"anyOf": [bodies.answer for bodies in found]})
+        examples = {}
+        for bodies in found:
+            for title, (asked, told) in bodies.examples.items():
+                name = common.component_name(f"{stem}.{title}", taken)
+                spec.components.example(f"{name}.request", {"summary": title, "value": asked})
+                pair = [ref("examples", f"{name}.request"), None]
+                if told is not None:
+                    spec.components.example(f"{name}.answer", {"summary": title, "value": told})
+                    pair[1] = ref("examples", f"{name}.answer")
+                examples[name] = (pair[0], pair[1])
+        return Bodies(ref("schemas", request), ref("schemas", answer), examples)
+
+    def _paths(
+        self, places: Mapping[str, Mapping[str, _Place]]
+    ) -> Iterator[tuple[str, dict[str, Operation]]]:
+        for rule in sorted(self._rules(), key=lambda rule: (rule.rule, rule.endpoint)):
+            methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+            if "<model:model>" not in rule.rule:
+                if "<" not in rule.rule:
+                    yield rule.rule, {m.lower(): _describe(rule, m, None) for m in methods}
+                continue
+            for model, by_suffix in places.items():
+                for suffix, place in by_suffix.items():
+                    path = _path(rule.rule, model, suffix)
+                    if path is None:
+                        continue
+                    operations = {m.lower(): _describe(rule, m, place) for m in methods}
+                    operations = {m: o for m, o in operations.items() if o}
+                    if operations:
+                        yield path, operations
+
+
+def _path(rule: str, model: str, suffix: str) -> str | None:
+    """Return the path of a rule for a model and version or label; ``None`` if it has none."""
+    path = rule.replace("<model:model>", quote(model, safe=""))
+    kind, _, value = suffix.lstrip("/").partition("/")
+    for name, variable in (("versions", "<version:version>"), ("labels", "<model:label>")):
+        if (variable in path) != (kind == name):
+            return None
+        path = path.replace(variable, value)
+    return None if "<" in path else path
+
+
+def _tensor_field(self: Any, field: Any, **_: Any) -> Schema:
+    return tensor_schema(field.spec) if isinstance(field, TensorField) else {}
+
+
+def _describe(rule: Rule, method: str, place: _Place | None) -> Operation:
+    """Return the operation of a route; empty when nothing answers it here."""
+    verb = rule.endpoint.rpartition(".")[2]
+    about: Operation = {}
+    if place is not None:
+        about["tags"] = [place.model]
+    if rule.endpoint.startswith(("predict.", "classify.")):
+        if place is None or verb not in place.bodies:
+            return {}
+        return about | _inference(verb, place)
+    known = _KNOWN.get((rule.endpoint, method))
+    if known:
+        return about | known
+    described = _OTHERS.get(rule.endpoint.partition(".")[0], _SOMETHING)
+    return about | described | {"summary": f"{rule.endpoint}"}
+
+
+def _inference(verb: str, place: _Place) -> Operation:
+    bodies = place.bodies[verb]
+    content: dict[str, Any] = {"schema": bodies.request}
+    asked = {name: pair[0] for name, pair in bodies.examples.items()}
+    told = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
+    if asked:
+        content["examples"] = asked
+    card = place.servable.card if place.servable else None
+    return {
+        "summary": f"{verb.capitalize()}: {place.title}",
+        "description": card.description if card else "",
+        "requestBody": {"required": True, "content": {JSON: content}},
+        "responses": responses(bodies.answer, *_PREDICTION_ERRORS, examples=told),
+    }
+
+
+def _object_of(**kinds: str) -> Schema:
+    return {
+        "type": "object",
+        "properties": {name: {"type": kind} for name, kind in kinds.items()},
+        "required": list(kinds),
+    }
+
+
+_POLICY = ref("schemas", "Policy")
+_V2_INPUT = _object_of(name="string", datatype="string", shape="array")
+_ADMIN: Operation = {"security": [{"admin": []}]}
+_KNOWN: dict[tuple[str, str], Operation] = {
+    ("health.livez", "GET"): {
+        "summary": "Whether the process lives",
+        "responses": responses(_object_of(status="string")),
+    },
+    ("health.readyz", "GET"): {
+        "summary": "Whether a model serves",
+        "responses": responses(_object_of(status="string"), 503),
+    },
+    ("health.exposition", "GET"): {
+        "summary": "Metrics for Prometheus",
+        "responses": responses({"type": "string"}, content_type=_TEXT),
+    },
+    ("models.list_models", "GET"): {
+        "summary": "All models, what they take, and the states of their versions",
+        "responses": responses(_object_of(models="array")),
+    },
+    ("models.status", "GET"): {
+        "summary": "The states of a model's versions",
+        "responses": responses(ref("schemas", "ModelStatus"), 404, 503),
+    },
+    ("models.metadata", "GET"): {
+        "summary": "The signatures in TensorFlow's own form",
+        "responses": responses(_object_of(model_spec="object", metadata="object"), 404, 503),
+    },
+    ("admin.get_policy", "GET"): {
+        "summary": "Which versions should serve",
+        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        **_ADMIN,
+    },
+    ("admin.put_policy", "PUT"): {
+        "summary": "Say which versions should serve",
+        "requestBody": {"required": True, "content": {JSON: {"schema": _POLICY}}},
+        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        **_ADMIN,
+    },
+    ("admin.roll_back", "POST"): {
+        "summary": "Serve the version before",
+        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        **_ADMIN,
+    },
+    ("openapi.document", "GET"): {
+        "summary": "This document",
+        "responses": responses(_object_of(openapi="string", info="object", paths="object")),
+    },
+    ("openapi.page", "GET"): {
+        "summary": "This document as a page",
+        "responses": responses({"type": "string"}, content_type="text/html"),
+    },
+    ("openapi.script", "GET"): {
+        "summary": "The page's script",
+        "responses": responses({"type": "string"}, content_type="text/javascript"),
+    },
+    ("openapi.style", "GET"): {
+        "summary": "The page's style",
+        "responses": responses({"type": "string"}, content_type="text/css"),
+    },
+    ("inference_v2.infer", "POST"): {
+        "summary": "Infer, by the Open Inference Protocol",
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "id": {"type": ["string", "null"]},
+                            "parameters": {"type": ["object", "null"]},
+                            "inputs": {
+                                "type": "array",
+                                "items": _V2_INPUT,
+                            },
+                            "outputs": {"type": ["array", "null"]},
+                        },
+                        "required": ["inputs"],
+                    }
+                }
+            },
+        },
+        "responses": responses(
+            _object_of(model_name="string", outputs="array"), *_PREDICTION_ERRORS
+        ),
+    },
+}
+# Of routes that are not described by themselves, by the group that they belong to.
+_OTHERS: dict[str, Operation] = {
+    "inference_v2": {"responses": responses(_ANY_OBJECT, 400, 404, 503)},
+}
+_SOMETHING: Operation = {"responses": {"default": {"description": "The answer."}}}
