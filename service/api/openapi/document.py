@@ -10,6 +10,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
+from service.api.codec.media.kinds import content_types, in_order
 from service.api.codec.results import classification, regression
 from service.api.openapi import common
 from service.api.openapi.common import JSON, ref, responses
@@ -245,16 +246,20 @@ def _describe(rule: Rule, method: str, place: _Place | None) -> Operation:
 
 def _inference(verb: str, place: _Place) -> Operation:
     bodies = place.bodies[verb]
-    content: dict[str, Any] = {"schema": bodies.request}
+    body: dict[str, Any] = {"schema": bodies.request}
     asked = {name: pair[0] for name, pair in bodies.examples.items()}
     told = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
     if asked:
-        content["examples"] = asked
+        body["examples"] = asked
+    content = {JSON: body}
+    if verb == "predict" and place.servable is not None:
+        for signature in in_order(place.servable.contract):
+            content |= {kind: {} for kind in content_types(signature)}
     card = place.servable.card if place.servable else None
     return {
         "summary": f"{verb.capitalize()}: {place.title}",
         "description": card.description if card else "",
-        "requestBody": {"required": True, "content": {JSON: content}},
+        "requestBody": {"required": True, "content": content},
         "responses": responses(bodies.answer, *_PREDICTION_ERRORS, examples=told),
     }
 

@@ -54,6 +54,7 @@ const tryIt = (api, path, method, operation) => {
   let box = null;
   let type = "";
   if (content) {
+    // Files and forms are for curl; the box is for JSON.
     type = Object.keys(content)[0];
     const examples = Object.values(content[type].examples || {}).map((item) => resolve(api, item));
     box = make("textarea", "", { id, spellcheck: "false" });
