@@ -76,7 +76,9 @@ class Predict:
         environ = exchange.environ
         codec: Codec[Any, Any] = self._codec
         if media_type(environ) not in JSON_TYPES:
-            codec = plain_codec(environ["CONTENT_TYPE"], self._bounds)
+            codec = plain_codec(
+                environ["CONTENT_TYPE"], environ.get("QUERY_STRING", ""), self._bounds
+            )
         body = read_body(environ, most=self._max_body_bytes)
         return self._inference.answer(exchange, target, codec, body)
 

@@ -793,6 +793,26 @@ def test_more_problems_than_are_listed(plain: FlaskClient) -> None:
         assert len(response.json["details"]) == 20
 
 
+def test_the_query_may_name_the_signature(plain: FlaskClient) -> None:
+    def ask(signature: str) -> Any:
+        path = f"/v1/models/album:predict?signature_name={signature}"
+        return plain.post(path, data=PNG, content_type="image/png")
+
+    assert ask("from_encoded").json == {"predictions": [SEEN]}
+    assert ask("from%5Fencoded&x=y").json == {"predictions": [SEEN]}
+    response = ask("serving_default")
+    assert response.status_code == 415
+    assert response.json["error"] == (
+        "Expected a body of Content-Type application/json or application/x-npy, not 'image/png'."
+    )
+    response = ask("nope")
+    assert response.status_code == 400
+    assert response.json["error"] == (
+        'Serving signature name: "nope" not found in signature def; '
+        "there are: from_encoded, serving_default."
+    )
+
+
 def test_a_broken_picture_among_good_ones_is_found(plain: FlaskClient) -> None:
     parts = [(f'name="a"; filename="{i}.png"', "image/png", PNG) for i in range(3)]
     parts[1] = ('name="a"; filename="1.png"', "image/png", PNG[:-40])

@@ -1,6 +1,8 @@
 """The codec for a body, by its content type."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from werkzeug.http import parse_options_header
 
@@ -8,13 +10,20 @@ from service.api.codec.media import kinds
 from service.api.codec.media.file import FileCodec
 from service.api.codec.media.form import FormCodec
 from service.api.codec.media.npy import NpyCodec
-from service.api.codec.media.request import Bounds
+from service.api.codec.media.request import Bounds, PlainCodec, Told
 from service.api.codec.media.table import TableCodec
 from service.api.codec.media.text import TextCodec
 from service.api.inference import Codec
 
+_CODECS: Mapping[str, type[PlainCodec]] = {
+    kinds.TEXT: TextCodec,
+    kinds.CSV: TableCodec,
+    kinds.NPY: NpyCodec,
+    kinds.FORM: FormCodec,
+}
 
-def plain_codec(content_type: str, bounds: Bounds) -> Codec[Any, Any]:
+
+def plain_codec(content_type: str, query: str, bounds: Bounds) -> Codec[Any, Any]:
     """Return the codec for a body that is no JSON.
 
     Whether a model takes the body is found when it is read for one; what is none of the known
@@ -22,16 +31,11 @@ def plain_codec(content_type: str, bounds: Bounds) -> Codec[Any, Any]:
 
     Args:
         content_type: the request's header, with its parameters.
+        query: the request's, which may name a signature.
         bounds: of the request.
     """
     told, options = parse_options_header(content_type)
-    match kinds.canonical(told):
-        case kinds.TEXT:
-            return TextCodec(options.get("charset", ""), bounds)
-        case kinds.CSV:
-            return TableCodec(options.get("charset", ""), bounds)
-        case kinds.NPY:
-            return NpyCodec(bounds)
-        case kinds.FORM:
-            return FormCodec(options.get("boundary", ""), bounds)
-    return FileCodec(told, bounds)
+    names = parse_qs(query).get("signature_name", [None])
+    codec: Any = _CODECS.get(kinds.canonical(told), FileCodec)
+    made: Codec[Any, Any] = codec(Told(told, options, names[0]), bounds)
+    return made

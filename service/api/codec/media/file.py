@@ -2,7 +2,6 @@
 
 from service.api.codec.media.kinds import canonical, signature_for, takes_files
 from service.api.codec.media.request import (
-    Bounds,
     PlainCodec,
     PlainRequest,
     nowhere,
@@ -16,25 +15,17 @@ from service.runtime.servable import Servable
 class FileCodec(PlainCodec):
     """A file."""
 
-    def __init__(self, content_type: str, bounds: Bounds) -> None:
-        """Prepare for one body.
-
-        Args:
-            content_type: what it is.
-            bounds: of the request.
-        """
-        super().__init__(bounds)
-        self._content_type = content_type
-
     def parse(self, body: bytes) -> bytes:
         return body
 
     def read(self, file: bytes, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, self._content_type, self._is_taken)
+        signature = signature_for(
+            servable.contract, self.told.signature_name, self.told.content_type, self._is_taken
+        )
         if not file:
             raise InvalidRequestError("Expected a file, not an empty body.")
         return request_of_files(signature, [file], nowhere, self.bounds)
 
     def _is_taken(self, signature: Signature) -> bool:
-        wanted = canonical(self._content_type)
+        wanted = canonical(self.told.content_type)
         return takes_files(signature) and wanted in signature.inputs[0].content_types

@@ -13,7 +13,6 @@ from service.api.codec.media.kinds import (
     takes_texts,
 )
 from service.api.codec.media.request import (
-    Bounds,
     Place,
     PlainCodec,
     PlainRequest,
@@ -110,24 +109,14 @@ def _part(section: bytes, number: int) -> Part:
 class FormCodec(PlainCodec):
     """A form, as browsers and ``curl -F`` send it."""
 
-    def __init__(self, boundary: str, bounds: Bounds) -> None:
-        """Prepare for one body.
-
-        Args:
-            boundary: as its content type tells it.
-            bounds: of the request.
-        """
-        super().__init__(bounds)
-        self._boundary = boundary
-
     def parse(self, body: bytes) -> list[Part]:
-        return parts_of(body, self._boundary)
+        return parts_of(body, self.told.options.get("boundary", ""))
 
     def read(self, parts: Sequence[Part], servable: Servable) -> PlainRequest:
         kinds = [takes_texts, takes_records, takes_files]
         if any(part.filename is not None for part in parts):
             kinds = [takes_files, takes_texts, takes_records]
-        signature = signature_for(servable.contract, FORM, *kinds)
+        signature = signature_for(servable.contract, self.told.signature_name, FORM, *kinds)
         if takes_files(signature):
             files = [part.body for part in parts]
             return request_of_files(signature, files, _place_of(parts), self.bounds)

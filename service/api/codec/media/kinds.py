@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from service.api.codec.rows import signature_of
 from service.errors import ServiceError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature
 
@@ -68,21 +69,26 @@ def content_types(signature: Signature) -> list[str]:
 
 
 def signature_for(
-    contract: Contract, content_type: str, *fits: Callable[[Signature], bool]
+    contract: Contract, name: str | None, content_type: str, *fits: Callable[[Signature], bool]
 ) -> Signature:
-    """Return the signature that a body is for, which names none.
+    """Return the signature that a body is for.
 
-    Of those that fit it is the default one, else the contract's first.
+    Of those that fit it is the one that is named; without a name the default one, else the
+    contract's first.
 
     Args:
         contract: the model's.
+        name: the signature's, if the client tells it.
         content_type: what the body is, as the client calls it.
         fits: whether a signature takes the body; a later one counts where no signature fits an
             earlier one.
 
     Raises:
-        ServiceError: 415, there is no such signature; it names what the model takes.
+        InvalidRequestError: there is no signature of that name.
+        ServiceError: 415, none takes the body; it names what is taken.
     """
+    if name is not None:
+        contract = {name: signature_of(contract, name)}
     for takes in fits:
         for signature in in_order(contract):
             if takes(signature):

@@ -42,6 +42,21 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What the head of a request tells of its body.
+
+    Attributes:
+        content_type: what it is, without parameters.
+        options: the parameters of the content type ("charset").
+        signature_name: the signature that the query names, if it does.
+    """
+
+    content_type: str
+    options: Mapping[str, str]
+    signature_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlainRequest:
     """A checked request.
 
@@ -69,8 +84,9 @@ class PlainRequest:
 class PlainCodec:
     """What the codecs of plain bodies share."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, told: Told, bounds: Bounds) -> None:
         """Prepare for one body."""
+        self.told = told
         self.bounds = bounds
 
     def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from service.api.codec.media.kinds import CSV, signature_for, takes_records
-from service.api.codec.media.request import Bounds, PlainCodec, PlainRequest, request_of_values
+from service.api.codec.media.request import PlainCodec, PlainRequest, request_of_values
 from service.api.codec.media.text import decode
 from service.api.problems import LONGEST_NAME, refusal
 from service.api.tensors import Index, describe
@@ -47,21 +47,11 @@ def cell_reader(field: Field) -> Callable[[str], Any]:
 class TableCodec(PlainCodec):
     """A CSV file (RFC 4180)."""
 
-    def __init__(self, charset: str, bounds: Bounds) -> None:
-        """Prepare for one body.
-
-        Args:
-            charset: as its content type names it; empty when it does not.
-            bounds: of the request.
-        """
-        super().__init__(bounds)
-        self._charset = charset
-
     def parse(self, body: bytes) -> str:
-        return decode(body, self._charset)
+        return decode(body, self.told.options.get("charset", ""))
 
     def read(self, text: str, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, CSV, takes_records)
+        signature = signature_for(servable.contract, self.told.signature_name, CSV, takes_records)
         rows = _rows(text)
         names = self._header(rows, signature)
         fields = [signature.input(name) for name in names]

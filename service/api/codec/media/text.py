@@ -2,7 +2,6 @@
 
 from service.api.codec.media.kinds import TEXT, signature_for, takes_texts
 from service.api.codec.media.request import (
-    Bounds,
     PlainCodec,
     PlainRequest,
     nowhere,
@@ -59,20 +58,10 @@ def decode(body: bytes, charset: str, place: str = "") -> str:
 class TextCodec(PlainCodec):
     """A text."""
 
-    def __init__(self, charset: str, bounds: Bounds) -> None:
-        """Prepare for one body.
-
-        Args:
-            charset: as its content type names it; empty when it does not.
-            bounds: of the request.
-        """
-        super().__init__(bounds)
-        self._charset = charset
-
     def parse(self, body: bytes) -> str:
-        return decode(body, self._charset)
+        return decode(body, self.told.options.get("charset", ""))
 
     def read(self, text: str, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, TEXT, takes_texts)
+        signature = signature_for(servable.contract, self.told.signature_name, TEXT, takes_texts)
         columns = {signature.inputs[0].name: [text]}
         return request_of_values(signature, columns, nowhere, self.bounds)
