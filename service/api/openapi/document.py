@@ -359,8 +359,38 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         ),
     },
 }
+_REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": _ANY_OBJECT}}}}
+_KNOWN |= {
+    ("repository_v2.index", "POST"): {
+        "summary": "Every version there is, with its state",
+        **_REPOSITORY_BODY,
+        "responses": responses(
+            {
+                "type": "array",
+                "items": _object_of(name="string", version="string", state="string"),
+            },
+            400,
+            408,
+            413,
+            415,
+        ),
+    },
+    ("repository_v2.load", "POST"): {
+        "summary": "Load the model that was unloaded",
+        **_REPOSITORY_BODY,
+        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
+        **_ADMIN,
+    },
+    ("repository_v2.unload", "POST"): {
+        "summary": "Unload the model until it is loaded again",
+        **_REPOSITORY_BODY,
+        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
+        **_ADMIN,
+    },
+}
 # Of routes that are not described by themselves, by the group that they belong to.
 _OTHERS: dict[str, Operation] = {
+    "statistics_v2": {"responses": responses(_object_of(model_stats="array"), 404, 503)},
     "inference_v2": {"responses": responses(_ANY_OBJECT, 400, 404, 503)},
 }
 _SOMETHING: Operation = {"responses": {"default": {"description": "The answer."}}}
