@@ -114,7 +114,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         max_rows=settings.max_rows,
     )
     app.register_blueprint(openapi_routes(documents))
-    app.wsgi_app = ExpressLane(app.wsgi_app, observer, predict)  # type: ignore[method-assign]
+    app.wsgi_app = ExpressLane(  # type: ignore[method-assign]
+        app.wsgi_app, observer, predict=predict.answer, infer=infer.answer
+    )
     return app
 
 

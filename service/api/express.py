@@ -6,7 +6,7 @@ Flask's route calls, the observer, the words of errors. All other requests go to
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,16 +14,18 @@ from service.api.answer import Answer, as_service_error, error_answer
 from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
 from service.api.inference import Target
-from service.api.predict import Predict
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # As in ``routing``; what is unusual (a name beyond ASCII, a trailing slash) is left to Flask.
-_PATH = re.compile(
+_PREDICT = re.compile(
     r"/v1/models/([!-.0-9;-~]+)(?:/versions/([0-9]{1,18})|/labels/([!-.0-9;-~]+))?:predict"
 )
+_INFER = re.compile(r"/v2/models/([!-.0-9;-~]+)(?:/versions/([0-9]{1,18}))?()/infer")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+Endpoint = Callable[[Exchange, Target], Answer]
 
 
 class ExpressLane:
@@ -33,23 +35,49 @@ class ExpressLane:
         beside: Flask's.
     """
 
-    def __init__(self, beside: "WSGIApplication", observer: Observer, predict: Predict) -> None:
+    def __init__(
+        self,
+        beside: "WSGIApplication",
+        observer: Observer,
+        *,
+        predict: Endpoint,
+        infer: Endpoint,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            beside: Flask's application.
+            observer: sees the requests begin and end.
+            predict: answers ``:predict``.
+            infer: answers the Open Inference Protocol's ``/infer``.
+        """
         self.beside = beside
         self._observer = observer
-        self._predict = predict
+        self._endpoints = ((_PREDICT, predict), (_INFER, infer))
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        path = environ["REQUEST_METHOD"] == "POST" and _PATH.fullmatch(environ["PATH_INFO"])
-        if not path:
-            return self.beside(environ, start_response)
-        model, version, label = path.groups()
+        if environ["REQUEST_METHOD"] == "POST":
+            for path, endpoint in self._endpoints:
+                found = path.fullmatch(environ["PATH_INFO"])
+                if found:
+                    model, version, label = found.groups()
+                    target = Target(model, int(version) if version else None, label or None)
+                    return self._serve(environ, start_response, endpoint, target)
+        return self.beside(environ, start_response)
+
+    def _serve(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        endpoint: Endpoint,
+        target: Target,
+    ) -> Iterable[bytes]:
         exchange = self._observer.begin(environ)
         try:
-            target = Target(model, None if version is None else int(version), label)
             answer = compressed(
-                self._answer(exchange, target), environ.get("HTTP_ACCEPT_ENCODING", "")
+                _answer(endpoint, exchange, target), environ.get("HTTP_ACCEPT_ENCODING", "")
             )
             headers = self._observer.finish(exchange, answer.status)
         finally:
@@ -65,11 +93,12 @@ class ExpressLane:
         )
         return (answer.body,)
 
-    def _answer(self, exchange: Exchange, target: Target) -> Answer:
-        try:
-            return self._predict.answer(exchange, target)
-        except Exception as error:
-            environ = exchange.environ
-            failure = as_service_error(error, environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            exchange.failure = failure
-            return error_answer(failure)
+
+def _answer(endpoint: Endpoint, exchange: Exchange, target: Target) -> Answer:
+    try:
+        return endpoint(exchange, target)
+    except Exception as error:
+        environ = exchange.environ
+        failure = as_service_error(error, environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        exchange.failure = failure
+        return error_answer(failure)

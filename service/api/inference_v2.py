@@ -1,6 +1,7 @@
 """``/v2``: health, metadata and inference by the Open Inference Protocol."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from flask import Blueprint, Response, request
 
@@ -19,6 +20,9 @@ from service.errors import ServiceError, UnavailableError
 from service.repository.golden import Tensors
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 V2 = "/v2"
 V2_MODEL = f"{V2}/models/<model:model>"
@@ -81,7 +85,7 @@ class InferV2:
         self._max_errors = max_errors
         self._max_body_bytes = max_body_bytes
 
-    def answer(self, exchange: Exchange, target: Target, signature_name: str | None) -> Answer:
+    def answer(self, exchange: Exchange, target: Target) -> Answer:
         """Answer one request; raises what ``Inference.answer`` and ``read_body`` raise."""
         environ = exchange.environ
         self._inference.require(exchange, target.model)
@@ -96,7 +100,7 @@ class InferV2:
             # Bytes that nobody says are JSON.
             header = "0"
         body = read_body(environ, most=self._max_body_bytes)
-        codec = V2Codec(header, signature_name, max_errors=self._max_errors)
+        codec = V2Codec(header, _signature_name(environ), max_errors=self._max_errors)
         return self._inference.answer(exchange, target, codec, body)
 
 
@@ -129,7 +133,7 @@ def inference_v2_routes(infer: InferV2, lifecycle: Lifecycle, *, server_version:
     def metadata(model: str, version: int | None = None) -> dict[str, Any]:
         with _leased(lifecycle, model, version) as servable:
             exchange().version = servable.version
-            signature = find_signature(servable.contract, request.args.get("signature_name"))
+            signature = find_signature(servable.contract, _signature_name(request.environ))
             return model_metadata(model, lifecycle.serving_versions(model), signature)
 
     def model_ready(model: str, version: int | None = None) -> dict[str, Any]:
@@ -138,14 +142,19 @@ def inference_v2_routes(infer: InferV2, lifecycle: Lifecycle, *, server_version:
             return {"name": model, "ready": True}
 
     def view(model: str, version: int | None = None) -> Response:
-        target = Target(model, version)
-        return as_response(infer.answer(exchange(), target, request.args.get("signature_name")))
+        return as_response(infer.answer(exchange(), Target(model, version)))
 
     for path in V2_SERVABLE_PATHS:
         blueprint.add_url_rule(path, view_func=metadata)
         blueprint.add_url_rule(f"{path}/ready", view_func=model_ready)
         blueprint.add_url_rule(f"{path}/infer", "infer", view, methods=["POST"])
     return blueprint
+
+
+def _signature_name(environ: "WSGIEnvironment") -> str | None:
+    """Return the signature that the query asks for, if any."""
+    query = environ.get("QUERY_STRING")
+    return parse_qs(query).get("signature_name", [None])[0] if query else None
 
 
 def _leased(lifecycle: Lifecycle, model: str, version: int | None) -> Any:

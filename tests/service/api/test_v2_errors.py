@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from service.app import create_app
-from service.settings import Settings
 from tests.savedmodels import publish_affine, publish_scores, save_shapes
 from tests.service.api.test_routes import assert_error
+from tests.service.conftest import served
 
 HEADER = "Inference-Header-Content-Length"
 X = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
@@ -19,20 +18,16 @@ TEXT = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["quiet"]}
 SHIFT = {"name": "shift", "shape": [1], "datatype": "FP32", "data": [0]}
 
 
-@pytest.fixture(scope="module")
-def v2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+@pytest.fixture(scope="module", params=["express", "flask"])
+def v2(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[FlaskClient]:
     root = tmp_path_factory.mktemp("models")
     publish_affine(root)
     publish_scores(root)
     save_shapes(root / "shapes" / "1")
-    app = create_app(
-        Settings(models=root, quiet_s=0.0, workers=1, max_body_bytes=100_000, max_errors=3)
-    )
-    lifecycle = app.extensions["lifecycle"]
-    lifecycle.start()
-    assert lifecycle.wait_until_settled(60)
-    yield app.test_client()
-    lifecycle.stop()
+    with served(root, request.param, max_body_bytes=100_000, max_errors=3) as client:
+        yield client
 
 
 def without(item: dict[str, Any], key: str) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from service.app import create_app
-from service.settings import Settings
 from tests.savedmodels import publish_affine, publish_scores, save_shapes
+from tests.service.conftest import served
 
 HEADER = "Inference-Header-Content-Length"
 X = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
@@ -18,8 +17,10 @@ TEXT = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["quiet"]}
 ONLY_Y = {"signature_name": "only_y"}
 
 
-@pytest.fixture(scope="module")
-def v2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+@pytest.fixture(scope="module", params=["express", "flask"])
+def v2(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[FlaskClient]:
     """A client of an application with ``affine``, ``scores``, and the foreign ``shapes``."""
     root = tmp_path_factory.mktemp("models")
     publish_affine(root, bias=0.0)
@@ -27,12 +28,8 @@ def v2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     (root / "affine" / "policy.json").write_text('{"serve": {"latest": 2}}')
     publish_scores(root)
     save_shapes(root / "shapes" / "1")
-    app = create_app(Settings(models=root, quiet_s=0.0, workers=1, max_body_bytes=100_000))
-    lifecycle = app.extensions["lifecycle"]
-    lifecycle.start()
-    assert lifecycle.wait_until_settled(60)
-    yield app.test_client()
-    lifecycle.stop()
+    with served(root, request.param, max_body_bytes=100_000) as client:
+        yield client
 
 
 def infer(client: FlaskClient, body: Any, model: str = "affine", tail: bytes = b"") -> Any:
