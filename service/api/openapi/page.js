@@ -29,18 +29,22 @@ const describe = (api, schema, depth = 0) => {
     return lines.length === 1 ? lines[0] : lines.map((line) => `\n${pad}| ${line}`).join("");
   }
   const bounds = [];
-  if (found.minimum !== undefined) bounds.push(`at least ${found.minimum}`);
-  if (found.maximum !== undefined) bounds.push(`at most ${found.maximum}`);
+  // The bounds of a dtype itself tell nobody anything.
+  const tells = (bound) => bound !== undefined && Math.abs(bound) < 1e30;
+  if (tells(found.minimum)) bounds.push(`at least ${found.minimum}`);
+  if (tells(found.maximum)) bounds.push(`at most ${found.maximum}`);
   if (found.maxLength !== undefined) bounds.push(`at most ${found.maxLength} long`);
   if (found.minItems !== undefined && found.minItems === found.maxItems) bounds.push(`${found.minItems} items`);
-  const note = (bounds.length ? ` (${bounds.join(", ")})` : "") + (found.description ? `  — ${found.description}` : "");
+  const limits = bounds.length ? ` (${bounds.join(", ")})` : "";
+  const meaning = found.description ? `  — ${found.description}` : "";
+  const note = limits + meaning;
   if (found.properties) {
     const required = new Set(found.required || []);
     const lines = Object.entries(found.properties).map(([name, item]) =>
       `${pad}  ${pretty(name)}${required.has(name) ? "" : "?"}: ${describe(api, item, depth + 1)}`);
     return `{\n${lines.join("\n")}\n${pad}}${note}`;
   }
-  if (found.type === "array") return `list${note} of ${describe(api, found.items || {}, depth + 1)}`;
+  if (found.type === "array") return `list${limits} of ${describe(api, found.items || {}, depth + 1)}${meaning}`;
   return `${[].concat(found.type || "anything").join(" or ")}${note}`;
 };
 
