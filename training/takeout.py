@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from training import pipeline, tasks
+from training import pipeline
 from training.checkpoints import Checkpoints
 from training.errors import UsageError
 from training.progress import say
@@ -16,10 +16,11 @@ from training.task import Task
 _ENDINGS = {"savedmodel": "", "keras": ".keras", "weights": ".weights.h5"}
 
 
-def take_out(run: Run, epoch: int | None, form: str, target: Path | None) -> Path:
+def take_out(task: Task[Any], run: Run, epoch: int | None, form: str, target: Path | None) -> Path:
     """Export a checkpoint of ``run``.
 
     Args:
+        task: that the run is of.
         run: the run; its data must be there, for the network follows from it.
         epoch: the number of finished epochs; ``None`` takes the best.
         form: "savedmodel", a version with card and golden examples, proved but not published;
@@ -44,7 +45,6 @@ def take_out(run: Run, epoch: int | None, form: str, target: Path | None) -> Pat
     checkpoints = Checkpoints(run.checkpoints, run.settings.checkpoints)
     if epoch is not None:
         checkpoints.of(epoch)  # before anything is loaded
-    task: Task[Any] = tasks.get(run.settings.model)
     loaded, plan = pipeline.planned(task, run)
     if epoch is None:
         checkpoints.restore_best(plan.model)

@@ -36,6 +36,14 @@ def test_toml_wins_over_the_architecture_and_the_command_line_over_toml(tmp_path
     assert not settings.publish
 
 
+def test_a_training_that_starts_from_a_version_is_gentle(tmp_path: Path) -> None:
+    rate = MPG.architectures["default"].learning_rate
+    settings = config.resolve(MPG, config.read_toml(write(tmp_path, "init-from = 3")), {})
+    assert (settings.init_from, settings.learning_rate) == ("3", pytest.approx(rate / 10))
+    settings = config.resolve(MPG, {}, {"init-from": "live", "learning-rate": 0.5})
+    assert (settings.init_from, settings.learning_rate) == ("live", 0.5)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -47,6 +55,10 @@ def test_toml_wins_over_the_architecture_and_the_command_line_over_toml(tmp_path
         ("learning-rate = 0", "learning-rate must be a number above 0 and at most 10, not 0."),
         ("seed = -1", "seed must be a whole number from 0 to 4294967295, not -1."),
         ("out = 3", "out must be a string, not 3."),
+        ("max-bad-rows = 1.5", "max-bad-rows must be a share from 0 to 1, not 1.5."),
+        ("checkpoints = 0", "checkpoints must be a whole number of at least 1, not 0."),
+        ("init-from = true", "init-from must be live, or the number of a version, not True."),
+        ('init-from = "best"', "init-from must be live, or the number of a version, not 'best'."),
         ("no-publish = 1", "no-publish must be true or false, not 1."),
         ("[mpg]\nepochs = 3", "unknown key 'mpg'"),
         ("epochs =", "is not TOML"),

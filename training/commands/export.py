@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import runs
+from training import runs, tasks
 
 if TYPE_CHECKING:
     from training.options import Commands
@@ -35,6 +35,7 @@ def add(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> None:
     taken = runs.open_run(options.run)
+    task = tasks.get(taken.settings.model)
     from training import takeout
 
-    takeout.take_out(taken, options.epoch, options.format, options.to)
+    takeout.take_out(task, taken, options.epoch, options.format, options.to)
