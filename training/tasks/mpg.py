@@ -164,8 +164,9 @@ class Mpg(Task[Table]):
     data_set = datasets.AUTO_MPG
     # Linear regression of log mpg errs by 2.06: what is worse than that is not worth serving.
     acceptable = 2.06
-    # Networks from other seeds differ by 1 to 2 %; the interval of an answer reaches 18 % or so.
-    steady: Mapping[str, float] = {"mpg": 0.15}
+    # As far as the interval of an answer reaches, 18 % or so: good networks differ by as much on
+    # a car that is like no other.
+    steady: Mapping[str, float] = {"mpg": 0.2}
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="8 networks of Dense 32, Dense 32 on logarithms, averaged",
