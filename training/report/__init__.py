@@ -46,7 +46,7 @@ def write_report(path: Path, story: Story) -> None:
         sections.quality(card, story.answers),
     ]
     if "compared" in card.evaluation:
-        parts.append(sections.others(card.evaluation["compared"]))
+        parts.append(sections.others(card.evaluation))
     parts += [
         *sections.calibration(story.answers, card.evaluation),
         sections.worst(story.mistakes),

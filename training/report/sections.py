@@ -121,14 +121,16 @@ def quality(card: Card, answers: Answers) -> Markup:
     )
 
 
-def others(compared: Mapping[str, Any]) -> Markup:
+def others(evaluation: Mapping[str, Any]) -> Markup:
     """Show how well-known models do on the same examples.
 
     Args:
-        compared: of the card's evaluation: ``how`` in a sentence, ``unit``, and ``models``, each
-            name's figure.
+        evaluation: of the card, with ``compared``: ``how`` in a sentence, ``unit``, and
+            ``models``, each name's figure.
     """
-    rows = sorted(compared["models"].items(), key=lambda item: float(item[1]))
+    compared = evaluation["compared"]
+    figures = {"this one": evaluation["headline"]["value"], **compared["models"]}
+    rows = sorted(figures.items(), key=lambda item: float(item[1]))
     return section(
         "Beside well-known models",
         tag("p", compared["how"]),
