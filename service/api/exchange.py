@@ -1,11 +1,13 @@
 """One request and its answer: its id, its headers, its metrics, its line in the log."""
 
+import itertools
 import logging
+import os
 import re
+import secrets
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from service.errors import ServiceError
 from service.logs import log
@@ -54,12 +56,18 @@ class Observer:
         """
         self._metrics = metrics
         self._access_log = access_log
+        # Random once, counted from there: a random number a request is a system call a request.
+        self._ids = secrets.token_hex(10)
+        self._count = itertools.count(1)
 
     def begin(self, environ: "WSGIEnvironment") -> Exchange:
         """Take note of a request that has arrived; ``end`` must be called for it."""
         self._metrics.in_flight.inc()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        return Exchange(environ, given if _REQUEST_ID.fullmatch(given) else uuid4().hex)
+        if not given or not _REQUEST_ID.fullmatch(given):
+            # With the process, since an observer may be made before its workers are forked.
+            given = f"{self._ids}-{os.getpid():x}-{next(self._count):x}"
+        return Exchange(environ, given)
 
     def finish(self, exchange: Exchange, status: int) -> dict[str, str]:
         """Count, time and log an answer; return the headers that it carries besides its own."""
