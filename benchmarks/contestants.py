@@ -4,14 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.cases import Case
+from service.settings import Settings
 
 FLOOR = "floor"
 NAIVE = "naive"
 FASTAPI = "fastapi"
 OURS = "ours"
 
-# As many as the service's own default, so that the floor differs from it by the work alone.
-_FLOOR_THREADS = 16
+# The service's own default, so that the floor differs from it by the work alone.
+_FLOOR_THREADS = Settings.threads
 
 
 @dataclass(frozen=True)
