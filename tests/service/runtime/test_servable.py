@@ -50,7 +50,8 @@ def test_the_card_describes_and_the_graph_completes(affine: Path) -> None:
     servable = load(affine)
     assert servable.contract[DEFAULT_SIGNATURE].input("x").maximum == 100
     assert [field.name for field in servable.contract["only_y"].inputs] == ["x"]
-    assert set(servable.signature_def) == {DEFAULT_SIGNATURE, "only_y"}
+    # Also what cannot be called, such as the operation that fills the tables.
+    assert set(servable.signature_def) > {DEFAULT_SIGNATURE, "only_y"}
 
 
 def test_warms_up_and_proves_itself(affine: Path) -> None:
