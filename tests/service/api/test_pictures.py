@@ -148,7 +148,10 @@ def test_a_photograph_with_damaged_exif(at: int, damage: bytes) -> None:
     encoded = bytearray(turned(6))
     encoded[at : at + len(damage)] = damage
     with contextlib.suppress(PictureError):
-        upright(look(bytes(encoded)), ALL)
+        picture = look(bytes(encoded))
+        # What claims to be larger is refused before it is turned; here it would only take time.
+        if picture.width * picture.height < 1_000_000:
+            upright(picture, ALL)
 
 
 def turned(orientation: int, order: str = "big", mode: str = "RGB") -> bytes:
