@@ -5,9 +5,9 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from training.errors import UsageError
 from training.task import Task
@@ -19,6 +19,8 @@ DEFAULT_MAX_BAD_ROWS = 0.01
 DEFAULT_CHECKPOINTS = 5
 # Of the architecture's learning rate, where a training begins with a published version.
 FINE_TUNING = 0.1
+
+Network = TypeVar("Network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Settings:
             nothing.
         out: the folder of models to publish into.
         publish: whether the run ends with a new version.
+        hyperparameters: of the architecture, where they are not as it has them.
+        from_study: the tuning and the trial that chose the settings; ``None`` without.
     """
 
     model: str
@@ -53,6 +57,8 @@ class Settings:
     max_bad_rows: float = DEFAULT_MAX_BAD_ROWS
     checkpoints: int = DEFAULT_CHECKPOINTS
     init_from: str | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    from_study: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         value = dataclasses.asdict(self)
@@ -66,12 +72,45 @@ def settings_from_json(value: Mapping[str, Any]) -> Settings:
         UsageError: a key is missing or unknown. What has a default may be missing: an earlier
             program knew no such setting.
     """
-    names = {field.name for field in dataclasses.fields(Settings)}
-    required = {f.name for f in dataclasses.fields(Settings) if f.default is dataclasses.MISSING}
+    names = {item.name for item in dataclasses.fields(Settings)}
+    required = {
+        item.name
+        for item in dataclasses.fields(Settings)
+        if item.default is item.default_factory is dataclasses.MISSING
+    }
     for wrong in sorted((required - value.keys()) | (value.keys() - names)):
         raise UsageError(f"settings: {wrong!r} is {'missing' if wrong in names else 'unknown'}.")
     data = None if value["data"] is None else Path(value["data"])
     return Settings(**dict(value) | {"data": data, "out": Path(value["out"])})
+
+
+def with_hyperparameters(network: Network, changed: Mapping[str, Any]) -> Network:
+    """Return a task's description of a network, a dataclass, with some of its fields replaced.
+
+    Raises:
+        UsageError: there is no such field; a run or a study is of another age of the code.
+    """
+    names = [item.name for item in dataclasses.fields(network)]  # type: ignore[arg-type]
+    for name in changed:
+        if name not in names:
+            raise UsageError(
+                f"The network has no hyperparameter {name!r}; it has {', '.join(names)}."
+            )
+    return dataclasses.replace(network, **changed)  # type: ignore[type-var]
+
+
+def with_chosen(settings: Settings, chosen: Mapping[str, Any]) -> Settings:
+    """Return ``settings`` with what a search chose: settings by their names, the rest of the
+    names are hyperparameters of the network.
+    """
+    own = {name: value for name, value in chosen.items() if name in _SEARCHED}
+    rest = {name: value for name, value in chosen.items() if name not in _SEARCHED}
+    return dataclasses.replace(
+        settings, **own, hyperparameters={**settings.hyperparameters, **rest}
+    )
+
+
+_SEARCHED = ("learning_rate", "batch_size")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -42,16 +42,26 @@ def membership(
     return np.stack(columns, axis=1)
 
 
-def side_by_side(columns: int, inputs: int, hidden: Sequence[int], activation: str) -> keras.Model:
+def side_by_side(
+    columns: int,
+    inputs: int,
+    hidden: Sequence[int],
+    activation: str,
+    l2: float = 0.0,
+    dropout: float = 0.0,
+) -> keras.Model:
     """Return ``columns`` dense networks in one, each from its own view of a row to its own answer.
 
     Maps float32 [N, columns, inputs] to [N, columns]. ``hidden`` are the units of the layers
-    between, ``activation`` is theirs.
+    between, ``activation`` is theirs; ``l2`` weighs the squares of each network's kernels, and
+    ``dropout`` is the share of hidden units that is left out at random in training.
     """
     views = keras.Input((columns, inputs), name="views")
     # Networks first, then rows: so each network is one product of matrices, many times faster.
     x = keras.ops.transpose(views, (1, 0, 2))
     for units, function in [(units, activation) for units in hidden] + [(1, "linear")]:
+        if dropout and x is not views:
+            x = keras.layers.Dropout(dropout)(x)
         # Glorot & Bengio 2010, for each network by itself; Keras would count all as one.
         limit = math.sqrt(6 / (x.shape[-1] + units))
         x = keras.layers.EinsumDense(
@@ -60,6 +70,8 @@ def side_by_side(columns: int, inputs: int, hidden: Sequence[int], activation: s
             bias_axes="co",
             activation=function,
             kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+            # The loss is a mean over the networks, so each has its share of the penalty.
+            kernel_regularizer=keras.regularizers.L2(l2 / columns) if l2 else None,
         )(x)
     return keras.Model(views, keras.ops.transpose(x[:, :, 0]))
 

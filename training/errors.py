@@ -39,3 +39,7 @@ class NotReproducedError(TrainingError):
     """A training that was repeated came to other figures."""
 
     exit_code = 6
+
+
+class DivergedError(TrainingError):
+    """The loss of a training is no number any more."""

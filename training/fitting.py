@@ -11,7 +11,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from training.checkpoints import Checkpoints
-from training.errors import TrainingError
+from training.config import Settings
+from training.errors import DivergedError
 from training.interrupt import InterruptBetweenBatches
 from training.live import TrainingProgress
 from training.progress import say
@@ -68,46 +69,60 @@ def prepare(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def fit(plan: Plan, architecture: Architecture, run: Run) -> None:
+def fit(
+    plan: Plan,
+    architecture: Architecture,
+    run: Run,
+    watchers: Sequence[keras.callbacks.Callback] = (),
+) -> None:
     """Train ``plan.model`` and leave it with the weights of its best epoch.
 
-    A run that has checkpoints goes on from the last of them.
+    A run that has checkpoints goes on from the last of them. What ``watchers`` add to an epoch's
+    logs becomes part of the history.
 
     Raises:
         TrainingError: the loss is no number any more, or a checkpoint is not of this network.
     """
     settings = run.settings
-    training = Batches(plan.batch, plan.training, settings.batch_size, settings.seed)
-    validation = Batches(plan.batch, plan.validation, settings.batch_size)
     checkpoints = Checkpoints(run.checkpoints, settings.checkpoints)
     done = checkpoints.resume(plan.model)
-    history = run.history()[:done]
     if done:
         say(f"going on after epoch {done}")
-    progress = TrainingProgress(plan.metric, len(training), done)
-    keeper = _Keeper(run, checkpoints, plan, history)
-    interrupt = InterruptBetweenBatches()
-    callbacks: list[keras.callbacks.Callback] = [
-        *(_EpochSetter(training, settings.seed), _Guard(), keeper, progress, interrupt),
-        *tensorboard_logs(run.folder / "tensorboard"),
-    ]
+    steps = math.ceil(len(plan.training) / settings.batch_size)
+    progress = TrainingProgress(plan.metric, steps, done)
+    keeper = _Keeper(run, checkpoints, plan, run.history()[:done])
+    callbacks = [*watchers, keeper, progress, *tensorboard_logs(run.folder / "tensorboard")]
     if architecture.patience is not None:
-        callbacks.append(_Patience(keeper, architecture.patience))
+        callbacks.append(Patience(keeper, architecture.patience))
     try:
         if done < settings.epochs and not _is_exhausted(keeper, architecture):
-            with interrupt.watching():
-                plan.model.fit(
-                    training,
-                    validation_data=validation,
-                    epochs=settings.epochs,
-                    initial_epoch=done,
-                    shuffle=False,  # Batches shuffles
-                    callbacks=callbacks,
-                    verbose=0,
-                )
+            learn(plan, settings, callbacks, done)
     finally:
         progress.close()
     checkpoints.restore_best(plan.model)
+
+
+def learn(
+    plan: Plan, settings: Settings, callbacks: Sequence[keras.callbacks.Callback], done: int = 0
+) -> None:
+    """Train ``plan.model`` for the epochs that are left after ``done``; nothing is written.
+
+    Raises:
+        DivergedError: the loss is no number any more.
+    """
+    training = Batches(plan.batch, plan.training, settings.batch_size, settings.seed)
+    validation = Batches(plan.batch, plan.validation, settings.batch_size)
+    interrupt = InterruptBetweenBatches()
+    with interrupt.watching():
+        plan.model.fit(
+            training,
+            validation_data=validation,
+            epochs=settings.epochs,
+            initial_epoch=done,
+            shuffle=False,  # Batches shuffles
+            callbacks=[_EpochSetter(training, settings.seed), _Guard(), *callbacks, interrupt],
+            verbose=0,
+        )
 
 
 def best_epoch(plan: Plan, history: Sequence[Mapping[str, float]]) -> int:
@@ -145,24 +160,16 @@ class _Guard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         if logs and not math.isfinite(logs["loss"]):
-            raise TrainingError(
+            raise DivergedError(
                 f"The loss is {logs['loss']} after step {batch + 1}: try a smaller --learning-rate."
             )
 
 
-class _Keeper(keras.callbacks.Callback):
-    """Writes best weights, history and last checkpoint after each epoch, in this order.
+class Recorder(keras.callbacks.Callback):
+    """Gathers what each epoch logs, and the seconds that it took, in ``history``."""
 
-    The last checkpoint's name counts the epochs that are finished. A process that dies between
-    these steps resumes one epoch earlier and does the same again.
-    """
-
-    def __init__(
-        self, run: Run, checkpoints: Checkpoints, plan: Plan, history: list[dict[str, float]]
-    ) -> None:
+    def __init__(self, plan: Plan, history: list[dict[str, float]]) -> None:
         super().__init__()
-        self._run = run
-        self._checkpoints = checkpoints
         self._plan = plan
         self._began = 0.0
         self.history = history
@@ -174,25 +181,49 @@ class _Keeper(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, **{key: float(value) for key, value in (logs or {}).items()}}
         row["seconds"] = round(time.monotonic() - self._began, 1)
         self.history.append(row)
+
+    def epochs_since_best(self) -> int:
+        """Return how many epochs brought nothing; 0 when the last is the best."""
+        return len(self.history) - best_epoch(self._plan, self.history)
+
+
+class _Keeper(Recorder):
+    """Writes best weights, history and last checkpoint after each epoch, in this order.
+
+    The last checkpoint's name counts the epochs that are finished. A process that dies between
+    these steps resumes one epoch earlier and does the same again.
+    """
+
+    def __init__(
+        self, run: Run, checkpoints: Checkpoints, plan: Plan, history: list[dict[str, float]]
+    ) -> None:
+        super().__init__(plan, history)
+        self._run = run
+        self._checkpoints = checkpoints
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
         if self.epochs_since_best() == 0:
             self._checkpoints.save_best(self._plan.model)
         self._run.write_history(list(self.history))
         self._checkpoints.save(self._plan.model, epoch + 1)
 
-    def epochs_since_best(self) -> int:
-        return len(self.history) - best_epoch(self._plan, self.history)
 
+class Patience(keras.callbacks.Callback):
+    """Early stopping; unlike Keras' own it knows the epochs before a restart.
 
-class _Patience(keras.callbacks.Callback):
-    """Early stopping; unlike Keras' own it knows the epochs before a restart."""
+    Args:
+        recorder: comes before it among the callbacks.
+        patience: epochs that bring nothing after which it stops.
+    """
 
-    def __init__(self, keeper: _Keeper, patience: int) -> None:
+    def __init__(self, recorder: Recorder, patience: int) -> None:
         super().__init__()
-        self._keeper = keeper
+        self._recorder = recorder
         self._patience = patience
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if self._keeper.epochs_since_best() >= self._patience:
+        if self._recorder.epochs_since_best() >= self._patience:
             say(f"stopped early: no better for {self._patience} epochs")
             self.model.stop_training = True
 

@@ -92,20 +92,24 @@ class Run:
 
 def create(root: Path, settings: Settings) -> Run:
     """Make the folder of a new run under ``root``, named by the time in UTC."""
-    stem = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    run = Run(new_folder(root / settings.model), settings)
+    run.checkpoints.mkdir()
+    write_object(run.folder / _CONFIG, settings.to_json())
+    return run
+
+
+def new_folder(root: Path, prefix: str = "") -> Path:
+    """Make a folder under ``root`` that is named ``prefix`` and the time in UTC."""
+    stem = prefix + datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     number = 1
     while True:
-        name = stem if number == 1 else f"{stem}-{number}"
-        folder = root / settings.model / name
+        folder = root / (stem if number == 1 else f"{stem}-{number}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
             number += 1
-            continue
-        run = Run(folder, settings)
-        run.checkpoints.mkdir()
-        write_object(folder / _CONFIG, settings.to_json())
-        return run
+        else:
+            return folder
 
 
 def open_run(folder: Path) -> Run:

@@ -18,7 +18,9 @@ from service.repository.contract import Contract
 from training.answers import Answers, Classified, Estimated
 from training.evaluation import classification, estimation
 from training.owndata.badrows import BadRows
+from training.search import Search
 from training.sources import DataSet, Found
+from training.variants import Study
 
 if TYPE_CHECKING:
     # Importing Keras takes seconds, which --help and list should not.
@@ -57,6 +59,7 @@ class Architecture:
         learning_rate: the default of ``--learning-rate``.
         patience: epochs without progress on the held-out data after which training ends;
             ``None`` where the schedule needs all its epochs.
+        search: what ``tune`` may try; ``None`` where it is not tuned.
     """
 
     description: str
@@ -64,6 +67,7 @@ class Architecture:
     batch_size: int
     learning_rate: float
     patience: int | None = None
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +179,7 @@ class Task(ABC, Generic[Data]):
         steady: the outputs that are numbers and must not jump from version to version on golden
             examples, each with the share of its value by which it may differ.
         own_data: what it takes in place of the standard data; ``None`` where nothing else.
+        study: the networks that ``study`` compares; ``None`` where there are none.
     """
 
     name: str
@@ -187,6 +192,7 @@ class Task(ABC, Generic[Data]):
     steady: Mapping[str, float] = MappingProxyType({})
     own_data: OwnData[Data] | None = None
     no_start: str = ""
+    study: Study | None = None
 
     @abstractmethod
     def load(self, found: Found) -> Data:

@@ -1,5 +1,6 @@
 """Settings: which of three places wins, and what is said about bad values."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,30 @@ def test_an_unknown_architecture_is_named_beside_the_known_ones() -> None:
 
 
 def test_settings_survive_json() -> None:
-    settings = config.resolve(MPG, {}, {"data": "somewhere"})
+    settings = dataclasses.replace(
+        config.resolve(MPG, {}, {"data": "somewhere"}), hyperparameters={"units": 3}
+    )
     assert config.settings_from_json(settings.to_json()) == settings
     with pytest.raises(UsageError, match="'seed' is missing"):
         config.settings_from_json({k: v for k, v in settings.to_json().items() if k != "seed"})
+
+
+def test_a_run_that_is_older_than_a_setting_is_read() -> None:
+    settings = config.resolve(MPG, {}, {})
+    old = {
+        k: v for k, v in settings.to_json().items() if k not in ("hyperparameters", "from_study")
+    }
+    assert config.settings_from_json(old) == settings
+    with pytest.raises(UsageError, match="'colour' is unknown"):
+        config.settings_from_json(old | {"colour": "red"})
+
+
+def test_hyperparameters_replace_those_of_the_network() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Network:
+        units: int = 1
+        layers: int = 2
+
+    assert config.with_hyperparameters(Network(), {"units": 5}) == Network(5, 2)
+    with pytest.raises(UsageError, match="has no hyperparameter 'width'; it has units, layers"):
+        config.with_hyperparameters(Network(), {"width": 5})

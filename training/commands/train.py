@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from training import config, runs, tasks
 from training.errors import UsageError
 from training.options import add_model, add_training_settings, given_settings
+from training.progress import say
 
 if TYPE_CHECKING:
     from training.options import Commands
@@ -36,6 +37,14 @@ def add(commands: "Commands") -> None:
         metavar="RUN",
         help="go on with the training in this run folder, with its settings",
     )
+    train.add_argument(
+        "--from-study",
+        metavar="STUDY",
+        help="take the best settings that this tuning found: its name, its folder or its file",
+    )
+    train.add_argument(
+        "--storage", metavar="URL", help="the database of --from-study, where it is no file"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -56,8 +65,15 @@ def _taken(options: argparse.Namespace) -> runs.Run:
     task = tasks.get(options.model)
     if options.resume is None:
         toml = {} if options.config is None else config.read_toml(options.config)
+        if options.from_study is not None:
+            from training import trials
+
+            place = trials.find(runs.RUNS, task.name, options.from_study, options.storage)
+            settings = trials.winner(place).settle(task, toml, given)
+            say(f"settings of {settings.from_study}")
+            return runs.create(runs.RUNS, settings)
         return runs.create(runs.RUNS, config.resolve(task, toml, given))
-    if options.config is not None or given.keys() - _KEPT_FREE:
+    if options.config is not None or options.from_study or given.keys() - _KEPT_FREE:
         raise UsageError(
             "--resume takes what decides the training from the run: "
             "only --data, --out, --no-publish and --force go with it."

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,69 +15,97 @@ from service.repository.contract import Contract, Field, Signature
 from training import datasets, evaluation
 from training.answers import Classified
 from training.augmentation import augment
-from training.config import Settings
+from training.config import Settings, with_hyperparameters
 from training.datasets import Images
 from training.export import frozen
 from training.imaging import from_encoded
 from training.owndata import images as own_images
 from training.residual import fold, residual_network
+from training.search import Choice, Range, Search
 from training.sources import Found
 from training.splits import stratified
 from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.variants import Study, Variant
 
 SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.
 _HELD_OUT = 5_000
-_LABEL_SMOOTHING = 0.05
-_WEIGHT_DECAY = 5e-4
-_WARM_UP = 0.15
 
 
-def _tutorial(classes: int) -> keras.Model:
-    """The network of TensorFlow's "Basic classification": logits from one hidden layer."""
-    image = keras.Input((SIZE, SIZE), name="image")
-    x = layers.Rescaling(1 / 255)(image)
-    x = layers.Flatten()(x)
-    x = layers.Dense(128, activation="relu")(x)
-    return keras.Model(image, layers.Dense(classes)(x), name="tutorial")
+@dataclass(frozen=True, slots=True)
+class _Dense:
+    """Dense layers on the pixels; as it is, the network of TensorFlow's "Basic classification".
+
+    Attributes:
+        units: of each hidden layer.
+        layers: how many hidden layers there are.
+        l2: the weight of the penalty on large kernels.
+        dropout: the share of a hidden layer's units that is left out at random in training.
+    """
+
+    units: int = 128
+    layers: int = 1
+    l2: float = 0.0
+    dropout: float = 0.0
+
+    def build(self, classes: int) -> keras.Model:
+        image = keras.Input((SIZE, SIZE), name="image")
+        x = layers.Rescaling(1 / 255)(image)
+        x = layers.Flatten()(x)
+        penalty = keras.regularizers.L2(self.l2) if self.l2 else None
+        for _ in range(self.layers):
+            x = layers.Dense(self.units, activation="relu", kernel_regularizer=penalty)(x)
+            if self.dropout:
+                x = layers.Dropout(self.dropout)(x)
+        return keras.Model(image, layers.Dense(classes)(x), name="tutorial")
+
+    def optimizer(self, settings: Settings, steps: int) -> keras.optimizers.Optimizer:
+        return keras.optimizers.Adam(settings.learning_rate)
+
+    def loss(self) -> keras.losses.Loss:
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
 
 
-def _residual(classes: int) -> keras.Model:
-    return residual_network(SIZE, classes)
+@dataclass(frozen=True, slots=True)
+class _Residual:
+    """The residual network, and how it learns.
+
+    Attributes:
+        weight_decay: of the gradient descent.
+        label_smoothing: how much of the certainty of a label goes to all of them.
+        warm_up: the share of the steps in which the learning rate rises.
+    """
+
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.05
+    warm_up: float = 0.15
+
+    def build(self, classes: int) -> keras.Model:
+        return residual_network(SIZE, classes)
+
+    def optimizer(self, settings: Settings, steps: int) -> keras.optimizers.Optimizer:
+        total = settings.epochs * steps
+        warm_up = round(total * self.warm_up)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=settings.learning_rate / 25,
+            decay_steps=total - warm_up,
+            warmup_target=settings.learning_rate,
+            warmup_steps=warm_up,
+        )
+        return keras.optimizers.SGD(
+            schedule, momentum=0.9, nesterov=True, weight_decay=self.weight_decay
+        )
+
+    def loss(self) -> keras.losses.Loss:
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=self.label_smoothing
+        )
 
 
-def _compile_tutorial(model: keras.Model, settings: Settings, steps: int) -> None:
-    model.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
+_NETWORKS: Mapping[str, _Dense | _Residual] = {"tutorial": _Dense(), "default": _Residual()}
 
-
-def _compile_residual(model: keras.Model, settings: Settings, steps: int) -> None:
-    total = settings.epochs * steps
-    warm_up = round(total * _WARM_UP)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.learning_rate / 25,
-        decay_steps=total - warm_up,
-        warmup_target=settings.learning_rate,
-        warmup_steps=warm_up,
-    )
-    model.compile(
-        optimizer=keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, weight_decay=_WEIGHT_DECAY
-        ),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=_LABEL_SMOOTHING
-        ),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
-
-
-_NETWORKS: Mapping[str, Any] = {
-    "tutorial": (_tutorial, _compile_tutorial),
-    "default": (_residual, _compile_residual),
-}
+# The large network of the study.
+_LARGE = {"units": 512, "layers": 3}
 
 
 class Clothing(Task[Images]):
@@ -98,6 +127,16 @@ class Clothing(Task[Images]):
             epochs=26,
             batch_size=256,
             learning_rate=0.2,
+            search=Search(
+                space={
+                    "learning_rate": Range(0.02, 0.5, log=True),
+                    "weight_decay": Range(1e-4, 2e-3, log=True),
+                    "label_smoothing": Range(0.0, 0.15),
+                    "warm_up": Range(0.05, 0.4),
+                },
+                metric="val_accuracy",
+                mode="max",
+            ),
         ),
         "tutorial": Architecture(
             description="Flatten, Dense 128 relu, Dense 10",
@@ -105,8 +144,46 @@ class Clothing(Task[Images]):
             batch_size=32,
             learning_rate=0.001,
             patience=3,
+            search=Search(
+                space={
+                    "learning_rate": Range(1e-4, 1e-2, log=True),
+                    "batch_size": Choice((32, 64, 128)),
+                    "units": Range(32, 512, log=True),
+                    "layers": Range(1, 3),
+                    "dropout": Range(0.0, 0.5),
+                },
+                metric="val_accuracy",
+                mode="max",
+            ),
         ),
     }
+    study = Study(
+        arch="tutorial",
+        epochs=30,
+        batch_size=256,
+        learning_rate=0.001,
+        curve="log_loss",
+        variants={
+            "small": Variant(description="Dense 4", hyperparameters={"units": 4}),
+            "middle": Variant(description="Dense 64", hyperparameters={"units": 64}),
+            "large": Variant(description="3 x Dense 512", hyperparameters=_LARGE),
+            "large, L2": Variant(
+                description="penalty of 0.0002 x squares", hyperparameters=_LARGE | {"l2": 2e-4}
+            ),
+            "large, dropout": Variant(
+                description="leaves out 40 %", hyperparameters=_LARGE | {"dropout": 0.4}
+            ),
+            "large, both": Variant(
+                description="penalty and dropout",
+                hyperparameters=_LARGE | {"l2": 2e-5, "dropout": 0.4},
+            ),
+            "large, early stopping": Variant(
+                description="ends after 3 epochs without progress",
+                hyperparameters=_LARGE,
+                patience=3,
+            ),
+        },
+    )
 
     own_data = OwnData(
         what="a folder with a folder of pictures for each class",
@@ -147,9 +224,16 @@ class Clothing(Task[Images]):
             targets = np.eye(len(data.labels), dtype=np.float32)[data.train_labels[rows]]
             return images.astype(np.float32), targets
 
-        build, compile_ = _NETWORKS[settings.arch]
-        model = build(len(data.labels))
-        compile_(model, settings, -(-len(training) // settings.batch_size))
+        network = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
+        model = network.build(len(data.labels))
+        model.compile(
+            optimizer=network.optimizer(settings, -(-len(training) // settings.batch_size)),
+            loss=network.loss(),
+            metrics=[
+                keras.metrics.CategoricalAccuracy(name="accuracy"),
+                keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=True),
+            ],
+        )
         return Plan(
             model=model,
             batch=batch,

@@ -20,7 +20,7 @@ import tensorflow as tf
 from service.repository.contract import Field, Signature
 from training import datasets, evaluation
 from training.answers import Answers, Estimated
-from training.config import Settings
+from training.config import Settings, with_hyperparameters
 from training.datasets import CAR_NUMBERS, Table
 from training.ensembles import KnownError, known_loss, membership, side_by_side
 from training.export import frozen
@@ -33,11 +33,12 @@ from training.rivals import (
     median,
     random_forest,
 )
+from training.search import Range, Search
 from training.sources import Found
 from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.variants import Study, Variant
 
 _FOLDS = 5
-_REPEATS = 10
 _COVERAGE = 0.9
 # Beyond these limits a car is refused; they leave room around the cars of Auto MPG.
 _LIMITS = {
@@ -61,7 +62,8 @@ class _Network:
     """One of this task's networks.
 
     Attributes:
-        hidden: the units of its hidden layers.
+        units: of each hidden layer.
+        layers: how many hidden layers there are.
         activation: between them.
         logarithmic: whether it sees and tells logarithms, of what is never below zero.
         noise: standard deviation of what is added to the standardised inputs in training; it
@@ -70,9 +72,13 @@ class _Network:
         cosine: whether the learning rate falls to 0 along a cosine, or stays.
         passes: how often an epoch goes through the cars.
         members: how many of them are averaged into one answer.
+        repeats: how often the cars are divided into folds anew, to measure it.
+        l2: the weight of the penalty on large kernels.
+        dropout: the share of a hidden layer's units that is left out at random in training.
     """
 
-    hidden: tuple[int, ...]
+    units: int
+    layers: int
     activation: str
     logarithmic: bool
     noise: float
@@ -80,12 +86,25 @@ class _Network:
     cosine: bool
     passes: int
     members: int
+    repeats: int = 10
+    l2: float = 0.0
+    dropout: float = 0.0
+
+    def side_by_side(self, columns: int, inputs: int) -> keras.Model:
+        """Return ``columns`` of it in one model."""
+        hidden = [self.units] * self.layers
+        return side_by_side(columns, inputs, hidden, self.activation, self.l2, self.dropout)
 
 
 _NETWORKS = {
-    "default": _Network((32, 32), "silu", True, 0.2, 0.05, True, 10, 8),
-    "tutorial": _Network((64, 64), "relu", False, 0.0, 0.0, False, 1, 1),
+    "default": _Network(32, 2, "silu", True, 0.2, 0.05, True, 10, 8),
+    "tutorial": _Network(64, 2, "relu", False, 0.0, 0.0, False, 1, 1),
 }
+# The smallest and the large network of the study. On logarithms, for they learn faster; each car
+# is held out once, which is enough to see a curve by.
+_STUDIED = {"logarithmic": True, "repeats": 1}
+_SMALL = _STUDIED | {"units": 1, "layers": 1}
+_LARGE = _STUDIED | {"units": 256, "layers": 2}
 
 
 class Features:
@@ -146,7 +165,7 @@ class _Trained:
     def fold_of(self) -> npt.NDArray[np.int64]:
         """Return the fold that each car was in, for each repeat: [repeats, cars]."""
         first_members = self.learns[:, : -self.spec.members : self.spec.members]
-        held_out = ~first_members.reshape(-1, _REPEATS, _FOLDS)
+        held_out = ~first_members.reshape(-1, self.spec.repeats, _FOLDS)
         return np.asarray(held_out.argmax(axis=2).T)
 
 
@@ -173,14 +192,63 @@ class Mpg(Task[Table]):
             epochs=60,
             batch_size=398,
             learning_rate=0.02,
+            search=Search(
+                space={
+                    "learning_rate": Range(0.003, 0.1, log=True),
+                    "units": Range(8, 64, log=True),
+                    "layers": Range(1, 3),
+                    "noise": Range(0.0, 0.4),
+                    "weight_decay": Range(0.001, 0.3, log=True),
+                },
+                metric="val_mae",
+                mode="min",
+                cheaper={"repeats": 2, "members": 2},
+            ),
         ),
         "tutorial": Architecture(
             description="normalisation, Dense 64, Dense 64, Dense 1",
             epochs=100,
             batch_size=32,
             learning_rate=0.001,
+            search=Search(
+                space={
+                    "learning_rate": Range(3e-4, 0.03, log=True),
+                    "units": Range(4, 128, log=True),
+                    "layers": Range(1, 3),
+                },
+                metric="val_mae",
+                mode="min",
+                cheaper={"repeats": 1},
+            ),
         ),
     }
+    study = Study(
+        arch="tutorial",
+        epochs=100,
+        batch_size=64,
+        learning_rate=0.003,
+        curve="mae",
+        variants={
+            "small": Variant(description="Dense 1", hyperparameters=_SMALL),
+            "middle": Variant(description="Dense 16", hyperparameters=_SMALL | {"units": 16}),
+            "large": Variant(description="2 x Dense 256", hyperparameters=_LARGE),
+            "large, L2": Variant(
+                description="penalty of 0.003 x squares", hyperparameters=_LARGE | {"l2": 0.003}
+            ),
+            "large, dropout": Variant(
+                description="leaves out 30 %", hyperparameters=_LARGE | {"dropout": 0.3}
+            ),
+            "large, both": Variant(
+                description="penalty and dropout",
+                hyperparameters=_LARGE | {"l2": 0.001, "dropout": 0.2},
+            ),
+            "large, early stopping": Variant(
+                description="ends after 5 epochs without progress",
+                hyperparameters=_LARGE,
+                patience=5,
+            ),
+        },
+    )
 
     no_start = (
         "its error comes from a cross-validation, and such weights have learned from cars that "
@@ -211,10 +279,10 @@ class Mpg(Task[Table]):
         }
 
     def plan(self, data: Table, settings: Settings) -> Plan:
-        spec = _NETWORKS[settings.arch]
+        spec = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
         learns = membership(
             len(data.mpg),
-            repeats=_REPEATS,
+            repeats=spec.repeats,
             parts=_FOLDS,
             members=spec.members,
             seed=settings.seed,
@@ -230,7 +298,7 @@ class Mpg(Task[Table]):
         if spec.cosine:
             steps = settings.epochs * -(-len(target) * spec.passes // settings.batch_size)
             rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        model = side_by_side(columns, views.shape[1], spec.hidden, spec.activation)
+        model = spec.side_by_side(columns, views.shape[1])
         model.compile(
             optimizer=keras.optimizers.AdamW(rate, weight_decay=spec.weight_decay),
             loss=known_loss(tf.square if spec.logarithmic else tf.abs),
@@ -254,6 +322,7 @@ class Mpg(Task[Table]):
             metric="mae",
             # The cross-validation must not choose the epoch that it then measures.
             monitor=None,
+            mode="min",
             state=_Trained(spec, features, views, learns, to_mpg),
         )
 
@@ -264,7 +333,7 @@ class Mpg(Task[Table]):
         answers = plan.model.predict_on_batch(seen)
         unseen = _out_of_fold(trained, answers)
         reach = evaluation.log_reach(data.mpg, unseen, _COVERAGE)
-        serving = side_by_side(spec.members, trained.views.shape[1], spec.hidden, spec.activation)
+        serving = spec.side_by_side(spec.members, trained.views.shape[1])
         serving.set_weights([weight[-spec.members :] for weight in plan.model.get_weights()])
         network = frozen(serving)
 
@@ -361,9 +430,9 @@ def _at_least_something(answer: Any) -> Any:
 
 def _out_of_fold(trained: _Trained, answers: Array) -> Array:
     """Return each car's mpg as told by the networks that never saw it: [repeats, cars]."""
-    members = trained.spec.members
-    unseen = np.zeros((_REPEATS, len(answers)))
-    for column in range(0, _REPEATS * _FOLDS * members, members):
+    members, repeats = trained.spec.members, trained.spec.repeats
+    unseen = np.zeros((repeats, len(answers)))
+    for column in range(0, repeats * _FOLDS * members, members):
         rows = ~trained.learns[:, column]
         mean = answers[rows, column : column + members].mean(axis=1)
         unseen[column // (_FOLDS * members), rows] = trained.to_mpg(mean).numpy()

@@ -13,32 +13,30 @@ import tensorflow as tf
 from service.repository.contract import Contract, Field, Signature
 from training import datasets, evaluation, ngrams
 from training.answers import Classified
-from training.config import Settings
+from training.config import Settings, with_hyperparameters
 from training.datasets import Texts
 from training.errors import TrainingError
 from training.owndata import texts as own_texts
+from training.search import Choice, Range, Search
 from training.sources import Found
 from training.splits import stratified
 from training.start import Start
 from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
 from training.texts import lookup_table, numbered, saved_vocabulary, words
+from training.variants import Study, Variant
 
 # The graph reads no further: several times the longest review, and little work.
 MAX_BYTES = 50_000
 # Held out of the 25,000, to choose the best epoch and the temperature.
 _HELD_OUT = 2_000
 
-# The default network: naive-Bayes weighted n-grams, the strongest of all that are not rare.
+# N-grams of the default network: all lengths up to this, and none that are rarer.
 _LONGEST = 3
 _AT_LEAST = 3
-_STRONGEST = 200_000
 # With many classes there are fewer n-grams, so that a version stays small: a weight a class.
 _WEIGHTS = 1_000_000
-_SMOOTHING = 1.0
-_L2 = 1e-5
 
-# The tutorial's network.
-_WORDS = 10_000
+# Words that the other networks read of a text.
 _LENGTH = 250
 _PAD, _UNKNOWN = 0, 1
 # Their names in the vocabulary; no word has such signs.
@@ -56,26 +54,122 @@ class NgramBag(keras.layers.Layer):
     Args:
         size: the number of n-grams; one more, the last, pads.
         logits: how many there are.
+        l2: the weight of the penalty on large kernels.
     """
 
-    def __init__(self, size: int, logits: int, **options: Any) -> None:
+    def __init__(self, size: int, logits: int, l2: float = 1e-5, **options: Any) -> None:
         super().__init__(**options)
-        self.size, self.logits = size, logits
+        self.size, self.logits, self.l2 = size, logits, l2
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "logits": self.logits}
+        own = {"size": self.size, "logits": self.logits, "l2": self.l2}
+        return {**super().get_config(), **own}
 
     def build(self, input_shape: Any) -> None:
         shape = (self.size + 1, self.logits)
         self.ratio = self.add_weight(shape=shape, initializer="zeros", trainable=False)
         self.kernel = self.add_weight(
-            shape=shape, initializer="zeros", regularizer=keras.regularizers.L2(_L2)
+            shape=shape, initializer="zeros", regularizer=keras.regularizers.L2(self.l2)
         )
         self.bias = self.add_weight(shape=shape[1:], initializer="zeros")
 
     def call(self, grams: Any) -> Any:
         weights = keras.ops.take(self.ratio * self.kernel, grams, axis=0)
         return keras.ops.sum(weights, axis=-2) + self.bias
+
+
+@keras.saving.register_keras_serializable("understudy")
+class MultiHot(keras.layers.Layer):
+    """Which words occur in a text: int32 [N, length] to float32 [N, words], 0 or 1.
+
+    Padding counts as no word.
+    """
+
+    def __init__(self, words: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.words = words
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "words": self.words}
+
+    def call(self, numbers: Any) -> Any:
+        rows = tf.broadcast_to(tf.range(tf.shape(numbers)[0])[:, None], tf.shape(numbers))
+        places = tf.stack([rows, numbers], axis=-1)
+        counts = tf.scatter_nd(
+            places,
+            tf.ones_like(numbers, tf.float32),
+            (tf.shape(numbers)[0], self.words + 1),
+        )
+        return tf.minimum(counts[:, _PAD + 1 :], 1.0)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ngrams:
+    """The default network: naive-Bayes weighted n-grams, the strongest of all that are not rare.
+
+    Attributes:
+        strongest: how many n-grams are kept.
+        smoothing: what is added to their counts.
+        l2: the weight of the penalty on large kernels.
+    """
+
+    strongest: int = 200_000
+    smoothing: float = 1.0
+    l2: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class _Tutorial:
+    """The network of TensorFlow's "Basic text classification"; ``words`` are in its vocabulary."""
+
+    words: int = 10_000
+
+    def build(self, logits: int) -> keras.Model:
+        sequence = keras.Input((_LENGTH,), dtype="int32", name="words")
+        x = keras.layers.Embedding(self.words + 1, 16)(sequence)
+        x = keras.layers.GlobalAveragePooling1D()(x)
+        return keras.Model(sequence, keras.layers.Dense(logits)(x), name="tutorial")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dense:
+    """Dense layers on which words occur: the networks of "Overfit and underfit", on IMDB.
+
+    Attributes:
+        words: in the vocabulary.
+        units: of each hidden layer.
+        layers: how many hidden layers there are.
+        l2: the weight of the penalty on large kernels.
+        dropout: the share of a hidden layer's units that is left out at random in training.
+    """
+
+    words: int = 10_000
+    units: int = 16
+    layers: int = 2
+    l2: float = 0.0
+    dropout: float = 0.0
+
+    def build(self, logits: int) -> keras.Model:
+        sequence = keras.Input((_LENGTH,), dtype="int32", name="words")
+        x = MultiHot(self.words, name="multi_hot")(sequence)
+        penalty = keras.regularizers.L2(self.l2) if self.l2 else None
+        for _ in range(self.layers):
+            x = keras.layers.Dense(self.units, activation="relu", kernel_regularizer=penalty)(x)
+            if self.dropout:
+                x = keras.layers.Dropout(self.dropout)(x)
+        return keras.Model(sequence, keras.layers.Dense(logits)(x), name="dense")
+
+
+_NETWORKS: Mapping[str, _Ngrams | _Tutorial | _Dense] = {
+    "default": _Ngrams(),
+    "tutorial": _Tutorial(),
+    "dense": _Dense(),
+}
+# The large network of the study.
+_LARGE = {"units": 512}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +200,16 @@ class Sentiment(Task[Texts]):
             epochs=8,
             batch_size=256,
             learning_rate=0.005,
+            search=Search(
+                space={
+                    "learning_rate": Range(1e-3, 3e-2, log=True),
+                    "batch_size": Choice((128, 256, 512)),
+                    "smoothing": Range(0.3, 3.0, log=True),
+                    "l2": Range(1e-7, 1e-4, log=True),
+                },
+                metric="val_log_loss",
+                mode="min",
+            ),
         ),
         "tutorial": Architecture(
             description="embedding of 16, global average pooling, Dense 1",
@@ -114,7 +218,55 @@ class Sentiment(Task[Texts]):
             learning_rate=0.001,
             patience=3,
         ),
+        "dense": Architecture(
+            description="which of 10,000 words occur, Dense 16, Dense 16, Dense 1",
+            epochs=20,
+            batch_size=512,
+            learning_rate=0.001,
+            patience=3,
+            search=Search(
+                space={
+                    "learning_rate": Range(1e-4, 1e-2, log=True),
+                    "units": Range(4, 256, log=True),
+                    "layers": Range(1, 3),
+                    "l2": Range(0.0, 0.003),
+                    "dropout": Range(0.0, 0.7),
+                },
+                metric="val_log_loss",
+                mode="min",
+            ),
+        ),
     }
+    study = Study(
+        arch="dense",
+        epochs=20,
+        batch_size=512,
+        learning_rate=0.001,
+        curve="log_loss",
+        variants={
+            "tiny": Variant(
+                description="2 x Dense 4 on 200 words", hyperparameters={"words": 200, "units": 4}
+            ),
+            "small": Variant(description="2 x Dense 4", hyperparameters={"units": 4}),
+            "middle": Variant(description="2 x Dense 16"),
+            "large": Variant(description="2 x Dense 512", hyperparameters=_LARGE),
+            "large, L2": Variant(
+                description="penalty of 0.001 x squares", hyperparameters=_LARGE | {"l2": 0.001}
+            ),
+            "large, dropout": Variant(
+                description="leaves out half", hyperparameters=_LARGE | {"dropout": 0.5}
+            ),
+            "large, both": Variant(
+                description="penalty and dropout",
+                hyperparameters=_LARGE | {"l2": 0.001, "dropout": 0.5},
+            ),
+            "large, early stopping": Variant(
+                description="ends after 2 epochs without progress",
+                hyperparameters=_LARGE,
+                patience=2,
+            ),
+        },
+    )
 
     own_data = OwnData(
         what="a CSV or JSONL file of texts with labels",
@@ -152,12 +304,15 @@ class Sentiment(Task[Texts]):
 
     def _plan(self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None) -> Plan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
-        prepare = {"default": _prepare_ngrams, "tutorial": _prepare_words}[settings.arch]
+        network = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
         classes = len(data.labels)
         targets = np.eye(classes, dtype=np.float32)
         if classes == 2:  # one logit tells both
             targets = targets[:, 1:]
-        prepared = prepare(data, training, vocabulary)
+        if isinstance(network, _Ngrams):
+            prepared = _prepare_ngrams(data, training, vocabulary, network)
+        else:
+            prepared = _prepare_words(data, training, vocabulary, network)
         steps = -(-len(training) // settings.batch_size)
         rate: Any = settings.learning_rate
         if settings.arch == "default":
@@ -172,7 +327,10 @@ class Sentiment(Task[Texts]):
             metrics=[
                 keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
                 if classes == 2
-                else keras.metrics.CategoricalAccuracy(name="accuracy")
+                else keras.metrics.CategoricalAccuracy(name="accuracy"),
+                keras.metrics.BinaryCrossentropy(name="log_loss", from_logits=True)
+                if classes == 2
+                else keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=True),
             ],
         )
 
@@ -348,27 +506,30 @@ def _case(data: Texts, row: int, note: str) -> Case:
 
 
 def _prepare_ngrams(
-    data: Texts, training: npt.NDArray[np.int64], vocabulary: Sequence[bytes] | None
+    data: Texts,
+    training: npt.NDArray[np.int64],
+    vocabulary: Sequence[bytes] | None,
+    network: _Ngrams,
 ) -> _Prepared:
     numbers, ends, spelling = numbered(data.train, MAX_BYTES)
     logits = _logits(data)
     if vocabulary is None:
         found = ngrams.occurrences(numbers, ends, _LONGEST, _AT_LEAST)
-        kept, ratio = _strongest(data, training, found)
+        kept, ratio = _strongest(data, training, found, network)
         vocabulary = ngrams.spell(kept.keys, spelling)
     else:
         found = ngrams.occurrences(numbers, ends, _LONGEST, at_least=1)
         kept = found.numbered_as(ngrams.keys_of(vocabulary, spelling))
         ratio = np.zeros((len(vocabulary), logits))  # that of the version takes its place
     grams = keras.Input((None,), dtype="int32", name="grams")
-    bag = NgramBag(len(vocabulary), logits, name="ngram_bag")
+    bag = NgramBag(len(vocabulary), logits, network.l2, name="ngram_bag")
     model = keras.Model(grams, bag(grams), name="ngrams")
     bag.ratio.assign(np.pad(ratio, ((0, 1), (0, 0))))
     return _Prepared(vocabulary, kept.padded(len(vocabulary)), model)
 
 
 def _strongest(
-    data: Texts, training: npt.NDArray[np.int64], found: ngrams.Occurrences
+    data: Texts, training: npt.NDArray[np.int64], found: ngrams.Occurrences, network: _Ngrams
 ) -> tuple[ngrams.Occurrences, Array]:
     """Choose the n-grams that tell most; return them with their ratios, [n-grams, logits]."""
     learned = np.zeros(found.texts, bool)
@@ -379,11 +540,11 @@ def _strongest(
     ratios = []
     for label in range(1 if classes == 2 else 0, classes):
         within = found.frequencies(learned & (data.train_labels == label))
-        here, elsewhere = within + _SMOOTHING, count - within + _SMOOTHING
+        here, elsewhere = within + network.smoothing, count - within + network.smoothing
         ratios.append(np.log((here / here.sum()) / (elsewhere / elsewhere.sum())))
     ratio = np.stack(ratios, axis=1)
     strength = np.where(count >= _AT_LEAST, np.abs(ratio).max(axis=1) * np.sqrt(count), 0)
-    most = min(_STRONGEST, _WEIGHTS // ratio.shape[1])
+    most = min(network.strongest, _WEIGHTS // ratio.shape[1])
     strongest = np.argsort(-strength, kind="stable")[:most]
     strongest = strongest[strength[strongest] > 0]
     if not len(strongest):
@@ -400,14 +561,17 @@ def _logits(data: Texts) -> int:
 
 
 def _prepare_words(
-    data: Texts, training: npt.NDArray[np.int64], vocabulary: Sequence[bytes] | None
+    data: Texts,
+    training: npt.NDArray[np.int64],
+    vocabulary: Sequence[bytes] | None,
+    network: _Tutorial | _Dense,
 ) -> _Prepared:
     numbers, ends, spelling = numbered(data.train, MAX_BYTES)
     if vocabulary is None:
         text = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
         learned = np.isin(text, training)
         counts = np.bincount(numbers[learned], minlength=len(spelling))
-        frequent = np.argsort(-counts, kind="stable")[: _WORDS - 1]
+        frequent = np.argsort(-counts, kind="stable")[: network.words - 1]
         vocabulary = _RESERVED + [spelling[word] for word in frequent]
     place = {word: index for index, word in enumerate(vocabulary)}
     position = np.array([place.get(word, _UNKNOWN) for word in spelling], np.int32)
@@ -415,11 +579,7 @@ def _prepare_words(
     for row, (start, end) in enumerate(zip(ends - np.diff(ends, prepend=0), ends, strict=True)):
         head = numbers[start : min(end, start + _LENGTH)]
         features[row, : len(head)] = position[head]
-    sequence = keras.Input((_LENGTH,), dtype="int32", name="words")
-    x = keras.layers.Embedding(_WORDS + 1, 16)(sequence)
-    x = keras.layers.GlobalAveragePooling1D()(x)
-    model = keras.Model(sequence, keras.layers.Dense(_logits(data))(x), name="tutorial")
-    return _Prepared(vocabulary, features, model)
+    return _Prepared(vocabulary, features, network.build(_logits(data)))
 
 
 class _BagScorer(tf.Module):

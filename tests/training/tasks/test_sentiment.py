@@ -30,7 +30,7 @@ def data(found_sentiment: Found) -> Texts:
     )
 
 
-@pytest.fixture(scope="module", params=["default", "tutorial"])
+@pytest.fixture(scope="module", params=["default", "tutorial", "dense"])
 def trained(request: Any, data: Texts, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp(request.param)
     return train(SENTIMENT, data, folder, request.param, epochs=8, **{"learning-rate": 0.02})

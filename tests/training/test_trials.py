@@ -1,0 +1,118 @@
+"""The record of a tuning: where it is found, what it refuses, what its winner is."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState, create_trial
+
+from tests.training.tiny import Tiny
+from training import trials
+from training.errors import TrainingError, UsageError
+from training.trials import Place
+
+SEARCH = Tiny.architectures["default"].search
+assert SEARCH is not None
+ABOUT: dict[str, Any] = {"model": "tiny", "arch": "default", "search": SEARCH.to_json()}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    (tmp_path / "tiny" / "tune-first").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def place(runs: Path) -> Place:
+    return trials.place_of(runs, "tiny", "first", None)
+
+
+def add(study: optuna.Study, rate: float, value: float | None, state: TrialState) -> None:
+    study.add_trial(
+        create_trial(
+            params={"learning_rate": rate},
+            distributions={"learning_rate": FloatDistribution(0, 1)},
+            value=value,
+            state=state,
+        )
+    )
+
+
+def test_the_winner_settles_what_nobody_else_says(place: Place) -> None:
+    study = trials.create(place, "min", ABOUT)
+    for rate, value in ((0.3, 2.0), (0.2, 1.0), (0.1, 3.0)):
+        add(study, rate, value, TrialState.COMPLETE)
+    add(study, 0.9, 0.5, TrialState.PRUNED)
+    add(study, 0.9, None, TrialState.FAIL)
+    won = trials.winner(place)
+    assert won.story == "tuning tiny-first, trial 1 of 4, val_mae 1.0000"
+    settings = won.settle(Tiny(), {}, {})
+    assert (settings.learning_rate, settings.batch_size) == (0.2, 8)
+    assert settings.from_study == won.story
+    assert won.settle(Tiny(), {}, {"learning-rate": 0.7}).learning_rate == 0.7
+    assert won.settle(Tiny(), {"learning-rate": 0.6}, {}).learning_rate == 0.6
+    with pytest.raises(UsageError, match="is about the default network, not about other"):
+        won.settle(Tiny(), {"arch": "other"}, {})
+
+
+def test_a_study_is_found_by_name_folder_and_file(runs: Path, place: Place) -> None:
+    trials.create(place, "min", ABOUT)
+    folder = runs / "tiny" / "tune-first"
+    for reference in ("first", str(folder), str(folder / "study.db")):
+        assert trials.load(trials.find(runs, "tiny", reference, None)).study_name == "tiny-first"
+    assert trials.find(runs, "tiny", "first", place.url) == place
+
+
+def test_what_is_not_there(runs: Path, place: Place) -> None:
+    with pytest.raises(UsageError, match="There is no tuning 'second' of tiny: neither"):
+        trials.find(runs, "tiny", "second", None)
+    assert not (runs / "tiny" / "tune-first" / "study.db").exists()
+    with pytest.raises(UsageError, match="There is no study tiny-first in sqlite:"):
+        trials.load(place)
+    trials.create(place, "min", ABOUT)
+    with pytest.raises(UsageError, match="holds 0 studies of mpg, not one"):
+        trials.find(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
+    with pytest.raises(UsageError, match="No trial of tiny-first has run to its end yet"):
+        trials.winner(place)
+
+
+def test_a_study_is_about_one_thing(place: Place) -> None:
+    trials.create(place, "min", ABOUT)
+    trials.create(place, "min", ABOUT)
+    with pytest.raises(UsageError, match="is about arch default, not other: give another --study"):
+        trials.create(place, "min", ABOUT | {"arch": "other"})
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
+def test_names_that_are_none(runs: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="The name of a study has letters, digits"):
+        trials.place_of(runs, "tiny", name, None)
+
+
+def test_databases_that_cannot_be_used(runs: Path) -> None:
+    with pytest.raises(UsageError, match="--storage must be the URL of a database"):
+        trials.place_of(runs, "tiny", "x", "no url")
+    missing = trials.place_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
+    with pytest.raises(TrainingError, match="The driver of the database is missing"):
+        trials.create(missing, "min", ABOUT)
+    nowhere = trials.place_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
+    with pytest.raises(TrainingError, match=r"cannot be used: .*unable to open database file"):
+        trials.create(nowhere, "min", ABOUT)
+
+
+def test_a_password_is_not_shown() -> None:
+    place = Place("postgresql://me:secret@localhost/db", "x")
+    assert place.shown == "postgresql://me:***@localhost/db"
+
+
+def test_a_trial_that_never_began_is_given_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = trials.create(place, "min", ABOUT)
+    with pytest.warns(UserWarning, match="Heartbeat"):  # that is the point: it has no beat
+        study.ask()
+    assert trials.tally(study) == trials.Tally(finished=0, running=1)
+    monkeypatch.setattr(trials, "GRACE_S", -1)
+    assert trials.tally(study) == trials.Tally(finished=0, running=0)
