@@ -20,7 +20,13 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from training.config import Settings, resolve, with_chosen
 from training.errors import TrainingError, UsageError
@@ -31,6 +37,8 @@ BEAT_S = 20
 GRACE_S = 90
 # How long a writer waits for another one of the same SQLite file: seconds.
 _BUSY_S = 60
+# Between two attempts to open a database that another process is making: seconds.
+_AGAIN_S = 0.2
 _DECLARED = "declared"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FILE = "study.db"
@@ -268,15 +276,22 @@ BEGUN = "begun"
 
 
 def _storage(url: str) -> RDBStorage:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        sqlite = make_url(url).get_backend_name() == "sqlite"
-        return RDBStorage(
-            url,
-            engine_kwargs={"connect_args": {"timeout": _BUSY_S}} if sqlite else None,
-            heartbeat_interval=BEAT_S,
-            grace_period=GRACE_S,
-        )
+    sqlite = make_url(url).get_backend_name() == "sqlite"
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return RDBStorage(
+                    url,
+                    engine_kwargs={"connect_args": {"timeout": _BUSY_S}} if sqlite else None,
+                    heartbeat_interval=BEAT_S,
+                    grace_period=GRACE_S,
+                )
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            # Another process makes the tables at this moment, or fills the first of them.
+            if not isinstance(error, IntegrityError) and "already exists" not in str(error):
+                raise
+            time.sleep(_AGAIN_S)
 
 
 def _told(url: str, act: Any) -> Any:

@@ -1,5 +1,7 @@
 """The record of a tuning: where it is found, what it refuses, what its winner is."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,13 @@ def test_a_trial_that_never_began_is_given_up(
     assert trials.tally(study) == trials.Tally(finished=0, running=1)
     monkeypatch.setattr(trials, "GRACE_S", -1)
     assert trials.tally(study) == trials.Tally(finished=0, running=0)
+
+
+def test_processes_that_begin_a_study_at_once(place: Place, repository_root: Path) -> None:
+    script = (
+        "import sys; from training import trials; "
+        "trials.create(trials.Place(sys.argv[1], 'tiny-first'), 'min', {})"
+    )
+    command = [sys.executable, "-c", script, place.url]
+    processes = [subprocess.Popen(command, cwd=repository_root) for _ in range(4)]
+    assert [process.wait(120) for process in processes] == [0] * 4

@@ -174,10 +174,8 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
         text=True,
     )
     place = trials.place_of(tmp_path / "runs", "mpg", "tutorial", None)
-    database = tmp_path / "runs" / "mpg" / "tune-tutorial" / "study.db"
-    wait_for(lambda: database.exists())
-    wait_for(lambda: "study" in database.read_bytes().decode("latin-1"))
-    study = trials.create(place, "min", {})
+    wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
+    study = trials.load(place)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
