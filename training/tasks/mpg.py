@@ -361,12 +361,13 @@ class Mpg(Task[Table]):
     def rivals(self, data: Table, plan: Plan) -> dict[str, Any]:
         trained: _Trained = plan.state
         held_out = ~trained.learns[:, : -trained.spec.members : trained.spec.members].T
+        repeats = trained.spec.repeats
         # What is best for them as well: logarithms of what is never below zero.
         views = self._views(data, Features(data, logarithmic=True))
         return {
             "how": (
                 "Each learned the logarithm of the miles from the same features as the default "
-                f"network, on the same {len(held_out)} folds ({_REPEATS} x {_FOLDS})."
+                f"network, on the same {len(held_out)} folds ({repeats} x {_FOLDS})."
             ),
             "unit": "mi/gal",
             "models": mean_errors(_RIVALS, views, np.log(data.mpg.astype(np.float64)), held_out),
