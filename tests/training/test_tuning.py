@@ -16,9 +16,10 @@ from optuna.trial import TrialState
 
 from service.repository.card import read_card
 from tests.training.tiny import Tiny
-from training import cli, config, fitting, trials, tuning
+from training import cli, config, fitting, tasks, trials, tuning
 from training.errors import DivergedError, TrainingError
 from training.sources import Found
+from training.task import Task
 from training.trials import Place
 
 SETTINGS = config.resolve(Tiny(), {}, {})
@@ -140,6 +141,7 @@ def test_tune_and_train_from_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(repository_root))
+    monkeypatch.setattr(type(tasks.get("mpg")), "rivals", Task.rivals)  # takes its time
     tune = ["tune", "mpg", "--arch", "tutorial", "--epochs", "1", "--trials", "2"]
     assert cli.main([*tune, "--jobs", "2", "--study", "quick"]) == 0
     lines = capsys.readouterr().out.splitlines()
