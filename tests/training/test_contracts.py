@@ -32,6 +32,7 @@ def contract(x: Field | None = X, t: Field | None = T, y: Field | None = Y, *mor
         (contract(t=replace(T, choices=("a",))), "input 't' of signature 's' takes only a"),
         (contract(t=replace(T, max_length=4)), "input 't' of signature 's' takes 4 bytes at most"),
         (contract(y=replace(Y, choices=("nay", "yes"))), "output 'y' of signature 's' is one of nay, yes, and was one of no, yes"),
+        (contract(y=replace(Y, choices=("yes", "no"))), "output 'y' of signature 's' is one of yes, no, and was one of no, yes"),
         (contract(y=replace(Y, shape=None)), "output 'y' of signature 's' is string of any shape, and was string [N]"),
     ],
 )  # fmt: skip

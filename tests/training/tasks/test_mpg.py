@@ -68,6 +68,8 @@ def test_rivals_learn_from_the_same_folds(
     assert models["median of all cars"] == pytest.approx(6.54, abs=0.02)
     assert models["linear regression"] == pytest.approx(2.07, abs=0.02)
     assert 1.9 < models["random forest"] < 2.5
+    monkeypatch.setattr(mpg, "_MOST_FOR_RIVALS", 397)
+    assert MPG.rivals(data, trained.plan) == {}
 
 
 def test_a_car_of_1982_goes_further_than_one_of_1970(trained: Trained) -> None:
