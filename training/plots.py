@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from training.verdicts import Curves, judge
 
@@ -56,6 +57,7 @@ def history(
     axes.step(numbers, best, where="post", color=_HELD_OUT, label="best so far")
     foot = axes.get_xaxis_transform()
     axes.plot(pruned, [0.0] * len(pruned), "|", color=_QUIET, transform=foot, ms=12, label="pruned")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel(metric)
     axes.legend(frameon=False, fontsize="small")

@@ -110,11 +110,11 @@ def test_other_data_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_two_processes_share_one_study(place: Place, repository_root: Path) -> None:
-    workers = [take_part(place, repository_root, 8, number, 3) for number in range(2)]
+    workers = [take_part(place, repository_root, 6, number, 3) for number in range(2)]
     assert [worker.wait(300) for worker in workers] == [0, 0]
     found = trials.load(place).get_trials()
-    assert {trial.state for trial in found} == {TrialState.COMPLETE}
-    assert len(found) in (8, 9)
+    assert all(trials.is_finished(trial) for trial in found)
+    assert len(found) in (6, 7)
     assert len({trial.params["learning_rate"] for trial in found}) == len(found)
 
 
