@@ -127,7 +127,7 @@ def compare_out_of_fold(new: Estimated, live: Mapping[str, float]) -> Comparison
     rows = np.array([place[key] for key in shared])
     both = Estimated(unit=new.unit, actual=new.actual[rows], predicted=new.predicted[:, rows])
     errors = np.array([live[key] for key in shared])
-    return compare_errors(both, errors, "examples, each held out")
+    return compare_errors(both, errors, "examples, each held out,")
 
 
 def _p(value: float) -> str:

@@ -231,7 +231,7 @@ def test_cross_validated_versions_are_compared_by_it_and_never_on_rows_they_lear
     # Rows 10 to 49 are known to both.
     refused = only(judge(tmp_path, cross_validated(2.1), task), "comparison")
     assert refused.sentence.startswith(
-        "On the same 40 examples, each held out the MAE is 2.1000, and 2.0000 of live version 1"
+        "On the same 40 examples, each held out, the MAE is 2.1000, and 2.0000 of live version 1"
     )
     assert not refused.passed
     assert only(judge(tmp_path, cross_validated(1.9), task), "comparison").passed
