@@ -30,8 +30,10 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && python -m pip --python /opt/venv/bin/python install --disable-pip-version-check \
         --no-deps --only-binary :all: --require-hashes -r /build/image.lock \
  && /build/slim.sh /opt/venv
-# If a later TensorFlow needs one of them after all, the build fails here, not the service.
-RUN /opt/venv/bin/python -c "import tensorflow as tf; assert tf.reduce_sum([1, 2]) == 3"
+# If a later TensorFlow needs one of them after all, or a library what was stripped of it, the build
+# fails here, not the service.
+RUN /opt/venv/bin/python -c "import simdjson, tensorflow as tf; assert tf.reduce_sum([1, 2]) == 3; \
+    assert simdjson.Parser().parse(b'[3]').as_list() == [3]"
 
 
 # ---- The project's files. Modes are set here, because those of a checkout depend on its umask.

@@ -36,16 +36,19 @@ class Variable:
 def usable_cores() -> int:
     """Count the cores that this process may use, not those that the machine has."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, _container_cores(Path("/sys/fs/cgroup/cpu.max"))))
+    return max(1, min(cores or 1, _container_cores(Path("/sys/fs/cgroup"))))
 
 
-def _container_cores(limit: Path) -> int:
-    """Return how many cores a container's limit comes to, rounded up (cgroup v2, cpu.max)."""
-    try:
-        quota, period = limit.read_text().split()
-        return math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return sys.maxsize  # "max", or no such limits here.
+def _container_cores(cgroup: Path) -> int:
+    """Return how many cores a container's limit comes to, rounded up; a great many without one."""
+    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):  # v2, v1
+        try:
+            quota, period = " ".join((cgroup / file).read_text() for file in files).split()
+            if int(quota) > 0:
+                return math.ceil(int(quota) / int(period))
+        except (OSError, ValueError):
+            continue  # Not this version's files; or "max", which is no limit, as -1 is.
+    return sys.maxsize
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,6 +63,11 @@ def test_every_setting_can_be_set_through_compose(compose):
     assert {name for name in environment if name.startswith("UNDERSTUDY_")} <= settings
 
 
+def test_the_workers_follow_the_limit_of_cores(compose):
+    """The service counts the limit; a number here would hold it to that many."""
+    assert re.search(r"^      UNDERSTUDY_WORKERS:$", _service(compose, "service"), re.MULTILINE)
+
+
 def test_requests_may_finish_before_docker_kills(compose):
     service = _service(compose, "service")
     drain = int(re.search(r"UNDERSTUDY_DRAIN_S:-(\d+)", service)[1])

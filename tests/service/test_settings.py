@@ -26,13 +26,23 @@ def test_the_environment_overrides_and_empty_means_unset() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "cores"),
-    [("200000 100000\n", 2), ("50000 100000\n", 1), ("max 100000\n", sys.maxsize)],
+    ("files", "cores"),
+    [
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, sys.maxsize),
+        ({"cpu/cpu.cfs_quota_us": "150000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, sys.maxsize),
+        ({"cpu.stat": ""}, sys.maxsize),
+    ],
 )
-def test_a_containers_limit_is_counted_in_cores(tmp_path: Path, text: str, cores: int) -> None:
-    (tmp_path / "cpu.max").write_text(text)
-    assert _container_cores(tmp_path / "cpu.max") == cores
-    assert _container_cores(tmp_path / "missing") == sys.maxsize
+def test_a_containers_limit_is_counted_in_cores(
+    tmp_path: Path, files: dict[str, str], cores: int
+) -> None:
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert _container_cores(tmp_path) == cores
 
 
 @pytest.mark.parametrize(
