@@ -49,7 +49,7 @@ _HEARTBEAT_S = 1.0
 _GRACE_S = 2.0
 # A worker with more connections than another leaves a new one to it: for so long at most, and
 # looks again after each such step.
-_PATIENCE_S = 0.05
+_PATIENCE_S = 0.2
 _STEP_S = 0.001
 # When there are no file descriptors left, or no memory for a connection.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
