@@ -11,6 +11,7 @@ import logging
 import os
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +45,9 @@ _STATUSES: dict[type[Exception], tuple[int, str]] = {
     UnsupportedTransferCoding: (501, "The Transfer-Encoding is not supported."),
 }
 _HEARTBEAT_S = 1.0
+# How long a thread may keep Python's lock when others want it. A fifth of Python's own: a thread
+# that answers a probe needs many turns where dozens predict.
+_TURN_S = 0.001
 # How long a client may take to close a connection that this side has closed; and to send its
 # first request to a worker that stops.
 _GRACE_S = 2.0
@@ -112,6 +116,7 @@ class Worker(ThreadWorker):
     def init_process(self) -> None:
         """Begin in the worker's process."""
         self._settings = Settings.from_environ(os.environ)
+        sys.setswitchinterval(_TURN_S)
         super().init_process()
 
     def notify(self) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import os
 import re
 import secrets
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from service.errors import ServiceError
+from service.errors import ServiceError, UnavailableError
 from service.logs import log
 from service.metrics import Metrics
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # A client's own id is kept when it can stand in a header and a log without harm.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+# Between lines about a model's refusals.
+_REFUSALS_S = 1.0
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class Observer:
         # Random once, counted from there: a random number a request is a system call a request.
         self._ids = secrets.token_hex(10)
         self._count = itertools.count(1)
+        # Of refusals for want of room, by model: when the last was logged, and how many since.
+        self._refusals: dict[str, tuple[float, int]] = {}
 
     def begin(self, environ: "WSGIEnvironment") -> Exchange:
         """Take note of a request that has arrived; ``end`` must be called for it."""
@@ -92,6 +97,14 @@ class Observer:
 
     def _log(self, exchange: Exchange, status: int, seconds: float) -> None:
         failure, level = exchange.failure, logging.INFO
+        refused = 0
+        if isinstance(failure, UnavailableError):
+            # Under overload a line for each would take the time that is missing.
+            last, refused = self._refusals.get(exchange.model, (-math.inf, 0))
+            if monotonic() - last < _REFUSALS_S:
+                self._refusals[exchange.model] = (last, refused + 1)
+                return
+            self._refusals[exchange.model] = (monotonic(), 0)
         if failure is not None:
             level = logging.ERROR if failure.status >= 500 else logging.WARNING
         environ = exchange.environ
@@ -107,4 +120,5 @@ class Observer:
             version=exchange.version,
             milliseconds=round(seconds * 1000, 3),
             client=environ.get("REMOTE_ADDR"),
+            **({"refused_before": refused} if refused else {}),
         )
