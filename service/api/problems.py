@@ -1,8 +1,11 @@
-"""Several problems of one request as one error."""
+"""Problems of one request, and of its answer, as one error."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import marshmallow
+import numpy as np
+import numpy.typing as npt
 
 from service.errors import InvalidRequestError
 
@@ -56,3 +59,27 @@ def envelope_problems(error: marshmallow.ValidationError) -> dict[str, list[str]
 def brackets(index: Sequence[int]) -> str:
     """Return an index into nested lists as it stands in a path: ``[3][0]``."""
     return "".join(f"[{i}]" for i in index)
+
+
+def check_finite(name: str, tensor: npt.NDArray[Any], advice: str = "") -> None:
+    """Check that JSON can hold an answer.
+
+    What a version answers to its golden examples is finite, or it would not serve; so it is the
+    request's values that lead out of the range of numbers.
+
+    Args:
+        name: the output's.
+        tensor: the answer.
+        advice: what the client may do instead.
+
+    Raises:
+        InvalidRequestError: a number of it is NaN or infinite, which JSON does not have.
+    """
+    if tensor.dtype.kind != "f" or np.isfinite(tensor).all():
+        return
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(tensor))[0])
+    what = "NaN" if np.isnan(tensor[index]) else "infinity"
+    raise InvalidRequestError(
+        f"The model has no finite answer to these values: {name}{brackets(index)} is {what}, and "
+        f"JSON has no such number{advice}."
+    )

@@ -20,10 +20,17 @@ from service.api.body import json_value
 from service.api.codec import rows
 from service.api.codec.results import Results, classification, regression
 from service.api.codec.tfexample import FeatureError, example, feature
-from service.api.problems import LONGEST_NAME, brackets, check_count, envelope_problems, refusal
+from service.api.problems import (
+    LONGEST_NAME,
+    brackets,
+    check_count,
+    check_finite,
+    envelope_problems,
+    refusal,
+)
 from service.api.schemas import ExamplesEnvelope, SchemaBook
 from service.api.tensors import Index, shorten
-from service.errors import InvalidRequestError, ServiceError
+from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
@@ -119,10 +126,7 @@ class ExamplesCodec:
                     f"Output {name!r} has shape {list(tensor.shape)}, not a row for each of the "
                     f"{request.instances} examples."
                 )
-            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise ServiceError(
-                    f"The model answered NaN or infinity in {name!r}, and JSON has no such number."
-                )
+            check_finite(name, tensor)
         return Answer(
             orjson.dumps(
                 {"results": request.results(outputs)},

@@ -19,10 +19,17 @@ import orjson
 from service.api.body import json_value
 from service.api.codec import clean, lifting
 from service.api.codec.numbers import Numbers
-from service.api.problems import LONGEST_NAME, brackets, check_count, envelope_problems, refusal
+from service.api.problems import (
+    LONGEST_NAME,
+    brackets,
+    check_count,
+    check_finite,
+    envelope_problems,
+    refusal,
+)
 from service.api.schemas import PredictEnvelope
 from service.api.tensors import Array, Index, describe, shorten
-from service.errors import InvalidRequestError, ServiceError
+from service.errors import InvalidRequestError
 from service.repository.contract import Contract, Signature
 from service.repository.golden import Tensors
 
@@ -161,7 +168,7 @@ def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
 
     Raises:
         InvalidRequestError: rows were sent to a model that does not answer by rows.
-        ServiceError: the model answered a NaN or an infinity, which JSON does not have.
+        InvalidRequestError: the answer has a NaN or an infinity, which JSON does not have.
     """
     values = {name: _jsonable(name, tensor) for name, tensor in outputs.items()}
     if request.rows is None:
@@ -340,10 +347,7 @@ def _load(schema: marshmallow.Schema, columns: Mapping[str, Any]) -> tuple[Tenso
 def _jsonable(name: str, tensor: Array) -> Any:
     if tensor.dtype == object:
         return _texts(tensor.tolist(), always_b64=name.endswith(_BYTES_SUFFIX))
-    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-        raise ServiceError(
-            f"The model answered NaN or infinity in {name!r}, and JSON has no such number."
-        )
+    check_finite(name, tensor)
     return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
 
 

@@ -334,8 +334,11 @@ def test_an_answer_that_json_cannot_hold(client: FlaskClient) -> None:
     response = client.post(
         "/v1/models/shapes:predict", json={"signature_name": "logarithm", "instances": [1, 0, -1]}
     )
-    assert response.status_code == 500
-    assert response.json["code"] == "INTERNAL"
+    assert response.status_code == 400
+    assert response.json["error"] == (
+        "The model has no finite answer to these values: log[1] is infinity, and JSON has no such "
+        "number."
+    )
 
 
 def test_bytes_that_the_graph_refuses(client: FlaskClient) -> None:

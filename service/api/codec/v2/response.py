@@ -11,8 +11,8 @@ from service.api.codec.v2.classes import classify
 from service.api.codec.v2.datatypes import datatype, pack
 from service.api.codec.v2.framing import HEADER
 from service.api.codec.v2.request import InferRequest, Wanted
+from service.api.problems import check_finite
 from service.api.tensors import Array
-from service.errors import ServiceError
 from service.repository.golden import Tensors
 
 OCTETS = "application/octet-stream"
@@ -28,7 +28,7 @@ def write(request: InferRequest, outputs: Tensors, *, model: str, version: int) 
         version: its version.
 
     Raises:
-        ServiceError: an output that is wanted as JSON has a NaN or an infinity.
+        InvalidRequestError: an output that is wanted as JSON has a NaN or an infinity.
     """
     blobs: list[bytes] = []
     described = [
@@ -64,11 +64,7 @@ def _describe(
 def _jsonable(name: str, tensor: Array) -> Any:
     if tensor.dtype == object:
         return [_text(value) for value in tensor.reshape(-1).tolist()]
-    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-        raise ServiceError(
-            f"The model answered NaN or infinity in {name!r}, and JSON has no such number; "
-            "ask for binary data to have it."
-        )
+    check_finite(name, tensor, "; ask for binary data to have it")
     return np.ascontiguousarray(tensor).reshape(-1)
 
 
