@@ -7,6 +7,7 @@ its numbers in files there and a scrape of any worker answers for all.
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,6 +20,8 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
+
+from service.exposition import exposition
 
 MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -155,7 +158,8 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
-        return generate_latest(self._everybodys())
+        folder = os.environ.get(MULTIPROCESS_DIRECTORY)
+        return exposition(Path(folder)) if folder else generate_latest(self._registry)
 
     def samples(self) -> Iterator[Sample]:
         """Return the values of the metrics of all workers."""

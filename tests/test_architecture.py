@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 # Each wing, and the parts of the service that it may import.
-GROUND = {f"service.{name}" for name in ("errors", "settings", "logs", "metrics", "quiet")}
+GROUND = {
+    f"service.{name}" for name in ("errors", "settings", "logs", "metrics", "exposition", "quiet")
+}
 WINGS = {
     "service/repository": {"service.repository"},
     "service/runtime": GROUND | {"service.repository", "service.runtime"},

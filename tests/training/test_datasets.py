@@ -23,7 +23,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def idx(values: np.ndarray) -> bytes:
     head = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    return gzip.compress(head + values.astype(np.uint8).tobytes())
+    return gzip.compress(head + values.astype(np.uint8).tobytes(), mtime=0)
 
 
 def fashion(folder: Path, *contents: bytes) -> Found:
@@ -50,9 +50,12 @@ def test_fashion_mnist(tmp_path: Path) -> None:
     ("labels", "message"),
     [
         (b"no gzip", "is not a whole gzip file"),
-        (gzip.compress(b"no idx"), "is not an IDX file of bytes"),
+        (gzip.compress(b"no idx", mtime=0), "is not an IDX file of bytes"),
         (idx(np.array([1, 2, 3]))[:-9], "is not a whole gzip file"),
-        (gzip.compress(gzip.decompress(idx(np.array([1, 2])))[:-1]), "holds 1 values, not"),
+        (
+            gzip.compress(gzip.decompress(idx(np.array([1, 2])))[:-1], mtime=0),
+            "holds 1 values, not",
+        ),
         (idx(np.array([1])), "they do not pair"),
     ],
 )
