@@ -327,7 +327,7 @@ def test_an_answer_that_json_cannot_hold_comes_as_bytes(v2: FlaskClient) -> None
         "parameters": {"signature_name": "logarithm"},
     }
     response = infer(v2, body, "shapes")
-    assert response.status_code == 500
+    assert response.status_code == 400
     assert "ask for binary data" in response.json["error"]
     body["parameters"]["binary_data_output"] = True
     response = infer(v2, body, "shapes")
