@@ -8,7 +8,6 @@ Numbers may come in numpy's arrays already (service/api/codec/numbers.py). They 
 same rules, but where they break one they become lists, for the checks that can name the places.
 """
 
-import base64
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from service.api.codec.numbers import MOST_DIMENSIONS, Numbers
 from service.repository.contract import Field
+from service.repository.strings import string_from_json
 
 Index = tuple[int, ...]
 Array = npt.NDArray[Any]
@@ -311,24 +311,11 @@ def _strings_to_array(level: _Level) -> Array:
 def _to_bytes(level: _Level) -> list[bytes]:
     if set(map(type, level.values)) == {str}:
         return list(map(str.encode, level.values))
-    values = [_one_to_bytes(value) for value in level.values]
+    values = [string_from_json(value) for value in level.values]
     if None in values:
         expected = f'{describe(level.field)} or {{"b64": "<base64>"}}'
         raise level.refusal((value is None for value in values), expected)
     return [value for value in values if value is not None]
-
-
-def _one_to_bytes(value: Any) -> bytes | None:
-    match value:
-        case str():
-            return value.encode()
-        case {"b64": str(text), **rest} if not rest:
-            try:
-                return base64.b64decode(text, validate=True)
-            except ValueError:
-                return None
-        case _:
-            return None
 
 
 def describe(field: Field) -> str:

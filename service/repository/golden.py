@@ -3,7 +3,6 @@
 They are the proof that a version computes here what it computed where it was trained.
 """
 
-import base64
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from service.repository.contract import Contract, Field, Signature
 from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_optional, write_object
+from service.repository.strings import string_from_json, string_to_json
 
 GOLDEN = "assets.extra/golden.json"
 _FORMAT = 1
@@ -31,7 +31,7 @@ class GoldenExample:
     Attributes:
         signature: the signature that is called.
         instance: each input's value for one row, as JSON; bytes are ``{"b64": "..."}``.
-        prediction: each output's value for that row, as JSON.
+        prediction: each output's value for that row, likewise.
         note: why the example is here.
         truth: what the outputs should be, as far as it is known; a version can be wrong.
     """
@@ -178,15 +178,12 @@ def _example_from_json(index: int, value: Any) -> GoldenExample:
 
 def _value_from_json(field: Field, value: Any) -> Any:
     if field.dtype == "string":
-        match value:
-            case {"b64": str(encoded)}:
-                return base64.b64decode(encoded, validate=True)
-            case str(text):
-                return text.encode()
-            case [*items]:
-                return [_value_from_json(field, item) for item in items]
-            case _:
-                raise TypeError(f"{_short(value)} is no string")
+        if isinstance(value, list):
+            return [_value_from_json(field, item) for item in value]
+        string = string_from_json(value)
+        if string is None:
+            raise TypeError(f"{_short(value)} is no string")
+        return string
     if value is None and field.nullable:
         return math.nan
     return value
@@ -194,7 +191,7 @@ def _value_from_json(field: Field, value: Any) -> Any:
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.decode()
+        return string_to_json(value)
     if isinstance(value, list):
         return [_as_json(item) for item in value]
     return value
@@ -208,7 +205,7 @@ def _agree(want: Any, got: Any, golden: Golden) -> bool:
             and all(_agree(w, g, golden) for w, g in zip(want, got, strict=True))
         )
     if isinstance(got, bytes):
-        return isinstance(want, str) and got == want.encode()
+        return got == string_from_json(want)
     if isinstance(want, int | float) and isinstance(got, int | float):
         return bool(np.isclose(got, want, rtol=golden.relative, atol=golden.absolute))
     return bool(want == got)

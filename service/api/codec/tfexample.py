@@ -10,7 +10,6 @@ Which of the three lists a feature becomes follows from its JSON as in TensorFlo
 util/json_tensor.cc: strings are bytes, whole numbers and booleans int64, other numbers float32.
 """
 
-import base64
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from service.api.tensors import shorten
+from service.repository.strings import string_from_json
 
 _BYTES, _FLOAT, _INT64 = 1, 2, 3
 _KINDS = {str: _BYTES, dict: _BYTES, float: _FLOAT, int: _INT64, bool: _INT64}
@@ -71,7 +71,7 @@ def _feature(values: Sequence[Any], indices: Iterable[int | None]) -> bytes:
         case None:
             return b""
         case 1:
-            return _message(kind, b"".join(_message(1, _bytes(v) or b"") for v in values))
+            return _message(kind, b"".join(_message(1, string_from_json(v) or b"") for v in values))
         case 2:
             return _message(kind, _message(1, struct.pack(f"<{len(values)}f", *values)))
         case _:
@@ -84,7 +84,7 @@ def _check(index: int | None, value: Any, kind: int | None) -> None:
     if _KINDS[type(value)] != kind:
         first = _NAMES[kind or _BYTES]
         raise FeatureError(index, f"Expected {first}, as its first value is, not {shorten(value)}.")
-    if kind == _BYTES and _bytes(value) is None:
+    if kind == _BYTES and string_from_json(value) is None:
         raise FeatureError(
             index, f'Expected a string or {{"b64": "<base64>"}}, not {shorten(value)}.'
         )
@@ -92,19 +92,6 @@ def _check(index: int | None, value: Any, kind: int | None) -> None:
         raise FeatureError(index, f"Expected a number within float32, not {shorten(value)}.")
     if kind == _INT64 and not -(2**63) <= value < 2**63:
         raise FeatureError(index, f"Expected a whole number within int64, not {shorten(value)}.")
-
-
-def _bytes(value: Any) -> bytes | None:
-    match value:
-        case str():
-            return value.encode()
-        case {"b64": str(text), **rest} if not rest:
-            try:
-                return base64.b64decode(text, validate=True)
-            except ValueError:
-                return None
-        case _:
-            return None
 
 
 def _message(number: int, payload: bytes) -> bytes:

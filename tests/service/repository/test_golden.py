@@ -92,3 +92,15 @@ def test_mismatches_within_tolerance_and_beyond() -> None:
 def test_a_row_as_json() -> None:
     outputs = {"y": np.array([[1.5], [2.5]], np.float32), "label": np.array([b"a", b"b"], object)}
     assert row_to_json(outputs, 1) == {"y": [2.5], "label": "b"}
+
+
+def test_an_answer_that_is_no_text() -> None:
+    outputs = {"thumbnail": np.array([b"\xff"], object)}
+    prediction = row_to_json(outputs, 0)
+    assert prediction == {"thumbnail": {"b64": "/w=="}}
+    example = GoldenExample("s", {}, prediction)
+    assert mismatches(Golden([example]), [example], outputs) == []
+    (problem,) = mismatches(
+        Golden([example]), [example], {"thumbnail": np.array([b"\xfe"], object)}
+    )
+    assert "answers thumbnail = b'\\xfe'" in problem

@@ -1,0 +1,37 @@
+"""Strings of a model in JSON: text, or ``{"b64": "<base64>"}`` for what is no text.
+
+TensorFlow Serving writes bytes so (util/json_tensor.cc), in requests, answers and golden examples
+alike.
+"""
+
+import base64
+from typing import Any
+
+
+def string_from_json(value: Any) -> bytes | None:
+    """Return the bytes that a JSON value stands for; ``None`` when it stands for none."""
+    match value:
+        case str():
+            return value.encode()
+        case {"b64": str(text), **rest} if not rest:
+            try:
+                return base64.b64decode(text, validate=True)
+            except ValueError:
+                return None
+        case _:
+            return None
+
+
+def string_to_json(value: bytes, *, as_base64: bool = False) -> str | dict[str, str]:
+    """Return the JSON of a string: text where it is UTF-8, else base64.
+
+    Args:
+        value: the string.
+        as_base64: whether text becomes base64 as well.
+    """
+    if not as_base64:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            pass
+    return {"b64": base64.b64encode(value).decode()}
