@@ -33,6 +33,7 @@ from service.api.tensors import Index, shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
+from service.repository.strings import string_to_json
 from service.runtime.servable import Servable
 
 _ENVELOPE = ExamplesEnvelope()
@@ -130,7 +131,7 @@ class ExamplesCodec:
         return Answer(
             orjson.dumps(
                 {"results": request.results(outputs)},
-                default=rows.text,
+                default=string_to_json,
                 option=orjson.OPT_SERIALIZE_NUMPY,
             )
         )

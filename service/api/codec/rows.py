@@ -7,7 +7,6 @@ arrays of numbers out of the text and checks by columns. All others are read aga
 which makes a Python object of every value and can name each place; errors are its alone.
 """
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +31,7 @@ from service.api.tensors import Array, Index, describe, shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import Contract, Signature
 from service.repository.golden import Tensors
+from service.repository.strings import string_to_json
 
 # What is wrong, by input and by the index into its value.
 _Problems = dict[tuple[str, Index], list[str]]
@@ -351,14 +351,6 @@ def _jsonable(name: str, tensor: Array) -> Any:
     return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
 
 
-def text(value: bytes) -> Any:
-    """Return a string's JSON: text where it is UTF-8, else ``{"b64": ...}``."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
-
-
 def _by_rows(value: Any) -> Any:
     """Return the rows of a JSON value, each as what orjson writes soonest."""
     # A number of Python's is written sooner than one of numpy's, but has float64's digits.
@@ -375,7 +367,7 @@ def _texts(value: Any, *, always_b64: bool) -> Any:
             except UnicodeDecodeError:
                 pass
         return [_texts(item, always_b64=always_b64) for item in value]
-    return {"b64": base64.b64encode(value).decode()} if always_b64 else text(value)
+    return string_to_json(value, as_base64=always_b64)
 
 
 def _dump(value: Any) -> bytes:

@@ -1,6 +1,5 @@
 """An inference response: tensors to JSON and bytes."""
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from service.api.codec.v2.request import InferRequest, Wanted
 from service.api.problems import check_finite
 from service.api.tensors import Array
 from service.repository.golden import Tensors
+from service.repository.strings import string_to_json
 
 OCTETS = "application/octet-stream"
 
@@ -63,13 +63,6 @@ def _describe(
 
 def _jsonable(name: str, tensor: Array) -> Any:
     if tensor.dtype == object:
-        return [_text(value) for value in tensor.reshape(-1).tolist()]
+        return [string_to_json(value) for value in tensor.reshape(-1).tolist()]
     check_finite(name, tensor, "; ask for binary data to have it")
     return np.ascontiguousarray(tensor).reshape(-1)
-
-
-def _text(value: bytes) -> Any:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
