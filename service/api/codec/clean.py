@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
+from service.api.codec.columns import fill_in
 from service.api.codec.numbers import Numbers
 from service.api.tensors import clean_scalars, clean_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
@@ -46,14 +45,6 @@ def is_named(signature: Signature, value: Any) -> bool:
         return False
     is_bytes = value.keys() == {"b64"} and len(signature.inputs) == 1
     return not is_bytes or signature.inputs[0].name == "b64"
-
-
-def fill_in(signature: Signature, inputs: Tensors) -> None:
-    """Add the inputs that columns left out, each of unknown values alone."""
-    rows = next((tensor.shape[0] for tensor in inputs.values() if tensor.ndim), 1)
-    for field in signature.inputs:
-        if field.name not in inputs:
-            inputs[field.name] = np.full(rows, np.nan, dtype=field.numpy_type)
 
 
 def _read_rows(signature: Signature, instances: Any) -> Read | None:

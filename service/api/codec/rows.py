@@ -17,6 +17,7 @@ import orjson
 
 from service.api.body import json_value
 from service.api.codec import clean, lifting
+from service.api.codec.columns import fill_in, unequal_rows
 from service.api.codec.numbers import Numbers
 from service.api.problems import (
     LONGEST_NAME,
@@ -287,7 +288,7 @@ def _read_columns(
     columns = value if named else _only_input(signature, value, "inputs", value, limit)
     inputs, problems = _load(schema, columns)
     if not problems and signature.batched:
-        problems = _unequal_rows(inputs)
+        problems = {(name, ()): [text] for name, text in unequal_rows(inputs).items()}
     if problems:
         raise refusal(
             {
@@ -296,23 +297,8 @@ def _read_columns(
             },
             limit,
         )
-    clean.fill_in(signature, inputs)
+    fill_in(signature, inputs)
     return PredictRequest(signature, inputs, None)
-
-
-def _unequal_rows(inputs: Tensors) -> _Problems:
-    # A tensor of unknown rank may have come as a single number, which has no rows.
-    rows = {name: tensor.shape[0] for name, tensor in inputs.items() if tensor.ndim}
-    first = next(iter(rows), "")
-    return {
-        (name, ()): [f"Expected {_rows(rows[first])}, as many as {first!r} has, not {count}."]
-        for name, count in rows.items()
-        if count != rows[first]
-    }
-
-
-def _rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def _only_input(

@@ -218,7 +218,7 @@ BAD: list[tuple[Any, dict[str, str]]] = [
     ),
     (
         {"inputs": [X, TEXT | {"shape": [2], "data": ["quiet", "loud"]}]},
-        {"inputs[1].shape": "Expected 1 rows, as many as 'x' has, not 2."},
+        {"inputs[1].shape": "Expected 1 row, as many as 'x' has, not 2."},
     ),
     # JSON data.
     (

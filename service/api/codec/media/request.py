@@ -8,7 +8,7 @@ import numpy as np
 
 from service.api.answer import Answer
 from service.api.codec import rows
-from service.api.codec.clean import fill_in
+from service.api.codec.columns import fill_in
 from service.api.problems import refusal
 from service.api.tensors import Array, Index, TensorError, to_tensor
 from service.repository.contract import Field, Signature

@@ -9,6 +9,7 @@ import numpy as np
 
 from service.api.arrays import check_array, shape_problem, shorten_shape
 from service.api.codec import lifting
+from service.api.codec.columns import fill_in, unequal_rows
 from service.api.codec.numbers import Numbers
 from service.api.codec.v2 import envelope
 from service.api.codec.v2.classes import can_classify
@@ -148,7 +149,7 @@ def _read(
     problems |= further
     if problems:
         raise refusal(problems, limit)
-    _fill_in(signature, inputs)
+    fill_in(signature, inputs)
     items = request["inputs"]
     return InferRequest(
         signature,
@@ -244,7 +245,7 @@ def _read_inputs(
     if missing:
         problems["inputs"] = missing
     if not problems and signature.batched:
-        problems = _unequal_rows(inputs, places)
+        problems = {f"{places[name]}.shape": [text] for name, text in unequal_rows(inputs).items()}
     return inputs, problems
 
 
@@ -346,27 +347,6 @@ def numbers(field: Field, data: bytes, limit: int) -> Array:
         return codes.view(np.bool_)
     # In the order and alignment that TensorFlow takes without another look.
     return np.require(np.frombuffer(data, wire_type(field)), field.numpy_type, "A")
-
-
-def _unequal_rows(inputs: Tensors, places: Mapping[str, str]) -> Problems:
-    # A tensor of unknown rank may have come as a single number, which has no rows.
-    rows = {name: tensor.shape[0] for name, tensor in inputs.items() if tensor.ndim}
-    first = next(iter(rows), "")
-    return {
-        f"{places[name]}.shape": [
-            f"Expected {rows[first]} rows, as many as {first!r} has, not {count}."
-        ]
-        for name, count in rows.items()
-        if count != rows[first]
-    }
-
-
-def _fill_in(signature: Signature, inputs: Tensors) -> None:
-    """Put null for what may be left out and was."""
-    rows = next((tensor.shape[0] for tensor in inputs.values() if tensor.ndim), 1)
-    for field in signature.inputs:
-        if field.name not in inputs:
-            inputs[field.name] = np.full(rows, np.nan, dtype=field.numpy_type)
 
 
 def _read_outputs(
