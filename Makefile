@@ -9,13 +9,17 @@ STAMP = $(VENV)/.installed-$(1)
 SOURCES := service training tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help serve train test lint format bench install-serve install-train install-dev lock clean
+.PHONY: help serve watch train test lint format bench install-serve install-train install-dev lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: install-serve ## Serve the models in saved_models/ (HOST, PORT, MODELS override)
 	@exec $(BIN)/gunicorn -c service/gunicorn.conf.py
+
+watch: install-serve ## See what clients of a model notice: make watch MODEL=mpg
+	@test -n "$(MODEL)" || { echo 'Say which model: make watch MODEL=mpg'; exit 2; }
+	@$(BIN)/python -m benchmarks.watch $(MODEL) $(ARGS)
 
 train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="--epochs 5"
 	@test -n "$(MODEL)" || { echo 'Say which model: make train MODEL=mpg'; exit 2; }

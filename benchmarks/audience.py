@@ -4,11 +4,15 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _VERSION = re.compile(rb"x-model-version: (\d+)", re.IGNORECASE)
+# Before a client comes back to a service that took its connection away.
+_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Answer:
         asked_at: when the request was sent, on the system-wide monotonic clock, in seconds.
         seconds: until the answer was whole.
         connection: which connection it came over.
+        question: which of the requests it answers.
         status: its HTTP status; 0 when the connection broke.
         version: the version that its header names; 0 when there is none.
         prediction: the first prediction; ``None`` when there is none.
@@ -27,47 +32,100 @@ class Answer:
     asked_at: float
     seconds: float
     connection: int
+    question: int
     status: int
     version: int
     prediction: Any
 
 
-def watch(port: int, path: str, body: bytes, connections: int, seconds: float) -> list[Answer]:
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the audience looks: a service and what is asked of it, in turn.
+
+    Attributes:
+        host: the service's host.
+        port: its port.
+        path: of every request.
+        bodies: the requests' bodies, JSON.
+    """
+
+    host: str
+    port: int
+    path: str
+    bodies: Sequence[bytes]
+
+    def request(self, question: int) -> bytes:
+        """Return a whole request, head and body."""
+        body = self.bodies[question]
+        head = (
+            f"POST {self.path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+def watch(stage: Stage, connections: int, seconds: float) -> list[Answer]:
     """Ask over ``connections`` at once for ``seconds``, and return all answers in order."""
-    return asyncio.run(_watch(port, path, body, connections, seconds))
-
-
-async def _watch(
-    port: int, path: str, body: bytes, connections: int, seconds: float
-) -> list[Answer]:
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
     deadline = time.monotonic() + seconds
     answers: list[Answer] = []
-    request = head.encode() + body
-    await asyncio.gather(
-        *(_client(port, request, number, deadline, answers) for number in range(connections))
-    )
+    asyncio.run(attend(stage, connections, lambda: time.monotonic() < deadline, answers.append))
     return sorted(answers, key=lambda answer: answer.asked_at)
 
 
-async def _client(
-    port: int, request: bytes, number: int, deadline: float, answers: list[Answer]
+async def attend(
+    stage: Stage,
+    connections: int,
+    goes_on: Callable[[], bool],
+    tell: Callable[[Answer], None],
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while (asked_at := time.monotonic()) < deadline:
+    """Ask over ``connections`` at once for as long as it ``goes_on``, and ``tell`` each answer."""
+    await asyncio.gather(*(_client(stage, number, goes_on, tell) for number in range(connections)))
+
+
+async def _client(
+    stage: Stage, number: int, goes_on: Callable[[], bool], tell: Callable[[Answer], None]
+) -> None:
+    requests = [stage.request(question) for question in range(len(stage.bodies))]
+    question = number % len(requests)
+    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    while goes_on():
+        asked_at = time.monotonic()
         status, version, prediction = 0, 0, None
         try:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length, found = _LENGTH.search(head), _VERSION.search(head)
-            answer = await reader.readexactly(int(length[1]) if length else 0)
-            status = int(head.split(b" ", 2)[1])
-            version = int(found[1]) if found else 0
-            prediction = json.loads(answer).get("predictions", [None])[0]
+            if streams is None:
+                streams = await asyncio.open_connection(stage.host, stage.port)
+            status, version, prediction, stays = await _ask(*streams, requests[question])
+            if not stays:
+                await _close(streams[1])
+                streams = None
         except (OSError, asyncio.IncompleteReadError):
             # A broken connection is one failure; the client goes on over a new one.
-            writer.close()
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            if streams is not None:
+                await _close(streams[1])
+                streams = None
+            await asyncio.sleep(_PAUSE_S)
         seconds = time.monotonic() - asked_at
-        answers.append(Answer(asked_at, seconds, number, status, version, prediction))
+        tell(Answer(asked_at, seconds, number, question, status, version, prediction))
+        question = (question + 1) % len(requests)
+    if streams is not None:
+        await _close(streams[1])
+
+
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> tuple[int, int, Any, bool]:
+    """Return status, version, first prediction, and whether the connection stays open."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length, version = _LENGTH.search(head), _VERSION.search(head)
+    answer = await reader.readexactly(int(length[1]) if length else 0)
+    status = int(head.split(b" ", 2)[1])
+    prediction = json.loads(answer)["predictions"][0] if status == 200 else None
+    stays = b"\r\nconnection: close" not in head.lower()
+    return status, int(version[1]) if version else 0, prediction, stays
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()

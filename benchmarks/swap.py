@@ -22,7 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.audience import Answer, watch
+from benchmarks.audience import Answer, Stage, watch
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT, Server, free_port
 from benchmarks.publishing import republish
@@ -80,10 +80,10 @@ def _watch_swaps(
     """Publish all but the first version, and return the answers and when that began."""
     seconds = _MARGIN_S + options.steady + options.swaps * options.pause + _MARGIN_S
     body = json.dumps({"instances": [_golden_instance(trained[0])]}).encode()
-    path = f"/v1/models/{_MODEL}:predict"
+    stage = Stage("127.0.0.1", port, f"/v1/models/{_MODEL}:predict", [body])
     # A process of its own, so that publishing does not slow the clients down.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        audience = pool.submit(watch, port, path, body, options.connections, seconds)
+        audience = pool.submit(watch, stage, options.connections, seconds)
         time.sleep(_MARGIN_S + options.steady)
         swapping_from = time.monotonic()
         for version in trained[1:]:

@@ -127,12 +127,33 @@ def mismatches(
     for row, example in enumerate(examples):
         for name, want in example.prediction.items():
             got = outputs[name].tolist()[row] if name in outputs else None
-            if not _agree(want, got, golden):
+            if not agree(want, got, golden):
                 problems.append(
                     f"Golden example {row} ({example.note or example.signature}) answers "
                     f"{name} = {_short(got)}, expected {_short(want)}."
                 )
     return problems
+
+
+def agree(want: Any, got: Any, golden: Golden) -> bool:
+    """Whether an output's value, as JSON or bytes, is what a golden example wants.
+
+    Args:
+        want: the example's.
+        got: the answer's.
+        golden: tells how closely numbers must agree.
+    """
+    if isinstance(want, list):
+        return (
+            isinstance(got, list)
+            and len(want) == len(got)
+            and all(agree(w, g, golden) for w, g in zip(want, got, strict=True))
+        )
+    if isinstance(got, bytes):
+        return got == string_from_json(want)
+    if isinstance(want, int | float) and isinstance(got, int | float):
+        return bool(np.isclose(got, want, rtol=golden.relative, atol=golden.absolute))
+    return bool(want == got)
 
 
 def row_to_json(outputs: Mapping[str, npt.NDArray[Any]], row: int) -> dict[str, Any]:
@@ -195,20 +216,6 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_json(item) for item in value]
     return value
-
-
-def _agree(want: Any, got: Any, golden: Golden) -> bool:
-    if isinstance(want, list):
-        return (
-            isinstance(got, list)
-            and len(want) == len(got)
-            and all(_agree(w, g, golden) for w, g in zip(want, got, strict=True))
-        )
-    if isinstance(got, bytes):
-        return got == string_from_json(want)
-    if isinstance(want, int | float) and isinstance(got, int | float):
-        return bool(np.isclose(got, want, rtol=golden.relative, atol=golden.absolute))
-    return bool(want == got)
 
 
 def _short(value: Any) -> str:
