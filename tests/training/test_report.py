@@ -1,19 +1,18 @@
 """The report: everything in one page, and nothing in it that a text could have smuggled in."""
 
-import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from service.repository.card import Card
 from training import evaluation
 from training.answers import Classified, Estimated
-from training.calibration import on_test_set, reliability, uncalibrated
+from training.calibration import on_test_set
 from training.gates import Judgement, Outcome
+from training.probabilities import softmax
 from training.report import Story, write_report
 from training.report.html import page, pairs, picture, table, tag
 from training.report.sections import Mistake
@@ -49,9 +48,9 @@ class Checked(HTMLParser):
 
 def classified(count: int = 400) -> Classified:
     logits = RANDOM.normal(size=(count, 3)) * 2
-    labels = (RANDOM.random((count, 1)) > evaluation.softmax(logits).cumsum(axis=1)).sum(axis=1)
+    labels = (RANDOM.random((count, 1)) > softmax(logits).cumsum(axis=1)).sum(axis=1)
     return Classified(
-        names=("shoe", EVIL, "bag"), labels=labels, probabilities=evaluation.softmax(logits / 0.5)
+        names=("shoe", EVIL, "bag"), labels=labels, probabilities=softmax(logits / 0.5)
     )
 
 
@@ -160,26 +159,3 @@ def test_what_is_not_markup_is_escaped() -> None:
     assert "&lt;b&gt;" in pairs({"<b>": "<b>"})
     assert "<title>&lt;b&gt;</title>" in page("<b>")
     assert 'alt="&lt;b&gt;"' in picture(np.zeros((2, 2, 3), np.uint8), "<b>")
-
-
-def test_reliability_bins_make_up_the_calibration_error() -> None:
-    answers = classified(2_000)
-    bins = reliability(answers)
-    assert sum(b.count for b in bins) == 2_000
-    gap = sum(b.count * abs(b.confidence - b.accuracy) for b in bins) / 2_000
-    error = evaluation.calibration_error(answers.probabilities, answers.labels)
-    assert gap == pytest.approx(error)
-    assert all(b.low <= b.confidence <= b.high for b in bins)
-
-
-def test_a_temperature_is_undone() -> None:
-    logits = RANDOM.normal(size=(50, 4))
-    labels = np.zeros(50, np.int64)
-    served = Classified(names="abcd", labels=labels, probabilities=evaluation.softmax(logits / 0.7))
-    before = uncalibrated(served, 0.7)
-    np.testing.assert_allclose(before.probabilities, evaluation.softmax(logits), atol=1e-9)
-    figures = on_test_set(served, {"temperature": 0.7})["test"]
-    assert figures["calibration_error_before"] == pytest.approx(
-        evaluation.calibration_error(evaluation.softmax(logits), labels)
-    )
-    assert re.match(r"\d", str(figures["log_loss_after"]))

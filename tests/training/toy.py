@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import evaluation
+from training import calibration
 from training.answers import Classified
 from training.config import Settings
 from training.download import Remote
@@ -94,7 +94,7 @@ class Toy(Task[Points]):
         network = frozen(plan.model)
         logits = network(tf.constant(data.x[plan.validation])).numpy()
         labels = data.side[plan.validation]
-        scale = evaluation.temperature(logits, labels)
+        scale = calibration.temperature(logits, labels)
 
         def serve(point: Any) -> dict[str, Any]:
             probabilities = tf.nn.softmax(network(point) / scale)
@@ -104,7 +104,7 @@ class Toy(Task[Points]):
         return Exportable(
             functions={"serving_default": serve},
             contract={"serving_default": SIGNATURE},
-            evaluation={"calibration": evaluation.calibration(logits, labels, scale)},
+            evaluation={"calibration": calibration.on_held_out(logits, labels, scale)},
         )
 
     def golden(self, data: Points, predict: Predict) -> Sequence[Case]:

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from training.answers import Classified, Estimated
-from training.calibration import Bin, reliability
-from training.evaluation import calibration_error
+from training.calibration import Bin, calibration_error, reliability
 
 _TRAINING, _VALIDATION, _GUIDE = "#2a6fdb", "#e07b1f", "#98a2b3"
 _STYLE: Any = {

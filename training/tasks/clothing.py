@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from service.repository.contract import Contract, Field, Signature
-from training import datasets, evaluation
+from training import calibration, datasets
 from training.answers import Classified
 from training.augmentation import augment
 from training.config import Settings, with_hyperparameters
@@ -261,7 +261,7 @@ class Clothing(Task[Images]):
         images = data.train[plan.validation].astype(np.float32)
         held_out = np.concatenate([logits(tf.constant(part)).numpy() for part in _parts(images)])
         labels = data.train_labels[plan.validation]
-        scale = evaluation.temperature(held_out, labels)
+        scale = calibration.temperature(held_out, labels)
 
         def serve(image: Any) -> dict[str, Any]:
             probabilities = tf.nn.softmax(logits(image) / scale)
@@ -280,7 +280,7 @@ class Clothing(Task[Images]):
         return Exportable(
             functions={"serving_default": serve, "from_encoded": serve_encoded},
             contract=_contract(data.labels),
-            evaluation={"calibration": evaluation.calibration(held_out, labels, scale)},
+            evaluation={"calibration": calibration.on_held_out(held_out, labels, scale)},
         )
 
     def golden(self, data: Images, predict: Predict) -> Sequence[Case]:

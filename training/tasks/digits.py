@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import evaluation
+from training import calibration
 from training.answers import Classified
 from training.config import Settings
 from training.datasets import Images
@@ -127,7 +127,7 @@ class Digits(Task[Images]):
         network = frozen(plan.model)
         held_out = network(tf.constant(data.train[plan.validation], tf.float32)).numpy()
         labels = data.train_labels[plan.validation]
-        scale = evaluation.temperature(held_out, labels)
+        scale = calibration.temperature(held_out, labels)
 
         def serve(image: Any) -> dict[str, Any]:
             probabilities = tf.nn.softmax(network(image) / scale)
@@ -140,7 +140,7 @@ class Digits(Task[Images]):
         return Exportable(
             functions={"serving_default": serve},
             contract={"serving_default": _SIGNATURE},
-            evaluation={"calibration": evaluation.calibration(held_out, labels, scale)},
+            evaluation={"calibration": calibration.on_held_out(held_out, labels, scale)},
         )
 
     def golden(self, data: Images, predict: Predict) -> Sequence[Case]:

@@ -18,12 +18,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import datasets, evaluation
+from training import datasets
 from training.answers import Answers, Estimated
 from training.config import Settings, with_hyperparameters
+from training.crossvalidation import cross_validation
 from training.datasets import CAR_NUMBERS, Table
 from training.ensembles import KnownError, known_loss, membership, side_by_side
 from training.export import frozen
+from training.intervals import log_reach
 from training.owndata import tables as own_tables
 from training.rivals import (
     Learn,
@@ -332,7 +334,7 @@ class Mpg(Task[Table]):
         seen = np.repeat(trained.views[:, None], trained.learns.shape[1], axis=1)
         answers = plan.model.predict_on_batch(seen)
         unseen = _out_of_fold(trained, answers)
-        reach = evaluation.log_reach(data.mpg, unseen, _COVERAGE)
+        reach = log_reach(data.mpg, unseen, _COVERAGE)
         serving = spec.side_by_side(spec.members, trained.views.shape[1])
         serving.set_weights([weight[-spec.members :] for weight in plan.model.get_weights()])
         network = frozen(serving)
@@ -350,9 +352,7 @@ class Mpg(Task[Table]):
         return Exportable(
             functions={"serving_default": serve},
             contract={"serving_default": _signature(data)},
-            evaluation={
-                **evaluation.cross_validation(data.mpg, unseen, trained.fold_of(), _COVERAGE)
-            },
+            evaluation={**cross_validation(data.mpg, unseen, trained.fold_of(), _COVERAGE)},
             out_of_fold=Estimated(
                 unit="mi/gal", actual=data.mpg, predicted=unseen, keys=_keys(data)
             ),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from training import datasets, evaluation, ngrams
+from training import calibration, datasets, ngrams
 from training.answers import Classified
 from training.config import Settings, with_hyperparameters
 from training.datasets import Texts
@@ -362,7 +362,7 @@ class Sentiment(Task[Texts]):
         if binary:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         labels = data.train_labels[held_out]
-        scale = evaluation.temperature(logits, labels)
+        scale = calibration.temperature(logits, labels)
         bag = isinstance(plan.model.layers[-1], NgramBag)
         scorer = (_BagScorer if bag else _SequenceScorer)(prepared)
         names = tf.constant(data.labels)
@@ -384,7 +384,7 @@ class Sentiment(Task[Texts]):
             functions={"serving_default": serve_one_of_two if binary else serve_one_of_many},
             tracked=[scorer],
             contract=_contract(data),
-            evaluation={"calibration": evaluation.calibration(logits, labels, scale)},
+            evaluation={"calibration": calibration.on_held_out(logits, labels, scale)},
         )
 
     def golden(self, data: Texts, predict: Predict) -> Sequence[Case]:

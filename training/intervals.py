@@ -1,0 +1,43 @@
+"""Confidence intervals of shares, and prediction intervals that hold what they promise."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+
+# The 97.5 % quantile of the normal distribution, for two-sided 95 % intervals.
+Z_95 = 1.959964
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share (Wilson 1927)."""
+    share = successes / trials
+    scale = 1 + Z_95**2 / trials
+    centre = (share + Z_95**2 / (2 * trials)) / scale
+    half = Z_95 / scale * math.sqrt(share * (1 - share) / trials + (Z_95 / (2 * trials)) ** 2)
+    return centre - half, centre + half
+
+
+def conformal_quantile(scores: Floats, coverage: float) -> float:
+    """Return the score that a new one stays below with probability ``coverage``.
+
+    It is the ceil((n + 1) * coverage)-th smallest of the n scores (Vovk et al. 2005), the largest
+    where there are too few.
+    """
+    rank = min(math.ceil((len(scores) + 1) * coverage), len(scores))
+    return float(np.sort(scores)[rank - 1])
+
+
+def log_reach(actual: Floats, predicted: Floats, coverage: float) -> float:
+    """Return by how much the logarithm may be off, so that an interval holds what it should.
+
+    Args:
+        actual: above zero, [N].
+        predicted: for the same examples, by models that never saw them, [repeats, N].
+        coverage: the share of new examples that shall lie within
+            [predicted / exp(reach), predicted * exp(reach)].
+    """
+    return conformal_quantile(np.abs(np.log(predicted / actual)).ravel(), coverage)
