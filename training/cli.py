@@ -9,9 +9,10 @@ from service.repository.errors import RepositoryError
 from training import commands
 from training.errors import TrainingError
 from training.options import Parser
+from training.stopping import stops_as_by_ctrl_c
 
 # Exit codes, beside those of ``training.errors``: done; a failure outside the program; ended by
-# Ctrl-C, as shells say it.
+# Ctrl-C, as shells say it, or by a request to stop.
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], None] = options.run_command
-        command(options)
+        with stops_as_by_ctrl_c():
+            command(options)
     except TrainingError as error:
         return _complain(error, error.exit_code)
     except RepositoryError as error:

@@ -66,6 +66,9 @@ def write_saved_model(exportable: Exportable, folder: Path) -> None:
 def open_saved_model(folder: Path) -> Predict:
     """Load a version and return the function that calls its signatures.
 
+    The function raises TrainingError where the version has no such signature, or it takes other
+    inputs: the version came from elsewhere.
+
     Raises:
         TrainingError: the folder holds no whole SavedModel.
     """
@@ -75,8 +78,15 @@ def open_saved_model(folder: Path) -> Predict:
         raise TrainingError(f"{folder} cannot be loaded: {error}") from error
 
     def predict(signature: str, inputs: Tensors) -> dict[str, Array]:
+        if signature not in loaded.signatures:
+            raise TrainingError(f"{folder} has no signature {signature!r}.")
         call = loaded.signatures[signature]
         specs = call.structured_input_signature[1]
+        if inputs.keys() != specs.keys():
+            raise TrainingError(
+                f"{folder}: signature {signature!r} takes {', '.join(sorted(specs))}, "
+                f"not {', '.join(sorted(inputs))}."
+            )
         tensors = {name: tf.constant(inputs[name], specs[name].dtype) for name in inputs}
         return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
 

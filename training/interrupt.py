@@ -1,4 +1,4 @@
-"""Ctrl-C between two batches, and not in the midst of one."""
+"""Ctrl-C, and a request to stop, between two batches and not in the midst of one."""
 
 import contextlib
 import signal
@@ -8,12 +8,14 @@ from typing import Any
 
 import keras
 
+from training.stopping import SIGNALS
+
 
 class InterruptBetweenBatches(keras.callbacks.Callback):
     """Raises KeyboardInterrupt where Python is in charge.
 
     TensorFlow calls back into Python for its data; an exception that is raised there by a signal
-    can end the whole process instead of the training. A second Ctrl-C does not wait.
+    can end the whole process instead of the training. A second signal does not wait.
     """
 
     def __init__(self) -> None:
@@ -22,12 +24,13 @@ class InterruptBetweenBatches(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Take Ctrl-C over for as long as the block runs."""
-        before = signal.signal(signal.SIGINT, self._ask)
+        """Take both signals over for as long as the block runs."""
+        before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._stop_if_asked()

@@ -20,7 +20,7 @@ from training.outoffold import write_errors
 from training.progress import say
 from training.provenance import git_commit, libraries
 from training.report import Story, write_report
-from training.runs import Run
+from training.runs import Run, keep_to_data
 from training.start import Start, find_start, keep_start, kept_start, write_weights
 from training.task import Exportable, Plan, Task
 
@@ -114,6 +114,7 @@ def _load(task: Task[Any], run: Run) -> Loaded[Any]:
     """Load the data, and keep in the run folder what is wrong with it."""
     loaded = load(task, run.settings.data, run.settings.max_bad_rows)
     say(f"data: {loaded.story}")
+    keep_to_data(run.folder, task.summary(loaded.data)["fingerprint"], run.has_begun())
     if loaded.bad.lines:
         run.bad_rows.write_text("\n".join(loaded.bad.lines) + "\n", encoding="utf-8")
         say(f"{len(loaded.bad):,} bad rows are left out; {run.bad_rows} lists them:")

@@ -13,6 +13,7 @@ from training.errors import BusyError, NoNewDataError, RefusedError, UsageError
 from training.incumbent import find_incumbent
 from training.loading import load
 from training.locking import exclusively
+from training.progress import say
 from training.task import Task
 from training.textfile import Retrained, write_textfile
 
@@ -35,11 +36,11 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
         NoNewDataError: the live version or the newest has learned from this data.
         RefusedError: a gate refuses the version.
         BusyError: another process retrains this model.
-        UsageError: there is no folder for the metrics file.
+        UsageError: there is no folder for the metrics file, or the collector would not read it.
         TrainingError: as ``training.pipeline.train``.
     """
-    if metrics_file is not None and not metrics_file.parent.is_dir():
-        raise UsageError(f"There is no folder {metrics_file.parent} for {metrics_file.name}.")
+    if metrics_file is not None:
+        _check_place(metrics_file)
     began = time.time()
     outcome, version, metrics = "failed", None, dict[str, float]()
     try:
@@ -50,6 +51,11 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
             run = runs.create(runs.RUNS, dataclasses.replace(settings, publish=True))
             try:
                 version = pipeline.train(run)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    "Interrupted; the next retraining begins anew. To go on with this one: "
+                    f"python -m training train {settings.model} --resume {run.folder}"
+                ) from None
             finally:
                 metrics = _measured(run.export)
         assert version is not None
@@ -75,7 +81,25 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
                 version=version,
                 metrics=metrics,
             )
-            write_textfile(metrics_file, told)
+            try:
+                write_textfile(metrics_file, told)
+            except OSError as error:
+                # How the training went is what the scheduler must know; of the file its age tells.
+                say(f"{metrics_file} cannot be written: {error.strerror}.")
+
+
+def _check_place(metrics_file: Path) -> None:
+    """Refuse before the training what would fail after it.
+
+    Raises:
+        UsageError: there is no folder for the file, or the collector would not read it.
+    """
+    if not metrics_file.parent.is_dir():
+        raise UsageError(f"There is no folder {metrics_file.parent} for {metrics_file.name}.")
+    if metrics_file.suffix != ".prom" or metrics_file.is_dir():
+        raise UsageError(
+            f"The textfile collector reads files whose names end in .prom, not {metrics_file}."
+        )
 
 
 def _look_for_new_data(task: Task[Any], settings: Settings) -> None:

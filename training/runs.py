@@ -1,6 +1,7 @@
 """The run folder: ``runs/<model>/<time>/``, everything that one training leaves behind.
 
 config.json      the settings, as decided; what ``--resume`` reads
+data.json        the fingerprint of the data that it learns from
 start/<number>/  a copy of the version that the training begins with; where it does
 bad-rows.txt     what was wrong with own data, a line each; where something was
 history.csv      one line an epoch
@@ -21,17 +22,19 @@ from typing import Any
 from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_object, write_object
 from training.config import Settings, settings_from_json
-from training.errors import UsageError
+from training.errors import TrainingError, UsageError
 
 RUNS = Path("runs")
 _CONFIG = "config.json"
+_DATA = "data.json"
 _HISTORY = "history.csv"
 
 
 class Run:
     """One run's folder. ``open`` and ``create`` make it; the constructor only names it."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, *, is_new: bool = False) -> None:
+        self._is_new = is_new
         self.folder = folder
         self.settings = settings
         self.checkpoints = folder / "checkpoints"
@@ -65,9 +68,13 @@ class Run:
         return run
 
     def discard(self) -> None:
-        """Remove the folder of a run in which nothing was learned yet; another stays."""
-        if not any(self.checkpoints.iterdir()):
+        """Remove the folder of a run that was created just now; one that is taken up stays."""
+        if self._is_new:
             shutil.rmtree(self.folder)
+
+    def has_begun(self) -> bool:
+        """Whether there is a checkpoint, or the draft of one."""
+        return any(self.checkpoints.iterdir())
 
     def history(self) -> list[dict[str, float]]:
         """Return the finished epochs, first to last; the key ``epoch`` counts from 1."""
@@ -90,9 +97,29 @@ class Run:
         draft.replace(self.folder / _HISTORY)
 
 
+def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
+    """Note which data is learned from in ``folder``; what was begun with it goes on with no other.
+
+    The network follows from the data: its words, its means and spreads, which rows are held out.
+    Weights that were learned with one and go on with another fit in shape, and in nothing else.
+
+    Raises:
+        TrainingError: it was begun with other data.
+    """
+    path = folder / _DATA
+    if begun and path.is_file():
+        known = read_object(path)["fingerprint"]
+        if known != fingerprint:
+            raise TrainingError(
+                f"{folder} was begun with other data: its fingerprint was {known[:16]}..., and is "
+                f"{fingerprint[:16]}... now. Name that data by --data, or begin anew."
+            )
+    write_object(path, {"fingerprint": fingerprint})
+
+
 def create(root: Path, settings: Settings) -> Run:
     """Make the folder of a new run under ``root``, named by the time in UTC."""
-    run = Run(new_folder(root / settings.model), settings)
+    run = Run(new_folder(root / settings.model), settings, is_new=True)
     run.checkpoints.mkdir()
     write_object(run.folder / _CONFIG, settings.to_json())
     return run

@@ -3,6 +3,7 @@
 ``runs/<model>/study-<time>/`` holds
 
 config.json      the settings that all of them share; what ``--resume`` reads
+data.json        the fingerprint of the data
 <variant>/       history.csv, and checkpoints while it trains; done.json once it is finished
 curves.png       the learning curves
 study.md         the table, for people; study.json the same for programs
@@ -26,7 +27,7 @@ from training.errors import UsageError
 from training.loading import load
 from training.markdown import table
 from training.progress import say
-from training.runs import Run, new_folder
+from training.runs import Run, keep_to_data, new_folder
 from training.task import Plan, Task
 from training.variants import Study, Variant
 from training.verdicts import Curves
@@ -76,6 +77,7 @@ def run(task: Task[Any], folder: Path) -> None:
             continue
         if data is None:
             data = load(task, settings.data, settings.max_bad_rows).data
+            keep_to_data(folder, task.summary(data)["fingerprint"], begun=True)
         own = dataclasses.replace(settings, hyperparameters=dict(variant.hyperparameters))
         _train(task, data, study, name, variant, Run(place, own))
     _conclude(task, study, folder, settings)

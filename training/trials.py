@@ -90,12 +90,14 @@ def place_of(runs: Path, model: str, name: str, storage: str | None) -> Place:
     folder = folder_of(runs, model, name)
     url = f"sqlite:///{folder / _FILE}" if storage is None else storage
     try:
-        make_url(url)
+        parts = make_url(url)
     except ArgumentError as error:
         raise UsageError(
             "--storage must be the URL of a database, such as "
             f"postgresql+psycopg://user:password@host/database, not {url!r}."
         ) from error
+    if parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
+        raise UsageError(f"{url} is in the memory of one process: give --storage a file.")
     return Place(url, f"{model}-{name}")
 
 
@@ -299,7 +301,9 @@ def _told(url: str, act: Any) -> Any:
     try:
         return act()
     except ImportError as error:
-        raise TrainingError(f"The driver of the database is missing: {error}.") from error
+        # Optuna's own words do not tell which.
+        which = error.__cause__ or error
+        raise TrainingError(f"The driver of the database is missing: {which}.") from error
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
         reason = str(error).splitlines()[0]
         shown = make_url(url).render_as_string(hide_password=True)

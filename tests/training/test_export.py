@@ -114,6 +114,14 @@ def test_each_signature_needs_an_example(version: Path) -> None:
         export.prove(export.open_saved_model(version), version)
 
 
+def test_a_version_that_is_called_otherwise_than_it_can_be(version: Path) -> None:
+    predict = export.open_saved_model(version)
+    with pytest.raises(TrainingError, match=r"has no signature 'other'\."):
+        predict("other", {"x": np.array([1.0])})
+    with pytest.raises(TrainingError, match=r"signature 'serving_default' takes x, not y, z\."):
+        predict("serving_default", {"z": np.array([1.0]), "y": np.array([1.0])})
+
+
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be loaded"):
         export.open_saved_model(tmp_path)

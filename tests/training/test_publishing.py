@@ -1,5 +1,6 @@
 """A toy model from its data to the next version, through the gates."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from service.repository.card import read_card
 from service.repository.golden import read_golden
 from service.repository.store import Store
+from tests.training.toy import write_points
 from training import cli
 
 GOOD = ["train", "toy", "--data", "data", "--out", "models"]
@@ -52,3 +54,32 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
     golden = read_golden(store.versions("toy")[3])
     assert golden is not None
     assert golden.examples[0].truth
+
+
+def test_a_run_goes_on_with_no_other_data(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*GOOD, "--no-publish"]) == 0
+    (run,) = (toy / "runs" / "toy").iterdir()
+    write_points(toy / "data", seed=1)
+    for command in (["train", "toy", "--resume", str(run)], ["export", str(run)]):
+        capsys.readouterr()
+        assert cli.main(command) == 1
+        assert capsys.readouterr().err.startswith(f"{run} was begun with other data: its finger")
+    assert Store(toy / "models").versions("toy") == {}
+    write_points(toy / "data")
+    assert cli.main(["train", "toy", "--resume", str(run)]) == 0
+    # Where nothing was learned yet, there is nothing that could not go on.
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    write_points(toy / "data", seed=1)
+    assert cli.main(["train", "toy", "--resume", str(run), "--no-publish"]) == 0
+
+
+def test_a_run_that_is_taken_up_with_the_wrong_data_stays(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*GOOD, "--no-publish"]) == 0
+    (run,) = (toy / "runs" / "toy").iterdir()
+    shutil.rmtree(run / "checkpoints")  # as of one that was killed in its first epoch
+    (run / "checkpoints").mkdir()
+    assert cli.main(["train", "toy", "--resume", str(run), "--data", "gone"]) == 2
+    assert cli.main(["train", "toy", "--resume", str(run)]) == 0

@@ -1,17 +1,21 @@
 """Retraining by a scheduler: exit codes, the lock, and what Prometheus is told."""
 
+import errno
 import fcntl
 import json
 import os
 import re
+import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.repository.card import CARD
 from service.repository.store import Store
 from tests.training.toy import write_points
-from training import cli, pipeline
+from training import cli, pipeline, retraining
 from training.errors import TrainingError
 from training.locking import exclusively
 
@@ -113,6 +117,50 @@ def test_a_folder_for_the_metrics_is_looked_for_first(
 ) -> None:
     assert cli.main([*COMMAND[:-1], "gone/toy.prom"]) == 2
     assert capsys.readouterr().err == "There is no folder gone for toy.prom.\n"
+
+
+@pytest.mark.parametrize("name", ["toy.txt", "folder.prom"])
+def test_a_file_that_the_collector_would_not_read(
+    name: str, toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("folder.prom").mkdir()
+    assert cli.main([*COMMAND[:-1], name]) == 2
+    assert capsys.readouterr().err == (
+        f"The textfile collector reads files whose names end in .prom, not {name}.\n"
+    )
+
+
+def test_metrics_that_cannot_be_written_hide_nothing(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(retraining, "write_textfile", full)
+    assert cli.main(COMMAND) == 0
+    assert "toy.prom cannot be written: No space left on device.\n" in capsys.readouterr().out
+    assert cli.main(COMMAND) == 4
+
+
+def test_a_request_to_stop_is_told_and_leaves_nothing(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = shutil.copytree
+
+    def stopped(*arguments: Any, **how: Any) -> None:
+        copied(*arguments, **how)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(shutil, "copytree", stopped)
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(COMMAND) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert capsys.readouterr().err.startswith(
+        "Interrupted; the next retraining begins anew. To go on with this one: "
+        "python -m training train toy --resume runs/toy/"
+    )
+    assert outcome() == "failed"
+    assert [path.name for path in (toy / "models" / "toy").iterdir()] == [".retrain.lock"]
 
 
 def test_help_names_both_commands(capsys: pytest.CaptureFixture[str]) -> None:

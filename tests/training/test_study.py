@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.tiny import Tiny
 from training import cli, fitting, study
-from training.errors import UsageError
+from training.errors import TrainingError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +94,14 @@ def test_a_folder_that_is_no_study(tmp_path: Path, content: str | None, message:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(UsageError, match=message):
         study.run(Tiny(), tmp_path)
+
+
+def test_a_study_goes_on_with_no_other_data(tmp_path: Path) -> None:
+    task = Tiny()
+    folder = study.create(tmp_path, task, {})
+    (folder / "data.json").write_text('{"fingerprint": "1234567890abcdef01"}')
+    with pytest.raises(TrainingError, match="was begun with other data: its fingerprint was 1234"):
+        study.run(task, folder)
 
 
 def test_a_task_without_a_study(tmp_path: Path) -> None:

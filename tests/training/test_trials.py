@@ -96,8 +96,11 @@ def test_names_that_are_none(runs: Path, name: str) -> None:
 def test_databases_that_cannot_be_used(runs: Path) -> None:
     with pytest.raises(UsageError, match="--storage must be the URL of a database"):
         trials.place_of(runs, "tiny", "x", "no url")
+    for memory in ("sqlite://", "sqlite:///:memory:"):
+        with pytest.raises(UsageError, match="is in the memory of one process"):
+            trials.place_of(runs, "tiny", "x", memory)
     missing = trials.place_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
-    with pytest.raises(TrainingError, match="The driver of the database is missing"):
+    with pytest.raises(TrainingError, match="is missing: No module named 'pg8000'"):
         trials.create(missing, "min", ABOUT)
     nowhere = trials.place_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
     with pytest.raises(TrainingError, match=r"cannot be used: .*unable to open database file"):

@@ -27,9 +27,9 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    task = tasks.get(options.model)
     from training import study
 
-    task = tasks.get(options.model)
     given = {key: value for key, value in vars(options).items() if key in config.OPTIONS}
     if options.resume is None:
         folder = study.create(runs.RUNS, task, given)

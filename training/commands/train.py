@@ -63,6 +63,8 @@ def run(options: argparse.Namespace) -> None:
 def _taken(options: argparse.Namespace) -> runs.Run:
     given = given_settings(options)
     task = tasks.get(options.model)
+    if options.storage is not None and options.from_study is None:
+        raise UsageError("--storage says where the study of --from-study is: it needs that option.")
     if options.resume is None:
         toml = {} if options.config is None else config.read_toml(options.config)
         if options.from_study is not None:

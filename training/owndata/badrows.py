@@ -49,6 +49,8 @@ class BadRows:
             raise TrainingError(f"{source} holds nothing to learn from.")
         if not good or self._count > self._tolerated * (good + self._count):
             limit = f"more than the {_percent(self._tolerated)} that --max-bad-rows allows"
+            if not good:
+                limit = "and nothing is left to learn from"
             raise TrainingError(f"{source}: {self.summary(good)}, {limit}:\n{self.listing()}")
 
     def summary(self, good: int) -> str:

@@ -1,6 +1,7 @@
 """Own pictures: a folder that holds a folder of pictures for each class."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,7 +47,7 @@ def read(
     for path, problem in zip(paths, decoded["problems"].tolist(), strict=True):
         place = path.relative_to(folder)
         if problem:
-            bad.add(str(place), problem)
+            bad.add(_printable(place), problem)
         else:
             labels.append(names.get(place.parts[0], place.parts[0]))
     pictures = decoded["pictures"]
@@ -62,6 +63,12 @@ def read(
     )
 
 
+def _printable(path: Path) -> str:
+    """Return a path on one line and in UTF-8; what is not, which file systems allow, escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text.replace("\n", "\\n").replace("\r", "\\r")
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the visible files below the sub-folders, in a fixed order."""
     for path in sorted(folder.rglob("*")):
@@ -75,7 +82,8 @@ def _fingerprint(folder: Path, paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         seen = path.stat()
-        digest.update(f"{path.relative_to(folder)}|{seen.st_size}|{seen.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(path.relative_to(folder)))
+        digest.update(f"|{seen.st_size}|{seen.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
@@ -94,6 +102,8 @@ def _decode(paths: Sequence[Path], prepare: Callable[[Any], Any]) -> dict[str, A
 
 def _picture(path: Path, prepared: Callable[[Any], Any]) -> Picture | str:
     """Return a picture as its class will be told from, or what is wrong with the file."""
+    if _printable(path.parent) != str(path.parent):
+        return "is in a folder whose name is not UTF-8, or has line breaks: it can name no class"
     try:
         pixels = prepared(tf.constant(path.read_bytes())).numpy()
     except OSError as error:

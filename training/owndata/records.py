@@ -1,11 +1,15 @@
 """The rows of a CSV file (RFC 4180, UTF-8) by the names in its header, each with its line."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from training.errors import TrainingError
 from training.owndata.badrows import BadRows
+
+# What "surrogateescape" makes of bytes that are not UTF-8.
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
 def csv_records(
@@ -35,6 +39,11 @@ def csv_records(
             except csv.Error as error:
                 # A mark that is never closed swallows lines that may have been good: all count.
                 problem = f"a quotation mark is not closed, or stands amid a value ({error})"
+                if "field limit" in str(error):
+                    problem = (
+                        f"a value has over {csv.field_size_limit():,} characters, or a quotation "
+                        "mark is not closed"
+                    )
                 bad.add(_place(before, rows.line_num), problem, rows.line_num - before)
                 continue
             if not row:
@@ -43,7 +52,7 @@ def csv_records(
             if header is None:
                 header = [name.strip().lower() for name in row]
                 _check_header(path, header, columns)
-            elif any("\udc80" <= character <= "\udcff" for value in row for character in value):
+            elif any(map(_NOT_UTF_8.search, row)):
                 bad.add(place, "is not UTF-8")
             elif len(row) != len(header):
                 bad.add(place, f"has {len(row)} values, the header {len(header)}")
@@ -59,7 +68,13 @@ def _place(before: int, last: int) -> str:
 def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in header]
     if missing:
+        seen = ",".join(header)
+        why = ""
+        if "\0" in seen or _NOT_UTF_8.search(seen):
+            why = " The file must be UTF-8."
+        elif len(header) == 1 and (";" in seen or "\t" in seen):
+            why = " Commas must stand between the values."
         raise TrainingError(
             f"{path}, line 1: the header must name the columns {', '.join(columns)}; "
-            f"{', '.join(missing)} missing in {','.join(header)!r:.200}."
+            f"{', '.join(missing)} missing in {seen!r:.200}.{why}"
         )

@@ -81,6 +81,7 @@ def _number(column: str, given: str) -> float:
     except ValueError:
         value = math.nan
     # float32 holds no more; logarithms are taken of most.
-    if not 0 < value < 1e30:
-        raise ValueError(f"{column} must be a number above 0, not {given.strip()!r:.40}")
+    if not 1e-30 < value < 1e30:
+        point = " (decimals after a point)" if "," in given else ""
+        raise ValueError(f"{column} must be a number above 0{point}, not {given.strip()!r:.40}")
     return value

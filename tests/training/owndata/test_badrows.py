@@ -22,7 +22,7 @@ def test_none_is_tolerated_at_zero_and_no_good_row_never() -> None:
     BadRows(0).judge(SOURCE, 1)
     bad = BadRows(1)
     bad.add("line 3", "no good")
-    with pytest.raises(TrainingError, match="1 of 1 rows are bad"):
+    with pytest.raises(TrainingError, match=r"1 of 1 rows are bad \(100 %\), and nothing is left"):
         bad.judge(SOURCE, 0)
 
 

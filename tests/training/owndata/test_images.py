@@ -1,5 +1,6 @@
 """Folders of pictures by class."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,22 @@ def test_one_class_and_a_class_of_few(shapes: Path) -> None:
     shutil.rmtree(shapes / "square")
     with pytest.raises(TrainingError, match="has the class 'circle' alone; it takes two"):
         images(shapes)
+
+
+def test_names_that_are_not_utf_8(shapes: Path) -> None:
+    """Old archives bring such; a file needs no name, a class does."""
+    pictures = sorted((shapes / "line").iterdir())
+    named = os.fsencode(shapes / "line")
+    pictures[0].rename(Path(os.fsdecode(named + b"/caf\xe9" + os.fsencode(pictures[0].suffix))))
+    latin = Path(os.fsdecode(os.fsencode(shapes / "caf") + b"\xe9"))
+    latin.mkdir()
+    pictures[1].rename(latin / "a.png")
+    (shapes / "line" / "two\nlines.png").write_text("no picture")
+    data, bad = images(shapes, tolerated=0.1)
+    assert data.labels == ("circle", "line", "square")
+    assert len(data.train) + len(data.test) == 59
+    assert sorted(bad.lines) == [
+        "caf\\xe9/a.png: is in a folder whose name is not UTF-8, or has line breaks: "
+        "it can name no class",
+        "line/two\\nlines.png: is no whole PNG, JPEG, GIF or BMP",
+    ]

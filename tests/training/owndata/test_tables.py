@@ -42,6 +42,8 @@ def test_bad_rows_are_listed(tmp_path: Path) -> None:
         ("d", "usa", 20, 4, -100, *good[0][5:]),
         ("e", "usa", 20, 4, "", *good[0][5:]),
         ("f", "usa", "inf", *good[0][3:]),
+        ("g", "usa", "1e-40", *good[0][3:]),
+        ("h", "usa", "14,5", *good[0][3:]),
         good[0][:-1],
     ]
     _, bad = table(write_csv(tmp_path / "cars.csv", CAR_HEADER, [*good, *broken]))
@@ -52,7 +54,9 @@ def test_bad_rows_are_listed(tmp_path: Path) -> None:
         "line 65: displacement must be a number above 0, not '-100'",
         "line 66: displacement missing",
         "line 67: mpg must be a number above 0, not 'inf'",
-        "line 68: has 8 values, the header 9",
+        "line 68: mpg must be a number above 0, not '1e-40'",
+        "line 69: mpg must be a number above 0 (decimals after a point), not '14,5'",
+        "line 70: has 8 values, the header 9",
     ]
 
 

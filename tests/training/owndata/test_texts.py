@@ -70,6 +70,31 @@ def test_all_lines_that_an_open_quotation_mark_swallows_are_bad(tmp_path: Path) 
     assert "lines 32 to 61: a quotation mark is not closed" in str(caught.value)
 
 
+def test_a_value_that_is_too_long_says_so(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", ["text", "label"], [*GOOD, ("win " * 40_000, "spam")])
+    _, bad = texts(path)
+    assert bad == [
+        "line 62: a value has over 131,072 characters, or a quotation mark is not closed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"text;label\n", "in 'text;label'. Commas must stand between the values."),
+        (b"text\tlabel\n", r"in 'text\tlabel'. Commas must stand between the values."),
+        ("text,label\n".encode("utf-16"), "The file must be UTF-8."),
+        (b"Grand\xf6\xdfe,label\n", "The file must be UTF-8."),
+        (b"label,title\n", "text missing in 'label,title'."),
+    ],
+)
+def test_a_header_of_another_form(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(TrainingError) as caught:
+        texts(tmp_path / "a.csv")
+    assert str(caught.value).endswith(why)
+
+
 def test_bad_rows_of_jsonl_are_listed_with_their_lines(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", GOOD)
     with path.open("ab") as file:
