@@ -144,6 +144,15 @@ def test_the_same_run_gives_the_same_report(tmp_path: Path) -> None:
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
+def test_it_says_that_it_was_not_to_be_published(tmp_path: Path) -> None:
+    told = story(classified())
+    kept_back = replace(told, settings={**told.settings, "publish": False, "init_from": None})
+    sentence = "Not published, as the settings say."
+    assert sentence in (found := written(tmp_path, kept_back)).text
+    assert "init_from" not in found.text
+    assert sentence not in written(tmp_path, told).text
+
+
 def test_a_picture_is_in_the_page(tmp_path: Path) -> None:
     shown = np.full((4, 4), 200, np.uint8)
     told = replace(story(classified()), mistakes=[Mistake(shown=shown, truth="a", answer="b")])

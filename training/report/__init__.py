@@ -38,7 +38,7 @@ def write_report(path: Path, story: Story) -> None:
     """Write the report; it needs no other file and no network to be read."""
     card = story.card
     parts = [
-        *sections.head(card, story.judgement),
+        *sections.head(card, story.judgement, publish=story.settings.get("publish", True)),
         sections.live_version(story.judgement),
         sections.configuration(story.settings, card.training),
         sections.data(card),

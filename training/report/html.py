@@ -42,7 +42,7 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
 def svg(content: str, alternative: str) -> Markup:
     """Return a drawing, as an image: so its styles and names stay its own."""
     source = _inline("image/svg+xml", content.encode())
-    return tag("img", src=source, alt=alternative, class_="plot")
+    return tag("div", tag("img", src=source, alt=alternative, class_="plot"), class_="wide")
 
 
 def picture(pixels: npt.NDArray[np.uint8], alternative: str) -> Markup:
@@ -128,7 +128,10 @@ th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top;
 thead th { color: var(--faint); font-weight: 600; }
 tbody th, tr > th[scope=row] { font-weight: 500; }
 td.number { text-align: right; }
-.confusion td { padding: .25rem .5rem; text-align: right; border: 1px solid #fff; }
+tr > th[scope=row] + td { overflow-wrap: anywhere; }
+.confusion td { padding: .25rem .5rem; text-align: right; border: 1px solid #fff;
+  print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.confusion th, .confusion td { overflow-wrap: normal; }
 .plot { display: block; max-width: 100%; height: auto; }
 .example { width: 84px; height: auto; image-rendering: pixelated; background: #000; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
@@ -140,4 +143,10 @@ blockquote { margin: 0 0 .25rem; padding-left: .75rem; border-left: 3px solid va
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
 summary { cursor: pointer; color: var(--faint); margin-top: .75rem; }
+/* On a phone a drawing is moved to be read, rather than shrunk until it cannot be. */
+@media screen and (max-width: 40rem) { .plot { max-width: none; } section { padding: 1rem; } }
+@media print {
+  body { background: none; } main { padding: 0; } section { padding: 0; border: 0; }
+  h2, h3 { break-after: avoid; } figure, tr, .plot { break-inside: avoid; }
+}
 """

@@ -34,8 +34,8 @@ class Mistake:
     answer: str
 
 
-def head(card: Card, judgement: Judgement) -> Iterator[Markup]:
-    """Say what was trained, and how good it is."""
+def head(card: Card, judgement: Judgement, *, publish: bool) -> Iterator[Markup]:
+    """Say what was trained, how good it is, and whether it was not to be published."""
     headline = card.evaluation["headline"]
     sure = ""
     if "low" in headline:
@@ -50,7 +50,9 @@ def head(card: Card, judgement: Judgement) -> Iterator[Markup]:
         class_="headline",
     )
     verdict = "All gates are passed." if judgement.passed else "A gate refuses this version."
-    yield tag("p", _verdict(judgement.passed, verdict), f" Exported {card.created_at}.")
+    kept_back = "" if publish else " Not published, as the settings say."
+    told = f"{kept_back} Exported {card.created_at}."
+    yield tag("p", _verdict(judgement.passed, verdict), told)
 
 
 def live_version(judgement: Judgement) -> Markup:
@@ -77,8 +79,11 @@ def live_version(judgement: Judgement) -> Markup:
 
 def configuration(settings: Mapping[str, Any], training: Mapping[str, Any]) -> Markup:
     """Say with which settings it was trained, and what came of them."""
-    known = flat({key: value for key, value in training.items() if key != "gates"})
-    return section("Configuration", pairs({**flat(settings), **known}))
+    # The gates, the epochs and the commit have places of their own.
+    elsewhere = ("gates", "last_epoch", "git_commit")
+    known = flat({key: value for key, value in training.items() if key not in elsewhere})
+    told = {key: value for key, value in {**flat(settings), **known}.items() if value is not None}
+    return section("Configuration", pairs(told))
 
 
 def data(card: Card) -> Markup:
@@ -204,7 +209,8 @@ def _mistake(mistake: Mistake) -> Markup:
     if isinstance(mistake.shown, str):
         text = mistake.shown
         if len(text) > _SHOWN_CHARACTERS:
-            text = f"{text[:_SHOWN_CHARACTERS]} ..."
+            words, _, _ = text[:_SHOWN_CHARACTERS].rpartition(" ")
+            text = f"{words or text[:_SHOWN_CHARACTERS]} ..."
         shown = tag("blockquote", text)
     else:
         shown = picture(mistake.shown, mistake.truth)
