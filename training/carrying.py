@@ -5,12 +5,13 @@ the old one was wrong. What must hold is less than equality, and is this:
 
 - each request is answered, by finite numbers (``training.export.prove``);
 - where the true value of an output is known, and the live version gave it, so does the new one;
-- the numbers that the task calls steady stay within the share that it states, unless the new one
-  is nearer to the truth.
+- the numbers that the task calls steady stay within the share that it states, or within the
+  interval that the live version itself gave, unless the new one is nearer to the truth.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from service.repository.contract import Contract
@@ -95,20 +96,43 @@ def _lost(
     for name, was in example.prediction.items():
         got, true = answer.get(name), example.truth.get(name)
         if name in steady:
-            if not _is_steady(was, got, true, steady[name]):
+            interval = _interval(name, example.prediction)
+            if not _is_steady(was, got, true, steady[name], interval):
+                outside = f", and outside its interval {interval}" if interval else ""
                 yield (
                     f"{example.note}: {name} is {got:.4g} and was {was:.4g}, more than "
-                    f"{steady[name]:.0%} away{_truth(true)}."
+                    f"{steady[name]:.0%} away{outside}{_truth(true)}."
                 )
         elif true is not None and not isinstance(true, float) and was == true != got:
             yield f"{example.note}: {name} is {got!r}, and was rightly {was!r}."
 
 
-def _is_steady(was: float, got: Any, true: float | None, share: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    """How sure a version said that it was of a number."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:.4g} to {self.high:.4g}"
+
+
+def _interval(name: str, prediction: Mapping[str, Any]) -> _Interval | None:
+    """Return what the outputs ``<name>_low`` and ``<name>_high`` said, where there are such."""
+    low, high = prediction.get(f"{name}_low"), prediction.get(f"{name}_high")
+    return None if low is None or high is None else _Interval(low, high)
+
+
+def _is_steady(
+    was: float, got: Any, true: float | None, share: float, interval: _Interval | None
+) -> bool:
     if not isinstance(got, int | float) or not math.isfinite(got):
         return False
-    return abs(got - was) <= share * abs(was) or (
-        true is not None and abs(got - true) < abs(was - true)
+    return (
+        abs(got - was) <= share * abs(was)
+        or (interval is not None and interval.low <= got <= interval.high)
+        or (true is not None and abs(got - true) < abs(was - true))
     )
 
 

@@ -177,7 +177,8 @@ class Task(ABC, Generic[Data]):
         acceptable: what the headline's value must reach for a version to be published: at least
             this for a classification, at most for a regression. ``None`` takes any.
         steady: the outputs that are numbers and must not jump from version to version on golden
-            examples, each with the share of its value by which it may differ.
+            examples, each with the share of its value by which it may differ; it may also go as
+            far as outputs ``<name>_low`` and ``<name>_high`` of the live version reach.
         own_data: what it takes in place of the standard data; ``None`` where nothing else.
         study: the networks that ``study`` compares; ``None`` where there are none.
     """

@@ -1,5 +1,6 @@
 """The live version's golden examples, asked of the next one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,19 @@ def test_steady_numbers_must_not_jump_but_towards_the_truth() -> None:
         "number 1: y is 3 and was 5, more than 10% away, and no nearer to the truth, 8."
     ]
     assert len(lost("cat", float("nan"), example(1, "cat", 5.0))) == 1
+
+
+def test_a_steady_number_may_go_as_far_as_the_live_version_was_unsure() -> None:
+    """Of few data of one's own an answer may be far from sure, and is soon another."""
+    unsure = replace(
+        example(1, "cat", 5.0, y=4.5),
+        prediction={"label": "cat", "y": 5.0, "y_low": 2.0, "y_high": 8.0},
+    )
+    assert lost("cat", 7.9, unsure) == []
+    assert lost("cat", 8.1, unsure) == [
+        "number 1: y is 8.1 and was 5, more than 10% away, and outside its interval 2 to 8, "
+        "and no nearer to the truth, 4.5."
+    ]
 
 
 @pytest.mark.parametrize(
