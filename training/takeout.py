@@ -55,7 +55,7 @@ def take_out(task: Task[Any], run: Run, epoch: int | None, form: str, target: Pa
         pipeline.export_as_it_is(task, loaded, plan, run.exporting_to(path, epoch))
     else:
         # A model of its own over the same layers: without optimizer and loss.
-        bare = keras.Model(plan.model.inputs, plan.model.outputs, name=plan.model.name)
+        bare = keras.Model(plan.model.input, plan.model.output, name=plan.model.name)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             if form == "keras":

@@ -60,6 +60,13 @@ def test_bad_rows_are_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_a_car_without_a_name_is_the_same_on_any_line(tmp_path: Path) -> None:
+    rows = [row[1:] for row in cars(60)]
+    first, _ = table(write_csv(tmp_path / "a.csv", CAR_HEADER[1:], rows))
+    second, _ = table(write_csv(tmp_path / "b.csv", CAR_HEADER[1:], rows[::-1]))
+    assert first.names.tolist() == second.names.tolist()[::-1]
+
+
 def test_too_few_cars_and_no_power_at_all(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="has 49 good rows; at least 50 are needed"):
         table(write_csv(tmp_path / "few.csv", CAR_HEADER, cars(49)))
