@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from service.api.codec.numbers import MOST_DIMENSIONS
-from service.api.tensors import Array, TensorError, describe, shorten
+from service.api.tensors import Array, TensorError
+from service.api.wording import describe, shorten, sizes
 from service.repository.contract import Field
 
 _LONGEST_SHAPE = 60
@@ -30,9 +31,8 @@ def shape_problem(field: Field, shape: Sequence[int]) -> str:
         return ""
     if field.shape is None:
         return f"Expected at least 1 in every dimension, not {shorten_shape(shape)}."
-    sizes = ", ".join("N" if size is None else str(size) for size in field.shape)
     above = ", N at least 1," if None in field.shape else ","
-    return f"Expected [{sizes}]{above} not {shorten_shape(shape)}."
+    return f"Expected {sizes(field.shape)}{above} not {shorten_shape(shape)}."
 
 
 def shorten_shape(shape: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ from flask import Blueprint, request
 from service.api.admin import attempt, authorise, put
 from service.api.body import json_value, read_body
 from service.api.observe import exchange
-from service.api.tensors import shorten
+from service.api.wording import shorten
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.policy import read_policy
 from service.repository.store import Store

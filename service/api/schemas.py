@@ -6,7 +6,8 @@ from weakref import WeakKeyDictionary
 import marshmallow
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
-from service.api.tensors import Array, TensorError, describe, shorten, to_tensor
+from service.api.tensors import Array, TensorError, to_tensor
+from service.api.wording import describe, shorten
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 from service.runtime.servable import Servable
 

@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from service.api.codec.numbers import MOST_DIMENSIONS, Numbers
+from service.api.wording import counted, describe, shorten
 from service.repository.contract import Field
 from service.repository.strings import string_from_json
 
 Index = tuple[int, ...]
 Array = npt.NDArray[Any]
 
-_SHORT = 60
 # From here on, float64 cannot tell whole numbers apart.
 _INEXACT = 2**53
 
@@ -205,12 +205,15 @@ class _Level:
         return TensorError(
             {
                 tuple(map(int, np.unravel_index(i, self.shape))): (
-                    f"Expected {expected}, not {f'{sizes[i]} bytes: ' if sizes else ''}"
-                    f"{shorten(self.values[i])}."
+                    f"Expected {expected}, not {_length(sizes, i)}{shorten(self.values[i])}."
                 )
                 for i in positions
             }
         )
+
+
+def _length(sizes: Sequence[int] | None, i: int) -> str:
+    return f"{counted(sizes[i], 'byte')}: " if sizes else ""
 
 
 def _holds_leaves(field: Field, level: Sequence[Any], depth: int) -> bool:
@@ -225,9 +228,9 @@ def _check_lists(level: _Level) -> int:
     values, shape = level.values, level.field.shape
     fixed = None if shape is None else shape[len(level.shape)]
     if fixed is not None:
-        expected = f"a list of {_count(fixed)}"
+        expected = f"a list of {counted(fixed)}"
     elif values and type(values[0]) is list and values[0]:
-        expected = f"a list of {_count(len(values[0]))}, as many as its neighbours have"
+        expected = f"a list of {counted(len(values[0]))}, as many as its neighbours have"
     else:
         expected = "a list of at least 1 value"
     if any(kind is not list for kind in set(map(type, values))):
@@ -316,54 +319,3 @@ def _to_bytes(level: _Level) -> list[bytes]:
         expected = f'{describe(level.field)} or {{"b64": "<base64>"}}'
         raise level.refusal((value is None for value in values), expected)
     return [value for value in values if value is not None]
-
-
-def describe(field: Field) -> str:
-    """Say in words what one value of ``field`` must be."""
-    unit = f" {field.unit}" if field.unit else ""
-    null = " or null" if field.nullable else ""
-    if field.choices:
-        return f"one of {', '.join(map(repr, field.choices))}{null}"
-    if field.dtype == "string":
-        return "a string" + (f" of at most {field.max_length} bytes" if field.max_length else "")
-    if field.dtype == "bool":
-        return "true or false"
-    what = "a number" if field.is_float else "a whole number"
-    match field.minimum, field.maximum:
-        case None, None if field.is_float:
-            bounds = "" if field.dtype == "float64" else f" within {field.dtype}"
-        case None, None:
-            limits = np.iinfo(field.numpy_type)
-            bounds = f" from {limits.min} to {limits.max}"
-        case low, None:
-            bounds = f" of at least {low}"
-        case None, high:
-            bounds = f" of at most {high}"
-        case low, high:
-            bounds = f" from {low} to {high}"
-    return f"{what}{bounds}{unit}{null}"
-
-
-def shorten(value: Any) -> str:
-    """Return ``value`` as a short text for a message."""
-    match value:
-        case list():
-            return f"a list of {_count(len(value))}"
-        case {"b64": str(text), **rest} if not rest:
-            return f'{{"b64": "{_cut(text)}"}}'
-        case dict():
-            return "an object"
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case _:
-            return _cut(repr(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
-
-
-def _count(number: int) -> str:
-    return f"{number} value" if number == 1 else f"{number} values"

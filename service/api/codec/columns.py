@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from service.api.wording import counted
 from service.repository.contract import Signature
 from service.repository.golden import Tensors
 
@@ -12,7 +13,7 @@ def unequal_rows(inputs: Tensors) -> dict[str, str]:
     rows = {name: tensor.shape[0] for name, tensor in inputs.items() if tensor.ndim}
     first = next(iter(rows), "")
     return {
-        name: f"Expected {_rows(rows[first])}, as many as {first!r} has, not {count}."
+        name: f"Expected {counted(rows[first], 'row')}, as many as {first!r} has, not {count}."
         for name, count in rows.items()
         if count != rows[first]
     }
@@ -24,7 +25,3 @@ def fill_in(signature: Signature, inputs: Tensors) -> None:
     for field in signature.inputs:
         if field.name not in inputs:
             inputs[field.name] = np.full(rows, np.nan, dtype=field.numpy_type)
-
-
-def _rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"

@@ -29,7 +29,8 @@ from service.api.problems import (
     refusal,
 )
 from service.api.schemas import ExamplesEnvelope, SchemaBook
-from service.api.tensors import Index, shorten
+from service.api.tensors import Index
+from service.api.wording import shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors

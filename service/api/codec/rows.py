@@ -28,7 +28,8 @@ from service.api.problems import (
     refusal,
 )
 from service.api.schemas import PredictEnvelope
-from service.api.tensors import Array, Index, describe, shorten
+from service.api.tensors import Array, Index
+from service.api.wording import describe, shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import Contract, Signature
 from service.repository.golden import Tensors

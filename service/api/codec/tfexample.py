@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from service.api.tensors import shorten
+from service.api.wording import shorten
 from service.repository.strings import string_from_json
 
 _BYTES, _FLOAT, _INT64 = 1, 2, 3

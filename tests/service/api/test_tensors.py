@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.tensors import TensorError, describe, shorten, to_tensor
+from service.api.tensors import TensorError, to_tensor
+from service.api.wording import shorten
 from service.repository.contract import Field
 
 NUMBER = Field(name="x", dtype="float32", shape=(None,))
@@ -125,23 +126,6 @@ def test_no_more_problems_than_the_limit() -> None:
     with pytest.raises(TensorError) as caught:
         to_tensor(NUMBER, ["x"] * 100, limit=3)
     assert len(caught.value.problems) == 3
-
-
-@pytest.mark.parametrize(
-    ("field", "words"),
-    [
-        (replace(NUMBER, minimum=1, unit="lb"), "a number of at least 1 lb"),
-        (replace(NUMBER, maximum=1, nullable=True), "a number of at most 1 or null"),
-        (replace(NUMBER, dtype="float64"), "a number"),
-        (replace(TEXT, max_length=None), "a string"),
-    ],
-)
-def test_expectations_in_words(field: Field, words: str) -> None:
-    assert describe(field) == words
-
-
-def test_long_values_are_shortened() -> None:
-    assert len(shorten("x" * 1000)) == 60
 
 
 json_values = st.recursive(

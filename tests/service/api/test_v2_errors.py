@@ -250,6 +250,10 @@ BAD: list[tuple[Any, dict[str, str]]] = [
         {"inputs[0].data": "Expected 2 values, as the shape says, not 3."},
     ),
     (
+        {"inputs": [X, TEXT | {"data": []}]},
+        {"inputs[1].data": "Expected 1 value, as the shape says, not 0."},
+    ),
+    (
         {"inputs": [X | {"data": [1, "2"]}, TEXT]},
         {"inputs[0].data[1]": f"{RANGE}, not '2'."},
     ),
@@ -380,26 +384,27 @@ BAD_BYTES: list[tuple[Any, bytes, dict[str, str]]] = [
     (
         {"inputs": [with_bytes(X, 8), TEXT]},
         b"",
-        {SIZE: "Expected at most 0 bytes, which are left, not 8."},
+        {SIZE: "Expected at most the 0 bytes left, not 8."},
     ),
     (
         {"inputs": [with_bytes(X, 2**63), TEXT]},
         FOUR * 2,
-        {SIZE: f"Expected at most 8 bytes, which are left, not {2**63}."},
+        {SIZE: f"Expected at most the 8 bytes left, not {2**63}."},
     ),
     (
         {"inputs": [with_bytes(X, 8), with_bytes(TEXT, 9)]},
         FOUR * 2,
-        {
-            "inputs[1].parameters.binary_data_size": (
-                "Expected at most 0 bytes, which are left, not 9."
-            )
-        },
+        {"inputs[1].parameters.binary_data_size": ("Expected at most the 0 bytes left, not 9.")},
     ),
     (
         {"inputs": [with_bytes(X, 8), TEXT]},
         FOUR * 3,
         {"body": "The body has 4 bytes more than its inputs."},
+    ),
+    (
+        {"inputs": [with_bytes(X, 8), TEXT]},
+        FOUR * 2 + b"x",
+        {"body": "The body has 1 byte more than its inputs."},
     ),
     (
         {"inputs": [with_bytes(X, 4), TEXT]},
@@ -443,17 +448,17 @@ BAD_BYTES: list[tuple[Any, bytes, dict[str, str]]] = [
     (
         {"inputs": [X, with_bytes(TEXT, 8)]},
         b"\5\0\0\0quie",
-        {"inputs[1].data": "Element 0 should have 5 bytes, but only 4 are left."},
+        {"inputs[1].data": "Expected the 5 bytes of element 0, not 4."},
     ),
     (
         {"inputs": [X, with_bytes(TEXT, 8)]},
         b"\xff\xff\xff\xffquie",
-        {"inputs[1].data": "Element 0 should have 4294967295 bytes, but only 4 are left."},
+        {"inputs[1].data": "Expected the 4294967295 bytes of element 0, not 4."},
     ),
     (
         {"inputs": [X, with_bytes(TEXT, 18)]},
         QUIET * 2,
-        {"inputs[1].data": "Expected 1 elements, as the shape says; there are more."},
+        {"inputs[1].data": "Expected 1 element, as the shape says; there are more."},
     ),
     (
         {"inputs": [X, with_bytes(TEXT | {"shape": [2]}, 9)]},
@@ -468,7 +473,7 @@ BAD_BYTES: list[tuple[Any, bytes, dict[str, str]]] = [
     (
         {"inputs": [X, with_bytes(TEXT, 0)]},
         b"",
-        {"inputs[1].data": "Expected 1 elements, as the shape says, not 0."},
+        {"inputs[1].data": "Expected 1 element, as the shape says, not 0."},
     ),
 ]
 
@@ -503,8 +508,8 @@ def test_a_boolean_is_a_byte_of_0_or_1(v2: FlaskClient) -> None:
         ("", f"{HEADER}: expected a number of bytes, not ''."),
         ("many", f"{HEADER}: expected a number of bytes, not 'many'."),
         ("9" * 19, f"{HEADER}: expected a number of bytes, not '{'9' * 19}'."),
-        ("9" * 18, f"{HEADER}: the body has 2 bytes, and {'9' * 18} of JSON cannot be among them."),
-        ("3", f"{HEADER}: the body has 2 bytes, and 3 of JSON cannot be among them."),
+        ("9" * 18, f"{HEADER}: expected at most 2 bytes, the whole body, not {'9' * 18}."),
+        ("3", f"{HEADER}: expected at most 2 bytes, the whole body, not 3."),
         ("1", "JSON Parse error: "),
     ],
 )

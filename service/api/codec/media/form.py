@@ -22,7 +22,8 @@ from service.api.codec.media.request import (
 from service.api.codec.media.table import cell_reader
 from service.api.codec.media.text import decode
 from service.api.problems import LONGEST_NAME, refusal
-from service.api.tensors import Index, describe
+from service.api.tensors import Index
+from service.api.wording import describe
 from service.errors import InvalidRequestError
 from service.repository.contract import Signature
 from service.runtime.servable import Servable

@@ -14,7 +14,8 @@ from service.api.arrays import check_array, shape_problem
 from service.api.codec.media.kinds import NPY, signature_for, takes_arrays
 from service.api.codec.media.request import PlainCodec, PlainRequest
 from service.api.problems import brackets, refusal
-from service.api.tensors import Array, Index, TensorError, describe, shorten
+from service.api.tensors import Array, Index, TensorError
+from service.api.wording import counted, describe, shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import Field
 from service.runtime.servable import Servable
@@ -54,7 +55,7 @@ def array_of(body: bytes) -> Array:
     needed, given = math.prod(shape) * dtype.itemsize, max(0, len(body) - at - length)
     if needed != given:
         raise InvalidRequestError(
-            f"Expected {needed} bytes of values, as the .npy header says, not {given}."
+            f"Expected {counted(needed, 'byte')} of values, as the .npy header says, not {given}."
         )
     if needed == 0:
         raise InvalidRequestError("Expected at least 1 value, not an empty array.")

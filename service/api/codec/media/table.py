@@ -10,7 +10,8 @@ from service.api.codec.media.kinds import CSV, signature_for, takes_records
 from service.api.codec.media.request import PlainCodec, PlainRequest, request_of_values
 from service.api.codec.media.text import decode
 from service.api.problems import LONGEST_NAME, refusal
-from service.api.tensors import Index, describe
+from service.api.tensors import Index
+from service.api.wording import counted, describe
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
@@ -62,7 +63,7 @@ class TableCodec(PlainCodec):
         problems: dict[str, list[str]] = {}
         for line, cells in rows:
             if len(cells) != len(names):
-                expected = f"{len(names)} values, as many as the header has names"
+                expected = f"{counted(len(names))}, as many as the header has names"
                 problems[f"line {line}"] = [f"Expected {expected}, not {len(cells)}."]
                 if len(problems) > self.bounds.max_errors:
                     break

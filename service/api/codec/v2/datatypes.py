@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from service.api.wording import counted
 from service.repository.contract import Field
 
 # By the contract's dtypes.
@@ -65,7 +66,7 @@ def unpack_elements(data: bytes, count: int) -> list[bytes]:
         ElementsError: there are more or fewer, or one is cut short.
     """
     elements: list[bytes] = []
-    position = 0
+    position, expected = 0, counted(count, "element")
     while position < len(data):
         start = position + _LENGTH.size
         if start > len(data):
@@ -77,12 +78,12 @@ def unpack_elements(data: bytes, count: int) -> list[bytes]:
         position = start + length
         if position > len(data):
             raise ElementsError(
-                f"Element {len(elements)} should have {length} bytes, "
-                f"but only {len(data) - start} are left."
+                f"Expected the {counted(length, 'byte')} of element {len(elements)}, "
+                f"not {len(data) - start}."
             )
         if len(elements) == count:
-            raise ElementsError(f"Expected {count} elements, as the shape says; there are more.")
+            raise ElementsError(f"Expected {expected}, as the shape says; there are more.")
         elements.append(data[start:position])
     if len(elements) != count:
-        raise ElementsError(f"Expected {count} elements, as the shape says, not {len(elements)}.")
+        raise ElementsError(f"Expected {expected}, as the shape says, not {len(elements)}.")
     return elements

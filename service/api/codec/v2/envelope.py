@@ -7,7 +7,7 @@ import marshmallow
 from marshmallow import ValidationError, fields
 
 from service.api.problems import LONGEST_NAME
-from service.api.tensors import shorten
+from service.api.wording import shorten
 
 Problems = dict[str, list[str]]
 

@@ -6,6 +6,7 @@ the bytes of the only input and nothing else.
 
 from dataclasses import dataclass
 
+from service.api.wording import counted
 from service.errors import InvalidRequestError
 
 HEADER = "Inference-Header-Content-Length"
@@ -42,8 +43,9 @@ def split(body: bytes, told: str | None) -> Framed:
         raise InvalidRequestError(f"{HEADER}: expected a number of bytes, not {told[:60]!r}.")
     length = int(digits)
     if length > len(body):
+        whole = counted(len(body), "byte")
         raise InvalidRequestError(
-            f"{HEADER}: the body has {len(body)} bytes, and {length} of JSON cannot be among them."
+            f"{HEADER}: expected at most {whole}, the whole body, not {length}."
         )
     if length == 0:
         return Framed(None, body)

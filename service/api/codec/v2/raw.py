@@ -7,8 +7,9 @@ import numpy as np
 from service.api.arrays import check_array
 from service.api.codec.v2.datatypes import datatype, wire_type
 from service.api.codec.v2.request import InferRequest, Wanted, find_signature, numbers
-from service.api.problems import refusal
+from service.api.problems import brackets, refusal
 from service.api.tensors import Array, TensorError
+from service.api.wording import counted, sizes
 from service.errors import InvalidRequestError
 from service.repository.contract import Contract, Field
 
@@ -35,12 +36,8 @@ def read_raw(
     try:
         tensor = _element(field, data) if field.dtype == "string" else _numbers(field, data, limit)
     except TensorError as error:
-        problems = {
-            "".join(f"[{i}]" for i in index): [text] for index, text in error.problems.items()
-        }
-        raise refusal(
-            {f"body{place}": texts for place, texts in problems.items()}, limit
-        ) from error
+        problems = {f"body{brackets(index)}": [text] for index, text in error.problems.items()}
+        raise refusal(problems, limit) from error
     outputs = tuple(Wanted(output, binary=True) for output in signature.outputs)
     return InferRequest(signature, {field.name: tensor}, outputs, {field.name: "body"})
 
@@ -48,7 +45,8 @@ def read_raw(
 def _element(field: Field, data: bytes) -> Array:
     shape = (1,) if field.shape is None else field.shape
     if any(size not in (None, 1) for size in shape):
-        raise TensorError({(): f"A raw body is one string, and {field.name!r} takes {shape}."})
+        message = f"A raw body is one string, and {field.name!r} takes {sizes(shape)}."
+        raise TensorError({(): message})
     flat = np.empty(1, dtype=np.object_)
     flat[0] = data
     check_array(field, flat, limit=1)
@@ -67,9 +65,8 @@ def _numbers(field: Field, data: bytes, limit: int) -> Array:
         times = "a multiple of " if free else ""
         raise TensorError(
             {
-                (): f"Expected {times}{fixed} bytes, for {datatype(field)} of shape "
-                f"[{', '.join('N' if size is None else str(size) for size in shape)}], "
-                f"not {len(data)}."
+                (): f"Expected {times}{counted(fixed, 'byte')}, for {datatype(field)} of shape "
+                f"{sizes(shape)}, not {len(data)}."
             }
         )
     flat = numbers(field, data, limit)

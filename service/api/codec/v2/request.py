@@ -16,7 +16,8 @@ from service.api.codec.v2.classes import can_classify
 from service.api.codec.v2.datatypes import ElementsError, datatype, unpack_elements, wire_type
 from service.api.codec.v2.envelope import Problems
 from service.api.problems import LONGEST_NAME, brackets, refusal
-from service.api.tensors import Array, Index, TensorError, describe, shorten, to_tensor
+from service.api.tensors import Array, Index, TensorError, to_tensor
+from service.api.wording import counted, describe, shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
 from service.repository.golden import Tensors
@@ -202,11 +203,11 @@ def _divide(items: Sequence[Mapping[str, Any]], tail: bytes) -> tuple[list[bytes
             return [], {place: [f"Expected a number of bytes, not {shorten(size)}."]}
         if position + size > len(tail):
             left = len(tail) - position
-            return [], {place: [f"Expected at most {left} bytes, which are left, not {size}."]}
+            return [], {place: [f"Expected at most the {counted(left, 'byte')} left, not {size}."]}
         parts.append(tail[position : position + size])
         position += size
     if position != len(tail):
-        message = f"The body has {len(tail) - position} bytes more than its inputs."
+        message = f"The body has {counted(len(tail) - position, 'byte')} more than its inputs."
         return [], {"": [message]}
     return parts, {}
 
@@ -291,7 +292,7 @@ def _from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Arr
         return tensor
     count, size = math.prod(shape), len(data.array if isinstance(data, Numbers) else data)
     if size != count:
-        raise _SizeError(f"Expected {count} values, as the shape says, not {size}.")
+        raise _SizeError(f"Expected {counted(count)}, as the shape says, not {size}.")
     flat = field if field.shape == (None,) else replace(field, shape=(None,))
     return to_tensor(flat, data, limit=limit).reshape(shape)
 
@@ -310,9 +311,10 @@ def _from_bytes(field: Field, data: bytes, shape: Sequence[int], limit: int) -> 
     else:
         wire = wire_type(field)
         if len(data) != count * wire.itemsize:
+            expected = counted(count * wire.itemsize, "byte")
             raise _SizeError(
-                f"Expected {count * wire.itemsize} bytes, for {datatype(field)} of shape "
-                f"{shorten_shape(shape)}, not {len(data)}."
+                f"Expected {expected}, for {datatype(field)} of shape {shorten_shape(shape)}, "
+                f"not {len(data)}."
             )
         flat = numbers(field, data, limit)
     check_array(field, flat, limit=limit)
