@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from service.api.arrays import check_array
+from service.api.codec.v2.data import numbers
 from service.api.codec.v2.datatypes import datatype, wire_type
-from service.api.codec.v2.request import InferRequest, Wanted, find_signature, numbers
+from service.api.codec.v2.outputs import Wanted
+from service.api.codec.v2.request import InferRequest, find_signature
 from service.api.problems import brackets, refusal
 from service.api.tensors import Array, TensorError
 from service.api.wording import counted, sizes

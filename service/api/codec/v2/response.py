@@ -9,7 +9,8 @@ from service.api.answer import JSON, Answer
 from service.api.codec.v2.classes import classify
 from service.api.codec.v2.datatypes import datatype, pack
 from service.api.codec.v2.framing import HEADER
-from service.api.codec.v2.request import InferRequest, Wanted
+from service.api.codec.v2.outputs import Wanted
+from service.api.codec.v2.request import InferRequest
 from service.api.problems import check_finite
 from service.api.tensors import Array
 from service.repository.golden import Tensors

@@ -1,0 +1,83 @@
+"""The outputs that a request asks for, and in which form."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.api.codec.v2.classes import can_classify
+from service.api.codec.v2.datatypes import datatype
+from service.api.codec.v2.envelope import Problems
+from service.api.wording import shorten
+from service.repository.contract import Field, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An output that is asked for.
+
+    Attributes:
+        field: which.
+        binary: whether as bytes and not as JSON.
+        classes: how many of the highest values to name instead of giving all; 0 gives all.
+    """
+
+    field: Field
+    binary: bool = False
+    classes: int = 0
+
+
+def read_outputs(
+    signature: Signature, items: Sequence[Mapping[str, Any]], *, binary: bool
+) -> tuple[tuple[Wanted, ...], Problems]:
+    """Read what is asked for.
+
+    Args:
+        signature: whose outputs.
+        items: the request's outputs, their envelopes checked; without any, all are wanted.
+        binary: whether those that do not say come as bytes.
+
+    Returns:
+        What is asked for, in its order, and what is wrong by path.
+    """
+    if not items:
+        return tuple(Wanted(field, binary) for field in signature.outputs), {}
+    fields = {field.name: field for field in signature.outputs}
+    wanted: dict[str, Wanted] = {}
+    problems: Problems = {}
+    for i, item in enumerate(items):
+        place, name = f"outputs[{i}]", item["name"]
+        field = fields.get(name)
+        if field is None:
+            names = ", ".join(fields)
+            problems[f"{place}.name"] = [
+                f"Unknown output; signature {signature.name!r} gives {names}."
+            ]
+        elif name in wanted:
+            problems[f"{place}.name"] = [f"{name!r} is asked for already."]
+        else:
+            parameters = item.get("parameters") or {}
+            found = _output_problems(field, parameters)
+            problems |= {f"{place}.parameters.{key}": [text] for key, text in found.items()}
+            wanted[name] = Wanted(
+                field,
+                parameters.get("binary_data", binary),
+                parameters.get("classification", 0),
+            )
+    return tuple(wanted.values()), problems
+
+
+def _output_problems(field: Field, parameters: Mapping[str, Any]) -> dict[str, str]:
+    problems = {}
+    binary = parameters.get("binary_data", False)
+    if not isinstance(binary, bool):
+        problems["binary_data"] = f"Expected true or false, not {shorten(binary)}."
+    count = parameters.get("classification", 0)
+    if type(count) is not int or count < 0:
+        problems["classification"] = f"Expected a number of classes, not {shorten(count)}."
+    elif count and not can_classify(field):
+        problems["classification"] = (
+            f"Classes have numbers as scores, and {field.name!r} is {datatype(field)}."
+        )
+    if "shared_memory_region" in parameters:
+        problems["shared_memory_region"] = "This service shares no memory with clients."
+    return problems
