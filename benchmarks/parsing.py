@@ -20,7 +20,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.models import CLOTHING, MPG, golden_of, latest_version
 from benchmarks.process import ROOT
 from benchmarks.table import markdown_table, number
-from service.api.codec import rows
+from service.api.codec import predictions, rows
 from service.api.schemas import signature_schema
 from service.repository.card import read_card
 from service.repository.contract import DEFAULT_SIGNATURE, Contract
@@ -51,7 +51,7 @@ def main() -> None:
     table = []
     for title, asked, outputs in _answers(_contract(models, CLOTHING)):
         (cost,) = _least_us(_encoder(asked, outputs))
-        table.append([title, f"{len(rows.encode(asked, outputs)):,}", number(cost)])
+        table.append([title, f"{len(predictions.encode(asked, outputs)):,}", number(cost)])
     print("\n" + markdown_table(["answer", "bytes", "us"], table))
 
 
@@ -84,7 +84,7 @@ def _reference(body: bytes, contract: Contract) -> _Work:
 
 
 def _encoder(asked: rows.PredictRequest, outputs: Tensors) -> _Work:
-    return lambda: rows.encode(asked, outputs)
+    return lambda: predictions.encode(asked, outputs)
 
 
 def _pictures(models: Path) -> Iterator[tuple[str, bytes, Contract]]:

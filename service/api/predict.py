@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from service.api.answer import Answer
 from service.api.body import JSON_TYPES, media_type, read_body
-from service.api.codec import rows
+from service.api.codec import predictions, rows
 from service.api.codec.media.choice import plain_codec
 from service.api.codec.media.request import Bounds
 from service.api.exchange import Exchange
@@ -48,7 +48,7 @@ class RowsCodec:
         )
 
     def write(self, request: rows.PredictRequest, outputs: Tensors, servable: Servable) -> Answer:
-        return Answer(rows.encode(request, outputs))
+        return Answer(predictions.encode(request, outputs))
 
 
 class Predict:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -10,11 +9,11 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
-from service.api.codec.media.kinds import content_types, in_order
 from service.api.codec.results import classification, regression
 from service.api.openapi import common
-from service.api.openapi.common import JSON, ref, responses
+from service.api.openapi.common import ref
 from service.api.openapi.fields import Schema, tensor_schema
+from service.api.openapi.operations import Operation, Place, describe
 from service.api.openapi.signatures import (
     CLASSES,
     VALUE,
@@ -26,34 +25,11 @@ from service.api.schemas import TensorField, signature_schema
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
 
-Operation = dict[str, Any]
-
-_PREDICTION_ERRORS = (400, 404, 408, 413, 415, 500, 503, 504)
-_ADMIN_ERRORS = (400, 401, 403, 404, 408, 409, 413, 415)
-_TEXT = "text/plain"
-_ANY_OBJECT: Schema = {"type": "object"}
 _INFO = (
     "Predictions of the models that serve now, by TensorFlow Serving's REST API and by the Open "
     "Inference Protocol. This document is made of the routes and of the models' contracts; it "
     "changes when other versions serve."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A model, version or label as a path names it.
-
-    Attributes:
-        model: the model's name.
-        title: what it is, for people.
-        servable: what answers there; ``None`` while nothing does.
-        bodies: the names of the components that describe each verb's bodies.
-    """
-
-    model: str
-    title: str
-    servable: Servable | None
-    bodies: Mapping[str, Bodies]
 
 
 class Documents:
@@ -126,10 +102,10 @@ class Documents:
         for status in common.ERROR_STATUSES:
             spec.components.response(f"Error{status}", common.error_response(status))
         taken: set[str] = set(common.SCHEMAS)
-        places: dict[str, dict[str, _Place]] = {}
+        places: dict[str, dict[str, Place]] = {}
         for model, (labels, servables) in found.items():
             by_version = {
-                version: _Place(
+                version: Place(
                     model,
                     servable.card.title if servable.card else model,
                     servable,
@@ -137,7 +113,7 @@ class Documents:
                 )
                 for version, servable in servables.items()
             }
-            latest = by_version[max(by_version)] if by_version else _Place(model, model, None, {})
+            latest = by_version[max(by_version)] if by_version else Place(model, model, None, {})
             places[model] = {
                 "": latest,
                 **{f"/versions/{version}": place for version, place in by_version.items()},
@@ -193,20 +169,20 @@ class Documents:
         return Bodies(ref("schemas", request), ref("schemas", answer), examples)
 
     def _paths(
-        self, places: Mapping[str, Mapping[str, _Place]]
+        self, places: Mapping[str, Mapping[str, Place]]
     ) -> Iterator[tuple[str, dict[str, Operation]]]:
         for rule in sorted(self._rules(), key=lambda rule: (rule.rule, rule.endpoint)):
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
             if "<model:model>" not in rule.rule:
                 if "<" not in rule.rule:
-                    yield rule.rule, {m.lower(): _describe(rule, m, None) for m in methods}
+                    yield rule.rule, {m.lower(): describe(rule, m, None) for m in methods}
                 continue
             for model, by_suffix in places.items():
                 for suffix, place in by_suffix.items():
                     path = _path(rule.rule, model, suffix)
                     if path is None:
                         continue
-                    operations = {m.lower(): _describe(rule, m, place) for m in methods}
+                    operations = {m.lower(): describe(rule, m, place) for m in methods}
                     operations = {m: o for m, o in operations.items() if o}
                     if operations:
                         yield path, operations
@@ -225,172 +201,3 @@ def _path(rule: str, model: str, suffix: str) -> str | None:
 
 def _tensor_field(self: Any, field: Any, **_: Any) -> Schema:
     return tensor_schema(field.spec) if isinstance(field, TensorField) else {}
-
-
-def _describe(rule: Rule, method: str, place: _Place | None) -> Operation:
-    """Return the operation of a route; empty when nothing answers it here."""
-    verb = rule.endpoint.rpartition(".")[2]
-    about: Operation = {}
-    if place is not None:
-        about["tags"] = [place.model]
-    if rule.endpoint.startswith(("predict.", "classify.")):
-        if place is None or verb not in place.bodies:
-            return {}
-        return about | _inference(verb, place)
-    known = _KNOWN.get((rule.endpoint, method))
-    if known:
-        return about | known
-    described = _OTHERS.get(rule.endpoint.partition(".")[0], _SOMETHING)
-    return about | described | {"summary": f"{rule.endpoint}"}
-
-
-def _inference(verb: str, place: _Place) -> Operation:
-    bodies = place.bodies[verb]
-    body: dict[str, Any] = {"schema": bodies.request}
-    asked = {name: pair[0] for name, pair in bodies.examples.items()}
-    told = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
-    if asked:
-        body["examples"] = asked
-    content = {JSON: body}
-    if verb == "predict" and place.servable is not None:
-        for signature in in_order(place.servable.contract):
-            content |= {kind: {} for kind in content_types(signature)}
-    card = place.servable.card if place.servable else None
-    return {
-        "summary": f"{verb.capitalize()}: {place.title}",
-        "description": card.description if card else "",
-        "requestBody": {"required": True, "content": content},
-        "responses": responses(bodies.answer, *_PREDICTION_ERRORS, examples=told),
-    }
-
-
-def _object_of(**kinds: str) -> Schema:
-    return {
-        "type": "object",
-        "properties": {name: {"type": kind} for name, kind in kinds.items()},
-        "required": list(kinds),
-    }
-
-
-_POLICY = ref("schemas", "Policy")
-_V2_INPUT = _object_of(name="string", datatype="string", shape="array")
-_ADMIN: Operation = {"security": [{"admin": []}]}
-_KNOWN: dict[tuple[str, str], Operation] = {
-    ("health.livez", "GET"): {
-        "summary": "Whether the process lives",
-        "responses": responses(_object_of(status="string")),
-    },
-    ("health.readyz", "GET"): {
-        "summary": "Whether a model serves",
-        "responses": responses(_object_of(status="string"), 503),
-    },
-    ("health.exposition", "GET"): {
-        "summary": "Metrics for Prometheus",
-        "responses": responses({"type": "string"}, content_type=_TEXT),
-    },
-    ("models.list_models", "GET"): {
-        "summary": "All models, what they take, and the states of their versions",
-        "responses": responses(_object_of(models="array")),
-    },
-    ("models.status", "GET"): {
-        "summary": "The states of a model's versions",
-        "responses": responses(ref("schemas", "ModelStatus"), 404, 503),
-    },
-    ("models.metadata", "GET"): {
-        "summary": "The signatures in TensorFlow's own form",
-        "responses": responses(_object_of(model_spec="object", metadata="object"), 404, 503),
-    },
-    ("admin.get_policy", "GET"): {
-        "summary": "Which versions should serve",
-        "responses": responses(_POLICY, *_ADMIN_ERRORS),
-        **_ADMIN,
-    },
-    ("admin.put_policy", "PUT"): {
-        "summary": "Say which versions should serve",
-        "requestBody": {"required": True, "content": {JSON: {"schema": _POLICY}}},
-        "responses": responses(_POLICY, *_ADMIN_ERRORS),
-        **_ADMIN,
-    },
-    ("admin.roll_back", "POST"): {
-        "summary": "Serve the version before",
-        "responses": responses(_POLICY, *_ADMIN_ERRORS),
-        **_ADMIN,
-    },
-    ("openapi.document", "GET"): {
-        "summary": "This document",
-        "responses": responses(_object_of(openapi="string", info="object", paths="object")),
-    },
-    ("openapi.page", "GET"): {
-        "summary": "This document as a page",
-        "responses": responses({"type": "string"}, content_type="text/html"),
-    },
-    ("openapi.script", "GET"): {
-        "summary": "The page's script",
-        "responses": responses({"type": "string"}, content_type="text/javascript"),
-    },
-    ("openapi.style", "GET"): {
-        "summary": "The page's style",
-        "responses": responses({"type": "string"}, content_type="text/css"),
-    },
-    ("inference_v2.infer", "POST"): {
-        "summary": "Infer, by the Open Inference Protocol",
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {
-                    "schema": {
-                        "type": "object",
-                        "properties": {
-                            "id": {"type": ["string", "null"]},
-                            "parameters": {"type": ["object", "null"]},
-                            "inputs": {
-                                "type": "array",
-                                "items": _V2_INPUT,
-                            },
-                            "outputs": {"type": ["array", "null"]},
-                        },
-                        "required": ["inputs"],
-                    }
-                }
-            },
-        },
-        "responses": responses(
-            _object_of(model_name="string", outputs="array"), *_PREDICTION_ERRORS
-        ),
-    },
-}
-_REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": _ANY_OBJECT}}}}
-_KNOWN |= {
-    ("repository_v2.index", "POST"): {
-        "summary": "Every version there is, with its state",
-        **_REPOSITORY_BODY,
-        "responses": responses(
-            {
-                "type": "array",
-                "items": _object_of(name="string", version="string", state="string"),
-            },
-            400,
-            408,
-            413,
-            415,
-        ),
-    },
-    ("repository_v2.load", "POST"): {
-        "summary": "Load the model that was unloaded",
-        **_REPOSITORY_BODY,
-        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
-        **_ADMIN,
-    },
-    ("repository_v2.unload", "POST"): {
-        "summary": "Unload the model until it is loaded again",
-        **_REPOSITORY_BODY,
-        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
-        **_ADMIN,
-    },
-}
-# Of routes that are not described by themselves, by the group that they belong to.
-_OTHERS: dict[str, Operation] = {
-    "statistics_v2": {"responses": responses(_object_of(model_stats="array"), 404, 503)},
-    "inference_v2": {"responses": responses(_ANY_OBJECT, 400, 404, 503)},
-}
-_SOMETHING: Operation = {"responses": {"default": {"description": "The answer."}}}

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from service.api.answer import Answer
-from service.api.codec import rows
+from service.api.codec import predictions, rows
 from service.api.codec.columns import fill_in
 from service.api.problems import refusal
 from service.api.tensors import Array, Index, TensorError, to_tensor
@@ -91,7 +91,7 @@ class PlainCodec:
 
     def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Answer:
         asked = rows.PredictRequest(request.signature, request.inputs, request.instances)
-        return Answer(rows.encode(asked, outputs))
+        return Answer(predictions.encode(asked, outputs))
 
 
 def request_of_values(

@@ -1,0 +1,206 @@
+"""The operations of a document: what each route takes, answers and refuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from werkzeug.routing import Rule
+
+from service.api.codec.media.kinds import content_types, in_order
+from service.api.openapi.common import JSON, ref, responses
+from service.api.openapi.fields import Schema
+from service.api.openapi.signatures import Bodies
+from service.runtime.servable import Servable
+
+Operation = dict[str, Any]
+
+_PREDICTION_ERRORS = (400, 404, 408, 413, 415, 500, 503, 504)
+_ADMIN_ERRORS = (400, 401, 403, 404, 408, 409, 413, 415)
+_TEXT = "text/plain"
+_ANY_OBJECT: Schema = {"type": "object"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A model, version or label as a path names it.
+
+    Attributes:
+        model: the model's name.
+        title: what it is, for people.
+        servable: what answers there; ``None`` while nothing does.
+        bodies: the names of the components that describe each verb's bodies.
+    """
+
+    model: str
+    title: str
+    servable: Servable | None
+    bodies: Mapping[str, Bodies]
+
+
+def describe(rule: Rule, method: str, place: Place | None) -> Operation:
+    """Return the operation of a route; empty when nothing answers it here."""
+    verb = rule.endpoint.rpartition(".")[2]
+    about: Operation = {}
+    if place is not None:
+        about["tags"] = [place.model]
+    if rule.endpoint.startswith(("predict.", "classify.")):
+        if place is None or verb not in place.bodies:
+            return {}
+        return about | _inference(verb, place)
+    known = _KNOWN.get((rule.endpoint, method))
+    if known:
+        return about | known
+    described = _OTHERS.get(rule.endpoint.partition(".")[0], _SOMETHING)
+    return about | described | {"summary": f"{rule.endpoint}"}
+
+
+def _inference(verb: str, place: Place) -> Operation:
+    bodies = place.bodies[verb]
+    body: dict[str, Any] = {"schema": bodies.request}
+    asked = {name: pair[0] for name, pair in bodies.examples.items()}
+    told = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
+    if asked:
+        body["examples"] = asked
+    content = {JSON: body}
+    if verb == "predict" and place.servable is not None:
+        for signature in in_order(place.servable.contract):
+            content |= {kind: {} for kind in content_types(signature)}
+    card = place.servable.card if place.servable else None
+    return {
+        "summary": f"{verb.capitalize()}: {place.title}",
+        "description": card.description if card else "",
+        "requestBody": {"required": True, "content": content},
+        "responses": responses(bodies.answer, *_PREDICTION_ERRORS, examples=told),
+    }
+
+
+def _object_of(**kinds: str) -> Schema:
+    return {
+        "type": "object",
+        "properties": {name: {"type": kind} for name, kind in kinds.items()},
+        "required": list(kinds),
+    }
+
+
+_POLICY = ref("schemas", "Policy")
+_V2_INPUT = _object_of(name="string", datatype="string", shape="array")
+_ADMIN: Operation = {"security": [{"admin": []}]}
+_KNOWN: dict[tuple[str, str], Operation] = {
+    ("health.livez", "GET"): {
+        "summary": "Whether the process lives",
+        "responses": responses(_object_of(status="string")),
+    },
+    ("health.readyz", "GET"): {
+        "summary": "Whether a model serves",
+        "responses": responses(_object_of(status="string"), 503),
+    },
+    ("health.exposition", "GET"): {
+        "summary": "Metrics for Prometheus",
+        "responses": responses({"type": "string"}, content_type=_TEXT),
+    },
+    ("models.list_models", "GET"): {
+        "summary": "All models, what they take, and the states of their versions",
+        "responses": responses(_object_of(models="array")),
+    },
+    ("models.status", "GET"): {
+        "summary": "The states of a model's versions",
+        "responses": responses(ref("schemas", "ModelStatus"), 404, 503),
+    },
+    ("models.metadata", "GET"): {
+        "summary": "The signatures in TensorFlow's own form",
+        "responses": responses(_object_of(model_spec="object", metadata="object"), 404, 503),
+    },
+    ("admin.get_policy", "GET"): {
+        "summary": "Which versions should serve",
+        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        **_ADMIN,
+    },
+    ("admin.put_policy", "PUT"): {
+        "summary": "Say which versions should serve",
+        "requestBody": {"required": True, "content": {JSON: {"schema": _POLICY}}},
+        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        **_ADMIN,
+    },
+    ("admin.roll_back", "POST"): {
+        "summary": "Serve the version before",
+        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        **_ADMIN,
+    },
+    ("openapi.document", "GET"): {
+        "summary": "This document",
+        "responses": responses(_object_of(openapi="string", info="object", paths="object")),
+    },
+    ("openapi.page", "GET"): {
+        "summary": "This document as a page",
+        "responses": responses({"type": "string"}, content_type="text/html"),
+    },
+    ("openapi.script", "GET"): {
+        "summary": "The page's script",
+        "responses": responses({"type": "string"}, content_type="text/javascript"),
+    },
+    ("openapi.style", "GET"): {
+        "summary": "The page's style",
+        "responses": responses({"type": "string"}, content_type="text/css"),
+    },
+    ("inference_v2.infer", "POST"): {
+        "summary": "Infer, by the Open Inference Protocol",
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "id": {"type": ["string", "null"]},
+                            "parameters": {"type": ["object", "null"]},
+                            "inputs": {
+                                "type": "array",
+                                "items": _V2_INPUT,
+                            },
+                            "outputs": {"type": ["array", "null"]},
+                        },
+                        "required": ["inputs"],
+                    }
+                }
+            },
+        },
+        "responses": responses(
+            _object_of(model_name="string", outputs="array"), *_PREDICTION_ERRORS
+        ),
+    },
+}
+_REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": _ANY_OBJECT}}}}
+_KNOWN |= {
+    ("repository_v2.index", "POST"): {
+        "summary": "Every version there is, with its state",
+        **_REPOSITORY_BODY,
+        "responses": responses(
+            {
+                "type": "array",
+                "items": _object_of(name="string", version="string", state="string"),
+            },
+            400,
+            408,
+            413,
+            415,
+        ),
+    },
+    ("repository_v2.load", "POST"): {
+        "summary": "Load the model that was unloaded",
+        **_REPOSITORY_BODY,
+        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
+        **_ADMIN,
+    },
+    ("repository_v2.unload", "POST"): {
+        "summary": "Unload the model until it is loaded again",
+        **_REPOSITORY_BODY,
+        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
+        **_ADMIN,
+    },
+}
+# Of routes that are not described by themselves, by the group that they belong to.
+_OTHERS: dict[str, Operation] = {
+    "statistics_v2": {"responses": responses(_object_of(model_stats="array"), 404, 503)},
+    "inference_v2": {"responses": responses(_ANY_OBJECT, 400, 404, 503)},
+}
+_SOMETHING: Operation = {"responses": {"default": {"description": "The answer."}}}
