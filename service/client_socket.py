@@ -45,15 +45,17 @@ class ClientSocket(socket.socket):
         self._timeout: float | None = None
         self._start = time.monotonic()
         self._received = 0
-        self._answering = False
+        # Whether the last request has been answered, and the next has not begun.
+        self._answered = True
         # None: nothing is held back; empty: what is sent next will be.
         self._held: bytes | None = None
 
     def begin_request(self) -> None:
-        """Start the clock for a request, whose first bytes are there."""
-        self._start = time.monotonic()
-        self._received = 0
-        self._answering = False
+        """Start the clock for a request whose first bytes are there, unless it runs already."""
+        if self._answered:
+            self._start = time.monotonic()
+            self._received = 0
+            self._answered = False
 
     def begin_answer(self) -> None:
         """Hold back what is sent first, the head, until the body follows."""
@@ -62,7 +64,7 @@ class ClientSocket(socket.socket):
     def end_answer(self) -> None:
         """Send what is still held back: the head of an answer without a body."""
         held, self._held = self._held, None
-        self._answering = True
+        self._answered = True
         if held and self.fileno() >= 0:
             self._send(held)
 
@@ -76,14 +78,8 @@ class ClientSocket(socket.socket):
             return super().recv(_CHUNK, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
-
-    def readable(self, wait: bool) -> bool:
-        """Whether something comes within some milliseconds.
-
-        Args:
-            wait: whether to wait at all.
-        """
-        return self._poll(select.POLLIN, _WAIT_S if wait else 0)
+        except OSError:
+            return b""  # The client is gone, and has not said so.
 
     def discard(self) -> bool:
         """Throw away what has come; ``True`` if there is no more to wait for."""
@@ -112,7 +108,7 @@ class ClientSocket(socket.socket):
                 )
             except BlockingIOError:
                 if not self._may_wait(select.POLLIN, self._start, self._received):
-                    if self._answering:
+                    if self._answered:
                         raise TimeoutError("The client is too slow.") from None
                     raise ServiceError("The request did not come in time.", status=408) from None
             else:
@@ -132,7 +128,7 @@ class ClientSocket(socket.socket):
             self._held = bytes(data)
         else:
             held, self._held = self._held, None
-            self._answering = True
+            self._answered = True
             self._send(held, data)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:

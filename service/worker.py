@@ -2,7 +2,8 @@
 
 What it relies on, as of gunicorn 27.0: the methods of ``ThreadWorker`` that it overrides; that
 ``handle`` serves one request and returns whether the connection goes on; that sockets are read
-by ``recv`` and written by ``sendall``, head and body of an answer apart; ``parser.unreader``.
+by ``recv`` and written by ``sendall``, head and body of an answer apart; ``parser.unreader``,
+and that the parser reads no more from the socket for a head that is whole there.
 """
 
 import contextlib
@@ -14,36 +15,24 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from http import HTTPStatus
-from typing import Any, TypeVar
+from itertools import takewhile
+from typing import Any
 
-import orjson
 from gunicorn.glogging import Logger
-from gunicorn.http.errors import (
-    ExpectationFailed,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseException,
-    UnsupportedTransferCoding,
-)
+from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from service.client_socket import ClientSocket
 from service.errors import ServiceError
+from service.heads import Head, read_head
 from service.logs import log
 from service.seats import SEATS
+from service.server_errors import is_foreseen, response_to
 from service.settings import Settings
 
-_STATUSES: dict[type[Exception], tuple[int, str]] = {
-    LimitRequestLine: (414, "The request line is too long."),
-    LimitRequestHeaders: (431, "The request's headers are too large."),
-    ExpectationFailed: (417, "The Expect header asks for what this service does not do."),
-    UnsupportedTransferCoding: (501, "The Transfer-Encoding is not supported."),
-}
 _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it. A fifth of Python's own: a thread
 # that answers a probe needs many turns where dozens predict.
@@ -59,8 +48,6 @@ _STEP_S = 0.001
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _EXHAUSTED_S = 1.0
 _GONE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
-
-_T = TypeVar("_T")
 
 
 class QuietLogger(Logger):
@@ -85,7 +72,8 @@ class Worker(ThreadWorker):
     wait for one, and never do all.
 
     The main loop waits for nobody: neither for the first bytes of a connection nor for a client
-    to close its side.
+    to close its side. What comes slowly before a request's head is whole it collects itself, so
+    that it holds no thread.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -99,6 +87,8 @@ class Worker(ThreadWorker):
         self._next_heartbeat = 0.0
         # Closed by this side and not yet by the other: until when to wait for that; oldest first.
         self._parting: dict[TConn, float] = {}
+        # Those whose head has come in part: until when to wait for the rest; oldest first.
+        self._half_heads: dict[TConn, float] = {}
         # When not to look for new connections before; since when one was left to others.
         self._look_at = 0.0
         self._left_since: float | None = None
@@ -158,9 +148,12 @@ class Worker(ThreadWorker):
         super().wait_for_and_dispatch_events(timeout)
         if listening and not self._offered:
             self._left_since = None
-        now = time.monotonic()
-        for conn in [conn for conn, until in self._parting.items() if until <= now]:
+        for conn in _overdue(self._parting):
             self._end(conn)
+        for conn in _overdue(self._half_heads):
+            self._forget_half_head(conn)
+            late = ServiceError("The request did not come in time.", status=408)
+            self._refuse(conn, conn.sock, late)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection, unless a worker with fewer will."""
@@ -191,15 +184,20 @@ class Worker(ThreadWorker):
         client = conn.sock
         if not isinstance(client, ClientSocket):
             return super().handle(conn)
-        if not conn.initialized and not conn.data_ready:
-            # gunicorn would wait 5 s in this thread for a client to say anything at all.
-            if not self._linger(conn, client.readable):
-                return _DEFER
-            conn.data_ready = True
+        # gunicorn would wait 5 s in this thread for a client to say anything at all.
+        conn.init()
+        kept = _DEFER
         while True:
-            client.begin_request()
+            head = self._linger(conn)
+            if head is Head.PART:
+                # Often the packet after it brings the rest.
+                head = self._linger(conn)
+            if head is Head.NOTHING:
+                return kept
+            if head is not Head.WHOLE:
+                return head
             kept = super().handle(conn)
-            if kept is not True or not self._has_next(conn, client):
+            if kept is not True or not self.alive or self._work_waits():
                 return kept
 
     def handle_request(self, req: Any, conn: TConn) -> bool:
@@ -219,6 +217,8 @@ class Worker(ThreadWorker):
         """Keep a connection for later, or part with it; runs in the main loop."""
         if not isinstance(conn.sock, ClientSocket) or fs.cancelled() or fs.exception():
             super().finish_request(conn, fs)
+        elif isinstance(fs.result(), Head):
+            self._go_on_with_head(conn, conn.sock, fs.result())
         elif fs.result() is False:
             self._part(conn, conn.sock)
         elif fs.result() is _DEFER and not self.alive:
@@ -242,41 +242,23 @@ class Worker(ThreadWorker):
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer a request that never reached the application, or made it fail outright."""
-        if not isinstance(exc, ParseException | ServiceError):
+        if not is_foreseen(exc):
             self.log.exception("A request failed outside the application.")
-        error = _error_of(exc)
-        body = orjson.dumps(error.body())
-        head = (
-            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
-            "Connection: close\r\n"
-            "Content-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
         try:
-            write_nonblock(client, head.encode("latin-1") + body)
+            write_nonblock(client, response_to(exc))
         except OSError:
             self.log.debug("A client left before it was told of its error.")
 
-    def _has_next(self, conn: TConn, client: ClientSocket) -> bool:
-        """Whether this thread goes on with the connection, whose next request has come."""
-        if not self.alive or self._work_waits():
-            return False
-        unreader = conn.parser.unreader
-        if unreader.buf.getvalue():
-            return True
-        data = self._linger(conn, client.next_bytes)
-        if data is None:
-            return False
-        unreader.unread(data)
-        return True
+    def _read_head(self, conn: TConn, *, wait: bool) -> Head:
+        return read_head(conn.sock, conn.parser.unreader, self.cfg.limit_request_line, wait)
 
-    def _linger(self, conn: TConn, wait: Callable[[bool], _T]) -> _T:
-        """Return what ``wait`` does; it is told whether it may, or must only look."""
+    def _linger(self, conn: TConn) -> Head:
+        """Take in what has come of a head, or comes in some milliseconds if there is the time."""
         if self._work_waits() or len(self._lingering) >= self._most_lingering:
-            return wait(False)
+            return self._read_head(conn, wait=False)
         self._lingering.add(conn)
         try:
-            return wait(True)
+            return self._read_head(conn, wait=True)
         finally:
             self._lingering.discard(conn)
 
@@ -300,6 +282,36 @@ class Worker(ThreadWorker):
         self._look_at = time.monotonic() + seconds
         self.set_accept_enabled(False)
 
+    def _go_on_with_head(self, conn: TConn, client: ClientSocket, head: Head) -> None:
+        """Do what a head that a thread has left asks for; runs in the main loop."""
+        if head is Head.PART:
+            self._half_heads[conn] = time.monotonic() + self._settings.read_timeout_s
+            self.poller.register(
+                client, selectors.EVENT_READ, partial(self._on_half_head_readable, conn)
+            )
+        elif head is Head.TOO_LARGE:
+            self._refuse(conn, client, LimitRequestHeaders("more than 64 KiB"))
+        else:
+            self._part(conn, client)
+
+    def _on_half_head_readable(self, conn: TConn, client: ClientSocket) -> None:
+        head = self._read_head(conn, wait=False)
+        if head is Head.PART:
+            return
+        self._forget_half_head(conn)
+        if head is Head.WHOLE:
+            self.enqueue_req(conn)
+        else:
+            self._go_on_with_head(conn, client, head)
+
+    def _forget_half_head(self, conn: TConn) -> None:
+        del self._half_heads[conn]
+        self.poller.unregister(conn.sock)
+
+    def _refuse(self, conn: TConn, client: ClientSocket, error: Exception) -> None:
+        self.handle_error(None, client, conn.client, error)
+        self._part(conn, client)
+
     def _part(self, conn: TConn, client: ClientSocket) -> None:
         """Close a connection in the order that loses nothing (RFC 9112, section 9.6).
 
@@ -321,12 +333,7 @@ class Worker(ThreadWorker):
         conn.close()
 
 
-def _error_of(exc: Exception) -> ServiceError:
-    if isinstance(exc, ServiceError):
-        return exc
-    for kind, (status, message) in _STATUSES.items():
-        if isinstance(exc, kind):
-            return ServiceError(message, status=status)
-    if isinstance(exc, ParseException):
-        return ServiceError("The request is not well-formed HTTP.", status=400)
-    return ServiceError("The service failed; its log tells more.")
+def _overdue(waiting: dict[TConn, float]) -> list[TConn]:
+    """Return those that have been waited for long enough, of those that are oldest first."""
+    now = time.monotonic()
+    return [conn for conn, _ in takewhile(lambda item: item[1] <= now, waiting.items())]

@@ -315,6 +315,63 @@ def test_silent_connections_hold_no_thread(start_server: StartServer) -> None:
             assert ask(connection, b"echo") == b""
 
 
+def test_half_heads_hold_no_thread(start_server: StartServer) -> None:
+    server = start_server(threads=2, UNDERSTUDY_READ_TIMEOUT_S="3600")
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(server.connect()) for _ in range(300)]
+        for connection in slow:
+            connection.sendall(b"GET /pid HTTP/1.1\r\nHo")
+        with server.connect() as connection:
+            for _ in range(5):
+                assert ask(connection, b"echo") == b""
+        for connection in slow:
+            connection.sendall(b"st: x\r\n\r\n")
+        assert {answer(connection)[0] for connection in slow} == {200}
+        for connection in slow:
+            assert ask(connection, b"echo") == b""
+
+
+def test_half_a_head_behind_a_request(start_server: StartServer) -> None:
+    server = start_server(threads=1, UNDERSTUDY_READ_TIMEOUT_S="3600")
+    body = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+    with server.connect() as slow, server.connect() as other:
+        for _ in range(3):
+            slow.sendall(body + GET % b"echo" + b"GET /pi")
+            assert [answer(slow)[2] for _ in range(2)] == [b"abc", b""]
+            assert ask(other, b"echo") == b""
+            slow.sendall(b"d HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert answer(slow)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("start", "more", "status"),
+    [
+        (b"GET /pid HTTP/1.1\r\nX-Endless: ", b"x" * 1000, 431),
+        (b"GET /", b"x" * 1000, 414),
+        (b"GET /pid HTTP/1.1\r\nHost: x", b"\n", 400),
+    ],
+    ids=["headers", "line", "bare LF"],
+)
+def test_a_head_that_will_not_end_well_is_refused_before(
+    start_server: StartServer, start: bytes, more: bytes, status: int
+) -> None:
+    server = start_server(UNDERSTUDY_READ_TIMEOUT_S="3600")
+    with server.connect() as connection:
+        connection.sendall(start)
+        time.sleep(0.1)  # Longer than a thread waits for the rest.
+        connection.settimeout(0.01)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                connection.sendall(more)
+                with contextlib.suppress(TimeoutError):
+                    if connection.recv(1, socket.MSG_PEEK):
+                        break
+        connection.settimeout(60)
+        got, headers, _ = answer(connection)
+    assert got == status
+    assert headers["Connection"] == "close"
+
+
 def test_clients_that_do_not_close_hold_nothing_up(server: Server) -> None:
     with contextlib.ExitStack() as stack:
         # gunicorn's own worker waits 2 s for each in its main loop; a client here waits 60 s.
@@ -386,6 +443,19 @@ def test_a_worker_that_stops_answers_what_has_come(start_server: StartServer) ->
         server.process.send_signal(signal.SIGTERM)
         assert all(done.result() > 0 for done in clients)
     assert closed == [b""] * 6
+    assert server.process.wait(60) == 0
+
+
+def test_a_worker_that_stops_answers_a_head_that_came_in_part(start_server: StartServer) -> None:
+    server = start_server(threads=2)
+    with server.connect() as slow:
+        slow.sendall(b"GET /pid HTTP/1.1\r\n")
+        time.sleep(0.5)  # The main loop waits for the rest.
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        slow.sendall(b"Host: x\r\n\r\n")
+        status, headers, _ = answer(slow)
+    assert (status, headers["Connection"]) == (200, "close")
     assert server.process.wait(60) == 0
 
 
