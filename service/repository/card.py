@@ -6,7 +6,7 @@ from typing import Any
 
 from service.repository.contract import Contract, contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_optional, write_object
+from service.repository.jsonfile import read_optional, shown, write_object
 
 CARD = "assets.extra/card.json"
 _FORMAT = 1
@@ -65,11 +65,13 @@ def read_card(directory: Path) -> Card | None:
     if value is None:
         return None
     if value.get("format") != _FORMAT:
-        raise RepositoryError(f"{CARD}: format must be {_FORMAT}, not {value.get('format')!r}.")
+        raise RepositoryError(
+            f"{CARD}: format must be {_FORMAT}, not {shown(value.get('format'))}."
+        )
     for keys, kind, what in ((_TEXTS, str, "a string"), (_OBJECTS, dict, "an object")):
         for key in keys:
             if not isinstance(value.get(key), kind):
-                raise RepositoryError(f"{CARD}: {key} must be {what}, not {value.get(key)!r}.")
+                raise RepositoryError(f"{CARD}: {key} must be {what}, not {shown(value.get(key))}.")
     try:
         contract = contract_from_json(value.get("contract"))
     except RepositoryError as error:

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from service.repository.errors import RepositoryError
 
+_SHORT = 60
+
 
 def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in ``path``.
@@ -22,8 +24,14 @@ def read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{path.name} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise RepositoryError(f"{path.name} must hold a JSON object, not {type(value).__name__}.")
+        raise RepositoryError(f"{path.name} must hold a JSON object, not {shown(value)}.")
     return value
+
+
+def shown(value: Any) -> str:
+    """Return a JSON value as messages show it: as JSON, and cut to a line's length."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
 
 
 def read_optional(path: Path) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_optional, write_object
+from service.repository.jsonfile import read_optional, shown, write_object
 
 POLICY = "policy.json"
 
@@ -70,7 +70,7 @@ def policy_from_json(value: Any) -> Policy:
         RepositoryError: the value is no policy; the message names the place.
     """
     if not isinstance(value, dict):
-        raise RepositoryError(f"{POLICY} must hold a JSON object, not {type(value).__name__}.")
+        raise RepositoryError(f"{POLICY} must hold a JSON object, not {shown(value)}.")
     unknown = value.keys() - {"serve", "labels", "keep", "unloaded"}
     if unknown:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")
@@ -79,14 +79,15 @@ def policy_from_json(value: Any) -> Policy:
         _LABEL.fullmatch(label) and _is_whole(version) for label, version in labels.items()
     ):
         raise RepositoryError(
-            f"{POLICY}: labels must map names of letters, digits and _ to versions, not {labels!r}."
+            f"{POLICY}: labels must map names of letters, digits and _ to versions, "
+            f"not {shown(labels)}."
         )
     keep = value.get("keep")
     if keep is not None and not (_is_whole(keep) and keep > 0):
-        raise RepositoryError(f"{POLICY}: keep must be a whole number above 0, not {keep!r}.")
+        raise RepositoryError(f"{POLICY}: keep must be a whole number above 0, not {shown(keep)}.")
     unloaded = value.get("unloaded", False)
     if not isinstance(unloaded, bool):
-        raise RepositoryError(f"{POLICY}: unloaded must be true or false, not {unloaded!r}.")
+        raise RepositoryError(f"{POLICY}: unloaded must be true or false, not {shown(unloaded)}.")
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:
             return Policy(latest=count, labels=labels, keep=keep, unloaded=unloaded)
@@ -97,7 +98,7 @@ def policy_from_json(value: Any) -> Policy:
         case serve:
             raise RepositoryError(
                 f'{POLICY}: serve must be {{"latest": N}} or {{"versions": [N, ...]}}, '
-                f"not {serve!r}."
+                f"not {shown(serve)}."
             )
 
 

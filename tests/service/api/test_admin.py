@@ -82,7 +82,7 @@ def test_a_rollback_serves_the_version_before_and_pins_it(
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
-        ([], "policy.json must hold a JSON object, not list."),
+        ([], "policy.json must hold a JSON object, not []."),
         ({"serve": "all"}, "policy.json: serve must be"),
         ({"serve": {"versions": [7]}}, "There is no version 7 of model 'affine'."),
         ({"labels": {"stable": 8}}, "There is no version 8 of model 'affine'."),
