@@ -6,6 +6,7 @@ from service.api.body import json_body
 from service.api.codec.examples import ExamplesCodec, Method
 from service.api.inference import Inference, Target
 from service.api.observe import as_response, exchange
+from service.api.query import signature_name
 from service.api.routing import SERVABLE_PATHS
 
 
@@ -42,9 +43,12 @@ def _add_routes(
     verb = method.name.lower()
 
     def view(model: str, version: int | None = None, label: str | None = None) -> Response:
-        inference.require(exchange(), model)
-        body = json_body(exchange().environ, most=max_body_bytes)
-        return as_response(inference.answer(exchange(), Target(model, version, label), codec, body))
+        current, target = exchange(), Target(model, version, label)
+        inference.require(current, model)
+        body = json_body(current.environ, most=max_body_bytes)
+        named = signature_name(current.environ)
+        asked = codec if named is None else codec.calling(named)
+        return as_response(inference.answer(current, target, asked, body))
 
     for path in SERVABLE_PATHS:
         blueprint.add_url_rule(f"{path}:{verb}", verb, view, methods=["POST"])

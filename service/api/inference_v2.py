@@ -1,7 +1,6 @@
 """``/v2``: health, metadata and inference by the Open Inference Protocol."""
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -16,13 +15,11 @@ from service.api.codec.v2.response import OCTETS, write
 from service.api.exchange import Exchange
 from service.api.inference import Inference, Target
 from service.api.observe import as_response, exchange
+from service.api.query import signature_name
 from service.errors import ServiceError, UnavailableError
 from service.repository.golden import Tensors
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 V2 = "/v2"
 V2_MODEL = f"{V2}/models/<model:model>"
@@ -100,7 +97,7 @@ class InferV2:
             # Bytes that nobody says are JSON.
             header = "0"
         body = read_body(environ, most=self._max_body_bytes)
-        codec = V2Codec(header, _signature_name(environ), max_errors=self._max_errors)
+        codec = V2Codec(header, signature_name(environ), max_errors=self._max_errors)
         return self._inference.answer(exchange, target, codec, body)
 
 
@@ -133,7 +130,7 @@ def inference_v2_routes(infer: InferV2, lifecycle: Lifecycle, *, server_version:
     def metadata(model: str, version: int | None = None) -> dict[str, Any]:
         with _leased(lifecycle, model, version) as servable:
             exchange().version = servable.version
-            signature = find_signature(servable.contract, _signature_name(request.environ))
+            signature = find_signature(servable.contract, signature_name(request.environ))
             return model_metadata(model, lifecycle.serving_versions(model), signature)
 
     def model_ready(model: str, version: int | None = None) -> dict[str, Any]:
@@ -149,12 +146,6 @@ def inference_v2_routes(infer: InferV2, lifecycle: Lifecycle, *, server_version:
         blueprint.add_url_rule(f"{path}/ready", view_func=model_ready)
         blueprint.add_url_rule(f"{path}/infer", "infer", view, methods=["POST"])
     return blueprint
-
-
-def _signature_name(environ: "WSGIEnvironment") -> str | None:
-    """Return the signature that the query asks for, if any."""
-    query = environ.get("QUERY_STRING")
-    return parse_qs(query).get("signature_name", [None])[0] if query else None
 
 
 def _leased(lifecycle: Lifecycle, model: str, version: int | None) -> Any:

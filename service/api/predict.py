@@ -3,6 +3,7 @@
 JSON is TensorFlow Serving's; bodies of other content types are ours (service/api/codec/media).
 """
 
+from copy import copy
 from typing import Any
 
 from flask import Blueprint, Response
@@ -15,8 +16,10 @@ from service.api.codec.media.request import Bounds
 from service.api.exchange import Exchange
 from service.api.inference import Codec, Inference, Target
 from service.api.observe import as_response, exchange
+from service.api.query import signature_name
 from service.api.routing import SERVABLE_PATHS
 from service.api.schemas import SchemaBook
+from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
 
@@ -34,6 +37,13 @@ class RowsCodec:
         self._max_rows = max_rows
         self._max_errors = max_errors
         self._schemas = SchemaBook(limit=max_errors)
+        self._signature_name = DEFAULT_SIGNATURE
+
+    def calling(self, signature_name: str) -> "RowsCodec":
+        """Return the codec of requests for another signature, unless they name one themselves."""
+        other = copy(self)
+        other._signature_name = signature_name
+        return other
 
     def parse(self, body: bytes) -> Any:
         return rows.parse(body)
@@ -45,6 +55,7 @@ class RowsCodec:
             servable.contract,
             lambda signature: self._schemas.schema(servable, signature),
             limit=self._max_errors,
+            default=self._signature_name,
         )
 
     def write(self, request: rows.PredictRequest, outputs: Tensors, servable: Servable) -> Answer:
@@ -74,11 +85,10 @@ class Predict:
         """Answer one request; raises what ``Inference.answer`` and ``read_body`` raise."""
         self._inference.require(exchange, target.model)
         environ = exchange.environ
-        codec: Codec[Any, Any] = self._codec
+        named = signature_name(environ)
+        codec: Codec[Any, Any] = self._codec if named is None else self._codec.calling(named)
         if media_type(environ) not in JSON_TYPES:
-            codec = plain_codec(
-                environ["CONTENT_TYPE"], environ.get("QUERY_STRING", ""), self._bounds
-            )
+            codec = plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
         body = read_body(environ, most=self._max_body_bytes)
         return self._inference.answer(exchange, target, codec, body)
 

@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from service.api.tensors import Array, TensorError, to_tensor
 from service.api.wording import describe, shorten
-from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
+from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
 
 
@@ -33,7 +33,7 @@ class PredictEnvelope(marshmallow.Schema):
         "unknown": "Unknown field; the body takes signature_name, and instances or inputs."
     }
 
-    signature_name = _Name(load_default=DEFAULT_SIGNATURE)
+    signature_name = _Name()
     instances = fields.Raw(allow_none=True)
     inputs = fields.Raw(allow_none=True)
 
@@ -58,7 +58,7 @@ class ExamplesEnvelope(marshmallow.Schema):
         "unknown": "Unknown field; the body takes signature_name, context and examples."
     }
 
-    signature_name = _Name(load_default=DEFAULT_SIGNATURE)
+    signature_name = _Name()
     context = fields.Raw(load_default=dict, allow_none=True)
     examples = fields.Raw(
         required=True, allow_none=True, error_messages={"required": "Missing 'examples' key."}

@@ -19,16 +19,17 @@ from service.repository.golden import Tensors
 Read = tuple[Signature, Tensors, int | None]
 
 
-def read(document: Any, contract: Contract) -> Read | None:
+def read(document: Any, contract: Contract, default: str = DEFAULT_SIGNATURE) -> Read | None:
     """Return the signature, its inputs, and how many rows they came in, or ``None``.
 
     Args:
         document: a request's JSON, in which ``Numbers`` may stand for arrays of numbers.
         contract: the model's.
+        default: the name of the signature that is called if the request names none.
     """
     if type(document) is not dict:
         return None
-    name = document.get("signature_name", DEFAULT_SIGNATURE)
+    name = document.get("signature_name", default)
     if len(document) != 1 + ("signature_name" in document) or type(name) is not str:
         return None
     signature = contract.get(name)

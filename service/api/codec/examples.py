@@ -7,6 +7,7 @@ signature's inputs, and an example is what an object in the rows of ``:predict``
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -32,7 +33,7 @@ from service.api.schemas import ExamplesEnvelope, SchemaBook
 from service.api.tensors import Index
 from service.api.wording import shorten
 from service.errors import InvalidRequestError
-from service.repository.contract import Field, Signature
+from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 from service.repository.golden import Tensors
 from service.repository.strings import string_to_json
 from service.runtime.servable import Servable
@@ -91,6 +92,13 @@ class ExamplesCodec:
         self._max_rows = max_rows
         self._max_errors = max_errors
         self._schemas = SchemaBook(limit=max_errors)
+        self._signature_name = DEFAULT_SIGNATURE
+
+    def calling(self, signature_name: str) -> "ExamplesCodec":
+        """Return the codec of requests for another signature, unless they name one themselves."""
+        other = copy(self)
+        other._signature_name = signature_name
+        return other
 
     def parse(self, body: bytes) -> Any:
         return json_value(body)
@@ -104,7 +112,9 @@ class ExamplesCodec:
             envelope = _ENVELOPE.load(document)
         except marshmallow.ValidationError as error:
             raise refusal(envelope_problems(error), self._max_errors) from error
-        signature = rows.signature_of(servable.contract, envelope["signature_name"])
+        signature = rows.signature_of(
+            servable.contract, envelope.get("signature_name", self._signature_name)
+        )
         kind = servable.signature_def[signature.name]["method_name"]
         results = self._results(signature, kind, servable)
         examples, context = envelope["examples"], envelope["context"]

@@ -28,7 +28,7 @@ from service.api.schemas import PredictEnvelope
 from service.api.tensors import Index
 from service.api.wording import describe, shorten
 from service.errors import InvalidRequestError
-from service.repository.contract import Contract, Signature
+from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature
 from service.repository.golden import Tensors
 
 # What is wrong, by input and by the index into its value.
@@ -99,7 +99,14 @@ def check_length(document: Any, *, most: int) -> None:
         check_count("instances", len(instances), most=most)
 
 
-def read(document: Any, contract: Contract, schema_of: SchemaOf, *, limit: int) -> PredictRequest:
+def read(
+    document: Any,
+    contract: Contract,
+    schema_of: SchemaOf,
+    *,
+    limit: int,
+    default: str = DEFAULT_SIGNATURE,
+) -> PredictRequest:
     """Check a parsed request against a model's contract.
 
     Args:
@@ -107,14 +114,15 @@ def read(document: Any, contract: Contract, schema_of: SchemaOf, *, limit: int) 
         contract: the model's.
         schema_of: gives the schema of a signature's inputs.
         limit: the most problems to report.
+        default: the name of the signature that is called if the request names none.
 
     Raises:
         InvalidRequestError: it is no request that the model takes; its details name the places.
     """
-    found = clean.read(document, contract)
+    found = clean.read(document, contract, default)
     if found is not None:
         return PredictRequest(*found)
-    return _read(lifting.plain(document), contract, schema_of, limit)
+    return _read(lifting.plain(document), contract, schema_of, limit, default)
 
 
 def reference(
@@ -125,10 +133,12 @@ def reference(
     Raises:
         InvalidRequestError: as they do.
     """
-    return _read(json_value(body), contract, schema_of, limit)
+    return _read(json_value(body), contract, schema_of, limit, DEFAULT_SIGNATURE)
 
 
-def _read(document: Any, contract: Contract, schema_of: SchemaOf, limit: int) -> PredictRequest:
+def _read(
+    document: Any, contract: Contract, schema_of: SchemaOf, limit: int, default: str
+) -> PredictRequest:
     if not isinstance(document, dict):
         raise InvalidRequestError(
             f"Expected a JSON object with 'instances' or 'inputs', not {shorten(document)}."
@@ -137,7 +147,7 @@ def _read(document: Any, contract: Contract, schema_of: SchemaOf, limit: int) ->
         envelope = _ENVELOPE.load(document)
     except marshmallow.ValidationError as error:
         raise refusal(envelope_problems(error), limit) from error
-    signature = signature_of(contract, envelope["signature_name"])
+    signature = signature_of(contract, envelope.get("signature_name", default))
     if "instances" in envelope:
         return _read_rows(signature, envelope["instances"], schema_of(signature), limit)
     return _read_columns(signature, envelope["inputs"], schema_of(signature), limit)

@@ -54,6 +54,15 @@ def test_the_example_of_tensorflow_servings_documentation(client: FlaskClient) -
     }
 
 
+def test_the_query_names_the_signature_unless_the_body_does(client: FlaskClient) -> None:
+    path = f"{HALF}:regress?signature_name=tensorflow/serving/regress"
+    assert ask(client, path, {"examples": [{"x": 1.0}]}) == {"results": [3.5]}
+    body = {"signature_name": "serving_default", "examples": [{"x": 1.0}]}
+    assert ask(client, path, body) == {"results": [3.5]}
+    path = f"{HALF}:regress?signature_name=nope"
+    assert client.post(path, json={"examples": [{"x": 1.0}]}).status_code == 400
+
+
 @pytest.mark.parametrize("x", [1.0, [1.0]])
 @pytest.mark.parametrize("where", ["", "/versions/123"])
 def test_serialised_examples_are_classified(client: FlaskClient, where: str, x: Any) -> None:

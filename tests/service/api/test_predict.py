@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.service.api.test_routes import assert_error
+
 ROW = {"x": [1, 2], "text": "quiet"}
 
 
@@ -75,6 +77,31 @@ def test_a_nullable_field_may_be_null_or_left_out(
 ) -> None:
     response = predict(client, "affine", {"instances": instances})
     assert [row["y"] for row in response.json["predictions"]] == answers
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "y"),
+    [
+        ("?signature_name=only_y", {}, [6.0]),
+        ("?signature_name=nope", {"signature_name": "only_y"}, [6.0]),
+        ("?signature_name=", {"signature_name": "only_y"}, [6.0]),
+        ("?other=1", {"signature_name": "only_y"}, [6.0]),
+    ],
+)
+@pytest.mark.parametrize("instance", [[1, 2], {"x": [1, 2]}])
+def test_the_query_names_the_signature_unless_the_body_does(
+    client: FlaskClient, query: str, body: dict[str, str], y: list[float], instance: Any
+) -> None:
+    response = client.post(
+        f"/v1/models/affine:predict{query}", json={**body, "instances": [instance]}
+    )
+    assert response.json == {"predictions": y}
+
+
+def test_a_query_that_names_no_signature_of_the_model(client: FlaskClient) -> None:
+    response = client.post("/v1/models/affine:predict?signature_name=x", json={"instances": [ROW]})
+    assert_error(response, 400, "INVALID_ARGUMENT")
+    assert response.json["error"].startswith('Serving signature name: "x" not found')
 
 
 def test_a_nullable_column_may_hold_nulls_or_be_left_out(client: FlaskClient) -> None:

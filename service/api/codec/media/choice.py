@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs
 
 from werkzeug.http import parse_options_header
 
@@ -23,7 +22,7 @@ _CODECS: Mapping[str, type[PlainCodec]] = {
 }
 
 
-def plain_codec(content_type: str, query: str, bounds: Bounds) -> Codec[Any, Any]:
+def plain_codec(content_type: str, signature_name: str | None, bounds: Bounds) -> Codec[Any, Any]:
     """Return the codec for a body that is no JSON.
 
     Whether a model takes the body is found when it is read for one; what is none of the known
@@ -31,11 +30,10 @@ def plain_codec(content_type: str, query: str, bounds: Bounds) -> Codec[Any, Any
 
     Args:
         content_type: the request's header, with its parameters.
-        query: the request's, which may name a signature.
+        signature_name: the signature that the query names, if it does.
         bounds: of the request.
     """
     told, options = parse_options_header(content_type)
-    names = parse_qs(query).get("signature_name", [None])
     codec: Any = _CODECS.get(kinds.canonical(told), FileCodec)
-    made: Codec[Any, Any] = codec(Told(told, options, names[0]), bounds)
+    made: Codec[Any, Any] = codec(Told(told, options, signature_name), bounds)
     return made
