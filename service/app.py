@@ -21,7 +21,7 @@ from service.api.openapi.document import Documents
 from service.api.openapi.routes import openapi_routes
 from service.api.predict import Predict, predict_routes
 from service.api.repository_v2 import repository_v2_routes
-from service.api.routing import ModelNameConverter, VersionConverter
+from service.api.routing import one_spelling
 from service.api.statistics_v2 import statistics_v2_routes
 from service.metrics import Metrics
 from service.repository.store import Store
@@ -78,12 +78,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
-    # One path, one resource: neither a slash more nor two for one is another way to write it.
-    app.url_map.merge_slashes = False
     app.extensions["lifecycle"] = lifecycle
     observer = Observer(metrics, access_log=settings.access_log)
     observe(app, observer)
+    one_spelling(app)
     bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}
     inference = Inference(
         lifecycle,

@@ -14,15 +14,16 @@ from service.api.answer import Answer, as_service_error, error_answer
 from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
 from service.api.inference import Target
+from service.api.routing import VERSION
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # As in ``routing``; what is unusual (a name beyond ASCII, a trailing slash) is left to Flask.
 _PREDICT = re.compile(
-    r"/v1/models/([!-.0-9;-~]+)(?:/versions/([0-9]{1,18})|/labels/([!-.0-9;-~]+))?:predict"
+    rf"/v1/models/([!-.0-9;-~]+)(?:/versions/({VERSION})|/labels/([!-.0-9;-~]+))?:predict"
 )
-_INFER = re.compile(r"/v2/models/([!-.0-9;-~]+)(?:/versions/([0-9]{1,18}))?()/infer")
+_INFER = re.compile(rf"/v2/models/([!-.0-9;-~]+)(?:/versions/({VERSION}))?()/infer")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 Endpoint = Callable[[Exchange, Target], Answer]

@@ -1,6 +1,11 @@
 """How a path names a model, one of its versions, or a label."""
 
-from werkzeug.routing import BaseConverter, ValidationError
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
+
+# A version's number: of 64 bits, and without leading zeros.
+VERSION = "0|[1-9][0-9]{0,17}"
 
 
 class ModelNameConverter(BaseConverter):
@@ -10,15 +15,25 @@ class ModelNameConverter(BaseConverter):
 
 
 class VersionConverter(BaseConverter):
-    """A version's number in a path: a decimal of 64 bits."""
+    """A version's number in a path."""
 
-    regex = "[0-9]+"
+    regex = VERSION
 
     def to_python(self, value: str) -> int:
         """Return the number."""
-        if len(value) > 18:
-            raise ValidationError
         return int(value)
+
+
+def one_spelling(app: Flask) -> None:
+    """Let each path be written in one way: neither a slash more nor two for one is another."""
+    app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
+    app.url_map.merge_slashes = False
+
+    @app.before_request
+    def refuse_slashes() -> None:
+        # Werkzeug takes any number of slashes at the start for one.
+        if request.environ.get("PATH_INFO", "").startswith("//"):
+            raise NotFound
 
 
 MODEL = "/v1/models/<model:model>"
