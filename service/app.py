@@ -47,6 +47,8 @@ class _Json(DefaultJSONProvider):
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the WSGI application, with its lifecycle as ``app.extensions["lifecycle"]``.
 
+    Its metrics are ``app.extensions["metrics"]``, for what the host may add to them.
+
     Whoever hosts the application calls the lifecycle's ``start`` in each worker process, after
     any fork, and its ``stop`` when the process ends; until then no model is loaded.
 
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle
+    app.extensions["metrics"] = metrics
     observer = Observer(metrics, access_log=settings.access_log)
     observe(app, observer)
     one_spelling(app)

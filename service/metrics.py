@@ -97,6 +97,13 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.connections = Gauge(
+            "understudy_connections",
+            "Connections that a worker holds, by its process id; as of the last second.",
+            ["worker"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.swaps = Counter(
             "understudy_swaps",
             "Versions that began to serve (ok) or were refused, counted by each worker.",

@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from itertools import takewhile
@@ -44,6 +45,8 @@ _GRACE_S = 2.0
 # looks again after each such step.
 _PATIENCE_S = 0.2
 _STEP_S = 0.001
+# Of a body that nobody has read: what gunicorn still reads before the next request.
+_MOST_LEFT = 64 * 1024
 # When there are no file descriptors left, or no memory for a connection.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _EXHAUSTED_S = 1.0
@@ -116,6 +119,8 @@ class Worker(ThreadWorker):
             return
         self._next_heartbeat = now + _HEARTBEAT_S
         super().notify()
+        if self.booted:
+            self.wsgi.extensions["metrics"].connections.labels(self.pid).set(self.nr_conns)
         if self.booted and self.alive and not self._draining:
             self.seat.show()
 
@@ -208,6 +213,7 @@ class Worker(ThreadWorker):
         if not isinstance(client, ClientSocket):
             return bool(super().handle_request(req, conn))
         client.begin_answer()
+        req.should_close = partial(_should_close, req, req.should_close)
         try:
             return bool(super().handle_request(req, conn))
         finally:
@@ -331,6 +337,18 @@ class Worker(ThreadWorker):
         self.poller.unregister(conn.sock)
         self.nr_conns -= 1
         conn.close()
+
+
+def _should_close(req: Any, wants_to: Callable[[], bool]) -> bool:
+    """Whether the connection ends with this answer; asked when the application is done.
+
+    It does when so much of the body is still to come that gunicorn would not read it to its end:
+    only a client that is told so does not send its next request after it.
+    """
+    reader = req.body.reader
+    left = getattr(reader, "length", 0)
+    in_chunks = getattr(reader, "parser", None) is not None
+    return wants_to() or in_chunks or left > _MOST_LEFT
 
 
 def _overdue(waiting: dict[TConn, float]) -> list[TConn]:

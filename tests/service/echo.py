@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from service.metrics import Metrics
+
 LARGE = bytes(range(256)) * 4096 * 16
 
 
@@ -13,7 +15,8 @@ class Echo:
     """Answers with its process id, what it was sent, or in ways that are hard on a server."""
 
     def __init__(self) -> None:
-        self.extensions = {"lifecycle": self}
+        self._metrics = Metrics()
+        self.extensions = {"lifecycle": self, "metrics": self._metrics}
 
     def drain(self) -> None:
         """As the service's lifecycle does; there is nothing to do."""
@@ -41,6 +44,8 @@ class Echo:
             case ["file"]:
                 start_response("200 OK", [*headers, ("Content-Length", "6")])
                 return environ["wsgi.file_wrapper"](open(os.environ["FILE"], "rb"))  # noqa: PTH123
+            case ["metrics"]:
+                body = self._metrics.exposition()
             case ["unread"]:
                 body = b"not read"
             case _:

@@ -251,6 +251,23 @@ def test_a_body_that_nobody_read_does_not_become_a_request(connection: socket.so
     assert ask(connection, b"echo") == b""
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 8000000", b"Transfer-Encoding: chunked"], ids=["length", "chunks"]
+)
+def test_a_large_body_that_nobody_read_ends_the_connection(
+    connection: socket.socket, framing: bytes
+) -> None:
+    connection.sendall(b"POST /unread HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % framing)
+    # The client hears of it only when it has sent all; a reset would lose the answer.
+    if b"chunked" in framing:
+        connection.sendall(b"7a1200\r\n")
+    connection.sendall(bytes(8_000_000))
+    status, headers, body = answer(connection)
+    assert (status, body) == (200, b"not read")
+    assert headers["Connection"] == "close"
+    assert connection.recv(1) == b""
+
+
 def test_a_large_answer_to_a_slow_reader(connection: socket.socket) -> None:
     connection.sendall(GET % b"large")
     time.sleep(0.2)  # By now all buffers are full.
@@ -279,6 +296,15 @@ def test_a_failure_of_the_application(server: Server, connection: socket.socket)
     assert headers["Connection"] == "close"
     assert b'"code":"INTERNAL"' in body
     assert connection.recv(1) == b""
+
+
+def test_open_connections_are_counted(start_server: StartServer) -> None:
+    server = start_server()
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in range(3)]
+        pids = {ask(connection, b"pid").decode() for connection in connections}
+        sample = f'understudy_connections{{worker="{pids.pop()}"}} 3.0'.encode()
+        eventually(lambda: sample in ask(connections[0], b"metrics"))
 
 
 def test_more_connections_than_threads_all_get_on(start_server: StartServer) -> None:
