@@ -1,139 +1,33 @@
-"""Bad requests and their exact answers: status, sentence, code, and the messages by path.
+"""A table of bad requests and their exact answers: status, sentence, code, messages by path.
 
 The models are toys of every kind, and those of this repository. What the service says is part of
 what it promises: who changes a sentence changes it here.
 """
 
-import base64
-import copy
 import json
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import strategies as st
 
-from service.app import create_app
-from service.repository.store import Store
-from service.settings import Settings
-from tests.savedmodels import publish_affine, publish_kinds, publish_types, save_shapes
-
-MAX_ROWS, MAX_ERRORS = 50, 4
-CODES = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
-CODES |= {413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
-JSON = "application/json"
-
-
-@dataclass
-class Case:
-    """A bad request and its answer.
-
-    Attributes:
-        target: model and verb.
-        body: JSON to be, or bytes that are sent as they are.
-        wrong: the messages by path; or the sentence, where there are no details.
-        more: whether there are more problems than are listed.
-        status: the answer's.
-        method: the request's.
-        headers: the request's.
-    """
-
-    target: str
-    body: Any
-    wrong: dict[str, str] | str
-    more: bool = False
-    status: int = 400
-    method: str = "POST"
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def answer(self) -> dict[str, Any]:
-        """Return the whole body that is expected."""
-        code = {"code": CODES[self.status]}
-        if isinstance(self.wrong, str):
-            return {"error": self.wrong} | code
-        path, message = next(iter(self.wrong.items()))
-        error = message if path == "body" else f"{path}: {message}"
-        if self.more:
-            error += f" (The first of more than {MAX_ERRORS} problems.)"
-        elif len(self.wrong) > 1:
-            error += f" (The first of {len(self.wrong)} problems.)"
-        details = {path: [message] for path, message in self.wrong.items()}
-        return {"error": error} | code | {"details": details}
-
-
-AFFINE = {"x": [1, 2], "text": "quiet"}
-TYPES = {
-    "small": -128,
-    "big": 2**64 - 1,
-    "whole": 5,
-    "half": 1.5,
-    "double": 1e300,
-    "flag": True,
-    "grade": 2,
-    "level": 0.5,
-    "note": "fine",
-    "series": [1, 2.5],
-    "gaps": [None, 2],
-    "tags": ["a", {"b64": "/w=="}],
-}
-CAR = {
-    "cylinders": 4,
-    "displacement": 97,
-    "horsepower": 46,
-    "weight": 1835,
-    "acceleration": 20.5,
-    "model_year": 70,
-    "origin": "europe",
-}
-IMAGE = [[0] * 28] * 28
-
-
-def affine(wrong: dict[str, str], *rows: Any, more: bool = False) -> Case:
-    """Ask ``affine`` about rows that differ from a good one."""
-    return Case("affine:predict", {"instances": merged(AFFINE, rows)}, wrong, more)
-
-
-def types(wrong: dict[str, str], *rows: Any, more: bool = False) -> Case:
-    """Ask ``types`` about rows that differ from a good one."""
-    return Case("types:predict", {"instances": merged(TYPES, rows)}, wrong, more)
-
-
-def car(wrong: dict[str, str], *rows: Any, more: bool = False) -> Case:
-    """Ask ``mpg`` about cars that differ from a good one."""
-    return Case("mpg:predict", {"instances": merged(CAR, rows)}, wrong, more)
-
-
-def merged(good: dict[str, Any], rows: Any) -> list[Any]:
-    return [{**good, **row} if isinstance(row, dict) else row for row in rows]
-
-
-def columns(**inputs: Any) -> dict[str, Any]:
-    """Return one good row of ``types`` as columns, but for ``inputs``."""
-    return {"inputs": {name: [value] for name, value in TYPES.items()} | inputs}
-
-
-def image(value: Any, wrong: dict[str, str] | str, more: bool = False) -> Case:
-    """Ask ``clothing`` about one image."""
-    return Case("clothing:predict", {"instances": [value]}, wrong, more)
-
-
-def shapes(signature: str, body: dict[str, Any], wrong: dict[str, str] | str) -> Case:
-    return Case("shapes:predict", {"signature_name": signature, **body}, wrong)
-
-
-def raw(body: bytes, wrong: dict[str, str] | str, target: str = "affine:predict") -> Case:
-    return Case(target, body, wrong)
-
-
-def path(target: str, wrong: str, status: int = 404, method: str = "POST", **headers: str) -> Case:
-    body = b'{"instances": [{"x": [1, 2], "text": "quiet"}]}'
-    return Case(target, body, wrong, False, status, method, headers)
-
+from tests.service.api.badrequests import (
+    AFFINE,
+    CAR,
+    IMAGE,
+    JSON,
+    MAX_ROWS,
+    TYPES,
+    Case,
+    affine,
+    car,
+    columns,
+    image,
+    merged,
+    path,
+    raw,
+    shapes,
+    types,
+)
 
 IN_METRES = "Expected a number from -100 to 100 m, not {}."
 CHOICE = "Expected one of 'quiet', 'loud', not {}."
@@ -460,36 +354,6 @@ CASES = [
 CASES[-1].status = 413
 
 
-@pytest.fixture(scope="module")
-def client(
-    tmp_path_factory: pytest.TempPathFactory, repository_root: Path
-) -> Iterator[FlaskClient]:
-    root = tmp_path_factory.mktemp("models")
-    publish_affine(root)
-    publish_kinds(root)
-    publish_types(root)
-    save_shapes(root / "shapes" / "1")
-    ours = Store(repository_root / "saved_models")
-    for model in ours.models():
-        version, folder = max(ours.versions(model).items())
-        shutil.copytree(folder, root / model / str(version))
-    app = create_app(
-        Settings(
-            models=root,
-            quiet_s=0.0,
-            workers=1,
-            max_body_bytes=200_000,
-            max_rows=MAX_ROWS,
-            max_errors=MAX_ERRORS,
-        )
-    )
-    lifecycle = app.extensions["lifecycle"]
-    lifecycle.start()
-    assert lifecycle.wait_until_settled(120)
-    yield app.test_client()
-    lifecycle.stop()
-
-
 def send(client: FlaskClient, case: Case) -> Any:
     body = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
     headers = {"Content-Type": JSON} | case.headers
@@ -502,8 +366,8 @@ def test_the_table_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.target)
-def test_a_bad_request_gets_exactly_this_answer(client: FlaskClient, case: Case) -> None:
-    response = send(client, case)
+def test_a_bad_request_gets_exactly_this_answer(everything: FlaskClient, case: Case) -> None:
+    response = send(everything, case)
     assert json.loads(response.data) == case.answer()
     assert response.status_code == case.status
     assert response.content_type == JSON
@@ -523,129 +387,12 @@ def test_a_bad_request_gets_exactly_this_answer(client: FlaskClient, case: Case)
         ("sentiment:classify", {"examples": [{"text": "good"}]}),
     ],
 )
-def test_what_the_table_varies_is_good(client: FlaskClient, target: str, body: Any) -> None:
-    response = client.post(f"/v1/models/{target}", json=body)
+def test_what_the_table_varies_is_good(everything: FlaskClient, target: str, body: Any) -> None:
+    response = everything.post(f"/v1/models/{target}", json=body)
     assert response.status_code == 200, response.json
 
 
-def test_of_a_key_given_twice_the_last_one_counts(client: FlaskClient) -> None:
+def test_of_a_key_given_twice_the_last_one_counts(everything: FlaskClient) -> None:
     body = b'{"instances": [{"x": [9, 9], "text": "loud", "x": [1, 2]}]}'
-    response = client.post("/v1/models/affine:predict", data=body)
+    response = everything.post("/v1/models/affine:predict", data=body)
     assert response.json == {"predictions": [{"y": 5.0, "loud": "LOUD"}]}
-
-
-PNG = base64.b64encode(
-    base64.b64decode(
-        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
-    )
-).decode()
-
-
-@pytest.mark.parametrize("bad", [[0], [4], [0, 4], [2, 3], [1, 2, 3, 4], range(50)])
-@pytest.mark.parametrize("key", ["instances", "inputs"])
-def test_rows_that_the_graph_refuses_are_named(client: FlaskClient, key: str, bad: Any) -> None:
-    rows = [{"b64": PNG}] * max(5, max(bad) + 1)
-    for i in bad:
-        rows[i] = {"b64": "iVBORw0KGgo="}
-    response = client.post(
-        "/v1/models/shapes:predict", json={"signature_name": "decode", key: rows}
-    )
-    assert response.status_code == 400
-    details = response.json["details"]
-    assert list(details) == [f"{key}[{i}]" for i in bad[:MAX_ERRORS]]
-    for (message,) in details.values():
-        assert message.startswith("The model refused the input: ")
-    assert response.json["error"].startswith(f"{key}[{bad[0]}]: The model refused the input: ")
-
-
-def test_good_rows_are_answered_while_others_are_refused(client: FlaskClient) -> None:
-    body = {"signature_name": "decode", "instances": [{"b64": PNG}] * 3}
-    response = client.post("/v1/models/shapes:predict", json=body)
-    assert response.json == {"predictions": [1, 1, 1]}
-
-
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5)
-    | st.sampled_from(["quiet", "serving_default", "only_y"]),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["x", "text", "shift", "b64", "instances", "inputs", "examples"]),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
-)
-TARGETS = st.sampled_from(
-    [
-        *(f"{model}:predict" for model in ("affine", "types", "shapes", "mpg", "clothing")),
-        "kinds:classify",
-        "kinds:regress",
-    ]
-)
-SIGNATURES_THERE = ["only_y", "any_shape", "words", "grid", "scalar", "of_two", "bounds", "picture"]
-
-
-def assert_explained(response: Any) -> None:
-    """Check that an answer is one, or a refusal in the one form."""
-    assert response.status_code in (200, 400)
-    assert response.content_type == JSON
-    if response.status_code == 400:
-        body = json.loads(response.data)
-        assert body.keys() <= {"error", "code", "details"}
-        assert body["error"].endswith((".", ".)"))
-        assert len(body.get("details", {})) <= MAX_ERRORS
-        assert len(response.data) < 5000
-
-
-@hypothesis.given(target=TARGETS, body=ANYTHING)
-@hypothesis.settings(max_examples=150, deadline=None)
-def test_no_json_makes_the_service_fail(client: FlaskClient, target: str, body: Any) -> None:
-    assert_explained(client.post(f"/v1/models/{target}", json=body))
-
-
-@hypothesis.given(
-    target=TARGETS,
-    key=st.sampled_from(["instances", "inputs", "examples"]),
-    value=ANYTHING,
-    name=st.none() | st.sampled_from(SIGNATURES_THERE),
-)
-@hypothesis.settings(max_examples=250, deadline=None)
-def test_no_values_make_the_service_fail(
-    client: FlaskClient, target: str, key: str, value: Any, name: str | None
-) -> None:
-    body = {key: value} | ({} if name is None else {"signature_name": name})
-    assert_explained(client.post(f"/v1/models/{target}", json=body))
-
-
-@hypothesis.given(target=TARGETS, body=st.binary(max_size=60))
-@hypothesis.settings(max_examples=100, deadline=None)
-def test_no_bytes_make_the_service_fail(client: FlaskClient, target: str, body: bytes) -> None:
-    assert_explained(client.post(f"/v1/models/{target}", data=body))
-
-
-GOOD = [
-    ("affine", AFFINE),
-    ("types", TYPES),
-    ("mpg", CAR),
-]
-
-
-@hypothesis.given(model=st.sampled_from(GOOD), data=st.data())
-@hypothesis.settings(max_examples=250, deadline=None)
-def test_no_change_to_a_good_row_makes_the_service_fail(
-    client: FlaskClient, model: tuple[str, dict[str, Any]], data: st.DataObject
-) -> None:
-    name, good = model
-    row = copy.deepcopy(good)
-    for key in data.draw(st.sets(st.sampled_from(sorted(good)), min_size=1, max_size=3)):
-        row[key] = data.draw(ANYTHING)
-    response = client.post(f"/v1/models/{name}:predict", json={"instances": [good, row]})
-    assert_explained(response)
-    if response.status_code == 400:
-        assert all(path.startswith("instances[1]") for path in response.json["details"])
