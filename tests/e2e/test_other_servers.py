@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.e2e.conftest import Service, StartService, eventually, free_port
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 # As docs/operations.md tells to host it.

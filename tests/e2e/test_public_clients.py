@@ -13,7 +13,9 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from tests.e2e.conftest import Service, StartService
-from tests.savedmodels import DTYPES, publish_affine, publish_scores, save_every_dtype
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.classes import publish_scores
+from tests.savedmodels.dtypes import DTYPES, save_every_dtype
 
 TOKEN = "sesame"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

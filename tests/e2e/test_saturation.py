@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from tests.e2e.conftest import Service, StartService, eventually
-from tests.savedmodels import publish_affine, publish_slow
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.slow import publish_slow
 
 PATH = "/v1/models/slow:predict"
 QUEUE = 3

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.e2e.conftest import Service, StartService, eventually
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 

@@ -14,7 +14,7 @@ import requests
 
 from service.repository.policy import Policy, write_policy
 from tests.e2e.conftest import Service, StartService, eventually
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 CONNECTIONS = 8

@@ -12,7 +12,7 @@ import pytest
 
 from service.repository.golden import GOLDEN
 from tests.e2e.conftest import Service, StartService, eventually, free_port
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 
 
 class Watcher:

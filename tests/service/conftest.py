@@ -12,7 +12,9 @@ from service.api.express import ExpressLane
 from service.app import create_app
 from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
-from tests.savedmodels import publish_affine, publish_plain_bodies, save_shapes
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.plain import publish_plain_bodies
+from tests.savedmodels.shapes import save_shapes
 
 MakeApp = Callable[..., Flask]
 

@@ -10,13 +10,10 @@ from flask.testing import FlaskClient
 from service.app import create_app
 from service.repository.store import Store
 from service.settings import Settings
-from tests.savedmodels import (
-    publish_affine,
-    publish_kinds,
-    publish_scores,
-    publish_types,
-    save_shapes,
-)
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.classes import publish_kinds, publish_scores
+from tests.savedmodels.dtypes import publish_types
+from tests.savedmodels.shapes import save_shapes
 from tests.service.api.badrequests import MAX_ERRORS, MAX_ROWS
 from tests.service.conftest import served
 

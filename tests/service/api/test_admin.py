@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 from tests.service.api.test_routes import assert_error
 from tests.service.conftest import MakeApp
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from service.api.codec.tfexample import FeatureError, example, feature
 from service.app import create_app
 from service.settings import Settings
-from tests.savedmodels import publish_affine, publish_kinds, save_half_plus_three
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.classes import publish_kinds, save_half_plus_three
 
 HALF = "/v1/models/half_plus_three"
 KINDS = "/v1/models/kinds"

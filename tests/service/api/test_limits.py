@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.runtime.batching import Batcher
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import MakeApp
 
 URL = "/v1/models/affine:predict"

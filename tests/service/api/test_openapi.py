@@ -22,7 +22,8 @@ from service.repository.card import read_card, write_card
 from service.repository.contract import Field, Signature
 from service.repository.store import Store
 from service.settings import Settings
-from tests.savedmodels import AFFINE_CONTRACT, fill_affine, publish_kinds
+from tests.savedmodels.affine import AFFINE_CONTRACT, fill_affine
+from tests.savedmodels.classes import publish_kinds
 
 PAGES = Path(__file__).resolve().parents[3] / "service" / "api" / "openapi"
 

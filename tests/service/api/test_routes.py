@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from service.logs import LOGGER
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import MakeApp
 
 STATUS = {"error_code": "OK", "error_message": ""}
@@ -187,7 +187,7 @@ def test_a_verb_is_written_in_one_way(client: FlaskClient, verb: str) -> None:
 
 def test_the_list_tells_models_contracts_and_labels(client: FlaskClient) -> None:
     affine, shapes = client.get("/v1/models").json["models"]
-    assert (affine["name"], affine["version"], affine["title"]) == ("affine", "2", "A weighted sum")
+    assert (affine["name"], affine["version"], affine["title"]) == ("affine", "2", "The toy affine")
     assert affine["labels"] == {"stable": 1}
     assert affine["signatures"]["serving_default"]["inputs"][0]["unit"] == "m"
     assert (shapes["name"], shapes["version"]) == ("shapes", "1")

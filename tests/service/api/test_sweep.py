@@ -13,7 +13,8 @@ from service.app import create_app
 from service.errors import CODES
 from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
-from tests.savedmodels import publish_affine, save_shapes
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.shapes import save_shapes
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 TOKEN = "the-admins-token"

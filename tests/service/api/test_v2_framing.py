@@ -27,7 +27,8 @@ from service.app import create_app
 from service.errors import InvalidRequestError
 from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature
 from service.settings import Settings
-from tests.savedmodels import DTYPES, publish_affine, save_every_dtype
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.dtypes import DTYPES, save_every_dtype
 
 HEADER = "Inference-Header-Content-Length"
 QUICK = settings(

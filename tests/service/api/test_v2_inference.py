@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from tests.savedmodels import publish_affine, publish_scores, save_shapes
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.classes import publish_scores
+from tests.savedmodels.shapes import save_shapes
 from tests.service.conftest import served
 
 HEADER = "Inference-Header-Content-Length"

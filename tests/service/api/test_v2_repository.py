@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.repository.policy import POLICY
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 from tests.service.api.test_admin import BEARER, TOKEN, eventually
 from tests.service.api.test_routes import assert_error
 from tests.service.conftest import MakeApp

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service import __version__
-from tests.savedmodels import publish_affine
+from tests.savedmodels.affine import publish_affine
 from tests.service.api.test_routes import assert_error
 from tests.service.conftest import MakeApp
 

@@ -6,7 +6,7 @@ import pytest
 
 from service.repository.card import CARD, Card, read_card, write_card
 from service.repository.errors import RepositoryError
-from tests.savedmodels import AFFINE_CONTRACT
+from tests.savedmodels.affine import AFFINE_CONTRACT
 
 A_CARD = Card(
     name="m",

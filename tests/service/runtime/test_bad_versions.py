@@ -22,7 +22,8 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Servable
 from service.runtime.state import State
-from tests.savedmodels import fill_affine, publish_affine, save_shapes
+from tests.savedmodels.affine import fill_affine, publish_affine
+from tests.savedmodels.shapes import save_shapes
 
 DATA = "variables/variables.data-00000-of-00001"
 

@@ -21,7 +21,7 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State
-from tests.savedmodels import publish_affine, save_affine
+from tests.savedmodels.affine import publish_affine, save_affine
 
 MakeLifecycle = Callable[..., Lifecycle]
 

@@ -10,7 +10,8 @@ from service.repository.card import CARD
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, write_golden
 from service.runtime.servable import LoadError, Servable
-from tests.savedmodels import fill_affine, save_affine, save_shapes
+from tests.savedmodels.affine import fill_affine, save_affine
+from tests.savedmodels.shapes import save_shapes
 
 
 def load(directory: Path) -> Servable:
