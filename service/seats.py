@@ -10,6 +10,8 @@ _SEEN, _CONNECTIONS = range(_FIELDS)
 _BYTES = 8
 # A worker that was not seen for as long is stuck, or gone.
 _LOST_MS = 3000
+# How long a new connection is left to another worker.
+_PATIENCE_S = 0.2
 
 
 class Seat:
@@ -50,6 +52,42 @@ class Seat:
             ),
             default=None,
         )
+
+
+class Patience:
+    """When a worker with more connections than another leaves a new one to that one."""
+
+    def __init__(self, seat: Seat) -> None:
+        """Decide for the worker on this seat."""
+        self._seat = seat
+        self._since: float | None = None
+
+    @property
+    def has_left_one(self) -> bool:
+        """Whether there is a connection that was left to others, and may still be there."""
+        return self._since is not None
+
+    def forget(self) -> None:
+        """Take note that the connection is there no more."""
+        self._since = None
+
+    def leaves_it(self, *, stopping: bool) -> bool:
+        """Whether to leave the connection that waits now, or still, to another worker.
+
+        Args:
+            stopping: whether this worker takes connections only if no other will.
+        """
+        fewest = self._seat.fewest_of_others()
+        if fewest is None:
+            return False
+        # With many connections a small difference is no harm, and saves waiting for each other.
+        if not stopping and self._seat.connections <= fewest + fewest // 8:
+            return False
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        # The other may be busy or stuck; then any worker is better than none.
+        return now - self._since < _PATIENCE_S
 
 
 class Seats:

@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -30,9 +29,10 @@ from service.client_socket import ClientSocket
 from service.errors import ServiceError
 from service.heads import Head, read_head
 from service.logs import log
-from service.seats import SEATS
+from service.seats import SEATS, Patience
 from service.server_errors import is_foreseen, response_to
 from service.settings import Settings
+from service.waiting import Waiting
 
 _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it. A fifth of Python's own: a thread
@@ -41,9 +41,7 @@ _TURN_S = 0.001
 # How long a client may take to close a connection that this side has closed; and to send its
 # first request to a worker that stops.
 _GRACE_S = 2.0
-# A worker with more connections than another leaves a new one to it: for so long at most, and
-# looks again after each such step.
-_PATIENCE_S = 0.2
+# How soon to look again for a connection that was left to another worker.
 _STEP_S = 0.001
 # Of a body that nobody has read: what gunicorn still reads before the next request.
 _MOST_LEFT = 64 * 1024
@@ -88,13 +86,9 @@ class Worker(ThreadWorker):
         self._most_lingering = self.cfg.threads - max(1, self.cfg.threads // 4)
         self._draining = False
         self._next_heartbeat = 0.0
-        # Closed by this side and not yet by the other: until when to wait for that; oldest first.
-        self._parting: dict[TConn, float] = {}
-        # Those whose head has come in part: until when to wait for the rest; oldest first.
-        self._half_heads: dict[TConn, float] = {}
-        # When not to look for new connections before; since when one was left to others.
+        self._patience = Patience(self.seat)
+        # When not to look for new connections before; whether there was one.
         self._look_at = 0.0
-        self._left_since: float | None = None
         self._offered = False
 
     @property
@@ -111,6 +105,13 @@ class Worker(ThreadWorker):
         self._settings = Settings.from_environ(os.environ)
         sys.setswitchinterval(_TURN_S)
         super().init_process()
+
+    def run(self) -> None:
+        """Run the main loop."""
+        # Closed by this side and not yet by the other; and those whose head has come in part.
+        self._parting = Waiting(self.poller, seconds=_GRACE_S)
+        self._half_heads = Waiting(self.poller, seconds=self._settings.read_timeout_s)
+        super().run()
 
     def notify(self) -> None:
         """Show master and siblings that the worker lives, once a second."""
@@ -148,25 +149,25 @@ class Worker(ThreadWorker):
         pause = self._look_at - time.monotonic()
         if pause > 0:
             timeout = min(timeout, pause)
-        elif listening and self._left_since is not None:
+        elif listening and self._patience.has_left_one:
             timeout = 0  # Is the connection that was left to others still there?
         super().wait_for_and_dispatch_events(timeout)
         if listening and not self._offered:
-            self._left_since = None
-        for conn in _overdue(self._parting):
+            self._patience.forget()
+        for conn in self._parting.overdue():
             self._end(conn)
-        for conn in _overdue(self._half_heads):
-            self._forget_half_head(conn)
+        for conn in self._half_heads.overdue():
+            self._half_heads.remove(conn)
             late = ServiceError("The request did not come in time.", status=408)
             self._refuse(conn, conn.sock, late)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection, unless a worker with fewer will."""
         self._offered = True
-        if self._should_leave_it():
+        if self._patience.leaves_it(stopping=self._draining):
             self._look_later(_STEP_S)
             return
-        self._left_since = None
+        self._patience.forget()
         if self.cfg.is_ssl or "h2" in self.cfg.http_protocols:
             # These wrap sockets, or keep them for many requests; gunicorn knows how.
             super().accept(listener)
@@ -271,19 +272,6 @@ class Worker(ThreadWorker):
     def _work_waits(self) -> bool:
         return not self.tpool._work_queue.empty()
 
-    def _should_leave_it(self) -> bool:
-        fewest = self.seat.fewest_of_others()
-        if fewest is None:
-            return False
-        # With many connections a small difference is no harm, and saves waiting for each other.
-        if not self._draining and self.nr_conns <= fewest + fewest // 8:
-            return False
-        now = time.monotonic()
-        if self._left_since is None:
-            self._left_since = now
-        # The other may be busy or stuck; then any worker is better than none.
-        return now - self._left_since < _PATIENCE_S
-
     def _look_later(self, seconds: float) -> None:
         self._look_at = time.monotonic() + seconds
         self.set_accept_enabled(False)
@@ -291,28 +279,21 @@ class Worker(ThreadWorker):
     def _go_on_with_head(self, conn: TConn, client: ClientSocket, head: Head) -> None:
         """Do what a head that a thread has left asks for; runs in the main loop."""
         if head is Head.PART:
-            self._half_heads[conn] = time.monotonic() + self._settings.read_timeout_s
-            self.poller.register(
-                client, selectors.EVENT_READ, partial(self._on_half_head_readable, conn)
-            )
+            self._half_heads.add(conn, self._on_half_head_readable)
         elif head is Head.TOO_LARGE:
             self._refuse(conn, client, LimitRequestHeaders("more than 64 KiB"))
         else:
             self._part(conn, client)
 
-    def _on_half_head_readable(self, conn: TConn, client: ClientSocket) -> None:
+    def _on_half_head_readable(self, conn: TConn) -> None:
         head = self._read_head(conn, wait=False)
         if head is Head.PART:
             return
-        self._forget_half_head(conn)
+        self._half_heads.remove(conn)
         if head is Head.WHOLE:
             self.enqueue_req(conn)
         else:
-            self._go_on_with_head(conn, client, head)
-
-    def _forget_half_head(self, conn: TConn) -> None:
-        del self._half_heads[conn]
-        self.poller.unregister(conn.sock)
+            self._go_on_with_head(conn, conn.sock, head)
 
     def _refuse(self, conn: TConn, client: ClientSocket, error: Exception) -> None:
         self.handle_error(None, client, conn.client, error)
@@ -325,16 +306,14 @@ class Worker(ThreadWorker):
         """
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_WR)
-        self._parting[conn] = time.monotonic() + _GRACE_S
-        self.poller.register(client, selectors.EVENT_READ, partial(self._on_parting_readable, conn))
+        self._parting.add(conn, self._on_parting_readable)
 
-    def _on_parting_readable(self, conn: TConn, client: ClientSocket) -> None:
-        if client.discard():
+    def _on_parting_readable(self, conn: TConn) -> None:
+        if conn.sock.discard():
             self._end(conn)
 
     def _end(self, conn: TConn) -> None:
-        del self._parting[conn]
-        self.poller.unregister(conn.sock)
+        self._parting.remove(conn)
         self.nr_conns -= 1
         conn.close()
 
@@ -349,9 +328,3 @@ def _should_close(req: Any, wants_to: Callable[[], bool]) -> bool:
     left = getattr(reader, "length", 0)
     in_chunks = getattr(reader, "parser", None) is not None
     return wants_to() or in_chunks or left > _MOST_LEFT
-
-
-def _overdue(waiting: dict[TConn, float]) -> list[TConn]:
-    """Return those that have been waited for long enough, of those that are oldest first."""
-    now = time.monotonic()
-    return [conn for conn, _ in takewhile(lambda item: item[1] <= now, waiting.items())]
