@@ -41,7 +41,7 @@ def test_numbers_that_json_lacks_are_not_written(tmp_path: Path) -> None:
     ("change", "reason"),
     [
         ({"format": 9}, "format must be 1, not 9"),
-        ({"title": None}, "title must be a string, not None"),
+        ({"title": None}, "title must be a string, not null"),
         ({"evaluation": []}, "evaluation must be an object"),
         ({"contract": {}}, "contract: expected an object"),
     ],

@@ -44,7 +44,7 @@ def link_out(version: Path) -> None:
         (lambda v: (v / "variables" / "more").write_bytes(b""), "variables/more is on disk but"),
         (link_out, "saved_model.pb is a symbolic link"),
         (lambda v: (v / MANIFEST).write_text("{"), "manifest.json is not JSON"),
-        (lambda v: (v / MANIFEST).write_text("[]"), "must hold a JSON object, not list"),
+        (lambda v: (v / MANIFEST).write_text("[]"), r"must hold a JSON object, not \[\]"),
         (lambda v: (v / MANIFEST).write_text('{"format": 2}'), "not a manifest of format 1"),
         (
             lambda v: (v / MANIFEST).write_text('{"format": 1, "files": {"a": 1}}'),
