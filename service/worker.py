@@ -9,6 +9,7 @@ and that the parser reads no more from the socket for a head that is whole there
 import contextlib
 import errno
 import logging
+import math
 import os
 import selectors
 import socket
@@ -214,7 +215,9 @@ class Worker(ThreadWorker):
         if not isinstance(client, ClientSocket):
             return bool(super().handle_request(req, conn))
         client.begin_answer()
-        req.should_close = partial(_should_close, req, req.should_close)
+        # Chunks have no length.
+        if getattr(req.body.reader, "length", math.inf) > _MOST_LEFT:
+            req.should_close = partial(_should_close, req, req.should_close)
         try:
             return bool(super().handle_request(req, conn))
         finally:
