@@ -1,8 +1,9 @@
 """How a path names a model, one of its versions, or a label."""
 
 from flask import Flask, request
-from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
+
+from service.errors import NotFoundError
 
 # A version's number: of 64 bits, and without leading zeros.
 VERSION = "0|[1-9][0-9]{0,17}"
@@ -33,7 +34,7 @@ def one_spelling(app: Flask) -> None:
     def refuse_slashes() -> None:
         # Werkzeug takes any number of slashes at the start for one.
         if request.environ.get("PATH_INFO", "").startswith("//"):
-            raise NotFound
+            raise NotFoundError("Expected a path that begins with one slash.")
 
 
 MODEL = "/v1/models/<model:model>"
