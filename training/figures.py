@@ -6,7 +6,12 @@ from typing import Any
 
 def figure(value: Any) -> str:
     """Return a number as people read it, anything else as it is."""
-    return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    # A learning rate of 0.00002 is not 0.
+    if 0 < abs(value) < 0.001:
+        return f"{value:.2g}"
+    return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

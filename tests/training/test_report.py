@@ -164,7 +164,7 @@ def test_what_is_not_markup_is_escaped() -> None:
     assert tag("p", "<b>", tag("i", "&"), 0.5, None, title='"') == (
         '<p title="&quot;">&lt;b&gt;<i>&amp;</i>0.5</p>'
     )
-    assert "&lt;b&gt;" in table(["<b>"], [["<b>", 1]])
+    assert "&lt;b&gt;" in table(["<b>", "n"], [["<b>", 1]])
     assert "&lt;b&gt;" in pairs({"<b>": "<b>"})
     assert "<title>&lt;b&gt;</title>" in page("<b>")
     assert 'alt="&lt;b&gt;"' in picture(np.zeros((2, 2, 3), np.uint8), "<b>")

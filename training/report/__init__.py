@@ -37,19 +37,20 @@ class Story:
 def write_report(path: Path, story: Story) -> None:
     """Write the report; it needs no other file and no network to be read."""
     card = story.card
+    # First whether it is good, then why, then how it was made.
     parts = [
         *sections.head(card, story.judgement, publish=story.settings.get("publish", True)),
         sections.live_version(story.judgement),
-        sections.configuration(story.settings, card.training),
-        sections.data(card),
-        sections.learning(story.history, card.training["best_epoch"]),
         sections.quality(card, story.answers),
     ]
     if "compared" in card.evaluation:
         parts.append(sections.others(card.evaluation))
     parts += [
         *sections.calibration(story.answers, card.evaluation),
+        sections.learning(story.history, card.training["best_epoch"]),
         sections.worst(story.mistakes),
+        sections.configuration(story.settings, card.training),
+        sections.data(card),
         sections.environment(card),
     ]
     title = f"{card.title}: {card.training['arch']}"

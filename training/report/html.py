@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -58,9 +58,16 @@ def section(title: str, *children: object) -> Markup:
     return tag("section", tag("h2", title), *children)
 
 
-def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
+def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> Markup:
     """Return a table; numbers are written as people read them, and stand to the right."""
-    head = tag("tr", *(tag("th", name, scope="col") for name in header))
+    below = rows[0] if rows else [None] * len(header)
+    head = tag(
+        "tr",
+        *(
+            tag("th", name, scope="col", class_=_class(value))
+            for name, value in zip(header, below, strict=True)
+        ),
+    )
     body = (tag("tr", *(_cell(value) for value in row)) for row in rows)
     return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), class_="wide")
 
@@ -104,8 +111,12 @@ def _written(child: object) -> str:
 
 
 def _cell(value: object, left: bool = False) -> Markup:
+    return tag("td", value, class_=None if left else _class(value))
+
+
+def _class(value: object) -> str | None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return tag("td", value, class_="number" if number and not left else None)
+    return "number" if number else None
 
 
 _STYLE = """
@@ -127,7 +138,7 @@ th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 thead th { color: var(--faint); font-weight: 600; }
 tbody th, tr > th[scope=row] { font-weight: 500; }
-td.number { text-align: right; }
+td.number, th.number { text-align: right; }
 tr > th[scope=row] + td { overflow-wrap: anywhere; }
 .confusion td { padding: .25rem .5rem; text-align: right; border: 1px solid #fff;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
@@ -147,6 +158,7 @@ summary { cursor: pointer; color: var(--faint); margin-top: .75rem; }
 @media screen and (max-width: 40rem) { .plot { max-width: none; } section { padding: 1rem; } }
 @media print {
   body { background: none; } main { padding: 0; } section { padding: 0; border: 0; }
+  .confusion { font-size: 60%; }
   h2, h3 { break-after: avoid; } figure, tr, .plot { break-inside: avoid; }
 }
 """

@@ -109,7 +109,7 @@ def quality(card: Card, answers: Answers) -> Markup:
     plain = {
         key: value
         for key, value in card.evaluation.items()
-        if key not in ("headline", "calibration", "compared", "interval")
+        if key not in ("headline", "calibration", "compared", "interval", "confusion")
     }
     if isinstance(answers, Estimated):
         shown = svg(plots.predicted_against_true(answers), "Predicted against true numbers")
@@ -217,4 +217,6 @@ def _mistake(mistake: Mistake) -> Markup:
     caption = tag(
         "figcaption", tag("strong", mistake.truth), tag("br"), f"taken for {mistake.answer}"
     )
-    return tag("figure", shown, caption)
+    # A long text is read knowing what it was taken for.
+    parts = (caption, shown) if isinstance(mistake.shown, str) else (shown, caption)
+    return tag("figure", *parts)
