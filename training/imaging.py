@@ -45,7 +45,11 @@ def from_encoded(encoded: Any, size: int) -> Any:
 
 
 def _grey(pixels: Any) -> Any:
-    """Return uint8 [h, w, 1 to 4 channels] as float32 [h, w]; what is transparent becomes white."""
+    """Return uint8 [h, w, 1 to 4 channels] as float32 [h, w].
+
+    What was cut out is put on the ground that it stands out from: on black where it is bright in
+    the mean, weighted by its opacity, else on white. A picture without transparency has no ground.
+    """
     pixels = tf.cast(pixels, tf.float32)
     channels = tf.shape(pixels)[2]
     grey = tf.cond(
@@ -54,8 +58,11 @@ def _grey(pixels: Any) -> Any:
         lambda: pixels[:, :, 0],
     )
     opaque = tf.cond(channels % 2 == 0, lambda: pixels[:, :, -1] / 255, lambda: tf.ones_like(grey))
+    mean = tf.math.divide_no_nan(tf.reduce_sum(grey * opaque), tf.reduce_sum(opaque))
+    on_black = (mean > _MIDDLE) & (tf.reduce_min(opaque) < 1)
+    grey = tf.where(on_black, grey * opaque, 255 - (255 - grey) * opaque)
     # A graph does not know how many dimensions are left after slicing by a computed step.
-    return tf.ensure_shape(255 - (255 - grey) * opaque, (None, None))
+    return tf.ensure_shape(grey, (None, None))
 
 
 def _border_mean(grey: Any) -> Any:

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from training.imaging import from_encoded
 
+RANDOM = np.random.default_rng(0)
+
 # A trapezium, brighter to the right, that touches the left and right edges: 20 high, 28 wide.
 GARMENT = np.zeros((28, 28), np.uint8)
 for row in range(4, 24):
@@ -93,7 +95,7 @@ def test_a_tall_garment_keeps_its_proportions() -> None:
     assert (columns[0], columns[-1]) == (10, 16)  # 7 wide, in the middle
 
 
-def test_colour_becomes_grey_and_transparency_white() -> None:
+def test_colour_becomes_grey_and_a_dark_cut_out_lies_on_white() -> None:
     colour = np.zeros((40, 40, 4), np.uint8)
     colour[8:32, 8:32] = (255, 0, 0, 255)  # red, whose luma is 76: 179 when inverted
     picture = decoded(tf.io.encode_png(colour))
@@ -101,6 +103,30 @@ def test_colour_becomes_grey_and_transparency_white() -> None:
     grey_alpha = np.zeros((40, 40, 2), np.uint8)
     grey_alpha[8:32, 8:32] = (76, 255)
     assert np.abs(decoded(tf.io.encode_png(grey_alpha)) - picture).max() <= 1
+
+
+def test_a_bright_cut_out_lies_on_black() -> None:
+    opacity = np.where(GARMENT > 0, 255, 0).astype(np.uint8)
+    assert GARMENT[GARMENT > 0].mean() > 127.5
+    cut_out = np.stack([GARMENT, opacity], axis=2)
+    assert (decoded(tf.io.encode_png(cut_out)) == GARMENT).all()
+    # What lies in the transparent pixels is not seen, whatever it is.
+    cut_out[GARMENT == 0, 0] = 255
+    assert (decoded(tf.io.encode_png(cut_out)) == GARMENT).all()
+    # Hardly opaque pixels count little: here they would make the mean dark.
+    cut_out[GARMENT == 0] = (0, 1)
+    assert (decoded(tf.io.encode_png(cut_out)) == GARMENT).all()
+
+
+def test_transparency_of_nothing_and_of_everything() -> None:
+    colour = RANDOM.integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    for picture in (colour, colour // 2 + 128, colour // 2):
+        opaque = np.dstack([picture, np.full((40, 40), 255, np.uint8)])
+        plain, with_alpha = map(decoded, map(tf.io.encode_png, (picture, opaque)))
+        assert (plain == with_alpha).all()
+    for value in (0, 255):
+        invisible = np.dstack([np.full((40, 40, 3), value, np.uint8), np.zeros((40, 40), np.uint8)])
+        assert decoded(tf.io.encode_png(invisible)).max() == 0
 
 
 def test_a_large_photograph_and_a_single_pixel() -> None:
