@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from training.drawing import GUIDE, HELD_OUT, TRAINING, draw_curves, styled
 from training.verdicts import Curves, judge
 
 _WIDE = 3
-_TRAIN, _HELD_OUT, _QUIET = "#2b6cb0", "#c05621", "#718096"
 
 
 def learning_curves(path: Path, title: str, metric: str, curves: Sequence[Curves]) -> None:
@@ -22,19 +22,20 @@ def learning_curves(path: Path, title: str, metric: str, curves: Sequence[Curves
     All have the same scales, so that what is higher is worse; a dot marks the best epoch.
     """
     high = math.ceil(len(curves) / _WIDE)
-    figure = Figure(figsize=(3.2 * _WIDE, 2.5 * high + 0.6), layout="constrained")
-    figure.suptitle(title)
-    grid = list(figure.subplots(high, _WIDE, sharex=True, sharey=True, squeeze=False).flat)
-    for axes, network, verdict in zip(grid, curves, judge(curves), strict=False):
-        _draw(axes, network)
-        axes.set_title(f"{network.name}: {verdict.word}", fontsize="medium")
-    for axes in grid[len(curves) :]:
-        axes.set_visible(False)
-    grid[0].set_ylim(_limits(curves))
-    grid[0].legend(frameon=False, fontsize="small")
-    figure.supxlabel("epoch", fontsize="medium")
-    figure.supylabel(metric, fontsize="medium")
-    figure.savefig(path, dpi=90)
+    with styled():
+        figure = Figure(figsize=(3.2 * _WIDE, 2.5 * high + 0.6), layout="constrained")
+        figure.suptitle(title)
+        grid = list(figure.subplots(high, _WIDE, sharex=True, sharey=True, squeeze=False).flat)
+        for axes, network, verdict in zip(grid, curves, judge(curves), strict=False):
+            _draw(axes, network)
+            axes.set_title(f"{network.name}: {verdict.word}", fontsize="medium")
+        for axes in grid[len(curves) :]:
+            axes.set_visible(False)
+        grid[0].set_ylim(_limits(curves))
+        grid[0].legend(fontsize="small")
+        figure.supxlabel("epoch", fontsize="medium")
+        figure.supylabel(metric, fontsize="medium")
+        figure.savefig(path, dpi=90)
 
 
 def history(
@@ -48,48 +49,40 @@ def history(
 
     ``pruned`` trials, which have no value of their own, are ticks at the foot.
     """
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    axes = figure.subplots()
-    numbers = [number for number, _ in ended]
-    values = np.array([value for _, value in ended])
-    best = (np.minimum if mode == "min" else np.maximum).accumulate(values)
-    axes.plot(numbers, values, "o", color=_TRAIN, alpha=0.6, label="trial")
-    axes.step(numbers, best, where="post", color=_HELD_OUT, label="best so far")
-    foot = axes.get_xaxis_transform()
-    axes.plot(pruned, [0.0] * len(pruned), "|", color=_QUIET, transform=foot, ms=12, label="pruned")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("trial")
-    axes.set_ylabel(metric)
-    axes.legend(frameon=False, fontsize="small")
-    _finish(figure, axes, path)
+    with styled():
+        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+        axes = figure.subplots()
+        numbers = [number for number, _ in ended]
+        values = np.array([value for _, value in ended])
+        best = (np.minimum if mode == "min" else np.maximum).accumulate(values)
+        axes.plot(numbers, values, "o", color=TRAINING, alpha=0.6, label="trial")
+        axes.step(numbers, best, where="post", color=HELD_OUT, label="best so far")
+        foot = axes.get_xaxis_transform()
+        axes.plot(
+            pruned, [0.0] * len(pruned), "|", color=GUIDE, transform=foot, ms=12, label="pruned"
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("trial")
+        axes.set_ylabel(metric)
+        axes.legend(fontsize="small")
+        figure.savefig(path, dpi=90)
 
 
 def importance(path: Path, metric: str, shares: Mapping[str, float]) -> None:
     """Draw each setting's share in how much the trials' figures differ."""
-    figure = Figure(figsize=(6.4, 0.4 * max(len(shares), 2) + 1), layout="constrained")
-    axes = figure.subplots()
-    names = sorted(shares, key=lambda name: shares[name])
-    axes.barh(names, [shares[name] for name in names], color=_TRAIN)
-    axes.set_title(f"importance for {metric}" if shares else "too few trials to tell")
-    _finish(figure, axes, path)
-
-
-def _finish(figure: Figure, axes: Axes, path: Path) -> None:
-    _quieten(axes)
-    figure.savefig(path, dpi=90)
-
-
-def _quieten(axes: Axes) -> None:
-    axes.grid(color=_QUIET, alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    with styled():
+        figure = Figure(figsize=(6.4, 0.4 * max(len(shares), 2) + 1), layout="constrained")
+        axes = figure.subplots()
+        names = sorted(shares, key=lambda name: shares[name])
+        axes.barh(names, [shares[name] for name in names], color=TRAINING)
+        axes.set_title(f"importance for {metric}" if shares else "too few trials to tell")
+        figure.savefig(path, dpi=90)
 
 
 def _draw(axes: Axes, network: Curves) -> None:
     epochs = range(1, len(network.held_out) + 1)
-    axes.plot(epochs, network.train, color=_TRAIN, label="data that it learned from")
-    axes.plot(epochs, network.held_out, color=_HELD_OUT, label="data that it never saw")
-    axes.plot(network.best + 1, network.held_out[network.best], "o", color=_HELD_OUT)
-    _quieten(axes)
+    draw_curves(axes, epochs, network.train, network.held_out)
+    axes.plot(network.best + 1, network.held_out[network.best], "o", color=HELD_OUT)
 
 
 def _limits(curves: Sequence[Curves]) -> tuple[float, float]:

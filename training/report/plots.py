@@ -5,28 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from training.answers import Classified, Estimated
 from training.calibration import Bin, calibration_error, reliability
-
-_TRAINING, _VALIDATION, _GUIDE = "#2a6fdb", "#e07b1f", "#98a2b3"
-_STYLE: Any = {
-    "font.size": 9,
-    "font.family": "sans-serif",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#667085",
-    "axes.grid": True,
-    "grid.color": "#eceff3",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "understudy",  # the same drawing gives the same file
-}
+from training.drawing import GUIDE, HELD_OUT, TRAINING, draw_curves, styled
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], best: int) -> str:
@@ -38,26 +22,20 @@ def learning_curves(history: Sequence[Mapping[str, float]], best: int) -> str:
     """
     epochs = [row["epoch"] for row in history]
     names = [name for name in history[0] if f"val_{name}" in history[0]]
-    with rc_context(_STYLE):
+    with styled():
         drawing = Figure(figsize=(8.4, 3.0), layout="constrained")
         for axes, name in zip(_row(drawing, len(names)), names, strict=True):
-            for key, label, colour in (
-                (name, "training", _TRAINING),
-                (f"val_{name}", "held out", _VALIDATION),
-            ):
-                values = [row[key] for row in history]
-                marker = "o" if len(epochs) == 1 else None
-                axes.plot(epochs, values, label=label, color=colour, marker=marker)
-            axes.axvline(best, color=_GUIDE, linestyle=":", linewidth=1)
+            training, held_out = ([row[key] for row in history] for key in (name, f"val_{name}"))
+            draw_curves(axes, epochs, training, held_out)
+            axes.axvline(best, color=GUIDE, linestyle=":", linewidth=1)
             axes.set(xlabel="epoch", title=name)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         drawing.axes[0].legend()
         return _svg(drawing)
 
 
 def reliability_diagrams(answers: Mapping[str, Classified]) -> str:
     """Draw confidence against accuracy, one diagram for each name."""
-    with rc_context(_STYLE):
+    with styled():
         drawing = Figure(figsize=(4.2 * len(answers), 3.9), layout="constrained")
         for axes, (name, of) in zip(_row(drawing, len(answers)), answers.items(), strict=True):
             error = calibration_error(of.probabilities, of.labels)
@@ -73,28 +51,28 @@ def predicted_against_true(answers: Estimated) -> str:
         float(min(answers.actual.min(), predicted.min())),
         float(max(answers.actual.max(), predicted.max())),
     ]
-    with rc_context(_STYLE):
+    with styled():
         drawing = Figure(figsize=(8.4, 3.9), layout="constrained")
         left, right = _row(drawing, 2)
-        left.plot(ends, ends, color=_GUIDE, linewidth=1)
-        left.scatter(answers.actual, predicted, s=10, color=_TRAINING, alpha=0.5, linewidths=0)
+        left.plot(ends, ends, color=GUIDE, linewidth=1)
+        left.scatter(answers.actual, predicted, s=10, color=TRAINING, alpha=0.5, linewidths=0)
         left.set(xlabel=f"true, {answers.unit}", ylabel=f"predicted, {answers.unit}")
         left.set_aspect("equal")
-        right.hist(predicted - answers.actual, bins=40, color=_TRAINING)
-        right.axvline(0, color=_GUIDE, linewidth=1)
+        right.hist(predicted - answers.actual, bins=40, color=TRAINING)
+        right.axvline(0, color=GUIDE, linewidth=1)
         right.set(xlabel=f"predicted less true, {answers.unit}", ylabel="examples")
         return _svg(drawing)
 
 
 def _reliability(axes: Axes, bins: Sequence[Bin], examples: int) -> None:
-    axes.plot([0, 1], [0, 1], color=_GUIDE, linewidth=1)
+    axes.plot([0, 1], [0, 1], color=GUIDE, linewidth=1)
     lows, widths = [b.low for b in bins], [b.high - b.low for b in bins]
     axes.bar(
         lows,
         [b.accuracy for b in bins],
         widths,
         align="edge",
-        color=_TRAINING,
+        color=TRAINING,
         alpha=0.75,
         edgecolor="white",
         label="share that is right",
@@ -104,7 +82,7 @@ def _reliability(axes: Axes, bins: Sequence[Bin], examples: int) -> None:
         [b.count / examples for b in bins],
         widths,
         align="edge",
-        color=_VALIDATION,
+        color=HELD_OUT,
         alpha=0.75,
         edgecolor="white",
         label="share of all examples",
