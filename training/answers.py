@@ -10,6 +10,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 
 
+def margins(probabilities: Floats) -> Floats:
+    """Return by how much the most probable class is ahead of the next, [N]; of [N, classes]."""
+    ordered = np.sort(probabilities, axis=1)
+    return np.asarray(ordered[:, -1] - ordered[:, -2])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classified:
     """The answers of a classifier.

@@ -1,10 +1,9 @@
 """From a trained model to a version: SavedModel, golden examples, card; proved, then published."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -28,27 +27,6 @@ from training.task import Array, Case, Exportable, Predict, Tensors
 
 # Processors add floats in other orders: room for that, and none for another model's answers.
 ABSOLUTE, RELATIVE = 1e-3, 1e-3
-
-
-def frozen(model: keras.Model) -> Callable[[Any], Any]:
-    """Return a trained network as a function of its input, its weights constants of the graph.
-
-    TensorFlow brings constant weights into the form that its kernels want once, variables for
-    each call: a single picture takes two thirds of the time.
-    """
-    trainable = [variable.numpy() for variable in model.trainable_variables]
-    fixed = [variable.numpy() for variable in model.non_trainable_variables]
-
-    def network(x: Any) -> Any:
-        outputs, _ = model.stateless_call(
-            [tf.constant(value) for value in trainable],
-            [tf.constant(value) for value in fixed],
-            x,
-            training=False,
-        )
-        return outputs
-
-    return network
 
 
 def write_saved_model(exportable: Exportable, folder: Path) -> None:

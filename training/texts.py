@@ -15,6 +15,8 @@ from training.errors import TrainingError
 
 Ints = npt.NDArray[np.int64]
 
+# Graphs read no further: several times the longest review of IMDB, and little work.
+MAX_BYTES = 50_000
 _VOCABULARY = "vocabulary.txt"
 # Texts that are split at once.
 _CHUNK = 1_000

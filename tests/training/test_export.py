@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -125,15 +124,6 @@ def test_a_version_that_is_called_otherwise_than_it_can_be(version: Path) -> Non
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be loaded"):
         export.open_saved_model(tmp_path)
-
-
-def test_a_frozen_network_answers_the_same_without_variables() -> None:
-    inputs = keras.Input((3,))
-    model = keras.Model(inputs, keras.layers.BatchNormalization()(keras.layers.Dense(2)(inputs)))
-    x = np.ones((4, 3), np.float32)
-    graph = tf.function(export.frozen(model)).get_concrete_function(tf.TensorSpec((None, 3)))
-    assert np.allclose(graph(tf.constant(x)), model(x, training=False))
-    assert graph.variables == ()
 
 
 def test_an_export_is_written_anew(version: Path) -> None:

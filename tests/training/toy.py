@@ -15,7 +15,7 @@ from training import calibration
 from training.answers import Classified
 from training.config import Settings
 from training.download import Remote
-from training.export import frozen
+from training.networks.frozen import frozen
 from training.sources import DataSet, Found
 from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
 

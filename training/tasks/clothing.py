@@ -2,25 +2,23 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from keras import layers
 
 from service.repository.contract import Contract, Field, Signature
-from training import calibration, datasets
-from training.answers import Classified
+from training import calibration, datasets, outputs
+from training.answers import Classified, margins
 from training.augmentation import augment
 from training.config import Settings, with_hyperparameters
 from training.datasets import Images
-from training.export import frozen
 from training.imaging import from_encoded
+from training.networks import classifying
+from training.networks.dense import DensePictures
+from training.networks.residual import Residual
 from training.owndata import images as own_images
-from training.residual import fold, residual_network
 from training.search import Choice, Range, Search
 from training.sources import Found
 from training.splits import stratified
@@ -32,78 +30,10 @@ SIZE = 28
 _HELD_OUT = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Dense:
-    """Dense layers on the pixels; as it is, the network of TensorFlow's "Basic classification".
-
-    Attributes:
-        units: of each hidden layer.
-        layers: how many hidden layers there are.
-        l2: the weight of the penalty on large kernels.
-        dropout: the share of a hidden layer's units that is left out at random in training.
-    """
-
-    units: int = 128
-    layers: int = 1
-    l2: float = 0.0
-    dropout: float = 0.0
-
-    def build(self, classes: int) -> keras.Model:
-        image = keras.Input((SIZE, SIZE), name="image")
-        x = layers.Rescaling(1 / 255)(image)
-        x = layers.Flatten()(x)
-        penalty = keras.regularizers.L2(self.l2) if self.l2 else None
-        for _ in range(self.layers):
-            x = layers.Dense(self.units, activation="relu", kernel_regularizer=penalty)(x)
-            if self.dropout:
-                x = layers.Dropout(self.dropout)(x)
-        return keras.Model(image, layers.Dense(classes)(x), name="tutorial")
-
-    def optimizer(self, settings: Settings, steps: int) -> keras.optimizers.Optimizer:
-        return keras.optimizers.Adam(settings.learning_rate)
-
-    def loss(self) -> keras.losses.Loss:
-        return keras.losses.CategoricalCrossentropy(from_logits=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Residual:
-    """The residual network, and how it learns.
-
-    Attributes:
-        weight_decay: of the gradient descent.
-        label_smoothing: how much of the certainty of a label goes to all of them.
-        warm_up: the share of the steps in which the learning rate rises.
-    """
-
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.05
-    warm_up: float = 0.15
-
-    def build(self, classes: int) -> keras.Model:
-        return residual_network(SIZE, classes)
-
-    def optimizer(self, settings: Settings, steps: int) -> keras.optimizers.Optimizer:
-        total = settings.epochs * steps
-        warm_up = round(total * self.warm_up)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=settings.learning_rate / 25,
-            decay_steps=total - warm_up,
-            warmup_target=settings.learning_rate,
-            warmup_steps=warm_up,
-        )
-        return keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, weight_decay=self.weight_decay
-        )
-
-    def loss(self) -> keras.losses.Loss:
-        return keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=self.label_smoothing
-        )
-
-
-_NETWORKS: Mapping[str, _Dense | _Residual] = {"tutorial": _Dense(), "default": _Residual()}
-
+_NETWORKS: Mapping[str, DensePictures | Residual] = {
+    "tutorial": DensePictures(),
+    "default": Residual(),
+}
 # The large network of the study.
 _LARGE = {"units": 512, "layers": 3}
 
@@ -225,14 +155,13 @@ class Clothing(Task[Images]):
             return images.astype(np.float32), targets
 
         network = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
-        model = network.build(len(data.labels))
+        classes = len(data.labels)
+        steps = settings.epochs * -(-len(training) // settings.batch_size)
+        model = network.build(SIZE, classes)
         model.compile(
-            optimizer=network.optimizer(settings, -(-len(training) // settings.batch_size)),
-            loss=network.loss(),
-            metrics=[
-                keras.metrics.CategoricalAccuracy(name="accuracy"),
-                keras.metrics.CategoricalCrossentropy(name="log_loss", from_logits=True),
-            ],
+            optimizer=network.optimizer(settings.learning_rate, steps),
+            loss=network.loss(classes),
+            metrics=classifying.metrics(classes),
         )
         return Plan(
             model=model,
@@ -241,23 +170,15 @@ class Clothing(Task[Images]):
             validation=validation,
             metric="accuracy",
             monitor="val_accuracy",
+            state=network,
         )
 
     def classes(self, data: Images) -> Sequence[str]:
         return data.labels
 
     def exportable(self, data: Images, plan: Plan) -> Exportable:
-        both_ways = plan.model.name == "residual"
-        network = frozen(fold(plan.model) if both_ways else plan.model)
-
-        def logits(image: Any) -> Any:
-            if not both_ways:
-                return network(image)
-            # It learned from mirrored garments too, and two views tell more than one.
-            views = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)
-            seen, mirrored = tf.split(network(views), 2)
-            return (seen + mirrored) / 2
-
+        network: DensePictures | Residual = plan.state
+        logits = network.serving(plan.model)
         images = data.train[plan.validation].astype(np.float32)
         held_out = np.concatenate([logits(tf.constant(part)).numpy() for part in _parts(images)])
         labels = data.train_labels[plan.validation]
@@ -285,11 +206,10 @@ class Clothing(Task[Images]):
 
     def golden(self, data: Images, predict: Predict) -> Sequence[Case]:
         images, labels = data.test[:_SHOWN], data.test_labels[:_SHOWN]
-        outputs = predict("serving_default", {"image": images.astype(np.float32)})
-        right = outputs["class_id"] == labels
+        answers = predict("serving_default", {"image": images.astype(np.float32)})
+        right = answers["class_id"] == labels
         # Near a tie another processor could answer otherwise: a golden example should be clear.
-        ordered = np.sort(outputs["probabilities"], axis=1)
-        clear = ordered[:, -1] - ordered[:, -2] > 0.1
+        clear = margins(answers["probabilities"]) > 0.1
         rows = [
             int(np.flatnonzero(labels == label)[np.argmax((right & clear)[labels == label])])
             for label in np.unique(labels)
@@ -367,41 +287,16 @@ def _encoded_case(data: Images, row: int, picture: Array, why: str) -> Case:
 
 
 def _contract(labels: Sequence[str]) -> Contract:
-    outputs = (
-        Field(
-            name="label",
-            dtype="string",
-            shape=(None,),
-            description="The most probable kind.",
-            choices=tuple(labels),
-            example=labels[-1],
-        ),
-        Field(
-            name="class_id",
-            dtype="int64",
-            shape=(None,),
-            description="Its number in the order of the probabilities.",
-            minimum=0,
-            maximum=len(labels) - 1,
+    answer = (
+        outputs.label(labels, labels[-1], what="kind"),
+        outputs.class_id(
+            "class_id",
+            len(labels),
+            "Its number in the order of the probabilities.",
             example=len(labels) - 1,
         ),
-        Field(
-            name="confidence",
-            dtype="float32",
-            shape=(None,),
-            description="How probable that kind is, calibrated.",
-            minimum=0,
-            maximum=1,
-            example=0.98,
-        ),
-        Field(
-            name="probabilities",
-            dtype="float32",
-            shape=(None, len(labels)),
-            description=f"Of {', '.join(labels)}, in this order.",
-            minimum=0,
-            maximum=1,
-        ),
+        outputs.probability("confidence", "How probable that kind is, calibrated.", 0.98),
+        outputs.probabilities(labels),
     )
     image = Field(
         name="image",
@@ -420,8 +315,8 @@ def _contract(labels: Sequence[str]) -> Contract:
         content_types=("image/png", "image/jpeg", "image/gif", "image/bmp"),
     )
     return {
-        "serving_default": Signature("serving_default", (image,), outputs),
-        "from_encoded": Signature("from_encoded", (encoded,), outputs),
+        "serving_default": Signature("serving_default", (image,), answer),
+        "from_encoded": Signature("from_encoded", (encoded,), answer),
     }
 
 

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import calibration
-from training.answers import Classified
+from training import calibration, outputs
+from training.answers import Classified, margins
 from training.config import Settings
 from training.datasets import Images
 from training.download import Remote
 from training.errors import TrainingError
-from training.export import frozen
+from training.networks.frozen import frozen
 from training.sources import DataSet, Found
 from training.splits import stratified
 from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
@@ -145,8 +145,7 @@ class Digits(Task[Images]):
 
     def golden(self, data: Images, predict: Predict) -> Sequence[Case]:
         answers = self.answers(data, predict)
-        ordered = np.sort(answers.probabilities, axis=1)
-        margin = ordered[:, -1] - ordered[:, -2]
+        margin = margins(answers.probabilities)
         # Near a tie another processor could answer otherwise: a golden example should be clear.
         clear = np.flatnonzero(margin > 0.1)
         right = clear[answers.right()[clear]]
@@ -158,9 +157,9 @@ class Digits(Task[Images]):
         ]
 
     def answers(self, data: Images, predict: Predict) -> Classified:
-        outputs = predict("serving_default", {"image": data.test.astype(np.float32)})
+        answers = predict("serving_default", {"image": data.test.astype(np.float32)})
         return Classified(
-            names=LABELS, labels=data.test_labels, probabilities=outputs["probabilities"]
+            names=LABELS, labels=data.test_labels, probabilities=answers["probabilities"]
         )
 
     def shown(self, data: Images, row: int) -> Array:
@@ -207,32 +206,9 @@ _SIGNATURE = Signature(
         ),
     ),
     (
-        Field(
-            name="digit",
-            dtype="int64",
-            shape=(None,),
-            description="The most probable digit.",
-            minimum=0,
-            maximum=9,
-            example=7,
-        ),
-        Field(
-            name="confidence",
-            dtype="float32",
-            shape=(None,),
-            description="How probable that digit is, calibrated.",
-            minimum=0,
-            maximum=1,
-            example=0.99,
-        ),
-        Field(
-            name="probabilities",
-            dtype="float32",
-            shape=(None, len(LABELS)),
-            description="Of the digits 0 to 9, in this order.",
-            minimum=0,
-            maximum=1,
-        ),
+        outputs.class_id("digit", len(LABELS), "The most probable digit.", example=7),
+        outputs.probability("confidence", "How probable that digit is, calibrated.", 0.99),
+        outputs.probabilities(LABELS, listed="the digits 0 to 9"),
     ),
 )
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -20,12 +19,14 @@ import tensorflow as tf
 from service.repository.contract import Field, Signature
 from training import datasets
 from training.answers import Answers, Estimated
+from training.cars.features import Features
+from training.cars.fields import car_fields
 from training.config import Settings, with_hyperparameters
 from training.crossvalidation import cross_validation
 from training.datasets import CAR_NUMBERS, Table
-from training.ensembles import KnownError, known_loss, membership, side_by_side
-from training.export import frozen
 from training.intervals import log_reach
+from training.membership import Membership, membership
+from training.networks.ensemble import Ensemble, KnownError
 from training.owndata import tables as own_tables
 from training.rivals import (
     Learn,
@@ -42,65 +43,15 @@ from training.variants import Study, Variant
 
 _FOLDS = 5
 _COVERAGE = 0.9
-# Beyond these limits a car is refused; they leave room around the cars of Auto MPG.
-_LIMITS = {
-    "cylinders": (2, 12),
-    "displacement": (40, 600),
-    "horsepower": (30, 400),
-    "weight": (1000, 7000),
-    "acceleration": (5, 40),
-    "model_year": (70, 82),
-}
-# Around other cars there is room by this factor.
-_ROOM = 1.5
 # Brings the logarithm of miles to the gallon to about zero mean and unit spread.
 _LOG_CENTRE, _LOG_SCALE = 3.1, 0.34
 # No car goes fewer miles: keeps logarithms of a bad network's answers finite.
 _LEAST_MPG = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Network:
-    """One of this task's networks.
-
-    Attributes:
-        units: of each hidden layer.
-        layers: how many hidden layers there are.
-        activation: between them.
-        logarithmic: whether it sees and tells logarithms, of what is never below zero.
-        noise: standard deviation of what is added to the standardised inputs in training; it
-            keeps the function smooth (Bishop 1995).
-        weight_decay: of AdamW.
-        cosine: whether the learning rate falls to 0 along a cosine, or stays.
-        passes: how often an epoch goes through the cars.
-        members: how many of them are averaged into one answer.
-        repeats: how often the cars are divided into folds anew, to measure it.
-        l2: the weight of the penalty on large kernels.
-        dropout: the share of a hidden layer's units that is left out at random in training.
-    """
-
-    units: int
-    layers: int
-    activation: str
-    logarithmic: bool
-    noise: float
-    weight_decay: float
-    cosine: bool
-    passes: int
-    members: int
-    repeats: int = 10
-    l2: float = 0.0
-    dropout: float = 0.0
-
-    def side_by_side(self, columns: int, inputs: int) -> keras.Model:
-        """Return ``columns`` of it in one model."""
-        hidden = [self.units] * self.layers
-        return side_by_side(columns, inputs, hidden, self.activation, self.l2, self.dropout)
-
-
 _NETWORKS = {
-    "default": _Network(32, 2, "silu", True, 0.2, 0.05, True, 10, 8),
-    "tutorial": _Network(64, 2, "relu", False, 0.0, 0.0, False, 1, 1),
+    "default": Ensemble(32, 2, "silu", True, 0.2, 0.05, True, 10, 8),
+    "tutorial": Ensemble(64, 2, "relu", False, 0.0, 0.0, False, 1, 1),
 }
 # The smallest and the large network of the study. On logarithms, for they learn faster; each car
 # is held out once, which is enough to see a curve by.
@@ -109,66 +60,15 @@ _SMALL = _STUDIED | {"units": 1, "layers": 1}
 _LARGE = _STUDIED | {"units": 256, "layers": 2}
 
 
-class Features:
-    """What a network sees of a car: the named inputs to float32 [N, 6 + origins], standardised.
-
-    Unknown horsepower is estimated from displacement and weight, by least squares on the
-    logarithms of the cars that have it. Nothing here comes from the cars' mpg, so the folds of a
-    cross-validation may share it.
-
-    Args:
-        data: the cars to take means, spreads and the estimate from.
-        logarithmic: whether displacement, horsepower, weight and acceleration become logarithms.
-    """
-
-    def __init__(self, data: Table, logarithmic: bool) -> None:
-        self._logarithmic = logarithmic
-        self._origins = list(data.origins)
-        known = ~np.isnan(data.numbers["horsepower"])
-        causes = [np.log(data.numbers[name][known]) for name in ("displacement", "weight")]
-        effect = np.log(data.numbers["horsepower"][known])
-        design = np.stack([np.ones(len(effect)), *causes], axis=1)
-        self._estimate = np.linalg.lstsq(design, effect)[0].astype(np.float32)
-        numbers = self._numbers(data.numbers).numpy()
-        self._mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
-        # Cars that are all alike in something can differ in it later, in steps of its own unit.
-        self._spread = np.where(spread > 0, spread, 1).astype(np.float32)
-
-    def __call__(self, inputs: Mapping[str, Any]) -> Any:
-        numbers = (self._numbers(inputs) - self._mean) / self._spread
-        origin = tf.cast(tf.equal(inputs["origin"][:, None], self._origins), tf.float32)
-        return tf.concat([numbers, origin], axis=1)
-
-    def _numbers(self, inputs: Mapping[str, Any]) -> Any:
-        column = {name: tf.convert_to_tensor(inputs[name]) for name in CAR_NUMBERS}
-        horsepower = column["horsepower"]
-        estimate = tf.exp(
-            self._estimate[0]
-            + self._estimate[1] * tf.math.log(column["displacement"])
-            + self._estimate[2] * tf.math.log(column["weight"])
-        )
-        column["horsepower"] = tf.where(tf.math.is_nan(horsepower), estimate, horsepower)
-        if self._logarithmic:
-            for name in ("displacement", "horsepower", "weight", "acceleration"):
-                column[name] = tf.math.log(column[name])
-        return tf.stack(list(column.values()), axis=1)
-
-
 @dataclass(frozen=True, slots=True)
 class _Trained:
-    """What export needs again: ``learns`` [cars, columns] says who learns from which car."""
+    """What export needs again."""
 
-    spec: _Network
+    spec: Ensemble
     features: Features
     views: npt.NDArray[np.float32]
-    learns: npt.NDArray[np.bool_]
-    to_mpg: Any
-
-    def fold_of(self) -> npt.NDArray[np.int64]:
-        """Return the fold that each car was in, for each repeat: [repeats, cars]."""
-        first_members = self.learns[:, : -self.spec.members : self.spec.members]
-        held_out = ~first_members.reshape(-1, self.spec.repeats, _FOLDS)
-        return np.asarray(held_out.argmax(axis=2).T)
+    membership: Membership
+    to_mpg: Callable[[Any], Any]
 
 
 class Mpg(Task[Table]):
@@ -282,7 +182,7 @@ class Mpg(Task[Table]):
 
     def plan(self, data: Table, settings: Settings) -> Plan:
         spec = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
-        learns = membership(
+        networks = membership(
             len(data.mpg),
             repeats=spec.repeats,
             parts=_FOLDS,
@@ -291,26 +191,23 @@ class Mpg(Task[Table]):
         )
         features = Features(data, spec.logarithmic)
         views = self._views(data, features)
-        columns = learns.shape[1]
+        learns = networks.learns
         target: Array = data.mpg
         if spec.logarithmic:
             target = (np.log(target) - _LOG_CENTRE) / _LOG_SCALE
         to_mpg = _from_log if spec.logarithmic else _at_least_something
-        rate: Any = settings.learning_rate
-        if spec.cosine:
-            steps = settings.epochs * -(-len(target) * spec.passes // settings.batch_size)
-            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-        model = spec.side_by_side(columns, views.shape[1])
+        steps = settings.epochs * -(-len(target) * spec.passes // settings.batch_size)
+        model = spec.build(networks.networks, views.shape[1])
         model.compile(
-            optimizer=keras.optimizers.AdamW(rate, weight_decay=spec.weight_decay),
-            loss=known_loss(tf.square if spec.logarithmic else tf.abs),
+            optimizer=spec.optimizer(settings.learning_rate, steps),
+            loss=spec.loss(),
             metrics=[KnownError(to_mpg)],
         )
 
         def batch(
             rows: npt.NDArray[np.int64], random: np.random.Generator | None
         ) -> tuple[Array, Array]:
-            seen = np.repeat(views[rows, None], columns, axis=1)
+            seen = np.repeat(views[rows, None], networks.networks, axis=1)
             if random is None:  # validation: each network on the cars that it never saw
                 return seen, np.where(learns[rows], np.nan, target[rows, None])
             noise = spec.noise * random.standard_normal(seen.shape, np.float32)
@@ -325,19 +222,17 @@ class Mpg(Task[Table]):
             # The cross-validation must not choose the epoch that it then measures.
             monitor=None,
             mode="min",
-            state=_Trained(spec, features, views, learns, to_mpg),
+            state=_Trained(spec, features, views, networks, to_mpg),
         )
 
     def exportable(self, data: Table, plan: Plan) -> Exportable:
         trained: _Trained = plan.state
         spec = trained.spec
-        seen = np.repeat(trained.views[:, None], trained.learns.shape[1], axis=1)
-        answers = plan.model.predict_on_batch(seen)
-        unseen = _out_of_fold(trained, answers)
+        networks = trained.membership
+        seen = np.repeat(trained.views[:, None], networks.networks, axis=1)
+        unseen = networks.unseen(plan.model.predict_on_batch(seen), trained.to_mpg)
         reach = log_reach(data.mpg, unseen, _COVERAGE)
-        serving = spec.side_by_side(spec.members, trained.views.shape[1])
-        serving.set_weights([weight[-spec.members :] for weight in plan.model.get_weights()])
-        network = frozen(serving)
+        network = spec.serving(plan.model)
 
         def serve(*inputs: Any) -> dict[str, Any]:
             named = dict(zip((*CAR_NUMBERS, "origin"), inputs, strict=True))
@@ -351,8 +246,8 @@ class Mpg(Task[Table]):
 
         return Exportable(
             functions={"serving_default": serve},
-            contract={"serving_default": _signature(data)},
-            evaluation={**cross_validation(data.mpg, unseen, trained.fold_of(), _COVERAGE)},
+            contract={"serving_default": Signature("serving_default", car_fields(data), _OUTPUTS)},
+            evaluation={**cross_validation(data.mpg, unseen, networks.fold_of(), _COVERAGE)},
             out_of_fold=Estimated(
                 unit="mi/gal", actual=data.mpg, predicted=unseen, keys=_keys(data)
             ),
@@ -362,14 +257,13 @@ class Mpg(Task[Table]):
         if len(data.mpg) > _MOST_FOR_RIVALS:
             return {}
         trained: _Trained = plan.state
-        held_out = ~trained.learns[:, : -trained.spec.members : trained.spec.members].T
-        repeats = trained.spec.repeats
+        held_out = trained.membership.held_out()
         # What is best for them as well: logarithms of what is never below zero.
         views = self._views(data, Features(data, logarithmic=True))
         return {
             "how": (
                 "Each learned the logarithm of the miles from the same features as the default "
-                f"network, on the same {len(held_out)} folds ({repeats} x {_FOLDS})."
+                f"network, on the same {len(held_out)} folds ({trained.spec.repeats} x {_FOLDS})."
             ),
             "unit": "mi/gal",
             "models": mean_errors(_RIVALS, views, np.log(data.mpg.astype(np.float64)), held_out),
@@ -433,17 +327,6 @@ def _at_least_something(answer: Any) -> Any:
     return tf.maximum(answer, _LEAST_MPG)
 
 
-def _out_of_fold(trained: _Trained, answers: Array) -> Array:
-    """Return each car's mpg as told by the networks that never saw it: [repeats, cars]."""
-    members, repeats = trained.spec.members, trained.spec.repeats
-    unseen = np.zeros((repeats, len(answers)))
-    for column in range(0, repeats * _FOLDS * members, members):
-        rows = ~trained.learns[:, column]
-        mean = answers[rows, column : column + members].mean(axis=1)
-        unseen[column // (_FOLDS * members), rows] = trained.to_mpg(mean).numpy()
-    return unseen
-
-
 def _keys(data: Table) -> list[str]:
     """Return a digest of each car; cars that are alike in all are told apart by their order."""
     columns = [*data.numbers.values(), data.origin, data.mpg, data.names]
@@ -468,74 +351,7 @@ def _case(data: Table, row: int, why: str) -> Case:
     return Case(instance=instance, note=note, truth={"mpg": float(str(data.mpg[row]))})
 
 
-# What a field is, and its unit. The data set's own ranges are told by the contract's texts.
-_DESCRIPTIONS = {
-    "cylinders": ("Number of cylinders", ""),
-    "displacement": ("Of all cylinders", "cu in"),
-    "horsepower": ("Power, null when it is not known", "hp"),
-    "weight": ("Of the car", "lb"),
-    "acceleration": ("Time from 0 to 60 miles an hour", "s"),
-    "model_year": ("The last two digits", ""),
-}
-
-
-def _signature(data: Table) -> Signature:
-    origin = Field(
-        name="origin",
-        dtype="string",
-        shape=(None,),
-        description="Where the maker is at home.",
-        choices=data.origins,
-        example=data.origins[0],
-    )
-    return Signature(
-        "serving_default",
-        (*(_number(name, data) for name in CAR_NUMBERS), origin),
-        (
-            _answer("mpg", "Miles to the US gallon in the city, estimated.", 26.6),
-            _answer("mpg_low", "Lower end of the 90 % prediction interval.", 22.8),
-            _answer("mpg_high", "Upper end of the 90 % prediction interval.", 31.1),
-        ),
-    )
-
-
-def _number(name: str, data: Table) -> Field:
-    description, unit = _DESCRIPTIONS[name]
-    column = data.numbers[name]
-    low, high = float(np.nanmin(column)), float(np.nanmax(column))
-    minimum, maximum = _LIMITS[name] if data.own is None else _limits(name, low, high)
-    return Field(
-        name=name,
-        dtype="float32",
-        shape=(None,),
-        description=f"{description}; {low:g} to {high:g} in the data.",
-        unit=unit,
-        minimum=_plain(minimum),
-        maximum=_plain(maximum),
-        nullable=name == "horsepower",
-        example=_plain(float(np.nanmedian(column))),
-    )
-
-
-def _limits(name: str, low: float, high: float) -> tuple[float, float]:
-    """Return the limits of a column that goes from ``low`` to ``high``; years have no room."""
-    if name == "model_year":
-        return low, high
-    return _rounded(low / _ROOM, math.floor), _rounded(high * _ROOM, math.ceil)
-
-
-def _rounded(value: float, whole: Callable[[float], int]) -> float:
-    """Return a limit of two digits, which people can remember."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return whole(value / step) * step
-
-
-def _plain(value: float) -> float:
-    """Return a number as people write it: 12 for 12.0, 15.5 for a float32's 15.5000002."""
-    return int(value) if value == int(value) else float(f"{value:.6g}")
-
-
-def _answer(name: str, description: str, example: float) -> Field:
+def _miles(name: str, description: str, example: float) -> Field:
     return Field(
         name=name,
         dtype="float32",
@@ -546,5 +362,11 @@ def _answer(name: str, description: str, example: float) -> Field:
         example=example,
     )
 
+
+_OUTPUTS = (
+    _miles("mpg", "Miles to the US gallon in the city, estimated.", 26.6),
+    _miles("mpg_low", "Lower end of the 90 % prediction interval.", 22.8),
+    _miles("mpg_high", "Upper end of the 90 % prediction interval.", 31.1),
+)
 
 TASK = Mpg()

@@ -10,9 +10,7 @@ import tensorflow as tf
 
 from tests.training.tasks.conftest import Trained, check_session, history, train
 from training import datasets, tasks
-from training.augmentation import augment
 from training.datasets import Images
-from training.residual import fold, residual_network
 from training.sources import Found
 
 CLOTHING = tasks.get("clothing")
@@ -84,30 +82,3 @@ def test_the_same_seed_gives_the_same_metrics(data: Images, tmp_path: Path) -> N
     few = dataclasses.replace(data, train=data.train[:140], train_labels=data.train_labels[:140])
     first, second = (history(CLOTHING, few, tmp_path, "default") for _ in range(2))
     assert first == second
-
-
-def test_a_folded_network_answers_as_the_trained_one() -> None:
-    trained = residual_network(28, 10)
-    random = np.random.default_rng(0)
-    trained.set_weights([random.uniform(0.5, 1, w.shape) * 0.1 for w in trained.get_weights()])
-    images = random.uniform(0, 255, (3, 28, 28)).astype(np.float32)
-    folded = fold(trained)
-    assert np.allclose(folded(images), trained(images, training=False), rtol=1e-3, atol=1e-4)
-    assert not any("normalization" in type(layer).__name__.lower() for layer in folded.layers)
-
-
-def test_the_default_network_is_small() -> None:
-    assert residual_network(28, 10).count_params() < 600_000
-
-
-def test_augmentation_changes_pictures_and_not_their_frame() -> None:
-    images = np.zeros((500, 28, 28), np.uint8)
-    images[:, 10:18, 6:18] = 200
-    changed = augment(images, np.random.default_rng(1))
-    assert changed.shape == images.shape
-    assert changed.dtype == np.uint8
-    assert set(np.unique(changed)) == {0, 200}
-    assert (augment(images, np.random.default_rng(1)) == changed).all()
-    rows, columns = np.nonzero(changed.any(axis=0))
-    assert (rows.min(), rows.max()) == (8, 19)
-    assert (columns.min(), columns.max()) == (4, 23)  # mirrored, 6..17 becomes 10..21

@@ -4,14 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn.ensemble import RandomForestRegressor
 
 from service.repository.card import read_card
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import datasets, rivals, tasks
 from training.datasets import Table
-from training.ensembles import KnownError, known_loss, membership
 from training.sources import Found
 from training.tasks import mpg
 
@@ -95,26 +93,3 @@ def test_every_real_car_fits_the_contract(trained: Trained, data: Table) -> None
         assert field.maximum is not None
         assert field.minimum <= known.min()
         assert known.max() <= field.maximum
-
-
-def test_membership_holds_each_row_out_once_a_repeat() -> None:
-    learns = membership(10, repeats=2, parts=5, members=3, seed=1)
-    assert learns.shape == (10, 33)
-    assert learns[:, -3:].all()
-    for repeat in range(2):
-        first_members = learns[:, repeat * 15 : (repeat + 1) * 15 : 3]
-        assert (~first_members).sum(axis=1).tolist() == [1] * 10
-        assert (~first_members).sum(axis=0).tolist() == [2] * 5
-
-
-def test_a_network_is_judged_by_its_own_rows_alone() -> None:
-    targets = tf.constant([[1.0, np.nan], [3.0, 5.0], [np.nan, np.nan]])
-    answers = tf.constant([[2.0, 99.0], [3.0, 9.0], [99.0, 99.0]])
-    assert known_loss(tf.square)(targets, answers).numpy().tolist() == [1.0, 8.0, 0.0]
-    with tf.GradientTape() as tape:
-        tape.watch(answers)
-        loss = known_loss(tf.square)(targets, answers)
-    assert tape.gradient(loss, answers).numpy().tolist() == [[2.0, 0.0], [0.0, 4.0], [0.0, 0.0]]
-    metric = KnownError(lambda value: value * 10)
-    metric.update_state(targets, answers)
-    assert float(metric.result()) == pytest.approx((10 + 0 + 40) / 3)

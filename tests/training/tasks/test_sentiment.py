@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.training.tasks.conftest import Trained, check_session, history, train
 from training import datasets, tasks
 from training.datasets import Texts
 from training.sources import Found
-from training.texts import words
 
 SENTIMENT = tasks.get("sentiment")
 
@@ -77,10 +75,3 @@ def test_reading_stops_at_the_longest_text_allowed(trained: Trained) -> None:
 def test_the_same_seed_gives_the_same_metrics(data: Texts, tmp_path: Path) -> None:
     first, second = (history(SENTIMENT, data, tmp_path, "default") for _ in range(2))
     assert first == second
-
-
-def test_words() -> None:
-    text = tf.constant([b"It's GOOD!<br/>\xc3\x89t\xc3\xa9, 10/10?", b"", b"\xffa\xffb"])
-    split = [[word.decode() for word in row] for row in words(text, 100).to_list()]
-    assert split == [["it's", "good", "!", "été", "10", "10", "?"], [], ["a", "b"]]
-    assert words(text, 4).to_list()[0] == [b"it's"]

@@ -6,40 +6,68 @@ may learn from which row is told by the targets: NaN where it may not.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from training.splits import folds
+from training.networks.frozen import frozen
 
 
-def membership(
-    rows: int, *, repeats: int, parts: int, members: int, seed: int
-) -> npt.NDArray[np.bool_]:
-    """Say which network learns from which row, for a repeated cross-validation.
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Small networks that learn side by side, and how they do.
 
-    Args:
-        rows: of the data.
-        repeats: how often all rows are divided anew.
-        parts: into so many folds.
-        members: networks that are averaged into one answer.
-        seed: decides the folds.
-
-    Returns:
-        bool [rows, (repeats * parts + 1) * members]: by repeat, fold and member; the last
-        ``members`` learn from all rows.
+    Attributes:
+        units: of each hidden layer.
+        layers: how many hidden layers there are.
+        activation: between them.
+        logarithmic: whether it sees and tells logarithms, of what is never below zero.
+        noise: standard deviation of what is added to the standardised inputs in training; it
+            keeps the function smooth (Bishop 1995).
+        weight_decay: of AdamW.
+        cosine: whether the learning rate falls to 0 along a cosine, or stays.
+        passes: how often an epoch goes through the rows.
+        members: how many of them are averaged into one answer.
+        repeats: how often the rows are divided into folds anew, to measure it.
+        l2: the weight of the penalty on large kernels.
+        dropout: the share of a hidden layer's units that is left out at random in training.
     """
-    columns = []
-    for repeat in range(repeats):
-        for fold in folds(rows, parts, seed * repeats + repeat):
-            column = np.ones(rows, bool)
-            column[fold] = False
-            columns += [column] * members
-    columns += [np.ones(rows, bool)] * members
-    return np.stack(columns, axis=1)
+
+    units: int
+    layers: int
+    activation: str
+    logarithmic: bool
+    noise: float
+    weight_decay: float
+    cosine: bool
+    passes: int
+    members: int
+    repeats: int = 10
+    l2: float = 0.0
+    dropout: float = 0.0
+
+    def build(self, columns: int, inputs: int) -> keras.Model:
+        """Return ``columns`` of it in one model."""
+        hidden = [self.units] * self.layers
+        return side_by_side(columns, inputs, hidden, self.activation, self.l2, self.dropout)
+
+    def optimizer(self, learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
+        """Return the one for a training of ``steps`` in all."""
+        rate: Any = learning_rate
+        if self.cosine:
+            rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        return keras.optimizers.AdamW(rate, weight_decay=self.weight_decay)
+
+    def loss(self) -> Callable[[Any, Any], Any]:
+        return known_loss(tf.square if self.logarithmic else tf.abs)
+
+    def serving(self, trained: keras.Model) -> Callable[[Any], Any]:
+        """Return the last ``members`` of the trained: [N, members, inputs] to [N, members]."""
+        last = self.build(self.members, trained.input_shape[2])
+        last.set_weights([weight[-self.members :] for weight in trained.get_weights()])
+        return frozen(last)
 
 
 def side_by_side(

@@ -1,10 +1,64 @@
-"""A small residual network for grey pictures, and its form for serving."""
+"""A small residual network for grey pictures: how it learns, and its form for serving."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
+
+from training.networks import classifying
+from training.networks.frozen import frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """The residual network, and how it learns.
+
+    Attributes:
+        weight_decay: of the gradient descent.
+        label_smoothing: how much of the certainty of a label goes to all of them.
+        warm_up: the share of the steps in which the learning rate rises.
+    """
+
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.05
+    warm_up: float = 0.15
+
+    def build(self, size: int, classes: int) -> keras.Model:
+        return residual_network(size, classes)
+
+    def optimizer(self, learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
+        """Return the gradient descent for a training of ``steps`` in all."""
+        warm_up = round(steps * self.warm_up)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=learning_rate / 25,
+            decay_steps=steps - warm_up,
+            warmup_target=learning_rate,
+            warmup_steps=warm_up,
+        )
+        return keras.optimizers.SGD(
+            schedule, momentum=0.9, nesterov=True, weight_decay=self.weight_decay
+        )
+
+    def loss(self, classes: int) -> keras.losses.Loss:
+        return classifying.loss(classes, self.label_smoothing)
+
+    def serving(self, trained: keras.Model) -> Callable[[Any], Any]:
+        """Return the logits of pictures, each seen as it is and mirrored.
+
+        It learned from mirrored pictures too, and two views tell more than one.
+        """
+        network = frozen(fold(trained))
+
+        def logits(image: Any) -> Any:
+            views = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)
+            seen, mirrored = tf.split(network(views), 2)
+            return (seen + mirrored) / 2
+
+        return logits
 
 
 def residual_network(size: int, classes: int, folded: bool = False) -> keras.Model:

@@ -1,0 +1,1 @@
+"""Cars: what a network sees of one, and what may be asked of it."""
