@@ -54,7 +54,7 @@ class Clothing(Task[Images]):
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="residual network with batch normalisation, augmentation",
-            epochs=26,
+            epochs=40,
             batch_size=256,
             learning_rate=0.2,
             search=Search(
