@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.errors import UsageError
+from training.search import SETTINGS
 from training.task import Task
 
 DEFAULT_ARCHITECTURE = "default"
@@ -103,14 +104,11 @@ def with_chosen(settings: Settings, chosen: Mapping[str, Any]) -> Settings:
     """Return ``settings`` with what a search chose: settings by their names, the rest of the
     names are hyperparameters of the network.
     """
-    own = {name: value for name, value in chosen.items() if name in _SEARCHED}
-    rest = {name: value for name, value in chosen.items() if name not in _SEARCHED}
+    own = {name: value for name, value in chosen.items() if name in SETTINGS}
+    rest = {name: value for name, value in chosen.items() if name not in SETTINGS}
     return dataclasses.replace(
         settings, **own, hyperparameters={**settings.hyperparameters, **rest}
     )
-
-
-_SEARCHED = ("learning_rate", "batch_size")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

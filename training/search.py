@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+# What may be searched of a training's settings; all other names are hyperparameters.
+SETTINGS = ("learning_rate", "batch_size")
+
 
 @dataclass(frozen=True, slots=True)
 class Range:

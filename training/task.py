@@ -18,7 +18,7 @@ from service.repository.contract import Contract
 from training.answers import Answers, Classified, Estimated
 from training.evaluation import classification, estimation
 from training.owndata.badrows import BadRows
-from training.search import Search
+from training.search import SETTINGS, Search
 from training.sources import DataSet, Found
 from training.variants import Study
 
@@ -172,6 +172,8 @@ class Task(ABC, Generic[Data]):
         kind: "classification" or "regression".
         data_set: the files that it is trained on.
         architectures: by name; ``default`` is taken when none is named.
+        networks: the hyperparameters of an architecture, a dataclass, by its name; needed where it
+            is studied or tuned.
         no_start: why a training cannot begin with the weights of a published version; empty where
             it can.
         acceptable: what the headline's value must reach for a version to be published: at least
@@ -189,6 +191,7 @@ class Task(ABC, Generic[Data]):
     kind: str
     data_set: DataSet
     architectures: Mapping[str, Architecture]
+    networks: Mapping[str, Any] = MappingProxyType({})
     acceptable: float | None = None
     steady: Mapping[str, float] = MappingProxyType({})
     own_data: OwnData[Data] | None = None
@@ -220,6 +223,15 @@ class Task(ABC, Generic[Data]):
         plan = self.plan(data, settings)
         start.give_to(plan.model, self.classes(data))
         return plan
+
+    def untuned(self, arch: str) -> dict[str, Any]:
+        """Return an architecture's own value of each setting that its search may change."""
+        architecture = self.architectures[arch]
+        assert architecture.search is not None
+        return {
+            name: getattr(architecture if name in SETTINGS else self.networks[arch], name)
+            for name in architecture.search.space
+        }
 
     def classes(self, data: Data) -> Sequence[str]:
         """Return the names of the classes in the order of the outputs; empty without any."""

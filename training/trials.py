@@ -130,12 +130,15 @@ def find(runs: Path, model: str, reference: str, storage: str | None) -> Place:
     return Place(url, names[0])
 
 
-def create(place: Place, mode: str, declared: Mapping[str, Any]) -> optuna.Study:
+def create(
+    place: Place, mode: str, declared: Mapping[str, Any], first: Mapping[str, Any]
+) -> optuna.Study:
     """Begin the study, or go on with it where it was begun.
 
     Args:
         mode: "min" or "max".
         declared: what the tuning is about, JSON; a study that exists must be about the same.
+        first: the settings of the first trial, so that what is found is never worse than they are.
 
     Raises:
         UsageError: the study is about something else.
@@ -154,6 +157,7 @@ def create(place: Place, mode: str, declared: Mapping[str, Any]) -> optuna.Study
     before = study.user_attrs.get(_DECLARED)
     if before is None:
         study.set_user_attr(_DECLARED, dict(declared))
+        study.enqueue_trial(dict(first), skip_if_exists=True)
         return study
     for key in declared:
         if before.get(key) != declared[key]:

@@ -48,7 +48,7 @@ def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     place = Place(f"sqlite:///{tmp_path}/study.db", "tiny")
-    trials.create(place, "min", ABOUT)
+    trials.create(place, "min", ABOUT, {})
     return place
 
 
@@ -62,6 +62,15 @@ def wait_for(what: Callable[[], Any]) -> None:
     while not what():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None:
+    place = Place(f"sqlite:///{tmp_path}/first.db", "tiny")
+    first = Tiny().untuned("default")
+    assert first == {"learning_rate": 0.05, "batch_size": 8, "units": 4}
+    trials.create(place, "min", ABOUT, first)
+    tuning.work(Tiny(), place, SETTINGS, 2, 0)
+    assert [trial.params == first for trial in trials.load(place).get_trials()] == [True, False]
 
 
 def test_a_study_goes_on_and_never_draws_the_same_again(place: Place) -> None:

@@ -35,6 +35,7 @@ class Tiny(Task[None]):
     description = "Made for tests."
     kind = "regression"
     data_set = DataSet(name="none", files=(), folder="", packages=(), homepage="")
+    networks = {"default": Network()}  # noqa: RUF012
     architectures = {  # noqa: RUF012
         "default": Architecture(
             description="one layer",

@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
     folder = trials.folder_of(runs.RUNS, task.name, name)
     folder.mkdir(parents=True, exist_ok=True)
     declared = {key: settings.to_json()[key] for key in ("model", "arch", "epochs", "seed")}
-    study = trials.create(place, search.mode, {**declared, "search": search.to_json()})
+    about = {**declared, "search": search.to_json()}
+    study = trials.create(place, search.mode, about, task.untuned(settings.arch))
     command = [sys.executable, "-m", "training", "tune", task.name, "--trials", str(options.trials)]
     for option in ("study", "storage", "arch", "epochs", "seed", "data"):
         value = getattr(options, option, None)

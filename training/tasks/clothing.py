@@ -30,10 +30,6 @@ SIZE = 28
 _HELD_OUT = 5_000
 
 
-_NETWORKS: Mapping[str, DensePictures | Residual] = {
-    "tutorial": DensePictures(),
-    "default": Residual(),
-}
 # The large network of the study.
 _LARGE = {"units": 512, "layers": 3}
 
@@ -51,6 +47,10 @@ class Clothing(Task[Images]):
     kind = "classification"
     data_set = datasets.FASHION_MNIST
     acceptable = 0.85
+    networks: Mapping[str, DensePictures | Residual] = {
+        "tutorial": DensePictures(),
+        "default": Residual(),
+    }
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="residual network with batch normalisation, augmentation",
@@ -154,7 +154,7 @@ class Clothing(Task[Images]):
             targets = np.eye(len(data.labels), dtype=np.float32)[data.train_labels[rows]]
             return images.astype(np.float32), targets
 
-        network = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
+        network = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
         classes = len(data.labels)
         steps = settings.epochs * -(-len(training) // settings.batch_size)
         model = network.build(SIZE, classes)

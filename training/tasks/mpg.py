@@ -49,10 +49,6 @@ _LOG_CENTRE, _LOG_SCALE = 3.1, 0.34
 _LEAST_MPG = 1.0
 
 
-_NETWORKS = {
-    "default": Ensemble(32, 2, "silu", True, 0.2, 0.05, True, 10, 8),
-    "tutorial": Ensemble(64, 2, "relu", False, 0.0, 0.0, False, 1, 1),
-}
 # The smallest and the large network of the study. On logarithms, for they learn faster; each car
 # is held out once, which is enough to see a curve by.
 _STUDIED = {"logarithmic": True, "repeats": 1}
@@ -88,6 +84,10 @@ class Mpg(Task[Table]):
     # As far as the interval of an answer reaches, 18 % or so: good networks differ by as much on
     # a car that is like no other.
     steady: Mapping[str, float] = {"mpg": 0.2}
+    networks: Mapping[str, Ensemble] = {
+        "default": Ensemble(32, 2, "silu", True, 0.2, 0.05, True, 10, 8),
+        "tutorial": Ensemble(64, 2, "relu", False, 0.0, 0.0, False, 1, 1),
+    }
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="8 networks of Dense 32, Dense 32 on logarithms, averaged",
@@ -181,7 +181,7 @@ class Mpg(Task[Table]):
         }
 
     def plan(self, data: Table, settings: Settings) -> Plan:
-        spec = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
+        spec = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
         networks = membership(
             len(data.mpg),
             repeats=spec.repeats,

@@ -29,11 +29,6 @@ from training.variants import Study, Variant
 # Held out of the 25,000, to choose the best epoch and the temperature.
 _HELD_OUT = 2_000
 
-_NETWORKS: Mapping[str, TextNetwork] = {
-    "default": Ngrams(),
-    "tutorial": Embedded(),
-    "dense": DenseWords(),
-}
 # The large network of the study.
 _LARGE = {"units": 512}
 
@@ -51,6 +46,11 @@ class Sentiment(Task[Texts]):
     kind = "classification"
     data_set = datasets.IMDB
     acceptable = 0.85
+    networks: Mapping[str, TextNetwork] = {
+        "default": Ngrams(),
+        "tutorial": Embedded(),
+        "dense": DenseWords(),
+    }
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="naive-Bayes weighted 1- to 3-grams, logistic regression",
@@ -161,7 +161,7 @@ class Sentiment(Task[Texts]):
 
     def _plan(self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None) -> Plan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
-        network = with_hyperparameters(_NETWORKS[settings.arch], settings.hyperparameters)
+        network = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
         logits = classifying.fewest_logits(len(data.labels))
         targets = classifying.targets(len(data.labels), logits)
         prepared = network.prepare(data, training, vocabulary)
