@@ -131,11 +131,13 @@ class _OnItsOwnData(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None
-        # Keras' evaluate would build its input pipeline anew in each epoch, which takes longer.
+        # Keras' evaluate would build its input pipeline anew in each epoch, which takes longer,
+        # and its test_on_batch would forget all batches but the last.
+        self.model.make_test_function()
         self.model.reset_metrics()
         figures: Mapping[str, Any] = {}
         for number in range(len(self._batches)):
-            figures = self.model.test_on_batch(*self._batches[number], return_dict=True)
+            figures = self.model.test_function(iter([self._batches[number]]))
         logs[f"train_{self._metric}"] = float(figures[self._metric])
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.training.tiny import Tiny
-from training import cli, fitting, study
+from tests.training.tiny import Tiny, X, Y
+from training import cli, config, fitting, study
 from training.errors import TrainingError, UsageError
 
 
@@ -46,6 +47,21 @@ def test_the_training_curve_is_that_of_the_network_as_it_would_serve(tmp_path: P
     (row,) = study.Run(folder / "small", task.planned[0]).history()
     assert row.keys() >= {"mae", "train_mae", "val_mae"}
     assert row["train_mae"] != row["mae"]
+
+
+def test_the_training_curve_is_the_mean_over_all_rows_that_are_asked() -> None:
+    task = Tiny()
+    settings = config.resolve(task, {}, {})
+    plan = task.plan(None, settings)
+    watcher = study._OnItsOwnData(plan, settings, "mae")
+    logged: dict[str, float] = {}
+    watcher.set_model(plan.model)
+    plan.model.fit(X[:32], Y[:32], epochs=1, verbose=0)
+    watcher.on_epoch_end(0, logged)
+    asked = np.linspace(0, 31, 16).round().astype(int)
+    assert settings.batch_size < len(asked)
+    answers = plan.model.predict_on_batch(X[asked])
+    assert logged["train_mae"] == pytest.approx(np.abs(answers - Y[asked]).mean(), rel=1e-5)
 
 
 def test_what_is_finished_is_not_trained_again(
