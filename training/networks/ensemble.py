@@ -87,8 +87,9 @@ def side_by_side(
     views = keras.Input((columns, inputs), name="views")
     # Networks first, then rows: so each network is one product of matrices, many times faster.
     x = keras.ops.transpose(views, (1, 0, 2))
-    for units, function in [(units, activation) for units in hidden] + [(1, "linear")]:
-        if dropout and x is not views:
+    dense = [(units, activation) for units in hidden] + [(1, "linear")]
+    for layer, (units, function) in enumerate(dense):
+        if dropout and layer:  # of hidden units, never of what a network is told
             x = keras.layers.Dropout(dropout)(x)
         # Glorot & Bengio 2010, for each network by itself; Keras would count all as one.
         limit = math.sqrt(6 / (x.shape[-1] + units))
