@@ -1,5 +1,6 @@
 """From settings to a published version: load, train, export, measure, prove, publish."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from training.errors import RefusedError, TrainingError, UsageError
 from training.gates import Candidate, Judgement, judge
 from training.incumbent import find_incumbent
 from training.loading import Loaded, load
+from training.locking import exclusively
 from training.mistakes import worst_mistakes
 from training.outoffold import write_errors
 from training.progress import say
@@ -36,10 +38,18 @@ def train(run: Run, *, force: bool = False) -> int | None:
         the number of the published version; ``None`` when the settings say not to publish.
 
     Raises:
+        BusyError: another process trains in the run's folder.
         RefusedError: a gate refuses the version.
         TrainingError: the data is not there, or the model does not prove itself.
     """
+    with exclusively(run.lock, f"A training in {run.folder}"):
+        return _train(run, force)
+
+
+def _train(run: Run, force: bool) -> int | None:
     settings = run.settings
+    if settings.publish:
+        _make_room(run)
     task: Task[Any] = tasks.get(settings.model)
     architecture = task.architectures[settings.arch]
     loaded, plan = planned(task, run)
@@ -96,6 +106,23 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], Plan]:
     except TrainingError:
         run.discard()
         raise
+
+
+def _make_room(run: Run) -> None:
+    """See that a version could be published: after an hour of training it would be late to hear.
+
+    Raises:
+        UsageError: it could not.
+    """
+    out = run.settings.out
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        run.discard()
+        raise UsageError(f"--out {out} cannot be a folder of models: {error.strerror}.") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        run.discard()
+        raise UsageError(f"--out {out} cannot be written to.")
 
 
 def _start(task: Task[Any], run: Run) -> Start | None:

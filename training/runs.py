@@ -43,6 +43,7 @@ class Run:
         self.bad_rows = folder / "bad-rows.txt"
         self.start = folder / "start"
         self.exports = folder / "exports"
+        self.lock = folder / ".lock"
         # The epoch that is exported; ``None`` is the best.
         self.exported_epoch: int | None = None
 

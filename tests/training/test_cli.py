@@ -46,6 +46,7 @@ def _without_rivals() -> Iterator[None]:
         (["train", "mpg", "--data", "."], ". does not hold the auto-mpg data: it needs auto-mpg.data; nor is it a CSV file of cars."),
         (["train", "mpg", "--data", "none.csv"], "none.csv is not there."),
         (["train", "mpg", "--max-bad-rows", "2"], "Argument --max-bad-rows: must be a share from 0 to 1, not '2'; see python -m training train --help."),
+        (["train", "mpg", "--out", "/dev/null"], "--out /dev/null cannot be a folder of models: File exists."),
         (["evaluate", "mpg"], "There is no version of mpg in saved_models."),
         (["list", "--verbose"], "Unrecognized arguments: --verbose; see python -m training --help."),
     ],

@@ -103,6 +103,15 @@ def test_a_second_one_says_who_holds_the_lock(
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_two_do_not_train_in_one_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "toy", "--data", "data", "--no-publish"]) == 0
+    (run,) = (toy / "runs" / "toy").iterdir()
+    with exclusively(run / ".lock", "A training"):
+        assert cli.main(["train", "toy", "--resume", str(run)]) == 5
+    assert "is under way: process" in capsys.readouterr().err
+    assert cli.main(["train", "toy", "--resume", str(run)]) == 0
+
+
 def test_a_failure_is_told(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(run: object) -> int:
         raise TrainingError("The disk is on fire.")
