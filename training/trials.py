@@ -138,7 +138,8 @@ def create(
     Args:
         mode: "min" or "max".
         declared: what the tuning is about, JSON; a study that exists must be about the same.
-        first: the settings of the first trial, so that what is found is never worse than they are.
+        first: the settings of the first trial, so that what is found is never worse than they are;
+            empty where there are none.
 
     Raises:
         UsageError: the study is about something else.
@@ -157,7 +158,8 @@ def create(
     before = study.user_attrs.get(_DECLARED)
     if before is None:
         study.set_user_attr(_DECLARED, dict(declared))
-        study.enqueue_trial(dict(first), skip_if_exists=True)
+        if first:
+            study.enqueue_trial(dict(first), skip_if_exists=True)
         return study
     for key in declared:
         if before.get(key) != declared[key]:

@@ -43,7 +43,7 @@ def add(study: optuna.Study, rate: float, value: float | None, state: TrialState
 
 
 def test_the_winner_settles_what_nobody_else_says(place: Place) -> None:
-    study = trials.create(place, "min", ABOUT)
+    study = trials.create(place, "min", ABOUT, {})
     for rate, value in ((0.3, 2.0), (0.2, 1.0), (0.1, 3.0)):
         add(study, rate, value, TrialState.COMPLETE)
     add(study, 0.9, 0.5, TrialState.PRUNED)
@@ -60,7 +60,7 @@ def test_the_winner_settles_what_nobody_else_says(place: Place) -> None:
 
 
 def test_a_study_is_found_by_name_folder_and_file(runs: Path, place: Place) -> None:
-    trials.create(place, "min", ABOUT)
+    trials.create(place, "min", ABOUT, {})
     folder = runs / "tiny" / "tune-first"
     for reference in ("first", str(folder), str(folder / "study.db")):
         assert trials.load(trials.find(runs, "tiny", reference, None)).study_name == "tiny-first"
@@ -73,7 +73,7 @@ def test_what_is_not_there(runs: Path, place: Place) -> None:
     assert not (runs / "tiny" / "tune-first" / "study.db").exists()
     with pytest.raises(UsageError, match="There is no study tiny-first in sqlite:"):
         trials.load(place)
-    trials.create(place, "min", ABOUT)
+    trials.create(place, "min", ABOUT, {})
     with pytest.raises(UsageError, match="holds 0 studies of mpg, not one"):
         trials.find(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
     with pytest.raises(UsageError, match="No trial of tiny-first has run to its end yet"):
@@ -81,10 +81,10 @@ def test_what_is_not_there(runs: Path, place: Place) -> None:
 
 
 def test_a_study_is_about_one_thing(place: Place) -> None:
-    trials.create(place, "min", ABOUT)
-    trials.create(place, "min", ABOUT)
+    trials.create(place, "min", ABOUT, {})
+    trials.create(place, "min", ABOUT, {})
     with pytest.raises(UsageError, match="is about arch default, not other: give another --study"):
-        trials.create(place, "min", ABOUT | {"arch": "other"})
+        trials.create(place, "min", ABOUT | {"arch": "other"}, {})
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
@@ -101,10 +101,10 @@ def test_databases_that_cannot_be_used(runs: Path) -> None:
             trials.place_of(runs, "tiny", "x", memory)
     missing = trials.place_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
     with pytest.raises(TrainingError, match="is missing: No module named 'pg8000'"):
-        trials.create(missing, "min", ABOUT)
+        trials.create(missing, "min", ABOUT, {})
     nowhere = trials.place_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
     with pytest.raises(TrainingError, match=r"cannot be used: .*unable to open database file"):
-        trials.create(nowhere, "min", ABOUT)
+        trials.create(nowhere, "min", ABOUT, {})
 
 
 def test_a_password_is_not_shown() -> None:
@@ -115,7 +115,7 @@ def test_a_password_is_not_shown() -> None:
 def test_a_trial_that_never_began_is_given_up(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = trials.create(place, "min", ABOUT)
+    study = trials.create(place, "min", ABOUT, {})
     with pytest.warns(UserWarning, match="Heartbeat"):  # that is the point: it has no beat
         study.ask()
     assert trials.tally(study) == trials.Tally(finished=0, running=1)
@@ -126,7 +126,7 @@ def test_a_trial_that_never_began_is_given_up(
 def test_processes_that_begin_a_study_at_once(place: Place, repository_root: Path) -> None:
     script = (
         "import sys; from training import trials; "
-        "trials.create(trials.Place(sys.argv[1], 'tiny-first'), 'min', {})"
+        "trials.create(trials.Place(sys.argv[1], 'tiny-first'), 'min', {}, {})"
     )
     command = [sys.executable, "-c", script, place.url]
     processes = [subprocess.Popen(command, cwd=repository_root) for _ in range(4)]
