@@ -1,6 +1,7 @@
 """The application: wires repository, runtime and routes. Nothing happens at import."""
 
 import os
+from dataclasses import dataclass
 from functools import partial
 
 from flask import Flask
@@ -8,9 +9,9 @@ from flask.json.provider import DefaultJSONProvider
 
 from service import __version__
 from service.api.admin import admin_routes
-from service.api.classify import classify_routes
+from service.api.classify import Classify, classify_routes
+from service.api.codec.examples import Method
 from service.api.exchange import Observer
-from service.api.express import ExpressLane
 from service.api.files import Files
 from service.api.health import health_routes
 from service.api.inference import Inference
@@ -20,6 +21,7 @@ from service.api.observe import observe
 from service.api.openapi.document import Documents
 from service.api.openapi.routes import openapi_routes
 from service.api.predict import Predict, predict_routes
+from service.api.prediction_loop import PredictionRoutes
 from service.api.repository_v2 import repository_v2_routes
 from service.api.routing import one_spelling
 from service.api.statistics_v2 import statistics_v2_routes
@@ -32,9 +34,20 @@ from service.runtime.loading import Loader
 from service.runtime.servable import Servable
 from service.settings import Settings, usable_cores
 
-# Of a worker's threads, the share that predictions may hold; the rest are for health, metrics
-# and refusals, and for clients that are still sending.
-_BUSY_THREADS = 0.75
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What an event loop needs to answer predictions.
+
+    Attributes:
+        routes: the paths of predictions.
+        inference: how they are answered.
+        observer: sees requests begin and end.
+    """
+
+    routes: PredictionRoutes
+    inference: Inference
+    observer: Observer
 
 
 class _Json(DefaultJSONProvider):
@@ -47,7 +60,8 @@ class _Json(DefaultJSONProvider):
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the WSGI application, with its lifecycle as ``app.extensions["lifecycle"]``.
 
-    Its metrics are ``app.extensions["metrics"]``, for what the host may add to them.
+    Its metrics are ``app.extensions["metrics"]``, for what the host may add to them; what an event
+    loop needs to answer predictions itself is ``app.extensions["predictions"]``.
 
     Whoever hosts the application calls the lifecycle's ``start`` in each worker process, after
     any fork, and its ``stop`` when the process ends; until then no model is loaded.
@@ -88,21 +102,23 @@ def create_app(settings: Settings | None = None) -> Flask:
     bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}
     inference = Inference(
         lifecycle,
-        _admission(settings),
+        Admission(per_model=settings.max_queue),
         metrics,
         Files(most_pixels=settings.max_image_pixels, max_errors=settings.max_errors),
         timeout_s=settings.timeout_s,
+        max_body_bytes=settings.max_body_bytes,
         **bounds,
     )
-    predict = Predict(inference, max_body_bytes=settings.max_body_bytes, **bounds)
-    infer = InferV2(
-        inference, max_errors=settings.max_errors, max_body_bytes=settings.max_body_bytes
-    )
-    app.register_blueprint(predict_routes(predict))
+    predict, infer = Predict(**bounds), InferV2(max_errors=settings.max_errors)
+    methods = [Classify(method, **bounds) for method in Method]
+    verbs = {"predict": predict, **{item.method.name.lower(): item for item in methods}}
+    app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), inference, observer)
+    app.register_blueprint(predict_routes(inference, predict))
+    for endpoint in methods:
+        app.register_blueprint(classify_routes(inference, endpoint))
     app.register_blueprint(
-        classify_routes(inference, max_body_bytes=settings.max_body_bytes, **bounds)
+        inference_v2_routes(inference, infer, lifecycle, server_version=__version__)
     )
-    app.register_blueprint(inference_v2_routes(infer, lifecycle, server_version=__version__))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
     app.register_blueprint(model_routes(lifecycle))
@@ -115,13 +131,4 @@ def create_app(settings: Settings | None = None) -> Flask:
         max_rows=settings.max_rows,
     )
     app.register_blueprint(openapi_routes(documents))
-    app.wsgi_app = ExpressLane(  # type: ignore[method-assign]
-        app.wsgi_app, observer, predict=predict.answer, infer=infer.answer
-    )
     return app
-
-
-def _admission(settings: Settings) -> Admission:
-    return Admission(
-        per_model=settings.max_queue, overall=max(1, int(settings.threads * _BUSY_THREADS))
-    )

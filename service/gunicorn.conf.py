@@ -25,14 +25,18 @@ except SettingError as error:
 # to it is imported further down, inside the hooks.
 run_folder.prepare(os.environ)
 
-wsgi_app = "service.app:create_app()"
-worker_class = "service.worker.Worker"
-logger_class = "service.worker.QuietLogger"
+wsgi_app = "service.asgi:create_application()"
+worker_class = "service.server.worker.Worker"
+logger_class = "service.server.worker.QuietLogger"
 # An IPv6 address has colons of its own.
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
-threads = _settings.threads
+# More than one would only draw a warning: the threads for Flask are the application's own.
+threads = 1
+# Far above what a load balancer keeps; idle connections go first.
+worker_connections = 10_000
+asgi_lifespan = "off"
 # "auto" would take gunicorn_h1c where it happens to be installed; docs/performance.md says why not.
 http_parser = "python"
 graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s)
@@ -51,13 +55,13 @@ def on_starting(server: Any) -> None:
 
     Importing is all that may happen there: after any TensorFlow operation a fork hangs.
     """
-    importlib.import_module("service.app")
+    importlib.import_module("service.asgi")
     importlib.import_module("service.runtime.memory").prepare_to_fork()
 
 
 def post_worker_init(worker: Any) -> None:
     """Load the models in the worker, and let it take requests when they serve."""
-    lifecycle = worker.wsgi.extensions["lifecycle"]
+    lifecycle = worker.asgi.flask.extensions["lifecycle"]
     lifecycle.start()
     deadline = time.monotonic() + _settings.load_wait_s
     while not lifecycle.wait_until_settled(timeout_s=0.1) and time.monotonic() < deadline:
@@ -71,8 +75,8 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """End the worker's lifecycle; a worker that failed to start has none."""
-    if hasattr(worker, "wsgi"):
-        worker.wsgi.extensions["lifecycle"].stop()
+    if hasattr(worker, "asgi"):
+        worker.asgi.flask.extensions["lifecycle"].stop()
 
 
 def child_exit(server: Any, worker: Any) -> None:

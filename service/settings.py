@@ -62,8 +62,13 @@ class Settings:
         int, Variable("UNDERSTUDY_WORKERS", "worker processes; unset, one per core", least=1)
     ] = field(default_factory=usable_cores)
     threads: Annotated[
-        int, Variable("UNDERSTUDY_THREADS", "requests that one worker handles at a time", least=1)
-    ] = 128
+        int,
+        Variable(
+            "UNDERSTUDY_THREADS",
+            "threads of one worker for all that is not a prediction",
+            least=1,
+        ),
+    ] = 16
     poll_interval_s: Annotated[
         float,
         Variable("UNDERSTUDY_POLL_INTERVAL_S", "seconds between looks for new versions", least=0.1),
@@ -94,6 +99,14 @@ class Settings:
     max_body_bytes: Annotated[
         int, Variable("UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1)
     ] = 32 * 1024 * 1024
+    max_bodies_bytes: Annotated[
+        int,
+        Variable(
+            "UNDERSTUDY_MAX_BODIES_BYTES",
+            "bytes of all bodies under way in one worker, above which it answers 503",
+            least=1,
+        ),
+    ] = 256 * 1024 * 1024
     max_image_pixels: Annotated[
         int,
         Variable(
@@ -120,7 +133,7 @@ class Settings:
             "predictions under way for one model in one worker, above which it answers 503",
             least=1,
         ),
-    ] = 64
+    ] = 1024
     timeout_s: Annotated[
         float,
         Variable(

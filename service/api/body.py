@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,10 +24,23 @@ _WINDOWS = {"gzip": 31, "deflate": 15}
 _FIRST_BYTES = 256
 
 
-def media_type(environ: "WSGIEnvironment") -> str:
+def media_type(environ: Mapping[str, Any]) -> str:
     """Return the body's media type in lower case, without parameters; empty when none is told."""
     told: str = environ.get("CONTENT_TYPE", "")
     return told.partition(";")[0].strip().lower()
+
+
+def require_json(environ: Mapping[str, Any]) -> None:
+    """Check that a request brings JSON.
+
+    Raises:
+        ServiceError: 415, the content type is another.
+    """
+    told = media_type(environ)
+    if told not in JSON_TYPES:
+        raise ServiceError(
+            f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
+        )
 
 
 def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
@@ -38,14 +51,10 @@ def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
         most: the most bytes that the body may have, packed or not.
 
     Raises:
-        ServiceError: 415, the content type is another; else as ``read_body``.
+        ServiceError: as ``require_json`` and ``read_body``.
         InvalidRequestError: as ``read_body``.
     """
-    told = media_type(environ)
-    if told not in JSON_TYPES:
-        raise ServiceError(
-            f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
-        )
+    require_json(environ)
     return read_body(environ, most=most)
 
 
@@ -89,15 +98,44 @@ def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
             socket says that it did not come in time.
         InvalidRequestError: the body ended early, or its chunks or its packing are malformed.
     """
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    encoding = content_encoding(environ)
+    return unpacked(_read(environ, most), encoding, most)
+
+
+def content_encoding(environ: Mapping[str, Any]) -> str:
+    """Return how a body is packed; empty when it is not.
+
+    Raises:
+        ServiceError: 415, it is packed in a way that is not known here.
+    """
+    encoding: str = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", *_WINDOWS):
         raise ServiceError(
             f"Expected a Content-Encoding of gzip, deflate or identity, not {encoding[:60]!r}.",
             status=415,
             headers={"Accept-Encoding": "gzip, deflate"},
         )
-    body = _read(environ, most)
-    return _unpack(body, encoding, most) if encoding in _WINDOWS else body
+    return encoding if encoding in _WINDOWS else ""
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    """Return a body as it was before it was packed.
+
+    Args:
+        body: the body, as it came.
+        encoding: what ``content_encoding`` says.
+        most: the most bytes that it may have.
+
+    Raises:
+        ServiceError: 413, it has more.
+        InvalidRequestError: it is not packed in that way.
+    """
+    return _unpack(body, encoding, most) if encoding else body
+
+
+def too_large(most: int) -> ServiceError:
+    """Return the error of a body of more than ``most`` bytes."""
+    return ServiceError(f"The body is larger than {most} bytes.", status=413)
 
 
 def _read(environ: "WSGIEnvironment", most: int) -> bytes:
@@ -109,7 +147,7 @@ def _read(environ: "WSGIEnvironment", most: int) -> bytes:
     if told and not (told.isascii() and told.isdecimal()):
         raise InvalidRequestError(f"Expected a Content-Length in bytes, not {told[:60]!r}.")
     if told and int(told) > most:
-        raise _too_large(most)
+        raise too_large(most)
     try:
         # One more than allowed, where the length is not told, shows that there is more.
         body: bytes = environ["wsgi.input"].read(int(told) if told else most + 1)
@@ -121,7 +159,7 @@ def _read(environ: "WSGIEnvironment", most: int) -> bytes:
     if told and len(body) < int(told):
         raise _malformed()
     if len(body) > most:
-        raise _too_large(most)
+        raise too_large(most)
     return body
 
 
@@ -145,7 +183,7 @@ def _unpack(body: bytes, encoding: str, most: int) -> bytes:
                 parts.append(member.decompress(packed[:some], left))
                 left -= len(parts[-1])
                 if left <= 0:
-                    raise _too_large(most)
+                    raise too_large(most)
                 packed = packed[min(some, len(packed)) - len(member.unused_data) :]
                 some *= 2
     except zlib.error as error:
@@ -153,10 +191,6 @@ def _unpack(body: bytes, encoding: str, most: int) -> bytes:
             f"The body is not {encoding}, as its Content-Encoding says."
         ) from error
     return b"".join(parts)
-
-
-def _too_large(most: int) -> ServiceError:
-    return ServiceError(f"The body is larger than {most} bytes.", status=413)
 
 
 def _malformed() -> InvalidRequestError:

@@ -1,8 +1,11 @@
 """``POST ...:classify`` and ``POST ...:regress``, as in TensorFlow Serving."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, Response
 
-from service.api.body import json_body
+from service.api.body import require_json
 from service.api.codec.examples import ExamplesCodec, Method
 from service.api.inference import Inference, Target
 from service.api.observe import as_response, exchange
@@ -10,45 +13,40 @@ from service.api.query import signature_name
 from service.api.routing import SERVABLE_PATHS
 
 
-def classify_routes(
-    inference: Inference, *, max_rows: int, max_errors: int, max_body_bytes: int
-) -> Blueprint:
-    """Return the routes of classification and regression.
+class Classify:
+    """The endpoint of the routes of one method.
 
-    Args:
-        inference: answers predictions.
-        max_rows: the most examples of a request.
-        max_errors: the most problems of one request that are listed.
-        max_body_bytes: the most bytes of a body.
+    Attributes:
+        method: classification or regression.
     """
-    blueprint = Blueprint("classify", __name__)
-    for method in Method:
-        _add_routes(
-            blueprint,
-            method,
-            inference,
-            ExamplesCodec(method, max_rows=max_rows, max_errors=max_errors),
-            max_body_bytes,
-        )
-    return blueprint
+
+    def __init__(self, method: Method, *, max_rows: int, max_errors: int) -> None:
+        """An endpoint with bounds.
+
+        Args:
+            method: classification or regression.
+            max_rows: the most examples of a request.
+            max_errors: the most problems of one request that are listed.
+        """
+        self.method = method
+        self._codec = ExamplesCodec(method, max_rows=max_rows, max_errors=max_errors)
+
+    def codec(self, environ: Mapping[str, Any]) -> ExamplesCodec:
+        """Return the format of a request, which must be JSON."""
+        require_json(environ)
+        named = signature_name(environ)
+        return self._codec if named is None else self._codec.calling(named)
 
 
-def _add_routes(
-    blueprint: Blueprint,
-    method: Method,
-    inference: Inference,
-    codec: ExamplesCodec,
-    max_body_bytes: int,
-) -> None:
-    verb = method.name.lower()
+def classify_routes(inference: Inference, endpoint: Classify) -> Blueprint:
+    """Return the routes of an endpoint."""
+    verb = endpoint.method.name.lower()
+    blueprint = Blueprint(verb, __name__)
 
     def view(model: str, version: int | None = None, label: str | None = None) -> Response:
-        current, target = exchange(), Target(model, version, label)
-        inference.require(current, model)
-        body = json_body(current.environ, most=max_body_bytes)
-        named = signature_name(current.environ)
-        asked = codec if named is None else codec.calling(named)
-        return as_response(inference.answer(current, target, asked, body))
+        target = Target(model, version, label)
+        return as_response(inference.answer(exchange(), target, endpoint))
 
     for path in SERVABLE_PATHS:
         blueprint.add_url_rule(f"{path}:{verb}", verb, view, methods=["POST"])
+    return blueprint

@@ -6,16 +6,14 @@ import math
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Any
 
 from service.errors import ServiceError, UnavailableError
 from service.logs import log
 from service.metrics import Metrics
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 # A client's own id is kept when it can stand in a header and a log without harm.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -28,7 +26,9 @@ class Exchange:
     """What is known of a request while it is handled.
 
     Attributes:
-        environ: the request, as the WSGI server handed it over.
+        environ: the request's line and headers, as WSGI names them; read-only, since requests with
+            the same head may share it.
+        client: the address of the client, for the log.
         request_id: the client's id, or one of our own.
         start: when it arrived, in seconds of ``time.monotonic``.
         model: the model asked, once it is known that there is such a model: a client must not be
@@ -38,7 +38,8 @@ class Exchange:
         failure: why it is refused, if it is.
     """
 
-    environ: "WSGIEnvironment"
+    environ: Mapping[str, Any]
+    client: str
     request_id: str
     start: float = field(default_factory=monotonic)
     model: str = ""
@@ -65,14 +66,14 @@ class Observer:
         # Of refusals for want of room, by model: when the last was logged, and how many since.
         self._refusals: dict[str, tuple[float, int]] = {}
 
-    def begin(self, environ: "WSGIEnvironment") -> Exchange:
+    def begin(self, environ: Mapping[str, Any], client: str) -> Exchange:
         """Take note of a request that has arrived; ``end`` must be called for it."""
         self._metrics.in_flight.inc()
         given = environ.get("HTTP_X_REQUEST_ID", "")
         if not given or not _REQUEST_ID.fullmatch(given):
             # With the process, since an observer may be made before its workers are forked.
             given = f"{self._ids}-{os.getpid():x}-{next(self._count):x}"
-        return Exchange(environ, given)
+        return Exchange(environ, client, given)
 
     def finish(self, exchange: Exchange, status: int) -> dict[str, str]:
         """Count, time and log an answer; return the headers that it carries besides its own."""
@@ -119,6 +120,6 @@ class Observer:
             model=exchange.model,
             version=exchange.version,
             milliseconds=round(seconds * 1000, 3),
-            client=environ.get("REMOTE_ADDR"),
+            client=exchange.client,
             **({"refused_before": refused} if refused else {}),
         )

@@ -1,19 +1,22 @@
-"""The one road of a prediction, whatever its wire format: place, lease, batch, answer."""
+"""The one road of a prediction, whatever its wire format: place, lease, batch, answer.
+
+On the event loop (``prediction_loop``) its steps run apart, and its batch with others; under any
+other WSGI server ``Inference.answer`` takes them one after the other, on the calling thread.
+"""
 
 import math
-import select
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Protocol, TypeVar
 
 from service.api.answer import Answer
+from service.api.body import read_body
 from service.api.exchange import Exchange
 from service.api.files import Files
 from service.api.problems import check_count, refusal
 from service.api.tensors import Index
-from service.errors import InvalidRequestError
+from service.errors import DeadlineError, InvalidRequestError
 from service.metrics import Metrics
 from service.repository.contract import Signature
 from service.repository.golden import Tensors
@@ -78,6 +81,17 @@ class Codec(Protocol[Document, Request]):
         """Return the answer."""
 
 
+class Endpoint(Protocol):
+    """What the prediction routes of one protocol do."""
+
+    def codec(self, environ: Mapping[str, Any]) -> Codec[Any, Any]:
+        """Return the wire format of a request, by its headers and query.
+
+        Raises:
+            ServiceError: 415, it is none of this endpoint's.
+        """
+
+
 class Inference:
     """Answers predictions."""
 
@@ -91,8 +105,9 @@ class Inference:
         timeout_s: float,
         max_rows: int,
         max_errors: int,
+        max_body_bytes: int,
     ) -> None:
-        """Prepare.
+        """Ready to answer.
 
         Args:
             lifecycle: where the servables are.
@@ -102,14 +117,40 @@ class Inference:
             timeout_s: seconds that a prediction may take.
             max_rows: the most instances of a request.
             max_errors: the most problems of one request that are listed.
+            max_body_bytes: the most bytes of a body, packed or not.
         """
-        self._lifecycle = lifecycle
-        self._admission = admission
-        self._metrics = metrics
-        self._files = files
-        self._timeout_s = timeout_s
-        self._max_rows = max_rows
-        self._max_errors = max_errors
+        self.lifecycle = lifecycle
+        self.admission = admission
+        self.metrics = metrics
+        self.files = files
+        self.timeout_s = timeout_s
+        self.max_rows = max_rows
+        self.max_errors = max_errors
+        self.max_body_bytes = max_body_bytes
+
+    def answer(self, exchange: Exchange, target: Target, endpoint: Endpoint) -> Answer:
+        """Answer one request on the calling thread.
+
+        Its body is read first: a slow client must hold no place.
+
+        Raises:
+            NotFoundError: there is no such model, version or label.
+            UnavailableError: no version serves yet, or too many predictions are under way.
+            DeadlineError: the time for the request was up first.
+            InvalidRequestError: it is no request that the model takes.
+            ServiceError: the model failed.
+        """
+        self.require(exchange, target.model)
+        codec = endpoint.codec(exchange.environ)
+        body = read_body(exchange.environ, most=self.max_body_bytes)
+        prediction = self.open(exchange, target, codec)
+        try:
+            prediction.check(body)
+            prediction.prepare_files()
+            outputs = prediction.run()
+            return prediction.answer(outputs)
+        finally:
+            prediction.close()
 
     def require(self, exchange: Exchange, model: str) -> None:
         """Note which model is asked.
@@ -117,78 +158,34 @@ class Inference:
         Raises:
             NotFoundError: there is no such model.
         """
-        self._lifecycle.require(model)
+        self.lifecycle.require(model)
         exchange.model = model
 
-    def answer(
-        self, exchange: Exchange, target: Target, codec: Codec[Document, Request], body: bytes
-    ) -> Answer:
-        """Answer one request, whose body has been read: a slow client must hold no place.
+    def open(
+        self, exchange: Exchange, target: Target, codec: Codec[Document, Request]
+    ) -> "Prediction":
+        """Take a place and a lease for a request; the prediction's ``close`` gives them back.
 
         Raises:
             NotFoundError: there is no such model, version or label.
             UnavailableError: no version serves yet, or too many predictions are under way.
-            DeadlineError: the time for the request was up first.
-            AbandonedError: the client hung up first.
-            InvalidRequestError: it is no request that the model takes.
-            ServiceError: the model failed.
+            InvalidRequestError: its header of a timeout is malformed.
         """
-        environ = exchange.environ
-        deadline = exchange.start + self._seconds(environ.get(_TIMEOUT_HEADER))
-        with (
-            self._admission.place(target.model),
-            self._lifecycle.lease(target.model, target.version, target.label) as servable,
-        ):
-            exchange.version, exchange.predicts = servable.version, True
-            seconds = self._metrics.version(target.model, str(servable.version))
-            start = monotonic()
-            document = codec.parse(body)
-            parsed = monotonic()
-            seconds.parse.observe(parsed - start)
-            asked = codec.read(document, servable)
-            check_count("", asked.instances, most=self._max_rows)
-            inputs = asked.inputs
-            if asked.signature.files:
-                inputs = self._files.prepare(asked.signature, inputs, asked.place)
-            read = monotonic()
-            seconds.validate.observe(read - parsed)
-            run = partial(
-                servable.batcher(asked.signature).run,
-                deadline=deadline,
-                is_gone=partial(_is_gone, environ.get("gunicorn.socket")),
-            )
-            try:
-                outputs, waited = run(inputs)
-            except InvalidRequestError as error:
-                raise self._with_rows(error, asked, inputs, run) from error
-            done = monotonic()
-            seconds.wait.observe(waited)
-            seconds.infer.observe(done - read - waited)
-            answer = codec.write(asked, outputs, servable)
-            seconds.serialise.observe(monotonic() - done)
-            seconds.predictions.inc(asked.instances)
-        return answer
-
-    def _with_rows(
-        self,
-        error: InvalidRequestError,
-        asked: Asked,
-        inputs: Tensors,
-        run: Callable[[Tensors], object],
-    ) -> InvalidRequestError:
-        """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
-        if not asked.signature.has_rows:
-            return error
-        found = {0: error}
-        if asked.instances > 1:
-            found = refused_rows(run, inputs, most=self._max_errors)
-        problems = {asked.row(row): [told.message] for row, told in found.items()}
-        return refusal(problems, self._max_errors) if problems else error
+        deadline = exchange.start + self._seconds(exchange.environ.get(_TIMEOUT_HEADER))
+        self.admission.enter(target.model)
+        start = monotonic()
+        try:
+            servable = self.lifecycle.acquire(target.model, target.version, target.label)
+        except BaseException:
+            self.admission.leave(target.model, monotonic() - start)
+            raise
+        exchange.version, exchange.predicts = servable.version, True
+        return Prediction(self, servable, codec, deadline, start)
 
     def _seconds(self, told: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
         if told is None:
-            return self._timeout_s
+            return self.timeout_s
         try:
             seconds = float(told) / 1000
         except ValueError:
@@ -198,13 +195,142 @@ class Inference:
                 f"X-Request-Timeout-Ms: expected a number of milliseconds above 0, "
                 f"not {told[:60]!r}."
             )
-        return min(seconds, self._timeout_s)
+        return min(seconds, self.timeout_s)
 
 
-def _is_gone(connection: Any) -> bool:
-    """Whether a client has hung up; only gunicorn hands over what can be looked at."""
-    if connection is None:
-        return False
-    poll = select.poll()
-    poll.register(connection, select.POLLRDHUP)
-    return bool(poll.poll(0))
+class Prediction:
+    """One request that is being answered.
+
+    Attributes:
+        servable: the version that answers it, on a lease.
+        deadline: when it is too late, in seconds of ``time.monotonic``.
+        asked: the checked request, after ``check``.
+        inputs: an array for each input of its signature, after ``check``.
+    """
+
+    __slots__ = (
+        "_codec",
+        "_inference",
+        "_seconds",
+        "_start",
+        "asked",
+        "deadline",
+        "inputs",
+        "servable",
+    )
+
+    def __init__(
+        self,
+        inference: Inference,
+        servable: Servable,
+        codec: Codec[Any, Any],
+        deadline: float,
+        start: float,
+    ) -> None:
+        self._inference = inference
+        self._codec = codec
+        self._start = start
+        self._seconds = inference.metrics.version(servable.model, str(servable.version))
+        self.servable = servable
+        self.deadline = deadline
+        self.asked: Asked
+        self.inputs: Tensors
+
+    @property
+    def rows(self) -> int:
+        """How many rows a batch gets of it; 1 when its rows cannot be told apart."""
+        if not self.asked.signature.has_rows:
+            return 1
+        return int(next(iter(self.inputs.values())).shape[0])
+
+    def check(self, body: bytes) -> None:
+        """Parse and check the request.
+
+        Raises:
+            InvalidRequestError: it is no request that the model takes.
+        """
+        inference = self._inference
+        start = monotonic()
+        document = self._codec.parse(body)
+        parsed = monotonic()
+        self._seconds.parse.observe(parsed - start)
+        asked = self._codec.read(document, self.servable)
+        check_count("", asked.instances, most=inference.max_rows)
+        self.asked, self.inputs = asked, asked.inputs
+        self._seconds.validate.observe(monotonic() - parsed)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are files to prepare, which takes long."""
+        return bool(self.asked.signature.files)
+
+    def prepare_files(self) -> None:
+        """Prepare inputs that are files, if there are any.
+
+        Raises:
+            InvalidRequestError: a file is not what the model takes.
+        """
+        asked = self.asked
+        if self.has_files:
+            files = self._inference.files
+            self.inputs = files.prepare(asked.signature, asked.inputs, asked.place)
+
+    def run(self) -> Tensors:
+        """Run the request by itself, on the calling thread.
+
+        Raises:
+            DeadlineError: its time was up first.
+            InvalidRequestError: the graph refused the values; it names the rows.
+            ServiceError: the model failed.
+        """
+        _check(self.deadline)
+        start = perf_counter()
+        try:
+            outputs = self._call(self.inputs)
+        except InvalidRequestError as error:
+            raise self.with_rows(error) from error
+        self.note_run(0.0, perf_counter() - start)
+        _check(self.deadline)
+        return outputs
+
+    def note_run(self, waited_s: float, ran_s: float) -> None:
+        """Count how long the request waited for its batch, and how long that ran."""
+        self._seconds.wait.observe(waited_s)
+        self._seconds.infer.observe(ran_s)
+
+    def answer(self, outputs: Tensors) -> Answer:
+        """Return the answer that tells of ``outputs``."""
+        start = monotonic()
+        answer = self._codec.write(self.asked, outputs, self.servable)
+        self._seconds.serialise.observe(monotonic() - start)
+        self._seconds.predictions.inc(self.asked.instances)
+        return answer
+
+    def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
+        """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
+        asked, most = self.asked, self._inference.max_errors
+        if not asked.signature.has_rows:
+            return error
+        found = {0: error}
+        if asked.instances > 1:
+            found = refused_rows(self._call_in_time, self.inputs, most=most)
+        problems = {asked.row(row): [refused.message] for row, refused in found.items()}
+        return refusal(problems, most) if problems else error
+
+    def close(self) -> None:
+        """Give place and lease back."""
+        self.servable.release()
+        self._inference.admission.leave(self.servable.model, monotonic() - self._start)
+
+    def _call(self, inputs: Tensors) -> Tensors:
+        rows = next(iter(inputs.values())).shape[0] if self.asked.signature.has_rows else 1
+        return self.servable.run(self.asked.signature, inputs, rows)
+
+    def _call_in_time(self, inputs: Tensors) -> Tensors:
+        _check(self.deadline)
+        return self._call(inputs)
+
+
+def _check(deadline: float) -> None:
+    if monotonic() >= deadline:
+        raise DeadlineError

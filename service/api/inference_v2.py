@@ -1,18 +1,18 @@
 """``/v2``: health, metadata and inference by the Open Inference Protocol."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 from service.api.answer import JSON, Answer
-from service.api.body import json_value, media_type, read_body
+from service.api.body import json_value, media_type
 from service.api.codec import lifting
 from service.api.codec.v2.framing import Framed, split
 from service.api.codec.v2.metadata import model_metadata
 from service.api.codec.v2.raw import read_raw
 from service.api.codec.v2.request import InferRequest, find_signature, read
 from service.api.codec.v2.response import OCTETS, write
-from service.api.exchange import Exchange
 from service.api.inference import Inference, Target
 from service.api.observe import as_response, exchange
 from service.api.query import signature_name
@@ -68,24 +68,18 @@ class V2Codec:
 
 
 class InferV2:
-    """Answers the requests of the inference routes."""
+    """The endpoint of the inference routes."""
 
-    def __init__(self, inference: Inference, *, max_errors: int, max_body_bytes: int) -> None:
-        """Prepare.
+    def __init__(self, *, max_errors: int) -> None:
+        """An endpoint with bounds.
 
         Args:
-            inference: answers predictions.
             max_errors: the most problems of one request that are listed.
-            max_body_bytes: the most bytes of a body.
         """
-        self._inference = inference
         self._max_errors = max_errors
-        self._max_body_bytes = max_body_bytes
 
-    def answer(self, exchange: Exchange, target: Target) -> Answer:
-        """Answer one request; raises what ``Inference.answer`` and ``read_body`` raise."""
-        environ = exchange.environ
-        self._inference.require(exchange, target.model)
+    def codec(self, environ: Mapping[str, Any]) -> V2Codec:
+        """Return the format of a request: JSON, JSON with bytes after it, or bytes."""
         told = media_type(environ)
         if told not in _TYPES:
             raise ServiceError(
@@ -96,16 +90,17 @@ class InferV2:
         if header is None and told == OCTETS:
             # Bytes that nobody says are JSON.
             header = "0"
-        body = read_body(environ, most=self._max_body_bytes)
-        codec = V2Codec(header, signature_name(environ), max_errors=self._max_errors)
-        return self._inference.answer(exchange, target, codec, body)
+        return V2Codec(header, signature_name(environ), max_errors=self._max_errors)
 
 
-def inference_v2_routes(infer: InferV2, lifecycle: Lifecycle, *, server_version: str) -> Blueprint:
+def inference_v2_routes(
+    inference: Inference, infer: InferV2, lifecycle: Lifecycle, *, server_version: str
+) -> Blueprint:
     """Return the protocol's routes.
 
     Args:
-        infer: answers inference requests.
+        inference: answers predictions.
+        infer: the endpoint of inference.
         lifecycle: knows the models.
         server_version: the version of this software.
     """
@@ -139,7 +134,7 @@ def inference_v2_routes(infer: InferV2, lifecycle: Lifecycle, *, server_version:
             return {"name": model, "ready": True}
 
     def view(model: str, version: int | None = None) -> Response:
-        return as_response(infer.answer(exchange(), Target(model, version)))
+        return as_response(inference.answer(exchange(), Target(model, version), infer))
 
     for path in V2_SERVABLE_PATHS:
         blueprint.add_url_rule(path, view_func=metadata)

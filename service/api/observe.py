@@ -12,7 +12,7 @@ def observe(app: Flask, observer: Observer) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.exchange = observer.begin(request.environ)
+        g.exchange = observer.begin(request.environ, request.remote_addr or "")
 
     @app.after_request
     def finish(response: Response) -> Response:

@@ -3,17 +3,17 @@
 JSON is TensorFlow Serving's; bodies of other content types are ours (service/api/codec/media).
 """
 
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
 from flask import Blueprint, Response
 
 from service.api.answer import Answer
-from service.api.body import JSON_TYPES, media_type, read_body
+from service.api.body import JSON_TYPES, media_type
 from service.api.codec import predictions, rows
 from service.api.codec.media.choice import plain_codec
 from service.api.codec.media.request import Bounds
-from service.api.exchange import Exchange
 from service.api.inference import Codec, Inference, Target
 from service.api.observe import as_response, exchange
 from service.api.query import signature_name
@@ -63,42 +63,33 @@ class RowsCodec:
 
 
 class Predict:
-    """Answers the requests of the prediction routes."""
+    """The endpoint of the prediction routes."""
 
-    def __init__(
-        self, inference: Inference, *, max_rows: int, max_errors: int, max_body_bytes: int
-    ) -> None:
-        """Prepare.
+    def __init__(self, *, max_rows: int, max_errors: int) -> None:
+        """An endpoint with bounds.
 
         Args:
-            inference: answers predictions.
             max_rows: the most instances of a request.
             max_errors: the most problems of one request that are listed.
-            max_body_bytes: the most bytes of a body.
         """
-        self._inference = inference
         self._codec = RowsCodec(max_rows=max_rows, max_errors=max_errors)
         self._bounds = Bounds(max_rows=max_rows, max_errors=max_errors)
-        self._max_body_bytes = max_body_bytes
 
-    def answer(self, exchange: Exchange, target: Target) -> Answer:
-        """Answer one request; raises what ``Inference.answer`` and ``read_body`` raise."""
-        self._inference.require(exchange, target.model)
-        environ = exchange.environ
+    def codec(self, environ: Mapping[str, Any]) -> Codec[Any, Any]:
+        """Return the format of a request: JSON of rows or columns, or a plain body."""
         named = signature_name(environ)
-        codec: Codec[Any, Any] = self._codec if named is None else self._codec.calling(named)
         if media_type(environ) not in JSON_TYPES:
-            codec = plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
-        body = read_body(environ, most=self._max_body_bytes)
-        return self._inference.answer(exchange, target, codec, body)
+            return plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
+        return self._codec if named is None else self._codec.calling(named)
 
 
-def predict_routes(predict: Predict) -> Blueprint:
+def predict_routes(inference: Inference, predict: Predict) -> Blueprint:
     """Return the prediction routes."""
     blueprint = Blueprint("predict", __name__)
 
     def view(model: str, version: int | None = None, label: str | None = None) -> Response:
-        return as_response(predict.answer(exchange(), Target(model, version, label)))
+        target = Target(model, version, label)
+        return as_response(inference.answer(exchange(), target, predict))
 
     for path in SERVABLE_PATHS:
         blueprint.add_url_rule(f"{path}:predict", "predict", view, methods=["POST"])

@@ -1,11 +1,8 @@
 """Back-pressure: how many predictions a worker takes on before it says that it is full."""
 
-import contextlib
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from time import monotonic
 
 from service.errors import UnavailableError
 
@@ -16,29 +13,21 @@ _LONGEST_RETRY_S = 60
 
 
 class Admission:
-    """Bounds how many predictions are under way, for each model and in all.
+    """Bounds how many predictions of each model are under way. Used from any thread."""
 
-    A bound on the whole, below the number of threads, keeps threads free for health, metrics
-    and refusals.
-    """
-
-    def __init__(self, *, per_model: int, overall: int) -> None:
-        """Prepare.
+    def __init__(self, *, per_model: int) -> None:
+        """Nothing is under way yet.
 
         Args:
             per_model: the most predictions under way for one model.
-            overall: the most predictions under way for all models together.
         """
         self._per_model = per_model
-        self._overall = overall
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
-        self._total = 0
         self._seconds: dict[str, float] = {}
 
-    @contextlib.contextmanager
-    def place(self, model: str) -> Iterator[None]:
-        """Hold a place for one prediction.
+    def enter(self, model: str) -> None:
+        """Take a place for one prediction; ``leave`` gives it back.
 
         Raises:
             UnavailableError: there is none; it says when to come back.
@@ -46,20 +35,14 @@ class Admission:
         with self._lock:
             if self._under_way[model] >= self._per_model:
                 raise self._refusal(model, f"model {model!r}", self._per_model)
-            if self._total >= self._overall:
-                raise self._refusal(model, "this worker", self._overall)
             self._under_way[model] += 1
-            self._total += 1
-        start = monotonic()
-        try:
-            yield
-        finally:
-            seconds = monotonic() - start
-            with self._lock:
-                self._under_way[model] -= 1
-                self._total -= 1
-                mean = self._seconds.get(model, seconds)
-                self._seconds[model] = mean + _WEIGHT * (seconds - mean)
+
+    def leave(self, model: str, seconds: float) -> None:
+        """Give a place back that was held for ``seconds``."""
+        with self._lock:
+            self._under_way[model] -= 1
+            mean = self._seconds.get(model, seconds)
+            self._seconds[model] = mean + _WEIGHT * (seconds - mean)
 
     def _refusal(self, model: str, who: str, bound: int) -> UnavailableError:
         """Return the error, with the time in which what is under way will be done.

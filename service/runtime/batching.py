@@ -1,50 +1,81 @@
-"""Natural batching: requests that wait for a signature together run together.
+"""Natural batching on the event loop: requests that are readable at one moment run together.
 
-An idle signature runs a request at once, on the thread that brought it. What arrives meanwhile
-waits, and is the next batch as soon as the signature is free: there is no timer, and a lone
-client waits for nobody.
-
-The thread of a batch's first request runs the whole batch (it *leads*), then makes the first of
-those who wait the next leader and goes on to answer its own client.
+An idle signature runs what has come in this turn of the loop as one batch. There is no timer, so
+a lone client waits for nobody. A quick call runs on the loop; a slow one on a thread, while the
+loop reads on and the next batch gathers.
 """
 
-import threading
+import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from time import monotonic, perf_counter
-from typing import Any
 
 import numpy as np
 
-from service.errors import AbandonedError, DeadlineError, ServiceError
+from service.errors import AbandonedError, DeadlineError
 from service.repository.golden import Tensors
+from service.runtime.call_cost import CallCost
 
-# How long a request waits before it looks whether its client is still there: a look is a system
-# call, which only those need pay who wait for long.
-_LOOK_S = 0.25
+# How often requests that wait for a slow call are looked at: is their time up?
+_LOOK_S = 0.05
 
 Call = Callable[[Tensors], Tensors]
+NoteBatch = Callable[[int, float], None]
 
 
-class _Ticket:
-    """A request that waits."""
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A request that waits for its outputs. Belongs to the loop's thread.
 
-    __slots__ = ("error", "inputs", "leads", "outputs", "rows", "shapes", "wake")
+    Attributes:
+        inputs: an array for each input of the signature.
+        rows: how many rows it has; 1 when they cannot be told apart.
+        deadline: when it is too late, in seconds of ``time.monotonic``.
+        on_done: is called once, with this ticket, when ``outputs`` or ``error`` is set.
+        outputs: an array for each output, when it has run.
+        error: why there are none.
+        waited_s: seconds before its first batch began.
+        ran_s: seconds that its batches ran.
+    """
 
-    def __init__(self, inputs: Tensors, rows: int) -> None:
-        self.inputs = inputs
-        self.rows = rows
-        self.shapes = [tensor.shape[1:] for tensor in inputs.values()]
-        self.outputs: Tensors | None = None
-        self.error: Exception | None = None
-        # Whether the ticket's thread is to run the next batch.
-        self.leads = False
-        self.wake = threading.Lock()
-        self.wake.acquire()
+    inputs: Tensors
+    rows: int
+    deadline: float
+    on_done: Callable[["Ticket"], None]
+    shapes: tuple[tuple[int, ...], ...] = ()
+    outputs: Tensors | None = None
+    error: Exception | None = None
+    waited_s: float = 0.0
+    ran_s: float = 0.0
+    since: float = 0.0
+    is_done: bool = False
+
+    def finish(self, outputs: Tensors | None, error: Exception | None) -> None:
+        """Hand over the result, unless the request was given up before."""
+        if not self.is_done:
+            self.is_done = True
+            self.outputs, self.error = outputs, error
+            self.on_done(self)
+
+    def abandon(self) -> None:
+        """Give the request up, because its client has hung up."""
+        self.finish(None, AbandonedError())
 
 
-class Batcher:
-    """Runs the requests for one signature of one servable, one batch at a time."""
+@dataclass(slots=True)
+class _Result:
+    outputs: Tensors | None
+    error: Exception | None
+    seconds: float
+
+
+class BatchQueue:
+    """Runs the requests for one signature of one servable, one batch at a time.
+
+    All methods are called on the loop's thread.
+    """
 
     def __init__(
         self,
@@ -52,178 +83,227 @@ class Batcher:
         *,
         batched: bool,
         most_rows: int,
-        note_batch: Callable[[int, float], None],
+        cost: CallCost,
+        note_batch: NoteBatch,
+        loop: asyncio.AbstractEventLoop,
+        threads: Executor,
     ) -> None:
-        """Prepare.
+        """A queue that nothing waits in yet.
 
         Args:
             call: runs one batch.
             batched: whether rows of several requests can run as one batch, and those of one
                 request as several.
             most_rows: the most rows of a batch.
-            note_batch: is told the rows of each batch that has run, and the seconds that it took.
+            cost: how long the call takes.
+            note_batch: is called with the rows and seconds of each batch that has run.
+            loop: the loop.
+            threads: runs calls that are not quick.
         """
         self._call = call
         self._batched = batched
         self._most_rows = most_rows
+        self._cost = cost
         self._note_batch = note_batch
-        self._lock = threading.Lock()
-        self._busy = False
-        self._waiting: deque[_Ticket] = deque()
+        self._loop = loop
+        self._threads = threads
+        self._waiting: deque[Ticket] = deque()
+        self._running: Sequence[Ticket] = ()
+        self._scheduled = False
+        self._look: asyncio.TimerHandle | None = None
 
-    def run(
-        self, inputs: Tensors, *, deadline: float, is_gone: Callable[[], bool]
-    ) -> tuple[Tensors, float]:
-        """Run a request, in as many batches as it needs.
+    def submit(self, ticket: Ticket) -> None:
+        """Let a request wait for the next batch; ``ticket.on_done`` tells of its end."""
+        ticket.since = perf_counter()
+        ticket.shapes = tuple([tensor.shape[1:] for tensor in ticket.inputs.values()])
+        if self._batched and ticket.rows > self._most_rows:
+            _Divided(self, ticket, self._most_rows)
+            return
+        self._waiting.append(ticket)
+        self._schedule()
 
-        Args:
-            inputs: an array for each input of the signature.
-            deadline: when the request is too late, in seconds of ``time.monotonic``.
-            is_gone: tells whether the client has hung up.
+    def _schedule(self) -> None:
+        if not self._scheduled and not self._running:
+            self._scheduled = True
+            self._loop.call_soon(self._run_next)
 
-        Returns:
-            An array for each output, and the seconds that the request has waited.
+    def _run_next(self) -> None:
+        self._scheduled = False
+        batch = self._take()
+        if not batch:
+            return
+        rows = sum([ticket.rows for ticket in batch])
+        now = perf_counter()
+        for ticket in batch:
+            ticket.waited_s = now - ticket.since
+        if self._cost.is_quick(rows):
+            self._finish(batch, run_batch(self._call, batch, self._batched))
+        else:
+            self._running = batch
+            running = self._threads.submit(run_batch, self._call, batch, self._batched)
+            running.add_done_callback(
+                lambda done: self._loop.call_soon_threadsafe(self._ran, batch, done.result())
+            )
+            self._watch()
 
-        Raises:
-            DeadlineError: the deadline passed before the answer was there.
-            AbandonedError: the client has hung up.
-            ServiceError: the model refused the input or failed.
-        """
-        rows = next(iter(inputs.values())).shape[0] if self._batched else 1
-        if rows <= self._most_rows:
-            return self._run(inputs, rows, deadline, is_gone)
-        parts, waited = [], 0.0
-        for start in range(0, rows, self._most_rows):
-            part = {name: t[start : start + self._most_rows] for name, t in inputs.items()}
-            count = min(self._most_rows, rows - start)
-            outputs, seconds = self._run(part, count, deadline, is_gone)
-            waited += seconds
-            if not _has_rows(outputs, count):
-                # Its answers are not for the rows one by one, so it must see them all at once.
-                return self._run(inputs, rows, deadline, is_gone)
-            parts.append(outputs)
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, waited
+    def _ran(self, batch: Sequence[Ticket], results: list[_Result]) -> None:
+        self._running = ()
+        self._finish(batch, results)
 
-    def _run(
-        self, inputs: Tensors, rows: int, deadline: float, is_gone: Callable[[], bool]
-    ) -> tuple[Tensors, float]:
-        _check(deadline)
-        with self._lock:
-            ticket = None
-            if self._busy:
-                ticket = _Ticket(inputs, rows)
-                self._waiting.append(ticket)
-            self._busy = True
-        if ticket is None:
-            try:
-                start = perf_counter()
-                outputs = self._call(inputs)
-                self._note_batch(rows, perf_counter() - start)
-            finally:
-                self._hand_over()
-            _check(deadline)
-            return outputs, 0.0
-        start = perf_counter()
-        self._wait(ticket, deadline, is_gone)
-        waited = perf_counter() - start
-        if ticket.leads:
-            self._lead(self._take(ticket))
-        if ticket.outputs is None:
-            raise ticket.error or ServiceError("The request's batch was broken off.")
-        _check(deadline)
-        return ticket.outputs, waited
+    def _finish(self, batch: Sequence[Ticket], results: list[_Result]) -> None:
+        # The next batch gathers while these are answered.
+        if self._waiting:
+            self._schedule()
+        if len(results) == len(batch):
+            for ticket, result in zip(batch, results, strict=True):
+                self._note(ticket.rows, result)
+                ticket.ran_s = result.seconds
+                ticket.finish(result.outputs, result.error)
+            return
+        (result,) = results
+        assert result.outputs is not None
+        self._note(sum([ticket.rows for ticket in batch]), result)
+        start = 0
+        for ticket in batch:
+            end = start + ticket.rows
+            ticket.ran_s = result.seconds
+            ticket.finish({name: t[start:end] for name, t in result.outputs.items()}, None)
+            start = end
 
-    def _wait(self, ticket: _Ticket, deadline: float, is_gone: Callable[[], bool]) -> None:
-        """Return when the ticket has its answer or is to lead; else raise why it gave up."""
-        while True:
-            left = deadline - monotonic()
-            if left > 0 and ticket.wake.acquire(timeout=min(left, _LOOK_S)):
-                return
-            reason: ServiceError
-            if deadline <= monotonic():
-                reason = DeadlineError()
-            elif is_gone():
-                reason = AbandonedError()
-            else:
+    def _note(self, rows: int, result: _Result) -> None:
+        self._cost.note(rows, result.seconds)
+        if result.error is None:
+            self._note_batch(rows, result.seconds)
+
+    def _take(self) -> list[Ticket]:
+        """Take the requests that run together: the first that waits, and those that fit with it."""
+        batch: list[Ticket] = []
+        rows = 0
+        now = monotonic()
+        while self._waiting:
+            ticket = self._waiting[0]
+            if ticket.is_done:
+                self._waiting.popleft()
                 continue
-            with self._lock:
-                if ticket in self._waiting:
-                    self._waiting.remove(ticket)
-            if ticket.leads:
-                # It was made the leader a moment ago; the others must not wait for it.
-                self._hand_over()
-            raise reason
-
-    def _take(self, first: _Ticket) -> list[_Ticket]:
-        """Take those who wait and fit into one batch with ``first``, in their order."""
-        batch, rows = [first], first.rows
-        with self._lock:
-            while self._batched and self._waiting:
-                ticket = self._waiting[0]
-                rows += ticket.rows
-                if rows > self._most_rows or ticket.shapes != first.shapes:
-                    break
-                batch.append(self._waiting.popleft())
+            if now >= ticket.deadline:
+                self._waiting.popleft()
+                ticket.finish(None, DeadlineError())
+                continue
+            rows += ticket.rows
+            if batch and (
+                not self._batched or rows > self._most_rows or ticket.shapes != batch[0].shapes
+            ):
+                break
+            batch.append(self._waiting.popleft())
         return batch
 
-    def _lead(self, batch: list[_Ticket]) -> None:
-        try:
-            self._answer(batch)
-        finally:
-            self._hand_over()
-            for ticket in batch[1:]:
-                ticket.wake.release()
+    def _watch(self) -> None:
+        if self._look is None:
+            self._look = self._loop.call_later(_LOOK_S, self._end_late)
 
-    def _answer(self, batch: list[_Ticket]) -> None:
-        """Give each ticket its outputs or its error; a failure is only for those who cause it."""
-        if len(batch) > 1:
-            start = perf_counter()
-            try:
-                outputs = self._call(_joined(batch))
-            except Exception:
-                outputs = None
-            rows = sum(ticket.rows for ticket in batch)
-            if outputs is not None and _has_rows(outputs, rows):
-                self._note_batch(rows, perf_counter() - start)
-                _divide(outputs, batch)
-                return
-        for ticket in batch:
-            start = perf_counter()
-            try:
-                ticket.outputs = self._call(ticket.inputs)
-                self._note_batch(ticket.rows, perf_counter() - start)
-            except Exception as error:
-                ticket.error = error
-
-    def _hand_over(self) -> None:
-        """Make the first of those who wait the leader, or say that the signature is idle."""
-        with self._lock:
-            if not self._waiting:
-                self._busy = False
-                return
-            leader = self._waiting.popleft()
-            leader.leads = True
-        leader.wake.release()
+    def _end_late(self) -> None:
+        """End what waits, or runs, beyond its deadline."""
+        self._look = None
+        now = monotonic()
+        for ticket in (*self._running, *self._waiting):
+            if now >= ticket.deadline:
+                ticket.finish(None, DeadlineError())
+        if self._running:
+            self._watch()
 
 
-def _check(deadline: float) -> None:
-    if monotonic() >= deadline:
-        raise DeadlineError
+class _Divided:
+    """A request of more rows than a batch may have: it waits its turn for each part."""
+
+    def __init__(self, queue: BatchQueue, whole: Ticket, most_rows: int) -> None:
+        self._queue = queue
+        self._whole = whole
+        self._most_rows = most_rows
+        self._start = 0
+        self._parts: list[Tensors] = []
+        self._next()
+
+    def _next(self) -> None:
+        start, whole = self._start, self._whole
+        count = min(self._most_rows, whole.rows - start)
+        part = {name: tensor[start : start + count] for name, tensor in whole.inputs.items()}
+        self._queue.submit(Ticket(part, count, whole.deadline, self._part_done))
+
+    def _part_done(self, part: Ticket) -> None:
+        whole = self._whole
+        if whole.is_done:
+            return
+        if not self._parts:
+            whole.waited_s = part.waited_s
+        whole.ran_s += part.ran_s
+        if part.error is not None:
+            whole.finish(None, part.error)
+            return
+        assert part.outputs is not None
+        self._parts.append(part.outputs)
+        self._start += part.rows
+        if self._start < whole.rows:
+            self._next()
+            return
+        whole.finish(joined(self._parts), None)
 
 
-def _has_rows(outputs: Tensors, rows: int) -> bool:
+def run_batch(call: Call, batch: Sequence[Ticket], batched: bool) -> list[_Result]:
+    """Run requests together; where that fails, one by one, so that only its culprit fails.
+
+    Returns:
+        One result for all of them together, or one for each.
+    """
+    if len(batch) > 1:
+        result = _attempt(call, joined([ticket.inputs for ticket in batch]))
+        if result.outputs is not None and has_rows(
+            result.outputs, sum([ticket.rows for ticket in batch])
+        ):
+            return [result]
+    return [_attempt(call, ticket.inputs) for ticket in batch]
+
+
+def run_alone(
+    call: Call, inputs: Tensors, rows: int, *, batched: bool, most_rows: int, note_batch: NoteBatch
+) -> Tensors:
+    """Run one request on the calling thread, in as many batches as it needs.
+
+    Args:
+        call: runs one batch.
+        inputs: an array for each input of the signature.
+        rows: how many rows they have.
+        batched: whether the rows can run as several batches.
+        most_rows: the most rows of a batch.
+        note_batch: is called with the rows and seconds of each batch that has run.
+
+    Raises:
+        ServiceError: the model refused the input or failed.
+    """
+    step = most_rows if batched else max(rows, 1)
+    parts = []
+    for start in range(0, max(rows, 1), step):
+        part = inputs
+        if rows > step:
+            part = {name: tensor[start : start + step] for name, tensor in inputs.items()}
+        begin = perf_counter()
+        parts.append(call(part))
+        note_batch(min(step, rows - start), perf_counter() - begin)
+    return parts[0] if len(parts) == 1 else joined(parts)
+
+
+def joined(parts: Sequence[Tensors]) -> Tensors:
+    """Return the rows of ``parts`` as one, in their order."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def has_rows(outputs: Tensors, rows: int) -> bool:
+    """Whether each of the outputs has ``rows`` rows."""
     return all(tensor.ndim and tensor.shape[0] == rows for tensor in outputs.values())
 
 
-def _joined(batch: list[_Ticket]) -> dict[str, Any]:
-    return {
-        name: np.concatenate([ticket.inputs[name] for ticket in batch]) for name in batch[0].inputs
-    }
-
-
-def _divide(outputs: Tensors, batch: list[_Ticket]) -> None:
-    start = 0
-    for ticket in batch:
-        end = start + ticket.rows
-        ticket.outputs = {name: tensor[start:end] for name, tensor in outputs.items()}
-        start = end
+def _attempt(call: Call, inputs: Tensors) -> _Result:
+    start = perf_counter()
+    try:
+        return _Result(call(inputs), None, perf_counter() - start)
+    except Exception as error:
+        return _Result(None, error, perf_counter() - start)

@@ -170,14 +170,19 @@ class Lifecycle:
             NotFoundError: there is no such model, version or label, or the model was unloaded.
             UnavailableError: the model is known, but no version of it serves yet.
         """
-        servable = self._find(name, version, label)
-        while not servable.acquire():
-            # It was retired between being found and being leased; its successor is in place.
-            servable = self._find(name, version, label)
+        servable = self.acquire(name, version, label)
         try:
             yield servable
         finally:
             servable.release()
+
+    def acquire(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
+        """Lease as ``lease`` does; the caller must ``release`` the servable."""
+        servable = self._find(name, version, label)
+        while not servable.acquire():
+            # It was retired between being found and being leased; its successor is in place.
+            servable = self._find(name, version, label)
+        return servable
 
     def _find(self, name: str, version: int | None, label: str | None) -> Servable:
         serving = self._model(name).serving

@@ -26,7 +26,8 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
-from service.runtime.batching import Batcher
+from service.runtime.batching import NoteBatch, run_alone
+from service.runtime.call_cost import CallCost
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -124,15 +125,9 @@ class Servable:
         except BaseException:
             self._session.close()
             raise
-        self._batchers = {
-            signature.name: Batcher(
-                partial(self.predict, signature),
-                batched=signature.has_rows,
-                most_rows=most_rows,
-                note_batch=metrics.version(model, str(version)).note_batch,
-            )
-            for signature in self.contract.values()
-        }
+        self.most_rows = most_rows
+        self.note_batch: NoteBatch = metrics.version(model, str(version)).note_batch
+        self._costs = {name: CallCost() for name in self.contract}
         self._leases = 0
         self._retired = False
         self._lock = threading.Lock()
@@ -187,9 +182,30 @@ class Servable:
         call: _Call = self._session._make_callable_from_options(options)
         return call
 
-    def batcher(self, signature: Signature) -> Batcher:
-        """Return what runs the requests for one of ``contract``'s signatures."""
-        return self._batchers[signature.name]
+    def cost(self, signature: Signature) -> CallCost:
+        """Return what is known of how long the calls of one of ``contract``'s signatures take."""
+        return self._costs[signature.name]
+
+    def run(self, signature: Signature, inputs: Tensors, rows: int) -> Tensors:
+        """Run one request on the calling thread, in as many batches as it needs.
+
+        Args:
+            signature: one of ``contract``'s.
+            inputs: an array for each of its inputs.
+            rows: how many rows they have.
+
+        Raises:
+            InvalidRequestError: the graph itself refused the values.
+            ServiceError: the graph failed.
+        """
+        return run_alone(
+            partial(self.predict, signature),
+            inputs,
+            rows,
+            batched=signature.has_rows,
+            most_rows=self.most_rows,
+            note_batch=self.note_batch,
+        )
 
     def predict(self, signature: Signature, inputs: Tensors) -> Tensors:
         """Run one batch, at once.
@@ -287,7 +303,7 @@ class Servable:
     def _close(self) -> None:
         self._session.close()
         # Whoever still holds this object need not hold the graph.
-        del self._session, self._calls, self._batchers
+        del self._session, self._calls
         self._on_close()
 
     def _golden_batches(self) -> dict[str, Tensors]:

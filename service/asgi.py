@@ -1,0 +1,230 @@
+"""The ASGI application: predictions on the event loop, all else to Flask in threads."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from flask import Flask
+
+from service.api.answer import Answer, error_answer
+from service.api.body_budget import BodyBudget
+from service.api.prediction_loop import PredictionLoop, Route
+from service.app import Predictions, create_app
+from service.errors import ServiceError
+from service.settings import Settings
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_CHUNKED = b"transfer-encoding"
+_LENGTH = b"content-length"
+
+
+class DisconnectedError(Exception):
+    """The client has gone while its body was read."""
+
+
+class Application:
+    """The service as an ASGI application.
+
+    A body is read before anything is done with it, so that slow clients hold no thread.
+
+    Attributes:
+        flask: the Flask application.
+        budget: bounds the bytes of bodies under way.
+    """
+
+    def __init__(self, flask: Flask, settings: Settings) -> None:
+        """An application that answers nothing before its first request.
+
+        Args:
+            flask: the WSGI application; what its extension "predictions" routes does not go there.
+            settings: the service's.
+        """
+        self.flask = flask
+        self.budget = BodyBudget(settings.max_bodies_bytes)
+        self._max_body_bytes = settings.max_body_bytes
+        self._predictions: Predictions = flask.extensions["predictions"]
+        self._in_threads = WSGIMiddleware(flask, workers=settings.threads)
+        self._loop: PredictionLoop | None = None
+
+    def predictions(self) -> PredictionLoop:
+        """Return what answers predictions on the loop that runs."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.loop is not loop:
+            parts = self._predictions
+            self._loop = PredictionLoop(loop, parts.inference, parts.observer)
+        return self._loop
+
+    def route(self, method: str, path: str) -> Route | None:
+        """Return where a request to predict leads; ``None`` for all others."""
+        return self._predictions.routes.find(path) if method == "POST" else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._in_threads(scope, receive, send)  # type: ignore[arg-type]
+            return
+        taken = _Taken(self.budget)
+        try:
+            body = await self._read(scope, receive, taken)
+            route = self.route(scope["method"], scope["path"])
+            if route is None or body is None:
+                await self._answer_in_thread(scope, body, send)
+            else:
+                await self._predict(route, scope, body, receive, send)
+        except ServiceError as error:
+            await self._refuse(scope, error, send)
+        except DisconnectedError:
+            return
+        finally:
+            taken.give_back()
+
+    async def _read(self, scope: Scope, receive: Receive, taken: "_Taken") -> bytes | None:
+        """Return the body; ``None`` when it is larger than it may be, and was not read whole."""
+        told = _header(scope, _LENGTH)
+        length = int(told) if told and told.isdigit() else None
+        if length is not None:
+            if length > self._max_body_bytes:
+                return None
+            taken.take(length)
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise DisconnectedError
+            part = message.get("body", b"")
+            if part:
+                size += len(part)
+                if length is None:
+                    taken.take(len(part))
+                if size > self._max_body_bytes:
+                    return None
+                parts.append(part)
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _answer_in_thread(self, scope: Scope, body: bytes | None, send: Send) -> None:
+        """Let Flask answer. One byte more than allowed, by its length, stands for all too large."""
+        length = self._max_body_bytes + 1 if body is None else len(body)
+        headers = [
+            (name, value) for name, value in scope["headers"] if name not in (_CHUNKED, _LENGTH)
+        ]
+        if length or _header(scope, _LENGTH) is not None:
+            headers.append((_LENGTH, b"%d" % length))
+        message = {"type": "http.request", "body": body or b"", "more_body": False}
+
+        async def replay() -> Message:
+            return message
+
+        await self._in_threads({**scope, "headers": headers}, replay, send)  # type: ignore[arg-type]
+
+    async def _predict(
+        self, route: Route, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        answered: asyncio.Future[tuple[Answer, Mapping[str, str]]] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+        def respond(answer: Answer, headers: Mapping[str, str]) -> None:
+            if not answered.done():
+                answered.set_result((answer, headers))
+
+        running = self.predictions().start(route, _environ(scope), _client(scope), body, respond)
+        gone: asyncio.Future[Message] = asyncio.ensure_future(receive())
+        try:
+            await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            if not answered.done():
+                running.abandon()
+        if answered.done():
+            answer, headers = answered.result()
+            await _send(send, answer, headers.items())
+
+    async def _refuse(self, scope: Scope, error: ServiceError, send: Send) -> None:
+        """Answer a request whose body was not read."""
+        observer = self._predictions.observer
+        exchange = observer.begin(_environ(scope), _client(scope))
+        exchange.failure = error
+        answer = error_answer(error)
+        headers = observer.finish(exchange, answer.status)
+        observer.end()
+        await _send(send, answer, headers.items())
+
+
+class _Taken:
+    """What one request has taken of the budget."""
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self._count = 0
+
+    def take(self, count: int) -> None:
+        self._budget.take(count)
+        self._count += count
+
+    def give_back(self) -> None:
+        self._budget.give_back(self._count)
+
+
+def create_application(settings: Settings | None = None) -> Application:
+    """Return the ASGI application.
+
+    Args:
+        settings: read from the environment unless given.
+
+    Raises:
+        SettingError: an environment variable does not hold what its setting takes.
+    """
+    settings = settings or Settings.from_environ(os.environ)
+    return Application(create_app(settings), settings)
+
+
+async def _send(send: Send, answer: Answer, more: Iterable[tuple[str, str]]) -> None:
+    headers = [
+        ("content-type", answer.content_type),
+        ("content-length", str(len(answer.body))),
+        *answer.headers.items(),
+        *more,
+    ]
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [
+                (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == wanted), None)
+
+
+def _client(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _environ(scope: Scope) -> dict[str, Any]:
+    """Return a request's line and headers, as WSGI names them."""
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+    }
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ

@@ -1,0 +1,141 @@
+"""gunicorn's HTTP protocol, bounded in time, and in the service's own words.
+
+What it relies on, as of gunicorn 27.0, beside the methods of ``asyncio.Protocol``:
+``_current_request`` and ``_body_receiver`` (with ``_complete``), which are ``None`` between
+requests; ``_will_close``, which decides whether an answer ends its connection;
+``_arm_keepalive_timer``, which it calls when it begins to wait for the next request;
+``_send_error_response`` and ``_close_transport``, by which it refuses and ends; ``_closed``,
+``_safe_write`` and ``_resume_reading``.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+
+from service.api.answer import error_answer
+from service.errors import ServiceError
+from service.server.connections import BYTES_PER_S, GRACE_S
+from service.server.responses import head_of
+
+if TYPE_CHECKING:
+    from service.server.worker import Worker
+
+# What gunicorn's parser refuses, by the status that it chose.
+_MESSAGES = {
+    400: "The request is not well-formed HTTP.",
+    414: "The request line is too long.",
+    408: "The request did not come in time.",
+    417: "The Expect header asks for what this service does not do.",
+    431: "The request's headers are too large.",
+    501: "The Transfer-Encoding is not supported.",
+}
+
+
+class GeneralProtocol(ASGIProtocol):
+    """One connection, whatever it asks."""
+
+    worker: "Worker"
+
+    def __init__(self, worker: "Worker") -> None:
+        """A connection of ``worker`` that is not made yet."""
+        super().__init__(worker)
+        self._since = worker.loop.time()
+        self._received = 0
+        self._has_begun = False
+        self._writing_since: float | None = None
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request is under way, on the loop's clock; ``None`` while one is."""
+        if self._current_request is not None or self._has_begun:
+            return None
+        return self._since
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.worker.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.worker.connections.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return  # The client is still sending what nobody reads any more.
+        if not self._has_begun:
+            self._has_begun = True
+            self._since = self.worker.loop.time()
+            self._received = 0
+        self._received += len(data)
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        self._writing_since = self.worker.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._writing_since = None
+        super().resume_writing()
+
+    def check_time(self, now: float) -> None:
+        """End the connection if its client is too slow, or has been idle for too long."""
+        worker = self.worker
+        if self._closed:
+            return
+        if self._writing_since is not None:
+            if now - self._writing_since > worker.read_timeout_s:
+                self.transport.abort()
+        elif self.idle_since is not None:
+            if now - self._since > worker.keep_alive_s:
+                self._close_transport()
+        elif self._is_reading():
+            if now - self._since > worker.read_timeout_s + self._received / BYTES_PER_S:
+                self._send_error_response(408, "")
+                self._close_transport()
+
+    def end_if_idle(self) -> None:
+        """Close the connection unless a request is under way."""
+        if self.idle_since is not None:
+            self._close_transport()
+
+    def _is_reading(self) -> bool:
+        receiver = self._body_receiver
+        return self._current_request is None or (receiver is not None and not receiver._complete)
+
+    def _arm_keepalive_timer(self) -> None:
+        """Take note that a request has ended; the worker's own look closes what is idle."""
+        self._has_begun = False
+        self._since = self.worker.loop.time()
+
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        # A body that nobody has read would be taken for the next request.
+        receiver = self._body_receiver
+        is_unread = receiver is not None and not receiver._complete
+        return (
+            self.worker.is_draining
+            or is_unread
+            or bool(super()._will_close(request, response_requires_close))
+        )
+
+    def _send_error_response(
+        self, status: int, message: str, extra_headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Refuse what never reached the application, or made it fail outright."""
+        text = _MESSAGES.get(status, "The service failed; its log tells more.")
+        answer = error_answer(ServiceError(text, status=status))
+        head = head_of(answer, dict(extra_headers), self.worker.date, closes=True)
+        self._safe_write(head + answer.body)
+
+    def _close_transport(self) -> None:
+        """Close in the order that loses nothing (RFC 9112, section 9.6): reading goes on."""
+        if self._closed or self.transport is None:
+            return
+        self._closed = True
+        transport = self.transport
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        self._resume_reading()
+        self.worker.loop.call_later(GRACE_S, transport.abort)

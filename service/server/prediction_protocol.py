@@ -1,0 +1,220 @@
+"""HTTP/1.1 for predictions, and for nothing else.
+
+gunicorn's protocol object and ASGI's messages cost as much as all the rest of a small prediction
+(docs/performance.md). This one reads plain heads of predictions and bodies of a known length. At
+the first request that is anything else the connection, with all that has come, is handed on to
+gunicorn's protocol for good; so whatever is malformed is refused by gunicorn's parser.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from service.api.answer import Answer, error_answer
+from service.api.prediction_loop import RunningPrediction
+from service.errors import ServiceError
+from service.server.connections import BYTES_PER_S, GRACE_S
+from service.server.heads import END, PredictionHead
+from service.server.responses import head_of
+
+if TYPE_CHECKING:
+    from service.server.worker import Worker
+
+# The longest plain head; gunicorn knows what to say of longer ones.
+_MOST_HEAD = 16 * 1024
+_START = b"POST /v"
+# What may wait behind a request that is being answered.
+_MOST_AHEAD = 64 * 1024
+# Up to here head and body of an answer are copied into one piece, which is one system call.
+_ONE_PIECE = 64 * 1024
+
+
+class PredictionProtocol(asyncio.Protocol):
+    """One connection, for as long as it asks for predictions alone."""
+
+    def __init__(self, worker: "Worker") -> None:
+        """A connection of ``worker`` that is not made yet."""
+        self._worker = worker
+        self._transport: asyncio.Transport
+        self._client = ""
+        # What has come and was not used: of a head, or behind the request that is answered.
+        self._held = b""
+        self._head: PredictionHead | None = None
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._running: RunningPrediction | None = None
+        self._is_answering = False
+        self._is_closing = False
+        self._since = worker.loop.time()
+        self._writing_since: float | None = None
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request is under way, on the loop's clock; ``None`` while one is."""
+        if self._is_answering or self._held or self._head is not None:
+            return None
+        return self._since
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are not asyncio's by type.
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._client = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._worker.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_closing = True
+        self._leave()
+        if self._running is not None:
+            self._running.abandon()
+            self._running = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_closing:
+            return  # The client is still sending what nobody reads any more.
+        if self._is_answering:
+            self._held += data
+            if len(self._held) > _MOST_AHEAD:
+                self._transport.pause_reading()
+            return
+        if self._head is not None:
+            self._read_body(data)
+            return
+        if not self._held:
+            self._since = self._worker.loop.time()
+        self._held = self._held + data if self._held else data
+        self._read_head()
+
+    def pause_writing(self) -> None:
+        self._writing_since = self._worker.loop.time()
+
+    def resume_writing(self) -> None:
+        self._writing_since = None
+
+    def check_time(self, now: float) -> None:
+        """End the connection if its client is too slow, or has been idle for too long."""
+        worker = self._worker
+        if self._writing_since is not None:
+            if now - self._writing_since > worker.read_timeout_s:
+                self._transport.abort()
+        elif self.idle_since is not None:
+            if now - self._since > worker.keep_alive_s:
+                self._close()
+        elif not self._is_answering:
+            received = self._have + len(self._held)
+            if now - self._since > worker.read_timeout_s + received / BYTES_PER_S:
+                self._refuse(ServiceError("The request did not come in time.", status=408))
+
+    def end_if_idle(self) -> None:
+        """Close the connection unless a request is under way."""
+        if self.idle_since is not None:
+            self._close()
+
+    def _read_head(self) -> None:
+        held = self._held
+        end = held.find(END)
+        if end < 0:
+            if len(held) > _MOST_HEAD or not held.startswith(_START[: len(held)]):
+                self._hand_on()
+            return
+        end += len(END)
+        head = self._worker.heads.read(held[:end])
+        if head is None or head.length > self._worker.max_body_bytes:
+            self._hand_on()
+            return
+        try:
+            self._worker.budget.take(head.length)
+        except ServiceError as error:
+            self._refuse(error)
+            return
+        self._held = b""
+        self._head = head
+        self._read_body(held[end:])
+
+    def _read_body(self, data: bytes) -> None:
+        head = self._head
+        assert head is not None
+        missing = head.length - self._have
+        if len(data) < missing:
+            self._parts.append(data)
+            self._have += len(data)
+            return
+        if len(data) > missing:
+            data, self._held = data[:missing], data[missing:]
+        if self._parts:
+            self._parts.append(data)
+            data = b"".join(self._parts)
+            self._parts = []
+        self._have = 0
+        self._is_answering = True
+        worker = self._worker
+        running = worker.predictions.start(
+            head.route, head.environ, self._client, data, self._respond
+        )
+        if self._is_answering:
+            self._running = running
+
+    def _respond(self, answer: Answer, headers: Mapping[str, str]) -> None:
+        head, self._head, self._running = self._head, None, None
+        assert head is not None
+        self._worker.budget.give_back(head.length)
+        if self._is_closing:
+            return
+        closes = head.closes or self._worker.is_draining
+        self._write(answer, headers, closes=closes)
+        self._is_answering = False
+        self._since = self._worker.loop.time()
+        if closes:
+            self._close()
+        elif self._held:
+            # Not at once: answers that are ready at once would nest.
+            self._worker.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Read the request that has come behind the last one."""
+        if not self._is_closing and not self._is_answering and self._held:
+            self._transport.resume_reading()
+            self._read_head()
+
+    def _write(self, answer: Answer, headers: Mapping[str, str], *, closes: bool) -> None:
+        head = head_of(answer, headers, self._worker.date, closes=closes)
+        if len(answer.body) <= _ONE_PIECE:
+            self._transport.write(head + answer.body)
+        else:
+            self._transport.writelines((head, answer.body))
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer a request that is not read to its end; the connection ends with it."""
+        self._write(error_answer(error), {}, closes=True)
+        self._close()
+
+    def _close(self) -> None:
+        """Close in the order that loses nothing (RFC 9112, section 9.6): reading goes on."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        if self._head is not None and not self._is_answering:
+            self._worker.budget.give_back(self._head.length)
+            self._head = None
+        self._held, self._parts = b"", []
+        transport = self._transport
+        if transport.can_write_eof():
+            transport.write_eof()
+            transport.resume_reading()
+            self._worker.loop.call_later(GRACE_S, transport.abort)
+        else:
+            transport.close()
+
+    def _leave(self) -> None:
+        self._worker.connections.discard(self)
+        if self._head is not None:
+            self._worker.budget.give_back(self._head.length)
+            self._head = None
+
+    def _hand_on(self) -> None:
+        """Let gunicorn's protocol go on with what has come, and with all that comes."""
+        self._leave()
+        protocol = self._worker.general_protocol()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(self._held)

@@ -1,0 +1,189 @@
+"""gunicorn's ASGI worker, with connections spread, bounded and ended in order.
+
+What it relies on, as of gunicorn 27.0, beside the methods of ``gunicorn.workers.base.Worker``: of
+``ASGIWorker`` ``loop``, ``sockets``, ``asgi``, ``_get_ssl_context`` and ``_quick_shutdown``; that
+``run`` awaits ``_serve``; and that signals call ``handle_exit_signal`` and ``handle_quit_signal``.
+"""
+
+import asyncio
+import os
+import resource
+import sys
+import time
+from email.utils import formatdate
+from typing import Any
+
+from gunicorn.glogging import Logger
+from gunicorn.workers.gasgi import ASGIWorker
+
+from service.asgi import Application
+from service.api.body_budget import BodyBudget
+from service.api.prediction_loop import PredictionLoop
+from service.seats import SEATS
+from service.server.acceptor import Acceptor
+from service.server.connections import GRACE_S, Connections
+from service.server.general_protocol import GeneralProtocol
+from service.server.heads import HeadReader
+from service.server.prediction_protocol import PredictionProtocol
+from service.settings import Settings
+
+_HEARTBEAT_S = 1.0
+# How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that
+# a thread that answers a probe has its turn while the loop predicts.
+_TURN_S = 0.001
+# File descriptors that are no client's.
+_OWN_FILES = 256
+_ENOUGH_FILES = 65_536
+
+
+class QuietLogger(Logger):
+    """gunicorn's logger, which builds no access log unless it is asked for one.
+
+    With ``logconfig_dict`` set, gunicorn's own builds the parts of a line for each request. The
+    service has an access log itself.
+    """
+
+    @property
+    def access_log_enabled(self) -> bool:
+        """Whether ``--access-logfile`` is given."""
+        return bool(self.cfg.accesslog)
+
+
+class Worker(ASGIWorker):
+    """One process: an event loop that answers predictions, and threads for all else.
+
+    Attributes:
+        connections: those it holds.
+        predictions: answers predictions on the loop.
+        heads: reads their heads.
+        budget: bounds the bytes of bodies under way.
+        is_draining: whether each answer ends its connection, since the worker is about to stop.
+        date: the time, as ``Date`` has it, to the second.
+        max_body_bytes: the most bytes of a body.
+        read_timeout_s: seconds to send a request in, or to take an answer.
+        keep_alive_s: seconds that an idle connection is kept.
+    """
+
+    asgi: Application
+    loop: asyncio.AbstractEventLoop
+    connections: Connections
+    predictions: PredictionLoop
+    heads: HeadReader
+    budget: BodyBudget
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take a seat beside the other workers; this runs in the master, before the fork."""
+        self.seat = SEATS.take()
+        super().__init__(*args, **kwargs)
+        self.is_draining = False
+        self.date = ""
+
+    @property
+    def nr_conns(self) -> int:
+        """How many connections the worker holds."""
+        return self.seat.connections
+
+    @nr_conns.setter
+    def nr_conns(self, count: int) -> None:
+        # gunicorn's protocols count themselves; the connections are counted by ``Connections``.
+        del count
+
+    def init_process(self) -> None:
+        """Begin in the worker's process."""
+        settings = Settings.from_environ(os.environ)
+        self.max_body_bytes = settings.max_body_bytes
+        self.read_timeout_s = settings.read_timeout_s
+        self.keep_alive_s = float(self.cfg.keepalive)
+        self._lame_duck_s = settings.lame_duck_s
+        self.connections = Connections(min(self.cfg.worker_connections, _most_files() - _OWN_FILES))
+        sys.setswitchinterval(_TURN_S)
+        super().init_process()
+
+    def general_protocol(self) -> GeneralProtocol:
+        """Return a protocol for whatever is not a plain prediction."""
+        return GeneralProtocol(self)
+
+    def handle_exit_signal(self) -> None:
+        """Say that the worker is not ready any more, and stop when others have noticed."""
+        if self.is_draining:
+            return
+        # From now on each answer says "Connection: close", so that clients which keep their
+        # connections open go elsewhere, and none is on its way when the worker stops.
+        self.is_draining = True
+        self.asgi.flask.extensions["lifecycle"].drain()
+        self.seat.leave()
+        for acceptor in self._acceptors:
+            acceptor.leave_to_others()
+        self.loop.call_later(self._lame_duck_s, self._stop)
+
+    def handle_quit_signal(self) -> None:
+        """Stop at once."""
+        super().handle_quit_signal()
+        self._stopping.set()
+
+    def _stop(self) -> None:
+        self.alive = False
+        self._stopping.set()
+
+    async def _serve(self) -> None:
+        """Answer requests until the worker is to stop."""
+        self._stopping = asyncio.Event()
+        self.date = formatdate(usegmt=True)
+        self.predictions = self.asgi.predictions()
+        self.budget = self.asgi.budget
+        self.heads = HeadReader(self.asgi.route)
+        tls = self._get_ssl_context()
+        protocol = GeneralProtocol if self.cfg.is_ssl else PredictionProtocol
+        self._acceptors = [
+            Acceptor(self.loop, sock.sock, self.seat, lambda: protocol(self), tls)
+            for sock in self.sockets
+        ]
+        while self.alive and self.ppid == os.getppid():
+            self._look()
+            try:
+                await asyncio.wait_for(self._stopping.wait(), _HEARTBEAT_S)
+            except TimeoutError:
+                continue
+        await self._end()
+
+    def _look(self) -> None:
+        """Show master and siblings that the worker lives, and end connections that are too slow."""
+        self.notify()
+        self.date = formatdate(usegmt=True)
+        now = self.loop.time()
+        for connection in self.connections:
+            connection.check_time(now)
+        self.seat.connections = len(self.connections)
+        gauge = self.asgi.flask.extensions["metrics"].connections
+        gauge.labels(self.pid).set(len(self.connections))
+        if not self.is_draining:
+            self.seat.show()
+
+    async def _end(self) -> None:
+        """Answer what has come, and part with all connections."""
+        self.seat.leave()
+        self.is_draining = True
+        for acceptor in self._acceptors:
+            acceptor.stop()
+        if not self._quick_shutdown:
+            start = time.monotonic()
+            deadline = start + self.cfg.graceful_timeout
+            while len(self.connections) and time.monotonic() < deadline:
+                # A request may be on its way over a connection that looks idle.
+                if time.monotonic() - start > GRACE_S:
+                    for connection in self.connections:
+                        connection.end_if_idle()
+                self.notify()
+                await asyncio.sleep(0.05)
+                if self._quick_shutdown:
+                    break
+        self.predictions.close()
+
+
+def _most_files() -> int:
+    """Raise the process's limit of open files as far as it may, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
