@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from a2wsgi import ASGIMiddleware
 from flask import Flask
 from flask.testing import FlaskClient
 
-from service.api.express import ExpressLane
 from service.app import create_app
+from service.asgi import Application
 from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
 from tests.savedmodels.affine import publish_affine
@@ -31,7 +32,7 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
             "quiet_s": 0.0,
             "workers": 1,
         }
-        app = create_app(Settings(**{**values, **settings}))
+        app = on_loop(Settings(**{**values, **settings}))
         app.testing = False
         lifecycle = app.extensions["lifecycle"]
         lifecycle.start()
@@ -44,27 +45,33 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
         lifecycle.stop()
 
 
+def on_loop(settings: Settings) -> Flask:
+    """Return an application whose requests go through ``service.asgi``, on a loop of their own."""
+    app = create_app(settings)
+    application = Application(app, settings)
+    app.wsgi_app = ASGIMiddleware(application)  # type: ignore[method-assign]
+    return app
+
+
 @contextmanager
 def served(root: Path, lane: str, **settings: object) -> Iterator[FlaskClient]:
-    """Serve the models in ``root``; predictions take the "express" lane, or Flask's route."""
-    app = create_app(Settings(models=root, quiet_s=0.0, workers=1, **settings))
+    """Serve the models in ``root``; predictions are answered on the "loop", or by Flask's routes."""
+    values = Settings(models=root, quiet_s=0.0, workers=1, **settings)
+    app = on_loop(values) if lane == "loop" else create_app(values)
     lifecycle = app.extensions["lifecycle"]
     lifecycle.start()
     assert lifecycle.wait_until_settled(60)
-    if lane == "flask":
-        assert isinstance(app.wsgi_app, ExpressLane)
-        app.wsgi_app = app.wsgi_app.beside  # type: ignore[method-assign]
     yield app.test_client()
     lifecycle.stop()
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def client(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[FlaskClient]:
     """A client of an application with ``affine`` (versions 1 and 2, from its card) and the foreign ``shapes``.
 
-    Predictions take the express lane in one round, and Flask's route in the other.
+    Predictions are answered on the loop in one round, and Flask's route in the other.
     """
     root = tmp_path_factory.mktemp("models")
     publish_affine(root, bias=0.0)
@@ -85,7 +92,7 @@ def plain_bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def plain(plain_bodies: Path, request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
     """A client of ``plain_bodies`` with small bounds of pixels, bytes and rows."""
     with served(

@@ -18,7 +18,7 @@ from tests.service.api.badrequests import MAX_ERRORS, MAX_ROWS
 from tests.service.conftest import served
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def v2(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[FlaskClient]:
