@@ -207,9 +207,7 @@ class RunningPrediction:
         if self._respond is None:
             self._fail(AbandonedError())
             return
-        self._ticket = Ticket(
-            prediction.inputs, prediction.rows, prediction.deadline, self._ran
-        )
+        self._ticket = Ticket(prediction.inputs, prediction.rows, prediction.deadline, self._ran)
         self._loop.queue(prediction).submit(self._ticket)
 
     def _ran(self, ticket: Ticket) -> None:
@@ -274,5 +272,3 @@ class RunningPrediction:
             then(future.result())
         except Exception as wrong:
             self._fail(wrong)
-
-

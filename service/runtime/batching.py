@@ -14,7 +14,7 @@ from time import monotonic, perf_counter
 
 import numpy as np
 
-from service.errors import AbandonedError, DeadlineError
+from service.errors import AbandonedError, DeadlineError, ServiceError
 from service.repository.golden import Tensors
 from service.runtime.call_cost import CallCost
 
@@ -307,3 +307,8 @@ def _attempt(call: Call, inputs: Tensors) -> _Result:
         return _Result(call(inputs), None, perf_counter() - start)
     except Exception as error:
         return _Result(None, error, perf_counter() - start)
+    except BaseException as error:
+        # Whatever it is that struck this call must not take the queue along.
+        failure = ServiceError("The prediction was broken off.")
+        failure.__cause__ = error
+        return _Result(None, failure, perf_counter() - start)

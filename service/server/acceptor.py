@@ -106,3 +106,4 @@ class Acceptor:
             await self._loop.connect_accepted_socket(self._make_protocol, accepted, ssl=self._tls)
         except (OSError, ssl.SSLError):
             accepted.close()  # The client left, or spoke no TLS.
+            self._seat.connections -= 1

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from service.seats import Seat
+
 # Of a body, or an answer, each so many bytes earn the client another second.
 BYTES_PER_S = 64 * 1024
 # How long a client may take to close a connection that this side has closed.
@@ -26,13 +28,15 @@ class Connection(Protocol):
 class Connections:
     """The connections of one worker."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, seat: Seat) -> None:
         """No connections yet.
 
         Args:
             most: how many the worker holds before idle ones have to go.
+            seat: shows the other workers how many there are; who accepts one counts it there.
         """
         self._most = most
+        self._seat = seat
         self._held: set[Connection] = set()
 
     def __len__(self) -> int:
@@ -49,6 +53,12 @@ class Connections:
             if idle:
                 min(idle, key=lambda pair: pair[0])[1].end_if_idle()
 
-    def discard(self, connection: Connection) -> None:
+    def replace(self, connection: Connection, other: Connection) -> None:
+        """Let another object speak with a connection's client from now on."""
+        self._held.remove(connection)
+        self._held.add(other)
+
+    def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
-        self._held.discard(connection)
+        self._held.remove(connection)
+        self._seat.connections -= 1

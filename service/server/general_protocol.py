@@ -53,11 +53,16 @@ class GeneralProtocol(ASGIProtocol):
         return self._since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        """Begin with a connection that no other protocol had before."""
+        self.take_over(transport)
         self.worker.connections.add(self)
 
+    def take_over(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with a connection that the worker holds already."""
+        super().connection_made(transport)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self.worker.connections.discard(self)
+        self.worker.connections.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

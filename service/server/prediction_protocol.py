@@ -64,7 +64,8 @@ class PredictionProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
-        self._leave()
+        self._worker.connections.remove(self)
+        self._forget_body()
         if self._running is not None:
             self._running.abandon()
             self._running = None
@@ -193,9 +194,8 @@ class PredictionProtocol(asyncio.Protocol):
         if self._is_closing:
             return
         self._is_closing = True
-        if self._head is not None and not self._is_answering:
-            self._worker.budget.give_back(self._head.length)
-            self._head = None
+        if not self._is_answering:
+            self._forget_body()
         self._held, self._parts = b"", []
         transport = self._transport
         if transport.can_write_eof():
@@ -205,16 +205,16 @@ class PredictionProtocol(asyncio.Protocol):
         else:
             transport.close()
 
-    def _leave(self) -> None:
-        self._worker.connections.discard(self)
+    def _forget_body(self) -> None:
+        """Give back what the body of the request under way has taken of the budget."""
         if self._head is not None:
             self._worker.budget.give_back(self._head.length)
             self._head = None
 
     def _hand_on(self) -> None:
         """Let gunicorn's protocol go on with what has come, and with all that comes."""
-        self._leave()
         protocol = self._worker.general_protocol()
+        self._worker.connections.replace(self, protocol)
         self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
+        protocol.take_over(self._transport)
         protocol.data_received(self._held)

@@ -16,9 +16,9 @@ from typing import Any
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
-from service.asgi import Application
 from service.api.body_budget import BodyBudget
 from service.api.prediction_loop import PredictionLoop
+from service.asgi import Application
 from service.seats import SEATS
 from service.server.acceptor import Acceptor
 from service.server.connections import GRACE_S, Connections
@@ -95,7 +95,8 @@ class Worker(ASGIWorker):
         self.read_timeout_s = settings.read_timeout_s
         self.keep_alive_s = float(self.cfg.keepalive)
         self._lame_duck_s = settings.lame_duck_s
-        self.connections = Connections(min(self.cfg.worker_connections, _most_files() - _OWN_FILES))
+        most = min(self.cfg.worker_connections, _most_files() - _OWN_FILES)
+        self.connections = Connections(most, self.seat)
         sys.setswitchinterval(_TURN_S)
         super().init_process()
 
@@ -114,15 +115,12 @@ class Worker(ASGIWorker):
         self.seat.leave()
         for acceptor in self._acceptors:
             acceptor.leave_to_others()
-        self.loop.call_later(self._lame_duck_s, self._stop)
+        # ``alive`` stays as it is: gunicorn's protocol would close connections unannounced.
+        self.loop.call_later(self._lame_duck_s, self._stopping.set)
 
     def handle_quit_signal(self) -> None:
         """Stop at once."""
         super().handle_quit_signal()
-        self._stopping.set()
-
-    def _stop(self) -> None:
-        self.alive = False
         self._stopping.set()
 
     async def _serve(self) -> None:
@@ -138,7 +136,7 @@ class Worker(ASGIWorker):
             Acceptor(self.loop, sock.sock, self.seat, lambda: protocol(self), tls)
             for sock in self.sockets
         ]
-        while self.alive and self.ppid == os.getppid():
+        while self.alive and not self._stopping.is_set() and self.ppid == os.getppid():
             self._look()
             try:
                 await asyncio.wait_for(self._stopping.wait(), _HEARTBEAT_S)
@@ -153,7 +151,6 @@ class Worker(ASGIWorker):
         now = self.loop.time()
         for connection in self.connections:
             connection.check_time(now)
-        self.seat.connections = len(self.connections)
         gauge = self.asgi.flask.extensions["metrics"].connections
         gauge.labels(self.pid).set(len(self.connections))
         if not self.is_draining:

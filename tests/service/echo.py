@@ -1,4 +1,4 @@
-"""A small WSGI application for tests of the worker: it does what the path says."""
+"""A small application for tests of the worker: it does what the path says."""
 
 import os
 import threading
@@ -6,7 +6,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from service.api.exchange import Observer
+from service.api.prediction_loop import PredictionRoutes
+from service.app import Predictions
+from service.asgi import Application
 from service.metrics import Metrics
+from service.settings import Settings
 
 LARGE = bytes(range(256)) * 4096 * 16
 
@@ -16,7 +21,14 @@ class Echo:
 
     def __init__(self) -> None:
         self._metrics = Metrics()
-        self.extensions = {"lifecycle": self, "metrics": self._metrics}
+        observer = Observer(self._metrics, access_log=False)
+        self.extensions = {
+            "lifecycle": self,
+            "metrics": self._metrics,
+            # No path leads to a prediction, so nobody will ask how one is made.
+            "predictions": Predictions(PredictionRoutes({"none": None}, None), None, observer),
+        }
+        self.wsgi_app = self
 
     def drain(self) -> None:
         """As the service's lifecycle does; there is nothing to do."""
@@ -41,9 +53,6 @@ class Echo:
             case ["stream"]:
                 start_response("200 OK", headers)
                 return iter([b"one", b"", b"two"])
-            case ["file"]:
-                start_response("200 OK", [*headers, ("Content-Length", "6")])
-                return environ["wsgi.file_wrapper"](open(os.environ["FILE"], "rb"))  # noqa: PTH123
             case ["metrics"]:
                 body = self._metrics.exposition()
             case ["unread"]:
@@ -54,4 +63,4 @@ class Echo:
         return [body]
 
 
-app = Echo()
+app = Application(Echo(), Settings.from_environ(os.environ))

@@ -1,16 +1,19 @@
-"""Packed bodies, deadlines and full queues, in the express lane and behind it."""
+"""Packed bodies, deadlines and full queues, on the loop and by Flask's routes."""
 
 import gzip
 import json
+import re
 import threading
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
-from service.runtime.batching import Batcher
+from service.runtime.servable import Servable
+from tests.e2e.conftest import eventually
 from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import MakeApp
 
@@ -173,14 +176,28 @@ class Held:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.entered = threading.Semaphore(0)
         self.go = threading.Event()
-        run = Batcher.run
+        predict = Servable.predict
 
-        def held(batcher: Batcher, *args: Any, **kwargs: Any) -> Any:
+        def held(servable: Servable, *args: Any) -> Any:
             self.entered.release()
             assert self.go.wait(30)
-            return run(batcher, *args, **kwargs)
+            return predict(servable, *args)
 
-        monkeypatch.setattr(Batcher, "run", held)
+        monkeypatch.setattr(Servable, "predict", held)
+
+    def begin(self) -> None:
+        """Hold up what is asked from now on."""
+        self.go.clear()
+        self.entered = threading.Semaphore(0)
+
+
+def in_flight(app: Flask) -> float:
+    """Return how many requests are under way, without the one that asks."""
+    found = re.search(
+        r"\nunderstudy_requests_in_flight (\S+)", app.test_client().get("/metrics").text
+    )
+    assert found
+    return float(found[1]) - 1
 
 
 @pytest.fixture
@@ -192,7 +209,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
 def test_a_full_queue_says_when_to_come_back(make_app: MakeApp, tmp_path: Any, held: Held) -> None:
     publish_affine(tmp_path / "models", bias=0.0)
+    held.go.set()  # While it warms up.
     app = make_app(max_queue=2)
+    held.begin()
     answers = []
     threads = [
         threading.Thread(target=lambda: answers.append(post(app.test_client(), BODY)))
@@ -200,7 +219,9 @@ def test_a_full_queue_says_when_to_come_back(make_app: MakeApp, tmp_path: Any, h
     ]
     for thread in threads:
         thread.start()
-        assert held.entered.acquire(timeout=30)
+    # One runs, the other waits behind it.
+    assert held.entered.acquire(timeout=30)
+    eventually(lambda: in_flight(app) == 2)
     refusal = post(app.test_client(), BODY)
     assert refusal.status_code == 503
     assert refusal.headers["Retry-After"] == "1"

@@ -1,16 +1,19 @@
 """Requests that wait together run together; each gets its own answer or its own error."""
 
+import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import pytest
 
 from service.errors import AbandonedError, DeadlineError, InvalidRequestError, ServiceError
 from service.repository.golden import Tensors
-from service.runtime.batching import Batcher
+from service.runtime.batching import BatchQueue, Ticket, run_alone
+from service.runtime.call_cost import CallCost
 
 
 class Doubler:
@@ -18,266 +21,307 @@ class Doubler:
 
     def __init__(self) -> None:
         self.batches: list[list[float]] = []
+        self.threads: list[threading.Thread] = []
         self.go = threading.Event()
         self.go.set()
-        self.entered = threading.Semaphore(0)
 
     def __call__(self, inputs: Tensors) -> Tensors:
-        self.entered.release()
+        self.threads.append(threading.current_thread())
         assert self.go.wait(10)
         self.batches.append(inputs["x"][:, 0].tolist())
+        if (inputs["x"] == 13).any():
+            raise SystemExit
         if (inputs["x"] < 0).any():
             raise InvalidRequestError(f"Refused {inputs['x'].min()}.")
         return {"y": inputs["x"] * 2}
 
 
 class Stage:
-    """A batcher over a doubler, and threads that ask it."""
+    """A queue for a doubler, on the loop that runs."""
 
-    def __init__(self, pool: ThreadPoolExecutor, *, batched: bool = True, most: int = 8) -> None:
+    def __init__(self, *, batched: bool = True, most: int = 8, is_quick: bool = False) -> None:
         self.model = Doubler()
         self.noted: list[int] = []
-        self._pool = pool
-        self.batcher = Batcher(
+        self.cost = CallCost()
+        if is_quick:
+            for rows in (1, 2, 4, 8):
+                self.cost.note(rows, 0.0)
+        self.queue = BatchQueue(
             self.model,
             batched=batched,
             most_rows=most,
+            cost=self.cost,
             note_batch=lambda rows, seconds: self.noted.append(rows),
+            loop=asyncio.get_running_loop(),
+            threads=ThreadPoolExecutor(2),
         )
 
-    def ask(
-        self,
-        *values: float,
-        seconds: float = 10,
-        is_gone: Callable[[], bool] = lambda: False,
-        width: int = 1,
-    ) -> "Future[list[float]]":
+    def submit(
+        self, *values: float, seconds: float = 10, width: int = 1
+    ) -> "tuple[Ticket, asyncio.Future[list[float]]]":
         x = np.repeat(np.array(values, dtype=np.float32)[:, None], width, axis=1)
-        deadline = monotonic() + seconds
+        answered: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
 
-        def run() -> list[float]:
-            outputs, _ = self.batcher.run({"x": x}, deadline=deadline, is_gone=is_gone)
-            answer: list[float] = outputs["y"][:, 0].tolist()
-            return answer
+        def on_done(ticket: Ticket) -> None:
+            if ticket.error is not None:
+                answered.set_exception(ticket.error)
+            else:
+                assert ticket.outputs is not None
+                answered.set_result(ticket.outputs["y"][:, 0].tolist())
 
-        return self._pool.submit(run)
+        ticket = Ticket({"x": x}, len(values), monotonic() + seconds, on_done)
+        self.queue.submit(ticket)
+        return ticket, answered
 
-    def ask_all(self, *requests: tuple[float, ...]) -> "list[Future[list[float]]]":
-        """Ask while the model is held up by a first request, in this order."""
+    def ask(self, *values: float, **options: Any) -> "asyncio.Future[list[float]]":
+        return self.submit(*values, **options)[1]
+
+    async def hold(self) -> "asyncio.Future[list[float]]":
+        """Hold the model up with a first request."""
         self.model.go.clear()
-        futures = [self.ask(100.0)]
-        assert self.model.entered.acquire(timeout=10)
-        for number, values in enumerate(requests):
-            futures.append(self.ask(*values))
-            self.until_waiting(number + 1)
-        return futures
-
-    def until_waiting(self, count: int) -> None:
-        end = monotonic() + 10
-        while len(self.batcher._waiting) != count:
-            assert monotonic() < end
-            threading.Event().wait(0.001)
+        first = self.ask(100.0)
+        while not self.model.threads:
+            await asyncio.sleep(0.001)
+        return first
 
 
-@pytest.fixture
-def pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(32)
+def on_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    def run() -> None:
+        async def bounded() -> None:
+            await asyncio.wait_for(test(), 30)
+
+        asyncio.run(bounded())
+
+    run.__name__ = run.__qualname__ = test.__name__
+    return run
 
 
-@pytest.fixture
-def stage(pool: ThreadPoolExecutor) -> Stage:
-    return Stage(pool)
+@on_loop
+async def test_a_quick_call_runs_on_the_loop() -> None:
+    stage = Stage(is_quick=True)
+    assert await stage.ask(1, 2) == [2, 4]
+    assert stage.model.threads == [threading.current_thread()]
 
 
-def test_an_idle_signature_runs_on_the_thread_that_asks() -> None:
-    threads = []
-
-    def call(inputs: Tensors) -> Tensors:
-        threads.append(threading.current_thread())
-        return inputs
-
-    batcher = Batcher(call, batched=True, most_rows=8, note_batch=lambda rows, seconds: None)
-    inputs = {"x": np.zeros((2, 1))}
-    outputs, waited = batcher.run(inputs, deadline=monotonic() + 10, is_gone=lambda: False)
-    assert outputs is inputs
-    assert waited == 0
-    assert threads == [threading.current_thread()]
+@on_loop
+async def test_a_call_that_nobody_has_measured_runs_on_a_thread() -> None:
+    stage = Stage()
+    assert await stage.ask(1, 2) == [2, 4]
+    assert stage.model.threads != [threading.current_thread()]
+    # It was quick; so the next one is made on the loop.
+    assert await stage.ask(1, 2) == [2, 4]
+    assert stage.model.threads[1] is threading.current_thread()
 
 
-def test_what_arrives_meanwhile_is_the_next_batch(stage: Stage) -> None:
-    futures = stage.ask_all((1,), (2, 3), (4,))
+@on_loop
+async def test_what_is_asked_in_one_turn_of_the_loop_is_one_batch() -> None:
+    stage = Stage(is_quick=True)
+    answers = [stage.ask(1), stage.ask(2, 3), stage.ask(4)]
+    assert await asyncio.gather(*answers) == [[2], [4, 6], [8]]
+    assert stage.model.batches == [[1, 2, 3, 4]]
+    assert stage.noted == [4]
+
+
+@on_loop
+async def test_what_arrives_meanwhile_is_the_next_batch() -> None:
+    stage = Stage()
+    first = await stage.hold()
+    answers = [stage.ask(1), stage.ask(2, 3), stage.ask(4)]
     stage.model.go.set()
-    assert [future.result(10) for future in futures] == [[200], [2], [4, 6], [8]]
+    assert await asyncio.gather(first, *answers) == [[200], [2], [4, 6], [8]]
     assert stage.model.batches == [[100], [1, 2, 3, 4]]
-    assert stage.noted == [1, 4]
 
 
-def test_a_batch_holds_no_more_rows_than_allowed(stage: Stage) -> None:
-    futures = stage.ask_all((1, 2, 3), (4, 5, 6), (7, 8, 9), (10,))
-    stage.model.go.set()
-    assert [future.result(10) for future in futures[1:]] == [
-        [2, 4, 6],
-        [8, 10, 12],
-        [14, 16, 18],
-        [20],
-    ]
-    assert stage.model.batches == [[100], [1, 2, 3, 4, 5, 6], [7, 8, 9, 10]]
+@on_loop
+async def test_a_batch_holds_no_more_rows_than_allowed() -> None:
+    stage = Stage(is_quick=True)
+    answers = [stage.ask(1, 2, 3), stage.ask(4, 5, 6), stage.ask(7, 8, 9), stage.ask(10)]
+    assert await asyncio.gather(*answers) == [[2, 4, 6], [8, 10, 12], [14, 16, 18], [20]]
+    assert stage.model.batches == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10]]
 
 
-def test_a_request_larger_than_a_batch_is_divided(stage: Stage) -> None:
-    values = list(range(20))
-    assert stage.ask(*values).result(10) == [2 * value for value in values]
+@on_loop
+async def test_a_request_larger_than_a_batch_is_divided() -> None:
+    stage = Stage()
+    values = list(range(20, 40))
+    assert await stage.ask(*values) == [2 * value for value in values]
     assert [len(batch) for batch in stage.model.batches] == [8, 8, 4]
 
 
-def test_others_run_between_the_parts_of_a_large_request(stage: Stage) -> None:
+@on_loop
+async def test_others_run_between_the_parts_of_a_large_request() -> None:
+    stage = Stage()
     stage.model.go.clear()
-    large = stage.ask(*range(16))
-    assert stage.model.entered.acquire(timeout=10)
+    large = stage.ask(*range(20, 36))
+    while not stage.model.threads:
+        await asyncio.sleep(0.001)
     small = stage.ask(50)
-    stage.until_waiting(1)
     stage.model.go.set()
-    assert small.result(10) == [100]
-    assert large.result(10) == [2 * value for value in range(16)]
+    assert await small == [100]
+    assert await large == [2 * value for value in range(20, 36)]
     assert stage.model.batches.index([50]) == 1
 
 
-def test_only_the_guilty_request_fails(stage: Stage) -> None:
-    futures = stage.ask_all((1,), (-2, 2), (3,), (-4,))
-    stage.model.go.set()
-    assert futures[1].result(10) == [2]
-    assert futures[3].result(10) == [6]
-    for future, text in ((futures[2], "Refused -2.0."), (futures[4], "Refused -4.0.")):
-        with pytest.raises(InvalidRequestError, match=text):
-            future.result(10)
+@on_loop
+async def test_only_the_guilty_request_fails() -> None:
+    stage = Stage(is_quick=True)
+    answers = [stage.ask(1), stage.ask(-2, 2), stage.ask(3), stage.ask(-4)]
+    done = await asyncio.gather(*answers, return_exceptions=True)
+    assert (done[0], done[2]) == ([2], [6])
+    assert [str(done[1]), str(done[3])] == ["Refused -2.0.", "Refused -4.0."]
+    assert await stage.ask(1) == [2]
 
 
-def test_a_lone_request_that_fails_leaves_the_signature_usable(stage: Stage) -> None:
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_whatever_strikes_a_call_takes_nobody_along(is_quick: bool) -> None:
+    async def test() -> None:
+        stage = Stage(is_quick=is_quick)
+        answers = [stage.ask(1), stage.ask(13), stage.ask(2)]
+        done = await asyncio.gather(*answers, return_exceptions=True)
+        assert (done[0], done[2]) == ([2], [4])
+        assert isinstance(done[1], ServiceError)
+        assert await stage.ask(3) == [6]
+
+    on_loop(test)()
+
+
+@on_loop
+async def test_a_part_that_fails_fails_its_request_alone() -> None:
+    stage = Stage()
+    values = [*range(20, 30), -1.0, *range(20, 30)]
+    large, small = stage.ask(*values), stage.ask(5)
     with pytest.raises(InvalidRequestError):
-        stage.ask(-1).result(10)
-    assert stage.ask(1).result(10) == [2]
+        await large
+    assert await small == [10]
 
 
-def test_requests_of_different_shapes_do_not_run_together(stage: Stage) -> None:
-    futures = stage.ask_all((1,))
-    futures.append(stage.ask(2, width=3))
-    stage.until_waiting(2)
+@on_loop
+async def test_requests_of_different_shapes_do_not_run_together() -> None:
+    stage = Stage(is_quick=True)
+    answers = [stage.ask(1), stage.ask(2, width=3), stage.ask(3)]
+    assert await asyncio.gather(*answers) == [[2], [4], [6]]
+    assert stage.model.batches == [[1], [2], [3]]
+
+
+@on_loop
+async def test_a_signature_that_cannot_be_batched_runs_one_by_one_and_whole() -> None:
+    stage = Stage(batched=False, most=1)
+    answers = [stage.ask(1, 2), stage.ask(3)]
+    assert await asyncio.gather(*answers) == [[2, 4], [6]]
+    assert stage.model.batches == [[1, 2], [3]]
+
+
+@on_loop
+async def test_a_request_whose_client_has_gone_leaves_the_queue() -> None:
+    stage = Stage()
+    first = await stage.hold()
+    quitter, answered = stage.submit(66)
+    other = stage.ask(1)
+    quitter.abandon()
+    with pytest.raises(AbandonedError):
+        await answered
     stage.model.go.set()
-    assert [future.result(10) for future in futures] == [[200], [2], [4]]
-    assert stage.model.batches == [[100], [1], [2]]
-
-
-def test_a_signature_that_cannot_be_batched_runs_one_by_one(pool: ThreadPoolExecutor) -> None:
-    stage = Stage(pool, batched=False, most=1)
-    futures = stage.ask_all((1, 2), (3,))
-    stage.model.go.set()
-    assert [future.result(10) for future in futures] == [[200], [2, 4], [6]]
-    assert stage.model.batches == [[100], [1, 2], [3]]
-
-
-def test_answers_that_are_not_row_by_row_are_never_divided(pool: ThreadPoolExecutor) -> None:
-    def total(inputs: Tensors) -> Tensors:
-        return {"y": inputs["x"].sum(axis=0, keepdims=True)}
-
-    batcher = Batcher(total, batched=True, most_rows=2, note_batch=lambda rows, seconds: None)
-    outputs, _ = batcher.run(
-        {"x": np.ones((5, 1))}, deadline=monotonic() + 10, is_gone=lambda: False
-    )
-    assert outputs["y"].tolist() == [[5]]
-
-
-@pytest.mark.parametrize("gone", [False, True])
-def test_a_request_that_gives_up_leaves_the_queue(stage: Stage, gone: bool) -> None:
-    futures = stage.ask_all((1,))
-    quitter = stage.ask(66, is_gone=lambda: gone, seconds=10 if gone else 0.05)
-    with pytest.raises(AbandonedError if gone else DeadlineError):
-        quitter.result(10)
-    stage.until_waiting(1)
-    stage.model.go.set()
-    assert [future.result(10) for future in futures] == [[200], [2]]
+    assert await asyncio.gather(first, other) == [[200], [2]]
     assert stage.model.batches == [[100], [1]]
 
 
-def test_a_request_may_give_up_while_its_batch_runs(stage: Stage) -> None:
-    stage.model.go.clear()
-    first = stage.ask(100)
-    assert stage.model.entered.acquire(timeout=10)
-    leader = stage.ask(1)
-    stage.until_waiting(1)
-    hasty = stage.ask(2, seconds=0.5)
-    stage.until_waiting(2)
-    stage.model.go.set()
-    assert first.result(10) == [200]
-    # Whichever way it ends, the others have their answers and the queue goes on.
-    hasty.exception(10)
-    assert leader.result(10) == [2]
-    assert stage.ask(3).result(10) == [6]
-
-
-def test_a_request_that_is_late_already_does_not_run(stage: Stage) -> None:
+@on_loop
+async def test_a_request_that_waits_too_long_is_late_while_the_call_runs_on() -> None:
+    stage = Stage()
+    first = await stage.hold()
+    late, other = stage.ask(66, seconds=0.05), stage.ask(1)
     with pytest.raises(DeadlineError):
-        stage.ask(1, seconds=0).result(10)
+        await late
+    assert not first.done()
+    stage.model.go.set()
+    assert await asyncio.gather(first, other) == [[200], [2]]
+    assert stage.model.batches == [[100], [1]]
+
+
+@on_loop
+async def test_a_request_whose_call_takes_too_long_is_late_at_its_deadline() -> None:
+    stage = Stage()
+    stage.model.go.clear()
+    late, patient = stage.ask(1, seconds=0.05), stage.ask(2)
+    with pytest.raises(DeadlineError):
+        await late
+    stage.model.go.set()
+    assert await patient == [4]
+    assert await stage.ask(3) == [6]
+
+
+@on_loop
+async def test_a_request_that_is_late_already_does_not_run() -> None:
+    stage = Stage(is_quick=True)
+    with pytest.raises(DeadlineError):
+        await stage.ask(1, seconds=0)
     assert stage.model.batches == []
 
 
-def test_an_answer_that_comes_too_late_is_none(stage: Stage) -> None:
-    stage.model.go.clear()
-    late = stage.ask(1, seconds=0.05)
-    assert stage.model.entered.acquire(timeout=10)
-    threading.Event().wait(0.1)
-    stage.model.go.set()
-    with pytest.raises(DeadlineError):
-        late.result(10)
-    assert stage.ask(1).result(10) == [2]
+def test_nothing_is_mixed_up_or_lost_under_load() -> None:
+    """Many clients, batches of all sizes, some that fail and some that are in a hurry."""
+
+    async def test() -> None:
+        stage = Stage()
+
+        async def client(seed: int) -> int:
+            random = np.random.default_rng(seed)
+            answered = 0
+            for _ in range(100):
+                values = random.integers(20, 1000, random.integers(1, 20)).astype(np.float32)
+                guilty = random.random() < 0.1
+                if guilty:
+                    values[0] *= -1
+                seconds = 0.0005 if random.random() < 0.1 else 10
+                try:
+                    answer = await stage.ask(*values, seconds=seconds)
+                except InvalidRequestError:
+                    assert guilty
+                except DeadlineError:
+                    assert seconds < 1
+                else:
+                    assert not guilty
+                    assert answer == (values * 2).tolist()
+                    answered += 1
+            return answered
+
+        assert sum(await asyncio.gather(*map(client, range(16)))) > 1000
+        assert not stage.queue._waiting
+        assert not stage.queue._running
+
+    on_loop(test)()  # type: ignore[arg-type]
 
 
-def test_a_leader_that_is_struck_down_takes_nobody_along(pool: ThreadPoolExecutor) -> None:
-    stage = Stage(pool)
-    held = stage.batcher._call
+def test_a_request_alone_is_divided_too() -> None:
+    model, noted = Doubler(), []
 
-    def call(inputs: Tensors) -> Tensors:
-        if inputs["x"].shape[0] == 2:
-            raise SystemExit
-        return held(inputs)
+    def note(rows: int, seconds: float) -> None:
+        noted.append(rows)
 
-    stage.batcher._call = call
-    futures = stage.ask_all((1,), (2,))
-    stage.model.go.set()
-    assert futures[0].result(10) == [200]
-    with pytest.raises(SystemExit):
-        futures[1].result(10)
-    with pytest.raises(ServiceError, match="broken off"):
-        futures[2].result(10)
-    assert stage.ask(3).result(10) == [6]
+    x = np.arange(20, 40, dtype=np.float32)[:, None]
+    outputs = run_alone(model, {"x": x}, 20, batched=True, most_rows=8, note_batch=note)
+    assert outputs["y"].tolist() == (x * 2).tolist()
+    assert noted == [8, 8, 4]
+    outputs = run_alone(model, {"x": x}, 1, batched=False, most_rows=8, note_batch=note)
+    assert outputs["y"].tolist() == (x * 2).tolist()
+    assert noted == [8, 8, 4, 1]
 
 
-def test_nothing_is_mixed_up_or_lost_under_load(pool: ThreadPoolExecutor) -> None:
-    """Many threads, batches of all sizes, some that fail and some that are in a hurry."""
-    stage = Stage(pool)
-
-    def client(seed: int) -> int:
-        random = np.random.default_rng(seed)
-        answered = 0
-        for _ in range(100):
-            values = random.integers(1, 1000, random.integers(1, 20)).astype(np.float32)
-            guilty = random.random() < 0.1
-            if guilty:
-                values[0] *= -1
-            seconds = 0.0005 if random.random() < 0.1 else 10
-            try:
-                outputs, _ = stage.batcher.run(
-                    {"x": values[:, None]}, deadline=monotonic() + seconds, is_gone=lambda: False
-                )
-            except InvalidRequestError:
-                assert guilty
-            except DeadlineError:
-                assert seconds < 1
-            else:
-                assert not guilty
-                assert (outputs["y"][:, 0] == values * 2).all()
-                answered += 1
-        return answered
-
-    assert sum(pool.map(client, range(16))) > 1000
-    assert stage.batcher._waiting.__len__() == 0
-    assert not stage.batcher._busy
+@pytest.mark.parametrize(
+    ("seconds", "may_loop", "is_quick"),
+    [
+        ([], False, False),
+        ([0.0002], False, True),
+        ([0.02], False, False),
+        ([0.02, *[0.0001] * 10], False, True),
+        ([*[0.0001] * 10, 0.003], False, True),
+        ([*[0.0001] * 10, *[0.003] * 10], False, False),
+        ([0.0002], True, False),
+    ],
+)
+def test_what_is_quick_is_measured(seconds: list[float], may_loop: bool, is_quick: bool) -> None:
+    cost = CallCost(may_loop=may_loop)
+    for value in seconds:
+        cost.note(20, value)
+    assert cost.is_quick(20) is is_quick
+    assert not cost.is_quick(200)

@@ -25,14 +25,13 @@ def start_server(
     def start(*arguments: str, workers: int = 1, threads: int = 4, **environment: str) -> Server:
         port = free_port()
         folder = tmp_path_factory.mktemp("server")
-        (folder / "file").write_bytes(b"a file")
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [
                     Path(sys.executable).with_name("gunicorn"),
-                    *("--worker-class", "service.worker.Worker", "--no-control-socket"),
+                    *("--worker-class", "service.server.worker.Worker", "--no-control-socket"),
                     *("--bind", f"127.0.0.1:{port}", "--keep-alive", "75"),
-                    *("--workers", str(workers), "--threads", str(threads)),
+                    *("--workers", str(workers), "--worker-connections", "1000"),
                     *arguments,
                     "tests.service.echo:app",
                 ],
@@ -41,8 +40,9 @@ def start_server(
                 env={
                     **os.environ,
                     "PYTHONPATH": str(repository_root),
-                    "FILE": str(folder / "file"),
                     "UNDERSTUDY_LAME_DUCK_S": "0",
+                    "UNDERSTUDY_THREADS": str(threads),
+                    "UNDERSTUDY_MAX_BODY_BYTES": "1000000",
                     **environment,
                 },
             )

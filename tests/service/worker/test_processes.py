@@ -89,16 +89,22 @@ def test_a_worker_that_stops_answers_a_head_that_came_in_part(start_server: Star
 def test_the_last_answer_before_a_worker_is_replaced_says_so(start_server: StartServer) -> None:
     server = start_server("--max-requests", "5")
     pids = set()
-    for _ in range(4):
+
+    def ask_until_closed() -> bool:
         with server.connect() as connection:
-            for _ in range(5):
+            for _ in range(6):
                 connection.sendall(GET % b"pid")
                 status, headers, body = answer(connection)
                 assert status == 200
                 pids.add(body)
                 if headers["Connection"] == "close":
+                    assert connection.recv(1) == b""
                     break
-    assert len(pids) > 1
+            else:
+                raise AssertionError("The worker was not replaced.")
+        return len(pids) > 1
+
+    eventually(ask_until_closed)
 
 
 def test_connections_are_spread(start_server: StartServer) -> None:

@@ -2,11 +2,13 @@
 
 import contextlib
 import itertools
+import re
 import socket
 import time
 
 import pytest
 
+from tests.e2e.conftest import eventually
 from tests.service.echo import LARGE
 from tests.service.worker.conftest import StartServer
 from tests.service.worker.wire import GET, CutError, Server, answer, ask
@@ -143,5 +145,7 @@ def test_a_client_that_does_not_read_is_let_go(start_server: StartServer) -> Non
     with server.connect() as deaf, server.connect() as other:
         deaf.sendall(GET % b"large")
         assert ask(other, b"echo") == b""
+        held = re.compile(rb'\nunderstudy_connections{worker="\d+"} 1.0\n')
+        eventually(lambda: held.search(ask(other, b"metrics")) is not None)
         with pytest.raises((CutError, ConnectionResetError)):
             answer(deaf)
