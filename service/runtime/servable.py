@@ -1,7 +1,6 @@
 """One loaded version of a model. The only module of the service that imports TensorFlow."""
 
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -27,6 +26,8 @@ from service.repository.golden import (
     read_golden,
 )
 from service.runtime.batching import Batcher
+from service.runtime.signatures import derive_contract
+from service.runtime.tensorflow_errors import first_sentence
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -43,11 +44,6 @@ _WARM_UP_ROWS = (1, 2, 8, 32)
 _CALLING_THREAD = -1
 
 _Call = Callable[..., list[Any]]
-
-# Lines of TensorFlow's messages that say where in the graph, before the one that says what.
-_NO_REASON = ("Graph execution error", "Detected at node", "File ", "<", "[[", "node ")
-# Node names, fetches, paths: of no use to who reads the message, and not meant for them.
-_INNER = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\S*/\S*")
 
 
 class Fault(StrEnum):
@@ -145,9 +141,9 @@ class Servable:
                     self._session, [tf.saved_model.SERVING], str(directory)
                 )
         except Exception as error:
-            message = f"TensorFlow cannot load it: {_first_sentence(error)}"
+            message = f"TensorFlow cannot load it: {first_sentence(error)}"
             raise LoadError(Fault.GRAPH, message) from error
-        derived = _derive_contract(meta_graph.signature_def)
+        derived = derive_contract(meta_graph.signature_def)
         if not derived:
             message = "It has no signature with only numeric, boolean and string tensors."
             raise LoadError(Fault.CONTRACT, message)
@@ -208,10 +204,10 @@ class Servable:
         try:
             values = self._calls[signature.name](*(inputs[f.name] for f in signature.inputs))
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-            message = f"The model refused the input: {_first_sentence(error)}"
+            message = f"The model refused the input: {first_sentence(error)}"
             raise InvalidRequestError(message) from error
         except tf.errors.OpError as error:
-            raise ServiceError(f"The model failed: {_first_sentence(error)}") from error
+            raise ServiceError(f"The model failed: {first_sentence(error)}") from error
         return {f.name: np.asarray(v) for f, v in zip(signature.outputs, values, strict=True)}
 
     def warm_up(self) -> None:
@@ -302,32 +298,6 @@ class Servable:
             raise LoadError(Fault.GOLDEN, str(error)) from error
 
 
-def _derive_contract(definitions: Mapping[str, Any]) -> Contract:
-    """Describe the signatures whose tensors are all of dtypes that JSON can carry."""
-    contract = {}
-    for name, definition in sorted(definitions.items()):
-        try:
-            inputs, outputs = _fields(definition.inputs), _fields(definition.outputs)
-        except RepositoryError:
-            continue
-        contract[name] = Signature(name, inputs, outputs)
-    return contract
-
-
-def _fields(tensors: Mapping[str, Any]) -> tuple[Field, ...]:
-    return tuple(_field(name, info) for name, info in sorted(tensors.items()))
-
-
-def _field(name: str, info: Any) -> Field:
-    # Initialisers are listed as signatures too; what they "give" is an operation, of no dtype.
-    if info.WhichOneof("encoding") != "name" or not info.dtype:
-        raise RepositoryError(f"{name} is not a dense tensor.")
-    shape = None
-    if not info.tensor_shape.unknown_rank:
-        shape = tuple(None if d.size < 0 else int(d.size) for d in info.tensor_shape.dim)
-    return Field(name=name, dtype=tf.as_dtype(info.dtype).name, shape=shape)
-
-
 def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
     shape = field.shape if field.shape is not None else (None,)
     sizes = [1 if size is None else size for size in shape]
@@ -335,13 +305,3 @@ def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
         sizes[0] = rows
     filler = b"" if field.dtype == "string" else 0
     return np.full(sizes, filler, dtype=NUMPY_TYPES[field.dtype])
-
-
-def _first_sentence(error: Exception) -> str:
-    """Return what TensorFlow says, without its traceback, node names and paths."""
-    message = getattr(error, "message", None) or str(error)
-    lines = [line.strip() for line in message.splitlines()]
-    told = [line for line in lines if line and not line.startswith(_NO_REASON)]
-    text = re.sub(_INNER, "", told[0] if told else type(error).__name__)
-    text = " ".join(text.split())[:300].rstrip(" .:")
-    return f"{text}."
