@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from werkzeug.http import parse_options_header
 
 from service.errors import InvalidRequestError, ServiceError
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 # The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
 # send it so.
 JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WHITE_SPACE = b" \t\r\n"
+# The keys by which a request of any of the protocols is known.
+_REQUEST_KEYS = frozenset(("instances", "inputs", "examples", "signature_name"))
+_REQUEST = re.compile(rb"\{\s*[\"']?(?:instances|inputs|examples|signature_name)[\"']?\s*:")
+# In which a text may come, besides UTF-8.
+_OTHER_CHARSETS = ("utf-16", "utf-16le", "utf-16be", "iso-8859-1", "windows-1252")
 # What JavaScript and Python write, where orjson stumbles over it.
 _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 # By what bodies are packed with: zlib's window of 32 KiB, with the header and checksum of gzip or,
@@ -38,15 +46,55 @@ def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
         most: the most bytes that the body may have, packed or not.
 
     Raises:
-        ServiceError: 415, the content type is another; else as ``read_body``.
+        ServiceError: 415, the content type is another, and the body is no request in JSON; else
+            as ``read_body``.
         InvalidRequestError: as ``read_body``.
     """
     told = media_type(environ)
-    if told not in JSON_TYPES:
+    body = read_body(environ, most=most)
+    if told in JSON_TYPES:
+        return body
+    request = json_request(environ, body)
+    if request is None:
         raise ServiceError(
             f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
         )
-    return read_body(environ, most=most)
+    return request
+
+
+def json_request(environ: "WSGIEnvironment", body: bytes) -> bytes | None:
+    """Return a body as JSON in UTF-8 if it is a request in JSON, whatever its content type says.
+
+    A browser's ``fetch`` calls a string ``text/plain`` unless told otherwise. What begins as an
+    object of a request is taken for one though it be malformed: a text it is not meant to be.
+    What merely contains such an object is not.
+
+    Args:
+        environ: the request's; it may tell a charset.
+        body: its body.
+    """
+    told, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
+    charset = options.get("charset", "").strip().lower()
+    if told.lower().startswith("text/") and charset in _OTHER_CHARSETS:
+        try:
+            body = body.decode(charset).encode()
+        except UnicodeError:
+            return None
+    return body if is_json_request(body) else None
+
+
+def is_json_request(body: bytes) -> bool:
+    """Whether a body in UTF-8 is, or begins as, a request in JSON."""
+    bare = body.removeprefix(_BYTE_ORDER_MARK).lstrip(_WHITE_SPACE)
+    if not bare.startswith(b"{"):
+        return False
+    if _REQUEST.match(bare):
+        return True
+    try:
+        value = orjson.loads(bare)
+    except orjson.JSONDecodeError:
+        return False
+    return not _REQUEST_KEYS.isdisjoint(value)
 
 
 def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
@@ -59,6 +107,8 @@ def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any
     Raises:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
     """
+    # What editors on Windows put before UTF-8; a parser may ignore it (RFC 8259, 8.1).
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     if not body.strip():
         raise InvalidRequestError("JSON Parse error: The document is empty.")
     try:

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # As in ``routing``; what is unusual (a name beyond ASCII, a trailing slash) is left to Flask.
-_PREDICT = re.compile(
-    rf"/v1/models/([!-.0-9;-~]+)(?:/versions/({VERSION})|/labels/([!-.0-9;-~]+))?:predict"
-)
-_INFER = re.compile(rf"/v2/models/([!-.0-9;-~]+)(?:/versions/({VERSION}))?()/infer")
+_NAME = "[ -.0-9;-~]+"
+_PREDICT = re.compile(rf"/v1/models/({_NAME})(?:/versions/({VERSION})|/labels/({_NAME}))?:predict")
+_INFER = re.compile(rf"/v2/models/({_NAME})(?:/versions/({VERSION}))?()/infer")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 Endpoint = Callable[[Exchange, Target], Answer]

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from service.api.answer import Answer
-from service.api.body import JSON_TYPES, media_type, read_body
+from service.api.body import JSON_TYPES, json_request, media_type, read_body
 from service.api.codec import predictions, rows
 from service.api.codec.media.choice import plain_codec
 from service.api.codec.media.request import Bounds
@@ -87,9 +87,13 @@ class Predict:
         environ = exchange.environ
         named = signature_name(environ)
         codec: Codec[Any, Any] = self._codec if named is None else self._codec.calling(named)
-        if media_type(environ) not in JSON_TYPES:
-            codec = plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
         body = read_body(environ, most=self._max_body_bytes)
+        if media_type(environ) not in JSON_TYPES:
+            request = json_request(environ, body)
+            if request is None:
+                codec = plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
+            else:
+                body = request
         return self._inference.answer(exchange, target, codec, body)
 
 

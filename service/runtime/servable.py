@@ -1,5 +1,6 @@
 """One loaded version of a model. The only module of the service that imports TensorFlow."""
 
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -15,7 +16,14 @@ from service.errors import InvalidRequestError, ServiceError
 from service.metrics import Metrics
 from service.quiet import silent_stderr
 from service.repository.card import Card, read_card
-from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature, disagreements
+from service.repository.contract import (
+    NUMPY_TYPES,
+    Contract,
+    Field,
+    ServedContract,
+    Signature,
+    disagreements,
+)
 from service.repository.errors import RepositoryError
 from service.repository.golden import (
     Golden,
@@ -26,8 +34,10 @@ from service.repository.golden import (
     read_golden,
 )
 from service.runtime.batching import Batcher
-from service.runtime.signatures import derive_contract
+from service.runtime.example_inputs import ExampleInputs
+from service.runtime.signatures import completed, derive_contract, tensor_name
 from service.runtime.tensorflow_errors import first_sentence
+from service.runtime.wiring import Wiring
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -41,7 +51,13 @@ tf.get_logger().setLevel("ERROR")
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
 
+# Of a placeholder for warming up: what is larger would take more memory than it is worth.
+_LARGEST_PLACEHOLDER = 2**24
+
 _CALLING_THREAD = -1
+
+# Of a reason that is told to people.
+_LONGEST_REASON = 1000
 
 _Call = Callable[..., list[Any]]
 
@@ -108,15 +124,9 @@ class Servable:
             self.golden: Golden | None = read_golden(directory)
         except RepositoryError as error:
             raise LoadError(Fault.CARD, str(error)) from error
-        # A session costs half of what calling a loaded signature costs (docs/performance.md).
-        self._session = tf.compat.v1.Session(
-            graph=tf.Graph(),
-            config=tf.compat.v1.ConfigProto(
-                intra_op_parallelism_threads=cores, inter_op_parallelism_threads=1
-            ),
-        )
+        self._session = _new_session(cores)
         try:
-            self._load(directory)
+            self._load(directory, cores)
         except BaseException:
             self._session.close()
             raise
@@ -134,24 +144,40 @@ class Servable:
         self._lock = threading.Lock()
         self._on_close: Callable[[], None] = lambda: None
 
-    def _load(self, directory: Path) -> None:
+    def _load(self, directory: Path, cores: int) -> None:
         try:
-            with self._session.graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.loader.load(
-                    self._session, [tf.saved_model.SERVING], str(directory)
-                )
+            meta_graph = self._restore(directory, cores)
         except Exception as error:
             message = f"TensorFlow cannot load it: {first_sentence(error)}"
             raise LoadError(Fault.GRAPH, message) from error
-        derived = derive_contract(meta_graph.signature_def)
-        if not derived:
-            message = "It has no signature with only numeric, boolean and string tensors."
-            raise LoadError(Fault.CONTRACT, message)
+        derived = derive_contract(meta_graph.signature_def, tf.make_ndarray)
+        left_out = dict(derived.left_out)
         promised = self.card.contract if self.card else {}
-        problems = disagreements(promised, derived)
+        problems = _broken_promises(promised, left_out)
+        problems = problems or disagreements(promised, derived.contract)
         if problems:
             raise LoadError(Fault.CONTRACT, problems[0])
-        self.contract: Contract = {**derived, **promised}
+        self._calls: dict[str, tuple[Wiring, _Call]] = {}
+        contract = completed(promised, derived.contract)
+        for name, signature in contract.items():
+            try:
+                self._calls[name] = self._make_call(meta_graph.signature_def[name], signature)
+            except (KeyError, ValueError, tf.errors.OpError) as error:
+                left_out[name] = first_sentence(error)
+        problems = _broken_promises(promised, left_out)
+        if not self._calls:
+            told = [f"{name!r}: {reason}" for name, reason in left_out.items()]
+            message = "It has no signature with only numeric, boolean and string tensors."
+            problems = problems or [" ".join([message, *told])[:_LONGEST_REASON]]
+        if problems:
+            raise LoadError(Fault.CONTRACT, problems[0])
+        self.contract = ServedContract({name: contract[name] for name in self._calls}, left_out)
+        parsed = ExampleInputs(meta_graph.graph_def)
+        self._parses_examples = {
+            name
+            for name, (wiring, _) in self._calls.items()
+            if len(wiring.feeds) == 1 and parsed.takes(wiring.feeds[0])
+        }
         self.signature_def: dict[str, Any] = {
             name: MessageToDict(
                 definition,
@@ -160,32 +186,68 @@ class Servable:
             )
             for name, definition in sorted(meta_graph.signature_def.items())
         }
-        self._calls: Mapping[str, _Call] = {
-            name: self._make_call(definition, self.contract[name])
-            for name, definition in meta_graph.signature_def.items()
-            if name in derived
-        }
 
-    def _make_call(self, definition: Any, signature: Signature) -> _Call:
-        """Return the cheapest call that TensorFlow offers for a signature.
+    def _restore(self, directory: Path, cores: int) -> Any:
+        """Load graph and variables, and return the ``MetaGraphDef``."""
+        load, path = tf.compat.v1.saved_model.loader.load, str(directory)
+        try:
+            with self._session.graph.as_default():
+                return load(self._session, [tf.saved_model.SERVING], path)
+        except tf.errors.InvalidArgumentError as error:
+            if "was explicitly assigned to" not in error.message:
+                raise
+        # Soft placement finds another place for what is pinned to a device of this machine, but
+        # not for what is pinned to another machine of the cluster where it was made.
+        self._session.close()
+        self._session = _new_session(cores)
+        with self._session.graph.as_default():
+            return load(self._session, [tf.saved_model.SERVING], path, clear_devices=True)
+
+    def _make_call(self, definition: Any, signature: Signature) -> tuple[Wiring, _Call]:
+        """Return the cheapest call that TensorFlow offers for a signature, and its wiring.
 
         The public ``Session.make_callable`` hands whatever takes arguments on to ``Session.run``,
         which looks feeds and fetches up anew each time; this is what Keras 2 called for its own
         functions, and costs a sixth for a small network (docs/performance.md). The graph runs on
         the calling thread: handing a small one over costs as much as running it (config.proto,
         ``RunOptions.inter_op_thread_pool``). Large operations still use the session's cores.
+
+        Raises:
+            KeyError, ValueError, tf.errors.OpError: the graph has not what the signature names.
         """
+        inputs = {f.name: self._tensor(definition.inputs[f.name], f) for f in signature.inputs}
+        outputs = {f.name: self._tensor(definition.outputs[f.name], f) for f in signature.outputs}
+        wiring = Wiring(signature, inputs, outputs, tf.bfloat16.as_numpy_dtype)
+        if not wiring.fetches:
+            return wiring, lambda *_: []
         options = config_pb2.CallableOptions(
-            feed=[definition.inputs[field.name].name for field in signature.inputs],
-            fetch=[definition.outputs[field.name].name for field in signature.outputs],
+            feed=wiring.feeds,
+            fetch=wiring.fetches,
             run_options=config_pb2.RunOptions(inter_op_thread_pool=_CALLING_THREAD),
         )
         call: _Call = self._session._make_callable_from_options(options)
-        return call
+        return wiring, call
+
+    def _tensor(self, info: Any, field: Field) -> str:
+        """Return the name of a field's tensor, which the graph must have, of the field's dtype."""
+        name = tensor_name(info)
+        try:
+            found = self._session.graph.get_tensor_by_name(name).dtype.base_dtype.name
+        except (KeyError, ValueError) as error:
+            message = f"The graph has no tensor {info.name!r}, which {field.name!r} names"
+            raise ValueError(message) from error
+        if found != field.dtype:
+            message = f"It says that {field.name!r} is {field.dtype}, and the graph has {found}"
+            raise ValueError(message)
+        return name
 
     def batcher(self, signature: Signature) -> Batcher:
         """Return what runs the requests for one of ``contract``'s signatures."""
         return self._batchers[signature.name]
+
+    def parses_examples(self, signature_name: str) -> bool:
+        """Whether a signature's only input is parsed as ``tf.train.Example`` messages."""
+        return signature_name in self._parses_examples
 
     def predict(self, signature: Signature, inputs: Tensors) -> Tensors:
         """Run one batch, at once.
@@ -202,13 +264,13 @@ class Servable:
             ServiceError: the graph failed.
         """
         try:
-            values = self._calls[signature.name](*(inputs[f.name] for f in signature.inputs))
+            wiring, call = self._calls[signature.name]
+            return wiring.outputs(inputs, call(*wiring.arguments(inputs)))
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
             message = f"The model refused the input: {first_sentence(error)}"
             raise InvalidRequestError(message) from error
         except tf.errors.OpError as error:
             raise ServiceError(f"The model failed: {first_sentence(error)}") from error
-        return {f.name: np.asarray(v) for f, v in zip(signature.outputs, values, strict=True)}
 
     def warm_up(self) -> None:
         """Run each signature at several batch sizes, so that no client pays for a first run.
@@ -222,6 +284,8 @@ class Servable:
         golden = self._golden_batches()
         for signature in self.contract.values():
             row = {name: tensor[:1] for name, tensor in golden.get(signature.name, {}).items()}
+            if not row and sum(map(_placeholder_size, signature.inputs)) > _LARGEST_PLACEHOLDER:
+                continue
             for rows in _WARM_UP_ROWS if signature.batched else (1,):
                 inputs = {
                     f.name: np.repeat(row[f.name], rows, axis=0) if row else _placeholder(f, rows)
@@ -298,6 +362,26 @@ class Servable:
             raise LoadError(Fault.GOLDEN, str(error)) from error
 
 
+def _new_session(cores: int) -> Any:
+    # A session costs half of what calling a loaded signature costs (docs/performance.md).
+    return tf.compat.v1.Session(
+        graph=tf.Graph(),
+        config=tf.compat.v1.ConfigProto(
+            allow_soft_placement=True,
+            intra_op_parallelism_threads=cores,
+            inter_op_parallelism_threads=1,
+        ),
+    )
+
+
+def _broken_promises(promised: Contract, left_out: Mapping[str, str]) -> list[str]:
+    return [
+        f"Signature {name!r} of the card cannot be served: {left_out[name]}"
+        for name in promised
+        if name in left_out
+    ]
+
+
 def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
     shape = field.shape if field.shape is not None else (None,)
     sizes = [1 if size is None else size for size in shape]
@@ -305,3 +389,7 @@ def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
         sizes[0] = rows
     filler = b"" if field.dtype == "string" else 0
     return np.full(sizes, filler, dtype=NUMPY_TYPES[field.dtype])
+
+
+def _placeholder_size(field: Field) -> int:
+    return math.prod(1 if size is None else size for size in field.shape or ()) * _WARM_UP_ROWS[-1]
