@@ -24,8 +24,8 @@ Shape = tuple[int | None, ...]
 # TensorFlow's names of the dtypes that JSON can carry, with numpy's type for each. Strings are
 # bytes to TensorFlow, and Python objects to numpy. Every bfloat16 is a float32, which numpy knows.
 NUMPY_TYPES: Mapping[str, type] = {
-    "bfloat16": np.float32,
     "float16": np.float16,
+    "bfloat16": np.float32,
     "float32": np.float32,
     "float64": np.float64,
     "int8": np.int8,

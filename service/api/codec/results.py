@@ -72,10 +72,11 @@ def regression(signature: Signature, *, first: bool) -> Results | None:
         first: whether the first output is the result where there are several: a card lists them
             in an order that means something.
     """
-    values = [f for f in signature.outputs if f.is_float and (_is_column(f) or f.shape is None)]
+    values = [f for f in signature.outputs if f.is_float and _is_column(f)]
     named = _named(signature, _VALUES)
     if named is not None:
-        field = named if named in values else None
+        # Of unknown rank: what it is is seen when it is there.
+        field = named if named in values or (named.is_float and named.shape is None) else None
     elif first and signature.outputs and signature.outputs[0] in values:
         field = signature.outputs[0]
     else:
