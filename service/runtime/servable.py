@@ -34,6 +34,7 @@ from service.repository.golden import (
     read_golden,
 )
 from service.runtime.batching import Batcher
+from service.runtime.devices import leave_cluster
 from service.runtime.example_inputs import ExampleInputs
 from service.runtime.signatures import completed, derive_contract, tensor_name
 from service.runtime.tensorflow_errors import first_sentence
@@ -44,6 +45,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.saved_model import loader_impl
 
 # Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
 tf.get_logger().setLevel("ERROR")
@@ -126,7 +128,7 @@ class Servable:
             raise LoadError(Fault.CARD, str(error)) from error
         self._session = _new_session(cores)
         try:
-            self._load(directory, cores)
+            self._load(directory)
         except BaseException:
             self._session.close()
             raise
@@ -144,9 +146,9 @@ class Servable:
         self._lock = threading.Lock()
         self._on_close: Callable[[], None] = lambda: None
 
-    def _load(self, directory: Path, cores: int) -> None:
+    def _load(self, directory: Path) -> None:
         try:
-            meta_graph = self._restore(directory, cores)
+            meta_graph = self._restore(directory)
         except Exception as error:
             message = f"TensorFlow cannot load it: {first_sentence(error)}"
             raise LoadError(Fault.GRAPH, message) from error
@@ -187,21 +189,13 @@ class Servable:
             for name, definition in sorted(meta_graph.signature_def.items())
         }
 
-    def _restore(self, directory: Path, cores: int) -> Any:
+    def _restore(self, directory: Path) -> Any:
         """Load graph and variables, and return the ``MetaGraphDef``."""
-        load, path = tf.compat.v1.saved_model.loader.load, str(directory)
-        try:
-            with self._session.graph.as_default():
-                return load(self._session, [tf.saved_model.SERVING], path)
-        except tf.errors.InvalidArgumentError as error:
-            if "was explicitly assigned to" not in error.message:
-                raise
-        # Soft placement finds another place for what is pinned to a device of this machine, but
-        # not for what is pinned to another machine of the cluster where it was made.
-        self._session.close()
-        self._session = _new_session(cores)
+        # What ``saved_model.loader.load`` is made of, with a look at the graph between.
+        loader = loader_impl.SavedModelLoader(str(directory))
+        leave_cluster(loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]).graph_def)
         with self._session.graph.as_default():
-            return load(self._session, [tf.saved_model.SERVING], path, clear_devices=True)
+            return loader.load(self._session, [tf.saved_model.SERVING])
 
     def _make_call(self, definition: Any, signature: Signature) -> tuple[Wiring, _Call]:
         """Return the cheapest call that TensorFlow offers for a signature, and its wiring.

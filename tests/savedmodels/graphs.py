@@ -25,24 +25,30 @@ def save_graph(directory: Path, build: Callable[[], dict[str, Signature]]) -> No
         build: makes the graph and returns its signatures: inputs, outputs, and method. A
             ``TensorInfo`` stands for itself.
     """
-    with tf.Graph().as_default(), v1.Session() as session:
+    config = v1.ConfigProto(allow_soft_placement=True)
+    with tf.Graph().as_default(), v1.Session(config=config) as session:
         signatures = {
             name: v1.saved_model.build_signature_def(_infos(inputs), _infos(outputs), method)
             for name, (inputs, outputs, method) in build().items()
         }
         session.run(v1.global_variables_initializer())
         builder = v1.saved_model.Builder(str(directory))
-        builder.add_meta_graph_and_variables(
-            session, [tf.saved_model.SERVING], signature_def_map=signatures
-        )
+        builder.add_meta_graph_and_variables(session, [tf.saved_model.SERVING])
         builder.save()
 
+    def describe(meta_graph: Any) -> None:
+        # Here, since the builder would refuse what others' SavedModels have all the same.
+        for name, definition in signatures.items():
+            meta_graph.signature_def[name].CopyFrom(definition)
 
-def edit_signatures(directory: Path, change: Callable[[Any], None]) -> None:
-    """Change a written SavedModel's signatures: a map of ``SignatureDef`` messages by name."""
+    edit_meta_graph(directory, describe)
+
+
+def edit_meta_graph(directory: Path, change: Callable[[Any], None]) -> None:
+    """Change a written SavedModel's ``MetaGraphDef``."""
     path = directory / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-    change(model.meta_graphs[0].signature_def)
+    change(model.meta_graphs[0])
     path.write_bytes(model.SerializeToString())
 
 

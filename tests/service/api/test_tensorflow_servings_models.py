@@ -73,7 +73,7 @@ def test_a_scalar_is_an_instance_of_one_element(
     ("body", "problem"),
     [
         ({"instances": [2.0, [3.0]]}, "instances[1]: Expected a number within float32, not a list of 1 value."),
-        ({"instances": [[2.0], 3.0]}, "instances[1]: Expected a list, not 3.0."),
+        ({"instances": [[2.0], 3.0]}, "instances[1]: Expected a list of 1 value, not 3.0."),
         ({"instances": [2.0, "3"]}, "instances[1]: Expected a number within float32, not '3'."),
         ({"instances": [2.0, True]}, "instances[1]: Expected a number within float32, not true."),
         ({"instances": [2.0, 1e39]}, "instances[1]: Expected a number within float32, not 1e+39."),
