@@ -129,7 +129,8 @@ class Field:
     @property
     def is_single(self) -> bool:
         """Whether an instance is a list of exactly one value, however deep: ``[N, 1]``."""
-        return bool(self.instance_shape) and set(self.instance_shape or ()) == {1}
+        shape = self.shape
+        return shape is not None and len(shape) > 1 and all(size == 1 for size in shape[1:])
 
     @property
     def flat(self) -> "Field":

@@ -1,5 +1,6 @@
 """One loaded version of a model. The only module of the service that imports TensorFlow."""
 
+import logging
 import math
 import os
 import threading
@@ -13,6 +14,7 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from service.errors import InvalidRequestError, ServiceError
+from service.logs import log
 from service.metrics import Metrics
 from service.quiet import silent_stderr
 from service.repository.card import Card, read_card
@@ -36,6 +38,7 @@ from service.repository.golden import (
 from service.runtime.batching import Batcher
 from service.runtime.devices import leave_cluster
 from service.runtime.example_inputs import ExampleInputs
+from service.runtime.paths import literal
 from service.runtime.signatures import completed, derive_contract, tensor_name
 from service.runtime.tensorflow_errors import first_sentence
 from service.runtime.wiring import Wiring
@@ -174,6 +177,15 @@ class Servable:
         if problems:
             raise LoadError(Fault.CONTRACT, problems[0])
         self.contract = ServedContract({name: contract[name] for name in self._calls}, left_out)
+        for name, reason in left_out.items():
+            log(
+                logging.WARNING,
+                "A signature cannot be served.",
+                model=self.model,
+                version=self.version,
+                signature=name,
+                reason=reason,
+            )
         parsed = ExampleInputs(meta_graph.graph_def)
         self._parses_examples = {
             name
@@ -192,9 +204,9 @@ class Servable:
     def _restore(self, directory: Path) -> Any:
         """Load graph and variables, and return the ``MetaGraphDef``."""
         # What ``saved_model.loader.load`` is made of, with a look at the graph between.
-        loader = loader_impl.SavedModelLoader(str(directory))
-        leave_cluster(loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]).graph_def)
-        with self._session.graph.as_default():
+        with literal(directory) as path, self._session.graph.as_default():
+            loader = loader_impl.SavedModelLoader(path)
+            leave_cluster(loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]).graph_def)
             return loader.load(self._session, [tf.saved_model.SERVING])
 
     def _make_call(self, definition: Any, signature: Signature) -> tuple[Wiring, _Call]:
