@@ -1,7 +1,6 @@
 """One loaded version of a model. The only module of the service that imports TensorFlow."""
 
 import logging
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -19,7 +18,6 @@ from service.metrics import Metrics
 from service.quiet import silent_stderr
 from service.repository.card import Card, read_card
 from service.repository.contract import (
-    NUMPY_TYPES,
     Contract,
     Field,
     ServedContract,
@@ -39,6 +37,7 @@ from service.runtime.batching import Batcher
 from service.runtime.devices import leave_cluster
 from service.runtime.example_inputs import ExampleInputs
 from service.runtime.paths import literal
+from service.runtime.placeholders import placeholders
 from service.runtime.signatures import completed, derive_contract, tensor_name
 from service.runtime.tensorflow_errors import first_sentence
 from service.runtime.wiring import Wiring
@@ -55,9 +54,6 @@ tf.get_logger().setLevel("ERROR")
 
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
-
-# Of a placeholder for warming up: what is larger would take more memory than it is worth.
-_LARGEST_PLACEHOLDER = 2**24
 
 _CALLING_THREAD = -1
 
@@ -289,18 +285,15 @@ class Servable:
         """
         golden = self._golden_batches()
         for signature in self.contract.values():
-            row = {name: tensor[:1] for name, tensor in golden.get(signature.name, {}).items()}
-            if not row and sum(map(_placeholder_size, signature.inputs)) > _LARGEST_PLACEHOLDER:
-                continue
+            known = golden.get(signature.name, {})
             for rows in _WARM_UP_ROWS if signature.batched else (1,):
-                inputs = {
-                    f.name: np.repeat(row[f.name], rows, axis=0) if row else _placeholder(f, rows)
-                    for f in signature.inputs
-                }
+                inputs = placeholders(signature, rows, known)
+                if inputs is None:
+                    break
                 try:
                     self.predict(signature, inputs)
                 except ServiceError as error:
-                    if row:
+                    if known:
                         raise LoadError(Fault.GOLDEN, error.message) from error
                     break
 
@@ -386,16 +379,3 @@ def _broken_promises(promised: Contract, left_out: Mapping[str, str]) -> list[st
         for name in promised
         if name in left_out
     ]
-
-
-def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
-    shape = field.shape if field.shape is not None else (None,)
-    sizes = [1 if size is None else size for size in shape]
-    if field.has_batch:
-        sizes[0] = rows
-    filler = b"" if field.dtype == "string" else 0
-    return np.full(sizes, filler, dtype=NUMPY_TYPES[field.dtype])
-
-
-def _placeholder_size(field: Field) -> int:
-    return math.prod(1 if size is None else size for size in field.shape or ()) * _WARM_UP_ROWS[-1]
