@@ -14,7 +14,7 @@ from service.api.codec.examples import Method
 from service.api.exchange import Observer
 from service.api.files import Files
 from service.api.health import health_routes
-from service.api.inference import Inference
+from service.api.inference import Endpoint, Inference
 from service.api.inference_v2 import InferV2, inference_v2_routes
 from service.api.models import model_routes
 from service.api.observe import observe
@@ -111,7 +111,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     predict, infer = Predict(**bounds), InferV2(max_errors=settings.max_errors)
     methods = [Classify(method, **bounds) for method in Method]
-    verbs = {"predict": predict, **{item.method.name.lower(): item for item in methods}}
+    verbs: dict[str, Endpoint] = {
+        "predict": predict,
+        **{item.method.name.lower(): item for item in methods},
+    }
     app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), inference, observer)
     app.register_blueprint(predict_routes(inference, predict))
     for endpoint in methods:

@@ -49,7 +49,8 @@ class Application:
         self.budget = BodyBudget(settings.max_bodies_bytes)
         self._max_body_bytes = settings.max_body_bytes
         self._predictions: Predictions = flask.extensions["predictions"]
-        self._in_threads = WSGIMiddleware(flask.wsgi_app, workers=settings.threads)
+        wsgi: Any = flask.wsgi_app
+        self._in_threads = WSGIMiddleware(wsgi, workers=settings.threads)
         self._loop: PredictionLoop | None = None
 
     def predictions(self) -> PredictionLoop:

@@ -3,6 +3,7 @@
 import json
 import shlex
 from typing import Any
+from urllib.parse import quote
 
 from service.repository.contract import DEFAULT_SIGNATURE, Signature
 from service.runtime.lifecycle import Lifecycle
@@ -26,7 +27,7 @@ def banner(lifecycle: Lifecycle, settings: Settings) -> str:
             signature = servable.contract.get(DEFAULT_SIGNATURE)
         if signature and all(field.example is not None for field in signature.inputs):
             body = json.dumps({"instances": [_instance(signature)]}, ensure_ascii=False)
-            command = f"curl -d {shlex.quote(body)} {url}/v1/models/{name}:predict"
+            command = f"curl -d {shlex.quote(body)} {url}/v1/models/{quote(name)}:predict"
             if len(command) <= _LONGEST_COMMAND:
                 lines.append(f"  {command}")
     return "\n".join(lines)

@@ -3,18 +3,23 @@
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
+from werkzeug.http import parse_options_header
 
 from service.errors import InvalidRequestError, ServiceError
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 # The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
 # send it so.
 JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WHITE_SPACE = b" \t\r\n"
+# The keys by which a request of any of the protocols is known.
+_REQUEST_KEYS = frozenset(("instances", "inputs", "examples", "signature_name"))
+_REQUEST = re.compile(rb"\{\s*[\"']?(?:instances|inputs|examples|signature_name)[\"']?\s*:")
+# In which a text may come, besides UTF-8.
+_OTHER_CHARSETS = ("utf-16", "utf-16le", "utf-16be", "iso-8859-1", "windows-1252")
 # What JavaScript and Python write, where orjson stumbles over it.
 _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 # By what bodies are packed with: zlib's window of 32 KiB, with the header and checksum of gzip or,
@@ -30,20 +35,7 @@ def media_type(environ: Mapping[str, Any]) -> str:
     return told.partition(";")[0].strip().lower()
 
 
-def require_json(environ: Mapping[str, Any]) -> None:
-    """Check that a request brings JSON.
-
-    Raises:
-        ServiceError: 415, the content type is another.
-    """
-    told = media_type(environ)
-    if told not in JSON_TYPES:
-        raise ServiceError(
-            f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
-        )
-
-
-def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
+def json_body(environ: Mapping[str, Any], *, most: int) -> bytes:
     """Return the body of a request that should bring JSON.
 
     Args:
@@ -51,11 +43,67 @@ def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
         most: the most bytes that the body may have, packed or not.
 
     Raises:
-        ServiceError: as ``require_json`` and ``read_body``.
+        ServiceError: 415, the content type is another, and the body is no request in JSON; else
+            as ``read_body``.
         InvalidRequestError: as ``read_body``.
     """
-    require_json(environ)
-    return read_body(environ, most=most)
+    return as_json(environ, read_body(environ, most=most))
+
+
+def as_json(environ: Mapping[str, Any], body: bytes) -> bytes:
+    """Return a body that should be JSON.
+
+    Args:
+        environ: the request's.
+        body: its body.
+
+    Raises:
+        ServiceError: 415, the content type is another, and the body is no request in JSON.
+    """
+    told = media_type(environ)
+    if told in JSON_TYPES:
+        return body
+    request = json_request(environ, body)
+    if request is None:
+        raise ServiceError(
+            f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
+        )
+    return request
+
+
+def json_request(environ: Mapping[str, Any], body: bytes) -> bytes | None:
+    """Return a body as JSON in UTF-8 if it is a request in JSON, whatever its content type says.
+
+    A browser's ``fetch`` calls a string ``text/plain`` unless told otherwise. What begins as an
+    object of a request is taken for one though it be malformed: a text it is not meant to be.
+    What merely contains such an object is not.
+
+    Args:
+        environ: the request's; it may tell a charset.
+        body: its body.
+    """
+    told, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
+    charset = options.get("charset", "").strip().lower()
+    if told.lower().startswith("text/") and charset in _OTHER_CHARSETS:
+        try:
+            body = body.decode(charset).encode()
+        except UnicodeError:
+            return None
+    return body if is_json_request(body) else None
+
+
+def is_json_request(body: bytes) -> bool:
+    """Whether a body in UTF-8 is, or begins as, a request in JSON."""
+    bare = body.removeprefix(_BYTE_ORDER_MARK).lstrip(_WHITE_SPACE)
+    if not bare.startswith(b"{"):
+        return False
+    if _REQUEST.match(bare):
+        return True
+    try:
+        value = orjson.loads(bare)
+    except orjson.JSONDecodeError:
+        return False
+    return not _REQUEST_KEYS.isdisjoint(value)
 
 
 def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
@@ -68,6 +116,8 @@ def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any
     Raises:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
     """
+    # What editors on Windows put before UTF-8; a parser may ignore it (RFC 8259, 8.1).
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     if not body.strip():
         raise InvalidRequestError("JSON Parse error: The document is empty.")
     try:
@@ -86,7 +136,7 @@ def _explain(body: bytes, error: orjson.JSONDecodeError) -> str:
     return f"{error}.{hint}"
 
 
-def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
+def read_body(environ: Mapping[str, Any], *, most: int) -> bytes:
     """Return the body of a request, unpacked when it came packed.
 
     Args:
@@ -138,7 +188,7 @@ def too_large(most: int) -> ServiceError:
     return ServiceError(f"The body is larger than {most} bytes.", status=413)
 
 
-def _read(environ: "WSGIEnvironment", most: int) -> bytes:
+def _read(environ: Mapping[str, Any], most: int) -> bytes:
     told = environ.get("CONTENT_LENGTH") or ""
     # WSGI promises an end of the input only where the server says so; without a length and that
     # there is no body.

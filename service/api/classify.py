@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from service.api.body import require_json
+from service.api.body import as_json
 from service.api.codec.examples import ExamplesCodec, Method
 from service.api.inference import Inference, Target
 from service.api.observe import as_response, exchange
@@ -31,11 +31,11 @@ class Classify:
         self.method = method
         self._codec = ExamplesCodec(method, max_rows=max_rows, max_errors=max_errors)
 
-    def codec(self, environ: Mapping[str, Any]) -> ExamplesCodec:
+    def codec(self, environ: Mapping[str, Any], body: bytes) -> tuple[ExamplesCodec, bytes]:
         """Return the format of a request, which must be JSON."""
-        require_json(environ)
         named = signature_name(environ)
-        return self._codec if named is None else self._codec.calling(named)
+        codec = self._codec if named is None else self._codec.calling(named)
+        return codec, as_json(environ, body)
 
 
 def classify_routes(inference: Inference, endpoint: Classify) -> Blueprint:

@@ -84,8 +84,12 @@ class Codec(Protocol[Document, Request]):
 class Endpoint(Protocol):
     """What the prediction routes of one protocol do."""
 
-    def codec(self, environ: Mapping[str, Any]) -> Codec[Any, Any]:
-        """Return the wire format of a request, by its headers and query.
+    def codec(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
+        """Return the wire format of a request, and its body in that format.
+
+        Args:
+            environ: its line and headers, as WSGI names them.
+            body: its body, unpacked.
 
         Raises:
             ServiceError: 415, it is none of this endpoint's.
@@ -141,11 +145,10 @@ class Inference:
             ServiceError: the model failed.
         """
         self.require(exchange, target.model)
-        codec = endpoint.codec(exchange.environ)
         body = read_body(exchange.environ, most=self.max_body_bytes)
-        prediction = self.open(exchange, target, codec)
+        prediction = self.open(exchange, target)
         try:
-            prediction.check(body)
+            prediction.check(endpoint, exchange.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
             return prediction.answer(outputs)
@@ -161,9 +164,7 @@ class Inference:
         self.lifecycle.require(model)
         exchange.model = model
 
-    def open(
-        self, exchange: Exchange, target: Target, codec: Codec[Document, Request]
-    ) -> "Prediction":
+    def open(self, exchange: Exchange, target: Target) -> "Prediction":
         """Take a place and a lease for a request; the prediction's ``close`` gives them back.
 
         Raises:
@@ -180,7 +181,7 @@ class Inference:
             self.admission.leave(target.model, monotonic() - start)
             raise
         exchange.version, exchange.predicts = servable.version, True
-        return Prediction(self, servable, codec, deadline, start)
+        return Prediction(self, servable, deadline, start)
 
     def _seconds(self, told: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
@@ -223,12 +224,11 @@ class Prediction:
         self,
         inference: Inference,
         servable: Servable,
-        codec: Codec[Any, Any],
         deadline: float,
         start: float,
     ) -> None:
         self._inference = inference
-        self._codec = codec
+        self._codec: Codec[Any, Any]
         self._start = start
         self._seconds = inference.metrics.version(servable.model, str(servable.version))
         self.servable = servable
@@ -243,14 +243,21 @@ class Prediction:
             return 1
         return int(next(iter(self.inputs.values())).shape[0])
 
-    def check(self, body: bytes) -> None:
+    def check(self, endpoint: Endpoint, environ: Mapping[str, Any], body: bytes) -> None:
         """Parse and check the request.
 
+        Args:
+            endpoint: knows the wire formats.
+            environ: the request's line and headers, as WSGI names them.
+            body: its body, unpacked.
+
         Raises:
+            ServiceError: 415, its format is none of the endpoint's.
             InvalidRequestError: it is no request that the model takes.
         """
         inference = self._inference
         start = monotonic()
+        self._codec, body = endpoint.codec(environ, body)
         document = self._codec.parse(body)
         parsed = monotonic()
         self._seconds.parse.observe(parsed - start)

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from service.api.answer import JSON, Answer
-from service.api.body import json_value, media_type
+from service.api.body import json_request, json_value, media_type
 from service.api.codec import lifting
 from service.api.codec.v2.framing import Framed, split
 from service.api.codec.v2.metadata import model_metadata
@@ -33,7 +33,7 @@ _EXTENSIONS = (
     "statistics",
 )
 # The last is what curl calls a body unless told otherwise.
-_TYPES = ("", JSON, OCTETS, "application/x-www-form-urlencoded")
+_UNTOLD = ("", "application/x-www-form-urlencoded")
 _HEADER = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"
 
 
@@ -78,19 +78,27 @@ class InferV2:
         """
         self._max_errors = max_errors
 
-    def codec(self, environ: Mapping[str, Any]) -> V2Codec:
+    def codec(self, environ: Mapping[str, Any], body: bytes) -> tuple[V2Codec, bytes]:
         """Return the format of a request: JSON, JSON with bytes after it, or bytes."""
-        told = media_type(environ)
-        if told not in _TYPES:
-            raise ServiceError(
-                f"Expected a body of Content-Type {JSON} or {OCTETS}, not {told[:60]!r}.",
-                status=415,
-            )
-        header = environ.get(_HEADER)
-        if header is None and told == OCTETS:
-            # Bytes that nobody says are JSON.
-            header = "0"
-        return V2Codec(header, signature_name(environ), max_errors=self._max_errors)
+        told, header = media_type(environ), environ.get(_HEADER)
+        if header is None and told not in (JSON, *_UNTOLD):
+            # Bytes that nobody says are JSON may be a request in JSON all the same.
+            request = json_request(environ, body)
+            if request is not None:
+                body = request
+            elif told == OCTETS:
+                header = "0"
+            else:
+                raise _unknown(told)
+        elif told not in (JSON, OCTETS, *_UNTOLD):
+            raise _unknown(told)
+        return V2Codec(header, signature_name(environ), max_errors=self._max_errors), body
+
+
+def _unknown(told: str) -> ServiceError:
+    return ServiceError(
+        f"Expected a body of Content-Type {JSON} or {OCTETS}, not {told[:60]!r}.", status=415
+    )
 
 
 def inference_v2_routes(

@@ -97,6 +97,7 @@ def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
             summary["signatures"] = {
                 signature.name: signature.to_json() for signature in servable.contract.values()
             }
+            summary["left_out"] = dict(servable.contract.left_out)
             if servable.card:
                 summary["title"] = servable.card.title
                 summary["description"] = servable.card.description

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from service.api.answer import Answer
-from service.api.body import JSON_TYPES, media_type
+from service.api.body import JSON_TYPES, json_request, media_type
 from service.api.codec import predictions, rows
 from service.api.codec.media.choice import plain_codec
 from service.api.codec.media.request import Bounds
@@ -75,12 +75,17 @@ class Predict:
         self._codec = RowsCodec(max_rows=max_rows, max_errors=max_errors)
         self._bounds = Bounds(max_rows=max_rows, max_errors=max_errors)
 
-    def codec(self, environ: Mapping[str, Any]) -> Codec[Any, Any]:
+    def codec(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
         """Return the format of a request: JSON of rows or columns, or a plain body."""
         named = signature_name(environ)
+        codec: Codec[Any, Any] = self._codec if named is None else self._codec.calling(named)
         if media_type(environ) not in JSON_TYPES:
-            return plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
-        return self._codec if named is None else self._codec.calling(named)
+            request = json_request(environ, body)
+            if request is None:
+                codec = plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
+            else:
+                body = request
+        return codec, body
 
 
 def predict_routes(inference: Inference, predict: Predict) -> Blueprint:

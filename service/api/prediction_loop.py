@@ -31,6 +31,9 @@ _PARSERS = 4
 # Idle ones cost little; each signature runs one call at a time.
 _RUNNERS = 64
 
+# As in ``routing``; what is unusual (a name beyond ASCII, say) is left to Flask.
+_NAME = "[ -.0-9;-~]+"
+
 Respond = Callable[[Answer, Mapping[str, str]], None]
 
 
@@ -59,12 +62,11 @@ class PredictionRoutes:
         """
         self._verbs = verbs
         self._infer = infer
-        # Names as in ``routing``.
         self._v1 = re.compile(
-            rf"/v1/models/([!-.0-9;-~]+)(?:/versions/({VERSION})|/labels/([!-.0-9;-~]+))?"
+            rf"/v1/models/({_NAME})(?:/versions/({VERSION})|/labels/({_NAME}))?"
             rf":({'|'.join(verbs)})"
         )
-        self._v2 = re.compile(rf"/v2/models/([!-.0-9;-~]+)(?:/versions/({VERSION}))?/infer")
+        self._v2 = re.compile(rf"/v2/models/({_NAME})(?:/versions/({VERSION}))?/infer")
 
     def find(self, path: str) -> Route | None:
         """Return where a decoded path leads, if it is one of a prediction."""
@@ -164,18 +166,17 @@ class RunningPrediction:
         inference, exchange = self._loop.inference, self._exchange
         try:
             inference.require(exchange, route.target.model)
-            codec = route.endpoint.codec(exchange.environ)
             encoding = content_encoding(exchange.environ)
-            self._prediction = inference.open(exchange, route.target, codec)
+            self._prediction = inference.open(exchange, route.target)
         except Exception as error:
             self._fail(error)
             return
         self._off_loop = bool(encoding) or len(body) > _MOST_ON_LOOP
         if self._off_loop:
-            self._on_thread(partial(self._check, body, encoding), self._prepare)
+            self._on_thread(partial(self._check, route.endpoint, body, encoding), self._prepare)
             return
         try:
-            self._check(body, encoding)
+            self._check(route.endpoint, body, encoding)
             self._prepare(None)
         except Exception as error:
             self._fail(error)
@@ -186,12 +187,12 @@ class RunningPrediction:
         if self._ticket is not None:
             self._ticket.abandon()
 
-    def _check(self, body: bytes, encoding: str) -> None:
+    def _check(self, endpoint: Endpoint, body: bytes, encoding: str) -> None:
         assert self._prediction is not None
         most = self._loop.inference.max_body_bytes
         if len(body) > most:
             raise too_large(most)
-        self._prediction.check(unpacked(body, encoding, most))
+        self._prediction.check(endpoint, self._exchange.environ, unpacked(body, encoding, most))
 
     def _prepare(self, _: None) -> None:
         assert self._prediction is not None

@@ -5,8 +5,8 @@ from werkzeug.routing import BaseConverter
 
 from service.errors import NotFoundError
 
-# A version's number: of 64 bits, and without leading zeros.
-VERSION = "0|[1-9][0-9]{0,17}"
+# A version's number, without leading zeros; one beyond 64 bits is none that there is.
+VERSION = "0|[1-9][0-9]{0,39}"
 
 
 class ModelNameConverter(BaseConverter):

@@ -91,7 +91,7 @@ class TensorField(fields.Field[Array]):
         """Make the field for ``spec``."""
         expected = describe(spec)
         super().__init__(
-            required=not spec.optional,
+            required=not spec.may_be_absent,
             data_key=spec.name,
             error_messages={
                 "required": f"Missing; expected {expected}.",

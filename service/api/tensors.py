@@ -9,7 +9,7 @@ same rules, but where they break one they become lists, for the checks that can 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from service.api.codec.numbers import MOST_DIMENSIONS, Numbers
 from service.api.wording import counted, describe, shorten
-from service.repository.contract import Field
+from service.repository.contract import Field, Signature
 from service.repository.strings import string_from_json
 
 Index = tuple[int, ...]
@@ -56,22 +56,49 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
     Raises:
         TensorError: the value is not that; it names up to ``limit`` places.
     """
+    if is_scalars(field, value):
+        tensor = to_tensor(field.flat, value, limit=limit)
+        return tensor.reshape(len(tensor), *(field.instance_shape or ()))
     if _holds_numbers(value):
-        tensor = _numbers_to_tensor(field, value)
-        if tensor is not None:
-            return tensor
+        found = _numbers_to_tensor(field, value)
+        if found is not None:
+            return found
         value = value.as_lists() if type(value) is Numbers else [item.as_lists() for item in value]
     return _lists_to_tensor(field, value, limit)
 
 
 def clean_tensor(field: Field, value: Any) -> Array | None:
     """Return what ``to_tensor`` returns, or ``None``, soon, where it would explain an error."""
+    if is_scalars(field, value):
+        tensor = clean_tensor(field.flat, value)
+        return (
+            None if tensor is None else tensor.reshape(len(tensor), *(field.instance_shape or ()))
+        )
     if _holds_numbers(value):
         return _numbers_to_tensor(field, value)
     try:
         return _lists_to_tensor(field, value, limit=1)
     except TensorError:
         return None
+
+
+def is_scalars(field: Field, value: Any) -> bool:
+    """Whether ``value`` is a list of single values where each should stand in a list of one.
+
+    TensorFlow Serving feeds a graph with what it gets, ``[2.0, 3.0]`` for ``[[2.0], [3.0]]``; its
+    own first examples rest on that.
+    """
+    if not field.is_single:
+        return False
+    if type(value) is Numbers:
+        return value.array.ndim == 1
+    return type(value) is list and bool(value) and type(value[0]) not in (list, Numbers)
+
+
+def came_as_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
+    """Whether all values that could come without a list around each came so, and there are some."""
+    single = [f for f in signature.inputs if f.is_single and f.name in columns]
+    return bool(single) and all(is_scalars(f, columns[f.name]) for f in single)
 
 
 def clean_scalars(fields: Sequence[Field], columns: Sequence[list[Any]]) -> Array | None:
@@ -106,6 +133,14 @@ def clean_scalars(fields: Sequence[Field], columns: Sequence[list[Any]]) -> Arra
     return tensors
 
 
+def round_bfloat16(array: Array) -> Array:
+    """Return float32 numbers rounded to those that bfloat16 has, ties to even; NaN stays NaN."""
+    bits = array.astype(np.float32, copy=False).view(np.uint32)
+    # The upper half of a float32 is a bfloat16; a carry out of it becomes infinity by itself.
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(array), np.float32(np.nan), rounded.view(np.float32))
+
+
 def _holds_numbers(value: Any) -> bool:
     if type(value) is not list:
         return type(value) is Numbers
@@ -124,6 +159,8 @@ def _numbers_to_tensor(field: Field, value: Numbers | list[Numbers]) -> Array | 
         with np.errstate(over="ignore"):
             # By way of float64, as Python's numbers go: two steps round otherwise than one.
             tensor = array.astype(np.float64, copy=False).astype(field.numpy_type, copy=False)
+        if field.dtype == "bfloat16":
+            tensor = round_bfloat16(tensor)
         least, most = _extremes(tensor)
         if math.isinf(least) or math.isinf(most):
             return None
@@ -283,6 +320,8 @@ def _numbers_to_array(level: _Level) -> Array:
     if field.is_float:
         with np.errstate(over="ignore"):
             array: Array = np.array(values, dtype=np.float64).astype(field.numpy_type)
+        if field.dtype == "bfloat16":
+            array = round_bfloat16(array)
         beyond = np.isinf(array)
         if beyond.any():
             raise level.refusal(beyond, describe(field))

@@ -8,21 +8,24 @@ SavedModel's own signatures. Names follow TensorFlow: a *signature* has named *i
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from service.repository.errors import RepositoryError
+from service.repository.strings import string_to_json
 
 DEFAULT_SIGNATURE = "serving_default"
 
 Shape = tuple[int | None, ...]
 
 # TensorFlow's names of the dtypes that JSON can carry, with numpy's type for each. Strings are
-# bytes to TensorFlow, and Python objects to numpy.
+# bytes to TensorFlow, and Python objects to numpy. Every bfloat16 is a float32, which numpy knows.
 NUMPY_TYPES: Mapping[str, type] = {
     "float16": np.float16,
+    "bfloat16": np.float32,
     "float32": np.float32,
     "float64": np.float64,
     "int8": np.int8,
@@ -36,6 +39,11 @@ NUMPY_TYPES: Mapping[str, type] = {
     "bool": np.bool_,
     "string": np.object_,
 }
+
+LARGEST_BFLOAT16 = float.fromhex("0x1.fep127")
+
+# Larger defaults are not shown.
+_MOST_DEFAULTS = 100
 
 # RFC 6838, 4.2, in the lower case that a header's value is compared in.
 _CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
@@ -59,6 +67,8 @@ class Field:
         content_types: where each string is a file, the types that it may be of ("image/png").
         nullable: whether ``null`` stands for "unknown"; it reaches the model as NaN.
         example: the value of one instance, as JSON.
+        default: the tensor that the model gets when a request leaves the input out; the
+            SavedModel tells it, a card does not.
     """
 
     name: str
@@ -73,6 +83,7 @@ class Field:
     content_types: tuple[str, ...] = ()
     nullable: bool = False
     example: Any = None
+    default: npt.NDArray[Any] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         where = f"field {self.name!r}"
@@ -100,7 +111,7 @@ class Field:
 
     @property
     def is_float(self) -> bool:
-        return self.dtype.startswith("float")
+        return "float" in self.dtype
 
     @property
     def is_number(self) -> bool:
@@ -116,9 +127,30 @@ class Field:
         return self.shape if self.shape is None else self.shape[1:]
 
     @property
+    def is_single(self) -> bool:
+        """Whether an instance is a list of exactly one value, however deep: ``[N, 1]``."""
+        shape = self.shape
+        return shape is not None and len(shape) > 1 and all(size == 1 for size in shape[1:])
+
+    @property
+    def flat(self) -> "Field":
+        """The field of the same values without lists around each: of shape ``[N]``."""
+        return replace(self, shape=(self.shape or (None,))[:1])
+
+    @property
     def optional(self) -> bool:
         """Whether an instance may leave it out, which then stands for ``null``."""
         return self.nullable and self.instance_shape == ()
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether a request may leave it out: it is optional, or has a default."""
+        return self.optional or self.default is not None
+
+    @property
+    def default_is_row(self) -> bool:
+        """Whether the default is one row, which stands for any number of them."""
+        return self.default is not None and self.has_batch and self.default.shape[:1] == (1,)
 
     @property
     def has_batch(self) -> bool:
@@ -138,6 +170,10 @@ class Field:
                 value[key] = list(getattr(self, key))
         if self.nullable:
             value["nullable"] = True
+        if self.default is not None:
+            value["has_default"] = True
+            if self.default.size <= _MOST_DEFAULTS:
+                value["default"] = _default_to_json(self.default.tolist())
         return value
 
 
@@ -167,7 +203,11 @@ class Signature:
     @property
     def batched(self) -> bool:
         """Whether rows of several requests can run as one batch."""
-        return bool(self.inputs) and all(f.has_batch for f in (*self.inputs, *self.outputs))
+        return (
+            bool(self.inputs)
+            and all(f.has_batch for f in (*self.inputs, *self.outputs))
+            and all(f.default is None or f.default_is_row for f in self.inputs)
+        )
 
     @property
     def has_rows(self) -> bool:
@@ -185,6 +225,24 @@ class Signature:
 
 
 Contract = Mapping[str, Signature]
+
+
+class ServedContract(dict[str, Signature]):
+    """The contract of a SavedModel some of whose signatures cannot be served.
+
+    Attributes:
+        left_out: why they cannot, a sentence each, by name.
+    """
+
+    def __init__(self, contract: Contract, left_out: Mapping[str, str]) -> None:
+        super().__init__(contract)
+        self.left_out = left_out
+
+
+def why_left_out(contract: Contract, name: str) -> str:
+    """Return why a signature cannot be served, as a sentence; empty where nobody knows."""
+    reason = contract.left_out.get(name) if isinstance(contract, ServedContract) else None
+    return f" Signature {name!r} cannot be served: {reason}" if reason else ""
 
 
 def contract_to_json(contract: Contract) -> dict[str, Any]:
@@ -291,13 +349,14 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 def _field_from_json(where: str, value: Any) -> Field:
     if not isinstance(value, dict) or not {"name", "dtype", "shape"} <= value.keys():
         raise RepositoryError(f"{where}: expected an object with name, dtype and shape.")
-    unknown = value.keys() - {field.name for field in fields(Field)}
+    unknown = value.keys() - {field.name for field in fields(Field)} - {"has_default"}
     if unknown:
         raise RepositoryError(f"{where}: unknown key {min(unknown)!r}.")
     for key, types in _TYPES.items():
         if key in value and not _is_one_of(value[key], types):
             raise RepositoryError(f"{where}.{key}: {value[key]!r} is not {_or(types)}.")
-    known = dict(value)
+    # What the service adds when it shows a contract.
+    known = {key: item for key, item in value.items() if key not in ("default", "has_default")}
     if known["shape"] is not None:
         if not all(d is None or (_is_one_of(d, (int,)) and d >= 0) for d in known["shape"]):
             raise RepositoryError(f"{where}.shape: {known['shape']} is not a shape.")
@@ -305,6 +364,14 @@ def _field_from_json(where: str, value: Any) -> Field:
     for key in ("choices", "content_types"):
         known[key] = tuple(known.get(key, ()))
     return Field(**known)
+
+
+def _default_to_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_default_to_json(item) for item in value]
+    if isinstance(value, bytes):
+        return string_to_json(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_one_of(value: Any, types: tuple[type, ...]) -> bool:

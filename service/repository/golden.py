@@ -108,6 +108,12 @@ def batch_of(signature: Signature, examples: Sequence[GoldenExample]) -> Tensors
     """
     tensors: Tensors = {}
     for field in signature.inputs:
+        if field.default is not None and not any(field.name in e.instance for e in examples):
+            is_row = field.default_is_row
+            tensors[field.name] = (
+                np.repeat(field.default, len(examples), axis=0) if is_row else field.default
+            )
+            continue
         try:
             values = [_value_from_json(field, example.instance[field.name]) for example in examples]
             tensors[field.name] = np.array(values, dtype=field.numpy_type)

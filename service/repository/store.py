@@ -13,10 +13,14 @@ from uuid import uuid4
 from service.repository.errors import RepositoryError
 from service.repository.manifest import write_manifest
 
-# What can stand in a request's path before ":predict", and is no hidden folder.
+# What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
+# are none, nor is what cannot be printed.
+_SERVED_NAME = re.compile(r"(?!\.)[^/:\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+# What can be published: names that need no quoting in a shell, a path or a URL.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# What TensorFlow Serving takes for a version: any decimal number of 64 bits.
-_VERSION_NAME = re.compile(r"[0-9]{1,18}")
+# What TensorFlow Serving takes for a version: any decimal number of 64 bits, with a sign's bit.
+_VERSION_NAME = re.compile(r"[0-9]{1,255}")
+LAST_VERSION = 2**63 - 1
 _INCOMING = ".incoming-"
 # A staging folder younger than this may not have been locked by its owner yet.
 _SWEEP_AFTER_S = 60.0
@@ -34,7 +38,7 @@ class Store:
             names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
         except FileNotFoundError:
             return []
-        return [name for name in names if _MODEL_NAME.fullmatch(name) and self.versions(name)]
+        return [name for name in names if _SERVED_NAME.fullmatch(name) and self.versions(name)]
 
     def versions(self, model: str) -> dict[int, Path]:
         """Return a model's versions and their folders, lowest first.
@@ -49,7 +53,11 @@ class Store:
         numbered = sorted(
             (int(name), -len(name), name) for name in names if _VERSION_NAME.fullmatch(name)
         )
-        return {version: self.root / model / name for version, _, name in numbered}
+        return {
+            version: self.root / model / name
+            for version, _, name in numbered
+            if version <= LAST_VERSION
+        }
 
     def publish(self, model: str, fill: Callable[[Path], None]) -> int:
         """Make the next version of ``model`` and return its number.
@@ -62,7 +70,7 @@ class Store:
             fill: writes the version into the empty folder that it is given.
 
         Raises:
-            RepositoryError: the name cannot be a model's.
+            RepositoryError: the name cannot be a model's, or its numbers are used up.
             OSError: the disk is full or not writable; nothing is left behind.
         """
         if not _MODEL_NAME.fullmatch(model):
@@ -126,6 +134,10 @@ class Store:
     def _rename_to_next(self, model: str, staging: Path) -> int:
         while True:
             version = max(self.versions(model), default=0) + 1
+            if version > LAST_VERSION:
+                raise RepositoryError(
+                    f"{model} has a version {LAST_VERSION}; there is no number above it."
+                )
             try:
                 staging.rename(self.root / model / str(version))
             except OSError as error:

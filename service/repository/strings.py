@@ -7,6 +7,9 @@ alike.
 import base64
 from typing import Any
 
+# The URL-safe alphabet's digits to the other's, and white space to nothing.
+_AS_BASE64 = {ord("-"): "+", ord("_"): "/", **dict.fromkeys(map(ord, " \t\r\n"), None)}
+
 
 def string_from_json(value: Any) -> bytes | None:
     """Return the bytes that a JSON value stands for; ``None`` when it stands for none."""
@@ -14,12 +17,30 @@ def string_from_json(value: Any) -> bytes | None:
         case str():
             return value.encode()
         case {"b64": str(text), **rest} if not rest:
-            try:
-                return base64.b64decode(text, validate=True)
-            except ValueError:
-                return None
+            return _decode(text)
         case _:
             return None
+
+
+def _decode(text: str) -> bytes | None:
+    """Return what base64 stands for, as it is found: ``None`` when it is none.
+
+    That is RFC 4648's, in either alphabet, with its padding or without, and with line breaks and
+    blanks wherever MIME, PEM and people put them.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        pass
+    bare = text.translate(_AS_BASE64)
+    digits = bare.rstrip("=")
+    padding = len(bare) - len(digits)
+    if padding and (padding > 2 or len(bare) % 4):
+        return None
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except ValueError:
+        return None
 
 
 def string_to_json(value: bytes, *, as_base64: bool = False) -> str | dict[str, str]:

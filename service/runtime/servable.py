@@ -1,7 +1,7 @@
 """One loaded version of a model. The only module of the service that imports TensorFlow."""
 
+import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -13,10 +13,17 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from service.errors import InvalidRequestError, ServiceError
+from service.logs import log
 from service.metrics import Metrics
 from service.quiet import silent_stderr
 from service.repository.card import Card, read_card
-from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature, disagreements
+from service.repository.contract import (
+    Contract,
+    Field,
+    ServedContract,
+    Signature,
+    disagreements,
+)
 from service.repository.errors import RepositoryError
 from service.repository.golden import (
     Golden,
@@ -28,12 +35,20 @@ from service.repository.golden import (
 )
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
+from service.runtime.devices import leave_cluster
+from service.runtime.example_inputs import ExampleInputs
+from service.runtime.paths import literal
+from service.runtime.placeholders import placeholders
+from service.runtime.signatures import completed, derive_contract, tensor_name
+from service.runtime.tensorflow_errors import first_sentence
+from service.runtime.wiring import Wiring
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.saved_model import loader_impl
 
 # Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
 tf.get_logger().setLevel("ERROR")
@@ -43,12 +58,10 @@ _WARM_UP_ROWS = (1, 2, 8, 32)
 
 _CALLING_THREAD = -1
 
-_Call = Callable[..., list[Any]]
+# Of a reason that is told to people.
+_LONGEST_REASON = 1000
 
-# Lines of TensorFlow's messages that say where in the graph, before the one that says what.
-_NO_REASON = ("Graph execution error", "Detected at node", "File ", "<", "[[", "node ")
-# Node names, fetches, paths: of no use to who reads the message, and not meant for them.
-_INNER = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\S*/\S*")
+_Call = Callable[..., list[Any]]
 
 
 class Fault(StrEnum):
@@ -113,13 +126,7 @@ class Servable:
             self.golden: Golden | None = read_golden(directory)
         except RepositoryError as error:
             raise LoadError(Fault.CARD, str(error)) from error
-        # A session costs half of what calling a loaded signature costs (docs/performance.md).
-        self._session = tf.compat.v1.Session(
-            graph=tf.Graph(),
-            config=tf.compat.v1.ConfigProto(
-                intra_op_parallelism_threads=cores, inter_op_parallelism_threads=1
-            ),
-        )
+        self._session = _new_session(cores)
         try:
             self._load(directory)
         except BaseException:
@@ -135,22 +142,47 @@ class Servable:
 
     def _load(self, directory: Path) -> None:
         try:
-            with self._session.graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.loader.load(
-                    self._session, [tf.saved_model.SERVING], str(directory)
-                )
+            meta_graph = self._restore(directory)
         except Exception as error:
-            message = f"TensorFlow cannot load it: {_first_sentence(error)}"
+            message = f"TensorFlow cannot load it: {first_sentence(error)}"
             raise LoadError(Fault.GRAPH, message) from error
-        derived = _derive_contract(meta_graph.signature_def)
-        if not derived:
-            message = "It has no signature with only numeric, boolean and string tensors."
-            raise LoadError(Fault.CONTRACT, message)
+        derived = derive_contract(meta_graph.signature_def, tf.make_ndarray)
+        left_out = dict(derived.left_out)
         promised = self.card.contract if self.card else {}
-        problems = disagreements(promised, derived)
+        problems = _broken_promises(promised, left_out)
+        problems = problems or disagreements(promised, derived.contract)
         if problems:
             raise LoadError(Fault.CONTRACT, problems[0])
-        self.contract: Contract = {**derived, **promised}
+        self._calls: dict[str, tuple[Wiring, _Call]] = {}
+        contract = completed(promised, derived.contract)
+        for name, signature in contract.items():
+            try:
+                self._calls[name] = self._make_call(meta_graph.signature_def[name], signature)
+            except (KeyError, ValueError, tf.errors.OpError) as error:
+                left_out[name] = first_sentence(error)
+        problems = _broken_promises(promised, left_out)
+        if not self._calls:
+            told = [f"{name!r}: {reason}" for name, reason in left_out.items()]
+            message = "It has no signature with only numeric, boolean and string tensors."
+            problems = problems or [" ".join([message, *told])[:_LONGEST_REASON]]
+        if problems:
+            raise LoadError(Fault.CONTRACT, problems[0])
+        self.contract = ServedContract({name: contract[name] for name in self._calls}, left_out)
+        for name, reason in left_out.items():
+            log(
+                logging.WARNING,
+                "A signature cannot be served.",
+                model=self.model,
+                version=self.version,
+                signature=name,
+                reason=reason,
+            )
+        parsed = ExampleInputs(meta_graph.graph_def)
+        self._parses_examples = {
+            name
+            for name, (wiring, _) in self._calls.items()
+            if len(wiring.feeds) == 1 and parsed.takes(wiring.feeds[0])
+        }
         self.signature_def: dict[str, Any] = {
             name: MessageToDict(
                 definition,
@@ -159,28 +191,52 @@ class Servable:
             )
             for name, definition in sorted(meta_graph.signature_def.items())
         }
-        self._calls: Mapping[str, _Call] = {
-            name: self._make_call(definition, self.contract[name])
-            for name, definition in meta_graph.signature_def.items()
-            if name in derived
-        }
 
-    def _make_call(self, definition: Any, signature: Signature) -> _Call:
-        """Return the cheapest call that TensorFlow offers for a signature.
+    def _restore(self, directory: Path) -> Any:
+        """Load graph and variables, and return the ``MetaGraphDef``."""
+        # What ``saved_model.loader.load`` is made of, with a look at the graph between.
+        with literal(directory) as path, self._session.graph.as_default():
+            loader = loader_impl.SavedModelLoader(path)
+            leave_cluster(loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]).graph_def)
+            return loader.load(self._session, [tf.saved_model.SERVING])
+
+    def _make_call(self, definition: Any, signature: Signature) -> tuple[Wiring, _Call]:
+        """Return the cheapest call that TensorFlow offers for a signature, and its wiring.
 
         The public ``Session.make_callable`` hands whatever takes arguments on to ``Session.run``,
         which looks feeds and fetches up anew each time; this is what Keras 2 called for its own
         functions, and costs a sixth for a small network (docs/performance.md). The graph runs on
         the calling thread: handing a small one over costs as much as running it (config.proto,
         ``RunOptions.inter_op_thread_pool``). Large operations still use the session's cores.
+
+        Raises:
+            KeyError, ValueError, tf.errors.OpError: the graph has not what the signature names.
         """
+        inputs = {f.name: self._tensor(definition.inputs[f.name], f) for f in signature.inputs}
+        outputs = {f.name: self._tensor(definition.outputs[f.name], f) for f in signature.outputs}
+        wiring = Wiring(signature, inputs, outputs, tf.bfloat16.as_numpy_dtype)
+        if not wiring.fetches:
+            return wiring, lambda *_: []
         options = config_pb2.CallableOptions(
-            feed=[definition.inputs[field.name].name for field in signature.inputs],
-            fetch=[definition.outputs[field.name].name for field in signature.outputs],
+            feed=wiring.feeds,
+            fetch=wiring.fetches,
             run_options=config_pb2.RunOptions(inter_op_thread_pool=_CALLING_THREAD),
         )
         call: _Call = self._session._make_callable_from_options(options)
-        return call
+        return wiring, call
+
+    def _tensor(self, info: Any, field: Field) -> str:
+        """Return the name of a field's tensor, which the graph must have, of the field's dtype."""
+        name = tensor_name(info)
+        try:
+            found = self._session.graph.get_tensor_by_name(name).dtype.base_dtype.name
+        except (KeyError, ValueError) as error:
+            message = f"The graph has no tensor {info.name!r}, which {field.name!r} names"
+            raise ValueError(message) from error
+        if found != field.dtype:
+            message = f"It says that {field.name!r} is {field.dtype}, and the graph has {found}"
+            raise ValueError(message)
+        return name
 
     def cost(self, signature: Signature) -> CallCost:
         """Return what is known of how long the calls of one of ``contract``'s signatures take."""
@@ -207,6 +263,10 @@ class Servable:
             note_batch=self.note_batch,
         )
 
+    def parses_examples(self, signature_name: str) -> bool:
+        """Whether a signature's only input is parsed as ``tf.train.Example`` messages."""
+        return signature_name in self._parses_examples
+
     def predict(self, signature: Signature, inputs: Tensors) -> Tensors:
         """Run one batch, at once.
 
@@ -222,13 +282,13 @@ class Servable:
             ServiceError: the graph failed.
         """
         try:
-            values = self._calls[signature.name](*(inputs[f.name] for f in signature.inputs))
+            wiring, call = self._calls[signature.name]
+            return wiring.outputs(inputs, call(*wiring.arguments(inputs)))
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-            message = f"The model refused the input: {_first_sentence(error)}"
+            message = f"The model refused the input: {first_sentence(error)}"
             raise InvalidRequestError(message) from error
         except tf.errors.OpError as error:
-            raise ServiceError(f"The model failed: {_first_sentence(error)}") from error
-        return {f.name: np.asarray(v) for f, v in zip(signature.outputs, values, strict=True)}
+            raise ServiceError(f"The model failed: {first_sentence(error)}") from error
 
     def warm_up(self) -> None:
         """Run each signature at several batch sizes, so that no client pays for a first run.
@@ -241,16 +301,15 @@ class Servable:
         """
         golden = self._golden_batches()
         for signature in self.contract.values():
-            row = {name: tensor[:1] for name, tensor in golden.get(signature.name, {}).items()}
+            known = golden.get(signature.name, {})
             for rows in _WARM_UP_ROWS if signature.batched else (1,):
-                inputs = {
-                    f.name: np.repeat(row[f.name], rows, axis=0) if row else _placeholder(f, rows)
-                    for f in signature.inputs
-                }
+                inputs = placeholders(signature, rows, known)
+                if inputs is None:
+                    break
                 try:
                     self.predict(signature, inputs)
                 except ServiceError as error:
-                    if row:
+                    if known:
                         raise LoadError(Fault.GOLDEN, error.message) from error
                     break
 
@@ -318,46 +377,21 @@ class Servable:
             raise LoadError(Fault.GOLDEN, str(error)) from error
 
 
-def _derive_contract(definitions: Mapping[str, Any]) -> Contract:
-    """Describe the signatures whose tensors are all of dtypes that JSON can carry."""
-    contract = {}
-    for name, definition in sorted(definitions.items()):
-        try:
-            inputs, outputs = _fields(definition.inputs), _fields(definition.outputs)
-        except RepositoryError:
-            continue
-        contract[name] = Signature(name, inputs, outputs)
-    return contract
+def _new_session(cores: int) -> Any:
+    # A session costs half of what calling a loaded signature costs (docs/performance.md).
+    return tf.compat.v1.Session(
+        graph=tf.Graph(),
+        config=tf.compat.v1.ConfigProto(
+            allow_soft_placement=True,
+            intra_op_parallelism_threads=cores,
+            inter_op_parallelism_threads=1,
+        ),
+    )
 
 
-def _fields(tensors: Mapping[str, Any]) -> tuple[Field, ...]:
-    return tuple(_field(name, info) for name, info in sorted(tensors.items()))
-
-
-def _field(name: str, info: Any) -> Field:
-    # Initialisers are listed as signatures too; what they "give" is an operation, of no dtype.
-    if info.WhichOneof("encoding") != "name" or not info.dtype:
-        raise RepositoryError(f"{name} is not a dense tensor.")
-    shape = None
-    if not info.tensor_shape.unknown_rank:
-        shape = tuple(None if d.size < 0 else int(d.size) for d in info.tensor_shape.dim)
-    return Field(name=name, dtype=tf.as_dtype(info.dtype).name, shape=shape)
-
-
-def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:
-    shape = field.shape if field.shape is not None else (None,)
-    sizes = [1 if size is None else size for size in shape]
-    if field.has_batch:
-        sizes[0] = rows
-    filler = b"" if field.dtype == "string" else 0
-    return np.full(sizes, filler, dtype=NUMPY_TYPES[field.dtype])
-
-
-def _first_sentence(error: Exception) -> str:
-    """Return what TensorFlow says, without its traceback, node names and paths."""
-    message = getattr(error, "message", None) or str(error)
-    lines = [line.strip() for line in message.splitlines()]
-    told = [line for line in lines if line and not line.startswith(_NO_REASON)]
-    text = re.sub(_INNER, "", told[0] if told else type(error).__name__)
-    text = " ".join(text.split())[:300].rstrip(" .:")
-    return f"{text}."
+def _broken_promises(promised: Contract, left_out: Mapping[str, str]) -> list[str]:
+    return [
+        f"Signature {name!r} of the card cannot be served: {left_out[name]}"
+        for name in promised
+        if name in left_out
+    ]

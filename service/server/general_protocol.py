@@ -36,6 +36,7 @@ class GeneralProtocol(ASGIProtocol):
     """One connection, whatever it asks."""
 
     worker: "Worker"
+    _closed: bool
 
     def __init__(self, worker: "Worker") -> None:
         """A connection of ``worker`` that is not made yet."""
@@ -94,10 +95,11 @@ class GeneralProtocol(ASGIProtocol):
         elif self.idle_since is not None:
             if now - self._since > worker.keep_alive_s:
                 self._close_transport()
-        elif self._is_reading():
-            if now - self._since > worker.read_timeout_s + self._received / BYTES_PER_S:
-                self._send_error_response(408, "")
-                self._close_transport()
+        elif self._is_reading() and (
+            now - self._since > worker.read_timeout_s + self._received / BYTES_PER_S
+        ):
+            self._send_error_response(408, "")
+            self._close_transport()
 
     def end_if_idle(self) -> None:
         """Close the connection unless a request is under way."""

@@ -10,17 +10,20 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from service.api.codec.columns import fill_in
+from service.api.codec.columns import absent, fill_in
 from service.api.codec.numbers import Numbers
-from service.api.tensors import clean_scalars, clean_tensor
+from service.api.tensors import came_as_scalars, clean_scalars, clean_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
 from service.repository.golden import Tensors
 
-Read = tuple[Signature, Tensors, int | None]
+# Those that numpy has itself.
+_FLOATS = ("float16", "float32", "float64")
+
+Read = tuple[Signature, Tensors, int | None, bool]
 
 
 def read(document: Any, contract: Contract, default: str = DEFAULT_SIGNATURE) -> Read | None:
-    """Return the signature, its inputs, and how many rows they came in, or ``None``.
+    """Return what makes a ``PredictRequest``, or ``None``.
 
     Args:
         document: a request's JSON, in which ``Numbers`` may stand for arrays of numbers.
@@ -32,7 +35,7 @@ def read(document: Any, contract: Contract, default: str = DEFAULT_SIGNATURE) ->
     name = document.get("signature_name", default)
     if len(document) != 1 + ("signature_name" in document) or type(name) is not str:
         return None
-    signature = contract.get(name)
+    signature = contract.get(name or default)
     if signature is None:
         return None
     if "instances" in document:
@@ -57,15 +60,21 @@ def _read_rows(signature: Signature, instances: Any) -> Read | None:
         columns = _columns(signature, instances) if named else _only(signature, instances)
     else:
         return None
-    inputs = columns and _tensors(signature.inputs, columns)
-    return (signature, inputs, count) if inputs else None
+    if columns is None:
+        return None
+    inputs = _tensors([field for field in signature.inputs if field.name in columns], columns)
+    if inputs is None:
+        return None
+    fill_in(signature, inputs, count)
+    return signature, inputs, count, came_as_scalars(signature, columns)
 
 
 def _columns(signature: Signature, instances: Sequence[Any]) -> dict[str, Any] | None:
     """Turn objects into a list for each input, with ``None`` where one was left out."""
-    names = [field.name for field in signature.inputs]
     if set(map(type, instances)) != {dict}:
         return None
+    left = absent(signature, instances)
+    names = [field.name for field in signature.inputs if field.name not in left]
     if set(map(len, instances)) == {len(names)}:
         # Where none is missing, none is unknown either.
         try:
@@ -84,13 +93,13 @@ def _read_columns(signature: Signature, value: Any) -> Read | None:
         return None
     given = [field for field in signature.inputs if field.name in columns]
     missing = [field for field in signature.inputs if field.name not in columns]
-    if len(given) != len(columns) or not all(field.optional for field in missing):
+    if len(given) != len(columns) or not all(field.may_be_absent for field in missing):
         return None
     inputs = _tensors(given, columns)
     if inputs is None or (signature.batched and len(_row_counts(inputs)) > 1):
         return None
     fill_in(signature, inputs)
-    return signature, inputs, None
+    return signature, inputs, None, came_as_scalars(signature, columns)
 
 
 def _row_counts(inputs: Tensors) -> set[int]:
@@ -120,5 +129,5 @@ def _tensors(fields: Sequence[Field], columns: Mapping[str, Any]) -> Tensors | N
 
 def _is_scalar(field: Field, column: Any) -> bool:
     """Whether it is a column of single floats, of which ``clean_scalars`` takes many at a time."""
-    is_float = field.is_float and field.shape == (None,) and not field.choices
+    is_float = field.dtype in _FLOATS and field.shape == (None,) and not field.choices
     return is_float and type(column) is list and bool(column)

@@ -1,5 +1,8 @@
 """What all formats that name whole tensors have in common: equal rows, and inputs left out."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
 from service.api.wording import counted
@@ -19,9 +22,33 @@ def unequal_rows(inputs: Tensors) -> dict[str, str]:
     }
 
 
-def fill_in(signature: Signature, inputs: Tensors) -> None:
-    """Add the inputs that were left out, each of unknown values alone."""
-    rows = next((tensor.shape[0] for tensor in inputs.values() if tensor.ndim), 1)
-    for field in signature.inputs:
-        if field.name not in inputs:
+def fill_in(signature: Signature, inputs: Tensors, rows: int | None = None) -> None:
+    """Add the inputs that were left out, each of its default, or of unknown values alone.
+
+    Args:
+        signature: whose inputs.
+        inputs: those that a request brings.
+        rows: how many instances it asks about; without, as many as the first input has rows.
+    """
+    missing = [field for field in signature.inputs if field.name not in inputs]
+    if not missing:
+        return
+    if rows is None:
+        rows = next((tensor.shape[0] for tensor in inputs.values() if tensor.ndim), 1)
+    for field in missing:
+        if field.default is None:
             inputs[field.name] = np.full(rows, np.nan, dtype=field.numpy_type)
+        elif field.default_is_row:
+            inputs[field.name] = np.repeat(field.default, rows, axis=0)
+        else:
+            # As TensorFlow Serving does it: what is not one row is meant for all of them.
+            inputs[field.name] = field.default
+
+
+def absent(signature: Signature, instances: Iterable[Any]) -> set[str]:
+    """Return the inputs with a default that no instance names; so the default stands for all."""
+    left = {field.name for field in signature.inputs if field.default is not None}
+    for row in instances if left else ():
+        if type(row) is dict:
+            left.difference_update(row)
+    return left

@@ -113,13 +113,15 @@ class ExamplesCodec:
         except marshmallow.ValidationError as error:
             raise refusal(envelope_problems(error), self._max_errors) from error
         signature = rows.signature_of(
-            servable.contract, envelope.get("signature_name", self._signature_name)
+            servable.contract, envelope.get("signature_name") or self._signature_name
         )
         kind = servable.signature_def[signature.name]["method_name"]
         results = self._results(signature, kind, servable)
         examples, context = envelope["examples"], envelope["context"]
         check_count("examples", len(examples), most=self._max_rows)
-        if kind == self._method.value and _takes_examples(signature):
+        if _takes_examples(signature) and (
+            kind == self._method.value or servable.parses_examples(signature.name)
+        ):
             inputs = _serialised(signature, examples, context, self._max_errors)
         else:
             inputs = rows.read_objects(

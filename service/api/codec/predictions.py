@@ -10,6 +10,7 @@ from service.api.codec.rows import PredictRequest
 from service.api.problems import check_finite
 from service.api.tensors import Array
 from service.errors import InvalidRequestError
+from service.repository.contract import Field
 from service.repository.strings import string_to_json
 
 # TensorFlow Serving's mark of outputs that are bytes and no text.
@@ -19,12 +20,18 @@ _BYTES_SUFFIX = "_bytes"
 def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
     """Return the response's body: ``predictions`` for rows, ``outputs`` for columns.
 
-    A signature with one output answers with its values alone, as in TensorFlow Serving.
+    A signature with one output answers with its values alone, as in TensorFlow Serving. Where
+    values came without a list around each, single values are answered without lists as well.
 
     Raises:
         InvalidRequestError: rows were sent to a model that does not answer by rows.
         InvalidRequestError: the answer has a NaN or an infinity, which JSON does not have.
     """
+    if request.scalars:
+        outputs = {
+            field.name: _without_lists(field, outputs[field.name])
+            for field in request.signature.outputs
+        }
     values = {name: _jsonable(name, tensor) for name, tensor in outputs.items()}
     if request.rows is None:
         answer = next(iter(values.values())) if len(values) == 1 else values
@@ -40,6 +47,13 @@ def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
     names = tuple(values)
     rows = zip(*map(_by_rows, values.values()), strict=True)
     return _dump({"predictions": [dict(zip(names, row, strict=True)) for row in rows]})
+
+
+def _without_lists(field: Field, tensor: Array) -> Array:
+    """Return an output of ``[N, 1]`` as ``[N]``; where it is none, as it is."""
+    is_single = field.is_single or field.shape is None
+    has_lists = tensor.ndim > 1 and set(tensor.shape[1:]) == {1}
+    return tensor.reshape(-1) if is_single and has_lists else tensor
 
 
 def _jsonable(name: str, tensor: Array) -> Any:

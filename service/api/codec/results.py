@@ -75,23 +75,38 @@ def regression(signature: Signature, *, first: bool) -> Results | None:
     values = [f for f in signature.outputs if f.is_float and _is_column(f)]
     named = _named(signature, _VALUES)
     if named is not None:
-        field = named if named in values else None
+        # Of unknown rank: what it is is seen when it is there.
+        field = named if named in values or (named.is_float and named.shape is None) else None
     elif first and signature.outputs and signature.outputs[0] in values:
         field = signature.outputs[0]
     else:
         field = values[0] if len(values) == 1 else None
     if field is None:
         return None
-    return lambda outputs: list(outputs[field.name].reshape(-1))
+
+    def results(outputs: Tensors) -> list[Any]:
+        tensor = outputs[field.name]
+        if tensor.ndim not in (1, 2) or tensor.size != len(tensor):
+            raise InvalidRequestError(
+                f"Output {field.name!r} has shape {list(tensor.shape)}, not [N] or [N, 1]."
+            )
+        return list(tensor.reshape(-1))
+
+    return results
 
 
 def _classes_and_scores(signature: Signature) -> Results | None:
     classes, scores = _named(signature, _CLASSES), _named(signature, _SCORES)
     if classes is None and scores is None:
         return None
-    if classes is not None and not (classes.dtype == "string" and _is_rank(classes, 2)):
+    # Of unknown rank: what they are is seen when they are there.
+    if classes is not None and not (
+        classes.dtype == "string" and (classes.shape is None or _is_rank(classes, 2))
+    ):
         return None
-    if scores is not None and not (scores.is_float and _is_rank(scores, 2)):
+    if scores is not None and not (
+        scores.is_float and (scores.shape is None or _is_rank(scores, 2))
+    ):
         return None
 
     def results(outputs: Tensors) -> list[Any]:
@@ -103,6 +118,10 @@ def _classes_and_scores(signature: Signature) -> Results | None:
             numbers = np.zeros(labels.shape, dtype=np.float32)
         assert labels is not None
         assert numbers is not None
+        if labels.ndim != 2:
+            raise InvalidRequestError(
+                f"The scores have shape {list(labels.shape)}, not [N, k] for k classes."
+            )
         if labels.shape != numbers.shape:
             raise InvalidRequestError(
                 f"Outputs {_CLASSES!r} and {_SCORES!r} have shapes {list(labels.shape)} and "

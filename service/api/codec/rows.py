@@ -7,7 +7,7 @@ arrays of numbers out of the text and checks by columns. All others are read aga
 which makes a Python object of every value and can name each place; errors are its alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import marshmallow
 
 from service.api.body import json_value
 from service.api.codec import clean, lifting
-from service.api.codec.columns import fill_in, unequal_rows
+from service.api.codec.columns import absent, fill_in, unequal_rows
 from service.api.codec.numbers import Numbers
 from service.api.problems import (
     LONGEST_NAME,
@@ -25,10 +25,10 @@ from service.api.problems import (
     refusal,
 )
 from service.api.schemas import PredictEnvelope
-from service.api.tensors import Index
+from service.api.tensors import Index, came_as_scalars
 from service.api.wording import describe, shorten
 from service.errors import InvalidRequestError
-from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature
+from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden import Tensors
 
 # What is wrong, by input and by the index into its value.
@@ -47,11 +47,13 @@ class PredictRequest:
         signature: the signature that is called.
         inputs: a tensor for each of its inputs.
         rows: how many instances were sent as rows; ``None`` when columns were sent.
+        scalars: whether values came without the lists that the contract has around each.
     """
 
     signature: Signature
     inputs: Tensors
     rows: int | None
+    scalars: bool = False
 
     @property
     def instances(self) -> int:
@@ -147,7 +149,7 @@ def _read(
         envelope = _ENVELOPE.load(document)
     except marshmallow.ValidationError as error:
         raise refusal(envelope_problems(error), limit) from error
-    signature = signature_of(contract, envelope.get("signature_name", default))
+    signature = signature_of(contract, envelope.get("signature_name") or default)
     if "instances" in envelope:
         return _read_rows(signature, envelope["instances"], schema_of(signature), limit)
     return _read_columns(signature, envelope["inputs"], schema_of(signature), limit)
@@ -162,7 +164,7 @@ def signature_of(contract: Contract, name: str) -> Signature:
     if name not in contract:
         raise InvalidRequestError(
             f'Serving signature name: "{name[:LONGEST_NAME]}" not found in signature def; '
-            f"there are: {', '.join(contract)}."
+            f"there are: {', '.join(contract)}.{why_left_out(contract, name)}"
         )
     return contract[name]
 
@@ -181,10 +183,13 @@ def _read_rows(
                 {f"instances{brackets(index)}": texts for (_, index), texts in problems.items()},
                 limit,
             )
-        return PredictRequest(signature, inputs, len(instances))
+        return PredictRequest(
+            signature, inputs, len(instances), came_as_scalars(signature, columns)
+        )
 
     inputs = read_objects(signature, instances, schema, place="instances", limit=limit)
-    return PredictRequest(signature, inputs, len(instances))
+    first = {name: [value] for name, value in instances[0].items()}
+    return PredictRequest(signature, inputs, len(instances), came_as_scalars(signature, first))
 
 
 def read_objects(
@@ -207,9 +212,14 @@ def read_objects(
     Raises:
         InvalidRequestError: some are not what the signature takes; its details name the places.
     """
-    by_row = _key_problems(signature, instances)
+    left = absent(signature, instances)
+    by_row = _key_problems(signature, instances, left)
     # Rows that lack a value have been named; their other values are checked all the same.
-    rows = {f.name: _rows_with(f.name, instances, every=not by_row) for f in signature.inputs}
+    rows = {
+        f.name: _rows_with(f.name, instances, every=not by_row)
+        for f in signature.inputs
+        if f.name not in left
+    }
     columns = {name: [instances[i].get(name) for i in rows[name]] for name in rows if rows[name]}
     inputs, problems = _load(schema, columns)
     for (name, index), texts in problems.items():
@@ -228,6 +238,7 @@ def read_objects(
             },
             limit,
         )
+    fill_in(signature, inputs, len(instances))
     return inputs
 
 
@@ -238,9 +249,15 @@ def _rows_with(name: str, instances: Sequence[Any], *, every: bool) -> Sequence[
 
 
 def _key_problems(
-    signature: Signature, instances: Sequence[Any]
+    signature: Signature, instances: Sequence[Any], left: Container[str]
 ) -> dict[int, dict[str, list[str]]]:
-    """Name, by row and place, what is no object or has keys that are not the inputs'."""
+    """Name, by row and place, what is no object or has keys that are not the inputs'.
+
+    Args:
+        signature: whose inputs.
+        instances: the rows.
+        left: the inputs that all rows leave out, as they may.
+    """
     fields = {field.name: field for field in signature.inputs}
     names = ", ".join(fields) or "no inputs"
     problems: dict[int, dict[str, list[str]]] = {}
@@ -253,7 +270,7 @@ def _key_problems(
                 f".{name[:LONGEST_NAME]}": [unknown] for name in sorted(row.keys() - fields.keys())
             }
             for name, field in fields.items():
-                if name not in row and not field.optional:
+                if name not in row and name not in left and not field.optional:
                     found[f".{name}"] = [f"Missing; expected {describe(field)}."]
             if found:
                 problems[i] = found
@@ -277,7 +294,7 @@ def _read_columns(
             limit,
         )
     fill_in(signature, inputs)
-    return PredictRequest(signature, inputs, None)
+    return PredictRequest(signature, inputs, None, came_as_scalars(signature, columns))
 
 
 def _only_input(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from service.repository.contract import Field
+from service.repository.contract import LARGEST_BFLOAT16, Field
 
 Schema = dict[str, Any]
 
@@ -63,6 +63,8 @@ def _bounds(field: Field) -> tuple[float, float]:
     if field.is_float:
         limits = np.finfo(field.numpy_type)
         low, high = float(limits.min), float(limits.max)
+        if field.dtype == "bfloat16":
+            low, high = -LARGEST_BFLOAT16, LARGEST_BFLOAT16
     else:
         low, high = np.iinfo(field.numpy_type).min, np.iinfo(field.numpy_type).max
     return (

@@ -128,7 +128,7 @@ def _envelope(properties: dict[str, Schema], named: dict[str, Schema], key: str)
 
 
 def _row(signature: Signature) -> Schema:
-    required = [field.name for field in signature.inputs if not field.optional]
+    required = [field.name for field in signature.inputs if not field.may_be_absent]
     named = _object({f.name: instance_schema(f) for f in signature.inputs}, required=required)
     if len(signature.inputs) != 1:
         return named

@@ -104,3 +104,29 @@ def test_an_answer_that_is_no_text() -> None:
         Golden([example]), [example], {"thumbnail": np.array([b"\xfe"], object)}
     )
     assert "answers thumbnail = b'\\xfe'" in problem
+
+
+def test_nuls_belong_to_strings(tmp_path: Path) -> None:
+    texts = [b"a\0", b"\0", b"\0b\0\0", b"\xff\0"]
+    outputs = {"s": np.array([[text, b"\0"] for text in texts], dtype=np.object_)}
+    fields = (Field(name="s", dtype="string", shape=(None, 2)),)
+    examples = [
+        GoldenExample("s", row_to_json(outputs, row), row_to_json(outputs, row), f"row {row}")
+        for row in range(len(texts))
+    ]
+    write_golden(tmp_path, Golden(examples))
+    golden = read_golden(tmp_path)
+    assert golden is not None
+    batch = batch_of(Signature("s", fields, fields), golden.examples)
+    assert batch["s"].tolist() == outputs["s"].tolist()
+    assert mismatches(golden, golden.examples, outputs) == []
+    cut = {"s": np.array([[text.rstrip(b"\0"), b""] for text in texts], dtype=np.object_)}
+    assert len(mismatches(golden, golden.examples, cut)) == len(texts)
+
+
+def test_an_input_with_a_default_may_be_left_out() -> None:
+    x = Field(name="x", dtype="float32", shape=(None,))
+    scale = Field(name="scale", dtype="float32", shape=(None,), default=np.array([2], np.float32))
+    examples = [GoldenExample("s", {"x": 1.0}, {}), GoldenExample("s", {"x": 3.0}, {})]
+    batch = batch_of(Signature("s", (x, scale), ()), examples)
+    assert batch["scale"].tolist() == [2.0, 2.0]

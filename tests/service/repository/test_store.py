@@ -48,10 +48,32 @@ def test_zeros_before_a_version_are_the_same_number(tmp_path: Path) -> None:
 
 
 def test_models_are_folders_with_versions(tmp_path: Path) -> None:
-    for name in ("b/1", "a/2", "empty", ".hidden/1", "bad name/1"):
+    for name in ("b/1", "a/2", "empty", ".hidden/1"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "file").write_text("")
     assert Store(tmp_path).models() == ["a", "b"]
+
+
+def test_a_model_has_any_name_that_a_path_of_tensorflow_serving_can_hold(tmp_path: Path) -> None:
+    served = ["!", "-m", "a b", "a%20b", "a+b", "a@b", "modèle", "m\\n", "(m)", "a?b#c", "日本"]
+    never = ["a:b", "tab\tname", "line\nname", "del\x7f", "c1\x85", ".m", "...", "bad\udcff"]
+    for name in served + never:
+        (tmp_path / name / "1").mkdir(parents=True)
+    assert Store(tmp_path).models() == sorted(served)
+
+
+def test_versions_are_numbers_of_64_bits(tmp_path: Path) -> None:
+    last = 2**63 - 1
+    for name in (str(last), str(last + 1), "9" * 20, "1" * 200, f"{3:040}", "-1", "+1", "1 ", "٣"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+    assert list(Store(tmp_path).versions("m")) == [3, last]
+
+
+def test_there_is_no_number_above_the_last(tmp_path: Path) -> None:
+    (tmp_path / "m" / str(2**63 - 1)).mkdir(parents=True)
+    with pytest.raises(RepositoryError, match="no number above"):
+        Store(tmp_path).publish("m", fill)
+    assert [p.name for p in (tmp_path / "m").iterdir()] == [str(2**63 - 1)]
 
 
 def test_a_missing_root_holds_nothing(tmp_path: Path) -> None:

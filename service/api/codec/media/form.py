@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from werkzeug.http import parse_options_header
 
+from service.api.body import is_json_request
 from service.api.codec.media.kinds import (
     FORM,
     signature_for,
@@ -124,7 +125,7 @@ class FormCodec(PlainCodec):
         if takes_texts(signature):
             place = _place_of(parts)
             name = signature.inputs[0].name
-            texts = [decode(part.body, part.charset, place((i,))) for i, part in enumerate(parts)]
+            texts = [_text(part, place((i,))) for i, part in enumerate(parts)]
             return request_of_values(signature, {name: texts}, place, self.bounds)
         return self._record(signature, parts)
 
@@ -145,11 +146,20 @@ class FormCodec(PlainCodec):
                 continue
             problems[part.name[:LONGEST_NAME]] = [text]
         for name, field in fields.items():
-            if name not in columns and not field.optional:
+            if name not in columns and not field.may_be_absent:
                 problems.setdefault(name, [f"Missing; expected {describe(field)}."])
         if problems:
             raise refusal(problems, self.bounds.max_errors)
         return request_of_values(signature, columns, lambda index, name="": name, self.bounds)
+
+
+def _text(part: Part, place: str) -> str:
+    text = decode(part.body, part.charset, place)
+    if is_json_request(text.encode()):
+        raise InvalidRequestError(
+            f"{place}: Expected a text, not a request in JSON; send that as the whole body."
+        )
+    return text
 
 
 def _place_of(parts: Sequence[Part]) -> Place:

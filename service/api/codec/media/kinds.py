@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from service.api.codec.rows import signature_of
 from service.errors import ServiceError
-from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature
+from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
 
 JSON = "application/json"
 TEXT = "text/plain"
@@ -31,17 +31,17 @@ def takes_files(signature: Signature) -> bool:
 def takes_texts(signature: Signature) -> bool:
     """Whether each instance is one text."""
     return (
-        _is_one_scalar(signature) and not signature.files and signature.inputs[0].dtype == "string"
+        signature.batched
+        and len(signature.inputs) == 1
+        and _is_one_value(signature.inputs[0])
+        and not signature.files
+        and signature.inputs[0].dtype == "string"
     )
 
 
 def takes_records(signature: Signature) -> bool:
     """Whether each instance has one value in each field, so that rows of a table are instances."""
-    return (
-        signature.batched
-        and not signature.files
-        and all(field.instance_shape == () for field in signature.inputs)
-    )
+    return signature.batched and not signature.files and all(map(_is_one_value, signature.inputs))
 
 
 def takes_arrays(signature: Signature) -> bool:
@@ -104,6 +104,10 @@ def signature_for(
 def in_order(contract: Contract) -> Iterable[Signature]:
     """Return the signatures, the default one first."""
     return sorted(contract.values(), key=lambda signature: signature.name != DEFAULT_SIGNATURE)
+
+
+def _is_one_value(field: Field) -> bool:
+    return field.instance_shape == () or field.is_single
 
 
 def _is_one_scalar(signature: Signature) -> bool:

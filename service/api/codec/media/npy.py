@@ -14,7 +14,7 @@ from service.api.arrays import check_array, shape_problem
 from service.api.codec.media.kinds import NPY, signature_for, takes_arrays
 from service.api.codec.media.request import PlainCodec, PlainRequest
 from service.api.problems import brackets, refusal
-from service.api.tensors import Array, Index, TensorError
+from service.api.tensors import Array, Index, TensorError, round_bfloat16
 from service.api.wording import counted, describe, shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import Field
@@ -101,6 +101,8 @@ def _converted(field: Field, array: Array, limit: int) -> Array:
         with np.errstate(over="ignore"):
             # By way of float64, as the numbers of JSON go: two steps round otherwise than one.
             tensor = flat.astype(np.float64).astype(field.numpy_type)
+        if field.dtype == "bfloat16":
+            tensor = round_bfloat16(tensor)
         beyond = np.isinf(tensor) & np.isfinite(flat)
     else:
         bounds = np.iinfo(field.numpy_type)

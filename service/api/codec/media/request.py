@@ -10,7 +10,7 @@ from service.api.answer import Answer
 from service.api.codec import predictions, rows
 from service.api.codec.columns import fill_in
 from service.api.problems import refusal
-from service.api.tensors import Array, Index, TensorError, to_tensor
+from service.api.tensors import Array, Index, TensorError, came_as_scalars, to_tensor
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
@@ -65,12 +65,14 @@ class PlainRequest:
         inputs: a tensor for each of its inputs.
         instances: how many predictions are asked for.
         called: names a value for the client.
+        scalars: whether values came without the lists that the contract has around each.
     """
 
     signature: Signature
     inputs: Tensors
     instances: int
     called: Place
+    scalars: bool = False
 
     def place(self, name: str, index: Index) -> str:
         """Return the path of the value of input ``name`` at ``index``."""
@@ -90,7 +92,9 @@ class PlainCodec:
         self.bounds = bounds
 
     def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Answer:
-        asked = rows.PredictRequest(request.signature, request.inputs, request.instances)
+        asked = rows.PredictRequest(
+            request.signature, request.inputs, request.instances, request.scalars
+        )
         return Answer(predictions.encode(asked, outputs))
 
 
@@ -123,8 +127,10 @@ def request_of_values(
         raise refusal(
             {path: [text] for _, (path, text) in sorted(found.items())}, bounds.max_errors
         )
-    fill_in(signature, inputs)
-    return PlainRequest(signature, inputs, len(next(iter(inputs.values()))), place)
+    count = len(next(iter(columns.values()), [None]))
+    fill_in(signature, inputs, count)
+    # Nobody writes a list into a cell or a text.
+    return PlainRequest(signature, inputs, count, place, came_as_scalars(signature, columns))
 
 
 def request_of_files(

@@ -100,7 +100,7 @@ class TableCodec(PlainCodec):
                 continue
             problems[f"line {line}, {name[:LONGEST_NAME]}"] = [text]
         for name, field in fields.items():
-            if name not in names and not field.optional:
+            if name not in names and not field.may_be_absent:
                 problems[f"line {line}, {name}"] = [f"Missing column; expected {describe(field)}."]
         if problems:
             raise refusal(problems, self.bounds.max_errors)

@@ -9,7 +9,13 @@ import numpy as np
 
 from service.api.arrays import check_array, shorten_shape
 from service.api.codec.numbers import Numbers
-from service.api.codec.v2.datatypes import ElementsError, datatype, unpack_elements, wire_type
+from service.api.codec.v2.datatypes import (
+    ElementsError,
+    datatype,
+    unpack_elements,
+    widened,
+    wire_type,
+)
 from service.api.tensors import Array, TensorError, to_tensor
 from service.api.wording import counted, shorten
 from service.repository.contract import Field
@@ -99,5 +105,7 @@ def numbers(field: Field, data: bytes, limit: int) -> Array:
                 }
             )
         return codes.view(np.bool_)
+    if field.dtype == "bfloat16":
+        return widened(np.frombuffer(data, wire_type(field)))
     # In the order and alignment that TensorFlow takes without another look.
     return np.require(np.frombuffer(data, wire_type(field)), field.numpy_type, "A")

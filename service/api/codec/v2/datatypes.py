@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ _NAMES: Mapping[str, str] = {
     "int16": "INT16",
     "int32": "INT32",
     "int64": "INT64",
+    "bfloat16": "BF16",
     "float16": "FP16",
     "float32": "FP32",
     "float64": "FP64",
@@ -39,14 +41,32 @@ def datatype(field: Field) -> str:
 
 
 def wire_type(field: Field) -> np.dtype[np.generic]:
-    """Return numpy's type of a field's elements as they travel: little-endian; not of BYTES."""
-    return np.dtype(field.numpy_type).newbyteorder("<")
+    """Return numpy's type of a field's elements as they travel: little-endian; not of BYTES.
+
+    A BF16 is the upper half of a float32, which numpy has no name for.
+    """
+    kind = np.uint16 if field.dtype == "bfloat16" else field.numpy_type
+    return np.dtype(kind).newbyteorder("<")
 
 
-def pack(tensor: npt.NDArray[np.generic]) -> bytes:
-    """Return a tensor's elements as they travel, in row-major order."""
+def widened(halves: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return float32 numbers of those whose upper halves these are."""
+    wide: npt.NDArray[Any] = (halves.astype(np.uint32) << 16).view(np.float32)
+    return wide
+
+
+def pack(tensor: npt.NDArray[Any], datatype: str = "") -> bytes:
+    """Return a tensor's elements as they travel, in row-major order.
+
+    Args:
+        tensor: the tensor.
+        datatype: the protocol's name of its elements, where numpy's is not enough.
+    """
     if tensor.dtype == object:
         return pack_elements(tensor.reshape(-1).tolist())
+    if datatype == "BF16":
+        # What the model gives is a bfloat16; nothing is cut off.
+        tensor = (np.ascontiguousarray(tensor).view(np.uint32) >> 16).astype(np.uint16)
     return tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes()
 
 

@@ -90,7 +90,7 @@ def read_inputs(
     missing = [
         f"Missing input {field.name!r}; expected {describe(field)}."
         for field in signature.inputs
-        if field.name not in places and not field.optional
+        if field.name not in places and not field.may_be_absent
     ]
     if missing:
         problems["inputs"] = missing

@@ -17,7 +17,7 @@ from service.api.problems import LONGEST_NAME, brackets, refusal
 from service.api.tensors import Index
 from service.api.wording import shorten
 from service.errors import InvalidRequestError
-from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature
+from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden import Tensors
 
 # What Triton keeps for itself; who sends it expects something of it.
@@ -66,22 +66,27 @@ class InferRequest:
 
 
 def find_signature(contract: Contract, name: str | None) -> Signature:
-    """Return the signature that is asked for, or without a name the one that goes without saying.
+    """Return the signature that is asked for, or the one that goes without saying.
+
+    Args:
+        contract: the model's.
+        name: the signature's; where it is ``None`` or empty, none is named.
 
     Raises:
         InvalidRequestError: there is no such signature, or there are several to choose from.
     """
-    if name is None:
+    if not name:
         name = next(iter(contract)) if len(contract) == 1 else DEFAULT_SIGNATURE
         if name not in contract:
             raise InvalidRequestError(
                 f"The model has no signature {DEFAULT_SIGNATURE!r}; the parameter signature_name "
                 f"must say which is meant: {', '.join(contract)}."
+                f"{why_left_out(contract, name)}"
             )
     if name not in contract:
         raise InvalidRequestError(
             f"Serving signature name: {name[:LONGEST_NAME]!r} not found in signature def; "
-            f"there are: {', '.join(contract)}."
+            f"there are: {', '.join(contract)}.{why_left_out(contract, name)}"
         )
     return contract[name]
 

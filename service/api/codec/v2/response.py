@@ -55,7 +55,7 @@ def _describe(
         "shape": list(tensor.shape),
     }
     if wanted.binary:
-        blobs.append(pack(tensor))
+        blobs.append(pack(tensor, name))
         described["parameters"] = {"binary_data_size": len(blobs[-1])}
     else:
         described["data"] = _jsonable(wanted.field.name, tensor)
