@@ -177,7 +177,8 @@ class Inference:
         run: Callable[[Tensors], object],
     ) -> InvalidRequestError:
         """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
-        if not asked.signature.has_rows:
+        if not asked.signature.rows_independent:
+            # Of a part of the rows it would be another question.
             return error
         found = {0: error}
         if asked.instances > 1:

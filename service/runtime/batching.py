@@ -59,7 +59,7 @@ class Batcher:
         Args:
             call: runs one batch.
             batched: whether rows of several requests can run as one batch, and those of one
-                request as several.
+                request as several: whether they are independent.
             most_rows: the most rows of a batch.
             note_batch: is told the rows of each batch that has run, and the seconds that it took.
         """
@@ -70,6 +70,15 @@ class Batcher:
         self._lock = threading.Lock()
         self._busy = False
         self._waiting: deque[_Ticket] = deque()
+
+    @property
+    def batched(self) -> bool:
+        """Whether requests may run together; to set it counts from the next batch on."""
+        return self._batched
+
+    @batched.setter
+    def batched(self, batched: bool) -> None:
+        self._batched = batched
 
     def run(
         self, inputs: Tensors, *, deadline: float, is_gone: Callable[[], bool]
@@ -90,7 +99,7 @@ class Batcher:
             ServiceError: the model refused the input or failed.
         """
         rows = next(iter(inputs.values())).shape[0] if self._batched else 1
-        if rows <= self._most_rows:
+        if rows <= self._most_rows or not self._batched:
             return self._run(inputs, rows, deadline, is_gone)
         parts, waited = [], 0.0
         for start in range(0, rows, self._most_rows):

@@ -3,7 +3,8 @@
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,23 @@ from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature,
 from service.repository.errors import RepositoryError
 from service.repository.golden import (
     Golden,
+    GoldenExample,
     Tensors,
+    askable,
     batch_of,
     examples_by_signature,
     mismatches,
     read_golden,
 )
+from service.repository.independence import prove_independence
 from service.runtime.batching import Batcher
+from service.runtime.independence import (
+    Declared,
+    IndependenceCheck,
+    RowIndependence,
+    decide,
+    needs_proof,
+)
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -78,7 +89,9 @@ class Servable:
         version: the version's number.
         card: the version's card, if it brings one.
         golden: its golden examples, if it brings any.
-        contract: what it takes and gives, by signature; from the card, else from the graph.
+        contract: what it takes and gives, by signature; from the card, else from the graph. Whether
+            rows are independent is always said in it.
+        independence: why, by signature.
         signature_def: TensorFlow's own description of all its signatures, as protobuf's JSON.
     """
 
@@ -127,12 +140,18 @@ class Servable:
         self._batchers = {
             signature.name: Batcher(
                 partial(self.predict, signature),
-                batched=signature.has_rows,
+                batched=False,
                 most_rows=most_rows,
                 note_batch=metrics.version(model, str(version)).note_batch,
             )
             for signature in self.contract.values()
         }
+        # What the card and the graph say; the policy has a say as well.
+        self._described = self.contract
+        self._proofs = prove_independence(directory) if needs_proof(self.contract) else {}
+        self._revoked: dict[str, str] = {}
+        self._declared: Declared = None
+        self._decide_independence()
         self._leases = 0
         self._retired = False
         self._lock = threading.Lock()
@@ -214,6 +233,40 @@ class Servable:
             raise ServiceError(f"The model failed: {_first_sentence(error)}") from error
         return {f.name: np.asarray(v) for f, v in zip(signature.outputs, values, strict=True)}
 
+    def declare_rows(self, declared: Declared) -> None:
+        """Follow what the model's policy says of the independence of rows, from now on."""
+        if declared != self._declared:
+            self._declared = declared
+            self._decide_independence()
+
+    def check_rows(self) -> None:
+        """Try out whether rows are independent where the card or the graph say so.
+
+        What turns out otherwise no longer counts; no version is refused for it.
+        """
+        golden = self.golden or Golden([])
+        check = IndependenceCheck(
+            self._golden_batches(), absolute=golden.absolute, relative=golden.relative
+        )
+        for signature in self._described.values():
+            if self.independence[signature.name].holds:
+                reason = check.revokes(signature, partial(self.predict, signature))
+                if reason:
+                    self._revoked[signature.name] = reason
+        self._decide_independence()
+
+    def _decide_independence(self) -> None:
+        self.independence: Mapping[str, RowIndependence] = {
+            name: decide(each, self._proofs.get(name), self._revoked.get(name, ""), self._declared)
+            for name, each in self._described.items()
+        }
+        self.contract = {
+            name: replace(each, rows_independent=self.independence[name].holds)
+            for name, each in self._described.items()
+        }
+        for name, batcher in self._batchers.items():
+            batcher.batched = self.independence[name].holds
+
     def warm_up(self) -> None:
         """Run each signature at several batch sizes, so that no client pays for a first run.
 
@@ -226,7 +279,7 @@ class Servable:
         golden = self._golden_batches()
         for signature in self.contract.values():
             row = {name: tensor[:1] for name, tensor in golden.get(signature.name, {}).items()}
-            for rows in _WARM_UP_ROWS if signature.batched else (1,):
+            for rows in _WARM_UP_ROWS if signature.rows_independent else (1,):
                 inputs = {
                     f.name: np.repeat(row[f.name], rows, axis=0) if row else _placeholder(f, rows)
                     for f in signature.inputs
@@ -247,17 +300,23 @@ class Servable:
         if self.golden is None:
             return
         for signature, examples in examples_by_signature(self.golden, self.contract):
-            try:
-                outputs = self.predict(signature, batch_of(signature, examples))
-            except (ServiceError, RepositoryError) as error:
-                raise LoadError(Fault.GOLDEN, str(error)) from error
-            for name, tensor in outputs.items():
-                if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                    message = f"It answers NaN or infinity in {name!r} to a golden example."
-                    raise LoadError(Fault.NOT_FINITE, message)
-            problems = mismatches(self.golden, examples, outputs)
-            if problems:
-                raise LoadError(Fault.GOLDEN, problems[0])
+            for together in askable(signature, examples):
+                self._prove(self.golden, signature, together)
+
+    def _prove(
+        self, golden: Golden, signature: Signature, examples: Sequence[GoldenExample]
+    ) -> None:
+        try:
+            outputs = self.predict(signature, batch_of(signature, examples))
+        except (ServiceError, RepositoryError) as error:
+            raise LoadError(Fault.GOLDEN, str(error)) from error
+        for name, tensor in outputs.items():
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                message = f"It answers NaN or infinity in {name!r} to a golden example."
+                raise LoadError(Fault.NOT_FINITE, message)
+        problems = mismatches(golden, examples, outputs)
+        if problems:
+            raise LoadError(Fault.GOLDEN, problems[0])
 
     def acquire(self) -> bool:
         """Take a lease, which keeps the version loaded; ``False`` when it is already retired."""

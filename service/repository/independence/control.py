@@ -114,9 +114,7 @@ def _run_over_rows(
     raise MixError("loops in a way that cannot be followed")
 
 
-def _after_rows(
-    state: Sequence[Value], given: Sequence[Value], counters: set[int]
-) -> list[Value]:
+def _after_rows(state: Sequence[Value], given: Sequence[Value], counters: set[int]) -> list[Value]:
     result: list[Value] = []
     for i, (before, after) in enumerate(zip(state, given, strict=True)):
         if i in counters:

@@ -15,6 +15,7 @@ Array = np.ndarray[Any, Any]
 _LARGEST = 2**31  # beyond that, whole numbers may wrap; no size is so large
 _MOST_ELEMENTS = 256
 
+
 def fold(node: Node, arguments: Sequence[Known]) -> Known | None:
     """Compute a node's output of whole numbers, booleans and sizes.
 
@@ -34,11 +35,13 @@ def fold(node: Node, arguments: Sequence[Known]) -> Known | None:
         return None
     return result
 
+
 def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
     def apply(node: Node, *arrays: Array) -> Array:
         return np.frompyfunc(function, len(arrays), 1)(*arrays)  # type: ignore[no-any-return]
 
     return apply
+
 
 def _compare(decide: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def compare(a: int | Size, b: int | Size) -> bool:
@@ -49,7 +52,13 @@ def _compare(decide: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
     return compare
 
+
 def _ratio(a: Size, b: Size) -> tuple[int, int]:
+    """Return two numbers that compare as the sizes do, whatever their unknowns are."""
+    if _is_at_least_its_factor(a) and b.known is not None and b.known < a.factor:
+        return a.factor, b.known
+    if _is_at_least_its_factor(b) and a.known is not None and a.known < b.factor:
+        return a.known, b.factor
     if a.unknowns != b.unknowns:
         raise UndecidedError
     # An unknown other than the rows may be 0, where equality is all that holds of both.
@@ -57,10 +66,16 @@ def _ratio(a: Size, b: Size) -> tuple[int, int]:
         raise UndecidedError
     return a.factor, b.factor
 
+
+def _is_at_least_its_factor(size: Size) -> bool:
+    return size.factor > 0 and bool(size.unknowns) and size.rows == len(size.unknowns)
+
+
 def _equal(a: int | Size, b: int | Size) -> bool:
     if sized(a) == sized(b):
         return True
     return _compare(operator.eq)(a, b)
+
 
 def _extreme(pick: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
     def extreme(a: int | Size, b: int | Size) -> int | Size:
@@ -71,10 +86,12 @@ def _extreme(pick: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
 
     return extreme
 
+
 def _quotient(a: int | Size, b: int | Size) -> int | Size:
     if isinstance(a, Size) or isinstance(b, Size):
         return sized(a) // b
     return a // b
+
 
 def _remainder(a: int | Size, b: int | Size) -> int:
     if isinstance(a, Size) or isinstance(b, Size):
@@ -83,6 +100,7 @@ def _remainder(a: int | Size, b: int | Size) -> int:
         return 0
     return a % b
 
+
 def _cast(node: Node, array: Array) -> Array:
     if node.dtype("DstT") not in (3, 9, 10):
         raise UndecidedError
@@ -90,13 +108,16 @@ def _cast(node: Node, array: Array) -> Array:
         return np.frompyfunc(lambda x: _not_zero(x), 1, 1)(array)  # type: ignore[no-any-return]
     return np.frompyfunc(lambda x: int(x) if isinstance(x, bool) else x, 1, 1)(array)  # type: ignore[no-any-return]
 
+
 def _not_zero(value: Any) -> bool:
     if isinstance(value, Size):
         raise UndecidedError
     return bool(value)
 
+
 def _axes(array: Array) -> tuple[int, ...]:
     return tuple(int(axis) for axis in array.reshape(-1))
+
 
 def _reduce(function: Callable[[Any, Any], Any], start: Any) -> Callable[..., Any]:
     def apply(node: Node, array: Array, axes: Array) -> Array:
@@ -112,16 +133,20 @@ def _reduce(function: Callable[[Any, Any], Any], start: Any) -> Callable[..., An
 
     return apply
 
+
 def _pack(node: Node, *arrays: Array) -> Array:
     return np.stack([np.asarray(a, dtype=object) for a in arrays], axis=node.integer("axis"))
 
+
 def _concat(node: Node, *arrays: Array) -> Array:
     return np.concatenate(arrays[:-1], axis=int(arrays[-1]))
+
 
 def _gather(node: Node, params: Array, indices: Array, axis: Array) -> Array:
     if node.integer("batch_dims"):
         raise UndecidedError
     return np.take(params, indices.astype(np.int64), axis=int(axis))
+
 
 def _range(node: Node, start: Array, limit: Array, delta: Array) -> Array:
     values = [start.item(), limit.item(), delta.item()]
@@ -131,14 +156,18 @@ def _range(node: Node, start: Array, limit: Array, delta: Array) -> Array:
         raise UndecidedError
     return np.array(range(*values), dtype=object)
 
+
 def _list_diff(node: Node, x: Array, y: Array) -> Array:
     return np.array([item for item in x if item not in list(y)], dtype=object)
+
 
 def _reshape(node: Node, array: Array, shape: Array) -> Array:
     return array.reshape([int(size) for size in shape])
 
+
 def _squeeze(node: Node, array: Array) -> Array:
     return np.squeeze(array, tuple(node.integers("squeeze_dims")) or None)
+
 
 def _strided_slice(node: Node, array: Array, begin: Array, end: Array, strides: Array) -> Array:
     spec: list[Any] = []
@@ -160,6 +189,7 @@ def _strided_slice(node: Node, array: Array, begin: Array, end: Array, strides: 
             )
     return np.asarray(array[tuple(spec)], dtype=object)
 
+
 def _slice(node: Node, array: Array, begin: Array, size: Array) -> Array:
     spec = tuple(
         slice(int(b), None if int(s) == -1 else int(b) + int(s))
@@ -167,18 +197,23 @@ def _slice(node: Node, array: Array, begin: Array, size: Array) -> Array:
     )
     return array[spec]
 
+
 def _fill(node: Node, dims: Array, value: Array) -> Array:
     return np.full([int(d) for d in dims], value.item(), dtype=object)
 
+
 def _tile(node: Node, array: Array, multiples: Array) -> Array:
     return np.tile(array, [int(m) for m in multiples])
+
 
 def _choose(node: Node, condition: Array, then: Array, other: Array) -> Array:
     pick = np.frompyfunc(lambda c, t, e: t if c else e, 3, 1)
     return pick(condition, then, other)  # type: ignore[no-any-return]
 
+
 def _invert_permutation(node: Node, array: Array) -> Array:
     return np.argsort(array.astype(np.int64))
+
 
 def _broadcast_args(node: Node, a: Array, b: Array) -> list[int | Size]:
     result: list[int | Size] = []
@@ -189,6 +224,7 @@ def _broadcast_args(node: Node, a: Array, b: Array) -> list[int | Size]:
             raise UndecidedError
         result.insert(0, plain(y if x.known == 1 else x))
     return result
+
 
 _FOLDS: Mapping[str, Callable[..., Any]] = {
     "Identity": lambda node, array: array,
@@ -235,5 +271,3 @@ _FOLDS: Mapping[str, Callable[..., Any]] = {
     "OnesLike": lambda node, array: np.full(array.shape, 1, dtype=object),
     "ZerosLike": lambda node, array: np.full(array.shape, 0, dtype=object),
 }
-
-__all__ = ["MixError", "fold"]

@@ -93,7 +93,7 @@ class Node:
         if dtype is None or count > _MOST_ELEMENTS or shape is None:
             return Tensor(shape)
         if tensor.tensor_content:
-            array = np.frombuffer(tensor.tensor_content, dtype=dtype)
+            array: np.ndarray[Any, Any] = np.frombuffer(tensor.tensor_content, dtype=dtype)
         else:
             given = tensor.int_val or tensor.int64_val or tensor.bool_val
             array = np.array(list(given), dtype=dtype)
@@ -101,8 +101,10 @@ class Node:
                 # The last value stands for all that follow, none for zeros.
                 last = array[-1:] if len(array) else np.zeros(1, dtype=dtype)
                 array = np.concatenate([array, np.repeat(last, count - len(array))])
-        return known(array.reshape([size or 0 for size in sizes]).tolist()) if count else Known(
-            np.empty([size or 0 for size in sizes], dtype=object)
+        return (
+            known(array.reshape([size or 0 for size in sizes]).tolist())
+            if count
+            else Known(np.empty([size or 0 for size in sizes], dtype=object))
         )
 
     def offset(self, output: str) -> int:

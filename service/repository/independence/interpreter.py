@@ -244,7 +244,7 @@ def _given_free(node: Node, arguments: Sequence[Value]) -> Given:
                 return given
     shapes = node.shapes("_output_shapes")
     whole = [s if s and all(size.known is not None for size in s) else None for s in shapes]
-    return [Tensor(shape) for shape in whole] if len(whole) > 1 else Tensor(*whole or [None])
+    return [Tensor(shape) for shape in whole] if len(whole) > 1 else Tensor(next(iter(whole), None))
 
 
 def _item_shape(node: Node, arguments: Sequence[Value]) -> Shape | None:
@@ -267,5 +267,3 @@ def _item_shape(node: Node, arguments: Sequence[Value]) -> Shape | None:
 def _told(node: Node, reason: str) -> str:
     """Name the operation, once: a reason from within a function names one already."""
     return reason if reason.startswith("Operation ") else f"Operation {node.op} {reason}."
-
-

@@ -6,7 +6,6 @@ from typing import Any
 from service.repository.independence.sizes import Size, unknown
 from service.repository.independence.values import (
     Item,
-    Known,
     Mixed,
     MixError,
     RowList,
@@ -76,4 +75,6 @@ def _join_shapes(
 ) -> Shape | None:
     if a is None or b is None or len(a) != len(b):
         return None
-    return tuple(x if x == y or i == kept else fresh(i) for i, (x, y) in enumerate(zip(a, b, strict=True)))
+    return tuple(
+        x if x == y or i == kept else fresh(i) for i, (x, y) in enumerate(zip(a, b, strict=True))
+    )

@@ -80,9 +80,7 @@ _MESSAGES: dict[str, list[tuple[str, str, int]]] = {
 }
 
 
-def _add_field(
-    message: descriptor_pb2.DescriptorProto, name: str, kind: str, number: int
-) -> None:
+def _add_field(message: descriptor_pb2.DescriptorProto, name: str, kind: str, number: int) -> None:
     field = message.field.add(name=name, number=number, label=_KINDS.LABEL_OPTIONAL)
     if kind[0] in "*=":
         field.label = _KINDS.LABEL_REPEATED

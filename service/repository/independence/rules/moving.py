@@ -228,9 +228,7 @@ def _strided_slice(node: Node, arguments: Sequence[Value]) -> Value:
         name: node.integer(f"{name}_mask")
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
-    taken = sum(
-        not (masks["new_axis"] | masks["ellipsis"]) >> i & 1 for i in range(count)
-    )
+    taken = sum(not (masks["new_axis"] | masks["ellipsis"]) >> i & 1 for i in range(count))
     shape: list[Size] = []
     position, axis, outer = 0, None, found.outer
     has_ellipsis = bool(masks["ellipsis"])
@@ -323,7 +321,9 @@ def _slice(node: Node, arguments: Sequence[Value]) -> Value:
         elif any(isinstance(bound, Size) and bound.rows for bound in (b, s)):
             raise MixError("slices by the number of rows")
         elif s == -1:
-            shape.append(own if b == 0 else total([own, -b]) if own.known is not None else unknown())
+            shape.append(
+                own if b == 0 else total([own, -b]) if own.known is not None else unknown()
+            )
         else:
             shape.append(sized(s))
     return Tensor(tuple(shape), found.axis, found.outer, found.inner)

@@ -107,9 +107,12 @@ def _label_sizes(terms: Sequence[Sequence[str]], tensors: Sequence[Tensor]) -> d
     found: dict[str, Size] = {}
     for term, each in zip(terms, tensors, strict=True):
         for label, size in zip(term, each.sizes, strict=True):
-            if label not in found or found[label].known is None or size.rows:
-                found[label] = size
-            elif label.startswith(".") and found[label].known == 1:
+            if (
+                label not in found
+                or found[label].known is None
+                or size.rows
+                or (label.startswith(".") and found[label].known == 1)
+            ):
                 found[label] = size
     return found
 
