@@ -9,8 +9,8 @@ from pathlib import Path
 from service.logs import log
 from service.metrics import Metrics
 from service.repository.errors import RepositoryError
+from service.repository.independence import Declared
 from service.repository.manifest import has_manifest, verify_manifest
-from service.runtime.independence import Declared
 from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State
 

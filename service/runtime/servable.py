@@ -29,15 +29,15 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
-from service.repository.independence import prove_independence
-from service.runtime.batching import Batcher
-from service.runtime.independence import (
+from service.repository.independence import (
     Declared,
-    IndependenceCheck,
     RowIndependence,
     decide,
     needs_proof,
+    prove_independence,
 )
+from service.runtime.batching import Batcher
+from service.runtime.independence import IndependenceCheck
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

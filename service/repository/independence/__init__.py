@@ -5,5 +5,20 @@ alone and runs nothing, so that training, the service and tools share it.
 """
 
 from service.repository.independence.analysis import Proof, prove_independence
+from service.repository.independence.verdict import (
+    Declared,
+    RowIndependence,
+    decide,
+    needs_proof,
+    of_policy,
+)
 
-__all__ = ["Proof", "prove_independence"]
+__all__ = [
+    "Declared",
+    "Proof",
+    "RowIndependence",
+    "decide",
+    "needs_proof",
+    "of_policy",
+    "prove_independence",
+]
