@@ -170,7 +170,6 @@ KEEPING: dict[str, Animal] = {
     "embedding": _of(NUMBER_ROWS)(lambda x: tf.gather(VARIABLE, tf.math.floormod(x, 5))),
     "embedding_constant": _of(NUMBER_ROWS)(lambda x: tf.gather(W, tf.math.floormod(x, 4))),
     "one_hot": _of(NUMBERS)(lambda x: tf.one_hot(x, 5)),
-    "row_counts": _of(NUMBER_ROWS)(lambda x: tf.math.bincount(tf.abs(x) % 5, minlength=5, maxlength=5, axis=-1)),
     "table": _of(TEXTS)(lambda x: TABLE.lookup(tf.strings.lower(x))),
     "labels": _of(MATRIX)(lambda x: tf.gather(tf.constant(["p", "q", "r", "s"]), tf.argmax(x, 1))),
     "hash": _of(TEXTS)(lambda x: tf.strings.to_hash_bucket_fast(x, 10)),
@@ -183,7 +182,6 @@ KEEPING: dict[str, Animal] = {
         _map(lambda v: tf.while_loop(lambda a: a < 10.0, lambda a: a * 2 + 1, [tf.abs(v)])[0], [])
     ),
     "map_two": _of(MATRIX)(_two_by_map),
-    "vectorized_map": _of(MATRIX)(lambda x: tf.vectorized_map(lambda row: row * 2, x)),
     "time_first_and_back": _of(CUBE)(
         lambda x: tf.transpose(tf.cumsum(tf.transpose(x, [1, 0, 2]), 0), [1, 0, 2])
     ),
@@ -201,7 +199,9 @@ KEEPING: dict[str, Animal] = {
     ),
     "zeros_like": _of(MATRIX)(lambda x: tf.zeros_like(x) + tf.ones_like(x)),
     "parse": _of(TEXTS)(
-        lambda x: tf.io.parse_example(x, {"a": tf.io.FixedLenFeature([2], tf.float32, [0.0, 0.0])})["a"]
+        lambda x: tf.io.parse_example(x, {"a": tf.io.FixedLenFeature([2], tf.float32, [0.0, 0.0])})[
+            "a"
+        ]
     ),
     "check_values": _of(VECTOR)(lambda x: tf.debugging.check_numerics(x, "no")),
     "fixed_noise": _of(MATRIX)(lambda x: x + tf.random.stateless_normal([4], [1, 2])),
@@ -243,6 +243,7 @@ def _previous(x: tf.Tensor) -> tf.Tensor:
 
 def _decays(x: tf.Tensor) -> tf.Tensor:
     """What it carries depends on no row, but on how many came before."""
+
     def step(i: Any, weight: Any, out: Any) -> Any:
         return i + 1, weight * 0.5, out.write(i, x[i] * weight)
 
@@ -284,9 +285,11 @@ MIXING: dict[str, Animal] = {
     "sort": _of(VECTOR)(lambda x: tf.sort(x)),
     "sort_rows": _of(MATRIX)(lambda x: tf.sort(x, axis=0)),
     "argsort": _of(VECTOR)(lambda x: tf.argsort(x)),
-    "top_k": _of(VECTOR)(lambda x: tf.math.top_k(x, tf.shape(x)[0]).values),
+    "top_k_of_all": _of(VECTOR)(lambda x: tf.math.top_k(x, tf.shape(x)[0]).values),
     "unique": _of(NUMBERS)(lambda x: tf.unique(x).idx),
-    "unique_values": _of(NUMBERS)(lambda x: tf.gather(tf.unique(x).y, tf.unique(x).idx) * tf.size(tf.unique(x).y)),
+    "unique_values": _of(NUMBERS)(
+        lambda x: tf.gather(tf.unique(x).y, tf.unique(x).idx) * tf.size(tf.unique(x).y)
+    ),
     "softmax_rows": _of(MATRIX)(lambda x: tf.nn.softmax(x, axis=0)),
     "softmax_vector": _of(VECTOR)(lambda x: tf.nn.softmax(x)),
     "minus_mean": _of(MATRIX)(lambda x: x - tf.reduce_mean(x, 0)),
@@ -305,28 +308,34 @@ MIXING: dict[str, Animal] = {
     "shift": _of(VECTOR)(lambda x: tf.concat([x[1:], x[:1]], 0)),
     "gather_first": _of(VECTOR)(lambda x: tf.gather(x, tf.zeros_like(x, tf.int32))),
     "gather_computed": _of(NUMBERS)(lambda x: tf.gather(x, tf.math.floormod(x, tf.shape(x)[0]))),
-    "gather_transposed": _of(MATRIX)(lambda x: tf.gather(x, tf.argsort(x, axis=0), axis=0)[:, 0, :]),
+    "gather_transposed": _of(MATRIX)(
+        lambda x: tf.gather(x, tf.argsort(x, axis=0), axis=0)[:, 0, :]
+    ),
     "minus_first": _of(VECTOR)(lambda x: x - x[0]),
     "minus_first_kept": _of(MATRIX)(lambda x: x - x[:1]),
     "minus_last": _of(VECTOR)(lambda x: x - x[-1]),
-    "reshape_mixes": _of(MATRIX)(
-        lambda x: tf.transpose(tf.reshape(tf.transpose(tf.reshape(x, [4, -1])), [-1, 4])) @ tf.ones([tf.shape(x)[0], 1]) * tf.ones([4, 1]) if False else tf.reshape(tf.transpose(x), [-1, 4])
-    ),
+    "reshape_mixes": _of(MATRIX)(lambda x: tf.reshape(tf.transpose(x), [-1, 4])),
     "reshape_other_way": _of(MATRIX)(
-        lambda x: tf.reshape(tf.reduce_sum(tf.reshape(x, [2, -1]), 0, keepdims=True) * tf.ones([2, 1]), [-1, 4])
+        lambda x: tf.reshape(
+            tf.reduce_sum(tf.reshape(x, [2, -1]), 0, keepdims=True) * tf.ones([2, 1]), [-1, 4]
+        )
     ),
     "transposed_softmax": _of(MATRIX)(lambda x: tf.transpose(tf.nn.softmax(tf.transpose(x)))),
     "transposed_reverse": _of(MATRIX)(lambda x: tf.transpose(tf.transpose(x)[:, ::-1])),
     "position": _of(VECTOR)(lambda x: x + tf.cast(tf.range(tf.shape(x)[0]), tf.float32)),
     "count_as_value": _of(VECTOR)(lambda x: x * tf.cast(tf.shape(x)[0], tf.float32)),
     "count_by_size": _of(MATRIX)(lambda x: x / tf.cast(tf.size(x), tf.float32)),
-    "boolean_mask": _of(VECTOR)(lambda x: tf.concat([tf.boolean_mask(x, x > 0), tf.boolean_mask(x, x <= 0)], 0)),
+    "boolean_mask": _of(VECTOR)(
+        lambda x: tf.concat([tf.boolean_mask(x, x > 0), tf.boolean_mask(x, x <= 0)], 0)
+    ),
     "partition": _of(VECTOR)(
         lambda x: tf.concat(tf.dynamic_partition(x, tf.cast(x > 0, tf.int32), 2), 0)
     ),
     "where_rows": _of(VECTOR)(lambda x: x + tf.cast(tf.shape(tf.where(x > 0))[0], tf.float32)),
     "segment_sum": _of(VECTOR)(
-        lambda x: tf.gather(tf.math.unsorted_segment_sum(x, tf.cast(x > 0, tf.int32), 2), tf.cast(x > 0, tf.int32))
+        lambda x: tf.gather(
+            tf.math.unsorted_segment_sum(x, tf.cast(x > 0, tf.int32), 2), tf.cast(x > 0, tf.int32)
+        )
     ),
     "scan": _of(VECTOR)(_scan),
     "scan_rows": _of(MATRIX)(_scan),
@@ -346,9 +355,9 @@ MIXING: dict[str, Animal] = {
     "counter_hidden": _of(VECTOR)(_hidden_count),
     "outer": _of(VECTOR)(lambda x: x + x[:, None]),
     "outer_sum": _of(VECTOR)(lambda x: tf.reduce_sum(x[:, None] * x[None, :], 1)),
-    "row_axis_meets_column": _of(
-        tf.TensorSpec([None, None], tf.float32, name="x"), OTHER
-    )(lambda x, y: x * y),
+    "row_axis_meets_column": _of(tf.TensorSpec([None, None], tf.float32, name="x"), OTHER)(
+        lambda x, y: x * y
+    ),
     "concat_rows": _of(VECTOR)(lambda x: tf.concat([x, x], 0)),
     "tile_rows": _of(VECTOR)(lambda x: tf.tile(x, [2])),
     "repeat_rows": _of(VECTOR)(lambda x: tf.repeat(x, 2)),
@@ -375,24 +384,30 @@ MIXING: dict[str, Animal] = {
     ),
     "join_all": _of(TEXTS)(lambda x: x + tf.strings.reduce_join(x)),
     "mode": _of(MATRIX)(lambda x: x[:, 0] * tf.cast(tf.argmax(x, 0)[0], tf.float32)),
-    "diagonal": _of(MATRIX)(lambda x: tf.linalg.diag_part(tf.matmul(x, x, transpose_b=True)[:, ::-1])),
+    "diagonal": _of(MATRIX)(
+        lambda x: tf.linalg.diag_part(tf.matmul(x, x, transpose_b=True)[:, ::-1])
+    ),
     "inverse": _of(MATRIX)(lambda x: x @ tf.linalg.pinv(tf.matmul(x, x, transpose_a=True) + W)),
     "rank_of_value": _of(VECTOR)(
         lambda x: tf.reduce_sum(tf.cast(x[:, None] > x[None], tf.float32), 1)
     ),
-    "scatter": _of(VECTOR)(
-        lambda x: tf.tensor_scatter_nd_add(x, [[0]], [tf.reduce_sum(x)])
-    ),
+    "scatter": _of(VECTOR)(lambda x: tf.tensor_scatter_nd_add(x, [[0]], [tf.reduce_sum(x)])),
     "histogram": _of(NUMBERS)(lambda x: tf.gather(tf.math.bincount(tf.abs(x)), tf.abs(x))),
     "first_row_branch": _of(MATRIX)(lambda x: tf.cond(x[0, 0] > 0, lambda: x, lambda: -x)),
 }
 
 UNPROVED: dict[str, Animal] = {
+    "row_counts": _of(NUMBER_ROWS)(
+        lambda x: tf.math.bincount(tf.abs(x) % 5, minlength=5, maxlength=5, axis=-1)
+    ),
+    "vectorized_map": _of(MATRIX)(lambda x: tf.vectorized_map(lambda row: row * 2, x)),
     "diagonal_of_rows": _of(MATRIX)(lambda x: tf.linalg.diag(x)),
     "inverse_of_rows": _of(tf.TensorSpec([None, 2, 2], tf.float32, name="x"))(
         lambda x: tf.linalg.inv(x + 9 * tf.eye(2))
     ),
     "space_to_batch_and_back": _of(PICTURE)(
-        lambda x: tf.batch_to_space(tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]]), [2, 2], [[0, 0], [0, 0]])
+        lambda x: tf.batch_to_space(
+            tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]]), [2, 2], [[0, 0], [0, 0]]
+        )
     ),
 }
