@@ -19,6 +19,7 @@ from service.repository.errors import RepositoryError
 from service.repository.golden import (
     Golden,
     GoldenExample,
+    askable,
     batch_of,
     examples_by_signature,
     row_to_json,
@@ -44,12 +45,16 @@ def lost_answers(
     """
     try:
         groups = examples_by_signature(golden, contract)
-        batches = [batch_of(signature, examples) for signature, examples in groups]
+        batches = [
+            (signature.name, examples, batch_of(signature, examples))
+            for signature, every in groups
+            for examples in askable(signature, every)
+        ]
     except RepositoryError as error:
         return [f"They cannot be asked: {error}"]
     problems: list[str] = []
-    for (signature, examples), batch in zip(groups, batches, strict=True):
-        outputs = predict(signature.name, batch)
+    for name, examples, batch in batches:
+        outputs = predict(name, batch)
         for row, example in enumerate(examples):
             problems += _lost(example, row_to_json(outputs, row), steady)
     return problems

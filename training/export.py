@@ -14,6 +14,7 @@ from service.repository.contract import Contract
 from service.repository.golden import (
     Golden,
     GoldenExample,
+    askable,
     batch_of,
     examples_by_signature,
     mismatches,
@@ -83,7 +84,9 @@ def answer(predict: Predict, contract: Contract, cases: Sequence[Case]) -> Golde
 
 
 def prove(predict: Predict, folder: Path) -> None:
-    """Check that the version in ``folder`` gives its golden answers, a signature's in one batch.
+    """Check that the version in ``folder`` gives its golden answers.
+
+    A signature's are asked in one batch, or one by one where its rows are not independent.
 
     Raises:
         TrainingError: it does not, or an answer is no finite number.
@@ -92,14 +95,15 @@ def prove(predict: Predict, folder: Path) -> None:
     assert card is not None
     assert golden is not None
     problems: list[str] = []
-    for signature, examples in examples_by_signature(golden, card.contract):
-        outputs = predict(signature.name, batch_of(signature, examples))
-        problems += [
-            f"Signature {signature.name!r} answers {name} that is not finite."
-            for name, tensor in outputs.items()
-            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all()
-        ]
-        problems += mismatches(golden, examples, outputs)
+    for signature, every in examples_by_signature(golden, card.contract):
+        for examples in askable(signature, every):
+            outputs = predict(signature.name, batch_of(signature, examples))
+            problems += [
+                f"Signature {signature.name!r} answers {name} that is not finite."
+                for name, tensor in outputs.items()
+                if tensor.dtype.kind == "f" and not np.isfinite(tensor).all()
+            ]
+            problems += mismatches(golden, examples, outputs)
     missing = card.contract.keys() - {example.signature for example in golden.examples}
     problems += [f"No golden example calls signature {name!r}." for name in sorted(missing)]
     if problems:

@@ -10,6 +10,7 @@ from rich.table import Table
 from service.repository.card import Card, read_card
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
+from service.repository.independence import decide, of_policy, prove_independence
 from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import tasks
@@ -78,6 +79,34 @@ def evaluate(
     if "per_class" in measured:
         of_classes = measured["per_class"]
         _print(tuple(of_classes[0]), [tuple(map(figure, row.values())) for row in of_classes])
+
+
+def show_independence(folder: Path) -> None:
+    """Print for each signature of a SavedModel whether rows are independent, who says so, and why.
+
+    The card's word and the policy's count before the graph's, as they do in the service.
+
+    Raises:
+        UsageError: there is no SavedModel in the folder.
+        RepositoryError: the card or the policy cannot be read.
+    """
+    proofs = prove_independence(folder)
+    if not proofs:
+        raise UsageError(f"{folder} holds no SavedModel that can be read.")
+    card, declared = read_card(folder), read_policy(folder.absolute().parent).rows_independent
+    rows = []
+    for name, proof in sorted(proofs.items()):
+        signature = card.contract.get(name) if card else None
+        said, source, reason = proof.holds, "graph", proof.reason
+        if signature is not None:
+            verdict = decide(signature, proof, "", declared)
+            said, source, reason = verdict.holds, verdict.source, verdict.reason
+        elif (word := of_policy(name, declared)) is not None:
+            said, source, reason = word, "policy", "policy.json says so."
+        if source != "graph":
+            reason += f" The graph: {proof.reason}"
+        rows.append((name, "yes" if said else "no", source, reason))
+    _print(("signature", "rows independent", "source", "reason"), rows)
 
 
 def show_data_sets(named: Path | None) -> None:

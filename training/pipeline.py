@@ -15,6 +15,7 @@ from training.carrying import carried_over
 from training.errors import RefusedError, TrainingError, UsageError
 from training.gates import Candidate, Judgement, judge
 from training.incumbent import find_incumbent
+from training.independence import declare_independence
 from training.loading import Loaded, load
 from training.locking import exclusively
 from training.mistakes import worst_mistakes
@@ -186,13 +187,14 @@ def _export(
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
     golden = export.answer(predict, exportable.contract, cases)
+    contract = declare_independence(predict, exportable.contract, golden)
     gates = {**judgement.to_json(), "forced": force and not judgement.passed}
     card = Card(
         name=task.name,
         title=loaded.title,
         description=loaded.description,
         task=task.kind,
-        contract=exportable.contract,
+        contract=contract,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         evaluation=evaluation,
         training={**_training(plan, run), "gates": gates},

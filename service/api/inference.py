@@ -238,8 +238,8 @@ class Prediction:
 
     @property
     def rows(self) -> int:
-        """How many rows a batch gets of it; 1 when its rows cannot be told apart."""
-        if not self.asked.signature.has_rows:
+        """How many rows a batch gets of it; 1 when it must run alone and whole."""
+        if not self.asked.signature.runs_in_batches:
             return 1
         return int(next(iter(self.inputs.values())).shape[0])
 
@@ -316,7 +316,8 @@ class Prediction:
     def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
         """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
         asked, most = self.asked, self._inference.max_errors
-        if not asked.signature.has_rows:
+        if not asked.signature.runs_in_batches:
+            # Of a part of the rows it would be another question.
             return error
         found = {0: error}
         if asked.instances > 1:
@@ -330,8 +331,9 @@ class Prediction:
         self._inference.admission.leave(self.servable.model, monotonic() - self._start)
 
     def _call(self, inputs: Tensors) -> Tensors:
-        rows = next(iter(inputs.values())).shape[0] if self.asked.signature.has_rows else 1
-        return self.servable.run(self.asked.signature, inputs, rows)
+        signature = self.asked.signature
+        rows = next(iter(inputs.values())).shape[0] if signature.runs_in_batches else 1
+        return self.servable.run(signature, inputs, rows)
 
     def _call_in_time(self, inputs: Tensors) -> Tensors:
         _check(self.deadline)

@@ -95,7 +95,11 @@ def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
         with lifecycle.lease(name) as servable:
             summary["version"] = str(servable.version)
             summary["signatures"] = {
-                signature.name: signature.to_json() for signature in servable.contract.values()
+                signature.name: {
+                    **signature.to_json(),
+                    "batching": servable.independence[signature.name].to_json(),
+                }
+                for signature in servable.contract.values()
             }
             summary["left_out"] = dict(servable.contract.left_out)
             if servable.card:

@@ -133,7 +133,6 @@ class PredictionLoop:
         if queue is None:
             queue = queues[signature.name] = BatchQueue(
                 partial(servable.predict, signature),
-                batched=signature.has_rows,
                 most_rows=servable.most_rows,
                 cost=servable.cost(signature),
                 note_batch=servable.note_batch,
@@ -208,7 +207,13 @@ class RunningPrediction:
         if self._respond is None:
             self._fail(AbandonedError())
             return
-        self._ticket = Ticket(prediction.inputs, prediction.rows, prediction.deadline, self._ran)
+        self._ticket = Ticket(
+            prediction.inputs,
+            prediction.rows,
+            prediction.deadline,
+            self._ran,
+            rows_independent=prediction.asked.signature.runs_in_batches,
+        )
         self._loop.queue(prediction).submit(self._ticket)
 
     def _ran(self, ticket: Ticket) -> None:

@@ -185,12 +185,15 @@ class Signature:
         name: the signature's name.
         inputs: what it takes.
         outputs: what it gives.
+        rows_independent: whether each row's answer depends on that row alone; ``None`` where
+            nothing is declared.
         files: those of its inputs whose strings are files.
     """
 
     name: str
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
+    rows_independent: bool | None = None
     # Asked for with every request, so it is found once.
     files: tuple[Field, ...] = field(init=False, repr=False, compare=False)
 
@@ -202,7 +205,10 @@ class Signature:
 
     @property
     def batched(self) -> bool:
-        """Whether rows of several requests can run as one batch."""
+        """Whether all that it takes and gives has a free first dimension, for rows.
+
+        That the rows have nothing to do with one another is another matter.
+        """
         return (
             bool(self.inputs)
             and all(f.has_batch for f in (*self.inputs, *self.outputs))
@@ -217,11 +223,28 @@ class Signature:
         """
         return self.batched and all(field.shape is not None for field in self.inputs)
 
+    @property
+    def runs_in_batches(self) -> bool:
+        """Whether its requests may run together, and their rows in several batches."""
+        return bool(self.rows_independent) and self.has_rows
+
+    @property
+    def needs_equal_rows(self) -> bool:
+        """Whether all inputs must have equally many rows.
+
+        Where rows are not known to be independent, a request is a matter between its client and
+        the graph: two inputs may have nothing to do with each other.
+        """
+        return self.batched and self.rows_independent is not False
+
     def to_json(self) -> dict[str, Any]:
-        return {
+        value: dict[str, Any] = {
             "inputs": [field.to_json() for field in self.inputs],
             "outputs": [field.to_json() for field in self.outputs],
         }
+        if self.rows_independent is not None:
+            value["rows_independent"] = self.rows_independent
+        return value
 
 
 Contract = Mapping[str, Signature]
@@ -314,15 +337,20 @@ def _tensor(field: Field) -> str:
 
 def _signature_from_json(name: str, value: Any) -> Signature:
     where = f"contract.{name}"
-    if not isinstance(value, dict) or set(value) != {"inputs", "outputs"}:
-        raise RepositoryError(f"{where}: expected an object with inputs and outputs.")
+    if not isinstance(value, dict) or value.keys() - {"rows_independent"} != {"inputs", "outputs"}:
+        raise RepositoryError(
+            f"{where}: expected an object with inputs and outputs, and rows_independent if known."
+        )
+    declared = value.get("rows_independent")
+    if not isinstance(declared, bool | None):
+        raise RepositoryError(f"{where}.rows_independent: {declared!r} is not true or false.")
     inputs, outputs = (
         tuple(
             _field_from_json(f"{where}.{kind}[{i}]", item) for i, item in _items(where, value, kind)
         )
         for kind in ("inputs", "outputs")
     )
-    return Signature(name, inputs, outputs)
+    return Signature(name, inputs, outputs, declared)
 
 
 def _items(where: str, value: dict[str, Any], kind: str) -> enumerate[Any]:

@@ -125,6 +125,18 @@ def batch_of(signature: Signature, examples: Sequence[GoldenExample]) -> Tensors
     return tensors
 
 
+def askable(
+    signature: Signature, examples: Sequence[GoldenExample]
+) -> list[Sequence[GoldenExample]]:
+    """Group examples of a signature by what may be asked at once, as ``batch_of`` makes it.
+
+    Where rows are not known to be independent, each example was answered, and is asked, alone.
+    """
+    if signature.rows_independent:
+        return [examples]
+    return [[example] for example in examples]
+
+
 def mismatches(
     golden: Golden, examples: Sequence[GoldenExample], outputs: Mapping[str, npt.NDArray[Any]]
 ) -> list[str]:
@@ -132,7 +144,7 @@ def mismatches(
     problems = []
     for row, example in enumerate(examples):
         for name, want in example.prediction.items():
-            got = outputs[name].tolist()[row] if name in outputs else None
+            got = _row_of(outputs[name], row) if name in outputs else None
             if not agree(want, got, golden):
                 problems.append(
                     f"Golden example {row} ({example.note or example.signature}) answers "
@@ -164,7 +176,7 @@ def agree(want: Any, got: Any, golden: Golden) -> bool:
 
 def row_to_json(outputs: Mapping[str, npt.NDArray[Any]], row: int) -> dict[str, Any]:
     """Return one row of ``outputs`` as the JSON that a golden example holds."""
-    return {name: _as_json(tensor.tolist()[row]) for name, tensor in outputs.items()}
+    return {name: _as_json(_row_of(tensor, row)) for name, tensor in outputs.items()}
 
 
 def examples_by_signature(
@@ -214,6 +226,11 @@ def _value_from_json(field: Field, value: Any) -> Any:
     if value is None and field.nullable:
         return math.nan
     return value
+
+
+def _row_of(tensor: npt.NDArray[Any], row: int) -> Any:
+    """Return one row of an output; of a single value, that value."""
+    return tensor.tolist()[row] if tensor.ndim else tensor.item()
 
 
 def _as_json(value: Any) -> Any:

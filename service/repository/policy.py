@@ -25,6 +25,8 @@ class Policy:
         labels: names for versions; a label of a version that does not serve leads nowhere.
         keep: how many versions stay on disk when a new one is published; ``None`` keeps all.
         unloaded: whether no version serves, until this is taken back; the rest says what will.
+        rows_independent: whether each row's answer depends on that row alone, for all signatures
+            or by their names; ``None`` leaves it to the version's card and graph.
     """
 
     latest: int = 1
@@ -32,6 +34,7 @@ class Policy:
     labels: Mapping[str, int] = field(default_factory=dict)
     keep: int | None = None
     unloaded: bool = False
+    rows_independent: bool | Mapping[str, bool] | None = None
 
     @property
     def pinned(self) -> bool:
@@ -60,7 +63,11 @@ class Policy:
         serve = {"versions": list(self.versions)} if self.versions else {"latest": self.latest}
         keep = {} if self.keep is None else {"keep": self.keep}
         unloaded = {"unloaded": True} if self.unloaded else {}
-        return {"serve": serve, "labels": dict(self.labels), **keep, **unloaded}
+        declared = self.rows_independent
+        rows: dict[str, Any] = {}
+        if declared is not None:
+            rows["rows_independent"] = declared if isinstance(declared, bool) else dict(declared)
+        return {"serve": serve, "labels": dict(self.labels), **keep, **unloaded, **rows}
 
 
 def policy_from_json(value: Any) -> Policy:
@@ -71,7 +78,7 @@ def policy_from_json(value: Any) -> Policy:
     """
     if not isinstance(value, dict):
         raise RepositoryError(f"{POLICY} must hold a JSON object, not {shown(value)}.")
-    unknown = value.keys() - {"serve", "labels", "keep", "unloaded"}
+    unknown = value.keys() - {"serve", "labels", "keep", "unloaded", "rows_independent"}
     if unknown:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")
     labels = value.get("labels", {})
@@ -88,13 +95,25 @@ def policy_from_json(value: Any) -> Policy:
     unloaded = value.get("unloaded", False)
     if not isinstance(unloaded, bool):
         raise RepositoryError(f"{POLICY}: unloaded must be true or false, not {shown(unloaded)}.")
+    rows = value.get("rows_independent")
+    if not _is_declaration(rows):
+        raise RepositoryError(
+            f"{POLICY}: rows_independent must be true, false or an object of signatures with true "
+            f"or false each, not {shown(rows)}."
+        )
+    others: dict[str, Any] = {
+        "labels": labels,
+        "keep": keep,
+        "unloaded": unloaded,
+        "rows_independent": rows,
+    }
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:
-            return Policy(latest=count, labels=labels, keep=keep, unloaded=unloaded)
+            return Policy(latest=count, **others)
         case {"versions": [*versions], **rest} if (
             not rest and versions and all(map(_is_whole, versions))
         ):
-            return Policy(versions=tuple(versions), labels=labels, keep=keep, unloaded=unloaded)
+            return Policy(versions=tuple(versions), **others)
         case serve:
             raise RepositoryError(
                 f'{POLICY}: serve must be {{"latest": N}} or {{"versions": [N, ...]}}, '
@@ -140,6 +159,12 @@ def rolled_back(policy: Policy, available: Iterable[int]) -> Policy:
         now = f"version {serving[-1]} serves" if serving else "nothing serves"
         raise RepositoryError(f"There is no earlier version to go back to; {now}.")
     return replace(policy, versions=(earlier[-1],))
+
+
+def _is_declaration(value: Any) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and all(isinstance(each, bool) for each in value.values())
+    return isinstance(value, bool | None)
 
 
 def _is_whole(value: Any) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from time import monotonic, perf_counter
 
 import numpy as np
@@ -31,9 +31,10 @@ class Ticket:
 
     Attributes:
         inputs: an array for each input of the signature.
-        rows: how many rows it has; 1 when they cannot be told apart.
+        rows: how many rows it has; 1 when they are not independent.
         deadline: when it is too late, in seconds of ``time.monotonic``.
         on_done: is called once, with this ticket, when ``outputs`` or ``error`` is set.
+        rows_independent: whether it may run together with others, and its rows in several batches.
         outputs: an array for each output, when it has run.
         error: why there are none.
         waited_s: seconds before its first batch began.
@@ -44,6 +45,8 @@ class Ticket:
     rows: int
     deadline: float
     on_done: Callable[["Ticket"], None]
+    _: KW_ONLY
+    rows_independent: bool
     shapes: tuple[tuple[int, ...], ...] = ()
     outputs: Tensors | None = None
     error: Exception | None = None
@@ -81,7 +84,6 @@ class BatchQueue:
         self,
         call: Call,
         *,
-        batched: bool,
         most_rows: int,
         cost: CallCost,
         note_batch: NoteBatch,
@@ -92,8 +94,6 @@ class BatchQueue:
 
         Args:
             call: runs one batch.
-            batched: whether rows of several requests can run as one batch, and those of one
-                request as several.
             most_rows: the most rows of a batch.
             cost: how long the call takes.
             note_batch: is called with the rows and seconds of each batch that has run.
@@ -101,7 +101,6 @@ class BatchQueue:
             threads: runs calls that are not quick.
         """
         self._call = call
-        self._batched = batched
         self._most_rows = most_rows
         self._cost = cost
         self._note_batch = note_batch
@@ -116,7 +115,7 @@ class BatchQueue:
         """Let a request wait for the next batch; ``ticket.on_done`` tells of its end."""
         ticket.since = perf_counter()
         ticket.shapes = tuple([tensor.shape[1:] for tensor in ticket.inputs.values()])
-        if self._batched and ticket.rows > self._most_rows:
+        if ticket.rows_independent and ticket.rows > self._most_rows:
             _Divided(self, ticket, self._most_rows)
             return
         self._waiting.append(ticket)
@@ -137,10 +136,10 @@ class BatchQueue:
         for ticket in batch:
             ticket.waited_s = now - ticket.since
         if self._cost.is_quick(rows):
-            self._finish(batch, run_batch(self._call, batch, self._batched))
+            self._finish(batch, run_batch(self._call, batch))
         else:
             self._running = batch
-            running = self._threads.submit(run_batch, self._call, batch, self._batched)
+            running = self._threads.submit(run_batch, self._call, batch)
             running.add_done_callback(
                 lambda done: self._loop.call_soon_threadsafe(self._ran, batch, done.result())
             )
@@ -191,7 +190,10 @@ class BatchQueue:
                 continue
             rows += ticket.rows
             if batch and (
-                not self._batched or rows > self._most_rows or ticket.shapes != batch[0].shapes
+                not ticket.rows_independent
+                or not batch[0].rows_independent
+                or rows > self._most_rows
+                or ticket.shapes != batch[0].shapes
             ):
                 break
             batch.append(self._waiting.popleft())
@@ -227,7 +229,9 @@ class _Divided:
         start, whole = self._start, self._whole
         count = min(self._most_rows, whole.rows - start)
         part = {name: tensor[start : start + count] for name, tensor in whole.inputs.items()}
-        self._queue.submit(Ticket(part, count, whole.deadline, self._part_done))
+        self._queue.submit(
+            Ticket(part, count, whole.deadline, self._part_done, rows_independent=True)
+        )
 
     def _part_done(self, part: Ticket) -> None:
         whole = self._whole
@@ -248,7 +252,7 @@ class _Divided:
         whole.finish(joined(self._parts), None)
 
 
-def run_batch(call: Call, batch: Sequence[Ticket], batched: bool) -> list[_Result]:
+def run_batch(call: Call, batch: Sequence[Ticket]) -> list[_Result]:
     """Run requests together; where that fails, one by one, so that only its culprit fails.
 
     Returns:

@@ -9,6 +9,7 @@ from pathlib import Path
 from service.logs import log
 from service.metrics import Metrics
 from service.repository.errors import RepositoryError
+from service.repository.independence import Declared
 from service.repository.manifest import has_manifest, verify_manifest
 from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State
@@ -30,7 +31,12 @@ class Loader:
         self._metrics = metrics
 
     def load(
-        self, model: str, version: int, folder: Path, tell: Callable[[State], None]
+        self,
+        model: str,
+        version: int,
+        folder: Path,
+        tell: Callable[[State], None],
+        declared: Declared = None,
     ) -> Servable:
         """Return a servable of the version in ``folder`` that may take requests.
 
@@ -39,6 +45,7 @@ class Loader:
             version: the version's number.
             folder: the version's folder.
             tell: is told of each step as it begins.
+            declared: what the model's policy says of the independence of rows.
 
         Raises:
             LoadError: the version cannot serve.
@@ -67,11 +74,13 @@ class Loader:
                     raise LoadError(Fault.MANIFEST, str(error)) from error
         with step(State.LOADING):
             servable = self._make(model, version, folder)
+        servable.declare_rows(declared)
         try:
             with step(State.WARMING):
                 servable.warm_up()
             with step(State.PROVING):
                 servable.prove()
+                servable.check_rows()
         except BaseException:
             servable.retire(lambda: None)
             raise

@@ -183,7 +183,13 @@ class Model:
 
     def _load(self, version: int, folder: Path, arrival: Arrival) -> bool:
         try:
-            servable = self._loader.load(self._name, version, folder, partial(self._tell, version))
+            servable = self._loader.load(
+                self._name,
+                version,
+                folder,
+                partial(self._tell, version),
+                self._policy.rows_independent,
+            )
         except Exception as error:
             self._refuse(version, arrival, error)
             return False
@@ -288,6 +294,8 @@ class Model:
         try:
             self._policy = read_policy(self._store.root / self._name)
             self.policy_problem = ""
+            for servable in self._held().values():
+                servable.declare_rows(self._policy.rows_independent)
         except RepositoryError as error:
             # The last good policy stays in force.
             if self.policy_problem != str(error):

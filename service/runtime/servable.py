@@ -3,7 +3,8 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -27,16 +28,26 @@ from service.repository.contract import (
 from service.repository.errors import RepositoryError
 from service.repository.golden import (
     Golden,
+    GoldenExample,
     Tensors,
+    askable,
     batch_of,
     examples_by_signature,
     mismatches,
     read_golden,
 )
+from service.repository.independence import (
+    Declared,
+    RowIndependence,
+    decide,
+    needs_proof,
+    prove_independence,
+)
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
 from service.runtime.devices import leave_cluster
 from service.runtime.example_inputs import ExampleInputs
+from service.runtime.independence import IndependenceCheck
 from service.runtime.paths import literal
 from service.runtime.placeholders import placeholders
 from service.runtime.signatures import completed, derive_contract, tensor_name
@@ -92,7 +103,9 @@ class Servable:
         version: the version's number.
         card: the version's card, if it brings one.
         golden: its golden examples, if it brings any.
-        contract: what it takes and gives, by signature; from the card, else from the graph.
+        contract: what it takes and gives, by signature; from the card, else from the graph. Whether
+            rows are independent is always said in it.
+        independence: why, by signature.
         signature_def: TensorFlow's own description of all its signatures, as protobuf's JSON.
     """
 
@@ -135,6 +148,12 @@ class Servable:
         self.most_rows = most_rows
         self.note_batch: NoteBatch = metrics.version(model, str(version)).note_batch
         self._costs = {name: CallCost() for name in self.contract}
+        # What the card and the graph say; the policy has a say as well.
+        self._described = self.contract
+        self._proofs = prove_independence(directory) if needs_proof(self.contract) else {}
+        self._revoked: dict[str, str] = {}
+        self._declared: Declared = None
+        self._decide_independence()
         self._leases = 0
         self._retired = False
         self._lock = threading.Lock()
@@ -258,7 +277,7 @@ class Servable:
             partial(self.predict, signature),
             inputs,
             rows,
-            batched=signature.has_rows,
+            batched=signature.runs_in_batches,
             most_rows=self.most_rows,
             note_batch=self.note_batch,
         )
@@ -290,6 +309,41 @@ class Servable:
         except tf.errors.OpError as error:
             raise ServiceError(f"The model failed: {first_sentence(error)}") from error
 
+    def declare_rows(self, declared: Declared) -> None:
+        """Follow what the model's policy says of the independence of rows, from now on."""
+        if declared != self._declared:
+            self._declared = declared
+            self._decide_independence()
+
+    def check_rows(self) -> None:
+        """Try out whether rows are independent where the card or the graph say so.
+
+        What turns out otherwise no longer counts; no version is refused for it.
+        """
+        golden = self.golden or Golden([])
+        check = IndependenceCheck(
+            self._golden_batches(), absolute=golden.absolute, relative=golden.relative
+        )
+        for signature in self._described.values():
+            if self.independence[signature.name].holds:
+                reason = check.revokes(signature, partial(self.predict, signature))
+                if reason:
+                    self._revoked[signature.name] = reason
+        self._decide_independence()
+
+    def _decide_independence(self) -> None:
+        self.independence: Mapping[str, RowIndependence] = {
+            name: decide(each, self._proofs.get(name), self._revoked.get(name, ""), self._declared)
+            for name, each in self._described.items()
+        }
+        self.contract = ServedContract(
+            {
+                name: replace(each, rows_independent=self.independence[name].holds)
+                for name, each in self._described.items()
+            },
+            self._described.left_out,
+        )
+
     def warm_up(self) -> None:
         """Run each signature at several batch sizes, so that no client pays for a first run.
 
@@ -302,7 +356,7 @@ class Servable:
         golden = self._golden_batches()
         for signature in self.contract.values():
             known = golden.get(signature.name, {})
-            for rows in _WARM_UP_ROWS if signature.batched else (1,):
+            for rows in _WARM_UP_ROWS if signature.runs_in_batches else (1,):
                 inputs = placeholders(signature, rows, known)
                 if inputs is None:
                     break
@@ -322,17 +376,23 @@ class Servable:
         if self.golden is None:
             return
         for signature, examples in examples_by_signature(self.golden, self.contract):
-            try:
-                outputs = self.predict(signature, batch_of(signature, examples))
-            except (ServiceError, RepositoryError) as error:
-                raise LoadError(Fault.GOLDEN, str(error)) from error
-            for name, tensor in outputs.items():
-                if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                    message = f"It answers NaN or infinity in {name!r} to a golden example."
-                    raise LoadError(Fault.NOT_FINITE, message)
-            problems = mismatches(self.golden, examples, outputs)
-            if problems:
-                raise LoadError(Fault.GOLDEN, problems[0])
+            for together in askable(signature, examples):
+                self._prove(self.golden, signature, together)
+
+    def _prove(
+        self, golden: Golden, signature: Signature, examples: Sequence[GoldenExample]
+    ) -> None:
+        try:
+            outputs = self.predict(signature, batch_of(signature, examples))
+        except (ServiceError, RepositoryError) as error:
+            raise LoadError(Fault.GOLDEN, str(error)) from error
+        for name, tensor in outputs.items():
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                message = f"It answers NaN or infinity in {name!r} to a golden example."
+                raise LoadError(Fault.NOT_FINITE, message)
+        problems = mismatches(golden, examples, outputs)
+        if problems:
+            raise LoadError(Fault.GOLDEN, problems[0])
 
     def acquire(self) -> bool:
         """Take a lease, which keeps the version loaded; ``False`` when it is already retired."""

@@ -96,7 +96,7 @@ def _read_columns(signature: Signature, value: Any) -> Read | None:
     if len(given) != len(columns) or not all(field.may_be_absent for field in missing):
         return None
     inputs = _tensors(given, columns)
-    if inputs is None or (signature.batched and len(_row_counts(inputs)) > 1):
+    if inputs is None or (signature.needs_equal_rows and len(_row_counts(inputs)) > 1):
         return None
     fill_in(signature, inputs)
     return signature, inputs, None, came_as_scalars(signature, columns)

@@ -60,8 +60,10 @@ class PredictRequest:
         """How many instances are asked about."""
         if self.rows is not None:
             return self.rows
-        first = next(iter(self.inputs.values()), None)
-        return int(first.shape[0]) if self.signature.has_rows and first is not None else 1
+        if not self.signature.has_rows:
+            return 1
+        # Where rows are not independent, columns may be of different lengths.
+        return max((int(tensor.shape[0]) for tensor in self.inputs.values()), default=1)
 
     def row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
@@ -283,7 +285,7 @@ def _read_columns(
     named = clean.is_named(signature, value)
     columns = value if named else _only_input(signature, value, "inputs", value, limit)
     inputs, problems = _load(schema, columns)
-    if not problems and signature.batched:
+    if not problems and signature.needs_equal_rows:
         problems = {(name, ()): [text] for name, text in unequal_rows(inputs).items()}
     if problems:
         raise refusal(

@@ -125,3 +125,17 @@ def test_the_inputs_that_are_files() -> None:
     assert Signature("s", (text, file, X), (Y,)).files == (file,)
     assert replace(SIGNATURE, inputs=(file,)).files == (file,)
     assert SIGNATURE.files == ()
+
+
+@pytest.mark.parametrize("declared", [True, False, None])
+def test_whether_rows_are_independent_is_kept(declared: bool | None) -> None:
+    contract = {"s": replace(SIGNATURE, name="s", rows_independent=declared)}
+    value = contract_to_json(contract)
+    assert ("rows_independent" in value["s"]) is (declared is not None)
+    assert contract_from_json(value) == contract
+
+
+def test_a_declaration_of_rows_is_true_or_false() -> None:
+    value = {"s": {"inputs": [], "outputs": [], "rows_independent": "yes"}}
+    with pytest.raises(RepositoryError, match=r"contract\.s\.rows_independent: 'yes' is not"):
+        contract_from_json(value)

@@ -52,6 +52,10 @@ def test_serve_selects(tmp_path: Path, serve: Any, available: Any, selected: Any
         ('{"labels": {"two words": 1}}', "labels must map"),
         ('{"labels": {"stable": "1"}}', "labels must map"),
         ('{"labels": [1]}', "labels must map"),
+        ('{"rows_independent": 1}', "rows_independent must be true, false or an object .* not 1"),
+        ('{"rows_independent": {}}', "rows_independent must be"),
+        ('{"rows_independent": {"s": null}}', "rows_independent must be"),
+        ('{"rows_independent": "yes"}', "rows_independent must be"),
         ('{"unloaded": 1}', "unloaded must be true or false, not 1"),
         ('{"keep": 0}', "keep must be a whole number above 0, not 0"),
     ],
@@ -105,3 +109,13 @@ def test_what_is_in_use() -> None:
     assert Policy(versions=(1,)).in_use([1, 2, 3]) == {1}
     assert Policy(versions=(1,)).pinned
     assert not Policy(latest=3).pinned
+
+
+@pytest.mark.parametrize("declared", [True, False, {"serving_default": True, "other": False}, None])
+def test_what_it_says_of_rows_outlives_a_rollback(tmp_path: Path, declared: Any) -> None:
+    write_policy(tmp_path, Policy(rows_independent=declared))
+    assert read_policy(tmp_path).rows_independent == declared
+    write_policy(tmp_path, rolled_back(read_policy(tmp_path), [1, 2]))
+    policy = read_policy(tmp_path)
+    assert policy.versions == (1,)
+    assert policy.rows_independent == declared

@@ -42,13 +42,13 @@ class Stage:
     def __init__(self, *, batched: bool = True, most: int = 8, is_quick: bool = False) -> None:
         self.model = Doubler()
         self.noted: list[int] = []
+        self.batched = batched
         self.cost = CallCost()
         if is_quick:
             for rows in (1, 2, 4, 8):
                 self.cost.note(rows, 0.0)
         self.queue = BatchQueue(
             self.model,
-            batched=batched,
             most_rows=most,
             cost=self.cost,
             note_batch=lambda rows, seconds: self.noted.append(rows),
@@ -69,7 +69,14 @@ class Stage:
                 assert ticket.outputs is not None
                 answered.set_result(ticket.outputs["y"][:, 0].tolist())
 
-        ticket = Ticket({"x": x}, len(values), monotonic() + seconds, on_done)
+        deadline = monotonic() + seconds
+        ticket = Ticket(
+            {"x": x},
+            len(values) if self.batched else 1,
+            deadline,
+            on_done,
+            rows_independent=self.batched,
+        )
         self.queue.submit(ticket)
         return ticket, answered
 

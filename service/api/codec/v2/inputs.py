@@ -94,7 +94,7 @@ def read_inputs(
     ]
     if missing:
         problems["inputs"] = missing
-    if not problems and signature.batched:
+    if not problems and signature.needs_equal_rows:
         problems = {f"{places[name]}.shape": [text] for name, text in unequal_rows(inputs).items()}
     return inputs, problems
 

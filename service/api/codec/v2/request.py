@@ -47,8 +47,8 @@ class InferRequest:
     @property
     def instances(self) -> int:
         """How many instances are asked about."""
-        first = next(iter(self.inputs.values()), None)
-        return int(first.shape[0]) if first is not None and first.ndim else 1
+        # Where rows are not independent, inputs may be of different lengths.
+        return max((int(t.shape[0]) for t in self.inputs.values() if t.ndim), default=1)
 
     def place(self, name: str, index: Index) -> str:
         """Return the path by which the client knows the value of an input at an index."""

@@ -1,0 +1,88 @@
+"""From a SavedModel's signatures to what is proved of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.repository.independence.graph import Graph, shape_of
+from service.repository.independence.interpreter import Interpreter, TooLargeError
+from service.repository.independence.protos import parse_saved_model
+from service.repository.independence.sizes import ROWS
+from service.repository.independence.values import Mixed, Tensor, Value, rows_of
+
+SAVED_MODEL = "saved_model.pb"
+_SERVING = "serve"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the graph says of a signature.
+
+    Attributes:
+        holds: whether each row of the outputs is proved to depend on that row of the inputs alone.
+        reason: how it was proved, or the first obstacle, in a sentence.
+    """
+
+    holds: bool
+    reason: str
+
+
+def prove_independence(directory: Path) -> Mapping[str, Proof]:
+    """Analyse the signatures of the SavedModel in ``directory``, by name.
+
+    It never fails: what cannot be read or followed is not proved.
+    """
+    try:
+        saved = parse_saved_model((directory / SAVED_MODEL).read_bytes())
+        meta = next((m for m in saved.meta_graphs if _SERVING in m.meta_info_def.tags), None)
+        if meta is None:
+            return {}
+        graph = Graph(meta.graph_def)
+        return {name: _prove(graph, each) for name, each in meta.signature_def.items()}
+    except Exception:  # a broken file is the loader's to report
+        return {}
+
+
+def _prove(graph: Graph, signature: Any) -> Proof:
+    try:
+        return _proof(graph, signature)
+    except TooLargeError as error:
+        return Proof(False, f"The graph was not followed to its end: {error}.")
+    except Exception as error:  # an analysis that fails must never cost a version
+        return Proof(False, f"The graph could not be followed ({type(error).__name__}).")
+
+
+def _proof(graph: Graph, signature: Any) -> Proof:
+    arguments: dict[str, Value] = {}
+    for name, info in sorted(signature.inputs.items()):
+        shape = shape_of(info.tensor_shape) if info.HasField("tensor_shape") else None
+        if not shape or shape[0].known is not None:
+            return Proof(False, f"Input {name!r} has no free first dimension for rows.")
+        node, _, output = info.name.partition(":")
+        if output not in ("", "0"):
+            return Proof(False, f"Input {name!r} is not fed by a placeholder.")
+        arguments[node] = rows_of(shape)
+    if not arguments:
+        return Proof(False, "It has no inputs.")
+    interpreter = Interpreter(graph)
+    names = sorted(signature.outputs)
+    found = interpreter.run([signature.outputs[name].name for name in names], arguments)
+    for name, value in zip(names, found, strict=True):
+        problem = _problem(value)
+        if problem:
+            return Proof(False, f"Output {name!r}: {problem}")
+    return Proof(True, f"Each of {interpreter.steps} operations keeps rows apart.")
+
+
+def _problem(value: Value) -> str:
+    match value:
+        case Mixed(reason=reason):
+            return reason
+        case Tensor(axis=0, shape=(first, *_)) if first == ROWS:
+            return ""
+        case Tensor(axis=None):
+            return "It does not depend on the inputs, so it has no row for each of theirs."
+        case Tensor():
+            return "Its rows do not lie along its first dimension alone."
+    return "It tells of the rows together, such as their number."

@@ -1,0 +1,46 @@
+"""The second guard of row independence: a model asked about rows alone, and among others.
+
+It can take back what a card or a graph says, and grants nothing.
+"""
+
+from collections.abc import Mapping
+
+from service.errors import ServiceError
+from service.repository.contract import Signature
+from service.repository.golden import Tensors
+from service.repository.rowcheck import Run, neighbours_matter, varied_rows
+
+# Each is asked alone, and all of them together in several ways.
+_CHECKED_ROWS = 4
+
+
+class IndependenceCheck:
+    """The second guard: a model asked about rows alone, together and among others."""
+
+    def __init__(self, golden: Mapping[str, Tensors], *, absolute: float, relative: float) -> None:
+        """Prepare.
+
+        Args:
+            golden: golden inputs by signature, where there are any.
+            absolute: with ``relative``, how closely numbers must agree.
+            relative: see there.
+        """
+        self._golden = golden
+        self._absolute = absolute
+        self._relative = relative
+
+    def revokes(self, signature: Signature, run: Run) -> str:
+        """Say how a signature shows that its rows depend on one another; empty if it does not.
+
+        That it refuses what it is asked says nothing.
+        """
+        golden = self._golden.get(signature.name, {})
+        inputs: Tensors | None = {name: t[:_CHECKED_ROWS] for name, t in golden.items()}
+        if not inputs or next(iter(inputs.values())).shape[0] < 2:
+            inputs = varied_rows(signature, _CHECKED_ROWS)
+        if inputs is None:
+            return ""
+        try:
+            return neighbours_matter(run, inputs, absolute=self._absolute, relative=self._relative)
+        except ServiceError:
+            return ""

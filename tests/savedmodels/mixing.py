@@ -1,0 +1,49 @@
+"""A foreign model whose signatures keep rows apart, or do not."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tests.savedmodels.saving import save
+
+_X = tf.TensorSpec([None], tf.float32, name="x")
+_A, _B = (tf.TensorSpec([None], tf.float32, name=name) for name in "ab")
+
+
+class Mixing(tf.Module):
+    """Each function's first dimension is free, whatever it does with the rows."""
+
+    @tf.function(input_signature=[_X])
+    def share(self, x):
+        return {"share": x / tf.reduce_sum(x)}
+
+    @tf.function(input_signature=[_X])
+    def running(self, x):
+        return {"total": tf.cumsum(x)}
+
+    @tf.function(input_signature=[_X])
+    def twice(self, x):
+        return {"twice": 2 * x}
+
+    @tf.function(input_signature=[_A, _B])
+    def apart(self, a, b):
+        return {"a": tf.cumsum(a), "b": tf.cumsum(b)}
+
+    @tf.function(input_signature=[_A, _B])
+    def product(self, a, b):
+        return {"product": a * b}
+
+    @tf.function(input_signature=[_X])
+    def picky(self, x):
+        tf.debugging.assert_less(tf.reduce_sum(x), 10.0, "too much")
+        return {"total": tf.cumsum(x)}
+
+
+SIGNATURES = ("share", "running", "twice", "apart", "product", "picky")
+
+
+def save_mixing(directory: Path) -> None:
+    """Write a SavedModel without card, with the signatures above; ``share`` is the default one."""
+    model = Mixing()
+    functions = {name: getattr(model, name) for name in SIGNATURES[1:]}
+    save(directory, model, serving_default=model.share, **functions)

@@ -1,0 +1,121 @@
+"""What a servable knows of its rows, and what it does by it."""
+
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.metrics import Metrics
+from service.repository.card import write_card
+from service.repository.contract import Field, Signature
+from service.repository.golden import Golden, GoldenExample, write_golden
+from service.runtime.servable import Servable
+from tests.savedmodels.mixing import save_mixing
+from tests.savedmodels.saving import card
+
+X = Field(name="x", dtype="float32", shape=(None,))
+
+
+def load(directory: Path) -> Servable:
+    return Servable("m", 1, directory, cores=1, most_rows=4, metrics=Metrics())
+
+
+@pytest.fixture
+def mixing(tmp_path: Path) -> Path:
+    save_mixing(tmp_path / "1")
+    return tmp_path / "1"
+
+
+def run(servable: Servable, signature: str, **inputs: Any) -> dict[str, list[float]]:
+    tensors = {name: np.array(values, np.float32) for name, values in inputs.items()}
+    outputs, _ = servable.batcher(servable.contract[signature]).run(
+        tensors, deadline=monotonic() + 60, is_gone=lambda: False
+    )
+    return {name: tensor.tolist() for name, tensor in outputs.items()}
+
+
+def declare(directory: Path, **signatures: bool) -> None:
+    outputs = {"serving_default": "share", "running": "total", "twice": "twice"}
+    contract = {
+        name: Signature(
+            name, (X,), (Field(name=outputs[name], dtype="float32", shape=(None,)),), declared
+        )
+        for name, declared in signatures.items()
+    }
+    write_card(directory, card("m", contract))
+
+
+def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
+    servable = load(mixing)
+    assert {name: each.holds for name, each in servable.independence.items()} == {
+        "apart": False,
+        "picky": False,
+        "product": True,
+        "running": False,
+        "serving_default": False,
+        "twice": True,
+    }
+    assert run(servable, "running", x=[1] * 9) == {"total": list(range(1, 10))}
+    assert run(servable, "twice", x=range(9)) == {"twice": [2 * x for x in range(9)]}
+
+
+def test_the_card_declares_and_the_model_takes_it_back(mixing: Path) -> None:
+    declare(mixing, running=True, twice=False)
+    servable = load(mixing)
+    assert servable.independence["running"].source == "card"
+    assert servable.independence["running"].holds
+    assert not servable.independence["twice"].holds
+    servable.check_rows()
+    assert servable.independence["running"].source == "check"
+    assert not servable.independence["running"].holds
+    assert run(servable, "running", x=[1] * 9) == {"total": list(range(1, 10))}
+
+
+def test_a_check_never_grants(mixing: Path) -> None:
+    declare(mixing, twice=False)
+    servable = load(mixing)
+    servable.check_rows()
+    assert not servable.independence["twice"].holds
+
+
+def test_the_policy_is_followed_while_the_version_serves(mixing: Path) -> None:
+    servable = load(mixing)
+    servable.declare_rows({"twice": False, "running": True})
+    assert servable.independence["twice"].source == "policy"
+    assert not servable.contract["twice"].rows_independent
+    # In parts of four rows, as the policy wants it.
+    assert run(servable, "running", x=[1] * 5) == {"total": [1, 2, 3, 4, 1]}
+    servable.declare_rows(None)
+    assert servable.independence["twice"].source == "graph"
+    assert run(servable, "running", x=[1] * 5) == {"total": [1, 2, 3, 4, 5]}
+
+
+def test_golden_examples_are_asked_one_by_one_where_rows_depend(mixing: Path) -> None:
+    examples = [
+        GoldenExample("running", {"x": float(x)}, {"total": float(x)}) for x in (1.0, 2.0, 3.0)
+    ]
+    write_golden(mixing, Golden(examples))
+    servable = load(mixing)
+    servable.warm_up()
+    servable.prove()
+
+
+def test_inputs_apart_from_each_other_may_have_unequal_rows(mixing: Path) -> None:
+    servable = load(mixing)
+    assert not servable.contract["apart"].needs_equal_rows
+    assert servable.contract["product"].needs_equal_rows
+    assert run(servable, "apart", a=[1], b=[1, 2]) == {"a": [1], "b": [1, 3]}
+
+
+def test_an_unreadable_graph_costs_no_version(
+    mixing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("service.repository.independence.analysis.parse_saved_model", fail)
+    servable = load(mixing)
+    assert not any(each.holds for each in servable.independence.values())
+    assert run(servable, "twice", x=[1]) == {"twice": [2]}
