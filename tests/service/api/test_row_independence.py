@@ -1,7 +1,6 @@
 """Columns of different lengths, and requests that are refused, where rows depend on one another."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
