@@ -85,7 +85,13 @@ def run_loop(interpreter: "Interpreter", node: Node, arguments: Sequence[Value])
     """
     condition, body = node.function("cond"), node.function("body")
     if any(isinstance(value, RowList) for value in arguments):
-        return _run_over_rows(interpreter, condition, body, arguments)
+        if interpreter.is_over_rows:
+            raise MixError("loops over the rows within a loop over the rows")
+        interpreter.is_over_rows = True
+        try:
+            return _run_over_rows(interpreter, condition, body, arguments)
+        finally:
+            interpreter.is_over_rows = False
     return _run_rounds(interpreter, condition, body, arguments)
 
 
@@ -110,20 +116,21 @@ def _run_over_rows(
         went_on = interpreter.call(condition, state)[0]
         if went_on != RowsLeft():
             raise MixError("loops otherwise than once for each row")
-        return _after_rows(state, given, counters)
+        return _after_rows(state, given, counters, interpreter.unchanged(body))
     raise MixError("loops in a way that cannot be followed")
 
 
-def _after_rows(state: Sequence[Value], given: Sequence[Value], counters: set[int]) -> list[Value]:
+def _after_rows(
+    state: Sequence[Value], given: Sequence[Value], counters: set[int], unchanged: set[int]
+) -> list[Value]:
+    # That nothing else is known of a value before and after does not make it the same one.
     result: list[Value] = []
     for i, (before, after) in enumerate(zip(state, given, strict=True)):
         if i in counters:
             result.append(_ROWS)
         elif isinstance(after, Mixed):
             raise MixError(after.reason)
-        elif after == before or (
-            isinstance(before, RowList) and before.element is None and isinstance(after, RowList)
-        ):
+        elif i in unchanged or (isinstance(before, RowList) and isinstance(after, RowList)):
             result.append(after)
         else:
             raise MixError("carries values from row to row")

@@ -84,6 +84,8 @@ class Interpreter:
         self._steps = 0
         self._depth = 0
         self._side_effects: dict[str, str] = {}
+        # Whether a loop over the rows runs: within it, a turn means one row and no other.
+        self.is_over_rows = False
 
     @property
     def steps(self) -> int:
@@ -128,6 +130,18 @@ class Interpreter:
         finally:
             self._depth -= 1
         return [frame.value(reference) for reference in function.results]
+
+    def unchanged(self, name: str) -> set[int]:
+        """Return which parameters a function gives back as the results of the same number."""
+        function = self._graph.function(name)
+        found = set()
+        for number, reference in enumerate(function.results if function else ()):
+            source = reference.partition(":")[0]
+            while function and source in function.nodes and function.nodes[source].op == "Identity":
+                source = function.nodes[source].inputs[0].partition(":")[0]
+            if function and source == function.parameters[number]:
+                found.add(number)
+        return found
 
     def _run_nodes(self, frame: Frame, wanted: Sequence[str]) -> set[str]:
         """Run what the wanted outputs need, in order; return the names of all that they need."""

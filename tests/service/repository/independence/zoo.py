@@ -252,6 +252,44 @@ def _decays(x: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda i, *_: i < count, step, (0, 1.0, out))[2].stack()
 
 
+def _decays_by_list(x: tf.Tensor) -> tf.Tensor:
+    count = tf.shape(x)[0]
+    items = tf.TensorArray(tf.float32, size=count).unstack(x)
+    out = tf.TensorArray(tf.float32, size=count, element_shape=[])
+    return tf.while_loop(
+        lambda i, *_: i < count,
+        lambda i, weight, out: (i + 1, weight * 0.5, out.write(i, items.read(i) * weight)),
+        (0, 1.0, out),
+    )[2].stack()
+
+
+def _softmaxed_state(x: tf.Tensor) -> tf.Tensor:
+    """What it carries is known to be a vector before and after each round, and nothing more."""
+    count = tf.shape(x)[0]
+    items = tf.TensorArray(tf.float32, size=count).unstack(x)
+    out = tf.TensorArray(tf.float32, size=count, element_shape=[])
+    return tf.while_loop(
+        lambda i, *_: i < count,
+        lambda i, v, out: (i + 1, tf.nn.softmax(v), out.write(i, items.read(i) * v[0])),
+        (0, tf.constant([1.0, 5.0]), out),
+    )[2].stack()
+
+
+def _all_by_all(x: tf.Tensor) -> tf.Tensor:
+    """For each row it writes all rows' answers anew, so that those of the last one stay."""
+    count = tf.shape(x)[0]
+    items = tf.TensorArray(tf.float32, size=count).unstack(x)
+    out = tf.TensorArray(tf.float32, size=count, element_shape=[], clear_after_read=False)
+
+    def outer(i: Any, out: Any) -> Any:
+        def inner(j: Any, out: Any) -> Any:
+            return j + 1, out.write(j, items.read(j) - items.read(i))
+
+        return i + 1, tf.while_loop(lambda j, _: j < count, inner, (0, out))[1]
+
+    return tf.while_loop(lambda i, _: i < count, outer, (0, out))[1].stack()
+
+
 def _backwards(x: tf.Tensor) -> tf.Tensor:
     count = tf.shape(x)[0]
     items = tf.TensorArray(tf.float32, size=count).unstack(x)
@@ -342,6 +380,9 @@ MIXING: dict[str, Animal] = {
     "loop_carries": _of(VECTOR)(_carries),
     "loop_previous": _of(VECTOR)(_previous),
     "loop_decays": _of(VECTOR)(_decays),
+    "loop_decays_by_list": _of(VECTOR)(_decays_by_list),
+    "loop_carries_a_vector": _of(VECTOR)(_softmaxed_state),
+    "loop_within_loop": _of(VECTOR)(_all_by_all),
     "loop_backwards": _of(VECTOR)(_backwards),
     "loop_while_any": _of(VECTOR)(_loop_while_any),
     "map_with_all": _of(VECTOR)(lambda x: tf.map_fn(lambda v: v - tf.reduce_max(x), x)),
