@@ -64,7 +64,7 @@ def completed(promised: Contract, derived: Contract) -> Contract:
     for name, signature in promised.items():
         found = {field.name: field.default for field in derived[name].inputs}
         inputs = tuple(replace(field, default=found[field.name]) for field in signature.inputs)
-        whole[name] = Signature(name, inputs, signature.outputs)
+        whole[name] = replace(signature, inputs=inputs)
     return whole
 
 
