@@ -8,7 +8,7 @@ from typing import Any
 from service.repository.card import Card
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
-from training import export
+from training import export, originals
 from training.answers import Answers
 from training.carrying import lost_answers
 from training.comparison import Comparison, compare_answers, compare_out_of_fold
@@ -99,7 +99,7 @@ def judge(
     task: Task[Any], data: Any, candidate: Candidate, incumbent: Incumbent | None
 ) -> Judgement:
     """Let a version go through the gates; without an incumbent there is only the first."""
-    outcomes = list(_minimum(task, candidate))
+    outcomes = [*_minimum(task, candidate), *_originals(task, data, candidate)]
     if incumbent is None:
         return Judgement(tuple(outcomes), None)
     contract = _contract(candidate.contract, incumbent)
@@ -124,6 +124,19 @@ def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[Outcome]:
             f"{limit:g} {'or more' if higher else 'or less'}."
         ),
         figures={"value": value, "limit": limit},
+    )
+
+
+def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Outcome]:
+    sent = task.originals(data)
+    if not sent:
+        return
+    found = originals.differences(sent, candidate.predict, candidate.contract)
+    yield Outcome(
+        gate="originals",
+        passed=not found,
+        sentence=originals.sentence(sent, found),
+        figures={"examples": len(sent), "different": len(found)},
     )
 
 

@@ -46,7 +46,10 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     story = capsys.readouterr().out
     assert "1 bad rows are left out" in story
     (listing,) = Path("runs").glob("clothing/*/bad-rows.txt")
-    assert listing.read_text() == "line/notes.txt: is no whole PNG, JPEG, GIF or BMP\n"
+    assert listing.read_text() == (
+        "line/notes.txt: Expected a PNG, JPEG, GIF or BMP picture, "
+        "not a file that begins with b'Not a pictur'\n"
+    )
 
 
 @pytest.mark.parametrize("arch", ["default", "tutorial"])
