@@ -33,7 +33,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
     rows: list[dict[str, float]] = []
     origins: list[str] = []
     names: list[str] = []
-    for place, record in csv_records(path, COLUMNS, bad):
+    for place, record in csv_records(path, COLUMNS, bad, optional=("name",)):
         try:
             row = {column: _number(column, record[column]) for column in ("mpg", *CAR_NUMBERS)}
         except ValueError as error:

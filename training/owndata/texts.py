@@ -73,12 +73,32 @@ def _jsonl(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
             yield place, text, label
 
 
+class _TwiceError(Exception):
+    """A key stands twice in one object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values, as JSON's parser does.
+
+    Raises:
+        _TwiceError: a key stands twice: nobody knows which value is meant.
+    """
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise _TwiceError(key)
+        made[key] = value
+    return made
+
+
 def _object(line: bytes) -> dict[str, Any] | str:
     """Return the JSON object of a line, or what is wrong with the line."""
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_once)
     except UnicodeDecodeError:
         return "is not UTF-8"
+    except _TwiceError as error:
+        return f"has the key {error.args[0]!r:.60} twice"
     except (ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
     return value if isinstance(value, dict) else "is no JSON object"
