@@ -18,6 +18,7 @@ from training.cache import kept
 from training.datasets import Images
 from training.owndata.badrows import BadRows
 from training.owndata.division import Divided
+from training.owndata.findings import Finding, first, share
 from training.task import Array
 
 Picture = npt.NDArray[np.uint8]
@@ -62,7 +63,10 @@ def read(
             labels.append(names.get(place.parts[0], place.parts[0]))
             good.append(path)
     pictures = decoded["pictures"]
-    divided = Divided(folder, [picture.tobytes() for picture in pictures], labels, standard, bad)
+    contents = [picture.tobytes() for picture in pictures]
+    places = [_printable(path.relative_to(folder)) for path in good]
+    divided = Divided(folder, contents, labels, standard, bad, places=places)
+    divided.findings += _empty(pictures, places)
     return Images(
         train=pictures[~divided.test],
         train_labels=divided.labels[~divided.test],
@@ -73,6 +77,16 @@ def read(
         own=divided.card(),
         test_files=tuple(good[row] for row in np.flatnonzero(divided.test)),
     )
+
+
+def _empty(pictures: Array, places: Sequence[str]) -> Iterator[Finding]:
+    flat = pictures.reshape(len(pictures), -1)
+    found = [places[row] for row in np.flatnonzero(np.ptp(flat, axis=1) == 0).tolist()]
+    if found:
+        yield Finding(
+            sentence=f"{share(len(found), len(pictures))} show nothing that stands out from its "
+            f"ground: {first(found)}."
+        )
 
 
 def _printable(path: Path) -> str:

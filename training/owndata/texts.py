@@ -11,6 +11,8 @@ from training.datasets import Texts
 from training.owndata.badrows import BadRows
 from training.owndata.division import Divided
 from training.owndata.records import csv_records
+from training.owndata.text_checks import look_at_texts, loosely
+from training.texts import MAX_BYTES
 
 COLUMNS = ("text", "label")
 
@@ -30,14 +32,21 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
     records = _jsonl(path, bad) if path.suffix.lower() == ".jsonl" else _csv(path, bad)
     contents: list[bytes] = []
     labels: list[str] = []
+    places: list[str] = []
     for place, text, label in records:
         missing = [name for name, value in zip(COLUMNS, (text, label), strict=True) if not value]
         if missing:
             bad.add(place, f"{' and '.join(missing)} missing")
             continue
-        contents.append(text.encode())
+        encoded = text.encode()
+        if len(encoded) > MAX_BYTES:
+            bad.add(place, f"text has {len(encoded):,} bytes; the service takes {MAX_BYTES:,}")
+            continue
+        contents.append(encoded)
         labels.append(label)
-    divided = Divided(path, contents, labels, standard, bad)
+        places.append(place)
+    divided = Divided(path, contents, labels, standard, bad, places=places, alike=loosely)
+    divided.findings += look_at_texts(contents, divided.labels, divided.names, places)
     rows = np.arange(len(contents))
     return Texts(
         train=[contents[row] for row in rows[~divided.test]],
