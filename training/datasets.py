@@ -133,6 +133,8 @@ class Texts:
         labels: the names of the classes.
         fingerprint: SHA-256 of the content.
         own: as in ``Images``.
+        test_originals: of each text of ``test`` its place in the file and how it stands there,
+            blanks around it included; empty for the published data set.
     """
 
     train: list[bytes]
@@ -142,6 +144,7 @@ class Texts:
     labels: tuple[str, ...]
     fingerprint: str
     own: Mapping[str, Any] | None = None
+    test_originals: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

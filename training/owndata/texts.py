@@ -33,18 +33,21 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
     contents: list[bytes] = []
     labels: list[str] = []
     places: list[str] = []
-    for place, text, label in records:
+    originals: list[bytes] = []
+    for place, original, label in records:
+        text = original.strip()
         missing = [name for name, value in zip(COLUMNS, (text, label), strict=True) if not value]
         if missing:
             bad.add(place, f"{' and '.join(missing)} missing")
             continue
-        encoded = text.encode()
-        if len(encoded) > MAX_BYTES:
-            bad.add(place, f"text has {len(encoded):,} bytes; the service takes {MAX_BYTES:,}")
+        sent = original.encode()
+        if len(sent) > MAX_BYTES:
+            bad.add(place, f"text has {len(sent):,} bytes; the service takes {MAX_BYTES:,}")
             continue
-        contents.append(encoded)
+        contents.append(text.encode())
         labels.append(label)
         places.append(place)
+        originals.append(sent)
     divided = Divided(path, contents, labels, standard, bad, places=places, alike=loosely)
     divided.findings += look_at_texts(contents, divided.labels, divided.names, places)
     rows = np.arange(len(contents))
@@ -56,12 +59,13 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
         labels=divided.names,
         fingerprint=divided.fingerprint,
         own=divided.card(),
+        test_originals=tuple((places[row], originals[row]) for row in rows[divided.test].tolist()),
     )
 
 
 def _csv(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
     for place, record in csv_records(path, COLUMNS, bad):
-        yield place, record["text"].strip(), record["label"].strip()
+        yield place, record["text"], record["label"].strip()
 
 
 def _jsonl(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
@@ -79,7 +83,7 @@ def _jsonl(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
             except ValueError as error:
                 bad.add(place, str(error))
                 continue
-            yield place, text, label
+            yield place, text, label.strip()
 
 
 class _TwiceError(Exception):
@@ -119,7 +123,7 @@ def _as_text(name: str, value: Any) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{name} must be a string, not {value!r:.60}")
-    text = str(value).strip()
+    text = str(value)
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError(f"{name} has half a character, a lone surrogate")
     return text

@@ -122,7 +122,7 @@ def test_a_text_that_the_service_would_refuse_is_a_bad_row(tmp_path: Path) -> No
     path = write_csv(tmp_path / "a.csv", ["text", "label"], [*GOOD, ("win " * 12_501, "spam")])
     bad = BadRows(0.01)
     texts.read(path, bad, standard=SENTIMENTS)
-    assert bad.lines == ["line 902: text has 50,003 bytes; the service takes 50,000"]
+    assert bad.lines == ["line 902: text has 50,004 bytes; the service takes 50,000"]
 
 
 def test_pictures_of_nothing_and_of_two_classes(
