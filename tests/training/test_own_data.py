@@ -133,8 +133,8 @@ def test_refused_data_leaves_no_run_behind(
 def test_a_rare_class_that_is_never_found_is_not_published(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [row for row in sentences(3000, ["ham", "spam"]) if row[1] == "ham"]
-    rows += [(f"dinner at home {word}", "rare") for word in "abcdefghijkl"]
+    texts = [text for text, label in sentences(3024, ["ham", "spam"]) if label == "ham"]
+    rows = [(text, "ham" if n < 1500 else "rare") for n, text in enumerate(texts)]
     write_csv(tmp_path / "texts.csv", ["text", "label"], [*rows])
     command = ["train", "sentiment", "--data", "texts.csv", "--out", "models", "--epochs", "1"]
     assert cli.main(command) == 3
