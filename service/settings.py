@@ -8,6 +8,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
+from service.pictures.limits import MOST_PIXELS
+
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
@@ -114,7 +116,7 @@ class Settings:
             "most pixels of a picture when it is decoded; all those of a request, eight times that",
             least=1,
         ),
-    ] = 25_000_000
+    ] = MOST_PIXELS
     max_rows: Annotated[
         int, Variable("UNDERSTUDY_MAX_ROWS", "most rows of one request", least=1)
     ] = 50_000

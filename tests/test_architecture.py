@@ -11,11 +11,15 @@ import pytest
 GROUND = {
     f"service.{name}" for name in ("errors", "settings", "logs", "metrics", "exposition", "quiet")
 }
+# Training shares with the service how a version lies on disk, and how a picture file is prepared:
+# a network that learned from pictures prepared otherwise would be asked about others than it knows.
+SHARED = {"service.repository", "service.pictures"}
 WINGS = {
     "service/repository": {"service.repository"},
+    "service/pictures": {"service.pictures"},
     "service/runtime": GROUND | {"service.repository", "service.runtime"},
-    "service/api": GROUND | {"service.repository", "service.runtime", "service.api"},
-    "training": {"service.repository", "training"},
+    "service/api": GROUND | SHARED | {"service.runtime", "service.api"},
+    "training": SHARED | {"training"},
 }
 
 
@@ -60,7 +64,7 @@ def test_only_one_module_imports_tensorflow(repository_root: Path) -> None:
 def test_the_repository_loads_without_tensorflow_and_flask(repository_root: Path) -> None:
     script = (
         "import sys; import service.repository.store, service.repository.golden, "
-        "service.repository.policy; "
+        "service.repository.policy, service.pictures.preparation; "
         "sys.exit(bool({'tensorflow', 'flask'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], cwd=repository_root, check=True)

@@ -13,7 +13,7 @@ from training.sources import DataSet, Found
 from training.task import Array
 
 # Part of a cache file's name: to be raised when a parser gives something else than before.
-_FORMAT = 2
+_FORMAT = 3
 
 
 def cache_home() -> Path:

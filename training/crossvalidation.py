@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.evaluation import regression
+from training.evaluation import baselines, regression
 from training.intervals import Z_95, log_reach
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -53,6 +53,7 @@ def cross_validation(
             "rmse": float(rmse.mean()),
             "rmse_sd_of_repeats": float(rmse.std(ddof=1)),
         },
+        "baselines": baselines(actual),
         "interval": {
             "method": "conformal, on out-of-fold errors of the logarithm (Vovk et al. 2005)",
             "target": coverage,

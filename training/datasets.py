@@ -108,6 +108,7 @@ class Images:
         fingerprint: SHA-256 of the content.
         own: what the card says of data that a user brought, as JSON; ``None`` for the published
             data set.
+        test_files: where each picture of ``test`` came from; empty for the published data set.
     """
 
     train: npt.NDArray[np.uint8]
@@ -117,6 +118,7 @@ class Images:
     labels: tuple[str, ...]
     fingerprint: str
     own: Mapping[str, Any] | None = None
+    test_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,8 @@ class Texts:
         labels: the names of the classes.
         fingerprint: SHA-256 of the content.
         own: as in ``Images``.
+        test_originals: of each text of ``test`` its place in the file and how it stands there,
+            blanks around it included; empty for the published data set.
     """
 
     train: list[bytes]
@@ -140,6 +144,7 @@ class Texts:
     labels: tuple[str, ...]
     fingerprint: str
     own: Mapping[str, Any] | None = None
+    test_originals: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

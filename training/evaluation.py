@@ -1,6 +1,7 @@
 """Measurements on a test set: of a classifier, and of an estimator of numbers; for the card."""
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from training.answers import Classified, Estimated
 from training.calibration import calibration_error
-from training.intervals import Z_95, wilson
+from training.intervals import Z_95, mean_of_shares, wilson
 from training.probabilities import log_loss
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -22,6 +23,10 @@ def classification(answers: Classified) -> dict[str, Any]:
     confusion = confusion.reshape(count, count)
     correct = int(np.trace(confusion))
     low, high = wilson(correct, len(labels))
+    per_class = [_of_class(confusion, index, name) for index, name in enumerate(names)]
+    # Of classes that occur: of one without a test row nothing is known.
+    known = confusion.sum(axis=1) > 0
+    hits, support = np.diag(confusion)[known].tolist(), confusion.sum(axis=1)[known].tolist()
     return {
         "headline": {
             "name": "test accuracy",
@@ -32,9 +37,14 @@ def classification(answers: Classified) -> dict[str, Any]:
         "examples": len(labels),
         "accuracy": correct / len(labels),
         "accuracy_ci95": [low, high],
+        # Beside accuracy, for it hides what becomes of a rare class.
+        "balanced_accuracy": float(np.mean(np.divide(hits, support))),
+        "balanced_accuracy_ci95": list(mean_of_shares(hits, support)),
+        "macro_f1": float(np.mean([row["f1"] for row in per_class if row["support"]])),
+        "accuracy_of_the_commonest": max(support) / len(labels),
         "log_loss": log_loss(probabilities, labels),
         "calibration_error": calibration_error(probabilities, labels),
-        "per_class": [_of_class(confusion, index, name) for index, name in enumerate(names)],
+        "per_class": per_class,
         "confusion": {"rows": "true", "columns": "predicted", "counts": confusion.tolist()},
     }
 
@@ -51,6 +61,15 @@ def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
         "bias": float(error.mean()),
+    }
+
+
+def baselines(actual: Floats) -> dict[str, float]:
+    """Return the mean absolute errors of who answers the same whatever is asked, [N]."""
+    known = actual.astype(np.float64)
+    return {
+        "mae_of_the_mean": float(np.abs(known - known.mean()).mean()),
+        "mae_of_the_median": float(np.abs(known - np.median(known)).mean()),
     }
 
 
@@ -71,7 +90,28 @@ def estimation(answers: Estimated) -> dict[str, Any]:
         },
         "examples": len(errors),
         **figures,
+        "baselines": baselines(answers.actual),
     }
+
+
+def beside_the_headline(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    """Yield, a line each, what a headline must not be read without."""
+    if "balanced_accuracy" in evaluation:
+        low, high = evaluation["balanced_accuracy_ci95"]
+        yield (
+            f"balanced accuracy: {evaluation['balanced_accuracy']:.4f} ({low:.4f} to {high:.4f}); "
+            f"macro F1: {evaluation['macro_f1']:.4f}; always answering the commonest class: "
+            f"{evaluation['accuracy_of_the_commonest']:.4f}"
+        )
+        lost = [row["label"] for row in evaluation["per_class"] if not row["recall"]]
+        if lost:
+            yield f"never found: {', '.join(map(repr, lost))}"
+    if "baselines" in evaluation:
+        constant = evaluation["baselines"]
+        yield (
+            f"always answering the median: {constant['mae_of_the_median']:.4f}; "
+            f"the mean: {constant['mae_of_the_mean']:.4f}"
+        )
 
 
 def _of_class(confusion: npt.NDArray[np.int64], index: int, name: str) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from typing import Any
 from service.repository.card import Card
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
-from training import export
+from training import export, originals
 from training.answers import Answers
 from training.carrying import lost_answers
 from training.comparison import Comparison, compare_answers, compare_out_of_fold
 from training.contracts import broken_promises
 from training.errors import TrainingError
 from training.incumbent import Incumbent
+from training.luck import beyond_luck
 from training.outoffold import read_errors
+from training.owndata.findings import findings_of
 from training.task import Exportable, Predict, Task
 
 # Golden examples that are told of when several are lost.
@@ -99,7 +101,11 @@ def judge(
     task: Task[Any], data: Any, candidate: Candidate, incumbent: Incumbent | None
 ) -> Judgement:
     """Let a version go through the gates; without an incumbent there is only the first."""
-    outcomes = list(_minimum(task, candidate))
+    outcomes = [
+        *_data(task, data, candidate),
+        *_minimum(task, candidate),
+        *_originals(task, data, candidate),
+    ]
     if incumbent is None:
         return Judgement(tuple(outcomes), None)
     contract = _contract(candidate.contract, incumbent)
@@ -109,21 +115,51 @@ def judge(
     return Judgement(tuple(outcomes), incumbent.version)
 
 
+def _data(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Outcome]:
+    if not candidate.of_own_data:
+        return
+    blocking = [found.sentence for found in findings_of(task.summary(data)) if found.blocks]
+    sentence = " ".join(blocking) or "Nothing in the data takes the meaning from its figures."
+    yield Outcome(gate="data", passed=not blocking, sentence=sentence)
+
+
 def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[Outcome]:
-    if task.acceptable is None or candidate.of_own_data:
+    if candidate.of_own_data:
+        known = candidate.exportable.out_of_fold or candidate.answers
+        luck = beyond_luck(known)
+        yield Outcome(gate="luck", passed=luck.beaten, sentence=luck.sentence, figures=luck.figures)
+        return
+    if task.acceptable is None:
         return
     headline = candidate.evaluation["headline"]
     value, limit = headline["value"], task.acceptable
     higher = task.kind == "classification"
-    passed = value >= limit if higher else value <= limit
+    # The end of the interval decides: what may be luck is no reason to publish.
+    sure = headline.get("low" if higher else "high", value)
+    reached, passed = ((v >= limit if higher else v <= limit) for v in (value, sure))
+    told = f"{headline['name']} is {value:.4f}"
+    if reached and not passed:
+        told += f", but may be {sure:.4f} (95 % confidence): too few rows to tell"
     yield Outcome(
         gate="minimum",
         passed=passed,
         sentence=(
-            f"{headline['name']} is {value:.4f}; {task.name} is published with "
-            f"{limit:g} {'or more' if higher else 'or less'}."
+            f"{told}; {task.name} is published with {limit:g} {'or more' if higher else 'or less'}."
         ),
-        figures={"value": value, "limit": limit},
+        figures={"value": value, "sure": sure, "limit": limit},
+    )
+
+
+def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Outcome]:
+    sent = task.originals(data)
+    if not sent:
+        return
+    found = originals.differences(sent, candidate.predict, candidate.contract)
+    yield Outcome(
+        gate="originals",
+        passed=not found,
+        sentence=originals.sentence(sent, found),
+        figures={"examples": len(sent), "different": len(found)},
     )
 
 

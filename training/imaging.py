@@ -26,7 +26,7 @@ def from_encoded(encoded: Any, size: int) -> Any:
         size: the height and width wanted, in pixels.
 
     Returns:
-        float32 [size, size], 0..255.
+        float32 [size, size], whole numbers 0..255: what a data set of bytes would hold of it.
     """
     pixels = tf.io.decode_image(encoded, expand_animations=False)
     stride = tf.maximum(1, (tf.reduce_max(tf.shape(pixels)[:2]) + _LARGEST - 1) // _LARGEST)
@@ -41,7 +41,7 @@ def from_encoded(encoded: Any, size: int) -> Any:
             tf.where(bright, 255 - grey, grey), tf.where(bright, 255 - background, background), size
         ),
     )
-    return tf.ensure_shape(fitted, (size, size))
+    return tf.round(tf.ensure_shape(fitted, (size, size)))
 
 
 def _grey(pixels: Any) -> Any:

@@ -17,6 +17,7 @@ from training import tasks
 from training.errors import UsageError
 from training.figures import figure, flat
 from training.loading import load
+from training.owndata.findings import findings_of
 from training.progress import say
 from training.sources import find, keras_home
 from training.task import Task
@@ -128,15 +129,18 @@ def show_data_sets(named: Path | None) -> None:
 
 
 def show_data(task: Task[Any], named: Path | None) -> None:
-    """Read the data of a task and print what it is, with all bad rows, however many.
+    """Read the data of a task; print what it is, what is to be remarked, and all bad rows.
 
     Raises:
         TrainingError: the data is not there, or nothing could be learned from it.
     """
     loaded = load(task, named, max_bad_rows=1.0)
     say(loaded.story)
-    for name, value in flat(task.summary(loaded.data)).items():
+    summary = task.summary(loaded.data)
+    for name, value in flat(summary).items():
         say(f"{name}: {figure(value)}")
+    for found in findings_of(summary):
+        say(f"warning: {found.sentence}")
     for line in loaded.bad.lines:
         say(f"  {line}")
 

@@ -1,6 +1,7 @@
 """Confidence intervals of shares, and prediction intervals that hold what they promise."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,24 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     centre = (share + Z_95**2 / (2 * trials)) / scale
     half = Z_95 / scale * math.sqrt(share * (1 - share) / trials + (Z_95 / (2 * trials)) ** 2)
     return centre - half, centre + half
+
+
+def mean_of_shares(successes: Sequence[int], trials: Sequence[int]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of the mean of independent shares.
+
+    From the Wilson interval of each, by the method of variance estimates recovery (Zou & Donner
+    2008, Construction of confidence limits about effect measures, Statistics in Medicine 27:1693).
+
+    Args:
+        successes: of each share.
+        trials: of each share, at least 1.
+    """
+    shares = [part / whole for part, whole in zip(successes, trials, strict=True)]
+    bounds = [wilson(part, whole) for part, whole in zip(successes, trials, strict=True)]
+    mean, count = sum(shares) / len(shares), len(shares)
+    below = math.hypot(*(share - low for share, (low, _) in zip(shares, bounds, strict=True)))
+    above = math.hypot(*(high - share for share, (_, high) in zip(shares, bounds, strict=True)))
+    return mean - below / count, mean + above / count
 
 
 def conformal_quantile(scores: Floats, coverage: float) -> float:

@@ -13,6 +13,7 @@ from training.answers import Answers, Classified
 from training.calibration import on_test_set
 from training.carrying import carried_over
 from training.errors import RefusedError, TrainingError, UsageError
+from training.evaluation import beside_the_headline
 from training.gates import Candidate, Judgement, judge
 from training.incumbent import find_incumbent
 from training.independence import declare_independence
@@ -20,6 +21,7 @@ from training.loading import Loaded, load
 from training.locking import exclusively
 from training.mistakes import worst_mistakes
 from training.outoffold import write_errors
+from training.owndata.findings import findings_of
 from training.progress import say
 from training.provenance import git_commit, libraries
 from training.report import Story, write_report
@@ -73,6 +75,8 @@ def _train(run: Run, force: bool) -> int | None:
     )
     headline = exported.card.evaluation["headline"]
     say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
+    for line in beside_the_headline(exported.card.evaluation):
+        say(line)
     if not settings.publish:
         say(f"not published; the export is in {run.export}")
         return None
@@ -142,7 +146,10 @@ def _load(task: Task[Any], run: Run) -> Loaded[Any]:
     """Load the data, and keep in the run folder what is wrong with it."""
     loaded = load(task, run.settings.data, run.settings.max_bad_rows)
     say(f"data: {loaded.story}")
-    keep_to_data(run.folder, task.summary(loaded.data)["fingerprint"], run.has_begun())
+    summary = task.summary(loaded.data)
+    for found in findings_of(summary):
+        say(f"warning: {found.sentence}")
+    keep_to_data(run.folder, summary["fingerprint"], run.has_begun())
     if loaded.bad.lines:
         run.bad_rows.write_text("\n".join(loaded.bad.lines) + "\n", encoding="utf-8")
         say(f"{len(loaded.bad):,} bad rows are left out; {run.bad_rows} lists them:")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import keras
 
     from training.config import Settings
+    from training.originals import Original
     from training.start import Start
 
 Array = npt.NDArray[Any]
@@ -263,6 +264,13 @@ class Task(ABC, Generic[Data]):
     @abstractmethod
     def answers(self, data: Data, predict: Predict) -> Answers:
         """Let an exported version answer the full test set; always the same examples, in order."""
+
+    def originals(self, data: Data) -> "Sequence[Original]":
+        """Return examples of the test set as a client would send them; none where none are known.
+
+        They are asked about before a version is published; see ``training.originals``.
+        """
+        return ()
 
     def measure(self, answers: Answers) -> dict[str, Any]:
         """Measure what ``answers`` returned.

@@ -4,16 +4,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from service.api.pictures import (
-    Picture,
-    PictureError,
-    describe_pictures,
-    is_known,
-    look,
-    upright,
-)
 from service.api.problems import refusal
 from service.api.tensors import Array, Index
+from service.pictures.headers import Picture, is_known
+from service.pictures.preparation import UnfitPictureError, checked, decodable
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 
@@ -64,29 +58,27 @@ class Files:
         if problems:
             raise refusal(problems, self._max_errors)
         prepared = {}
-        for name, found_pictures in pictures.items():
-            array = np.empty(len(found_pictures), dtype=np.object_)
-            content_types = signature.input(name).content_types
-            array[:] = [upright(picture, content_types) for picture in found_pictures]
-            prepared[name] = array.reshape(inputs[name].shape)
+        for field in known:
+            array = np.empty(inputs[field.name].shape, dtype=np.object_)
+            for index, picture in zip(np.ndindex(array.shape), pictures[field.name], strict=True):
+                try:
+                    array[index] = decodable(picture, field.content_types)
+                except UnfitPictureError as error:
+                    problems[place(field.name, index)] = [str(error)]
+            prepared[field.name] = array
+        if problems:
+            raise refusal(problems, self._max_errors)
         return {**inputs, **prepared}
 
     def _look(self, field: Field, files: Array) -> Iterator[tuple[Index, Picture | str]]:
         """Yield each file's picture, or what is wrong with it in a sentence, with its index."""
-        expected = describe_pictures(field.content_types)
-        most, together = self._most_pixels, self._most_pixels * _TOGETHER
+        together = self._most_pixels * _TOGETHER
         seen = 0
         for index, encoded in np.ndenumerate(files):
             try:
-                picture = look(encoded)
-                if picture.content_type not in field.content_types:
-                    raise PictureError(describe_pictures((picture.content_type,)))
-            except PictureError as error:
-                yield index, f"Expected {expected}, not {error}."
-                continue
-            if picture.width * picture.height > most:
-                size = f"{picture.width} x {picture.height}"
-                yield index, f"Expected {expected} of at most {most} pixels, not {size}."
+                picture = checked(encoded, field.content_types, self._most_pixels)
+            except UnfitPictureError as error:
+                yield index, str(error)
                 continue
             seen += picture.width * picture.height
             if seen > together:

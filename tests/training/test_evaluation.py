@@ -22,6 +22,17 @@ def test_classification() -> None:
     assert yes == {"label": "yes", "precision": 1.0, "recall": 2 / 3, "f1": 0.8, "support": 3}
     low, high = report["accuracy_ci95"]
     assert low < 0.75 < high
+    assert report["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2)
+    assert report["macro_f1"] == pytest.approx((2 / 3 + 0.8) / 2)
+    assert report["accuracy_of_the_commonest"] == 0.75
+
+
+def test_a_class_without_a_test_row_is_in_no_mean() -> None:
+    answers = Classified(
+        names=["no", "yes", "never"], labels=np.array([0, 1]), probabilities=np.eye(3)[[0, 1]]
+    )
+    report = evaluation.classification(answers)
+    assert (report["balanced_accuracy"], report["macro_f1"]) == (1, 1)
 
 
 def test_regression() -> None:
@@ -42,4 +53,8 @@ def test_estimation() -> None:
     half = 1.96 * 1.0 / math.sqrt(3)
     assert report["headline"]["low"] == pytest.approx(1 - half, abs=1e-4)
     assert report["headline"]["high"] == pytest.approx(1 + half, abs=1e-4)
+    assert report["baselines"] == {
+        "mae_of_the_mean": pytest.approx(2 / 3),
+        "mae_of_the_median": pytest.approx(2 / 3),
+    }
     assert report["interval_coverage"] == pytest.approx(2 / 3)

@@ -14,7 +14,7 @@ from service.repository.golden import Golden, GoldenExample, write_golden
 from service.repository.policy import Policy, write_policy
 from tests.training.toy import SIDES, SIGNATURE, Points, Toy
 from training import export, gates
-from training.answers import Answers, Estimated
+from training.answers import Answers, Classified, Estimated
 from training.errors import TrainingError
 from training.gates import Candidate, Judgement, Outcome
 from training.incumbent import find_incumbent
@@ -96,9 +96,39 @@ def test_errors_have_a_most(tmp_path: Path) -> None:
     assert judge(tmp_path, errors, task).refusals() == [
         "MAE is 2.5000; toy is published with 2 or less."
     ]
-    assert judge(tmp_path, replace(errors, of_own_data=True), task).outcomes == ()
     task.acceptable = None
     assert judge(tmp_path, errors, task).outcomes == ()
+
+
+def test_the_end_of_the_interval_decides(tmp_path: Path) -> None:
+    few = replace(
+        candidate(0), evaluation={"headline": {"name": "accuracy", "value": 0.8, "low": 0.65}}
+    )
+    assert judge(tmp_path, few).refusals() == [
+        "accuracy is 0.8000, but may be 0.6500 (95 % confidence): too few rows to tell; "
+        "toy is published with 0.7 or more."
+    ]
+    task = Toy()
+    task.kind, task.acceptable = "regression", 2.0
+    errors = {"headline": {"name": "MAE", "value": 1.9, "high": 2.1}}
+    assert judge(tmp_path, replace(few, evaluation=errors), task).refusals() == [
+        "MAE is 1.9000, but may be 2.1000 (95 % confidence): too few rows to tell; "
+        "toy is published with 2 or less."
+    ]
+    errors["headline"]["high"] = 1.99
+    assert judge(tmp_path, replace(few, evaluation=errors), task).passed
+
+
+def test_of_own_data_a_version_must_be_better_than_luck(tmp_path: Path) -> None:
+    own = replace(candidate(0.1), of_own_data=True)
+    judgement = judge(tmp_path, own)
+    assert judgement.passed
+    assert [outcome.gate for outcome in judgement.outcomes] == ["data", "luck"]
+    answers = own.answers
+    assert isinstance(answers, Classified)
+    shuffled = np.random.default_rng(1).permutation(answers.labels)
+    (refused,) = judge(tmp_path, replace(own, answers=replace(answers, labels=shuffled))).refusals()
+    assert refused.startswith("The mean recall of the classes is 0.")
 
 
 @pytest.mark.usefixtures("live")

@@ -31,7 +31,8 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw_shapes(tmp_path / "shapes", 20)
     (tmp_path / "shapes" / "line" / "notes.txt").write_text("Not a picture.")
     options = ["--data", "shapes", "--epochs", "1", "--arch", "tutorial", "--max-bad-rows", "0.02"]
-    card, predict = train("clothing", *options)
+    # Of 9 test pictures nothing can be told.
+    card, predict = train("clothing", *options, "--force")
     label, class_id, _, probabilities = card.contract["from_encoded"].outputs
     assert label.choices == ("circle", "line", "square")
     assert class_id.maximum == 2
@@ -46,7 +47,10 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     story = capsys.readouterr().out
     assert "1 bad rows are left out" in story
     (listing,) = Path("runs").glob("clothing/*/bad-rows.txt")
-    assert listing.read_text() == "line/notes.txt: is no whole PNG, JPEG, GIF or BMP\n"
+    assert listing.read_text() == (
+        "line/notes.txt: Expected a PNG, JPEG, GIF or BMP picture, "
+        "not a file that begins with b'Not a pictur'\n"
+    )
 
 
 @pytest.mark.parametrize("arch", ["default", "tutorial"])
@@ -124,3 +128,57 @@ def test_refused_data_leaves_no_run_behind(
     assert cli.main(["train", "sentiment", "--data", "none.csv"]) == 2
     assert list(Path("runs").rglob("*.json")) == []
     assert list(Path("runs/sentiment").iterdir()) == []
+
+
+def test_a_rare_class_that_is_never_found_is_not_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [text for text, label in sentences(3024, ["ham", "spam"]) if label == "ham"]
+    rows = [(text, "ham" if n < 1500 else "rare") for n, text in enumerate(texts)]
+    write_csv(tmp_path / "texts.csv", ["text", "label"], [*rows])
+    command = ["train", "sentiment", "--data", "texts.csv", "--out", "models", "--epochs", "1"]
+    assert cli.main(command) == 3
+    told = capsys.readouterr()
+    assert "warning: The class 'rare' has 12 rows, 'ham' 1,500" in told.out
+    assert "balanced accuracy: 0.5000" in told.out
+    assert "never found: 'rare' (0 of 2 test rows)" in told.err
+    run = told.err.split("--resume ")[1].split()[0]
+    report = (Path(run) / "report.html").read_text()
+    assert "balanced accuracy: 0.5000" in report
+    assert "who always answers" in report
+    assert cli.main(["train", "sentiment", "--resume", run, "--force"]) == 0
+    card = read_card(Path("models/sentiment/1"))
+    assert card is not None
+    assert card.evaluation["accuracy"] > 0.98
+    assert card.evaluation["balanced_accuracy"] == 0.5
+    assert card.training["gates"]["forced"] is True
+
+
+def test_cars_in_litres_and_kilograms_are_published_by_force_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = CAR_HEADER.index
+    rows = []
+    for row in cars(80):
+        values: list[Any] = list(row)
+        values[at("displacement")] = round(values[at("displacement")] / 61.02, 2)
+        values[at("weight")] = round(values[at("weight")] / 2.205)
+        rows.append(tuple(values))
+    write_csv(tmp_path / "cars.csv", CAR_HEADER, [*rows])
+    assert cli.main(["datasets", "mpg", "--data", "cars.csv"]) == 0
+    told = capsys.readouterr().out
+    assert "warning: The median of displacement is" in told
+    assert "Is it in kilograms" in told
+    command = ["train", "mpg", "--data", "cars.csv", "--out", "models", "--epochs", "2"]
+    assert cli.main(command) == 3
+    assert "gate data, refused: The median of displacement is" in capsys.readouterr().out
+
+
+def test_texts_are_asked_about_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    rows = [(f"  {text} \n", label) for text, label in sentences(300, ["ham", "spam"])]
+    write_csv(tmp_path / "texts.csv", ["text", "label"], [*rows])
+    card, _ = train("sentiment", "--data", "texts.csv", "--epochs", "5", "--learning-rate", "0.05")
+    (gate,) = [
+        outcome for outcome in card.training["gates"]["outcomes"] if outcome["gate"] == "originals"
+    ]
+    assert gate["figures"] == {"examples": card.data["test"], "different": 0}

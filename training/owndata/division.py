@@ -1,7 +1,7 @@
 """Own data has no published test set: which rows become it, and in which order classes stand."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,14 @@ import numpy.typing as npt
 
 from training.errors import TrainingError
 from training.owndata.badrows import BadRows
+from training.owndata.class_checks import Labelled, look_at_classes
+from training.owndata.findings import to_json
 
 TEST_SHARE = 0.15
 # Some are learned from, some held out, some measured with: fewer would tell nothing.
 LEAST_OF_A_CLASS = 10
+# With more classes than rows suffice for, there are too few of some; many more are none.
+_A_FEW = 20
 # Not the run's seed: runs with other seeds would have other test sets, and could not be compared.
 _SEED = 1
 
@@ -31,6 +35,8 @@ class Divided:
         labels: the names of their classes, [N].
         standard: the names of the standard data's classes.
         bad: the rows that were left out.
+        places: where the rows are, [N].
+        alike: brings what people take for the same into one form.
 
     Attributes:
         names: the classes in the order of their numbers. It is the alphabet's; data with the very
@@ -39,6 +45,7 @@ class Divided:
         labels: int64 [N], 0-based.
         test: whether a row is for the test, bool [N].
         fingerprint: SHA-256 over all rows and their classes; paths do not matter.
+        findings: what is to be remarked of the rows; those who know more of them add to it.
 
     Raises:
         TrainingError: too many rows are bad, there is one class alone, or too little of one.
@@ -51,6 +58,9 @@ class Divided:
         labels: Sequence[str],
         standard: Sequence[str],
         bad: BadRows,
+        *,
+        places: Sequence[str],
+        alike: Callable[[bytes], bytes] = bytes,
     ) -> None:
         bad.judge(source, len(labels))
         found = set(labels)
@@ -67,6 +77,14 @@ class Divided:
             )
         ).hexdigest()
         self._bad = len(bad)
+        rows = Labelled(
+            names=self.names,
+            labels=self.labels,
+            test=self.test,
+            contents=[alike(content) for content in contents],
+            places=places,
+        )
+        self.findings = list(look_at_classes(rows))
 
     def card(self) -> dict[str, Any]:
         """Return what the card says of the data, as JSON."""
@@ -75,12 +93,18 @@ class Divided:
             "classes": dict(zip(self.names, counts, strict=True)),
             "division": f"{100 * TEST_SHARE:g} % of each class for the test, by hash of content",
             "bad_rows": self._bad,
+            **({"findings": to_json(self.findings)} if self.findings else {}),
         }
 
     def _check(self, source: Path, hashes: npt.NDArray[np.str_]) -> None:
         if len(self.names) < 2:
             raise TrainingError(
                 f"{source} has the class {self.names[0]!r} alone; it takes two to tell apart."
+            )
+        if len(self.names) > max(_A_FEW, len(hashes) / LEAST_OF_A_CLASS):
+            raise TrainingError(
+                f"{source} has {len(self.names):,} classes in {len(hashes):,} rows, such as "
+                f"{self.names[0]!r:.60}: is the label in another column, or a number to estimate?"
             )
         for label, name in enumerate(self.names):
             different = len(np.unique(hashes[self.labels == label]))

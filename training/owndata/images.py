@@ -11,17 +11,26 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from service.pictures.limits import MOST_PIXELS
+from service.pictures.preparation import UnfitPictureError, prepared
+from service.repository.contract import Field
 from training.cache import kept
 from training.datasets import Images
 from training.owndata.badrows import BadRows
 from training.owndata.division import Divided
+from training.owndata.findings import Finding, first, share
 from training.task import Array
 
 Picture = npt.NDArray[np.uint8]
 
 
 def read(
-    folder: Path, bad: BadRows, *, prepare: Callable[[Any], Any], standard: Sequence[str]
+    folder: Path,
+    bad: BadRows,
+    *,
+    field: Field,
+    prepare: Callable[[Any], Any],
+    standard: Sequence[str],
 ) -> Images:
     """Read a folder of pictures by class, whatever their sizes and modes.
 
@@ -30,7 +39,8 @@ def read(
 
     Args:
         folder: the folder.
-        bad: gathers the files that are no pictures.
+        bad: gathers the files that are no pictures, and what the service would not take.
+        field: the input of the version that takes such files.
         prepare: the TensorFlow function that the version will prepare an encoded picture with:
             string [] to float32 [height, width], 0..255; a picture that it cannot decode fails
             with InvalidArgumentError.
@@ -42,16 +52,21 @@ def read(
     names = {label.replace("/", "_"): label for label in standard}
     paths = list(_files(folder))
     fingerprint = _fingerprint(folder, paths)
-    decoded = kept("own-pictures", fingerprint, lambda: _decode(paths, prepare))
+    decoded = kept("own-pictures", fingerprint, lambda: _decode(paths, field, prepare))
     labels: list[str] = []
+    good: list[Path] = []
     for path, problem in zip(paths, decoded["problems"].tolist(), strict=True):
         place = path.relative_to(folder)
         if problem:
             bad.add(_printable(place), problem)
         else:
             labels.append(names.get(place.parts[0], place.parts[0]))
+            good.append(path)
     pictures = decoded["pictures"]
-    divided = Divided(folder, [picture.tobytes() for picture in pictures], labels, standard, bad)
+    contents = [picture.tobytes() for picture in pictures]
+    places = [_printable(path.relative_to(folder)) for path in good]
+    divided = Divided(folder, contents, labels, standard, bad, places=places)
+    divided.findings += _empty(pictures, places)
     return Images(
         train=pictures[~divided.test],
         train_labels=divided.labels[~divided.test],
@@ -60,7 +75,18 @@ def read(
         labels=divided.names,
         fingerprint=divided.fingerprint,
         own=divided.card(),
+        test_files=tuple(good[row] for row in np.flatnonzero(divided.test)),
     )
+
+
+def _empty(pictures: Array, places: Sequence[str]) -> Iterator[Finding]:
+    flat = pictures.reshape(len(pictures), -1)
+    found = [places[row] for row in np.flatnonzero(np.ptp(flat, axis=1) == 0).tolist()]
+    if found:
+        yield Finding(
+            sentence=f"{share(len(found), len(pictures))} show nothing that stands out from its "
+            f"ground: {first(found)}."
+        )
 
 
 def _printable(path: Path) -> str:
@@ -87,11 +113,11 @@ def _fingerprint(folder: Path, paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _decode(paths: Sequence[Path], prepare: Callable[[Any], Any]) -> dict[str, Array]:
+def _decode(paths: Sequence[Path], field: Field, prepare: Callable[[Any], Any]) -> dict[str, Array]:
     """Return the ``pictures`` that are good, in order, and the ``problems`` of all, "" of those."""
-    prepared = tf.function(prepare, input_signature=[tf.TensorSpec((), tf.string)])
+    decode = tf.function(prepare, input_signature=[tf.TensorSpec((), tf.string)])
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda path: _picture(path, prepared), paths))
+        results = list(pool.map(lambda path: _picture(path, field, decode), paths))
     good = [result for result in results if not isinstance(result, str)]
     problems = [result if isinstance(result, str) else "" for result in results]
     return {
@@ -100,14 +126,33 @@ def _decode(paths: Sequence[Path], prepare: Callable[[Any], Any]) -> dict[str, A
     }
 
 
-def _picture(path: Path, prepared: Callable[[Any], Any]) -> Picture | str:
+def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture | str:
     """Return a picture as its class will be told from, or what is wrong with the file."""
     if _printable(path.parent) != str(path.parent):
         return "is in a folder whose name is not UTF-8, or has line breaks: it can name no class"
     try:
-        pixels = prepared(tf.constant(path.read_bytes())).numpy()
+        encoded = as_sent(path.read_bytes(), field)
+        return np.asarray(np.rint(decode(tf.constant(encoded)).numpy()), np.uint8)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+    except UnfitPictureError as error:
+        return str(error).rstrip(".")
     except tf.errors.InvalidArgumentError:
         return "is no whole PNG, JPEG, GIF or BMP"
-    return np.asarray(np.rint(pixels), np.uint8)
+
+
+def as_sent(encoded: bytes, field: Field) -> bytes:
+    """Return a file as the graph gets it from the service, which checks and prepares it.
+
+    Args:
+        encoded: the file.
+        field: the input of the version that takes it.
+
+    Raises:
+        UnfitPictureError: the service, with its default settings, would refuse it.
+    """
+    if field.max_length is not None and len(encoded) > field.max_length:
+        raise UnfitPictureError(
+            f"Expected a file of at most {field.max_length} bytes, not {len(encoded)}."
+        )
+    return prepared(encoded, field.content_types, MOST_PIXELS)

@@ -13,18 +13,19 @@ _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
 def csv_records(
-    path: Path, columns: Sequence[str], bad: BadRows
+    path: Path, columns: Sequence[str], bad: BadRows, *, optional: Sequence[str] = ()
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the place and the values of each row that is whole; empty lines are passed over.
 
     Args:
         path: the file; its first row names the columns, in any order.
         columns: those that there must be.
+        optional: those that are read where they are there.
         bad: gathers the rows with another number of values than the header, with bytes that are
             not UTF-8, and what a stray quotation mark has swallowed.
 
     Raises:
-        TrainingError: the header lacks a column.
+        TrainingError: the header lacks a column, or names one that is read twice.
     """
     # Bytes that are not UTF-8 become lone surrogates, which spoil their own row alone.
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -52,6 +53,7 @@ def csv_records(
             if header is None:
                 header = [name.strip().lower() for name in row]
                 _check_header(path, header, columns)
+                _check_once(path, row, header, (*columns, *optional))
             elif any(map(_NOT_UTF_8.search, row)):
                 bad.add(place, "is not UTF-8")
             elif len(row) != len(header):
@@ -78,3 +80,24 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
             f"{path}, line 1: the header must name the columns {', '.join(columns)}; "
             f"{', '.join(missing)} missing in {seen!r:.200}.{why}"
         )
+
+
+def _check_once(
+    path: Path, given: Sequence[str], header: Sequence[str], read: Sequence[str]
+) -> None:
+    """Refuse a column that stands twice: nobody knows which of the two is meant.
+
+    Raises:
+        TrainingError: one of those that are read does, be it in another case or with blanks.
+    """
+    for name in read:
+        found = [
+            f"{told!r:.60} (column {number})"
+            for number, (told, known) in enumerate(zip(given, header, strict=True), start=1)
+            if known == name
+        ]
+        if len(found) > 1:
+            raise TrainingError(
+                f"{path}, line 1: the header must name the column {name} once, "
+                f"not {len(found)} times: {', '.join(found)}."
+            )

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from training.datasets import CAR_NUMBERS, Table
 from training.errors import TrainingError
 from training.owndata.badrows import BadRows
+from training.owndata.car_checks import look_at_cars
+from training.owndata.class_checks import similar_names
+from training.owndata.findings import to_json
 from training.owndata.records import csv_records
 
 COLUMNS = ("mpg", *CAR_NUMBERS, "origin")
@@ -33,7 +37,8 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
     rows: list[dict[str, float]] = []
     origins: list[str] = []
     names: list[str] = []
-    for place, record in csv_records(path, COLUMNS, bad):
+    places: list[str] = []
+    for place, record in csv_records(path, COLUMNS, bad, optional=("name",)):
         try:
             row = {column: _number(column, record[column]) for column in ("mpg", *CAR_NUMBERS)}
         except ValueError as error:
@@ -43,27 +48,43 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
             bad.add(place, "origin missing")
             continue
         rows.append(row)
+        places.append(place)
         origins.append(record["origin"].strip())
         # Not by its line: versions are compared on the cars that both know, in whatever order.
         names.append(record.get("name", "").strip() or "a car")
     bad.judge(path, len(rows))
     if len(rows) < LEAST_CARS:
         raise TrainingError(f"{path} has {len(rows)} good rows; at least {LEAST_CARS} are needed.")
+    different = len({(*row.values(), origin) for row, origin in zip(rows, origins, strict=True)})
+    if different < LEAST_CARS:
+        raise TrainingError(
+            f"{path} has {len(rows)} good rows, of which {different} are different; at least "
+            f"{LEAST_CARS} are needed."
+        )
+    if len({row["mpg"] for row in rows}) == 1:
+        raise TrainingError(f"{path}: mpg is {rows[0]['mpg']:g} in all rows; nothing to estimate.")
     columns = {
         column: np.array([row[column] for row in rows], np.float32)
         for column in ("mpg", *CAR_NUMBERS)
     }
     if np.isnan(columns[_MAY_BE_UNKNOWN]).all():
         raise TrainingError(f"{path} knows the {_MAY_BE_UNKNOWN} of no car.")
+    numbers = {column: columns[column] for column in CAR_NUMBERS}
+    findings = list(look_at_cars(numbers, columns["mpg"], origins, places))
+    counts = Counter(origins)
+    findings += similar_names(list(counts), list(counts.values()), ("origin", "origins"))
     found = set(origins)
     return Table(
-        numbers={column: columns[column] for column in CAR_NUMBERS},
+        numbers=numbers,
         origin=np.array(origins),
         origins=standard if found == set(standard) else tuple(sorted(found)),
         mpg=columns["mpg"],
         names=np.array(names),
         fingerprint=hashlib.sha256(repr([rows, origins]).encode()).hexdigest(),
-        own={"bad_rows": len(bad)},
+        own={
+            "bad_rows": len(bad),
+            **({"findings": to_json(findings)} if findings else {}),
+        },
     )
 
 

@@ -11,6 +11,8 @@ from training.datasets import Texts
 from training.owndata.badrows import BadRows
 from training.owndata.division import Divided
 from training.owndata.records import csv_records
+from training.owndata.text_checks import look_at_texts, loosely
+from training.texts import MAX_BYTES
 
 COLUMNS = ("text", "label")
 
@@ -30,14 +32,24 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
     records = _jsonl(path, bad) if path.suffix.lower() == ".jsonl" else _csv(path, bad)
     contents: list[bytes] = []
     labels: list[str] = []
-    for place, text, label in records:
+    places: list[str] = []
+    originals: list[bytes] = []
+    for place, original, label in records:
+        text = original.strip()
         missing = [name for name, value in zip(COLUMNS, (text, label), strict=True) if not value]
         if missing:
             bad.add(place, f"{' and '.join(missing)} missing")
             continue
+        sent = original.encode()
+        if len(sent) > MAX_BYTES:
+            bad.add(place, f"text has {len(sent):,} bytes; the service takes {MAX_BYTES:,}")
+            continue
         contents.append(text.encode())
         labels.append(label)
-    divided = Divided(path, contents, labels, standard, bad)
+        places.append(place)
+        originals.append(sent)
+    divided = Divided(path, contents, labels, standard, bad, places=places, alike=loosely)
+    divided.findings += look_at_texts(contents, divided.labels, divided.names, places)
     rows = np.arange(len(contents))
     return Texts(
         train=[contents[row] for row in rows[~divided.test]],
@@ -47,12 +59,13 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
         labels=divided.names,
         fingerprint=divided.fingerprint,
         own=divided.card(),
+        test_originals=tuple((places[row], originals[row]) for row in rows[divided.test].tolist()),
     )
 
 
 def _csv(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
     for place, record in csv_records(path, COLUMNS, bad):
-        yield place, record["text"].strip(), record["label"].strip()
+        yield place, record["text"], record["label"].strip()
 
 
 def _jsonl(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
@@ -70,15 +83,35 @@ def _jsonl(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
             except ValueError as error:
                 bad.add(place, str(error))
                 continue
-            yield place, text, label
+            yield place, text, label.strip()
+
+
+class _TwiceError(Exception):
+    """A key stands twice in one object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values, as JSON's parser does.
+
+    Raises:
+        _TwiceError: a key stands twice: nobody knows which value is meant.
+    """
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise _TwiceError(key)
+        made[key] = value
+    return made
 
 
 def _object(line: bytes) -> dict[str, Any] | str:
     """Return the JSON object of a line, or what is wrong with the line."""
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_once)
     except UnicodeDecodeError:
         return "is not UTF-8"
+    except _TwiceError as error:
+        return f"has the key {error.args[0]!r:.60} twice"
     except (ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
     return value if isinstance(value, dict) else "is no JSON object"
@@ -90,7 +123,7 @@ def _as_text(name: str, value: Any) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{name} must be a string, not {value!r:.60}")
-    text = str(value).strip()
+    text = str(value)
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError(f"{name} has half a character, a lone surrogate")
     return text

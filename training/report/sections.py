@@ -9,8 +9,10 @@ import numpy as np
 from service.repository.card import Card
 from training.answers import Answers, Estimated
 from training.calibration import uncalibrated
+from training.evaluation import beside_the_headline
 from training.figures import flat
 from training.gates import Judgement
+from training.owndata.findings import findings_of
 from training.report import plots
 from training.report.html import Markup, details, pairs, picture, section, svg, table, tag
 from training.task import Array
@@ -53,6 +55,8 @@ def head(card: Card, judgement: Judgement, *, publish: bool) -> Iterator[Markup]
     kept_back = "" if publish else " Not published, as the settings say."
     told = f"{kept_back} Exported {card.created_at}."
     yield tag("p", _verdict(judgement.passed, verdict), told)
+    for line in beside_the_headline(card.evaluation):
+        yield tag("p", line)
 
 
 def live_version(judgement: Judgement) -> Markup:
@@ -87,8 +91,14 @@ def configuration(settings: Mapping[str, Any], training: Mapping[str, Any]) -> M
 
 
 def data(card: Card) -> Markup:
-    """Say what it learned from."""
-    return section("Data", pairs(flat(card.data)))
+    """Say what it learned from, and what is to be remarked of it."""
+    rows = [
+        (_verdict(not found.blocks, "settle first" if found.blocks else ""), found.sentence)
+        for found in findings_of(card.data)
+    ]
+    return section(
+        "Data", pairs(flat(card.data)), table(("", "what was noticed"), rows) if rows else None
+    )
 
 
 def learning(history: Sequence[Mapping[str, float]], best: int) -> Markup:

@@ -18,6 +18,7 @@ from training.imaging import from_encoded
 from training.networks import classifying
 from training.networks.dense import DensePictures
 from training.networks.residual import Residual
+from training.originals import Original, by_turns
 from training.owndata import images as own_images
 from training.search import Choice, Range, Search
 from training.sources import Found
@@ -29,6 +30,14 @@ SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.
 _HELD_OUT = 5_000
 
+_ENCODED = Field(
+    name="image_bytes",
+    dtype="string",
+    shape=(None,),
+    description="A PNG, JPEG, GIF or BMP file of any size that shows one thing.",
+    max_length=10_000_000,
+    content_types=("image/png", "image/jpeg", "image/gif", "image/bmp"),
+)
 
 # The large network of the study.
 _LARGE = {"units": 512, "layers": 3}
@@ -119,7 +128,7 @@ class Clothing(Task[Images]):
         what="a folder with a folder of pictures for each class",
         suffixes=(),
         read=lambda folder, bad: own_images.read(
-            folder, bad, prepare=_prepare, standard=datasets.GARMENTS
+            folder, bad, field=_ENCODED, prepare=_prepare, standard=datasets.GARMENTS
         ),
         title="Kinds of pictures",
         description=(
@@ -238,6 +247,23 @@ class Clothing(Task[Images]):
             probabilities=np.concatenate(probabilities),
         )
 
+    def originals(self, data: Images) -> Sequence[Original]:
+        # A kind of file is what it is called and which class it lies in.
+        kinds = [
+            f"{path.suffix.lower()} {label}"
+            for path, label in zip(data.test_files, data.test_labels, strict=False)
+        ]
+        return [
+            Original(
+                place=str(data.test_files[row]),
+                signature="from_encoded",
+                sent={"image_bytes": data.test_files[row]},
+                measured_by="serving_default",
+                measured={"image": data.test[row].astype(np.float32)},
+            )
+            for row in by_turns(kinds)
+        ]
+
     def shown(self, data: Images, row: int) -> Array:
         return np.asarray(data.test[row])
 
@@ -306,17 +332,9 @@ def _contract(labels: Sequence[str]) -> Contract:
         minimum=0,
         maximum=255,
     )
-    encoded = Field(
-        name="image_bytes",
-        dtype="string",
-        shape=(None,),
-        description="A PNG, JPEG, GIF or BMP file of any size that shows one thing.",
-        max_length=10_000_000,
-        content_types=("image/png", "image/jpeg", "image/gif", "image/bmp"),
-    )
     return {
         "serving_default": Signature("serving_default", (image,), answer),
-        "from_encoded": Signature("from_encoded", (encoded,), answer),
+        "from_encoded": Signature("from_encoded", (_ENCODED,), answer),
     }
 
 

@@ -17,6 +17,7 @@ from training.networks import classifying
 from training.networks.ngrams import Ngrams
 from training.networks.texts import Prepared, TextNetwork
 from training.networks.words import DenseWords, Embedded
+from training.originals import Original, by_turns
 from training.owndata import texts as own_texts
 from training.search import Choice, Range, Search
 from training.sources import Found
@@ -256,6 +257,19 @@ class Sentiment(Task[Texts]):
             labels=data.test_labels,
             probabilities=_probabilities(predict, data.test),
         )
+
+    def originals(self, data: Texts) -> Sequence[Original]:
+        kinds = [str(label) for label in data.test_labels[: len(data.test_originals)]]
+        return [
+            Original(
+                place=data.test_originals[row][0],
+                signature="serving_default",
+                sent={"text": data.test_originals[row][1]},
+                measured_by="serving_default",
+                measured={"text": data.test[row]},
+            )
+            for row in by_turns(kinds)
+        ]
 
     def shown(self, data: Texts, row: int) -> str:
         return data.test[row].decode(errors="replace")

@@ -8,19 +8,30 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
+from service.repository.contract import Field
 from tests.owndata import draw_shapes
 from training.datasets import GARMENTS, Images
 from training.errors import TrainingError
 from training.imaging import from_encoded
 from training.owndata.badrows import BadRows
-from training.owndata.images import read
+from training.owndata.images import as_sent, read
 
 
 @pytest.fixture
 def shapes(tmp_path: Path) -> Path:
     draw_shapes(tmp_path / "shapes", 20)
     return tmp_path / "shapes"
+
+
+FIELD = Field(
+    name="file",
+    dtype="string",
+    shape=(None,),
+    max_length=50_000,
+    content_types=("image/png", "image/jpeg", "image/gif", "image/bmp"),
+)
 
 
 def prepare(encoded: Any) -> Any:
@@ -34,7 +45,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def images(folder: Path, tolerated: float = 0.0) -> tuple[Images, BadRows]:
     bad = BadRows(tolerated)
-    return read(folder, bad, prepare=prepare, standard=GARMENTS), bad
+    return read(folder, bad, field=FIELD, prepare=prepare, standard=GARMENTS), bad
 
 
 def test_pictures_of_all_modes_are_prepared_as_the_service_will(shapes: Path) -> None:
@@ -49,7 +60,8 @@ def test_pictures_of_all_modes_are_prepared_as_the_service_will(shapes: Path) ->
     for path in sorted((shapes / "line").iterdir()):
         pixels = prepare(tf.constant(path.read_bytes())).numpy()
         assert np.rint(pixels).astype(np.uint8).tobytes() in every
-    assert data.own == {
+    assert data.own is not None
+    assert {key: value for key, value in data.own.items() if key != "findings"} == {
         "classes": {"circle": 20, "line": 20, "square": 20},
         "division": "15 % of each class for the test, by hash of content",
         "bad_rows": 0,
@@ -85,12 +97,12 @@ def test_what_is_no_picture_is_listed(shapes: Path) -> None:
     (shapes / "square" / "notes.txt").write_text("Not a picture.")
     with pytest.raises(TrainingError) as caught:
         images(shapes, tolerated=0.02)
-    problem = "is no whole PNG, JPEG, GIF or BMP"
+    problem = "Expected a PNG, JPEG, GIF or BMP picture, not"
     assert str(caught.value).splitlines() == [
         f"{shapes}: 3 of 63 rows are bad (4.76 %), more than the 2 % that --max-bad-rows allows:",
-        f"  line/empty.jpg: {problem}",
-        f"  line/half.png: {problem}",
-        f"  square/notes.txt: {problem}",
+        f"  line/empty.jpg: {problem} an empty file",
+        "  line/half.png: is no whole PNG, JPEG, GIF or BMP",
+        f"  square/notes.txt: {problem} a file that begins with b'Not a pictur'",
     ]
     data, bad = images(shapes, tolerated=0.05)
     assert len(bad) == 3
@@ -112,7 +124,9 @@ def test_pictures_are_decoded_once(shapes: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("training.owndata.images._picture", lambda *_: pytest.fail("decoded again"))
     after, bad = images(shapes, tolerated=0.1)
     assert (after.train == before.train).all()
-    assert bad.lines == ["line/empty.jpg: is no whole PNG, JPEG, GIF or BMP"]
+    assert bad.lines == [
+        "line/empty.jpg: Expected a PNG, JPEG, GIF or BMP picture, not an empty file"
+    ]
     (shapes / "line" / "empty.jpg").write_bytes(b"x")
     with pytest.raises(pytest.fail.Exception, match="decoded again"):
         images(shapes, tolerated=0.1)
@@ -144,5 +158,51 @@ def test_names_that_are_not_utf_8(shapes: Path) -> None:
     assert sorted(bad.lines) == [
         "caf\\xe9/a.png: is in a folder whose name is not UTF-8, or has line breaks: "
         "it can name no class",
-        "line/two\\nlines.png: is no whole PNG, JPEG, GIF or BMP",
+        "line/two\\nlines.png: Expected a PNG, JPEG, GIF or BMP picture, not a file that begins with "
+        "b'no picture'",
     ]
+
+
+def test_a_picture_is_what_people_see_however_its_file_lies(tmp_path: Path) -> None:
+    """The orientation that Exif tells of is followed, as the service does."""
+    undo = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90}
+    draw_shapes(tmp_path / "shapes", 12)
+    shown = {}
+    for path in sorted((tmp_path / "shapes").rglob("*.*")):
+        with Image.open(path) as image:
+            seen = image.convert("L")
+        path.unlink()
+        for orientation in (1, 3, 6):
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            lying = seen.transpose(undo[orientation]) if orientation > 1 else seen
+            name = tmp_path / f"turned-{orientation}" / path.parent.name / f"{path.stem}.png"
+            name.parent.mkdir(parents=True, exist_ok=True)
+            lying.save(name, exif=exif)
+    for orientation in (1, 3, 6):
+        shown[orientation], _ = images(tmp_path / f"turned-{orientation}")
+    for orientation in (3, 6):
+        assert (shown[orientation].train == shown[1].train).all()
+        assert (shown[orientation].test == shown[1].test).all()
+
+
+def test_what_the_service_would_refuse_is_not_learned_from(shapes: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8)
+    Image.fromarray(noise).save(shapes / "line" / "heavy.png")
+    Image.new("1", (6000, 5000)).save(shapes / "line" / "vast.png")
+    Image.new("L", (40, 40)).save(shapes / "line" / "modern.webp")
+    _, bad = images(shapes, tolerated=0.1)
+    size = (shapes / "line" / "heavy.png").stat().st_size
+    kinds = "Expected a PNG, JPEG, GIF or BMP picture"
+    assert bad.lines == [
+        f"line/heavy.png: Expected a file of at most 50000 bytes, not {size}",
+        f"line/modern.webp: {kinds}, not a WebP file",
+        f"line/vast.png: {kinds} of at most 25000000 pixels, not 6000 x 5000",
+    ]
+
+
+def test_each_test_picture_knows_its_file(shapes: Path) -> None:
+    data, _ = images(shapes)
+    for picture, path in zip(data.test, data.test_files, strict=True):
+        pixels = prepare(tf.constant(as_sent(path.read_bytes(), FIELD))).numpy()
+        assert (pixels == picture).all()

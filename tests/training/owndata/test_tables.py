@@ -60,6 +60,13 @@ def test_bad_rows_are_listed(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("twice", ["weight", "Name"])
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, twice: str) -> None:
+    rows = [(*row, 1) for row in cars(60)]
+    with pytest.raises(TrainingError, match=f"name the column {twice.lower()} once, not 2 times"):
+        table(write_csv(tmp_path / "cars.csv", [*CAR_HEADER, twice], rows))
+
+
 def test_a_car_without_a_name_is_the_same_on_any_line(tmp_path: Path) -> None:
     rows = [row[1:] for row in cars(60)]
     first, _ = table(write_csv(tmp_path / "a.csv", CAR_HEADER[1:], rows))

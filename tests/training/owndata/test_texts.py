@@ -95,6 +95,29 @@ def test_a_header_of_another_form(tmp_path: Path, content: bytes, why: str) -> N
     assert str(caught.value).endswith(why)
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("text,label,label", "label once, not 2 times: 'label' (column 2), 'label' (column 3)"),
+        ("Label,text,label ", "label once, not 2 times: 'Label' (column 1), 'label ' (column 3)"),
+        ("\ufefftext,label,TEXT", "text once, not 2 times: 'text' (column 1), 'TEXT' (column 3)"),
+    ],
+)
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, header: str, told: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header}\na,b,c\n", encoding="utf-8")
+    with pytest.raises(TrainingError) as caught:
+        texts(tmp_path / "a.csv")
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.csv'}, line 1: the header must name the column {told}."
+    )
+
+
+def test_columns_that_are_not_read_may_have_any_names(tmp_path: Path) -> None:
+    rows = [("x", text, label, "y", "") for text, label in GOOD]
+    data, bad = texts(write_csv(tmp_path / "a.csv", ["id", "text", "label", "id", ""], rows))
+    assert (len(data.labels), bad) == (3, [])
+
+
 def test_bad_rows_of_jsonl_are_listed_with_their_lines(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", GOOD)
     with path.open("ab") as file:
@@ -108,6 +131,7 @@ def test_bad_rows_of_jsonl_are_listed_with_their_lines(tmp_path: Path) -> None:
             b'{"text": "\\ud800", "label": "b"}',
             b"",
             b"[" * 100_000,
+            b'{"text": "a", "label": "b", "label": "c"}',
         ):
             file.write(line + b"\n")
     _, bad = texts(path)
@@ -120,6 +144,7 @@ def test_bad_rows_of_jsonl_are_listed_with_their_lines(tmp_path: Path) -> None:
         "line 66: is not UTF-8",
         "line 67: text has half a character, a lone surrogate",
         "line 69: is not JSON: maximum recursion depth exceeded while",
+        "line 70: has the key 'label' twice",
     ]
 
 

@@ -2,20 +2,15 @@
 
 A file of some kilobytes can claim to be a picture of gigabytes, and a graph that meets one file
 that it cannot decode fails for all. So a picture's size is read where TensorFlow's decoders read
-it, from its header, and what those decoders would misread is written anew: photographs that lie
-on their side until their EXIF orientation is followed, and BMP files with a palette.
+it, from its header, and what those decoders would misread is found, to be written anew: pictures
+that lie on their side until their Exif orientation is followed, transparency of one colour, BMP
+files with a palette or other colours than theirs.
 """
 
-import io
 import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from PIL import Image
-
-# What is opened here has been measured before, against a limit of our own.
-Image.MAX_IMAGE_PIXELS = None
 
 # As TensorFlow's ``decode_image`` tells them apart.
 _BEGINNINGS = {
@@ -52,25 +47,17 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _APP1 = 0xE1
 _EXIF = b"Exif\0\0"
 _ORIENTATION = 0x0112
-# Exif 2.3, table 5: what brings a picture of each orientation upright.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# Beyond this a turned photograph is larger than it came, and nothing is gained.
-_QUALITY = 95
-
-
+# Of a PNG: the kinds of colour that are grey or red, green and blue, without opacity (PNG, 11.2.1).
+_PLAIN_COLOURS = (0, 2)
 # Of a GIF: what its parts begin with.
 _EXTENSION, _IMAGE = 0x21, 0x2C
-# Of a BMP: the size of the older header, and the ways to pack that are none (plain, bit masks).
-_OS2_HEADER = 12
-_NOT_PACKED = (0, 3)
+_GRAPHIC_CONTROL = 0xF9
+# Of a BMP: the size of the older header, of the first with a mask for opacity, and the ways to
+# pack that are none (plain, bit masks).
+_OS2_HEADER, _OPACITY_HEADER = 12, 56
+_PLAIN, _MASKS = 0, 3
+# The masks of red, green, blue and opacity by which TensorFlow reads 32 bits.
+_USUAL_MASKS = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
 
 
 class PictureError(Exception):
@@ -87,7 +74,7 @@ class Picture:
         width: in pixels.
         height: in pixels.
         orientation: from 1, upright, to 8, as in Exif.
-        is_unusual: whether it is a BMP that Pillow reads and TensorFlow does not.
+        is_unusual: whether Pillow reads it and TensorFlow misreads it: see ``upright``.
     """
 
     encoded: bytes
@@ -101,6 +88,11 @@ class Picture:
 def is_known(content_type: str) -> bool:
     """Whether files of this type are looked at here."""
     return content_type in _NAMES
+
+
+def called(content_type: str) -> str:
+    """Return what a file of a type is called in a message: "a PNG file"."""
+    return f"a {_NAMES[content_type]} file"
 
 
 def describe_pictures(content_types: tuple[str, ...]) -> str:
@@ -132,52 +124,42 @@ def look(encoded: bytes) -> Picture:
     raise PictureError(f"a file that begins with {encoded[:_SHOWN]!r}")
 
 
-def upright(picture: Picture, content_types: tuple[str, ...]) -> bytes:
-    """Return the file as a graph must get it to see what people see.
-
-    A picture that Pillow cannot decode stays as it is: the graph is to say what is wrong with it.
-
-    Args:
-        picture: what ``look`` found.
-        content_types: what the graph takes; BMP is the fastest to write and to read.
-    """
-    turn = _TURNS.get(picture.orientation)
-    if turn is None and not picture.is_unusual:
-        return picture.encoded
-    written = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(picture.encoded), formats=("JPEG", "BMP")) as image:
-            if image.size != (picture.width, picture.height):
-                return picture.encoded
-            seen = image if turn is None else image.transpose(turn)
-            if seen.mode not in ("L", "RGB"):
-                seen = seen.convert("RGB")
-            if "image/bmp" in content_types:
-                seen.save(written, "BMP")
-            else:
-                seen.save(written, "JPEG", quality=_QUALITY, subsampling=0)
-    except Exception:  # Each of Pillow's readers has exceptions of its own.
-        return picture.encoded
-    return written.getvalue()
-
-
 def _png(encoded: bytes) -> Picture:
     # The first chunk must be IHDR (PNG, 5.6).
     if encoded[12:16] != b"IHDR":
         raise PictureError("a PNG file without a header")
-    width, height = struct.unpack_from(">II", encoded, 16)
-    return _measured(Picture(encoded, "image/png", width, height))
+    width, height, _, colours = struct.unpack_from(">IIBB", encoded, 16)
+    orientation, is_unusual, at = 1, False, 8
+    for _ in range(_MOST_STEPS):
+        # What follows the picture may be anything; that a file ends early, its decoder says.
+        head = encoded[at : at + 8]
+        if len(head) < 8 or head.endswith(b"IEND"):
+            break
+        size = int.from_bytes(head[:4], "big")
+        if head.endswith(b"eXIf"):
+            orientation = _orientation(encoded[at + 8 : at + 8 + size])
+        elif head.endswith(b"tRNS"):
+            # The one colour that is transparent: TensorFlow takes it for any other.
+            is_unusual = colours in _PLAIN_COLOURS
+        at += size + 12
+    return _measured(Picture(encoded, "image/png", width, height, orientation, is_unusual))
 
 
 def _bmp(encoded: bytes) -> Picture:
     (header,) = struct.unpack_from("<I", encoded, 14)
     if header == _OS2_HEADER:
         width, height, _, bits = struct.unpack_from("<HHHH", encoded, 18)
-        packing = 0
+        packing = _PLAIN
     else:
         width, height, _, bits, packing = struct.unpack_from("<iiHHI", encoded, 18)
-    # TensorFlow takes an index into a palette for a grey value; unpacking is slow in Pillow.
-    is_unusual = (bits < 24 or header == _OS2_HEADER) and packing in _NOT_PACKED
+    # Unpacking is slow in Pillow, and TensorFlow does not know how.
+    if packing not in (_PLAIN, _MASKS):
+        raise PictureError("a BMP file that is packed")
+    # TensorFlow takes an index into a palette for a grey value, and any fourth byte for opacity.
+    is_unusual = bits < 24 or header == _OS2_HEADER
+    if bits == 32:
+        is_unusual = packing == _PLAIN or header < _OPACITY_HEADER
+        is_unusual = is_unusual or struct.unpack_from("<4I", encoded, 54) != _USUAL_MASKS
     # A negative height means that the rows begin at the top.
     return _measured(Picture(encoded, "image/bmp", width, abs(height), is_unusual=is_unusual))
 
@@ -185,15 +167,20 @@ def _bmp(encoded: bytes) -> Picture:
 def _gif(encoded: bytes) -> Picture:
     (flags,) = struct.unpack_from("<B", encoded, 10)
     at = 13 + _colours(flags)
+    is_unusual = False
     for _ in range(_MOST_STEPS):
         if encoded[at] != _EXTENSION:
             break
+        if encoded[at + 1] == _GRAPHIC_CONTROL:
+            # One of its colours is transparent, which TensorFlow does not follow.
+            is_unusual = bool(encoded[at + 3] & 1)
         at = _after_blocks(encoded, at + 2)
     if encoded[at] != _IMAGE:
         raise PictureError("a GIF file without a picture")
     width, height, flags = struct.unpack_from("<HHB", encoded, at + 5)
     end = _after_blocks(encoded, at + 10 + _colours(flags) + 1)
-    return _measured(Picture(encoded[:end] + b";", "image/gif", width, height))
+    first = encoded[:end] + b";"
+    return _measured(Picture(first, "image/gif", width, height, is_unusual=is_unusual))
 
 
 def _colours(flags: int) -> int:
