@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from typing import Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
@@ -42,6 +43,10 @@ class _Json(DefaultJSONProvider):
 
     sort_keys = False
     ensure_ascii = False
+
+    def dumps(self, obj: Any, **options: Any) -> str:
+        """Write ``obj``; half characters, as in names of files that are no text, are escaped."""
+        return super().dumps(obj, **options).encode(errors="backslashreplace").decode()
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -10,6 +10,7 @@ from service.logs import log
 from service.metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.manifest import has_manifest, verify_manifest
+from service.runtime.arrival import look_at
 from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State
 
@@ -65,6 +66,8 @@ class Loader:
                     verify_manifest(folder)
                 except RepositoryError as error:
                     raise LoadError(Fault.MANIFEST, str(error)) from error
+            elif blocked := look_at(folder).blocked:
+                raise LoadError(Fault.GRAPH, blocked)
         with step(State.LOADING):
             servable = self._make(model, version, folder)
         try:
