@@ -10,6 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from service import __version__
 from service.api.admin import admin_routes
 from service.api.classify import classify_routes
+from service.api.codec.v2.config import Limits
 from service.api.exchange import Observer
 from service.api.express import ExpressLane
 from service.api.files import Files
@@ -22,8 +23,11 @@ from service.api.openapi.document import Documents
 from service.api.openapi.routes import openapi_routes
 from service.api.predict import Predict, predict_routes
 from service.api.repository_v2 import repository_v2_routes
+from service.api.root import root_routes
 from service.api.routing import one_spelling
+from service.api.server_v2 import server_v2_routes
 from service.api.statistics_v2 import statistics_v2_routes
+from service.api.unsupported import unsupported_routes
 from service.metrics import Metrics
 from service.repository.store import Store
 from service.runtime.admission import Admission
@@ -107,9 +111,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(
         classify_routes(inference, max_body_bytes=settings.max_body_bytes, **bounds)
     )
-    app.register_blueprint(inference_v2_routes(infer, lifecycle, server_version=__version__))
+    limits = Limits(settings.max_rows, settings.max_queue, settings.timeout_s, settings.workers)
+    app.register_blueprint(
+        inference_v2_routes(infer, lifecycle, limits, server_version=__version__)
+    )
+    app.register_blueprint(server_v2_routes(lifecycle, settings))
+    app.register_blueprint(unsupported_routes(lifecycle))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
+    app.register_blueprint(root_routes(lifecycle, version=__version__))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))

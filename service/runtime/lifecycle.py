@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from service.errors import NotFoundError, UnavailableError
 from service.logs import log
 from service.metrics import Metrics
+from service.repository.policy import Policy
 from service.repository.store import Store
 from service.repository.survey import Ignored
 from service.runtime.board import Board
@@ -158,6 +159,10 @@ class Lifecycle:
     def labels(self, name: str) -> Mapping[str, int]:
         """Return a model's labels and the versions they stand for."""
         return self._model(name).serving.labels
+
+    def policy(self, name: str) -> Policy:
+        """Return the policy that is in force for a model."""
+        return self._model(name).policy
 
     def policy_problem(self, name: str) -> str:
         """Return why a model's policy file is not followed; empty when it is."""

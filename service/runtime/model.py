@@ -90,6 +90,10 @@ class Model:
         self._attempts: dict[int, tuple[int, float]] = {}
 
     @property
+    def policy(self) -> Policy:
+        return self._policy
+
+    @property
     def unloaded(self) -> bool:
         return self._policy.unloaded
 
