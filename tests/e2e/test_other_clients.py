@@ -12,7 +12,7 @@ import requests
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.photos import publish_photos
 
@@ -180,41 +180,3 @@ def test_a_browser_and_a_person_find_their_way(service: Service) -> None:
     for link in links:
         assert service.get(link).status_code == 200
     assert service.get("/v2/").json() == service.get("/v2").json()
-
-
-def test_a_folder_of_models_with_all_kinds_of_things(
-    start_service: StartService, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """The good model serves at once, and each other entry is named once in the log of all workers."""
-    root = tmp_path_factory.mktemp("models")
-    publish_affine(root)
-    (root / "loop").symlink_to("loop")
-    (root / "affine" / "2").symlink_to("2")
-    (root / "gone").symlink_to("nowhere")
-    (root / "affine" / "v3").mkdir()
-    (root / "export").mkdir()
-    (root / "export" / "saved_model.pb").touch()
-    (root / "model.keras").touch()
-    (root / "caf\udce9").mkdir()
-    service = start_service(root, UNDERSTUDY_QUIET_S="0")
-    listed = service.get("/v1/models").json()
-    assert [model["name"] for model in listed["models"]] == ["affine"]
-    paths = [item["path"] for item in listed["ignored"]]
-    assert paths == [
-        "affine/2",
-        "affine/v3",
-        "caf\\xe9",
-        "export",
-        "gone",
-        "loop",
-        "model.keras",
-    ]
-    # What comes later is told later, so everything before has been told by then.
-    late = root / "zzz"
-    late.mkdir()
-    eventually(lambda: '"path": "zzz"' in service.errors.read_text())
-    log = service.errors.read_text()
-    for path in paths:
-        shown = path.replace("\\", "\\\\")
-        assert log.count(f'"path": "{shown}"') == 1, path
-    assert "Traceback" not in log
