@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
@@ -11,6 +12,7 @@ from service import __version__
 from service.api.admin import admin_routes
 from service.api.classify import Classify, classify_routes
 from service.api.codec.examples import Method
+from service.api.codec.v2.config import Limits
 from service.api.exchange import Observer
 from service.api.files import Files
 from service.api.health import health_routes
@@ -23,8 +25,11 @@ from service.api.openapi.routes import openapi_routes
 from service.api.predict import Predict, predict_routes
 from service.api.prediction_loop import PredictionRoutes
 from service.api.repository_v2 import repository_v2_routes
+from service.api.root import root_routes
 from service.api.routing import one_spelling
+from service.api.server_v2 import server_v2_routes
 from service.api.statistics_v2 import statistics_v2_routes
+from service.api.unsupported import unsupported_routes
 from service.metrics import Metrics
 from service.repository.store import Store
 from service.runtime.admission import Admission
@@ -55,6 +60,10 @@ class _Json(DefaultJSONProvider):
 
     sort_keys = False
     ensure_ascii = False
+
+    def dumps(self, obj: Any, **options: Any) -> str:
+        """Write ``obj``; half characters, as in names of files that are no text, are escaped."""
+        return super().dumps(obj, **options).encode(errors="backslashreplace").decode()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -119,11 +128,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(predict_routes(inference, predict))
     for endpoint in methods:
         app.register_blueprint(classify_routes(inference, endpoint))
+    limits = Limits(settings.max_rows, settings.max_queue, settings.timeout_s, settings.workers)
     app.register_blueprint(
-        inference_v2_routes(inference, infer, lifecycle, server_version=__version__)
+        inference_v2_routes(inference, infer, lifecycle, limits, server_version=__version__)
     )
+    app.register_blueprint(server_v2_routes(lifecycle, settings))
+    app.register_blueprint(unsupported_routes(lifecycle))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
+    app.register_blueprint(root_routes(lifecycle, version=__version__))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))

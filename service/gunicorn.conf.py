@@ -53,8 +53,11 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 def on_starting(server: Any) -> None:
     """Import TensorFlow in the master, so that workers share its memory and start quickly.
 
+    Versions without a manifest are looked at before, so that they need not lie still afterwards.
     Importing is all that may happen there: after any TensorFlow operation a fork hangs.
     """
+    sightings = importlib.import_module("service.runtime.sightings")
+    sightings.look_early(_settings.models, Path(os.environ["UNDERSTUDY_BOARD"]))
     importlib.import_module("service.asgi")
     importlib.import_module("service.runtime.memory").prepare_to_fork()
 

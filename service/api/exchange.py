@@ -107,7 +107,9 @@ class Observer:
                 return
             self._refusals[exchange.model] = (monotonic(), 0)
         if failure is not None:
-            level = logging.ERROR if failure.status >= 500 else logging.WARNING
+            # What is not supported is the client's mistake.
+            mine = failure.status >= 500 and failure.status != 501
+            level = logging.ERROR if mine else logging.WARNING
         environ = exchange.environ
         log(
             level,

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from service.api.answer import JSON, Answer
 from service.api.body import json_request, json_value, media_type
 from service.api.codec import lifting
+from service.api.codec.v2.config import Limits, model_config
 from service.api.codec.v2.framing import Framed, split
 from service.api.codec.v2.metadata import model_metadata
 from service.api.codec.v2.raw import read_raw
@@ -28,6 +29,7 @@ V2_SERVABLE_PATHS = (V2_MODEL, f"{V2_MODEL}/versions/<version:version>")
 _EXTENSIONS = (
     "binary_tensor_data",
     "classification",
+    "model_configuration",
     "model_repository",
     "parameters",
     "statistics",
@@ -64,7 +66,9 @@ class V2Codec:
         return read(parsed, framed.tail, contract, self._signature_name, limit=limit)
 
     def write(self, request: InferRequest, outputs: Tensors, servable: Servable) -> Answer:
-        return write(request, outputs, model=servable.model, version=servable.version)
+        return write(
+            request, outputs, servable.contract, model=servable.model, version=servable.version
+        )
 
 
 class InferV2:
@@ -102,7 +106,12 @@ def _unknown(told: str) -> ServiceError:
 
 
 def inference_v2_routes(
-    inference: Inference, infer: InferV2, lifecycle: Lifecycle, *, server_version: str
+    inference: Inference,
+    infer: InferV2,
+    lifecycle: Lifecycle,
+    limits: Limits,
+    *,
+    server_version: str,
 ) -> Blueprint:
     """Return the protocol's routes.
 
@@ -110,11 +119,13 @@ def inference_v2_routes(
         inference: answers predictions.
         infer: the endpoint of inference.
         lifecycle: knows the models.
+        limits: what their configurations say of the service.
         server_version: the version of this software.
     """
     blueprint = Blueprint("inference_v2", __name__)
 
     @blueprint.get(V2)
+    @blueprint.get(f"{V2}/")
     def server() -> dict[str, Any]:
         return {"name": "understudy", "version": server_version, "extensions": list(_EXTENSIONS)}
 
@@ -136,6 +147,12 @@ def inference_v2_routes(
             signature = find_signature(servable.contract, signature_name(request.environ))
             return model_metadata(model, lifecycle.serving_versions(model), signature)
 
+    def config(model: str, version: int | None = None) -> dict[str, Any]:
+        with _leased(lifecycle, model, version) as servable:
+            exchange().version = servable.version
+            signature = find_signature(servable.contract, signature_name(request.environ))
+            return model_config(model, signature, lifecycle.policy(model), limits)
+
     def model_ready(model: str, version: int | None = None) -> dict[str, Any]:
         with _leased(lifecycle, model, version) as servable:
             exchange().version = servable.version
@@ -146,6 +163,7 @@ def inference_v2_routes(
 
     for path in V2_SERVABLE_PATHS:
         blueprint.add_url_rule(path, view_func=metadata)
+        blueprint.add_url_rule(f"{path}/config", view_func=config)
         blueprint.add_url_rule(f"{path}/ready", view_func=model_ready)
         blueprint.add_url_rule(f"{path}/infer", "infer", view, methods=["POST"])
     return blueprint

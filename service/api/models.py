@@ -1,5 +1,6 @@
 """``GET /v1/models`` and below: what there is, in which state, and what it takes."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint
@@ -31,7 +32,10 @@ def model_routes(lifecycle: Lifecycle) -> Blueprint:
 
     @blueprint.get("/v1/models")
     def list_models() -> dict[str, Any]:
-        return {"models": [_summary(lifecycle, name) for name in lifecycle.models()]}
+        return {
+            "models": [_summary(lifecycle, name) for name in lifecycle.models()],
+            "ignored": [asdict(item) for item in lifecycle.ignored()],
+        }
 
     def status(model: str, version: int | None = None, label: str | None = None) -> dict[str, Any]:
         known = lifecycle.status(model)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,18 +10,31 @@ from uuid import uuid4
 from service.repository.errors import RepositoryError
 
 _SHORT = 60
+# More than any of our files needs, and not so much that reading it by mistake does harm.
+_MOST_BYTES = 64 * 2**20
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, *, most_bytes: int = _MOST_BYTES) -> dict[str, Any]:
     """Return the JSON object in ``path``.
 
+    Args:
+        path: the file.
+        most_bytes: the most bytes that it may have.
+
     Raises:
-        RepositoryError: the file cannot be read, is not strict JSON, or holds no object.
+        RepositoryError: the file cannot be read, is too large, is not strict JSON, or holds no
+            object.
     """
     try:
-        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        data = _read(path, most_bytes)
+        value = json.loads(data, parse_constant=_refuse_constant)
+        if b"\\ud" in data.lower():
+            json.dumps(value, ensure_ascii=False).encode()
     except OSError as error:
         raise RepositoryError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise RepositoryError(f"{path.name} is not text: {half} is half a character.") from error
     except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{path.name} is not JSON: {error}.") from error
     if not isinstance(value, dict):
@@ -30,12 +44,16 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def shown(value: Any) -> str:
     """Return a JSON value as messages show it: as JSON, and cut to a line's length."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
 
 
-def read_optional(path: Path) -> dict[str, Any] | None:
+def read_optional(path: Path, *, most_bytes: int = _MOST_BYTES) -> dict[str, Any] | None:
     """Return the JSON object in ``path``, or ``None`` when there is no such file.
+
+    Args:
+        path: the file.
+        most_bytes: the most bytes that it may have.
 
     Raises:
         RepositoryError: as ``read_object``.
@@ -46,7 +64,7 @@ def read_optional(path: Path) -> dict[str, Any] | None:
         return None
     except OSError:
         pass  # It may be there: let reading it say what is wrong.
-    return read_object(path)
+    return read_object(path, most_bytes=most_bytes)
 
 
 def write_object(path: Path, value: dict[str, Any]) -> None:
@@ -66,6 +84,22 @@ def write_object(path: Path, value: dict[str, Any]) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    # Opening a pipe to which nobody writes would wait for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise RepositoryError(f"{path.name} is no file but a pipe or a device.")
+        with open(handle, "rb", closefd=False) as file:
+            data = file.read(most_bytes + 1)
+    finally:
+        os.close(handle)
+    if len(data) > most_bytes:
+        raise RepositoryError(f"{path.name} is larger than {most_bytes} bytes.")
+    return data
 
 
 def _refuse_constant(name: str) -> None:

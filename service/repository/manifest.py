@@ -11,6 +11,7 @@ from typing import Any
 
 from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_object, write_object
+from service.repository.survey import printable
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -77,10 +78,12 @@ def _files(directory: Path) -> dict[str, Path]:
     for parent, folders, names in os.walk(directory, onerror=_raise_unreadable):
         for name in (*folders, *names):
             path = Path(parent, name)
-            relative = path.relative_to(directory).as_posix()
+            relative = printable(path.relative_to(directory).as_posix())
             # A link can point out of the store, and its target can change behind the manifest.
             if path.is_symlink():
                 raise RepositoryError(f"{relative} is a symbolic link.")
+            if name in names and not path.is_file():
+                raise RepositoryError(f"{relative} is neither file nor folder.")
             if name in names and relative != MANIFEST:
                 found[relative] = path
     return found
@@ -88,7 +91,7 @@ def _files(directory: Path) -> dict[str, Path]:
 
 def _raise_unreadable(error: OSError) -> None:
     name = Path(error.filename).name if error.filename else "A folder"
-    raise RepositoryError(f"{name} cannot be read: {error.strerror}.") from error
+    raise RepositoryError(f"{printable(name)} cannot be read: {error.strerror}.") from error
 
 
 def _sha256(path: Path) -> str:

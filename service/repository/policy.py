@@ -10,6 +10,8 @@ from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_optional, shown, write_object
 
 POLICY = "policy.json"
+# It is read at every look at a model.
+_MOST_BYTES = 2**20
 
 # TensorFlow Serving's pattern of a label in a request's path.
 _LABEL = re.compile(r"[a-zA-Z0-9_]+")
@@ -127,7 +129,7 @@ def read_policy(model_directory: Path) -> Policy:
     Raises:
         RepositoryError: the file is no policy; the message names the place.
     """
-    value = read_optional(model_directory / POLICY)
+    value = read_optional(model_directory / POLICY, most_bytes=_MOST_BYTES)
     return Policy() if value is None else policy_from_json(value)
 
 

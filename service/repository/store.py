@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from service.repository.errors import RepositoryError
 from service.repository.manifest import write_manifest
+from service.repository.survey import Ignored, unserved_in_root
 
 # What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
 # are none, nor is what cannot be printed.
@@ -34,20 +35,29 @@ class Store:
 
     def models(self) -> list[str]:
         """Return the names of the models, those whose folders hold at least one version."""
-        try:
-            names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
-        except FileNotFoundError:
-            return []
-        return [name for name in names if _SERVED_NAME.fullmatch(name) and self.versions(name)]
+        return self.survey()[0]
+
+    def survey(self) -> tuple[list[str], list[Ignored]]:
+        """Return the names of the models, and what else is there and not served, with reasons.
+
+        An entry that cannot be read is among the latter; it hides none of the others.
+        """
+        return unserved_in_root(
+            self.root, lambda name: bool(_SERVED_NAME.fullmatch(name)), self.versions
+        )
 
     def versions(self, model: str) -> dict[int, Path]:
         """Return a model's versions and their folders, lowest first.
 
         ``007`` is version 7, as it is to TensorFlow Serving; where ``7`` stands beside it, ``7``
         is taken.
+
+        Raises:
+            OSError: the model's folder is there but cannot be read. An entry of it that cannot
+                be read is no version, and hides none.
         """
         try:
-            names = [entry.name for entry in os.scandir(self.root / model) if entry.is_dir()]
+            names = [entry.name for entry in os.scandir(self.root / model) if _is_folder(entry)]
         except (FileNotFoundError, NotADirectoryError):
             return {}
         numbered = sorted(
@@ -147,6 +157,13 @@ class Store:
                 continue
             _sync(self.root / model)
             return version
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link to itself is one.
+        return False
 
 
 def _sync_tree(directory: Path) -> None:

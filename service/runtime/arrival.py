@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import time
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.repository.card import CARD
 from service.repository.manifest import MANIFEST
-
-_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+from service.repository.survey import GRAPHS, printable, why_no_graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,35 +16,41 @@ class Arrival:
     """A version's folder at one moment; equal to another when nothing in it has changed.
 
     Attributes:
-        files: name, size, time of change and inode of every entry.
-        changed_at: when an entry last changed, in seconds since the epoch. This is the inode's
-            time, which a copy cannot carry over from the original as it can that of the content.
+        files: name, size, time of change and inode of every entry. The time is the inode's,
+            which a copy cannot carry over from the original as it can that of the content; it is
+            compared with itself alone, since it may come from another machine's clock.
+        blocked: what keeps a version without a manifest from being read, in a sentence: a pipe,
+            or a folder that this user may not read; else empty.
+        waiting_for: what a version without a manifest waits for, in a sentence.
     """
 
     files: frozenset[tuple[str, int, int, int]]
-    changed_at: float
+    blocked: str
+    waiting_for: str
 
-    def complete(self, quiet_s: float) -> bool:
-        """Whether it may be loaded: with a manifest at once, else when it has been left alone."""
+    @property
+    def needs_quiet(self) -> bool:
+        """Whether only time can tell that it is whole, since nothing lists its files."""
+        return not self._has(MANIFEST)
+
+    def complete(self, unchanged_s: float, quiet_s: float) -> bool:
+        """Whether it may be loaded: with a manifest at once, else when it has been left alone.
+
+        Args:
+            unchanged_s: the seconds in which it has not changed.
+            quiet_s: how many they must be.
+        """
         if self._has(MANIFEST):
             return True
-        if self._has(CARD) or not any(map(self._has, _GRAPHS)):
+        if not self.blocked and (self._has(CARD) or not any(map(self._has, GRAPHS))):
             return False
-        return time.time() - self.changed_at >= quiet_s
+        # What is blocked is tried as well, so that it is refused and all are told why.
+        return unchanged_s >= quiet_s
 
     @property
     def digest(self) -> str:
         """The same for two looks exactly when nothing has changed between them."""
         return hashlib.sha256(repr(sorted(self.files)).encode()).hexdigest()
-
-    @property
-    def waiting_for(self) -> str:
-        """What a version without a manifest waits for, in a sentence."""
-        if self._has(CARD):
-            return f"It waits for {MANIFEST}, which a version with a card always has."
-        if not any(map(self._has, _GRAPHS)):
-            return f"It waits for {_GRAPHS[0]}."
-        return "It waits until its files have been left alone for some seconds."
 
     def _has(self, name: str) -> bool:
         return any(entry[0] == name for entry in self.files)
@@ -54,8 +59,14 @@ class Arrival:
 def look_at(folder: Path) -> Arrival:
     """Return how ``folder`` looks now; what cannot be seen is left out."""
     files = set()
-    changed_at = 0.0
-    for parent, folders, names in os.walk(folder):
+    blocked: list[str] = []
+
+    def note(error: OSError) -> None:
+        place = Path(error.filename or folder).relative_to(folder).as_posix()
+        what = "Its folder" if place == "." else f"{printable(place)}/"
+        blocked.append(f"{what} cannot be read: {error.strerror or error}.")
+
+    for parent, folders, names in os.walk(folder, onerror=note):
         for name in (*folders, *names):
             path = Path(parent, name)
             try:
@@ -64,5 +75,32 @@ def look_at(folder: Path) -> Arrival:
                 continue
             relative = path.relative_to(folder).as_posix()
             files.add((relative, status.st_size, status.st_ctime_ns, status.st_ino))
-            changed_at = max(changed_at, status.st_ctime)
-    return Arrival(frozenset(files), changed_at)
+            if not _can_be_read(path, status.st_mode):
+                blocked.append(f"{printable(relative)} is neither file nor folder; remove it.")
+    found = frozenset(files)
+    return Arrival(found, min(blocked, default=""), _waiting_for(folder, found, blocked))
+
+
+def _waiting_for(
+    folder: Path, files: frozenset[tuple[str, int, int, int]], blocked: list[str]
+) -> str:
+    names = {entry[0] for entry in files}
+    if blocked:
+        return min(blocked)
+    if MANIFEST in names:
+        return ""
+    if CARD in names:
+        return f"It waits for {MANIFEST}, which a version with a card always has."
+    if not names & set(GRAPHS):
+        return why_no_graph(folder) or f"It waits for {GRAPHS[0]}."
+    return "It waits until its files have been left alone for some seconds."
+
+
+def _can_be_read(path: Path, mode: int) -> bool:
+    """Whether opening it ends: reading a pipe without a writer never does."""
+    if stat.S_ISLNK(mode):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            return True  # It leads nowhere; TensorFlow says so if it needs it.
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -85,6 +85,11 @@ class Board:
             self._own.cleanup()
             self._own = self._folder = None
 
+    @property
+    def folder(self) -> Path:
+        """The folder itself, for what else the workers of one service remember together."""
+        return self._shared
+
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the turn to load: one worker at a time, so that the others are unhurried."""

@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping
 from service.errors import NotFoundError, UnavailableError
 from service.logs import log
 from service.metrics import Metrics
+from service.repository.policy import Policy
 from service.repository.store import Store
+from service.repository.survey import Ignored
 from service.runtime.board import Board
 from service.runtime.loading import Loader
 from service.runtime.model import Model
 from service.runtime.servable import Servable
+from service.runtime.sightings import Sightings
 from service.runtime.state import VersionStatus
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
@@ -51,6 +54,8 @@ class Lifecycle:
         self._metrics = metrics
         self._poll_interval_s = poll_interval_s
         self._quiet_s = quiet_s
+        self._sightings = Sightings(lambda: board.folder)
+        self._ignored: list[Ignored] = []
         self._models: dict[str, Model] = {}
         self._stop = threading.Event()
         self._settled = threading.Event()
@@ -122,6 +127,10 @@ class Lifecycle:
         """Return the names of all known models, whether they serve or not."""
         return sorted(self._models)
 
+    def ignored(self) -> list[Ignored]:
+        """Return what lies in the folder of models and is not served, with reasons."""
+        return self._ignored
+
     def require(self, name: str) -> None:
         """Raise ``NotFoundError`` unless there is such a model, whether it serves or not."""
         self._model(name)
@@ -150,6 +159,10 @@ class Lifecycle:
     def labels(self, name: str) -> Mapping[str, int]:
         """Return a model's labels and the versions they stand for."""
         return self._model(name).serving.labels
+
+    def policy(self, name: str) -> Policy:
+        """Return the policy that is in force for a model."""
+        return self._model(name).policy
 
     def policy_problem(self, name: str) -> str:
         """Return why a model's policy file is not followed; empty when it is."""
@@ -246,13 +259,17 @@ class Lifecycle:
         return waiting
 
     def _store_models(self) -> list[str]:
-        try:
-            return self._store.models()
-        except OSError as error:
-            log(logging.ERROR, "The folder of models cannot be read.", error=error)
-            return []
+        models, self._ignored = self._store.survey()
+        self._sightings.tell(self._ignored, after_s=self._quiet_s)
+        return models
 
     def _new_model(self, name: str) -> Model:
         return Model(
-            name, self._store, self._board, self._loader, self._metrics, quiet_s=self._quiet_s
+            name,
+            self._store,
+            self._board,
+            self._loader,
+            self._metrics,
+            quiet_s=self._quiet_s,
+            sightings=self._sightings,
         )

@@ -11,6 +11,7 @@ from service.metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.independence import Declared
 from service.repository.manifest import has_manifest, verify_manifest
+from service.runtime.arrival import look_at
 from service.runtime.servable import Fault, LoadError, Servable
 from service.runtime.state import State
 
@@ -72,6 +73,8 @@ class Loader:
                     verify_manifest(folder)
                 except RepositoryError as error:
                     raise LoadError(Fault.MANIFEST, str(error)) from error
+            elif blocked := look_at(folder).blocked:
+                raise LoadError(Fault.GRAPH, blocked)
         with step(State.LOADING):
             servable = self._make(model, version, folder)
         servable.declare_rows(declared)

@@ -17,6 +17,7 @@ from service.runtime.board import Board, Decision, Plan, Refusal
 from service.runtime.loading import Loader
 from service.runtime.memory import give_back
 from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.sightings import Sightings
 from service.runtime.state import State, VersionStatus
 
 # Between attempts at a version whose files keep changing: doubled from the first to the last.
@@ -68,6 +69,7 @@ class Model:
         metrics: Metrics,
         *,
         quiet_s: float,
+        sightings: Sightings,
     ) -> None:
         """Prepare; the arguments are the lifecycle's own."""
         self._name = name
@@ -76,6 +78,7 @@ class Model:
         self._loader = loader
         self._metrics = metrics
         self._quiet_s = quiet_s
+        self._sightings = sightings
         self.serving = Serving()
         self.status: dict[int, VersionStatus] = {}
         self.policy_problem = ""
@@ -85,6 +88,10 @@ class Model:
         self._followed = 0
         self._has_freed = False
         self._attempts: dict[int, tuple[int, float]] = {}
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
 
     @property
     def unloaded(self) -> bool:
@@ -100,7 +107,11 @@ class Model:
             # Here and not where the last request ended: no client should wait for it.
             self._has_freed = False
             give_back()
-        folders = self._store.versions(self._name)
+        try:
+            folders = self._store.versions(self._name)
+        except OSError:
+            # The survey of the store names it. What serves goes on.
+            return False
         self._read_policy()
         self._note_vanished(folders)
         decision = self._board.decision(self._name)
@@ -160,7 +171,11 @@ class Model:
         if refusal and refusal.digest == arrival.digest:
             self._tell(version, State.FAILED, refusal.reason)
             return None
-        if not arrival.complete(self._quiet_s):
+        if arrival.needs_quiet:
+            unchanged_s = self._sightings.unchanged_for(self._name, version, arrival)
+        else:
+            unchanged_s = 0.0
+        if not arrival.complete(unchanged_s, self._quiet_s):
             self._tell(version, State.DISCOVERED, arrival.waiting_for)
             return None
         _, next_attempt = self._attempts.get(version, (0, 0.0))

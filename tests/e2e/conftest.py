@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,15 +68,29 @@ StartService = Callable[..., Service]
 def start_service(
     tmp_path_factory: pytest.TempPathFactory, repository_root: Path
 ) -> Iterator[StartService]:
-    """Return a function that starts a service on a folder of models and waits for it."""
+    """Return a function that starts a service on a folder of models and waits for it.
+
+    ``under`` is a command that runs the command after it, such as ``setpriv`` with its options.
+    """
     started: list[Service] = []
 
-    def start(models: Path, *, wait_for: str = "/readyz", **environment: str) -> Service:
+    def start(
+        models: Path,
+        *,
+        wait_for: str = "/readyz",
+        under: Sequence[str] = (),
+        **environment: str,
+    ) -> Service:
         port = free_port()
         logs = tmp_path_factory.mktemp("logs")
         with (logs / "out").open("wb") as out, (logs / "err").open("wb") as err:
             process = subprocess.Popen(
-                [Path(sys.executable).with_name("gunicorn"), "-c", "service/gunicorn.conf.py"],
+                [
+                    *under,
+                    Path(sys.executable).with_name("gunicorn"),
+                    "-c",
+                    "service/gunicorn.conf.py",
+                ],
                 cwd=repository_root,
                 stdout=out,
                 stderr=err,

@@ -69,6 +69,7 @@ _MEANINGS = {
     413: "The body is too large.",
     415: "The body is of a type, or packed in a way, that is not read here.",
     500: "The model or the service failed.",
+    501: "It is not supported here; the message says what is instead.",
     503: "It cannot be answered now; Retry-After says when to come back.",
     504: "The answer was not there in time.",
 }

@@ -174,8 +174,9 @@ class Documents:
         for rule in sorted(self._rules(), key=lambda rule: (rule.rule, rule.endpoint)):
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
             if "<model:model>" not in rule.rule:
-                if "<" not in rule.rule:
-                    yield rule.rule, {m.lower(): describe(rule, m, None) for m in methods}
+                whole = rule.rule.replace("<path:region>", "{region}")
+                if "<" not in whole:
+                    yield whole, {m.lower(): describe(rule, m, None) for m in methods}
                 continue
             for model, by_suffix in places.items():
                 for suffix, place in by_suffix.items():

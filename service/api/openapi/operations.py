@@ -9,6 +9,7 @@ from werkzeug.routing import Rule
 from service.api.codec.media.kinds import content_types, in_order
 from service.api.openapi.common import JSON, ref, responses
 from service.api.openapi.fields import Schema
+from service.api.openapi.server import REGION, SERVER
 from service.api.openapi.signatures import Bodies
 from service.runtime.servable import Servable
 
@@ -47,6 +48,8 @@ def describe(rule: Rule, method: str, place: Place | None) -> Operation:
         if place is None or verb not in place.bodies:
             return {}
         return about | _inference(verb, place)
+    if "<path:region>" in rule.rule:
+        about |= REGION
     known = _KNOWN.get((rule.endpoint, method))
     if known:
         return about | known
@@ -198,6 +201,7 @@ _KNOWN |= {
         **_ADMIN,
     },
 }
+_KNOWN |= SERVER
 # Of routes that are not described by themselves, by the group that they belong to.
 _OTHERS: dict[str, Operation] = {
     "statistics_v2": {"responses": responses(_object_of(model_stats="array"), 404, 503)},

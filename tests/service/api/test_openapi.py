@@ -87,7 +87,7 @@ def test_every_route_is_in_it(client: FlaskClient, document: dict[str, Any]) -> 
     """And with every method; of a model's routes, those for what it can do."""
     for rule in client.application.url_map.iter_rules():
         path = rule.rule.replace("<model:model>", "affine").replace("<version:version>", "1")
-        path = path.replace("<model:label>", "stable")
+        path = path.replace("<model:label>", "stable").replace("<path:region>", "{region}")
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             if rule.endpoint == "classify.classify":
                 assert path not in document["paths"]
@@ -217,6 +217,8 @@ def test_schemathesis_finds_nothing(client: FlaskClient) -> None:
     tried = 0
     for result in schema.get_all_operations():
         operation = result.ok()
+        if "501" in operation.responses.status_codes:
+            continue  # It is not supported, whatever is sent: a server error, and meant so.
         # Versions and labels take what their model takes.
         examples = 1 if re.search("/(versions|labels)/", operation.path) else 5
         for mode in (modes.POSITIVE, modes.NEGATIVE) if operation.body else (modes.POSITIVE,):

@@ -15,7 +15,7 @@ from tests.service.conftest import MakeApp
 STATUS = {"error_code": "OK", "error_message": ""}
 
 FAILURES = [
-    ("GET", "/", 404, "NOT_FOUND"),
+    ("GET", "/nowhere", 404, "NOT_FOUND"),
     ("GET", "/v1", 404, "NOT_FOUND"),
     ("GET", "/v1/models/nope", 404, "NOT_FOUND"),
     ("GET", "/v1/models/affine/versions/9", 404, "NOT_FOUND"),

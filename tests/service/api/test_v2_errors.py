@@ -40,7 +40,7 @@ BAD: list[tuple[Any, dict[str, str]]] = [
     ),
     (
         {"inputs": [X, TEXT], "parameters": {"a": {}}},
-        {"parameters": f"Expected {PARAMETERS}, not an object."},
+        {"parameters": f"Expected {PARAMETERS}, not an object for 'a'."},
     ),
     ({"inputs": [X, TEXT], "outputs": {}}, {"outputs": "Expected a list of outputs."}),
     ({"inputs": [X, TEXT], "outputs": ["y"]}, {"outputs[0]": "Expected an object."}),
@@ -76,19 +76,19 @@ BAD: list[tuple[Any, dict[str, str]]] = [
     ({"inputs": [X | {"shape": 2}, TEXT]}, {"inputs[0].shape": f"Expected {SHAPE}, not 2."}),
     (
         {"inputs": [X | {"shape": [1, -2]}, TEXT]},
-        {"inputs[0].shape": f"Expected {SHAPE}, not a list of 2 values."},
+        {"inputs[0].shape": f"Expected {SHAPE}, not [1, -2]."},
     ),
     (
         {"inputs": [X | {"shape": [1, 2.0]}, TEXT]},
-        {"inputs[0].shape": f"Expected {SHAPE}, not a list of 2 values."},
+        {"inputs[0].shape": f"Expected {SHAPE}, not [1, 2.0]."},
     ),
     (
         {"inputs": [X | {"shape": [True, 2]}, TEXT]},
-        {"inputs[0].shape": f"Expected {SHAPE}, not a list of 2 values."},
+        {"inputs[0].shape": f"Expected {SHAPE}, not [true, 2]."},
     ),
     (
         {"inputs": [X | {"shape": ["1", 2]}, TEXT]},
-        {"inputs[0].shape": f"Expected {SHAPE}, not a list of 2 values."},
+        {"inputs[0].shape": f"Expected {SHAPE}, not ['1', 2]."},
     ),
     (
         {"inputs": [without(X, "datatype"), TEXT]},
@@ -104,7 +104,7 @@ BAD: list[tuple[Any, dict[str, str]]] = [
     ),
     (
         {"inputs": [X | {"parameters": {"a": [1]}}, TEXT]},
-        {"inputs[0].parameters": f"Expected {PARAMETERS}, not an object."},
+        {"inputs[0].parameters": f"Expected {PARAMETERS}, not a list of 1 value for 'a'."},
     ),
     (
         {"inputs": [{}], "id": 1},
@@ -142,7 +142,7 @@ BAD: list[tuple[Any, dict[str, str]]] = [
     ),
     (
         {"inputs": [X, TEXT, X | {"name": "z"}]},
-        {"inputs[2].name": "Unknown input; signature 'serving_default' takes x, text, shift."},
+        {"inputs[2].name": "Unknown input 'z'; signature 'serving_default' takes x, text, shift."},
     ),
     (
         {"inputs": [X | {"datatype": "FP64"}, TEXT]},
@@ -279,7 +279,7 @@ BAD: list[tuple[Any, dict[str, str]]] = [
     # Outputs.
     (
         {"inputs": [X, TEXT], "outputs": [{"name": "z"}]},
-        {"outputs[0].name": "Unknown output; signature 'serving_default' gives y, loud."},
+        {"outputs[0].name": "Unknown output 'z'; signature 'serving_default' gives y, loud."},
     ),
     (
         {"inputs": [X, TEXT], "outputs": [{"name": "y"}, {"name": "y"}]},

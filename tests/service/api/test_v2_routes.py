@@ -12,12 +12,14 @@ from tests.service.conftest import MakeApp
 
 
 def test_the_server_describes_itself(client: FlaskClient) -> None:
+    assert client.get("/v2/").json == client.get("/v2").json
     assert client.get("/v2").json == {
         "name": "understudy",
         "version": __version__,
         "extensions": [
             "binary_tensor_data",
             "classification",
+            "model_configuration",
             "model_repository",
             "parameters",
             "statistics",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.api.tensors import Array
-from service.repository.contract import Field, Signature
+from service.repository.contract import Contract, Field, Signature
 
 
 def can_classify(field: Field) -> bool:
@@ -14,25 +14,30 @@ def can_classify(field: Field) -> bool:
     return field.is_number
 
 
-def labels(signature: Signature, count: int) -> Sequence[str]:
+def labels(signature: Signature, contract: Contract, count: int) -> Sequence[str]:
     """Return the names of ``count`` classes, or none where the contract does not tell them.
 
     They are the choices of the signature's string output that has as many, in their order, if
-    there is exactly one such output.
+    there is exactly one such output; where the signature names no classes at all, those of the
+    contract's other signatures, if they agree.
     """
-    found = [
-        field.choices
-        for field in signature.outputs
-        if field.dtype == "string" and len(field.choices) == count
-    ]
+    named = _choices(signature)
+    if not named:
+        named = list({each for other in contract.values() for each in _choices(other)})
+    found = [each for each in named if len(each) == count]
     return [str(choice) for choice in found[0]] if len(found) == 1 else ()
 
 
-def classify(signature: Signature, tensor: Array, count: int) -> Array:
+def _choices(signature: Signature) -> list[tuple[str | int | float, ...]]:
+    return [f.choices for f in signature.outputs if f.dtype == "string" and f.choices]
+
+
+def classify(signature: Signature, contract: Contract, tensor: Array, count: int) -> Array:
     """Return the classes with the highest scores, the highest first.
 
     Args:
         signature: whose output the tensor is.
+        contract: the model's, of which it is one.
         tensor: scores; of shape ``[rows, ...]`` where the signature has rows.
         count: how many to name; as many as there are is enough.
 
@@ -45,7 +50,7 @@ def classify(signature: Signature, tensor: Array, count: int) -> Array:
     rows = tensor.shape[0] if has_rows else 1
     scores = tensor.reshape(rows, math.prod(tensor.shape[1:]) if has_rows else tensor.size)
     count = min(count, scores.shape[1])
-    names = labels(signature, scores.shape[1])
+    names = labels(signature, contract, scores.shape[1])
     top = np.empty((rows, count), dtype=np.object_)
     for row in range(rows):
         # The last of those sorted upwards, with the lower index first among equals.

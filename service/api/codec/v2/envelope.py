@@ -11,6 +11,9 @@ from service.api.wording import shorten
 
 Problems = dict[str, list[str]]
 
+# Of a list's values, in a message.
+_MOST_SHOWN = 8
+
 # KServe's and Triton's own clients name the model in the body as well.
 _IGNORED = {"model_name", "model_version"}
 _REQUEST_KEYS = {"id", "parameters", "inputs", "outputs"} | _IGNORED
@@ -26,10 +29,12 @@ def _is_shape(value: Any) -> bool:
     return type(value) is list and all(type(size) is int and size >= 0 for size in value)
 
 
+def _is_parameter(value: Any) -> bool:
+    return type(value) in (str, int, float, bool)
+
+
 def _is_parameters(value: Any) -> bool:
-    return type(value) is dict and all(
-        type(item) in (str, int, float, bool) for item in value.values()
-    )
+    return type(value) is dict and all(map(_is_parameter, value.values()))
 
 
 class _Checked(fields.Field[Any]):
@@ -48,8 +53,21 @@ class _Checked(fields.Field[Any]):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
         if not self._is_right(value):
-            raise ValidationError(f"Expected {self._expected}, not {shorten(value)}.")
+            raise ValidationError(f"Expected {self._expected}, not {_told(value)}.")
         return value
+
+
+def _told(value: Any) -> str:
+    """Return a value as a short text that shows what is wrong within it, too."""
+    match value:
+        case list() if 0 < len(value) <= _MOST_SHOWN:
+            return f"[{', '.join(map(shorten, value))}]"
+        case dict():
+            wrong = [key for key, item in value.items() if not _is_parameter(item)]
+            if wrong:
+                key = min(wrong)
+                return f"{shorten(value[key])} for {shorten(key)}"
+    return shorten(value)
 
 
 class _Strict(marshmallow.Schema):

@@ -1,6 +1,7 @@
 """The inputs of a request: whose bytes are whose, and tensors by name."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from service.api.arrays import shape_problem
@@ -77,7 +78,7 @@ def read_inputs(
         if field is None:
             names = ", ".join(fields)
             problems[f"{place}.name"] = [
-                f"Unknown input; signature {signature.name!r} takes {names}."
+                f"Unknown input {shorten(name)}; signature {signature.name!r} takes {names}."
             ]
         elif name in places:
             problems[f"{place}.name"] = [f"{name!r} is {places[name]} already."]
@@ -107,13 +108,17 @@ def _read_input(
         message = f"Expected {expected!r}, not {shorten(item['datatype'])}."
         return None, {f"{place}.datatype": [message]}
     shape: list[int] = item["shape"]
-    problem = shape_problem(field, shape)
-    if problem:
-        return None, {f"{place}.shape": [problem]}
+    meant = _meant(field, shape)
+    if shape_problem(field, meant):
+        return None, {f"{place}.shape": [shape_problem(field, shape)]}
+    # What is read is what was sent, so that its places are the client's.
+    sent = field if meant is shape else replace(field, shape=(None,) * len(shape))
     try:
         if part is None:
-            return from_json(field, item["data"], shape, limit), {}
-        return from_bytes(field, part, shape, limit), {}
+            tensor = from_json(sent, item["data"], shape, limit)
+        else:
+            tensor = from_bytes(sent, part, shape, limit)
+        return tensor.reshape(meant), {}
     except SizeError as error:
         at = "data" if part is None else "parameters.binary_data_size"
         return None, {f"{place}.{at}": [str(error)]}
@@ -121,3 +126,18 @@ def _read_input(
         return None, {
             f"{place}.data{brackets(index)}": [text] for index, text in error.problems.items()
         }
+
+
+def _meant(field: Field, shape: list[int]) -> list[int]:
+    """Return the field's own shape where only a last dimension of 1 is too much or missing.
+
+    A column is ``[N]`` to some and ``[N, 1]`` to others: to pandas, to MLServer's codecs, and in
+    Triton's configurations, which cannot tell of a row without dimensions.
+    """
+    if field.shape is None or max(len(shape), len(field.shape)) > 2:
+        return shape
+    if len(shape) == len(field.shape) + 1 and shape[-1] == 1:
+        return shape[:-1]
+    if len(shape) == len(field.shape) - 1 and field.shape[-1] == 1:
+        return [*shape, 1]
+    return shape

@@ -6,7 +6,7 @@ from typing import Any
 from service.api.codec.v2.datatypes import datatype
 from service.repository.contract import Field, Signature
 
-_PLATFORM = "tensorflow_savedmodel"
+PLATFORM = "tensorflow_savedmodel"
 
 
 def model_metadata(model: str, versions: Iterable[int], signature: Signature) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def model_metadata(model: str, versions: Iterable[int], signature: Signature) ->
     return {
         "name": model,
         "versions": [str(version) for version in versions],
-        "platform": _PLATFORM,
+        "platform": PLATFORM,
         "inputs": [_tensor(field) for field in signature.inputs],
         "outputs": [_tensor(field) for field in signature.outputs],
     }

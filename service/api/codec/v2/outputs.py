@@ -50,7 +50,7 @@ def read_outputs(
         if field is None:
             names = ", ".join(fields)
             problems[f"{place}.name"] = [
-                f"Unknown output; signature {signature.name!r} gives {names}."
+                f"Unknown output {shorten(name)}; signature {signature.name!r} gives {names}."
             ]
         elif name in wanted:
             problems[f"{place}.name"] = [f"{name!r} is asked for already."]

@@ -13,18 +13,22 @@ from service.api.codec.v2.outputs import Wanted
 from service.api.codec.v2.request import InferRequest
 from service.api.problems import check_finite
 from service.api.tensors import Array
+from service.repository.contract import Contract
 from service.repository.golden import Tensors
 from service.repository.strings import string_to_json
 
 OCTETS = "application/octet-stream"
 
 
-def write(request: InferRequest, outputs: Tensors, *, model: str, version: int) -> Answer:
+def write(
+    request: InferRequest, outputs: Tensors, contract: Contract, *, model: str, version: int
+) -> Answer:
     """Return the answer: the outputs that are asked for, in that order.
 
     Args:
         request: the request.
         outputs: an array for each output of its signature.
+        contract: the model's, whose signatures may name the classes of others.
         model: the name of the model that answers.
         version: its version.
 
@@ -33,7 +37,8 @@ def write(request: InferRequest, outputs: Tensors, *, model: str, version: int) 
     """
     blobs: list[bytes] = []
     described = [
-        _describe(request, wanted, outputs[wanted.field.name], blobs) for wanted in request.outputs
+        _describe(request, wanted, outputs[wanted.field.name], contract, blobs)
+        for wanted in request.outputs
     ]
     head: dict[str, Any] = {} if request.id is None else {"id": request.id}
     head |= {"model_name": model, "model_version": str(version), "outputs": described}
@@ -44,11 +49,11 @@ def write(request: InferRequest, outputs: Tensors, *, model: str, version: int) 
 
 
 def _describe(
-    request: InferRequest, wanted: Wanted, tensor: Array, blobs: list[bytes]
+    request: InferRequest, wanted: Wanted, tensor: Array, contract: Contract, blobs: list[bytes]
 ) -> dict[str, Any]:
     name = datatype(wanted.field)
     if wanted.classes:
-        tensor, name = classify(request.signature, tensor, wanted.classes), "BYTES"
+        tensor, name = classify(request.signature, contract, tensor, wanted.classes), "BYTES"
     described: dict[str, Any] = {
         "name": wanted.field.name,
         "datatype": name,

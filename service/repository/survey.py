@@ -1,0 +1,254 @@
+"""What lies in a folder of models and is not served, and why.
+
+Each entry is judged alone: one that cannot be read hides no other. What is plainly no model (a
+README, a hidden folder, a publisher's unfinished version) is passed by without a word.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+
+# Files of models, as other tools write them, and what to do with them.
+_KERAS = (".keras", ".h5", ".hdf5")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz", ".7z")
+_OTHERS = (".tflite", ".onnx", ".pt", ".pth", ".ckpt", ".pkl", ".joblib")
+_MOST_VERSION = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ignored:
+    """An entry of the folder of models that is not served.
+
+    Attributes:
+        path: where it lies, relative to the folder of models and with slashes; bytes that are no
+            UTF-8 are written as ``\\xff``.
+        reason: why it is not served and what to do, in sentences.
+    """
+
+    path: str
+    reason: str
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text that any log and any JSON can hold."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name is text, and can so be a part of a request's path."""
+    return printable(name) == name
+
+
+def unserved_in_root(
+    root: Path, is_model_name: Callable[[str], bool], versions: Callable[[str], Mapping[int, Path]]
+) -> tuple[list[str], list[Ignored]]:
+    """Look through a folder of models.
+
+    Args:
+        root: the folder.
+        is_model_name: whether a name can be a model's.
+        versions: returns the versions of a model and their folders.
+
+    Returns:
+        The names of the models, those of which at least one version is there, and what is
+        ignored; both sorted.
+    """
+    models: list[str] = []
+    ignored: list[Ignored] = []
+    try:
+        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
+    except OSError as error:
+        return [], [Ignored(".", _unreadable(error))]
+    if any(entry.name in GRAPHS for entry in entries):
+        reason = "It holds a SavedModel itself; move that into <model>/<version>/ below it."
+        return [], [Ignored(".", reason)]
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        try:
+            if not is_model_name(entry.name) or not is_utf8(entry.name):
+                reason = _bad_name(entry)
+            elif entry.is_dir():
+                found = versions(entry.name)
+                reason = "" if found else _no_versions(Path(entry.path))
+                if found:
+                    models.append(entry.name)
+                    ignored += _unserved_in_model(entry.name, Path(entry.path), found)
+            else:
+                reason = _no_folder(entry, "<model>/<version>/")
+        except OSError as error:
+            reason = _unreadable(error)
+        if reason:
+            ignored.append(Ignored(printable(entry.name), reason))
+    return models, sorted(ignored)
+
+
+def _unserved_in_model(model: str, folder: Path, versions: Mapping[int, Path]) -> Iterator[Ignored]:
+    """Yield what lies beside a model's versions, and those versions that hold no graph."""
+    taken = {path.name for path in versions.values()}
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Ignored(model, _unreadable(error))
+        return
+    for entry in entries:
+        if entry.name in taken or entry.name.startswith("."):
+            continue
+        reason = _beside_versions(entry, versions)
+        if reason:
+            yield Ignored(f"{model}/{printable(entry.name)}", reason)
+    for path in versions.values():
+        reason = why_no_graph(path)
+        if reason:
+            yield Ignored(f"{model}/{path.name}", reason)
+
+
+def why_no_graph(version: Path) -> str:
+    """Say what a version waits for that holds no graph.
+
+    It is empty when there is a graph, or nothing can be seen: such a version is refused as one.
+    """
+    if any(os.path.lexists(version / name) for name in GRAPHS):
+        return ""
+    try:
+        entries = sorted(os.scandir(version), key=lambda entry: entry.name)
+    except OSError:
+        return ""
+    for entry in entries:
+        if entry.name.endswith((*_KERAS, *_ARCHIVES, *_OTHERS)):
+            return f"It waits for {GRAPHS[0]}. {printable(entry.name)}: {_no_folder(entry, '')}"
+        if _holds_graph(entry):
+            return (
+                f"It waits for {GRAPHS[0]}, which lies one level too low: move what is in "
+                f"{printable(entry.name)}/ up."
+            )
+    return f"It waits for {GRAPHS[0]}."
+
+
+def _beside_versions(entry: os.DirEntry[str], versions: Container[int]) -> str:
+    """Say what is wrong with an entry of a model's folder that is no version, if it matters."""
+    name = entry.name
+    try:
+        if name in GRAPHS:
+            return (
+                "A SavedModel lies beside the versions; move it, with its variables/ and assets/, "
+                "into a folder of its own with the next number."
+            )
+        if name.isascii() and name.isdecimal():
+            if not entry.is_dir():
+                return _no_folder(entry, "a folder of this name")
+            if int(name) in versions:
+                return f"It is version {int(name)} as well, and another folder is taken for that."
+            return f"Its number is too large for a version: at most {_MOST_VERSION}."
+        if not entry.is_dir():
+            is_file = entry.is_file()
+            known = name.lower().endswith((*_KERAS, *_ARCHIVES, *_OTHERS))
+            return _no_folder(entry, "<version>/") if known or not is_file else ""
+    except OSError as error:
+        return _unreadable(error)
+    if name in ("variables", "assets", "assets.extra"):
+        return ""  # Of the SavedModel beside it, which is named.
+    return _no_number(name)
+
+
+def _no_versions(folder: Path) -> str:
+    """Say what is wrong with a folder that has a model's name but no version."""
+    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    names = [entry.name for entry in entries]
+    if any(name in GRAPHS for name in names):
+        return (
+            "It holds a SavedModel but no version: move what is in it into a folder with a "
+            f"number, {folder.name}/1/. If it is a version itself, MODELS is one level too deep."
+        )
+    if any(name.startswith(".incoming-") for name in names):
+        return ""  # Somebody publishes the first version.
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _holds_versions(entry):
+            return (
+                f"It is one level too high: {printable(entry.name)}/ in it holds versions. Move "
+                "that up into the folder of models, or let MODELS name this folder."
+            )
+        reason = _beside_versions(entry, {})
+        if reason:
+            return f"It holds no version that can serve. {printable(entry.name)}: {reason}"
+    return "It holds no version: a version is a folder with a number for a name, such as 1/."
+
+
+def _bad_name(entry: os.DirEntry[str]) -> str:
+    if not entry.is_dir():
+        # A file with an odd name matters as little as any other file.
+        return _no_folder(entry, "<model>/<version>/") if not entry.is_file() else ""
+    if not is_utf8(entry.name):
+        return "Its name is no UTF-8, so no request can name it; rename it."
+    better = re.sub(r"[^A-Za-z0-9_.-]", "_", entry.name.lstrip("-")) or "model"
+    return f"Its name cannot be a model's in a request's path; rename it, to {better} perhaps."
+
+
+def _no_number(name: str) -> str:
+    hint = ""
+    bare = name.lstrip("vV")
+    if bare != name and bare.isascii() and bare.isdecimal():
+        hint = f", such as {int(bare[:19])}"
+    elif name.split(".")[0].isascii() and name.split(".")[0].isdecimal():
+        hint = f", such as {int(name.split('.')[0][:19])}"
+    return f"Its name is no version: a version is a whole number{hint}. Rename it, or remove it."
+
+
+def _no_folder(entry: os.DirEntry[str], place: str) -> str:
+    """Say what to do with an entry that should be a folder; empty for files that mean nothing."""
+    name = entry.name.lower()
+    if entry.is_symlink() and not os.path.lexists(os.path.realpath(entry.path)):
+        return "It is a link that leads nowhere; let it lead to a folder, or remove it."
+    mode = entry.stat().st_mode
+    if not stat.S_ISREG(mode):
+        if stat.S_ISDIR(mode):
+            return ""
+        kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+        what = kinds.get(stat.S_IFMT(mode), "a device")
+        return f"It is {what}, neither file nor folder; remove it."
+    where = f" into {place}" if place else ""
+    if name.endswith(_KERAS):
+        return (
+            "It is a Keras file. Export it as a SavedModel instead, by model.export(folder), "
+            f"and put that{where or ' here'}."
+        )
+    if name.endswith(_ARCHIVES):
+        return f"It is an archive, which is not unpacked here. Unpack it{where}."
+    if name.endswith(_OTHERS):
+        return f"It is no SavedModel. Only SavedModels are served; put one{where or ' here'}."
+    if name in GRAPHS or place == "a folder of this name":
+        return f"It is a file; expected {place}."
+    return ""
+
+
+def _holds_graph(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir() and any(os.path.lexists(Path(entry.path, name)) for name in GRAPHS)
+    except OSError:
+        return False
+
+
+def _holds_versions(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir() and any(
+            found.name.isascii() and found.name.isdecimal() and found.is_dir()
+            for found in list(os.scandir(entry.path))
+        )
+    except OSError:
+        return False
+
+
+def _unreadable(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "It is a link that leads to itself; remove it."
+    if error.errno == errno.EACCES:
+        return "It cannot be read: this user lacks the permission to read and search it."
+    return f"It cannot be read: {error.strerror or error}."
