@@ -7,6 +7,7 @@ from pathlib import Path
 from service.repository import policy as policies
 from service.repository.errors import RepositoryError
 from service.repository.policy import Policy, policy_from_json, read_policy, rolled_back
+from service.repository.serving import reality
 from service.repository.store import Store
 from training.errors import TrainingError, UsageError
 from training.progress import say
@@ -72,7 +73,30 @@ def roll_back(root: Path, model: str) -> None:
     """
     store = Store(root)
     _check_model(store, model)
-    _change(store, model, lambda policy: rolled_back(policy, store.versions(model)))
+    real = reality(store, model)
+    if not real.told:
+        say(f"No service tells what serves of {model}: going back from what the policy asks for.")
+    _change(
+        store,
+        model,
+        lambda policy: rolled_back(
+            policy, store.versions(model), serving=real.serving, refused=real.refused
+        ),
+    )
+
+
+def in_use(store: Store, model: str) -> set[int]:
+    """Return the versions that must not be removed: that serve, are pinned or bear a label.
+
+    Where no service tells what serves, those that the policy asks for.
+
+    Raises:
+        RepositoryError: the model's policy cannot be read.
+    """
+    real = reality(store, model)
+    available = store.versions(model)
+    policy = read_policy(store.root / model)
+    return {*policy.in_use(available.keys() - real.refused.keys()), *real.serving}
 
 
 def after_publishing(store: Store, model: str, before: set[int]) -> None:
@@ -81,7 +105,7 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
     Args:
         store: the folder of models.
         model: the model's name.
-        before: the versions that served before.
+        before: the versions that were in use before.
 
     Raises:
         RepositoryError: the model's policy cannot be read.
@@ -99,9 +123,14 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
             f"To follow the latest again: python -m training serve-policy {model} --latest 1"
         )
     if policy.keep is not None:
-        spare = policy.in_use(store.versions(model)) | before
-        for version in store.prune(model, policy.keep, spare):
-            say(f"removed version {version}, beyond the {policy.keep} that are kept")
+        # Nobody may pin a version while it is removed.
+        with policies.policy_locked(store.root / model):
+            real = reality(store, model)
+            spare = in_use(store, model) | before
+            removed = store.prune(model, policy.keep, spare, real.refused)
+        for version in removed:
+            why = ", and was refused" if version in real.refused else ""
+            say(f"removed version {version}, beyond the {policy.keep} that are kept{why}")
 
 
 def _check_model(store: Store, model: str) -> None:

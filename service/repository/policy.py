@@ -71,7 +71,7 @@ class Policy:
         serve = {"versions": list(self.versions)} if self.versions else {"latest": self.latest}
         keep = {} if self.keep is None else {"keep": self.keep}
         unloaded = {"unloaded": True} if self.unloaded else {}
-        value = {"serve": serve, "labels": dict(self.labels), **keep, **unloaded}
+        value: dict[str, Any] = {"serve": serve, "labels": dict(self.labels), **keep, **unloaded}
         if self.allow_operations:
             value["allow_operations"] = list(self.allow_operations)
         return value

@@ -105,7 +105,9 @@ class Store:
             finally:
                 os.close(lock)
 
-    def prune(self, model: str, keep: int, spare: Iterable[int] = ()) -> list[int]:
+    def prune(
+        self, model: str, keep: int, spare: Iterable[int] = (), refused: Iterable[int] = ()
+    ) -> list[int]:
         """Remove a model's oldest versions, and return their numbers.
 
         A version goes out of sight under another name first, so that nobody sees half of it.
@@ -114,9 +116,14 @@ class Store:
             model: the model's name.
             keep: how many of the highest versions stay.
             spare: versions that stay besides: those that serve, are pinned or bear a label.
+            refused: versions that cannot serve, which are not among those that ``keep`` counts;
+                they go with the versions that are older than what is kept.
         """
         versions = self.versions(model)
-        doomed = [v for v in sorted(versions)[: max(0, len(versions) - keep)] if v not in spare]
+        counted = sorted(versions.keys() - set(refused))
+        oldest_kept = counted[-keep] if len(counted) >= keep else 0
+        spared = set(spare)
+        doomed = [v for v in sorted(versions) if v < oldest_kept and v not in spared]
         for version in doomed:
             grave = self.root / model / f"{_INCOMING}{uuid4().hex}"
             versions[version].rename(grave)
