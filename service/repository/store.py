@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from service.repository.errors import RepositoryError
 from service.repository.manifest import write_manifest
+from service.repository.published import note_published
 
 # What can stand in a request's path before ":predict", and is no hidden folder.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -81,6 +82,7 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_EX)
             fill(staging)
             write_manifest(staging)
+            note_published(self.root, staging)
             _sync_tree(staging)
             return self._rename_to_next(model, staging)
         except BaseException:

@@ -26,13 +26,18 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
+from service.repository.policy import read_policy
+from service.repository.published import was_published_here
 from service.runtime.batching import Batcher
+from service.runtime.graph_operations import refused_operations
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.framework import op_def_registry
+    from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 # Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
 tf.get_logger().setLevel("ERROR")
@@ -56,6 +61,7 @@ class Fault(StrEnum):
     MANIFEST = "manifest"
     CARD = "card"
     GRAPH = "graph"
+    OPERATIONS = "operations"
     CONTRACT = "contract"
     GOLDEN = "golden"
     NOT_FINITE = "not_finite"
@@ -140,10 +146,13 @@ class Servable:
 
     def _load(self, directory: Path) -> None:
         try:
+            # Read once: what is looked at must be what is loaded.
+            loader = SavedModelLoader(str(directory))
+            _check_operations(loader, directory)
             with self._session.graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.loader.load(
-                    self._session, [tf.saved_model.SERVING], str(directory)
-                )
+                meta_graph = loader.load(self._session, [tf.saved_model.SERVING])
+        except LoadError:
+            raise
         except Exception as error:
             message = f"TensorFlow cannot load it: {_first_sentence(error)}"
             raise LoadError(Fault.GRAPH, message) from error
@@ -300,6 +309,27 @@ class Servable:
             }
         except RepositoryError as error:
             raise LoadError(Fault.GOLDEN, str(error)) from error
+
+
+def _check_operations(loader: SavedModelLoader, directory: Path) -> None:
+    """Look at the graph before it is loaded, since loading runs a part of it.
+
+    Raises:
+        LoadError: it has operations that must not run.
+    """
+    try:
+        allowed = read_policy(directory.parent).allow_operations
+    except RepositoryError:
+        allowed = ()
+    problem = refused_operations(
+        loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]),
+        directory,
+        is_known=lambda name: op_def_registry.get(name) is not None,
+        allowed=allowed,
+        trusted=was_published_here(directory),
+    )
+    if problem:
+        raise LoadError(Fault.OPERATIONS, problem)
 
 
 def _derive_contract(definitions: Mapping[str, Any]) -> Contract:
