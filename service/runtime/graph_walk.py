@@ -8,7 +8,7 @@ the variables' files, a variable, or a constant string. What is not known is ``N
 It reads TensorFlow's protocol buffers and needs no TensorFlow.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -212,18 +212,20 @@ class GraphWalk:
                 if value is not None and value.kind == "variable":
                     # Nobody knows what another operation does with it.
                     held.setdefault(value.text, set()).add(None)
+        # A variable may be assigned from another one that is read.
         while True:
-            others = {
-                name
-                for name, values in held.items()
-                if not all(v == ASSET or (v and v.kind == "read" and v.text in held) for v in values)
-            }
+            others = {name for name, values in held.items() if not _all_paths(values, held)}
             if not others:
                 return set(held)
             held = {name: values for name, values in held.items() if name not in others}
 
     def _passes_on(self, step: Step) -> bool:
         return step.op in _CALLS or step.op in _BRANCHES or step.op in self._functions
+
+
+def _all_paths(values: Iterable[Value | None], of_assets: Collection[str]) -> bool:
+    """Whether all are the path of an asset, or read from a variable that holds one."""
+    return all(v == ASSET or (v and v.kind == "read" and v.text in of_assets) for v in values)
 
 
 def _functions_of(node: Any) -> Iterator[str]:

@@ -279,6 +279,7 @@ HARMLESS = re.compile(
       |TensorSummaryV2|MergeSummary|BoostedTreesMakeStatsSummary|StatsAggregatorSummary)$
                                       # return a protocol buffer
     |^(Print|CheckNumerics.*|DebugGradient.*|DumpMesh|DeleteRpcFutureResource)$
+    |^(Experimental)?StatsAggregatorSummary$|^(DebugNumericSummaryV2|DisableCopyOnRead|Snapshot)$
     |^(BoostedTrees.*|ShardedFilename|ShardedFilespec|SaveableObject)$
     |^(Dataset|Experimental)?DatasetToGraph(V2)?$
     |^(InTopK|InTopKV2|ReadVariableOp|ReadVariableXlaSplitND|TensorArray.*|Unique.*|ShardDataset)$

@@ -19,7 +19,9 @@ from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Servable
+from service.runtime.state import State
 from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.reaching import read_file, save_reaching
 from tests.service.runtime.test_lifecycle import eventually
 
 Start = Callable[[], Lifecycle]
@@ -178,3 +180,13 @@ def test_a_store_without_models_is_left_alone(tmp_path: Path, start: Start) -> N
     lifecycle = start()
     lifecycle.stop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_policy_allows_is_tried_again_at_once(tmp_path: Path, start: Start) -> None:
+    save_reaching(tmp_path / "reader" / "1", read_file)
+    lifecycle = start()
+    eventually(lambda: bool(lifecycle.status("reader")))
+    eventually(lambda: lifecycle.status("reader")[0].state is State.FAILED)
+    assert lifecycle.status("reader")[0].reason.startswith("It runs ReadFile (node ")
+    write_policy(tmp_path / "reader", Policy(allow_operations=("ReadFile",)))
+    eventually(lambda: lifecycle.serves("reader"))
