@@ -112,5 +112,5 @@ def _load(model: keras.Model, path: Path) -> None:
         model.load_weights(path)
     except FileNotFoundError as error:
         raise TrainingError(f"{path} is not there: no epoch was finished.") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} does not fit the network: {error}") from error

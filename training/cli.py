@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from service.repository.errors import RepositoryError
 from training import commands
 from training.errors import TrainingError
+from training.foreign import sentence_of
 from training.options import Parser
 from training.stopping import stops_as_by_ctrl_c
 
@@ -34,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{error.strerror or error}: {error.filename or 'a file'}", FAILED)
     except KeyboardInterrupt as interrupt:
         return _complain(str(interrupt) or "Interrupted.", INTERRUPTED)
+    except ImportError:
+        raise  # What is not installed is told where all imports are seen.
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        return _complain(sentence, FAILED)
     return DONE
 
 

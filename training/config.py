@@ -1,6 +1,7 @@
 """The settings of one training run: defaults of the architecture < TOML file < command line."""
 
 import dataclasses
+import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -15,13 +16,17 @@ from training.task import Task
 
 DEFAULT_ARCHITECTURE = "default"
 DEFAULT_SEED = 1
-DEFAULT_OUT = Path("saved_models")
 DEFAULT_MAX_BAD_ROWS = 0.01
 DEFAULT_CHECKPOINTS = 5
 # Of the architecture's learning rate, where a training begins with a published version.
 FINE_TUNING = 0.1
 
 Network = TypeVar("Network")
+
+
+def default_out() -> Path:
+    """Return the folder of models, the service's: ``MODELS``, or ``saved_models``."""
+    return Path(os.environ.get("MODELS") or "saved_models")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +166,7 @@ def resolve(task: Task[Any], toml: Mapping[str, Any], given: Mapping[str, Any]) 
         learning_rate=float(chosen.get("learning-rate", rate)),
         seed=chosen.get("seed", DEFAULT_SEED),
         data=None if data is None else Path(data),
-        out=Path(chosen.get("out", DEFAULT_OUT)),
+        out=Path(chosen.get("out", default_out())),
         publish=not chosen.get("no-publish", False),
         init_from=None if start is None else str(start),
         checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),

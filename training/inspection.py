@@ -12,6 +12,7 @@ from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
 from service.repository.independence import decide, of_policy, prove_independence
 from service.repository.policy import read_policy
+from service.repository.serving import Reality, realities
 from service.repository.store import Store
 from training import tasks
 from training.errors import UsageError
@@ -24,7 +25,9 @@ from training.task import Task
 
 
 def show_models(root: Path) -> None:
-    """Print the models under ``root``, their versions and metrics, and which would serve.
+    """Print the models under ``root``, their versions and metrics, and which serve.
+
+    Beside each other stand what the policy asks for and what the services tell.
 
     Raises:
         RepositoryError: a model's policy cannot be read.
@@ -35,15 +38,35 @@ def show_models(root: Path) -> None:
         say(f"There are no models in {root}.")
         return
     rows = []
+    real = realities(store, models)
     for model in models:
         versions = store.versions(model)
         policy = read_policy(root / model)
-        serving = policy.select(versions)
+        wished = policy.select(versions)
         for version, folder in versions.items():
             labels = [label for label, named in policy.labels.items() if named == version]
-            serves = "yes" if version in serving else ""
-            rows.append((model, str(version), serves, ", ".join(labels), *_described(folder)))
-    _print(("model", "version", "serves", "labels", "network", "metric", "created"), rows)
+            wish = "yes" if version in wished else ""
+            serves = _serves(real[model], version)
+            rows.append((model, str(version), wish, serves, ", ".join(labels), *_described(folder)))
+    columns = ("model", "version", "policy", "serves", "labels", "network", "metric", "created")
+    _print(columns, rows)
+    untold = [model for model in models if not real[model].told]
+    if untold:
+        say(
+            f"No service that runs now tells what serves of {', '.join(untold)}: "
+            "the column policy says what would."
+        )
+    for model in models:
+        for version, reason in sorted(real[model].refused.items()):
+            say(f"{model} version {version} was refused: {reason}")
+
+
+def _serves(real: Reality, version: int) -> str:
+    if version in real.serving:
+        return "yes"
+    if version in real.refused:
+        return "refused"
+    return "" if real.told else "?"
 
 
 def evaluate(

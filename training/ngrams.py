@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.errors import TrainingError
+
 Ints = npt.NDArray[np.int64]
 
 # Three words of 21 bits fill the 63 bits of a positive int64.
@@ -71,9 +73,17 @@ def occurrences(words: Ints, ends: Ints, longest: int, at_least: int) -> Occurre
         ends: where each text ends in ``words``, [texts].
         longest: at most ``LONGEST``.
         at_least: how often an n-gram must occur in the whole collection to be kept.
+
+    Raises:
+        TrainingError: there are too many distinct words.
     """
     assert longest <= LONGEST
-    assert words.max(initial=0) + 1 < 1 << _BITS
+    most = (1 << _BITS) - 2
+    if words.max(initial=-1) + 1 > most:
+        raise TrainingError(
+            f"The texts have {words.max() + 1:,} distinct words; at most {most:,} can be told "
+            "apart. Leave rows out, or what is no language: numbers, identifiers, other encodings."
+        )
     text = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
     rows, keys = [], []
     for length in range(1, longest + 1):

@@ -35,8 +35,8 @@ def add_models_folder(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        default=config.DEFAULT_OUT,
-        help=f"the folder of models ({config.DEFAULT_OUT})",
+        default=config.default_out(),
+        help=f"the folder of models ({config.default_out()})",
     )
 
 
@@ -82,7 +82,7 @@ def add_training_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "init-from", "VERSION", "begin with its weights: live, or its number")
     text = f"of how many of the last epochs to keep the weights ({config.DEFAULT_CHECKPOINTS})"
     add_setting(parser, "checkpoints", "N", text)
-    add_setting(parser, "out", "FOLDER", f"the models to publish into ({config.DEFAULT_OUT})")
+    add_setting(parser, "out", "FOLDER", f"the models to publish into ({config.default_out()})")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file with any of the options above"
     )

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.repository.card import Card
-from service.repository.policy import read_policy
 from service.repository.store import Store
 from training import export, fitting, serving, tasks
 from training.answers import Answers, Classified
@@ -82,7 +81,7 @@ def _train(run: Run, force: bool) -> int | None:
         return None
     _pass(exported.judgement, run, force)
     store = Store(settings.out)
-    before = read_policy(store.root / settings.model).in_use(store.versions(settings.model))
+    before = serving.in_use(store, settings.model)
     version = export.publish(run.export, settings.out, settings.model)
     say(f"published as {settings.out / settings.model / str(version)}")
     serving.after_publishing(store, settings.model, before)
@@ -181,7 +180,7 @@ def _export(
     evaluation = _evaluation(task, data, plan, exportable, answers)
     incumbent = find_incumbent(settings.out, settings.model)
     if incumbent is not None:
-        say(f"comparing it with live version {incumbent.version}")
+        say(f"comparing it with live version {incumbent.version} ({incumbent.how})")
     candidate = Candidate(
         exportable=exportable,
         predict=predict,

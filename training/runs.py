@@ -78,15 +78,24 @@ class Run:
         return any(self.checkpoints.iterdir())
 
     def history(self) -> list[dict[str, float]]:
-        """Return the finished epochs, first to last; the key ``epoch`` counts from 1."""
+        """Return the finished epochs, first to last; the key ``epoch`` counts from 1.
+
+        Raises:
+            TrainingError: the file is damaged.
+        """
         path = self.folder / _HISTORY
         if not path.exists():
             return []
         with path.open(newline="", encoding="utf-8") as file:
-            return [
-                {key: int(item) if key == "epoch" else float(item) for key, item in row.items()}
-                for row in csv.DictReader(file)
-            ]
+            try:
+                return [
+                    {key: int(item) if key == "epoch" else float(item) for key, item in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+            except (ValueError, TypeError, csv.Error) as error:
+                raise TrainingError(
+                    f"{path} is damaged: {error}. Begin anew; this run cannot go on without it."
+                ) from error
 
     def write_history(self, rows: list[Mapping[str, float]]) -> None:
         """Replace the history by ``rows``, which all have the same keys."""

@@ -1,17 +1,13 @@
 """Say which versions serve: version policies, labels, rollbacks, and how many versions are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from service.repository import policy as policies
 from service.repository.errors import RepositoryError
-from service.repository.policy import (
-    Policy,
-    policy_from_json,
-    read_policy,
-    rolled_back,
-    write_policy,
-)
+from service.repository.policy import Policy, policy_from_json, read_policy, rolled_back
+from service.repository.serving import reality
 from service.repository.store import Store
 from training.errors import TrainingError, UsageError
 from training.progress import say
@@ -42,25 +38,29 @@ def change_policy(
         TrainingError: the policy cannot be written.
     """
     store = Store(root)
-    available = _available(store, model)
-    policy = read_policy(root / model)
-    if latest is not None:
-        policy = replace(policy, latest=latest, versions=(), unloaded=False)
-    if versions is not None:
-        policy = replace(policy, versions=tuple(sorted(set(versions))), unloaded=False)
-    if keep is not None:
-        policy = replace(policy, keep=keep or None)
-    policy = replace(policy, labels=_relabelled(policy, labels))
-    # Read back as the service will read it, so that nothing it refuses is ever written.
-    try:
-        policy = policy_from_json(policy.to_json())
-    except RepositoryError as error:
-        raise UsageError(str(error)) from error
-    missing = {*policy.versions, *policy.labels.values()} - available
-    if missing:
-        known = ", ".join(map(str, sorted(available)))
-        raise UsageError(f"{model} has no version {min(missing)} in {root}; it has {known}.")
-    _put(store, model, policy)
+    _check_model(store, model)
+
+    def changed(policy: Policy) -> Policy:
+        if latest is not None:
+            policy = replace(policy, latest=latest, versions=(), unloaded=False)
+        if versions is not None:
+            policy = replace(policy, versions=tuple(sorted(set(versions))), unloaded=False)
+        if keep is not None:
+            policy = replace(policy, keep=keep or None)
+        policy = replace(policy, labels=_relabelled(policy, labels))
+        # Read back as the service will read it, so that nothing it refuses is ever written.
+        try:
+            policy = policy_from_json(policy.to_json())
+        except RepositoryError as error:
+            raise UsageError(str(error)) from error
+        available = store.versions(model)
+        missing = {*policy.versions, *policy.labels.values()} - available.keys()
+        if missing:
+            known = ", ".join(map(str, available))
+            raise UsageError(f"{model} has no version {min(missing)} in {root}; it has {known}.")
+        return policy
+
+    _change(store, model, changed)
 
 
 def roll_back(root: Path, model: str) -> None:
@@ -72,8 +72,31 @@ def roll_back(root: Path, model: str) -> None:
         TrainingError: the policy cannot be written.
     """
     store = Store(root)
-    available = _available(store, model)
-    _put(store, model, rolled_back(read_policy(root / model), available))
+    _check_model(store, model)
+    real = reality(store, model)
+    if not real.told:
+        say(f"No service tells what serves of {model}: going back from what the policy asks for.")
+    _change(
+        store,
+        model,
+        lambda policy: rolled_back(
+            policy, store.versions(model), serving=real.serving, refused=real.refused
+        ),
+    )
+
+
+def in_use(store: Store, model: str) -> set[int]:
+    """Return the versions that must not be removed: that serve, are pinned or bear a label.
+
+    Where no service tells what serves, those that the policy asks for.
+
+    Raises:
+        RepositoryError: the model's policy cannot be read.
+    """
+    real = reality(store, model)
+    available = store.versions(model)
+    policy = read_policy(store.root / model)
+    return {*policy.in_use(available.keys() - real.refused.keys()), *real.serving}
 
 
 def after_publishing(store: Store, model: str, before: set[int]) -> None:
@@ -82,7 +105,7 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
     Args:
         store: the folder of models.
         model: the model's name.
-        before: the versions that served before.
+        before: the versions that were in use before.
 
     Raises:
         RepositoryError: the model's policy cannot be read.
@@ -100,17 +123,20 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
             f"To follow the latest again: python -m training serve-policy {model} --latest 1"
         )
     if policy.keep is not None:
-        spare = policy.in_use(store.versions(model)) | before
-        for version in store.prune(model, policy.keep, spare):
-            say(f"removed version {version}, beyond the {policy.keep} that are kept")
+        # Nobody may pin a version while it is removed.
+        with policies.policy_locked(store.root / model):
+            real = reality(store, model)
+            spare = in_use(store, model) | before
+            removed = store.prune(model, policy.keep, spare, real.refused)
+        for version in removed:
+            why = ", and was refused" if version in real.refused else ""
+            say(f"removed version {version}, beyond the {policy.keep} that are kept{why}")
 
 
-def _available(store: Store, model: str) -> set[int]:
-    available = set(store.versions(model))
-    if not available:
+def _check_model(store: Store, model: str) -> None:
+    if not store.versions(model):
         known = ", ".join(store.models()) or "none"
         raise UsageError(f"There is no model {model!r} in {store.root}; there are: {known}.")
-    return available
 
 
 def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
@@ -126,9 +152,10 @@ def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
     return labels
 
 
-def _put(store: Store, model: str, policy: Policy) -> None:
+def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> None:
+    """Change a model's policy as one step, and print the one that is in force then."""
     try:
-        write_policy(store.root / model, policy)
+        policy = policies.change_policy(store.root / model, changed)
     except OSError as error:
         raise TrainingError(f"The policy cannot be written: {error.strerror}.") from error
     serving = ", ".join(map(str, policy.select(store.versions(model))))

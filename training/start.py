@@ -13,6 +13,7 @@ import numpy as np
 from service.repository.store import Store
 from training.errors import TrainingError, UsageError
 from training.incumbent import find_incumbent
+from training.progress import say
 from training.task import Array
 
 WEIGHTS = "assets.extra/weights.npz"
@@ -108,6 +109,7 @@ def find_start(root: Path, model: str, which: str) -> Start:
         incumbent = find_incumbent(root, model)
         if incumbent is None:
             raise UsageError(f"No version of {model} serves in {root} that could be started from.")
+        say(f"live is version {incumbent.version} ({incumbent.how})")
         return Start(incumbent.folder)
     versions = Store(root).versions(model)
     if int(which) not in versions:

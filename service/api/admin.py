@@ -2,9 +2,8 @@
 
 import hmac
 from collections.abc import Callable
-from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, jsonify, request
 
 from service.api.body import json_body, json_value
 from service.api.observe import exchange
@@ -13,13 +12,14 @@ from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
 from service.repository.policy import (
     Policy,
-    policy_from_json,
+    change_policy,
     read_policy,
     rolled_back,
-    write_policy,
+    with_changes,
 )
 from service.repository.store import Store
 from service.runtime.lifecycle import Lifecycle
+from service.runtime.state import State
 from service.settings import Settings
 
 
@@ -36,33 +36,46 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
     blueprint = Blueprint("admin", __name__)
 
     @blueprint.get(f"{MODEL}/policy")
-    def get_policy(model: str) -> dict[str, Any]:
+    def get_policy(model: str) -> Response:
         authorise(token)
         _find(lifecycle, model)
-        return attempt(lambda: read_policy(store.root / model)).to_json()
+        return _shown(attempt(lambda: read_policy(store.root / model)))
 
     @blueprint.put(f"{MODEL}/policy")
-    def put_policy(model: str) -> dict[str, Any]:
+    def put_policy(model: str) -> Response:
         authorise(token)
         _find(lifecycle, model)
-        policy = attempt(
-            lambda: policy_from_json(
-                json_value(json_body(request.environ, most=settings.max_body_bytes))
-            )
-        )
-        missing = {*policy.versions, *policy.labels.values()} - store.versions(model).keys()
-        if missing:
-            raise InvalidRequestError(f"There is no version {min(missing)} of model {model!r}.")
-        return put(store, model, policy)
+        value = json_value(json_body(request.environ, most=settings.max_body_bytes))
+
+        def changed(before: Policy) -> Policy:
+            _check_unchanged(before)
+            policy = attempt(lambda: with_changes(before, value))
+            named = {*policy.versions, *policy.labels.values()}
+            # What stood there before is not this client's mistake.
+            named -= {*before.versions, *before.labels.values()}
+            missing = named - store.versions(model).keys()
+            if missing:
+                raise InvalidRequestError(f"There is no version {min(missing)} of model {model!r}.")
+            return policy
+
+        return _shown(change(store, model, changed, repair=True))
 
     @blueprint.post(f"{MODEL}:rollback")
-    def roll_back(model: str) -> dict[str, Any]:
+    def roll_back(model: str) -> Response:
         authorise(token)
         _find(lifecycle, model)
-        policy = attempt(
-            lambda: rolled_back(read_policy(store.root / model), store.versions(model)), status=409
-        )
-        return put(store, model, policy)
+
+        def changed(before: Policy) -> Policy:
+            _check_unchanged(before)
+            refused = {v.version for v in lifecycle.status(model) if v.state is State.FAILED}
+            return rolled_back(
+                before,
+                store.versions(model),
+                serving=lifecycle.serving_versions(model),
+                refused=refused,
+            )
+
+        return _shown(change(store, model, changed))
 
     return blueprint
 
@@ -105,16 +118,48 @@ def attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:
         raise ServiceError(str(error), status=status) from error
 
 
-def put(store: Store, model: str, policy: Policy) -> dict[str, Any]:
-    """Put a model's policy in force, and return it as JSON.
+def change(
+    store: Store, model: str, changed: Callable[[Policy], Policy], *, repair: bool = False
+) -> Policy:
+    """Change a model's policy as one step, and return the one that is in force then.
+
+    Args:
+        store: holds the policy.
+        model: the model's name.
+        changed: returns the new policy, from the one in force.
+        repair: as ``change_policy``.
 
     Raises:
-        ServiceError: 409, the folder cannot be written.
+        ServiceError: 409, in the words of a ``RepositoryError``: the policy in force is none, is
+            held by another for too long, or cannot be changed so; or the folder cannot be written.
+            What ``changed`` raises comes through. The old policy is in force then.
     """
     try:
-        write_policy(store.root / model, policy)
+        return attempt(
+            lambda: change_policy(store.root / model, changed, repair=repair), status=409
+        )
     except OSError as error:
         raise ServiceError(
             f"The policy cannot be written: {error.strerror}.", status=409
         ) from error
-    return policy.to_json()
+
+
+def _check_unchanged(before: Policy) -> None:
+    """Refuse the change of a client that says which policy it has seen, when another is in force.
+
+    Raises:
+        ServiceError: 412.
+    """
+    expected = request.if_match
+    if expected and not expected.contains(before.etag):
+        raise ServiceError(
+            "The policy is not the one that If-Match names: it was changed meanwhile. Nothing was "
+            "changed; GET it again, and repeat the change.",
+            status=412,
+        )
+
+
+def _shown(policy: Policy) -> Response:
+    response = jsonify(policy.to_json())
+    response.set_etag(policy.etag)
+    return response

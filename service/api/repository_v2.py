@@ -5,13 +5,13 @@ model is written there, beside what serves when it is loaded again; loading take
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, request
 
-from service.api.admin import attempt, authorise, put
+from service.api.admin import attempt, authorise, change
 from service.api.body import json_value, read_body
 from service.api.observe import exchange
 from service.api.wording import shorten
@@ -87,10 +87,14 @@ def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings)
         if model not in store.models():
             lifecycle.require(model)
         exchange().model = model
-        policy = attempt(lambda: read_policy(store.root / model), status=409)
-        if policy.unloaded is not unloaded:
-            put(store, model, replace(policy, unloaded=unloaded))
-        _wait(lifecycle, model, unloaded=unloaded, timeout_s=settings.timeout_s)
+
+        def in_force() -> bool:
+            policy = attempt(lambda: read_policy(store.root / model), status=409)
+            return policy.unloaded is unloaded
+
+        if not in_force():
+            change(store, model, lambda before: replace(before, unloaded=unloaded))
+        _wait(lifecycle, model, in_force, unloaded=unloaded, timeout_s=settings.timeout_s)
         return {}
 
     return blueprint
@@ -123,13 +127,39 @@ def _entries(lifecycle: Lifecycle, store: Store, name: str) -> list[dict[str, st
     return entries
 
 
-def _wait(lifecycle: Lifecycle, model: str, *, unloaded: bool, timeout_s: float) -> None:
-    """Wait until a model serves, or does not any more, in all workers."""
+def _wait(
+    lifecycle: Lifecycle,
+    model: str,
+    in_force: Callable[[], bool],
+    *,
+    unloaded: bool,
+    timeout_s: float,
+) -> None:
+    """Wait until a model serves, or does not any more, in all workers.
+
+    Args:
+        lifecycle: knows what serves.
+        model: the model's name.
+        in_force: whether the policy still says what is waited for.
+        unloaded: whether nothing is to serve.
+        timeout_s: seconds to wait at most.
+
+    Raises:
+        ServiceError: 409, no version can be loaded, or another change has taken this one's place;
+            504, time was up, and the change is in force all the same.
+    """
     deadline = time.monotonic() + timeout_s
+    what = "unloaded" if unloaded else "loaded"
     while True:
         ended = lifecycle.look_again(model, deadline - time.monotonic())
         if ended and lifecycle.serves(model) is not unloaded:
             return
+        if not in_force():
+            raise ServiceError(
+                f"Model {model!r} was to be {what}, and another change has taken that back before "
+                "all workers had followed.",
+                status=409,
+            )
         failed = [item for item in lifecycle.status(model) if item.state is State.FAILED]
         if ended and failed and not unloaded:
             raise ServiceError(
@@ -139,6 +169,9 @@ def _wait(lifecycle: Lifecycle, model: str, *, unloaded: bool, timeout_s: float)
             )
         if time.monotonic() >= deadline:
             raise ServiceError(
-                f"Model {model!r} takes longer than {timeout_s:g} s; it goes on.", status=504
+                f"Model {model!r} is to be {what}: the policy says so and stays in force, but "
+                f"not all workers have followed in {timeout_s:g} s. They go on; "
+                f"GET /v1/models/{model} shows how far they are.",
+                status=504,
             )
         time.sleep(_PAUSE_S)

@@ -1,20 +1,28 @@
 """Which versions of a model should serve, and by which labels requests may ask for them."""
 
+import contextlib
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_optional, shown, write_object
+from service.repository.locking import locked
 
 POLICY = "policy.json"
 # It is read at every look at a model.
 _MOST_BYTES = 2**20
+# Beside the policy, and no name of a version: whoever changes the policy holds it.
+_LOCK = ".policy.lock"
 
 # TensorFlow Serving's pattern of a label in a request's path.
 _LABEL = re.compile(r"[a-zA-Z0-9_]+")
+# TensorFlow's pattern of an operation's name, with the namespaces of custom ones.
+_OPERATION = re.compile(r"[A-Z][A-Za-z0-9]*(>[A-Z][A-Za-z0-9]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,8 @@ class Policy:
         unloaded: whether no version serves, until this is taken back; the rest says what will.
         rows_independent: whether each row's answer depends on that row alone, for all signatures
             or by their names; ``None`` leaves it to the version's card and graph.
+        allow_operations: operations that its graphs may use though they touch files, other
+            machines or the process, by TensorFlow's names.
     """
 
     latest: int = 1
@@ -37,6 +47,7 @@ class Policy:
     keep: int | None = None
     unloaded: bool = False
     rows_independent: bool | Mapping[str, bool] | None = None
+    allow_operations: tuple[str, ...] = ()
 
     @property
     def pinned(self) -> bool:
@@ -69,7 +80,19 @@ class Policy:
         rows: dict[str, Any] = {}
         if declared is not None:
             rows["rows_independent"] = declared if isinstance(declared, bool) else dict(declared)
-        return {"serve": serve, "labels": dict(self.labels), **keep, **unloaded, **rows}
+        value: dict[str, Any] = {"serve": serve, "labels": dict(self.labels), **keep, **unloaded}
+        value |= rows
+        if self.allow_operations:
+            value["allow_operations"] = list(self.allow_operations)
+        return value
+
+    @property
+    def etag(self) -> str:
+        """What the policy says, as a short text: the same exactly for policies that are equal."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:32]
+
+
+_KEYS = {"serve", "labels", "keep", "unloaded", "rows_independent", "allow_operations"}
 
 
 def policy_from_json(value: Any) -> Policy:
@@ -80,7 +103,7 @@ def policy_from_json(value: Any) -> Policy:
     """
     if not isinstance(value, dict):
         raise RepositoryError(f"{POLICY} must hold a JSON object, not {shown(value)}.")
-    unknown = value.keys() - {"serve", "labels", "keep", "unloaded", "rows_independent"}
+    unknown = value.keys() - _KEYS
     if unknown:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")
     labels = value.get("labels", {})
@@ -103,19 +126,20 @@ def policy_from_json(value: Any) -> Policy:
             f"{POLICY}: rows_independent must be true, false or an object of signatures with true "
             f"or false each, not {shown(rows)}."
         )
-    others: dict[str, Any] = {
-        "labels": labels,
-        "keep": keep,
-        "unloaded": unloaded,
-        "rows_independent": rows,
-    }
+    policy = Policy(
+        labels=labels,
+        keep=keep,
+        unloaded=unloaded,
+        rows_independent=rows,
+        allow_operations=_operations(value),
+    )
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:
-            return Policy(latest=count, **others)
+            return replace(policy, latest=count)
         case {"versions": [*versions], **rest} if (
             not rest and versions and all(map(_is_whole, versions))
         ):
-            return Policy(versions=tuple(versions), **others)
+            return replace(policy, versions=tuple(versions))
         case serve:
             raise RepositoryError(
                 f'{POLICY}: serve must be {{"latest": N}} or {{"versions": [N, ...]}}, '
@@ -136,30 +160,103 @@ def read_policy(model_directory: Path) -> Policy:
 def write_policy(model_directory: Path, policy: Policy) -> None:
     """Put a model's policy in force; every worker reads it at its next look.
 
+    What others change at the same time is lost: whoever goes by what was there before takes
+    ``change_policy``.
+
     Raises:
         OSError: the folder cannot be written.
     """
     write_object(model_directory / POLICY, policy.to_json())
 
 
-def rolled_back(policy: Policy, available: Iterable[int]) -> Policy:
-    """Return the policy that serves the version before the highest one that serves now.
+@contextlib.contextmanager
+def policy_locked(model_directory: Path) -> Iterator[None]:
+    """Let nobody change a model's policy while the block runs.
 
-    It names the version, so that the next one that is published does not take over by itself.
+    Raises:
+        RepositoryError: another process holds the policy for too long.
+        OSError: the folder cannot be written.
+    """
+    with locked(model_directory / _LOCK, POLICY):
+        yield
+
+
+def change_policy(
+    model_directory: Path, change: Callable[[Policy], Policy], *, repair: bool = False
+) -> Policy:
+    """Read a model's policy, change it and put it in force, as one step.
+
+    This is how everybody changes a policy: nothing that another changes at the same time is lost,
+    in this process, in another, or on another machine that shares the store.
+
+    Args:
+        model_directory: the model's folder.
+        change: returns the new policy; what it raises leaves the old one in force. It should look
+            here, and not before, at whatever must still hold, such as that a version is there.
+        repair: whether a file that is no policy is taken for the policy without a file, instead
+            of an error.
+
+    Returns:
+        The policy that is in force now.
+
+    Raises:
+        RepositoryError: the file is no policy, or another process holds it for too long.
+        OSError: the folder cannot be written.
+    """
+    with policy_locked(model_directory):
+        try:
+            before: Policy | None = read_policy(model_directory)
+        except RepositoryError:
+            if not repair:
+                raise
+            before = None
+        policy = change(before or Policy())
+        if policy != before:
+            write_policy(model_directory, policy)
+        return policy
+
+
+def with_changes(policy: Policy, value: Any) -> Policy:
+    """Return ``policy`` with what the JSON object ``value`` names; the rest stays as it is.
+
+    Raises:
+        RepositoryError: that is no policy; the message names the place.
+    """
+    if not isinstance(value, dict):
+        return policy_from_json(value)
+    return policy_from_json({**policy.to_json(), **value})
+
+
+def rolled_back(
+    policy: Policy,
+    available: Iterable[int],
+    *,
+    serving: Iterable[int] = (),
+    refused: Iterable[int] = (),
+) -> Policy:
+    """Return the policy that serves the version before the one that serves now.
+
+    That is the version before the one that really serves; or before the one that the policy asks
+    for, where that is lower: a change that no service has followed yet. It is named, so that the
+    next one that is published does not take over by itself.
 
     Args:
         policy: the policy in force.
         available: the versions that there are.
+        serving: those that really serve; empty where nobody tells.
+        refused: those of ``available`` that the service has refused: they do not serve, and there
+            is no going back to them.
 
     Raises:
         RepositoryError: there is no earlier version.
     """
-    versions = sorted(available)
-    serving = policy.select(versions)
-    earlier = [version for version in versions if serving and version < serving[-1]]
+    fit = sorted(set(available) - set(refused))
+    highest = [max(found) for found in (set(serving), set(policy.select(fit))) if found]
+    now = None if policy.unloaded or not highest else min(highest)
+    earlier = [version for version in fit if now is not None and version < now]
     if not earlier:
-        now = f"version {serving[-1]} serves" if serving else "nothing serves"
-        raise RepositoryError(f"There is no earlier version to go back to; {now}.")
+        story = "nothing serves" if now is None else f"version {now} serves"
+        raise RepositoryError(f"There is no earlier version to go back to; {story}.")
     return replace(policy, versions=(earlier[-1],))
 
 
@@ -171,3 +268,15 @@ def _is_declaration(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _operations(value: Mapping[str, Any]) -> tuple[str, ...]:
+    names = value.get("allow_operations", [])
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and _OPERATION.fullmatch(name) for name in names
+    ):
+        raise RepositoryError(
+            f"{POLICY}: allow_operations must be a list of the names of TensorFlow's operations, "
+            f'such as ["ReadFile"], not {shown(names)}.'
+        )
+    return tuple(sorted(set(names)))

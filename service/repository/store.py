@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from service.repository.errors import RepositoryError
 from service.repository.manifest import write_manifest
+from service.repository.published import note_published
 from service.repository.survey import Ignored, unserved_in_root
 
 # What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
@@ -99,6 +100,7 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_EX)
             fill(staging)
             write_manifest(staging)
+            note_published(self.root, staging)
             _sync_tree(staging)
             return self._rename_to_next(model, staging)
         except BaseException:
@@ -123,7 +125,9 @@ class Store:
             finally:
                 os.close(lock)
 
-    def prune(self, model: str, keep: int, spare: Iterable[int] = ()) -> list[int]:
+    def prune(
+        self, model: str, keep: int, spare: Iterable[int] = (), refused: Iterable[int] = ()
+    ) -> list[int]:
         """Remove a model's oldest versions, and return their numbers.
 
         A version goes out of sight under another name first, so that nobody sees half of it.
@@ -132,9 +136,14 @@ class Store:
             model: the model's name.
             keep: how many of the highest versions stay.
             spare: versions that stay besides: those that serve, are pinned or bear a label.
+            refused: versions that cannot serve, which are not among those that ``keep`` counts;
+                they go with the versions that are older than what is kept.
         """
         versions = self.versions(model)
-        doomed = [v for v in sorted(versions)[: max(0, len(versions) - keep)] if v not in spare]
+        counted = sorted(versions.keys() - set(refused))
+        oldest_kept = counted[-keep] if len(counted) >= keep else 0
+        spared = set(spare)
+        doomed = [v for v in sorted(versions) if v < oldest_kept and v not in spared]
         for version in doomed:
             grave = self.root / model / f"{_INCOMING}{uuid4().hex}"
             versions[version].rename(grave)

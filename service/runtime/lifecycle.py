@@ -15,6 +15,7 @@ from service.runtime.board import Board
 from service.runtime.loading import Loader
 from service.runtime.model import Model
 from service.runtime.servable import Servable
+from service.runtime.serving_record import ServingRecord
 from service.runtime.sightings import Sightings
 from service.runtime.state import VersionStatus
 
@@ -67,12 +68,14 @@ class Lifecycle:
         self._pending: set[str] = set()
         self._draining = False
         self._thread: threading.Thread | None = None
+        self._record = ServingRecord(store, self)
 
     def start(self) -> None:
         """Begin to watch the store, in a thread of this process."""
         self._board.join()
         self._thread = threading.Thread(target=self._watch, name="lifecycle", daemon=True)
         self._thread.start()
+        self._record.start()
 
     def look_again(self, name: str, timeout_s: float) -> bool:
         """Look at a model at once, and wait until what serves is what the store asks for.
@@ -103,6 +106,7 @@ class Lifecycle:
         if self._thread:
             self._thread.join()
             self._board.leave()
+            self._record.stop()
 
     def wait_until_settled(self, timeout_s: float) -> bool:
         """Wait until all that can serve does; ``False`` when time ran out."""

@@ -168,7 +168,7 @@ class Model:
         """Return how the version's files look if they are worth an attempt."""
         arrival = look_at(folder)
         refusal = refusals.get(version)
-        if refusal and refusal.digest == arrival.digest:
+        if refusal and refusal.digest == self._looks(arrival):
             self._tell(version, State.FAILED, refusal.reason)
             return None
         if arrival.needs_quiet:
@@ -180,6 +180,10 @@ class Model:
             return None
         _, next_attempt = self._attempts.get(version, (0, 0.0))
         return arrival if time.monotonic() >= next_attempt else None
+
+    def _looks(self, arrival: Arrival) -> str:
+        """Return what a refusal holds for: these files, under what the policy allows them."""
+        return "+".join([arrival.digest, *self._policy.allow_operations])
 
     def _hold(self, versions: Iterable[int], folders: Mapping[int, Path]) -> bool:
         """Load what is missing of ``versions``; whether all are held then."""
@@ -221,7 +225,7 @@ class Model:
         pause = min(_FIRST_RETRY_S * 2**attempts, _LAST_RETRY_S)
         self._attempts[version] = (attempts + 1, time.monotonic() + pause)
         # As the files looked before the attempt: a change during it is worth another.
-        self._board.refuse(self._name, version, Refusal(arrival.digest, reason))
+        self._board.refuse(self._name, version, Refusal(self._looks(arrival), reason))
         self._tell(version, State.FAILED, reason)
         self._metrics.swaps.labels(self._name, "refused").inc()
         self._metrics.last_refusal.labels(self._name, str(fault)).set_to_current_time()

@@ -43,10 +43,13 @@ from service.repository.independence import (
     needs_proof,
     prove_independence,
 )
+from service.repository.policy import read_policy
+from service.repository.published import was_published_here
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
 from service.runtime.devices import leave_cluster
 from service.runtime.example_inputs import ExampleInputs
+from service.runtime.graph_operations import refused_operations
 from service.runtime.independence import IndependenceCheck
 from service.runtime.paths import literal
 from service.runtime.placeholders import placeholders
@@ -59,7 +62,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2
-    from tensorflow.python.saved_model import loader_impl
+    from tensorflow.python.framework import op_def_registry
+    from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 # Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
 tf.get_logger().setLevel("ERROR")
@@ -81,6 +85,7 @@ class Fault(StrEnum):
     MANIFEST = "manifest"
     CARD = "card"
     GRAPH = "graph"
+    OPERATIONS = "operations"
     CONTRACT = "contract"
     GOLDEN = "golden"
     NOT_FINITE = "not_finite"
@@ -162,6 +167,8 @@ class Servable:
     def _load(self, directory: Path) -> None:
         try:
             meta_graph = self._restore(directory)
+        except LoadError:
+            raise
         except Exception as error:
             message = f"TensorFlow cannot load it: {first_sentence(error)}"
             raise LoadError(Fault.GRAPH, message) from error
@@ -213,9 +220,11 @@ class Servable:
 
     def _restore(self, directory: Path) -> Any:
         """Load graph and variables, and return the ``MetaGraphDef``."""
-        # What ``saved_model.loader.load`` is made of, with a look at the graph between.
+        # What ``saved_model.loader.load`` is made of, with a look at the graph between. It is read
+        # once: what is looked at must be what is loaded.
         with literal(directory) as path, self._session.graph.as_default():
-            loader = loader_impl.SavedModelLoader(path)
+            loader = SavedModelLoader(path)
+            _check_operations(loader, directory)
             leave_cluster(loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]).graph_def)
             return loader.load(self._session, [tf.saved_model.SERVING])
 
@@ -447,6 +456,27 @@ def _new_session(cores: int) -> Any:
             inter_op_parallelism_threads=1,
         ),
     )
+
+
+def _check_operations(loader: SavedModelLoader, directory: Path) -> None:
+    """Look at the graph before it is loaded, since loading runs a part of it.
+
+    Raises:
+        LoadError: it has operations that must not run.
+    """
+    try:
+        allowed = read_policy(directory.parent).allow_operations
+    except RepositoryError:
+        allowed = ()
+    problem = refused_operations(
+        loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]),
+        directory,
+        is_known=lambda name: op_def_registry.get(name) is not None,
+        allowed=allowed,
+        trusted=was_published_here(directory),
+    )
+    if problem:
+        raise LoadError(Fault.OPERATIONS, problem)
 
 
 def _broken_promises(promised: Contract, left_out: Mapping[str, str]) -> list[str]:

@@ -163,19 +163,21 @@ def test_list(
     (models / "foreign" / "3").mkdir(parents=True)
     assert cli.main(["list", "--out", str(models)]) == 0
     (models / "mpg" / "policy.json").unlink()
-    header, foreign, first, second = capsys.readouterr().out.splitlines()
+    header, foreign, first, second, note = capsys.readouterr().out.splitlines()
     assert header.split() == [
         "model",
         "version",
+        "policy",
         "serves",
         "labels",
         "network",
         "metric",
         "created",
     ]
-    assert foreign.split() == ["foreign", "3", "yes", "no", "card"]
-    assert first.split()[:6] == ["mpg", "1", "yes", "old", "default", "MAE"]
-    assert second.split()[:4] == ["mpg", "2", "default", "MAE"]
+    assert foreign.split() == ["foreign", "3", "yes", "?", "no", "card"]
+    assert first.split()[:7] == ["mpg", "1", "yes", "?", "old", "default", "MAE"]
+    assert second.split()[:5] == ["mpg", "2", "?", "default", "MAE"]
+    assert note.startswith("No service that runs now tells what serves of foreign, mpg: ")
 
 
 def test_evaluate_measures_the_export_again(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training import config, runs, tasks
-from training.errors import UsageError
+from training.errors import TrainingError, UsageError
 
 SETTINGS = config.resolve(tasks.get("mpg"), {}, {})
 
@@ -43,3 +43,11 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model": "mpg"}')
     with pytest.raises(UsageError, match=r"config\.json: settings: 'arch' is missing\."):
         runs.open_run(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["epoch,loss\n1,\n", "epoch,loss\n1\n", "epoch,loss\nx,1\n"])
+def test_a_damaged_history_is_said(tmp_path: Path, text: str) -> None:
+    run = runs.create(tmp_path, SETTINGS)
+    (run.folder / "history.csv").write_text(text)
+    with pytest.raises(TrainingError, match=r"history\.csv is damaged: "):
+        run.history()

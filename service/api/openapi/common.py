@@ -50,7 +50,9 @@ class Policy(marshmallow.Schema):
         metadata={"description": '{"latest": 1}, or {"versions": [3, 4]}', "example": {"latest": 1}}
     )
     labels = fields.Dict(keys=fields.String(), values=fields.Integer())
-    keep = fields.Integer()
+    keep = fields.Integer(allow_none=True)
+    unloaded = fields.Boolean()
+    allow_operations = fields.List(fields.String())
 
 
 SCHEMAS: dict[str, type[marshmallow.Schema]] = {
@@ -66,6 +68,7 @@ _MEANINGS = {
     405: "The path has no such method.",
     408: "The client paused for too long.",
     409: "It cannot be done as things are.",
+    412: "The policy is not the one that If-Match names any more.",
     413: "The body is too large.",
     415: "The body is of a type, or packed in a way, that is not read here.",
     500: "The model or the service failed.",

@@ -87,6 +87,12 @@ def _object_of(**kinds: str) -> Schema:
 
 _POLICY = ref("schemas", "Policy")
 _V2_INPUT = _object_of(name="string", datatype="string", shape="array")
+_IF_MATCH: Schema = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of the policy that is to be changed; another is left as it is.",
+    "schema": {"type": "string"},
+}
 _ADMIN: Operation = {"security": [{"admin": []}]}
 _KNOWN: dict[tuple[str, str], Operation] = {
     ("health.livez", "GET"): {
@@ -119,14 +125,16 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         **_ADMIN,
     },
     ("admin.put_policy", "PUT"): {
-        "summary": "Say which versions should serve",
+        "summary": "Say which versions should serve; what the body does not name stays as it is",
+        "parameters": [_IF_MATCH],
         "requestBody": {"required": True, "content": {JSON: {"schema": _POLICY}}},
-        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        "responses": responses(_POLICY, *_ADMIN_ERRORS, 412),
         **_ADMIN,
     },
     ("admin.roll_back", "POST"): {
         "summary": "Serve the version before",
-        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        "parameters": [_IF_MATCH],
+        "responses": responses(_POLICY, *_ADMIN_ERRORS, 412),
         **_ADMIN,
     },
     ("openapi.document", "GET"): {

@@ -1,0 +1,56 @@
+"""Failures of other people's code that a person can mend, told as sentences.
+
+A database that goes away in the midst of a tuning, memory or a disk that is full: the libraries
+raise errors of their own, from anywhere. They are known by the names of their classes, so that no
+command imports a library for an error that it cannot have.
+"""
+
+from pathlib import Path
+
+_DATABASE = {
+    ("sqlalchemy", "SQLAlchemyError"),
+    ("sqlite3", "Error"),
+    ("optuna", "StorageInternalError"),
+}
+_MISSING = "make install-train"
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """Return what happened and what to do; ``None`` for a fault of this program."""
+    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    if _is_one_of(error, _DATABASE):
+        # What is below says what the database said; SQLAlchemy's own first line repeats it.
+        return (
+            f"The database of the study cannot be used: {_cause(error) or reason}. What it holds "
+            "is safe; the same command goes on when it can be used again."
+        )
+    if isinstance(error, MemoryError) or _is_one_of(error, {("tensorflow", "ResourceExhausted")}):
+        return f"There is not enough memory: {reason}. Smaller batches (--batch-size) need less."
+    if _is_one_of(error, {("tensorflow", "OpError")}) and "No space left" in str(error):
+        return f"No space left on device: {reason}."
+    return None
+
+
+def missing_package(error: ImportError) -> str | None:
+    """Return which package is not installed; ``None`` where it is a module of this program."""
+    name = (error.name or "").partition(".")[0]
+    if not name or name in ("training", "service") or (Path(__file__).parent / name).exists():
+        return None
+    how = "is missing" if isinstance(error, ModuleNotFoundError) else f"cannot be used ({error})"
+    return (
+        f"The package {name!r} {how} in this Python. `{_MISSING}` installs what training needs; "
+        "then call .venv/bin/python -m training."
+    )
+
+
+def _is_one_of(error: BaseException, kinds: set[tuple[str, str]]) -> bool:
+    return any(
+        cls.__module__.partition(".")[0] == package and cls.__name__.startswith(name)
+        for cls in type(error).__mro__
+        for package, name in kinds
+    )
+
+
+def _cause(error: BaseException) -> str:
+    original = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
+    return "" if original is None else str(original).splitlines()[0].rstrip(".")
