@@ -1,6 +1,5 @@
 """The application: wires repository, runtime and routes. Nothing happens at import."""
 
-import os
 from functools import partial
 
 from flask import Flask
@@ -24,6 +23,7 @@ from service.api.repository_v2 import repository_v2_routes
 from service.api.routing import one_spelling
 from service.api.statistics_v2 import statistics_v2_routes
 from service.metrics import Metrics
+from service.process_settings import process_settings
 from service.repository.store import Store
 from service.runtime.admission import Admission
 from service.runtime.board import Board
@@ -58,7 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises:
         SettingError: an environment variable does not hold what its setting takes.
     """
-    settings = settings or Settings.from_environ(os.environ)
+    settings = settings or process_settings()
     metrics = Metrics()
     store = Store(settings.models)
     lifecycle = Lifecycle(

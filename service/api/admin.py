@@ -79,13 +79,20 @@ def authorise(token: str) -> None:
     if not token:
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # Compared in constant time, as bytes: the time taken must not tell how much was right.
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
+    # WSGI hands over a header's bytes as if they were latin-1. They are compared in constant time:
+    # the time taken must not tell how much was right.
+    sent = given.strip().encode("latin-1", errors="replace")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(sent, _on_the_wire(token)):
         raise ServiceError(
             "Expected the admin token as 'Authorization: Bearer <token>'.",
             status=401,
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+def _on_the_wire(token: str) -> bytes:
+    """Return a token as clients send it: UTF-8, or the bytes that the environment held."""
+    return token.strip().encode(errors="surrogateescape")
 
 
 def _find(lifecycle: Lifecycle, model: str) -> None:

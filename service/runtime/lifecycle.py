@@ -61,6 +61,7 @@ class Lifecycle:
         self._due: set[str] = set()
         self._pending: set[str] = set()
         self._draining = False
+        self._unread = ""
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -102,6 +103,11 @@ class Lifecycle:
     def wait_until_settled(self, timeout_s: float) -> bool:
         """Wait until all that can serve does; ``False`` when time ran out."""
         return self._settled.wait(timeout_s)
+
+    @property
+    def draining(self) -> bool:
+        """Whether this worker is leaving."""
+        return self._draining
 
     @property
     def all_ready(self) -> bool:
@@ -242,9 +248,13 @@ class Lifecycle:
 
     def _store_models(self) -> list[str]:
         try:
-            return self._store.models()
+            models = self._store.models()
+            self._unread = ""
+            return models
         except OSError as error:
-            log(logging.ERROR, "The folder of models cannot be read.", error=error)
+            if str(error) != self._unread:  # Once, not at every look.
+                log(logging.ERROR, f"The folder of models cannot be read: {error.strerror}.")
+            self._unread = str(error)
             return []
 
     def _new_model(self, name: str) -> Model:

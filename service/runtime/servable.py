@@ -124,12 +124,14 @@ class Servable:
         except BaseException:
             self._session.close()
             raise
+        counted = metrics.begin_version(model, str(version))
+        self._end_metrics = partial(metrics.end_version, model, str(version))
         self._batchers = {
             signature.name: Batcher(
                 partial(self.predict, signature),
                 batched=signature.has_rows,
                 most_rows=most_rows,
-                note_batch=metrics.version(model, str(version)).note_batch,
+                note_batch=counted.note_batch,
             )
             for signature in self.contract.values()
         }
@@ -288,6 +290,7 @@ class Servable:
         self._session.close()
         # Whoever still holds this object need not hold the graph.
         del self._session, self._calls, self._batchers
+        self._end_metrics()
         self._on_close()
 
     def _golden_batches(self) -> dict[str, Tensors]:
