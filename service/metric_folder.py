@@ -21,6 +21,8 @@ import math
 import os
 import struct
 import time
+import zlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,10 +42,14 @@ NEW = ".new-"
 # How often a read is begun again, before it keeps those who change the folder out.
 _TRIES = 10
 _LOCK_S = 1.0
+# Within this time a new file is locked.
+_LOCKED_S = 60.0
 _STEP_S = 0.005
 # How long totals are kept of a version that no process has: it may come back, after the death of
 # all workers or by a rollback.
 _KEPT_S = 300.0
+# Of one model, the most versions that are kept so.
+_MOST_KEPT = 10
 # Far more series than a service has; what is forgotten is taken apart again.
 _KEPT_KEYS = 100_000
 
@@ -82,8 +88,10 @@ class Change:
             if file.name in self._ended.files or _birth(file.name) > self._ended.number:
                 file.unlink(missing_ok=True)
         for file in folder.glob(f"{NEW}*"):
-            if _is_free(file):
-                file.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # It has its name by now.
+                # Made just now, it may not be locked yet.
+                if file.stat().st_mtime + _LOCKED_S < time.time() and _is_free(file):
+                    file.unlink()
 
     def absorb(self, name: str, values: Iterable[tuple[str, float, float]]) -> None:
         """Include values, as those of a file which from now on does not count any more.
@@ -150,7 +158,9 @@ class Change:
         }
         draft = self._folder / _DRAFT
         try:
-            draft.write_bytes(b"%d\n%b" % (self.number, orjson.dumps(content)))
+            # Packed to a tenth, so that it fits into what is left on a full file system.
+            packed = zlib.compress(orjson.dumps(content), level=1)
+            draft.write_bytes(b"%d\n%b" % (self.number, packed))
             draft.replace(self._folder / _ENDED)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -168,7 +178,12 @@ class Change:
             for version in totals - held
             if version is not None
         }
-        gone = {version for version, since in unheld.items() if since + _KEPT_S < now}
+        gone = set()
+        later = Counter[str]()
+        for version, since in sorted(unheld.items(), key=lambda item: -item[1]):
+            later[version[0]] += 1
+            if since + _KEPT_S < now or later[version[0]] > _MOST_KEPT:
+                gone.add(version)
         if gone:
             # All that was counted of them is here, so that they vanish at one moment; should one
             # come back, it counts from nothing, as after a restart.
@@ -296,7 +311,7 @@ def _number_of(folder: Path) -> int:
 @lru_cache(2)
 def _parsed(data: bytes) -> Ended:
     number, _, content = data.partition(b"\n")
-    value = orjson.loads(content)
+    value = orjson.loads(zlib.decompress(content))
     return Ended(
         number=int(number),
         files=frozenset(value["files"]),

@@ -41,7 +41,7 @@ _HEADROOM = {"histogram": 12 * 1024}
 _OTHER_HEADROOM = 1024
 # What is left to others on the file system: to the workers' agreement, and to folding.
 _LEFT = 1 << 20
-_LEFT_SHARE = 1 / 16
+_LEFT_SHARE = 1 / 8
 # Between tries to get room.
 _RETRY_S = 2.0
 # How long to wait for others who change the folder.
