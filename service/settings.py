@@ -202,7 +202,7 @@ class Settings:
         """
         known = {variable.name for _, _, variable in _variables(cls)}
         # Whoever writes UNDERSTUDY_PORT means PORT.
-        meant = {f"{_PREFIX}{name.removeprefix(_PREFIX)}": name for name in sorted(known)}
+        meant = {name.removeprefix(_PREFIX): name for name in sorted(known)}
         told = []
         for name in sorted(environ.keys() - known):
             own = name.upper().removeprefix(_PREFIX)
@@ -210,7 +210,7 @@ class Settings:
                 continue
             if environ[name].startswith(("tcp://", "udp://")):
                 continue
-            close = get_close_matches(name.upper(), meant, n=1, cutoff=0.75)
+            close = get_close_matches(own, meant, n=1, cutoff=0.7)
             hint = f" Did you mean {meant[close[0]]}?" if close else ""
             told.append(f"{name} is no setting, and has no effect.{hint}")
         return told

@@ -27,6 +27,7 @@ from service.repository.golden import (
     read_golden,
 )
 from service.runtime.batching import Batcher
+from service.runtime.writes import writes_state
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -112,18 +113,9 @@ class Servable:
             self.golden: Golden | None = read_golden(directory)
         except RepositoryError as error:
             raise LoadError(Fault.CARD, str(error)) from error
-        # A session costs half of what calling a loaded signature costs (docs/performance.md).
-        self._session = tf.compat.v1.Session(
-            graph=tf.Graph(),
-            config=tf.compat.v1.ConfigProto(
-                intra_op_parallelism_threads=cores, inter_op_parallelism_threads=1
-            ),
-        )
-        try:
-            self._load(directory)
-        except BaseException:
-            self._session.close()
-            raise
+        self._directory = directory
+        self._cores = cores
+        self._open()
         counted = metrics.begin_version(model, str(version))
         self._end_metrics = partial(metrics.end_version, model, str(version))
         self._batchers = {
@@ -139,6 +131,20 @@ class Servable:
         self._retired = False
         self._lock = threading.Lock()
         self._on_close: Callable[[], None] = lambda: None
+
+    def _open(self) -> None:
+        # A session costs half of what calling a loaded signature costs (docs/performance.md).
+        self._session = tf.compat.v1.Session(
+            graph=tf.Graph(),
+            config=tf.compat.v1.ConfigProto(
+                intra_op_parallelism_threads=self._cores, inter_op_parallelism_threads=1
+            ),
+        )
+        try:
+            self._load(self._directory)
+        except BaseException:
+            self._session.close()
+            raise
 
     def _load(self, directory: Path) -> None:
         try:
@@ -170,6 +176,19 @@ class Servable:
             name: self._make_call(definition, self.contract[name])
             for name, definition in meta_graph.signature_def.items()
             if name in derived
+        }
+
+        graph = self._session.graph
+        graph_def = graph.as_graph_def()
+        self._writing = {
+            name
+            for name, definition in meta_graph.signature_def.items()
+            if name in derived
+            and writes_state(
+                graph_def,
+                [tensor.name for tensor in definition.outputs.values()],
+                lambda op: graph.op_def_for_type(op).is_stateful,
+            )
         }
 
     def _make_call(self, definition: Any, signature: Signature) -> _Call:
@@ -220,13 +239,16 @@ class Servable:
         """Run each signature at several batch sizes, so that no client pays for a first run.
 
         A signature without golden examples runs on placeholder values; that the graph refuses
-        those says nothing of the version.
+        those says nothing of the version. One that changes the model's state is left alone: its
+        first client must find the version as it was published.
 
         Raises:
             LoadError: a golden example cannot be run.
         """
         golden = self._golden_batches()
         for signature in self.contract.values():
+            if signature.name in self._writing:
+                continue
             row = {name: tensor[:1] for name, tensor in golden.get(signature.name, {}).items()}
             for rows in _WARM_UP_ROWS if signature.batched else (1,):
                 inputs = {
@@ -241,7 +263,10 @@ class Servable:
                     break
 
     def prove(self) -> None:
-        """Answer the golden examples.
+        """Answer the golden examples, in their order, each signature's as one batch.
+
+        If that has changed the model's state, the version is loaded once more: what serves has
+        been proved, and is as it was published.
 
         Raises:
             LoadError: an answer is not the golden one, or is a NaN or an infinity.
@@ -260,6 +285,10 @@ class Servable:
             problems = mismatches(self.golden, examples, outputs)
             if problems:
                 raise LoadError(Fault.GOLDEN, problems[0])
+        if self._writing & {example.signature for example in self.golden.examples}:
+            self._session.close()
+            self._open()
+            self.warm_up()
 
     def acquire(self) -> bool:
         """Take a lease, which keeps the version loaded; ``False`` when it is already retired."""
