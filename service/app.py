@@ -1,6 +1,5 @@
 """The application: wires repository, runtime and routes. Nothing happens at import."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,6 +30,7 @@ from service.api.server_v2 import server_v2_routes
 from service.api.statistics_v2 import statistics_v2_routes
 from service.api.unsupported import unsupported_routes
 from service.metrics import Metrics
+from service.process_settings import process_settings
 from service.repository.store import Store
 from service.runtime.admission import Admission
 from service.runtime.board import Board
@@ -81,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises:
         SettingError: an environment variable does not hold what its setting takes.
     """
-    settings = settings or Settings.from_environ(os.environ)
+    settings = settings or process_settings()
     metrics = Metrics()
     store = Store(settings.models)
     lifecycle = Lifecycle(

@@ -1,7 +1,6 @@
 """The ASGI application: predictions on the event loop, all else to Flask in threads."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from service.api.body_budget import BodyBudget
 from service.api.prediction_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
 from service.errors import ServiceError
+from service.process_settings import process_settings
 from service.settings import Settings
 
 Scope = dict[str, Any]
@@ -183,7 +183,7 @@ def create_application(settings: Settings | None = None) -> Application:
     Raises:
         SettingError: an environment variable does not hold what its setting takes.
     """
-    settings = settings or Settings.from_environ(os.environ)
+    settings = settings or process_settings()
     return Application(create_app(settings), settings)
 
 

@@ -2,8 +2,8 @@
 
 prometheus_client's own collector takes the labels of every series apart and checks every name at
 each scrape: tens of milliseconds of Python's lock, for which dozens of threads contend while a
-worker predicts. Here each series is taken apart once. The files are prometheus_client's, read by
-its own code; what is written is the same (tests/service/test_exposition.py compares them).
+worker predicts. Here each series is taken apart once. The files have prometheus_client's format,
+and what is written is the same (tests/service/test_exposition.py compares them).
 """
 
 import json
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
+
+from service.metric_folder import Value, how, merged, read
 
 # Far more series than a service has; what is forgotten is taken apart again.
 _KEPT = 100_000
@@ -30,6 +32,7 @@ class _Series:
         help: the metric's help.
         name: the series' name; for a bucket without its ending.
         labels: its labels as they are written, without a bucket's bound.
+        pairs: the same as names and values.
         bound: a bucket's upper bound; ``None`` for all else.
     """
 
@@ -37,49 +40,74 @@ class _Series:
     help: str
     name: str
     labels: str
+    pairs: dict[str, str]
     bound: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """The values of all processes.
+
+    Attributes:
+        kinds: each metric's type and help.
+        values: the value of each series by metric, name and labels.
+        buckets: the values of buckets, not cumulated, by metric, labels and bound.
+        pairs: labels as they are written, as names and values.
+    """
+
+    kinds: dict[str, tuple[str, str]]
+    values: defaultdict[str, dict[tuple[str, str], Value]]
+    buckets: defaultdict[str, defaultdict[str, defaultdict[float, float]]]
+    pairs: dict[str, dict[str, str]]
+
+
 def exposition(folder: Path) -> bytes:
-    """Return the metrics in ``folder``, where prometheus_client keeps those of all processes."""
-    kinds: dict[str, tuple[str, str]] = {}
-    # The value of each series by metric, and of buckets by metric, labels and bound.
-    values: defaultdict[str, dict[tuple[str, str], tuple[float, float]]] = defaultdict(dict)
-    buckets: defaultdict[str, defaultdict[str, defaultdict[float, float]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(float))
-    )
-    for file in sorted(folder.glob("*.db")):
-        kind, *mode = file.stem.split("_")[:-1]
-        how = mode[0].removeprefix("live") if mode else "sum"
-        for key, value, timestamp in _read(file):
-            series = _series(key)
-            kinds[series.family] = (kind, series.help)
-            if series.bound is not None:
-                buckets[series.family][series.labels][series.bound] += value
-                continue
-            place = (series.name, series.labels)
-            known = values[series.family].get(place)
-            values[series.family][place] = (
-                (value, timestamp) if known is None else _merged(how, known, (value, timestamp))
-            )
+    """Return the metrics in ``folder``, where all processes keep them (``metric_folder``)."""
+    found = _merge(folder)
     lines = []
-    for family, (kind, text) in sorted(kinds.items()):
+    for family, (kind, text) in sorted(found.kinds.items()):
         shown = f"{family}_total" if kind == "counter" else family
         lines += [f"# HELP {shown} {_escaped(text)}", f"# TYPE {shown} {kind}"]
-        lines += _cumulated(family, buckets[family])
+        lines += _cumulated(family, found.buckets[family])
         lines += [
             f"{name}{labels} {floatToGoString(value)}"
-            for (name, labels), (value, _) in values[family].items()
+            for (name, labels), (value, _) in found.values[family].items()
         ]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _read(file: Path) -> Iterator[tuple[str, float, float]]:
-    try:
-        for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(file)):
-            yield key, value, timestamp
-    except FileNotFoundError:
-        return  # Of a worker that has ended since the folder was listed.
+def samples(folder: Path) -> Iterator[Sample]:
+    """Return the values of the metrics in ``folder``, those of buckets left out."""
+    found = _merge(folder)
+    for family, by_labels in found.buckets.items():
+        for labels, counts in by_labels.items():
+            yield Sample(f"{family}_count", found.pairs[labels], sum(counts.values()))
+    for values in found.values.values():
+        for (name, labels), (value, _) in values.items():
+            yield Sample(name, found.pairs[labels], value)
+
+
+def _merge(folder: Path) -> _Merged:
+    found = _Merged({}, defaultdict(dict), defaultdict(lambda: defaultdict(_counts)), {})
+    for kind, values in read(folder):
+        mode = how(kind)
+        for key, value, timestamp in values:
+            series = _series(key)
+            found.pairs[series.labels] = series.pairs
+            found.kinds[series.family] = (kind.partition("_")[0], series.help)
+            if series.bound is not None:
+                found.buckets[series.family][series.labels][series.bound] += value
+                continue
+            place = (series.name, series.labels)
+            known = found.values[series.family].get(place)
+            found.values[series.family][place] = (
+                (value, timestamp) if known is None else merged(mode, known, (value, timestamp))
+            )
+    return found
+
+
+def _counts() -> defaultdict[float, float]:
+    return defaultdict(float)
 
 
 @lru_cache(_KEPT)
@@ -88,7 +116,7 @@ def _series(key: str) -> _Series:
     bound = None
     if name == f"{family}_bucket":
         bound = float(labels.pop("le"))
-    return _Series(family, text, name, _written(labels), bound)
+    return _Series(family, text, name, _written(labels), labels, bound)
 
 
 def _written(labels: dict[str, str]) -> str:
@@ -99,18 +127,6 @@ def _written(labels: dict[str, str]) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _merged(how: str, one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    match how:
-        case "max":
-            return max(one, other)
-        case "min":
-            return min(one, other)
-        case "mostrecent":
-            return max(one, other, key=lambda valued: valued[1])
-        case _:
-            return (one[0] + other[0], other[1])
 
 
 def _cumulated(family: str, buckets: dict[str, defaultdict[float, float]]) -> Iterator[str]:

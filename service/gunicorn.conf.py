@@ -4,6 +4,7 @@ gunicorn reads the plain names as its settings and calls the functions as its ho
 """
 
 import importlib
+import logging
 import math
 import os
 import sys
@@ -11,19 +12,29 @@ import time
 from pathlib import Path
 from typing import Any
 
-from service import run_folder
-from service.logs import LOG_CONFIG
+from service import run_folder, startup
+from service.logs import LOG_CONFIG, log
+from service.process_settings import process_settings, secrets
 from service.seats import SEATS
 from service.settings import SettingError, Settings
 
 try:
-    _settings = Settings.from_environ(os.environ)
+    _settings = process_settings()
 except SettingError as error:
-    sys.exit(f"understudy: {error}")
+    sys.exit("\n".join(f"understudy: {line}" for line in str(error).splitlines()))
 
-# Before anything imports prometheus_client, which looks for the directory once; so what leads
-# to it is imported further down, inside the hooks.
-run_folder.prepare(os.environ)
+# Not when the configuration is read again: then it is this service that listens there.
+if not run_folder.is_prepared(os.environ):
+    _problems = startup.problems(_settings)
+    if not startup.binds_elsewhere(sys.argv[1:], os.environ):
+        _listening = startup.listening_problem(_settings.host, _settings.port)
+        _problems += [_listening] if _listening else []
+    if _problems:
+        sys.exit("\n".join(f"understudy: {line}" for line in _problems))
+    try:
+        run_folder.prepare(os.environ)
+    except run_folder.RunFolderError as error:
+        sys.exit(f"understudy: {error}")
 
 wsgi_app = "service.asgi:create_application()"
 worker_class = "service.server.worker.Worker"
@@ -56,6 +67,8 @@ def on_starting(server: Any) -> None:
     Versions without a manifest are looked at before, so that they need not lie still afterwards.
     Importing is all that may happen there: after any TensorFlow operation a fork hangs.
     """
+    for sentence in Settings.unknown(os.environ):
+        log(logging.WARNING, sentence)
     sightings = importlib.import_module("service.runtime.sightings")
     sightings.look_early(_settings.models, Path(os.environ["UNDERSTUDY_BOARD"]))
     importlib.import_module("service.asgi")
@@ -84,9 +97,14 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what a worker showed that is gone, however it went."""
-    run_folder.forget_worker(worker.pid)
+    run_folder.fold_metrics(os.environ)
     if hasattr(worker, "seat"):
         SEATS.give_back(worker.seat)
+
+
+def pre_exec(server: Any) -> None:
+    """Pass the secrets on to the process that takes this one's place (``SIGUSR2``)."""
+    server.cfg.env_orig.update(secrets())
 
 
 def on_exit(server: Any) -> None:

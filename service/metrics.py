@@ -1,13 +1,13 @@
 """Prometheus metrics, right over several workers, their deaths and restarts.
 
-With ``PROMETHEUS_MULTIPROC_DIR`` set before this module is first imported, every worker keeps
-its numbers in files there and a scrape of any worker answers for all.
+With ``PROMETHEUS_MULTIPROC_DIR`` set, every worker keeps its numbers in files there
+(``service.metric_values``), and a scrape of any worker answers for all.
 """
 
-import os
+import threading
 import time
+from collections import Counter as Tally
 from collections.abc import Iterator
-from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,14 +16,14 @@ from prometheus_client import (
     Histogram,
     Summary,
     generate_latest,
-    multiprocess,
 )
-from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from service.exposition import exposition
+from service import metric_values
+from service.exposition import exposition, samples
+from service.metric_folder import fold
 
-MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+metric_values.install()
 
 # From what an idle machine needs for one row to the point where clients give up; each step
 # about doubles.
@@ -31,6 +31,7 @@ _SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
+_PHASES = ("parse", "validate", "wait", "infer", "serialise")
 # Coarser where there are many series: what a scrape costs grows with their buckets.
 _PHASE_SECONDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _LOAD_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -39,6 +40,10 @@ _LOAD_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _EXACT_ROWS = 64
 # Setting a gauge costs as much as counting a batch; to know when one last ran, this is enough.
 _NOTE_S = 1.0
+# How long a version that has ended is still shown, so that its last counts are scraped, unless
+# this many others of its model have ended since.
+_SHOWN_S = 120.0
+_MOST_SHOWN = 3
 
 
 class Metrics:
@@ -145,40 +150,117 @@ class Metrics:
             registry=registry,
         )
 
+        missing = Gauge(
+            "understudy_metrics_missing",
+            "Values that workers keep in memory alone, since there is no room for them.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        shared = metric_values.store()
+        if shared is not None:
+            shared.on_missing = missing.set
+            missing.set(shared.missing)
+
+        self._lock = threading.Lock()
         self._versions: dict[tuple[str, str], VersionMetrics] = {}
         self._answered: dict[tuple[str, str, int], Counter] = {}
+        # How many servables there are of a version; and when those that have none ended, the
+        # latest last.
+        self._held = Tally[tuple[str, str]]()
+        self._ended: dict[tuple[str, str], float] = {}
 
     def version(self, model: str, version: str) -> "VersionMetrics":
         """Return the metrics of one version of a model, looked up by their labels only once."""
         found = self._versions.get((model, version))
-        if found is None:
-            found = self._versions[model, version] = VersionMetrics(self, model, version)
-        return found
+        return self._new_version(model, version) if found is None else found
+
+    def begin_version(self, model: str, version: str) -> "VersionMetrics":
+        """Return the metrics of a version that is loaded, until ``end_version``."""
+        with self._lock:
+            self._held[model, version] += 1
+            self._ended.pop((model, version), None)
+        return self.version(model, version)
+
+    def end_version(self, model: str, version: str) -> None:
+        """Say that a version is unloaded; after a while its series end.
+
+        Once all workers have unloaded it they vanish at one moment, never going back before.
+        """
+        with self._lock:
+            self._held[model, version] -= 1
+            if self._held[model, version] <= 0:
+                del self._held[model, version]
+                self._ended[model, version] = time.monotonic()
+        self._tidy()
 
     def answered(self, model: str, version: str, status: int) -> Counter:
         """Return the counter of one kind of answer."""
         found = self._answered.get((model, version, status))
         if found is None:
+            if version:
+                self.version(model, version)
             found = self.requests.labels(model, version, status)
             self._answered[model, version, status] = found
         return found
 
+    @property
+    def missing(self) -> int:
+        """How many values of this process are in no file, for want of room."""
+        shared = metric_values.store()
+        if shared is None:
+            return 0
+        shared.retry()
+        return shared.missing
+
     def exposition(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
-        folder = os.environ.get(MULTIPROCESS_DIRECTORY)
-        return exposition(Path(folder)) if folder else generate_latest(self._registry)
+        shared = metric_values.store()
+        if shared is None:
+            self._tidy()
+            return generate_latest(self._registry)
+        shared.retry()
+        self._tidy()
+        fold(shared.folder, wait_s=0)
+        return exposition(shared.folder)
 
     def samples(self) -> Iterator[Sample]:
         """Return the values of the metrics of all workers."""
-        for family in self._everybodys().collect():
+        shared = metric_values.store()
+        if shared is not None:
+            yield from samples(shared.folder)
+            return
+        for family in self._registry.collect():
             yield from family.samples
 
-    def _everybodys(self) -> Collector:
-        if not os.environ.get(MULTIPROCESS_DIRECTORY):
-            return self._registry
-        merged = CollectorRegistry()
-        multiprocess.MultiProcessCollector(merged)
-        return merged
+    def _new_version(self, model: str, version: str) -> "VersionMetrics":
+        with self._lock:
+            found = self._versions.get((model, version))
+            if found is None:
+                found = self._versions[model, version] = VersionMetrics(self, model, version)
+                if not self._held[model, version]:
+                    # An answer has left after the version that gave it.
+                    self._ended.setdefault((model, version), time.monotonic())
+            return found
+
+    def _tidy(self) -> None:
+        """End the series of versions that ended long ago, or before many others."""
+        with self._lock:
+            now = time.monotonic()
+            later = Tally[str]()
+            for (model, version), since in reversed(tuple(self._ended.items())):
+                later[model] += 1
+                if since + _SHOWN_S < now or later[model] > _MOST_SHOWN:
+                    self._forget(model, version)
+
+    def _forget(self, model: str, version: str) -> None:
+        shared = metric_values.store()
+        if shared is not None and not shared.hand_over(model, version):
+            return  # The next time.
+        del self._ended[model, version]
+        self._versions.pop((model, version)).remove()
+        for key in [key for key in self._answered if key[:2] == (model, version)]:
+            del self._answered[key]
+            self.requests.remove(*key)
 
 
 class VersionMetrics:
@@ -216,8 +298,7 @@ class VersionMetrics:
         self._batches: dict[int, Summary] = {}
         self._noted = 0.0
         self.parse, self.validate, self.wait, self.infer, self.serialise = (
-            metrics.phase_seconds.labels(model, version, phase)
-            for phase in ("parse", "validate", "wait", "infer", "serialise")
+            metrics.phase_seconds.labels(model, version, phase) for phase in _PHASES
         )
 
     def note_batch(self, rows: int, seconds: float) -> None:
@@ -233,3 +314,16 @@ class VersionMetrics:
         if now - self._noted >= _NOTE_S:
             self._noted = now
             self._last_batch.set(now)
+
+    def remove(self) -> None:
+        """Take the series out of their metrics."""
+        metrics, names = self._metrics, self._names
+        for metric in (
+            *(metrics.request_seconds, metrics.failure_seconds),
+            *(metrics.predictions, metrics.last_batch),
+        ):
+            metric.remove(*names)
+        for phase in _PHASES:
+            metrics.phase_seconds.remove(*names, phase)
+        for rows in self._batches:
+            metrics.batch_seconds.remove(*names, rows)

@@ -2,9 +2,11 @@
 
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -14,8 +16,16 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
 
+_PREFIX = "UNDERSTUDY_"
+# Variables with the prefix that are no settings of the service: those of docker-compose.yml, and
+# what a process of the service tells its children.
+_OTHERS = ("PUBLISH", "CPUS", "MEMORY", "STOP_GRACE", "TRAINER_", "RUN_FOLDER_OWNER")
+# What Kubernetes and Docker set in every container beside a service of that name.
+_LINK = re.compile(r"UNDERSTUDY_(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_.*|NAME|ENV_.*)")
+
+
 class SettingError(Exception):
-    """An environment variable does not hold what its setting takes."""
+    """Environment variables do not hold what their settings take; one line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +184,7 @@ class Settings:
     ] = 1.0
     admin_token: Annotated[
         str, Variable("UNDERSTUDY_ADMIN_TOKEN", "token that turns the admin API on and opens it")
-    ] = ""
+    ] = field(default="", repr=False)
     access_log: Annotated[
         bool,
         Variable("UNDERSTUDY_ACCESS_LOG", "log a line for every request, not for errors alone"),
@@ -185,15 +195,40 @@ class Settings:
         """Read the settings that ``environ`` holds; the others keep their defaults.
 
         Raises:
-            SettingError: a variable's value is not of its setting's kind.
+            SettingError: values are not of their settings' kinds; it names all of them.
         """
-        return cls(
-            **{
-                name: _parse(kind, variable, environ[variable.name])
-                for name, kind, variable in _variables(cls)
-                if environ.get(variable.name)
-            }
-        )
+        values, problems = {}, []
+        for name, kind, variable in _variables(cls):
+            if environ.get(variable.name):
+                try:
+                    values[name] = _parse(kind, variable, environ[variable.name])
+                except SettingError as error:
+                    problems.append(str(error))
+        if problems:
+            raise SettingError("\n".join(problems))
+        return cls(**values)
+
+    @classmethod
+    def unknown(cls, environ: Mapping[str, str]) -> list[str]:
+        """Return a sentence for each variable that looks like a setting and is none.
+
+        They are no reason not to start: Kubernetes, for one, sets variables after the names of
+        its services, such as ``UNDERSTUDY_PORT=tcp://...``.
+        """
+        known = {variable.name for _, _, variable in _variables(cls)}
+        # Whoever writes UNDERSTUDY_PORT means PORT.
+        meant = {name.removeprefix(_PREFIX): name for name in sorted(known)}
+        told = []
+        for name in sorted(environ.keys() - known):
+            own = name.upper().removeprefix(_PREFIX)
+            if own == name.upper() or own.startswith(_OTHERS) or _LINK.fullmatch(name):
+                continue
+            if environ[name].startswith(("tcp://", "udp://")):
+                continue
+            close = get_close_matches(own, meant, n=1, cutoff=0.7)
+            hint = f" Did you mean {meant[close[0]]}?" if close else ""
+            told.append(f"{name} is no setting, and has no effect.{hint}")
+        return told
 
     @classmethod
     def table(cls) -> list[tuple[Variable, str]]:

@@ -1,5 +1,6 @@
 """Changing what serves, for those who hold the admin token: policies and rollbacks."""
 
+import contextlib
 import hmac
 from collections.abc import Callable
 
@@ -92,13 +93,25 @@ def authorise(token: str) -> None:
     if not token:
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # Compared in constant time, as bytes: the time taken must not tell how much was right.
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
+    # WSGI hands over a header's bytes as if they were latin-1. They are compared in constant time:
+    # the time taken must not tell how much was right.
+    sent = given.strip().encode("latin-1", errors="replace")
+    right = [hmac.compare_digest(sent, known) for known in _on_the_wire(token)]
+    if scheme.lower() != "bearer" or not any(right):
         raise ServiceError(
             "Expected the admin token as 'Authorization: Bearer <token>'.",
             status=401,
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+def _on_the_wire(token: str) -> list[bytes]:
+    """Return the bytes that clients send for a token: UTF-8, or latin-1 as some libraries do."""
+    token = token.strip()
+    known = [token.encode(errors="surrogateescape")]
+    with contextlib.suppress(UnicodeEncodeError):
+        known.append(token.encode("latin-1"))
+    return known
 
 
 def _find(lifecycle: Lifecycle, model: str) -> None:

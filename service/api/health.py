@@ -21,7 +21,10 @@ def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
     @blueprint.get("/readyz")
     def readyz() -> dict[str, Any]:
         if not lifecycle.ready:
-            raise UnavailableError("No model serves yet.", retry_after_s=1)
+            why = "The service is stopping." if lifecycle.draining else "No model serves yet."
+            raise UnavailableError(why, retry_after_s=1)
+        if metrics.missing:
+            return {"status": "ready", "metrics": "incomplete: there is no room for them"}
         return {"status": "ready"}
 
     @blueprint.get("/metrics")

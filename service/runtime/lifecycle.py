@@ -113,6 +113,11 @@ class Lifecycle:
         return self._settled.wait(timeout_s)
 
     @property
+    def draining(self) -> bool:
+        """Whether this worker is leaving."""
+        return self._draining
+
+    @property
     def all_ready(self) -> bool:
         """Whether every model serves, but for those that were unloaded."""
         models = tuple(self._models.values())

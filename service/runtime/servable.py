@@ -56,6 +56,7 @@ from service.runtime.placeholders import placeholders
 from service.runtime.signatures import completed, derive_contract, tensor_name
 from service.runtime.tensorflow_errors import first_sentence
 from service.runtime.wiring import Wiring
+from service.runtime.writes import writes_state
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -144,25 +145,33 @@ class Servable:
             self.golden: Golden | None = read_golden(directory)
         except RepositoryError as error:
             raise LoadError(Fault.CARD, str(error)) from error
-        self._session = _new_session(cores)
-        try:
-            self._load(directory)
-        except BaseException:
-            self._session.close()
-            raise
-        self.most_rows = most_rows
-        self.note_batch: NoteBatch = metrics.version(model, str(version)).note_batch
-        self._costs = {name: CallCost() for name in self.contract}
-        # What the card and the graph say; the policy has a say as well.
-        self._described = self.contract
-        self._proofs = prove_independence(directory) if needs_proof(self.contract) else {}
+        self._directory = directory
+        self._cores = cores
         self._revoked: dict[str, str] = {}
         self._declared: Declared = None
-        self._decide_independence()
+        self._open()
+        counted = metrics.begin_version(model, str(version))
+        self._end_metrics = partial(metrics.end_version, model, str(version))
+        self.most_rows = most_rows
+        self.note_batch: NoteBatch = counted.note_batch
+        self._costs = {name: CallCost() for name in self.contract}
         self._leases = 0
         self._retired = False
         self._lock = threading.Lock()
         self._on_close: Callable[[], None] = lambda: None
+
+    def _open(self) -> None:
+        self._session = _new_session(self._cores)
+        try:
+            self._load(self._directory)
+        except BaseException:
+            self._session.close()
+            raise
+        # What the card and the graph say; the policy has a say as well.
+        self._described = self.contract
+        needed = needs_proof(self.contract)
+        self._proofs = prove_independence(self._directory) if needed else {}
+        self._decide_independence()
 
     def _load(self, directory: Path) -> None:
         try:
@@ -216,6 +225,19 @@ class Servable:
                 always_print_fields_with_no_presence=True,
             )
             for name, definition in sorted(meta_graph.signature_def.items())
+        }
+
+        graph = self._session.graph
+        graph_def = graph.as_graph_def()
+        self._writing = {
+            name
+            for name, definition in meta_graph.signature_def.items()
+            if name in self._calls
+            and writes_state(
+                graph_def,
+                [tensor_name(tensor) for tensor in definition.outputs.values()],
+                lambda op: graph.op_def_for_type(op).is_stateful,
+            )
         }
 
     def _restore(self, directory: Path) -> Any:
@@ -334,7 +356,7 @@ class Servable:
             self._golden_batches(), absolute=golden.absolute, relative=golden.relative
         )
         for signature in self._described.values():
-            if self.independence[signature.name].holds:
+            if signature.name not in self._writing and self.independence[signature.name].holds:
                 reason = check.revokes(signature, partial(self.predict, signature))
                 if reason:
                     self._revoked[signature.name] = reason
@@ -357,13 +379,16 @@ class Servable:
         """Run each signature at several batch sizes, so that no client pays for a first run.
 
         A signature without golden examples runs on placeholder values; that the graph refuses
-        those says nothing of the version.
+        those says nothing of the version. One that changes the model's state is left alone: its
+        first client must find the version as it was published.
 
         Raises:
             LoadError: a golden example cannot be run.
         """
         golden = self._golden_batches()
         for signature in self.contract.values():
+            if signature.name in self._writing:
+                continue
             known = golden.get(signature.name, {})
             for rows in _WARM_UP_ROWS if signature.runs_in_batches else (1,):
                 inputs = placeholders(signature, rows, known)
@@ -377,7 +402,10 @@ class Servable:
                     break
 
     def prove(self) -> None:
-        """Answer the golden examples.
+        """Answer the golden examples, in their order, each signature's as one batch.
+
+        If that has changed the model's state, the version is loaded once more: what serves has
+        been proved, and is as it was published.
 
         Raises:
             LoadError: an answer is not the golden one, or is a NaN or an infinity.
@@ -387,6 +415,10 @@ class Servable:
         for signature, examples in examples_by_signature(self.golden, self.contract):
             for together in askable(signature, examples):
                 self._prove(self.golden, signature, together)
+        if self._writing & {example.signature for example in self.golden.examples}:
+            self._session.close()
+            self._open()
+            self.warm_up()
 
     def _prove(
         self, golden: Golden, signature: Signature, examples: Sequence[GoldenExample]
@@ -432,6 +464,7 @@ class Servable:
         self._session.close()
         # Whoever still holds this object need not hold the graph.
         del self._session, self._calls
+        self._end_metrics()
         self._on_close()
 
     def _golden_batches(self) -> dict[str, Tensors]:

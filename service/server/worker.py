@@ -19,13 +19,13 @@ from gunicorn.workers.gasgi import ASGIWorker
 from service.api.body_budget import BodyBudget
 from service.api.prediction_loop import PredictionLoop
 from service.asgi import Application
+from service.process_settings import process_settings
 from service.seats import SEATS
 from service.server.acceptor import Acceptor
 from service.server.connections import GRACE_S, Connections
 from service.server.general_protocol import GeneralProtocol
 from service.server.heads import HeadReader
 from service.server.prediction_protocol import PredictionProtocol
-from service.settings import Settings
 
 _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that
@@ -90,7 +90,7 @@ class Worker(ASGIWorker):
 
     def init_process(self) -> None:
         """Begin in the worker's process."""
-        settings = Settings.from_environ(os.environ)
+        settings = process_settings()
         self.max_body_bytes = settings.max_body_bytes
         self.read_timeout_s = settings.read_timeout_s
         self.keep_alive_s = float(self.cfg.keepalive)

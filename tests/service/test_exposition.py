@@ -44,7 +44,11 @@ def families(text: bytes) -> dict[str, object]:
         family.name: (
             family.type,
             family.documentation,
-            {(s.name, tuple(sorted(s.labels.items()))): s.value for s in family.samples},
+            # Floats are added in the order of the files, which is as good as random.
+            {
+                (s.name, tuple(sorted(s.labels.items()))): float(f"{s.value:.12g}")
+                for s in family.samples
+            },
         )
         for family in text_string_to_metric_families(text.decode())
     }

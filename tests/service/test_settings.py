@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -61,6 +62,58 @@ def test_a_containers_limit_is_counted_in_cores(
 def test_what_is_no_value_is_named(variable: str, text: str, reason: str) -> None:
     with pytest.raises(SettingError, match=reason):
         Settings.from_environ({variable: text})
+
+
+def test_all_that_are_wrong_are_named() -> None:
+    with pytest.raises(SettingError) as raised:
+        Settings.from_environ(
+            {"PORT": "x", "UNDERSTUDY_ACCESS_LOG": "y", "UNDERSTUDY_WORKERS": "0"}
+        )
+    assert [line.split()[0] for line in str(raised.value).splitlines()] == [
+        "PORT",
+        "UNDERSTUDY_WORKERS",
+        "UNDERSTUDY_ACCESS_LOG",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("UNDERSTUDY_MAX_ROW", "UNDERSTUDY_MAX_ROWS"),
+        ("UNDERSTUDY_WORKER", "UNDERSTUDY_WORKERS"),
+        ("UNDERSTUDY_PORT", "PORT"),
+        ("UNDERSTUDY_MODELS", "MODELS"),
+        ("UNDERSTUDY_MODEL", "MODELS"),
+        ("understudy_threads", "UNDERSTUDY_THREADS"),
+        ("UNDERSTUDY_TIMEOUT", "UNDERSTUDY_TIMEOUT_S"),
+        ("UNDERSTUDY_COLOUR", ""),
+    ],
+)
+def test_what_is_no_setting_is_told_with_what_was_meant(name: str, meant: str) -> None:
+    (told,) = Settings.unknown({name: "7", "PATH": "/bin"})
+    hint = f" Did you mean {meant}?" if meant else ""
+    assert told == f"{name} is no setting, and has no effect.{hint}"
+
+
+def test_variables_of_others_are_no_mistakes(repository_root: Path) -> None:
+    compose = (repository_root / "docker-compose.yml").read_text()
+    of_compose = set(re.findall(r"UNDERSTUDY_[A-Z_]+", compose))
+    assert len(of_compose) > 20
+    kubernetes = {
+        "UNDERSTUDY_SERVICE_HOST": "10.0.0.1",
+        "UNDERSTUDY_SERVICE_PORT": "8501",
+        "UNDERSTUDY_SERVICE_PORT_HTTP": "8501",
+        "UNDERSTUDY_PORT": "tcp://10.0.0.1:8501",
+        "UNDERSTUDY_PORT_8501_TCP": "tcp://10.0.0.1:8501",
+        "UNDERSTUDY_PORT_8501_TCP_ADDR": "10.0.0.1",
+        "UNDERSTUDY_PORT_8501_TCP_PROTO": "tcp",
+    }
+    own = {"UNDERSTUDY_RUN_FOLDER_OWNER": "{}", "MODELS": "x", "HOSTNAME": "x"}
+    assert Settings.unknown({**dict.fromkeys(of_compose, "1"), **kubernetes, **own}) == []
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "sesame" not in repr(Settings(admin_token="sesame"))
 
 
 def test_every_setting_is_in_the_readme(repository_root: Path) -> None:

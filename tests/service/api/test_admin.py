@@ -35,6 +35,23 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("token", ["Sesam öffne dich", "開けゴマ", "p€ss", "a" * 200, "\udcff x"])
+def test_a_token_may_be_of_any_characters(make_app: MakeApp, tmp_path: Path, token: str) -> None:
+    """Clients send UTF-8, or latin-1 where that is enough; WSGI shows both as latin-1."""
+    publish_affine(tmp_path / "models", bias=0.0)
+    client = make_app(admin_token=token).test_client()
+
+    def status(sent: bytes) -> int:
+        headers = {"HTTP_AUTHORIZATION": f"Bearer {sent.decode('latin-1')}"}
+        return client.get("/v1/models/affine/policy", environ_overrides=headers).status_code
+
+    sent = token.encode(errors="surrogateescape")
+    assert status(sent) == 200
+    assert status(sent + b"x") == status(sent[:-1]) == 401
+    if max(token) <= "\xff":
+        assert status(token.encode("latin-1")) == 200
+
+
 def live(client: FlaskClient) -> str:
     body = {"signature_name": "only_y", "instances": [[1, 2]]}
     return client.post("/v1/models/affine:predict", json=body).headers["X-Model-Version"]

@@ -1,0 +1,377 @@
+"""The folder in which the processes of one service keep what they have counted.
+
+Each process has files of its own there, in prometheus_client's format: ``counter_<owner>.db``,
+``gauge_max_<owner>.db`` and so on. It holds a lock on each for as long as it lives; the kernel
+drops the locks however it ends, so nobody is judged by a process id, which may be used again and
+means nothing in another container. Files whose owners have ended are folded into one, ``ended``,
+so that the folder does not grow with every worker that ever ran.
+
+``ended`` is replaced as a whole, carries a number that only grows, and names the files that it
+includes. That makes each change one step for those who read without a lock: they read ``ended``,
+then the files that it does not include, and begin again if ``ended`` has another number by then.
+A live process hands values over by the same step: it prepares a new file without them, which
+counts from the next number on (``counter_<owner>+<number>.db``), and the new ``ended`` includes
+the values and names the old file.
+"""
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import struct
+import time
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import orjson
+from prometheus_client.mmap_dict import MmapedDict
+
+Value = tuple[float, float]  # What was counted, and when it was set: 0 unless that matters.
+Part = tuple[str, Iterable[tuple[str, float, float]]]  # A kind, and its keys with their values.
+
+_ENDED = "ended"
+_DRAFT = ".ended"
+_LOCK = ".lock"
+# Of a file that is not yet locked, or not yet whole.
+NEW = ".new-"
+# How often a read is begun again, before it keeps those who change the folder out.
+_TRIES = 10
+_LOCK_S = 1.0
+# Within this time a new file is locked.
+_LOCKED_S = 60.0
+_STEP_S = 0.005
+# How long totals are kept of a version that no process has: it may come back, after the death of
+# all workers or by a rollback.
+_KEPT_S = 300.0
+# Of one model, the most versions that are kept so.
+_MOST_KEPT = 10
+# Far more series than a service has; what is forgotten is taken apart again.
+_KEPT_KEYS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What those have counted who ended.
+
+    Attributes:
+        number: grows with each change.
+        files: the names of the files that are included; some may still be there.
+        unheld: since when no process has had a version of a model, in seconds of the system-wide
+            monotonic clock, by model and version.
+        values: the values by kind and key.
+    """
+
+    number: int = 0
+    files: frozenset[str] = frozenset()
+    unheld: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+
+
+class Change:
+    """A change of ``ended`` that is being prepared, under the folder's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin with what is there, and clear away what an earlier change has left."""
+        self._folder = folder
+        self._ended = read_ended(folder)
+        self._files: set[str] = set()
+        self._values: dict[str, dict[str, Value]] = {
+            kind: dict(values) for kind, values in self._ended.values.items()
+        }
+        self.number = self._ended.number + 1
+        for file in folder.glob("*.db"):
+            if file.name in self._ended.files or _birth(file.name) > self._ended.number:
+                file.unlink(missing_ok=True)
+        for file in folder.glob(f"{NEW}*"):
+            with contextlib.suppress(FileNotFoundError):  # It has its name by now.
+                # Made just now, it may not be locked yet.
+                if file.stat().st_mtime + _LOCKED_S < time.time() and _is_free(file):
+                    file.unlink()
+
+    def absorb(self, name: str, values: Iterable[tuple[str, float, float]]) -> None:
+        """Include values, as those of a file which from now on does not count any more.
+
+        Args:
+            name: the file's name.
+            values: key, value and timestamp each.
+        """
+        self._files.add(name)
+        kind = _kind(name)
+        if is_live(kind):
+            return
+        known = self._values.setdefault(kind, {})
+        for key, value, timestamp in values:
+            old = known.get(key)
+            new = (value, timestamp)
+            known[key] = new if old is None else merged(how(kind), old, new)
+
+    def absorb_dead(self) -> None:
+        """Include the files of processes that have ended; what lives with them goes at once."""
+        for file in self._folder.glob("*.db"):
+            if file.name in self._files or not _is_free(file):
+                continue
+            if is_live(_kind(file.name)):
+                file.unlink(missing_ok=True)
+            else:
+                self.absorb(file.name, _values_of(file))
+
+    def is_due(self) -> bool:
+        """Whether there is anything to change."""
+        now = time.monotonic()
+        return bool(self._files) or any(
+            since + _KEPT_S < now for since in self._ended.unheld.values()
+        )
+
+    def held(self, *, without: Collection[str] = ()) -> set[tuple[str, str]]:
+        """Return the models and versions that files of living processes count for.
+
+        Args:
+            without: names of files that are left out.
+        """
+        return {
+            version
+            for file in self._folder.glob("*.db")
+            if file.name not in self._files and file.name not in without
+            for key, _, _ in _values_of(file)
+            if (version := _version(key)) is not None
+        }
+
+    def commit(self, held: Set[tuple[str, str]]) -> bool:
+        """Put the change in force; ``False``, with nothing changed, if there is no room for it.
+
+        Args:
+            held: the models and versions that living processes count for from now on.
+        """
+        unheld = self._forget(held)
+        content = {
+            "files": sorted(self._files),
+            "unheld": [[*version, since] for version, since in unheld.items()],
+            "values": {
+                kind: {key: [_number(value), at] for key, (value, at) in values.items()}
+                for kind, values in self._values.items()
+            },
+        }
+        draft = self._folder / _DRAFT
+        try:
+            # Packed to a tenth, so that it fits into what is left on a full file system.
+            packed = zlib.compress(orjson.dumps(content), level=1)
+            draft.write_bytes(b"%d\n%b" % (self.number, packed))
+            draft.replace(self._folder / _ENDED)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            return False
+        for name in self._files:
+            (self._folder / name).unlink(missing_ok=True)
+        return True
+
+    def _forget(self, held: Set[tuple[str, str]]) -> dict[tuple[str, str], float]:
+        """Drop the versions that nobody has had for long; return since when others are unheld."""
+        totals = {_version(key) for values in self._values.values() for key in values}
+        now = time.monotonic()
+        unheld = {
+            version: self._ended.unheld.get(version, now)
+            for version in totals - held
+            if version is not None
+        }
+        gone = set()
+        later = Counter[str]()
+        for version, since in sorted(unheld.items(), key=lambda item: -item[1]):
+            later[version[0]] += 1
+            if since + _KEPT_S < now or later[version[0]] > _MOST_KEPT:
+                gone.add(version)
+        if gone:
+            # All that was counted of them is here, so that they vanish at one moment; should one
+            # come back, it counts from nothing, as after a restart.
+            self._values = {
+                kind: {key: value for key, value in values.items() if _version(key) not in gone}
+                for kind, values in self._values.items()
+            }
+        return {version: since for version, since in unheld.items() if version not in gone}
+
+
+@contextlib.contextmanager
+def changing(folder: Path, *, wait_s: float = _LOCK_S) -> Iterator[Change | None]:
+    """Prepare a change that no other process can come between; ``None`` if one holds the lock.
+
+    Args:
+        folder: the folder.
+        wait_s: how long to wait for the lock. A process may be stopped while it holds it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    with _locked(folder, wait_s) as locked:
+        yield Change(folder) if locked else None
+
+
+def fold(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
+    """Fold the files of processes that have ended into one.
+
+    Returns:
+        Whether that is done; without room, or while another process is at it, it must be tried
+        again.
+    """
+    try:
+        with changing(folder, wait_s=wait_s) as change:
+            if change is None:
+                return False
+            change.absorb_dead()
+            return not change.is_due() or change.commit(change.held())
+    except OSError:
+        return False
+
+
+def read(folder: Path) -> list[Part]:
+    """Return what all processes have counted, those that ended as well, of one moment.
+
+    A value is there once in each process's part; merging them (``merged``) is the caller's.
+    """
+    for _ in range(_TRIES):
+        ended, parts = _read_once(folder)
+        if parts is not None and _number_of(folder) == ended.number:
+            return parts
+    with _locked(folder, _LOCK_S):
+        return _read_once(folder)[1] or []
+
+
+def read_ended(folder: Path) -> Ended:
+    """Return what those have counted who ended; nothing if there is none."""
+    try:
+        return _parsed((folder / _ENDED).read_bytes())
+    except FileNotFoundError:
+        return Ended()
+
+
+def how(kind: str) -> str:
+    """Return how values of a kind are merged: ``sum``, ``max``, ``min`` or ``mostrecent``."""
+    _, _, mode = kind.partition("_")
+    return mode.removeprefix("live") or "sum"
+
+
+def is_live(kind: str) -> bool:
+    """Whether values of a kind end with their process."""
+    return kind.partition("_")[2].startswith("live")
+
+
+def merged(how: str, one: Value, other: Value) -> Value:
+    """Return two processes' values of one key as one."""
+    match how:
+        case "max":
+            return max(one, other)
+        case "min":
+            return min(one, other)
+        case "mostrecent":
+            return max(one, other, key=lambda valued: valued[1])
+        case _:
+            return (one[0] + other[0], other[1])
+
+
+def _read_once(folder: Path) -> tuple[Ended, list[Part] | None]:
+    """Return ``ended``, and all parts; ``None`` if one has vanished meanwhile."""
+    ended = read_ended(folder)
+    parts: list[Part] = [
+        (kind, [(key, *value) for key, value in values.items()])
+        for kind, values in ended.values.items()
+    ]
+    for file in sorted(folder.glob("*.db")):
+        if file.name in ended.files or _birth(file.name) > ended.number:
+            continue
+        try:
+            parts.append((_kind(file.name), _values_of(file)))
+        except FileNotFoundError:
+            return ended, None
+    return ended, parts
+
+
+def _values_of(file: Path) -> list[tuple[str, float, float]]:
+    try:
+        found = MmapedDict.read_all_values_from_file(str(file))
+        return [(key, value, timestamp) for key, value, timestamp, _ in found]
+    except (RuntimeError, struct.error, UnicodeDecodeError):
+        return []  # None of ours: those are whole before they have their names.
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else repr(value)
+
+
+def _number_of(folder: Path) -> int:
+    try:
+        with (folder / _ENDED).open("rb") as file:
+            return int(file.readline())
+    except FileNotFoundError:
+        return 0
+
+
+@lru_cache(2)
+def _parsed(data: bytes) -> Ended:
+    number, _, content = data.partition(b"\n")
+    value = orjson.loads(zlib.decompress(content))
+    return Ended(
+        number=int(number),
+        files=frozenset(value["files"]),
+        unheld={(model, version): since for model, version, since in value["unheld"]},
+        values={
+            kind: {key: (float(pair[0]), pair[1]) for key, pair in values.items()}
+            for kind, values in value["values"].items()
+        },
+    )
+
+
+@lru_cache(_KEPT_KEYS)
+def _version(key: str) -> tuple[str, str] | None:
+    """Return the model and version that a key counts for; ``None`` if it is for none."""
+    labels = json.loads(key)[2]
+    model, version = labels.get("model"), labels.get("version")
+    return (model, version) if model and version else None
+
+
+def _kind(name: str) -> str:
+    return name.rpartition("_")[0]
+
+
+def _birth(name: str) -> int:
+    """Return the number of ``ended`` from which on a file counts."""
+    number = name.removesuffix(".db").partition("+")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _is_free(file: Path) -> bool:
+    """Whether nobody holds a file's lock: its owner has ended."""
+    try:
+        handle = os.open(file, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, wait_s: float) -> Iterator[bool]:
+    """Hold the folder's lock, unless another process does for longer than ``wait_s``."""
+    handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        yield _lock(handle, time.monotonic() + wait_s)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_STEP_S)

@@ -1,0 +1,57 @@
+"""What is looked at before anything slow is imported, so that a mistake costs no time."""
+
+import errno
+import socket
+from collections.abc import Mapping
+
+from service.settings import Settings
+
+# Names of sockets that are handed to this process; then it is not for us to bind one.
+_INHERITED = ("LISTEN_FDS", "GUNICORN_FD")
+
+
+def problems(settings: Settings) -> list[str]:
+    """Return what keeps the service from starting with ``settings``, each in a sentence."""
+    models = settings.models
+    found = []
+    try:
+        if not models.is_dir() and (models.exists() or models.is_symlink()):
+            what = "a link to nowhere" if models.is_symlink() else "a file"
+            found.append(f"MODELS must be a folder of models; {str(models)!r} is {what}.")
+        for parent in models.parents:
+            if parent.exists() and not parent.is_dir():
+                found.append(f"MODELS must be a folder of models; {str(parent)!r} is a file.")
+                break
+    except OSError as error:
+        found.append(f"MODELS: {str(models)!r} cannot be looked at: {error.strerror}.")
+    return found
+
+
+def binds_elsewhere(arguments: list[str], environ: Mapping[str, str]) -> bool:
+    """Whether gunicorn was told otherwise than by HOST and PORT where to listen."""
+    told = [*arguments, *environ.get("GUNICORN_CMD_ARGS", "").split()]
+    given = any(word == "-b" or word.startswith(("--bind", "-b=")) for word in told)
+    return given or any(environ.get(name) for name in _INHERITED)
+
+
+def listening_problem(host: str, port: int) -> str | None:
+    """Return why nobody can listen on an address, in a sentence; ``None`` if one can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As gunicorn does: what has just been closed does not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (socket.gaierror, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no host's name"
+        return f"HOST: {host!r} cannot be resolved: {why}."
+    except OSError as error:
+        match error.errno:
+            case errno.EADDRINUSE:
+                return f"PORT: {port} on {host} is in use by another process."
+            case errno.EADDRNOTAVAIL:
+                return f"HOST: {host} is no address of this machine."
+            case errno.EACCES | errno.EPERM:
+                return f"PORT: this user may not listen on port {port}."
+        return f"HOST and PORT: {host}, {port} cannot be listened on: {error.strerror or error}."
+    return None
