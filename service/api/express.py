@@ -66,6 +66,9 @@ class ExpressLane:
                     model, version, label = found.groups()
                     target = Target(model, int(version) if version else None, label or None)
                     return self._serve(environ, start_response, endpoint, target)
+        if not environ["PATH_INFO"]:
+            # An address without a path asks for the root (RFC 9110, section 4.2.3).
+            environ["PATH_INFO"] = "/"
         return self.beside(environ, start_response)
 
     def _serve(
