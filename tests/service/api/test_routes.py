@@ -26,7 +26,7 @@ FAILURES = [
     ("POST", "//v1/models/affine:predict", 404, "NOT_FOUND"),
     ("POST", "/v1/models/affine/versions/01:predict", 404, "NOT_FOUND"),
     ("POST", "/v2/models/affine/versions/01/infer", 404, "NOT_FOUND"),
-    ("GET", "//livez", 404, "NOT_FOUND"),
+    ("GET", "//localhost//livez", 404, "NOT_FOUND"),  # The test client takes off a host.
     ("GET", f"/v1/models/affine/versions/{'9' * 30}", 404, "NOT_FOUND"),
     ("GET", "/v1/models/affine/labels/nope", 404, "NOT_FOUND"),
     ("GET", "/v1/models/nope/metadata", 404, "NOT_FOUND"),
@@ -68,7 +68,7 @@ def test_every_route_answers_a_wrong_method_with_the_one_body(client: FlaskClien
     """Whatever routes there are: none may fall back to HTML."""
     for rule in client.application.url_map.iter_rules():
         path = rule.rule.replace("<model:model>", "affine").replace("<version:version>", "1")
-        path = path.replace("<model:label>", "stable")
+        path = path.replace("<model:label>", "stable").replace("<path:region>", "region")
         assert "<" not in path
         response = client.open(path, method="TRACE")
         assert_error(response, 405, "METHOD_NOT_ALLOWED")
@@ -205,7 +205,9 @@ def test_a_service_without_models_lives_but_is_not_ready(make_app: MakeApp) -> N
     response = client.get("/readyz")
     assert_error(response, 503, "UNAVAILABLE")
     assert response.headers["Retry-After"] == "1"
-    assert client.get("/v1/models").json == {"models": []}
+    reason = "It cannot be read: No such file or directory."
+    listed = {"models": [], "ignored": [{"path": ".", "reason": reason}]}
+    assert client.get("/v1/models").json == listed
 
 
 @pytest.mark.parametrize(

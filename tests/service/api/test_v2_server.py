@@ -134,6 +134,7 @@ def test_the_root_tells_programs_and_people_where_to_go_on(client: FlaskClient) 
 
 def test_the_root_without_any_model(make_app: MakeApp) -> None:
     client = make_app().test_client()
+    assert client.get("", environ_overrides={"PATH_INFO": ""}).status_code == 200
     assert client.get("/").json["models"] == []
     assert "There is none yet." in client.get("/", headers={"Accept": "text/html"}).text
 
