@@ -32,7 +32,7 @@ def test_a_worker_alone_decides_at_once() -> None:
     board = Board(None)
     board.join()
     assert board.propose("m", TWO, followed=0) == TWO
-    decision = board.vote("m", TWO)
+    decision = board.vote("m", TWO, {1: "a", 2: "b"})
     assert decision is not None
     assert (decision.number, decision.plan) == (1, TWO)
     assert decision.at <= time.monotonic()
@@ -45,9 +45,9 @@ def test_a_worker_alone_decides_at_once() -> None:
 def test_all_must_have_prepared(join: Join) -> None:
     first, second = join(), join()
     assert first.propose("m", ONE, followed=0) == ONE
-    assert first.vote("m", ONE) is None
+    assert first.vote("m", ONE, {1: "a"}) is None
     assert second.decision("m") is None
-    decision = second.vote("m", ONE)
+    decision = second.vote("m", ONE, {1: "a"})
     assert decision is not None
     assert decision.plan == ONE
     assert first.decision("m") == decision
@@ -60,9 +60,9 @@ def test_the_first_proposal_is_prepared_by_all(join: Join) -> None:
     assert first.propose("m", ONE, followed=0) == ONE
     assert second.propose("m", TWO, followed=0) == ONE
     assert second.proposal("m") == ONE
-    assert second.vote("m", TWO) is None
-    assert first.vote("m", ONE) is None
-    assert second.vote("m", ONE) is not None
+    assert second.vote("m", TWO, {1: "a", 2: "b"}) is None
+    assert first.vote("m", ONE, {1: "a"}) is None
+    assert second.vote("m", ONE, {1: "a"}) is not None
     # Who has not followed the decision yet proposes nothing.
     assert first.propose("m", TWO, followed=0) is None
     assert second.propose("m", TWO, followed=1) == TWO
@@ -71,27 +71,27 @@ def test_the_first_proposal_is_prepared_by_all(join: Join) -> None:
 def test_a_proposal_that_is_withdrawn_is_not_decided(join: Join) -> None:
     first, second = join(), join()
     first.propose("m", ONE, followed=0)
-    first.vote("m", ONE)
+    first.vote("m", ONE, {1: "a"})
     first.withdraw("m", TWO)
     assert first.proposal("m") == ONE
     first.withdraw("m", ONE)
-    assert second.vote("m", ONE) is None
+    assert second.vote("m", ONE, {1: "a"}) is None
     assert second.propose("m", TWO, followed=0) == TWO
 
 
 def test_who_leaves_is_not_waited_for(join: Join) -> None:
     first, second = join(), join()
     first.propose("m", ONE, followed=0)
-    assert first.vote("m", ONE) is None
+    assert first.vote("m", ONE, {1: "a"}) is None
     second.leave()
-    assert first.vote("m", ONE) is not None
+    assert first.vote("m", ONE, {1: "a"}) is not None
 
 
 def test_who_joins_is_waited_for(join: Join) -> None:
     first = join()
     first.propose("m", ONE, followed=0)
     join()
-    assert first.vote("m", ONE) is None
+    assert first.vote("m", ONE, {1: "a"}) is None
 
 
 def test_decisions_are_numbered(join: Join) -> None:
@@ -99,7 +99,7 @@ def test_decisions_are_numbered(join: Join) -> None:
     numbers = []
     for followed, plan in enumerate((ONE, TWO, ONE)):
         assert board.propose("m", plan, followed=followed) == plan
-        decision = board.vote("m", plan)
+        decision = board.vote("m", plan, {})
         assert decision is not None
         numbers.append(decision.number)
     assert numbers == [1, 2, 3]
@@ -112,7 +112,7 @@ def test_refusals_are_shared(join: Join) -> None:
     assert second.refusals("other") == {}
 
 
-def test_a_killed_worker_is_not_waited_for_and_holds_no_turn(
+def test_a_killed_worker_is_not_waited_for_and_holds_no_load_lock(
     join: Join, tmp_path: Path, repository_root: Path
 ) -> None:
     script = textwrap.dedent(
@@ -121,9 +121,9 @@ def test_a_killed_worker_is_not_waited_for_and_holds_no_turn(
         from service.runtime.board import Board
         board = Board(pathlib.Path(sys.argv[1]))
         board.join()
-        with board.turn():
-            print("ready", flush=True)
-            time.sleep(600)
+        assert board.take_load_lock("m", 1)
+        print("ready", flush=True)
+        time.sleep(600)
         """
     )
     board = join()
@@ -135,8 +135,8 @@ def test_a_killed_worker_is_not_waited_for_and_holds_no_turn(
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         board.propose("m", ONE, followed=0)
-        assert board.vote("m", ONE) is None
+        assert board.vote("m", ONE, {1: "a"}) is None
+        assert not board.take_load_lock("m", 1)
         process.kill()
-    assert board.vote("m", ONE) is not None
-    with board.turn():
-        pass
+    assert board.vote("m", ONE, {1: "a"}) is not None
+    assert board.take_load_lock("m", 1)
