@@ -16,7 +16,7 @@ from service.metrics import Metrics
 from service.repository.store import Store
 from service.runtime.board import Board
 from service.runtime.loading import Loader
-from service.runtime.model import Model, Outlook, Report
+from service.runtime.model import Model, Outlook
 from service.runtime.servable import Servable
 from service.runtime.state import VersionStatus
 
@@ -27,9 +27,9 @@ _LOADING_S = 0.05
 # Between signs of life to the other workers.
 _BEAT_S = 1.0
 # Later than planned by this much, the next look may have missed a decision: the process was
-# stopped, or its lifecycle held up. Requests then wait as long for it to be followed, at most.
+# stopped, or its lifecycle held up. Requests then wait for it to be followed, for as long at most.
 _LATE_S = 0.5
-_CATCH_UP_S = 10.0
+_CATCH_UP_S = 2.0
 # A worker whose lifecycle has ended may take as long to leave by itself.
 _LEAVE_S = 60.0
 
@@ -60,7 +60,6 @@ class Lifecycle:
         poll_interval_s: float,
         quiet_s: float,
         load_wait_s: float = math.inf,
-        report: Report = lambda *_: None,
         on_death: Callable[[], None] = end_process,
     ) -> None:
         """Prepare; nothing is read or loaded before ``start``.
@@ -74,8 +73,6 @@ class Lifecycle:
             quiet_s: seconds that a version without a manifest must lie unchanged.
             load_wait_s: seconds after which a worker that serves anything is ready, though not
                 all has been loaded.
-            report: is told of a model whenever what serves of it, or was refused, has changed;
-                on the lifecycle's thread, in every worker.
             on_death: is called when the thread that watches the store fails for good.
         """
         self._store = store
@@ -85,10 +82,11 @@ class Lifecycle:
         self._poll_interval_s = poll_interval_s
         self._quiet_s = quiet_s
         self._load_wait_s = load_wait_s
-        self._report = report
         self._on_death = on_death
         self._started = math.inf
         self._next_look = math.inf
+        # Until when requests wait for a model that must catch up.
+        self._catch_up_by: dict[str, float] = {}
         self._models: dict[str, Model] = {}
         self._stop = threading.Event()
         self._settled = threading.Event()
@@ -216,7 +214,6 @@ class Lifecycle:
             UnavailableError: the model is known, but no version of it serves yet, or this worker
                 was held up and has not caught up with the others.
         """
-        self._catch_up(name)
         servable = self._find(name, version, label)
         while not servable.acquire():
             # It was retired between being found and being leased; its successor is in place.
@@ -227,21 +224,34 @@ class Lifecycle:
             servable.release()
 
     def _catch_up(self, name: str) -> None:
-        """Follow what the others have decided without this worker before it answers again."""
-        if time.monotonic() < self._next_look + _LATE_S or name not in self._models:
+        """Follow what the others have decided without this worker before it answers again.
+
+        Raises:
+            UnavailableError: it takes too long.
+        """
+        now, model = time.monotonic(), self._models.get(name)
+        if model is None or not (model.is_behind or now > self._next_look + _LATE_S):
             return
 
         def is_in_step() -> bool:
-            model, decision = self._models.get(name), self._board.decision(name)
-            return model is None or decision is None or decision.number <= model.followed
+            decision = self._board.decision(name)
+            serves = bool(model.serving.servables)
+            return not serves or decision is None or decision.number <= model.followed
 
         with self._looked:
-            if not is_in_step() and not self._looked.wait_for(is_in_step, _CATCH_UP_S):
+            if is_in_step():
+                self._catch_up_by.pop(name, None)
+                return
+            # Together no longer than that: whoever waits here may be a whole event loop.
+            left = self._catch_up_by.setdefault(name, now + _CATCH_UP_S) - now
+            if not self._looked.wait_for(is_in_step, max(0.0, left)):
                 raise UnavailableError(
                     "This worker was held up, and catches up with the others.", retry_after_s=1
                 )
+            self._catch_up_by.pop(name, None)
 
     def _find(self, name: str, version: int | None, label: str | None) -> Servable:
+        self._catch_up(name)
         model = self._model(name)
         serving = model.serving
         if label is not None:
@@ -361,5 +371,4 @@ class Lifecycle:
             self._metrics,
             quiet_s=self._quiet_s,
             wake=partial(self._ask, name),
-            report=self._report,
         )

@@ -38,9 +38,6 @@ _CHANGED = (
     "for one content: publish another under a new number."
 )
 
-# A model's name, what serves of it, and why versions do not, by version.
-Report = Callable[[str, Plan, Mapping[int, str]], None]
-
 
 class Outlook(Enum):
     """What a look at a model has left to do."""
@@ -91,6 +88,7 @@ class Model:
         status: what is known of each version.
         policy_problem: why the policy file is not followed; empty when it is.
         followed: the number of the last decision that was followed, as far as it could be.
+        is_behind: whether the others follow a decision already that this worker cannot yet.
         is_gone: whether nothing of it is left, neither on disk nor in memory.
     """
 
@@ -103,8 +101,7 @@ class Model:
         metrics: Metrics,
         *,
         quiet_s: float,
-        wake: Callable[[], None] = lambda: None,
-        report: Report = lambda *_: None,
+        wake: Callable[[], None],
     ) -> None:
         """Prepare; the arguments are the lifecycle's own.
 
@@ -116,7 +113,6 @@ class Model:
             metrics: where swaps and live versions are counted.
             quiet_s: seconds that a version without a manifest must lie unchanged.
             wake: asks for a look at once; called from the threads that load.
-            report: is told whenever what serves, or what was refused, has changed.
         """
         self._name = name
         self._store = store
@@ -125,11 +121,11 @@ class Model:
         self._metrics = metrics
         self._quiet_s = quiet_s
         self._wake = wake
-        self._report = report
         self.serving = Serving()
         self.status: dict[int, VersionStatus] = {}
         self.policy_problem = ""
         self.followed = 0
+        self.is_behind = False
         self.is_gone = False
         self._policy = Policy()
         self._loads: dict[int, Loading] = {}
@@ -147,7 +143,6 @@ class Model:
         self._replaced: dict[tuple[int, str], str] = {}
         # How the files of versions that serve looked when they were last found to have changed.
         self._changes: dict[int, str] = {}
-        self._reported: tuple[Plan, Mapping[int, str]] = (Plan(()), {})
 
     @property
     def unloaded(self) -> bool:
@@ -167,7 +162,6 @@ class Model:
         self._end_loads(folders)
         self._note_changes(folders)
         outlook = self._advance(folders, policy_changed=policy_changed)
-        self._tell_report()
         self.is_gone = not (folders or self._live or self._draining or self._staged or self._loads)
         return outlook
 
@@ -180,8 +174,10 @@ class Model:
         if self._joined != self._board.joined:
             self._restore()
         decision = self._board.decision(self._name)
-        if decision and decision.number != self.followed and self._follow(decision, folders):
-            return Outlook.LOADING
+        if decision and decision.number != self.followed:
+            self.is_behind = self._follow(decision, folders)
+            if self.is_behind:
+                return Outlook.LOADING
         proposed = self._board.proposal(self._name)
         if proposed and (policy_changed or any(map(self._keeps_waiting, proposed.versions))):
             # Whoever changed the policy should not wait for what it asks for no more, nor
@@ -196,10 +192,11 @@ class Model:
         if proposed is None and idle:
             self._unstage(keep=())
             return Outlook.SETTLED
-        if not self.serving.servables and decision and decision.plan.versions:
+        if wanted.versions and not self._live and decision and decision.plan.versions:
             # What the others serve cannot be had any more; another version beats none.
             match self._hold(wanted.versions, folders):
                 case _Readiness.NEVER:
+                    self._board.withdraw(self._name, wanted)
                     return self._try_the_next(folders, wanted)
                 case _Readiness.HELD if self._serve(wanted):
                     return Outlook.SETTLED
@@ -549,13 +546,6 @@ class Model:
 
     def _tell(self, version: int, state: State, reason: str = "") -> None:
         self.status[version] = VersionStatus(version, state, reason)
-
-    def _tell_report(self) -> None:
-        refusals = {v: each.reason for v, each in self.status.items() if each.state is State.FAILED}
-        current = (self.serving.plan, refusals)
-        if current != self._reported:
-            self._report(self._name, *current)
-            self._reported = current
 
     def _note_changes(self, folders: Mapping[int, Path]) -> None:
         """Report versions that serve though their files are gone or changed; forget the others."""
