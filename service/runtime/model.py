@@ -16,20 +16,14 @@ from service.repository.errors import RepositoryError
 from service.repository.manifest import content_digest, has_manifest
 from service.repository.policy import Policy, read_policy
 from service.repository.store import Store
-from service.runtime.arrival import Arrival, look_at
-from service.runtime.blame import is_machines_fault
-from service.runtime.board import Board, Decision, Plan, Refusal
-from service.runtime.loading import ChangedError, Loaded, Loader, Loading, ReplacedError
+from service.runtime.arrival import look_at
+from service.runtime.board import Board, Decision, Plan
+from service.runtime.loading import Loaded, Loader
+from service.runtime.loads import Loads, Readiness
 from service.runtime.memory import give_back
-from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.servable import Servable
 from service.runtime.state import State, VersionStatus
 
-# Between attempts at a version: doubled from the first to the last.
-_FIRST_RETRY_S = 0.5
-_LAST_RETRY_S = 30.0
-# A worker that cannot load what the others serve, for reasons that may pass, tries as often
-# before it serves what it can.
-_PATIENT_ATTEMPTS = 4
 # With nothing to serve, a version that loads for longer gives way to an older one meanwhile.
 _LONGEST_SILENCE_S = 10.0
 _VANISHED = "Its folder has vanished; it goes on serving from memory."
@@ -45,14 +39,6 @@ class Outlook(Enum):
     SETTLED = auto()
     LOADING = auto()
     IN_STEP = auto()
-
-
-class _Readiness(Enum):
-    """Whether versions are held."""
-
-    HELD = auto()
-    LATER = auto()
-    NEVER = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +103,11 @@ class Model:
         self._name = name
         self._store = store
         self._board = board
-        self._loader = loader
         self._metrics = metrics
-        self._quiet_s = quiet_s
         self._wake = wake
+        self._loads = Loads(
+            name, board, loader, metrics, quiet_s=quiet_s, wake=wake, tell=self._tell
+        )
         self.serving = Serving()
         self.status: dict[int, VersionStatus] = {}
         self.policy_problem = ""
@@ -128,7 +115,6 @@ class Model:
         self.is_behind = False
         self.is_gone = False
         self._policy = Policy()
-        self._loads: dict[int, Loading] = {}
         # Versions that have proved themselves and wait for the other workers; those that serve;
         # and those that served, until their last requests have ended.
         self._staged: dict[int, Loaded] = {}
@@ -138,9 +124,6 @@ class Model:
         self._has_freed = False
         self._decision: Decision | None = None
         self._joined = 0
-        self._attempts: dict[int, tuple[int, float]] = {}
-        # Which content the files had that were seen under a number; by their looks.
-        self._replaced: dict[tuple[int, str], str] = {}
         # How the files of versions that serve looked when they were last found to have changed.
         self._changes: dict[int, str] = {}
 
@@ -159,25 +142,24 @@ class Model:
         folders = self._store.versions(self._name)
         policy_changed = self._read_policy()
         self._tidy_up()
-        self._end_loads(folders)
+        self._staged |= self._loads.end(folders)
         self._note_changes(folders)
         outlook = self._advance(folders, policy_changed=policy_changed)
-        self.is_gone = not (folders or self._live or self._draining or self._staged or self._loads)
+        self.is_gone = not (folders or self._live or self._draining or self._staged)
         return outlook
 
     def close(self) -> None:
         """Give up what is under way; what serves goes on serving."""
-        for version in tuple(self._loads):
-            self._give_up(version)
+        self._loads.give_all_up()
 
     def _advance(self, folders: Mapping[int, Path], *, policy_changed: bool) -> Outlook:
         if self._joined != self._board.joined:
             self._restore()
         decision = self._board.decision(self._name)
-        if decision and decision.number != self.followed:
-            self.is_behind = self._follow(decision, folders)
-            if self.is_behind:
-                return Outlook.LOADING
+        missed = decision if decision and decision.number != self.followed else None
+        self.is_behind = missed is not None and self._follow(missed, folders)
+        if self.is_behind:
+            return Outlook.LOADING
         proposed = self._board.proposal(self._name)
         if proposed and (policy_changed or any(map(self._keeps_waiting, proposed.versions))):
             # Whoever changed the policy should not wait for what it asks for no more, nor
@@ -195,10 +177,10 @@ class Model:
         if wanted.versions and not self._live and decision and decision.plan.versions:
             # What the others serve cannot be had any more; another version beats none.
             match self._hold(wanted.versions, folders):
-                case _Readiness.NEVER:
+                case Readiness.NEVER:
                     self._board.withdraw(self._name, wanted)
                     return self._try_the_next(folders, wanted)
-                case _Readiness.HELD if self._serve(wanted):
+                case Readiness.HELD if self._serve(wanted):
                     return Outlook.SETTLED
                 case _:
                     return Outlook.LOADING
@@ -206,10 +188,10 @@ class Model:
         if agreed is None:
             return Outlook.IN_STEP
         match self._hold(agreed.versions, folders):
-            case _Readiness.NEVER:
+            case Readiness.NEVER:
                 self._board.withdraw(self._name, agreed)
                 return self._try_the_next(folders, agreed)
-            case _Readiness.LATER:
+            case Readiness.LATER:
                 return Outlook.LOADING
         held = self._held()
         contents = {version: held[version].content for version in agreed.versions}
@@ -239,11 +221,9 @@ class Model:
                 version
                 for version in versions
                 if version not in self._held()
-                and not self._is_under_way(version)
-                and not (
-                    version not in self._loads
-                    and self._may_load(version, folders[version], refusals, contents)
-                    and self._is_due(version)
+                and (
+                    self._keeps_waiting(version)
+                    or not self._loads.are_worth_it(version, folders[version], refusals, contents)
                 )
             ]
             if not unfit:
@@ -252,170 +232,16 @@ class Model:
         labels = {k: v for k, v in self._policy.labels.items() if v in versions}
         return Plan(tuple(versions), labels)
 
-    def _may_load(
-        self,
-        version: int,
-        folder: Path,
-        refusals: Mapping[int, Refusal],
-        contents: Mapping[int, str],
-    ) -> Arrival | None:
-        """Return how the version's files look if they are worth an attempt."""
-        arrival = look_at(folder)
-        refusal = refusals.get(version)
-        if refusal and refusal.digest == arrival.digest:
-            self._tell(version, State.FAILED, refusal.reason)
-            return None
-        content = self._replaced.get((version, arrival.digest))
-        if content and contents.get(version, content) != content:
-            self._tell(version, State.FAILED, str(ReplacedError(version, content)))
-            return None
-        if not arrival.complete(self._quiet_s):
-            self._tell(version, State.DISCOVERED, arrival.waiting_for)
-            return None
-        return arrival
-
-    def _is_under_way(self, version: int) -> bool:
-        return version in self._loads and not self._keeps_waiting(version)
-
     def _keeps_waiting(self, version: int) -> bool:
         """Whether clients get no answer at all because a version takes its time to load."""
-        loading = self._loads.get(version)
-        return bool(loading and not self._live and loading.seconds > _LONGEST_SILENCE_S)
+        return not self._live and self._loads.seconds(version) > _LONGEST_SILENCE_S
 
-    def _is_due(self, version: int) -> bool:
-        return time.monotonic() >= self._attempts.get(version, (0, 0.0))[1]
-
-    def _hold(self, versions: Iterable[int], folders: Mapping[int, Path]) -> _Readiness:
+    def _hold(self, versions: Iterable[int], folders: Mapping[int, Path]) -> Readiness:
         """Load what is missing of ``versions``, one after the other; whether all are held."""
         for version in versions:
-            if version in self._held():
-                continue
-            if version in self._loads:
-                return _Readiness.LATER
-            if version not in folders:
-                return _Readiness.NEVER
-            if not self._is_due(version):
-                return _Readiness.LATER
-            if not self._board.take_load_lock(self._name, version):
-                return _Readiness.LATER
-            # While this worker waited for its turn another may have found the version bad.
-            refusals = self._board.refusals(self._name)
-            contents = self._board.contents(self._name)
-            arrival = self._may_load(version, folders[version], refusals, contents)
-            if arrival is None:
-                self._board.give_load_lock_back(self._name, version)
-                return _Readiness.NEVER
-            self._loads[version] = self._loader.begin(
-                self._name,
-                version,
-                folders[version],
-                arrival,
-                contents=partial(self._board.contents, self._name),
-                tell=partial(self._tell, version),
-                on_end=self._wake,
-            )
-            return _Readiness.LATER
-        return _Readiness.HELD
-
-    def _end_loads(self, folders: Mapping[int, Path]) -> None:
-        """Take what was loaded; give up what takes too long or has lost its files."""
-        for version, loading in tuple(self._loads.items()):
-            if loading.done:
-                del self._loads[version]
-                self._board.give_load_lock_back(self._name, version)
-                self._take(version, loading)
-            elif version not in folders:
-                self._give_up(version)
-                log(
-                    logging.WARNING,
-                    "A version's folder vanished while it was loaded.",
-                    model=self._name,
-                    version=version,
-                )
-            elif reason := loading.overdue():
-                self._give_up(version)
-                self._refuse(version, loading.arrival, LoadError(Fault.DEADLINE, reason))
-
-    def _take(self, version: int, loading: Loading) -> None:
-        try:
-            loaded = loading.result()
-        except BaseException as error:
-            self._note_failure(version, loading.arrival, error)
-            # A graph that failed half-way refers to itself.
-            self._has_freed = True
-            return
-        self._staged[version] = loaded
-        self._attempts.pop(version, None)
-        self._tell(version, State.PROVED, "It waits for the other workers.")
-
-    def _give_up(self, version: int) -> None:
-        self._loader.give_up(self._loads.pop(version))
-        self._board.give_load_lock_back(self._name, version)
-
-    def _note_failure(self, version: int, arrival: Arrival, error: BaseException) -> None:
-        match error:
-            case ReplacedError():
-                # Not for the others to know: it may be loaded once nobody holds the old content.
-                self._replaced[version, arrival.digest] = error.content
-                self._tell_refusal(version, Fault.REPLACED, str(error))
-            case ChangedError():
-                self._try_again(version, "Its files changed while it was loaded", None)
-            case _ if is_machines_fault(error):
-                # Without the path, which is not for those who ask for the status.
-                what = error.strerror if isinstance(error, OSError) else str(error)
-                self._try_again(version, f"Loading it failed, not by its own fault: {what}", error)
-            case _:
-                self._refuse(version, arrival, error)
-
-    def _pause(self, version: int) -> float:
-        """Put the next attempt off, and return for how many seconds."""
-        attempts = self._attempts.get(version, (0, 0.0))[0]
-        pause = min(_FIRST_RETRY_S * 2.0**attempts, _LAST_RETRY_S)
-        self._attempts[version] = (attempts + 1, time.monotonic() + pause)
-        return pause
-
-    def _try_again(self, version: int, what: str, error: BaseException | None) -> None:
-        """Put a version off that failed for a reason which may pass."""
-        pause = self._pause(version)
-        reason = f"{what.rstrip('.')}; the next attempt is {pause:g} s later."
-        self._tell(version, State.DISCOVERED, reason)
-        log(
-            logging.WARNING,
-            "A version could not be loaded for now.",
-            error=error,
-            model=self._name,
-            version=version,
-            reason=reason,
-        )
-        proposed = self._board.proposal(self._name)
-        if proposed and version in proposed.versions:
-            # By then there may be something better to prepare.
-            self._board.withdraw(self._name, proposed)
-
-    def _refuse(self, version: int, arrival: Arrival, error: BaseException) -> None:
-        fault, reason = Fault.UNFORESEEN, "Loading it failed; the service's log tells more."
-        if isinstance(error, LoadError):
-            fault, reason = error.fault, str(error)
-        self._pause(version)
-        # As the files looked before the attempt: a change during it is worth another.
-        self._board.refuse(self._name, version, Refusal(arrival.digest, reason))
-        self._tell_refusal(version, fault, reason, error if fault is Fault.UNFORESEEN else None)
-
-    def _tell_refusal(
-        self, version: int, fault: Fault, reason: str, error: BaseException | None = None
-    ) -> None:
-        self._tell(version, State.FAILED, reason)
-        self._metrics.swaps.labels(self._name, "refused").inc()
-        self._metrics.last_refusal.labels(self._name, str(fault)).set_to_current_time()
-        log(
-            logging.ERROR,
-            "A version was refused.",
-            error=error,
-            fault=str(fault),
-            model=self._name,
-            version=version,
-            reason=reason,
-        )
+            if version not in self._held():
+                return self._loads.begin(version, folders.get(version))
+        return Readiness.HELD
 
     def _follow(self, decision: Decision, folders: Mapping[int, Path]) -> bool:
         """Do what the workers have decided, at the moment on which they have decided.
@@ -424,11 +250,12 @@ class Model:
             Whether it is yet to be done: versions are missing that can be loaded.
         """
         readiness = self._hold(decision.plan.versions, folders)
-        if readiness is _Readiness.HELD and not self._serve(decision.plan, decision.at):
+        if readiness is Readiness.HELD and not self._serve(decision.plan, decision.at):
             return True
-        if readiness is _Readiness.LATER and not self._loses_patience(decision.plan):
+        missing = set(decision.plan.versions) - self._held().keys()
+        if readiness is Readiness.LATER and not any(map(self._loads.have_failed_often, missing)):
             return True
-        if readiness is not _Readiness.HELD:
+        if readiness is not Readiness.HELD:
             log(
                 logging.ERROR,
                 "What the other workers serve cannot be loaded.",
@@ -438,14 +265,6 @@ class Model:
         self._decision = decision
         self.followed = decision.number
         return False
-
-    def _loses_patience(self, plan: Plan) -> bool:
-        return any(
-            self._attempts.get(version, (0, 0.0))[0] >= _PATIENT_ATTEMPTS
-            and version not in self._held()
-            and version not in self._loads
-            for version in plan.versions
-        )
 
     def _serve(self, plan: Plan, at: float = 0.0) -> bool:
         """Let the versions of ``plan`` answer from the moment ``at`` on.
@@ -458,7 +277,9 @@ class Model:
         taken = self._claim(chosen)
         if taken:
             for version in taken:
-                self._note_replaced(version, self._staged.pop(version))
+                loaded = self._staged.pop(version)
+                self._retire(version, loaded)
+                self._loads.note_replaced(version, loaded)
             return False
         time.sleep(max(0.0, at - time.monotonic()))
         leaving = {v: each for v, each in self._live.items() if v not in chosen}
@@ -498,12 +319,6 @@ class Model:
         if self._live or self._draining:
             self._claim(self._live)
         self._joined = self._board.joined
-
-    def _note_replaced(self, version: int, loaded: Loaded) -> None:
-        """Drop what was loaded under a number that stands for another content."""
-        self._retire(version, loaded)
-        error = ReplacedError(version, loaded.content)
-        self._note_failure(version, loaded.arrival, error)
 
     def _unstage(self, keep: Iterable[int]) -> None:
         """Drop what was loaded for a plan that was given up."""
@@ -554,7 +369,7 @@ class Model:
                 self._remark(version, _VANISHED)
             elif version not in self._staged and version not in self._draining_versions():
                 del self.status[version]
-                self._attempts.pop(version, None)
+                self._loads.forget(version)
         for version, live in self._live.items():
             if version in folders:
                 self._remark(version, self._change(version, folders[version], live))
