@@ -95,10 +95,12 @@ def create_app(settings: Settings | None = None) -> Flask:
                 metrics=metrics,
             ),
             metrics,
+            step_timeout_s=settings.load_timeout_s,
         ),
         metrics,
         poll_interval_s=settings.poll_interval_s,
         quiet_s=settings.quiet_s,
+        load_wait_s=settings.load_wait_s,
     )
     app = Flask(__name__, static_folder=None)
     app.json = _Json(app)

@@ -75,6 +75,11 @@ def on_starting(server: Any) -> None:
     importlib.import_module("service.runtime.memory").prepare_to_fork()
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Make the metrics' folder anew if it was cleaned away: without it no worker can start."""
+    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+
+
 def post_worker_init(worker: Any) -> None:
     """Load the models in the worker, and let it take requests when they serve."""
     lifecycle = worker.asgi.flask.extensions["lifecycle"]

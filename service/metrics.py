@@ -136,6 +136,12 @@ class Metrics:
             buckets=_LOAD_SECONDS,
             registry=registry,
         )
+        self.loads_left_behind = Gauge(
+            "understudy_loads_left_behind",
+            "Loads that were given up, because of their time or their folder, and still run.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.live_version = Gauge(
             "understudy_live_version",
             "The version that answers requests which name none; 0 when there is none.",

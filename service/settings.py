@@ -101,6 +101,14 @@ class Settings:
             least=0,
         ),
     ] = 60.0
+    load_timeout_s: Annotated[
+        float,
+        Variable(
+            "UNDERSTUDY_LOAD_TIMEOUT_S",
+            "seconds that verifying, loading, warming up and proving a version may each take",
+            least=1,
+        ),
+    ] = 300.0
     board: Annotated[
         Path | None,
         Variable(

@@ -27,8 +27,57 @@ def write_manifest(directory: Path) -> None:
 
 
 def has_manifest(directory: Path) -> bool:
-    """Whether the version brings a manifest; a foreign SavedModel does not."""
-    return os.path.lexists(directory / MANIFEST)
+    """Whether the version brings a manifest; a foreign SavedModel does not.
+
+    Raises:
+        OSError: the machine cannot tell; taken for "no", a version would go unverified.
+    """
+    try:
+        (directory / MANIFEST).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def content_digest(directory: Path) -> str:
+    """Return what stands for the content of a version: equal for equal files under equal names.
+
+    With a manifest it is taken from there, which is right only once the manifest was verified;
+    without one every file is read.
+
+    Raises:
+        RepositoryError: the manifest or a file cannot be read.
+    """
+    if has_manifest(directory):
+        listed = _listed_files(directory)
+        sums = {name: entry["sha256"] for name, entry in listed.items()}
+    else:
+        sums = _sums(directory)
+    text = "".join(f"{name}\0{sums[name]}\0" for name in sorted(sums))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _sums(directory: Path) -> dict[str, str]:
+    """Return the hashes of a foreign version's files; links are followed, as TensorFlow does."""
+    sums = {}
+    seen = set()
+    for parent, folders, names in os.walk(directory, onerror=_raise_unreadable, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()  # A link that leads back.
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for name in names:
+            path = Path(parent, name)
+            # Neither a pipe, which may never end, nor a link to nowhere is read by TensorFlow.
+            if not path.is_file():
+                continue
+            relative = path.relative_to(directory).as_posix()
+            try:
+                sums[relative] = _sha256(path)
+            except OSError as error:
+                raise RepositoryError(f"{relative} cannot be read: {error.strerror}.") from error
+    return sums
 
 
 def verify_manifest(directory: Path) -> None:

@@ -2,8 +2,13 @@
 
 import contextlib
 import logging
+import math
+import os
+import signal
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from service.errors import NotFoundError, UnavailableError
 from service.logs import log
@@ -13,7 +18,7 @@ from service.repository.store import Store
 from service.repository.survey import Ignored
 from service.runtime.board import Board
 from service.runtime.loading import Loader
-from service.runtime.model import Model
+from service.runtime.model import Model, Outlook
 from service.runtime.servable import Servable
 from service.runtime.serving_record import ServingRecord
 from service.runtime.sightings import Sightings
@@ -21,6 +26,26 @@ from service.runtime.state import VersionStatus
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
 _IN_STEP_S = 0.02
+# Between looks at a model that loads, or waits for its turn to; the end of a load is told at once.
+_LOADING_S = 0.05
+# Between signs of life to the other workers.
+_BEAT_S = 1.0
+# Later than planned by this much, the next look may have missed a decision: the process was
+# stopped, or its lifecycle held up. Requests then wait for it to be followed, for as long at most.
+_LATE_S = 0.5
+_CATCH_UP_S = 2.0
+# A worker whose lifecycle has ended may take as long to leave by itself.
+_LEAVE_S = 60.0
+
+
+def end_process() -> None:
+    """End this process, since nothing keeps its models in step any more; does not return.
+
+    Its server may finish what runs; who supervises it starts another.
+    """
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_LEAVE_S)
+    os._exit(1)
 
 
 class Lifecycle:
@@ -38,6 +63,8 @@ class Lifecycle:
         *,
         poll_interval_s: float,
         quiet_s: float,
+        load_wait_s: float = math.inf,
+        on_death: Callable[[], None] = end_process,
     ) -> None:
         """Prepare; nothing is read or loaded before ``start``.
 
@@ -48,6 +75,9 @@ class Lifecycle:
             metrics: where loads and live versions are counted.
             poll_interval_s: seconds between looks at the store.
             quiet_s: seconds that a version without a manifest must lie unchanged.
+            load_wait_s: seconds after which a worker that serves anything is ready, though not
+                all has been loaded.
+            on_death: is called when the thread that watches the store fails for good.
         """
         self._store = store
         self._board = board
@@ -57,6 +87,12 @@ class Lifecycle:
         self._quiet_s = quiet_s
         self._sightings = Sightings(lambda: board.folder)
         self._ignored: list[Ignored] = []
+        self._load_wait_s = load_wait_s
+        self._on_death = on_death
+        self._started = math.inf
+        self._next_look = math.inf
+        # Until when requests wait for a model that must catch up.
+        self._catch_up_by: dict[str, float] = {}
         self._models: dict[str, Model] = {}
         self._stop = threading.Event()
         self._settled = threading.Event()
@@ -67,13 +103,15 @@ class Lifecycle:
         self._due: set[str] = set()
         self._pending: set[str] = set()
         self._draining = False
+        self._has_died = False
         self._thread: threading.Thread | None = None
         self._record = ServingRecord(store, self)
 
     def start(self) -> None:
         """Begin to watch the store, in a thread of this process."""
         self._board.join()
-        self._thread = threading.Thread(target=self._watch, name="lifecycle", daemon=True)
+        self._started = time.monotonic()
+        self._thread = threading.Thread(target=self._live, name="lifecycle", daemon=True)
         self._thread.start()
         self._record.start()
 
@@ -90,9 +128,8 @@ class Lifecycle:
             Whether the look came to an end in that time.
         """
         with self._looked:
-            self._due.add(name)
             self._pending.add(name)
-            self._wake.set()
+            self._ask(name)
             return self._looked.wait_for(lambda: name not in self._pending, timeout_s)
 
     def drain(self) -> None:
@@ -104,7 +141,13 @@ class Lifecycle:
         self._stop.set()
         self._wake.set()
         if self._thread:
-            self._thread.join()
+            if not self._has_died:
+                self._thread.join()
+            # From here on nothing is decided that this worker would have to follow.
+            self._next_look = math.inf
+            for model in self._models.values():
+                with contextlib.suppress(OSError):
+                    model.close()
             self._board.leave()
             self._record.stop()
 
@@ -127,7 +170,7 @@ class Lifecycle:
     def ready(self) -> bool:
         """Whether requests should come here: a model serves, and the worker is not leaving."""
         return (
-            self._settled.is_set()
+            (self._settled.is_set() or time.monotonic() - self._started > self._load_wait_s)
             and not self._draining
             and any(model.serving.servables for model in tuple(self._models.values()))
         )
@@ -190,7 +233,8 @@ class Lifecycle:
 
         Raises:
             NotFoundError: there is no such model, version or label, or the model was unloaded.
-            UnavailableError: the model is known, but no version of it serves yet.
+            UnavailableError: the model is known, but no version of it serves yet, or this worker
+                was held up and has not caught up with the others.
         """
         servable = self.acquire(name, version, label)
         try:
@@ -206,8 +250,37 @@ class Lifecycle:
             servable = self._find(name, version, label)
         return servable
 
+    def _catch_up(self, name: str) -> None:
+        """Follow what the others have decided without this worker before it answers again.
+
+        Raises:
+            UnavailableError: it takes too long.
+        """
+        now, model = time.monotonic(), self._models.get(name)
+        if model is None or not (model.is_behind or now > self._next_look + _LATE_S):
+            return
+
+        def is_in_step() -> bool:
+            decision = self._board.decision(name)
+            serves = bool(model.serving.servables)
+            return not serves or decision is None or decision.number <= model.followed
+
+        with self._looked:
+            if is_in_step():
+                self._catch_up_by.pop(name, None)
+                return
+            # Together no longer than that: whoever waits here may be a whole event loop.
+            left = self._catch_up_by.setdefault(name, now + _CATCH_UP_S) - now
+            if not self._looked.wait_for(is_in_step, max(0.0, left)):
+                raise UnavailableError(
+                    "This worker was held up, and catches up with the others.", retry_after_s=1
+                )
+            self._catch_up_by.pop(name, None)
+
     def _find(self, name: str, version: int | None, label: str | None) -> Servable:
-        serving = self._model(name).serving
+        self._catch_up(name)
+        model = self._model(name)
+        serving = model.serving
         if label is not None:
             if label not in serving.labels:
                 known = ", ".join(sorted(serving.labels)) or "none"
@@ -217,7 +290,7 @@ class Lifecycle:
         if found is not None:
             return found
         if not serving.servables:
-            if self._models[name].unloaded:
+            if model.unloaded:
                 raise NotFoundError(f"Model {name!r} is unloaded; nothing of it serves.")
             raise UnavailableError(
                 f"No version of model {name!r} serves yet; GET /v1/models/{name} tells why.",
@@ -235,37 +308,79 @@ class Lifecycle:
             known = ", ".join(self.models()) or "none"
             raise NotFoundError(f"There is no model {name!r}; there are: {known}.") from None
 
+    def _ask(self, name: str) -> None:
+        """Ask for a look at a model at once; from any thread."""
+        with self._looked:
+            self._due.add(name)
+            self._wake.set()
+
+    def _live(self) -> None:
+        try:
+            self._watch()
+        except BaseException as error:
+            # Whatever it is: a worker that follows no decision any more must not go on.
+            with contextlib.suppress(BaseException):
+                log(logging.CRITICAL, "The lifecycle has ended; so does its worker.", error=error)
+            self._has_died = True
+            self._on_death()
+
     def _watch(self) -> None:
-        waiting: set[str] = set()
+        outlooks: dict[str, Outlook] = {}
+        next_poll = 0.0
         while not self._stop.is_set():
             self._wake.clear()
             with self._looked:
                 due, self._due = self._due, set()
-            # While in step with other workers, the models that wait are all that matters.
-            waiting = self._look(due | (waiting or {*self._store_models(), *self._models}))
+            due |= {name for name, outlook in outlooks.items() if outlook is not Outlook.SETTLED}
+            if time.monotonic() >= next_poll:
+                due |= {*self._store_models(), *self._models}
+                next_poll = time.monotonic() + self._poll_interval_s
+            self._look(due, outlooks)
+            unsettled = {n for n, outlook in outlooks.items() if outlook is not Outlook.SETTLED}
             with self._looked:
                 # Who asked for a look while this one ran gets the next.
-                self._pending &= waiting | self._due
+                self._pending &= unsettled | self._due
                 self._looked.notify_all()
-            if not waiting:
+            if not any(name in unsettled and not self.serves(name) for name in self.models()):
                 self._settled.set()
             self._metrics.workers_ready.set(self.ready)
-            if not self._stop.is_set():
-                self._wake.wait(_IN_STEP_S if waiting else self._poll_interval_s)
+            self._loader.count_left_behind()
+            self._pause(next_poll, set(outlooks.values()))
 
-    def _look(self, names: set[str]) -> set[str]:
-        """Look at each model once, and return those that wait for other workers."""
-        waiting = set()
+    def _pause(self, next_poll: float, outlooks: set[Outlook]) -> None:
+        """Wait until a look is due."""
+        now = time.monotonic()
+        self._next_look = next_poll
+        if Outlook.LOADING in outlooks:
+            self._next_look = min(next_poll, now + _LOADING_S)
+        if Outlook.IN_STEP in outlooks:
+            self._next_look = min(next_poll, now + _IN_STEP_S)
+        while not self._stop.is_set() and (now := time.monotonic()) < self._next_look:
+            self._beat()
+            if self._wake.wait(min(_BEAT_S, self._next_look - now)):
+                return
+
+    def _beat(self) -> None:
+        try:
+            self._board.beat()
+        except OSError as error:
+            log(logging.ERROR, "The other workers cannot be reached.", error=error)
+
+    def _look(self, names: set[str], outlooks: dict[str, Outlook]) -> None:
+        """Look at each model once, and note what the next look waits for."""
         for name in sorted(names):
             if self._stop.is_set():
                 break
+            self._beat()
             try:
-                if self._models.setdefault(name, self._new_model(name)).look():
-                    waiting.add(name)
+                model = self._models.setdefault(name, self._new_model(name))
+                outlooks[name] = model.look()
+                if model.is_gone:
+                    del self._models[name], outlooks[name]
             except Exception as error:
                 # The next look may succeed; what serves must not end with this thread.
+                outlooks[name] = Outlook.SETTLED
                 log(logging.ERROR, "Looking at a model failed.", error=error, model=name)
-        return waiting
 
     def _store_models(self) -> list[str]:
         models, self._ignored = self._store.survey()
@@ -281,4 +396,5 @@ class Lifecycle:
             self._metrics,
             quiet_s=self._quiet_s,
             sightings=self._sightings,
+            wake=partial(self._ask, name),
         )

@@ -90,6 +90,8 @@ class Fault(StrEnum):
     CONTRACT = "contract"
     GOLDEN = "golden"
     NOT_FINITE = "not_finite"
+    DEADLINE = "deadline"
+    REPLACED = "replaced"
     UNFORESEEN = "unforeseen"
 
 
@@ -459,6 +461,12 @@ class Servable:
             idle = self._leases == 0
         if idle:
             self._close()
+
+    def interrupt(self) -> None:
+        """Make what runs now fail, as far as TensorFlow can: loops end, a single operation not."""
+        session = getattr(self, "_session", None)
+        if session is not None:
+            session.close()
 
     def _close(self) -> None:
         self._session.close()

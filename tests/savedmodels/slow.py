@@ -1,4 +1,4 @@
-"""A model that takes its time."""
+"""Models that take their time."""
 
 from pathlib import Path
 
@@ -19,9 +19,28 @@ class Slow(tf.Module):
         return {"done": rounds * matrix[0, 0]}
 
 
+class Endless(tf.Module):
+    """Never answers, whatever it is asked; warming it up never ends."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def serve(self, x):
+        turn = tf.constant(0.0)
+        while turn >= 0.0:
+            turn = (turn + tf.cast(tf.size(x) >= 0, tf.float32)) % 100.0
+        return {"y": x + turn}
+
+
 def publish_slow(root: Path) -> int:
     """Publish a version of ``Slow`` as the model ``slow``, without a card."""
     model = Slow()
     return Store(root).publish(
         "slow", lambda directory: save(directory, model, serving_default=model.serve)
+    )
+
+
+def publish_endless(root: Path, *, model: str = "endless") -> int:
+    """Publish a version of ``Endless``, without a card."""
+    module = Endless()
+    return Store(root).publish(
+        model, lambda directory: save(directory, module, serving_default=module.serve)
     )

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from service.repository.errors import RepositoryError
-from service.repository.manifest import MANIFEST, has_manifest, verify_manifest, write_manifest
+from service.repository.manifest import (
+    MANIFEST,
+    content_digest,
+    has_manifest,
+    verify_manifest,
+    write_manifest,
+)
 
 
 @pytest.fixture
@@ -74,3 +80,14 @@ def test_a_disk_that_fails_is_named(version: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("hashlib.file_digest", fail)
     with pytest.raises(RepositoryError, match=r"cannot be read: Input/output error"):
         verify_manifest(version)
+
+
+def test_a_content_has_one_digest_with_and_without_a_manifest(version: Path) -> None:
+    digest = content_digest(version)
+    (version / MANIFEST).unlink()
+    assert content_digest(version) == digest
+    (version / "back").symlink_to(version)
+    os.mkfifo(version / "pipe")
+    assert content_digest(version) == digest
+    flip_bit(version)
+    assert content_digest(version) != digest

@@ -5,7 +5,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +29,38 @@ MakeLifecycle = Callable[..., Lifecycle]
 def make_lifecycle(tmp_path: Path) -> Iterator[MakeLifecycle]:
     started: list[Lifecycle] = []
 
-    def make(*, quiet_s: float = 0.0, board: Path | None = None, load: Any = None) -> Lifecycle:
+    def make(
+        *,
+        quiet_s: float = 0.0,
+        board: Path | None = None,
+        load: Any = None,
+        step_timeout_s: float = 300.0,
+        silent_s: float = 10.0,
+        settles: bool = True,
+        **options: Any,
+    ) -> Lifecycle:
         metrics = Metrics()
         lifecycle = Lifecycle(
             Store(tmp_path),
-            Board(board),
-            Loader(load or partial(Servable, cores=1, most_rows=64, metrics=Metrics()), metrics),
+            Board(board, silent_s=silent_s),
+            Loader(load or servable, metrics, step_timeout_s=step_timeout_s),
             metrics,
             poll_interval_s=0.05,
             quiet_s=quiet_s,
+            **options,
         )
         lifecycle.start()
         started.append(lifecycle)
-        assert lifecycle.wait_until_settled(60)
+        assert not settles or lifecycle.wait_until_settled(60)
         return lifecycle
 
     yield make
     for lifecycle in started:
         lifecycle.stop()
+
+
+def servable(model: str, version: int, folder: Path) -> Servable:
+    return Servable(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -389,3 +402,141 @@ def test_a_look_that_takes_too_long_is_not_waited_for(
     go.set()
     assert lifecycle.look_again("affine", 60)
     assert live(lifecycle) == 2
+
+
+def test_one_models_load_holds_up_no_other(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
+    publish_affine(tmp_path)
+    go = threading.Event()
+
+    def hesitate(model: str, version: int, folder: Path) -> Servable:
+        assert model != "slow" or go.wait(60)
+        return servable(model, version, folder)
+
+    both = [make_lifecycle(board=tmp_path / ".board", load=hesitate) for _ in range(2)]
+    publish_affine(tmp_path, model="slow")
+    eventually(lambda: any("slow" in each.models() for each in both))
+    publish_affine(tmp_path, bias=1.0)
+    eventually(lambda: [live(each) for each in both] == [2, 2])
+    assert not any(each.serves("slow") for each in both if "slow" in each.models())
+    assert all(each.ready for each in both)
+    go.set()
+    eventually(lambda: all(each.serves("slow") for each in both))
+
+
+def test_a_load_that_takes_too_long_is_refused_and_closed_when_it_ends(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    go = threading.Event()
+    made: list[Servable] = []
+
+    def hesitate(model: str, version: int, folder: Path) -> Servable:
+        assert version == 1 or go.wait(60)
+        made.append(servable(model, version, folder))
+        return made[-1]
+
+    lifecycle = make_lifecycle(load=hesitate, step_timeout_s=0.3)
+    publish_affine(tmp_path)
+    eventually(lambda: states(lifecycle).get(2) is State.FAILED)
+    assert lifecycle.status("affine")[0].reason == "Loading it took longer than 0.3 s."
+    assert live(lifecycle) == 1
+    go.set()
+    eventually(lambda: len(made) == 2 and not made[1].acquire())
+    assert states(lifecycle)[2] is State.FAILED
+
+
+def test_at_the_start_an_older_version_serves_while_the_newest_takes_its_time(
+    tmp_path: Path, make_lifecycle: MakeLifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.runtime.model._LONGEST_SILENCE_S", 0.2)
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, bias=1.0)
+    go = threading.Event()
+
+    def hesitate(model: str, version: int, folder: Path) -> Servable:
+        assert version == 1 or go.wait(60)
+        return servable(model, version, folder)
+
+    lifecycle = make_lifecycle(load=hesitate)
+    assert live(lifecycle) == 1
+    go.set()
+    eventually(lambda: live(lifecycle) == 2)
+
+
+def test_a_failure_of_the_machine_is_tried_again_and_the_older_version_serves(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, bias=1.0)
+    failures = [MemoryError(), OSError(5, "Input/output error"), OSError(24, "Too many open files")]
+
+    def stumble(model: str, version: int, folder: Path) -> Servable:
+        if version == 2 and failures:
+            raise failures.pop()
+        return servable(model, version, folder)
+
+    lifecycle = make_lifecycle(load=stumble)
+    assert lifecycle.serves("affine")
+    eventually(lambda: live(lifecycle) == 2)
+    assert failures == []
+
+
+def test_a_bad_model_that_is_deleted_is_gone(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, model="bad")
+    (tmp_path / "bad" / "1" / "saved_model.pb").unlink()
+    lifecycle = make_lifecycle()
+    eventually(lambda: states(lifecycle, "bad") == {1: State.FAILED})
+    assert not lifecycle.all_ready
+    shutil.rmtree(tmp_path / "bad")
+    eventually(lambda: lifecycle.models() == ["affine"])
+    assert lifecycle.all_ready
+
+
+def test_no_label_is_told_of_a_version_that_does_not_serve(
+    tmp_path: Path, make_lifecycle: MakeLifecycle
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path)
+    (tmp_path / "affine" / "2" / "saved_model.pb").unlink()
+    (tmp_path / "affine" / POLICY).write_text(
+        '{"serve": {"versions": [1, 2]}, "labels": {"stable": 1, "canary": 2}}'
+    )
+    lifecycle = make_lifecycle()
+    eventually(lambda: lifecycle.serves("affine"))
+    assert lifecycle.labels("affine") == {"stable": 1}
+
+
+def test_a_worker_whose_lifecycle_is_stuck_is_not_waited_for_and_catches_up(
+    tmp_path: Path, make_lifecycle: MakeLifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_affine(tmp_path)
+    quick = make_lifecycle(board=tmp_path / ".board", silent_s=0.5)
+    stuck = make_lifecycle(board=tmp_path / ".board")
+    go, real = threading.Event(), Store.versions
+
+    def hang(store: Store, model: str) -> dict[int, Path]:
+        if threading.current_thread() is stuck._thread:
+            assert go.wait(60)
+        return real(store, model)
+
+    monkeypatch.setattr(Store, "versions", hang)
+    publish_affine(tmp_path, bias=1.0)
+    eventually(lambda: live(quick) == 2)
+    # It does not answer with what the others have left behind.
+    with pytest.raises(UnavailableError, match="catches up"):
+        live(stuck)
+    go.set()
+    eventually(lambda: stuck.look_again("affine", 60))
+    assert live(stuck) == 2
+
+
+def test_a_lifecycle_that_ends_says_so(
+    tmp_path: Path, make_lifecycle: MakeLifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_affine(tmp_path)
+    died = threading.Event()
+    lifecycle = make_lifecycle(on_death=died.set)
+    monkeypatch.setattr(Store, "models", lambda store: (_ for _ in ()).throw(SystemExit))
+    assert died.wait(60)
+    lifecycle.stop()

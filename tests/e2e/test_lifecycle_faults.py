@@ -1,0 +1,226 @@
+"""What may go wrong with one version or one worker, and must not stop or mix up the rest."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from service.repository.policy import Policy, write_policy
+from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.test_service import sample
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.slow import publish_endless
+
+ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    publish_affine(tmp_path / "models", bias=10.0)
+    return tmp_path / "models"
+
+
+def answers(service: Service, model: str = "affine") -> set[tuple[str, float]]:
+    """Return version and value of answers over many new connections, so by all workers."""
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(
+            pool.map(lambda _: service.post(f"/v1/models/{model}:predict", ONLY_Y), range(24))
+        )
+    return {
+        (response.headers["X-Model-Version"], response.json()["predictions"][0])
+        for response in responses
+        if response.ok
+    }
+
+
+def versions(service: Service, model: str = "affine") -> dict[str, tuple[str, str]]:
+    """Return state and reason of a model's versions, as some worker tells them."""
+    listed = {each["name"]: each for each in service.get("/v1/models").json()["models"]}
+    return {
+        each["version"]: (each["state"], each["reason"])
+        for each in listed.get(model, {"versions": []})["versions"]
+    }
+
+
+def all_say(service: Service, model: str, version: str, state: str, reason: str = "") -> bool:
+    told = [versions(service, model).get(version, ("", "")) for _ in range(12)]
+    return all(each[0] == state and reason in each[1] for each in told)
+
+
+def replace_in_place(models: Path, version: int, *, bias: float) -> None:
+    """Put other content under a number, as whole as any other version."""
+    publish_affine(models.parent / "elsewhere", bias=bias)
+    (place := models / "affine" / str(version)).rename(models.parent / f"old-{version}")
+    (models.parent / "elsewhere" / "affine" / "1").rename(place)
+
+
+def kill_a_worker(service: Service) -> None:
+    victim = service.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
+
+
+@contextmanager
+def stopped(worker: int) -> Iterator[None]:
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
+def test_an_endless_warm_up_holds_up_nothing_else(
+    start_service: StartService, models: Path
+) -> None:
+    service = start_service(models)
+    publish_endless(models)
+    eventually(lambda: versions(service, "endless").get("1", ("",))[0] == "warming")
+    assert service.get("/readyz").ok
+    publish_affine(models, bias=20.0)
+    eventually(lambda: answers(service) == {("2", 25.0)})
+    # Its folder gone, nothing is left of it, not even the core that it took.
+    left_behind = "understudy_loads_left_behind"
+    shutil.rmtree(models / "endless")
+    eventually(lambda: all(not versions(service, "endless") for _ in range(12)))
+    eventually(lambda: sample(service, left_behind) == 0)
+    assert service.get("/v1/models/endless").status_code == 404
+    assert service.get("/v2/health/ready").ok
+    assert service.stop() == 0
+
+
+def test_what_takes_too_long_is_refused_and_the_older_version_serves(
+    start_service: StartService, models: Path
+) -> None:
+    publish_endless(models, model="affine")
+    publish_endless(models, model="alone")
+    service = start_service(models, UNDERSTUDY_LOAD_TIMEOUT_S="2")
+    assert answers(service) == {("1", 15.0)}
+    reason = "Warming it up took longer than 2 s."
+    eventually(lambda: all_say(service, "affine", "2", "failed", reason))
+    eventually(lambda: all_say(service, "alone", "1", "failed", reason))
+    eventually(lambda: "Understudy serves" in service.output.read_text())
+    banner = service.output.read_text()
+    assert "affine" in banner
+    assert f"affine 2 was refused: {reason}" in banner
+    publish_affine(models, bias=30.0)
+    eventually(lambda: answers(service) == {("3", 35.0)})
+    assert service.stop() == 0
+
+
+def test_a_worker_takes_requests_though_a_model_never_loads(
+    start_service: StartService, models: Path
+) -> None:
+    publish_endless(models)
+    service = start_service(models, UNDERSTUDY_LOAD_WAIT_S="3")
+    assert answers(service) == {("1", 15.0)}
+    eventually(lambda: "Understudy serves" in service.output.read_text())
+    assert "endless is still being loaded" in service.output.read_text()
+    # Who wants the policy changed does not wait for the load either.
+    write_policy(models / "endless", Policy(unloaded=True))
+    eventually(lambda: service.get("/v2/health/ready").ok)
+    assert service.stop() == 0
+
+
+def test_other_content_under_a_number_is_not_served_beside_the_old(
+    start_service: StartService, models: Path
+) -> None:
+    publish_affine(models, bias=20.0)
+    service = start_service(models)
+    replace_in_place(models, 2, bias=99.0)
+    eventually(lambda: all_say(service, "affine", "2", "available", "have changed since"))
+    kill_a_worker(service)
+    # The one that came later answers with what all agree on, under its own number.
+    eventually(lambda: answers(service) == {("2", 25.0), ("1", 15.0)})
+    eventually(lambda: "replaced in place" in str([versions(service) for _ in range(12)]))
+    publish_affine(models, bias=30.0)
+    eventually(lambda: answers(service) == {("3", 35.0)})
+
+
+def test_a_number_that_is_published_again_waits_until_nobody_holds_the_old(
+    start_service: StartService, models: Path
+) -> None:
+    service = start_service(models)
+    shutil.rmtree(models / "affine" / "1")
+    assert publish_affine(models, bias=99.0) == 1
+    kill_a_worker(service)
+    eventually(lambda: "replaced in place" in str([versions(service) for _ in range(12)]))
+    for _ in range(3):
+        assert answers(service) == {("1", 15.0)}
+    # Out of service in all workers, and in again: one content for the number, as before.
+    write_policy(models / "affine", Policy(unloaded=True))
+    eventually(lambda: answers(service) == set())
+    write_policy(models / "affine", Policy())
+    eventually(lambda: answers(service) == {("1", 104.0)})
+
+
+@pytest.mark.parametrize("fault", ["EIO", "EMFILE", "ESTALE"])
+def test_a_failure_of_the_machine_is_no_refusal(
+    start_service: StartService, models: Path, tmp_path: Path, repository_root: Path, fault: str
+) -> None:
+    faults = tmp_path / "faults"
+    service = start_service(models, **with_faults(repository_root, faults))
+    faults.write_text(fault)
+    publish_affine(models, bias=20.0)
+    number = getattr(__import__("errno"), fault)
+    eventually(lambda: all_say(service, "affine", "2", "discovered", os.strerror(number)))
+    assert answers(service) == {("1", 15.0)}
+    faults.unlink()
+    eventually(lambda: answers(service) == {("2", 25.0)})
+
+
+def test_a_worker_whose_lifecycle_has_ended_is_replaced(
+    start_service: StartService, models: Path, tmp_path: Path, repository_root: Path
+) -> None:
+    faults = tmp_path / "faults"
+    service = start_service(models, **with_faults(repository_root, faults))
+    victim = service.workers()[0]
+    faults.write_text(f"end {victim}")
+    eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
+    publish_affine(models, bias=20.0)
+    eventually(lambda: answers(service) == {("2", 25.0)})
+
+
+def with_faults(repository_root: Path, faults: Path) -> dict[str, str]:
+    path = f"{repository_root / 'tests' / 'e2e' / 'faults'}{os.pathsep}{repository_root}"
+    return {"PYTHONPATH": path, "FAULTS": str(faults)}
+
+
+def test_a_worker_that_is_stopped_is_not_waited_for_and_comes_back_in_step(
+    start_service: StartService, models: Path
+) -> None:
+    service = start_service(models)
+    sessions = [requests.Session() for _ in range(16)]
+
+    def ask(session: requests.Session) -> str:
+        response = session.post(f"{service.url}/v1/models/affine:predict", json=ONLY_Y, timeout=60)
+        return response.headers["X-Model-Version"] if response.ok else str(response.status_code)
+
+    with ThreadPoolExecutor(16) as pool:
+        # Connections to both workers, which wait while one of them is stopped.
+        assert set(pool.map(ask, sessions)) == {"1"}
+        with stopped(service.workers()[0]):
+            publish_affine(models, bias=20.0)
+            eventually(lambda: ask(requests.Session()) == "2")
+        assert "1" not in [version for _ in range(20) for version in pool.map(ask, sessions)]
+        eventually(lambda: set(pool.map(ask, sessions)) == {"2"})
+    assert len(service.workers()) == 2
+
+
+def test_the_workers_folder_may_vanish(
+    start_service: StartService, models: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    service = start_service(models, TMPDIR=str(tmp_path / "tmp"))
+    for bias in (20.0, 30.0):
+        for folder in (tmp_path / "tmp").glob("understudy-*"):
+            shutil.rmtree(folder)
+        kill_a_worker(service)
+        version = publish_affine(models, bias=bias)
+        eventually(lambda v=version, b=bias: answers(service) == {(str(v), b + 5)})
+    assert service.process.poll() is None
