@@ -8,6 +8,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from service import __version__
 from service.api.admin import admin_routes
+from service.api.budget import BodyBudget
 from service.api.classify import classify_routes
 from service.api.exchange import Observer
 from service.api.express import ExpressLane
@@ -82,7 +83,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
-    observer = Observer(metrics, access_log=settings.access_log)
+    observer = Observer(
+        metrics, BodyBudget(settings.max_bodies_bytes), access_log=settings.access_log
+    )
     observe(app, observer)
     one_spelling(app)
     bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}

@@ -94,6 +94,15 @@ class Settings:
     max_body_bytes: Annotated[
         int, Variable("UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1)
     ] = 32 * 1024 * 1024
+    max_bodies_bytes: Annotated[
+        int,
+        Variable(
+            "UNDERSTUDY_MAX_BODIES_BYTES",
+            "most bytes of large request bodies (above 64 KiB) at one time in one worker, "
+            "above which it answers 503",
+            least=1,
+        ),
+    ] = 268_435_456
     max_image_pixels: Annotated[
         int,
         Variable(

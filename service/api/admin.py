@@ -47,7 +47,7 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
         _find(lifecycle, model)
         policy = attempt(
             lambda: policy_from_json(
-                json_value(json_body(request.environ, most=settings.max_body_bytes))
+                json_value(json_body(exchange(), most=settings.max_body_bytes))
             )
         )
         missing = {*policy.versions, *policy.labels.values()} - store.versions(model).keys()

@@ -1,5 +1,6 @@
 """The body of a request, as bytes, or a clear error."""
 
+import io
 import re
 import zlib
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from service.api.budget import UNCOUNTED_BYTES
+from service.api.exchange import Exchange
 from service.errors import InvalidRequestError, ServiceError
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 _WINDOWS = {"gzip": 31, "deflate": 15}
 # What zlib gets of a packed body at first; an empty member of gzip has 20 bytes.
 _FIRST_BYTES = 256
+# How much of a large body is read, and taken of the budget, at a time.
+_STEP_BYTES = 256 * 1024
 
 
 def media_type(environ: "WSGIEnvironment") -> str:
@@ -30,23 +35,23 @@ def media_type(environ: "WSGIEnvironment") -> str:
     return told.partition(";")[0].strip().lower()
 
 
-def json_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
+def json_body(exchange: Exchange, *, most: int) -> bytes:
     """Return the body of a request that should bring JSON.
 
     Args:
-        environ: the request's.
+        exchange: the request.
         most: the most bytes that the body may have, packed or not.
 
     Raises:
         ServiceError: 415, the content type is another; else as ``read_body``.
         InvalidRequestError: as ``read_body``.
     """
-    told = media_type(environ)
+    told = media_type(exchange.environ)
     if told not in JSON_TYPES:
         raise ServiceError(
             f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
         )
-    return read_body(environ, most=most)
+    return read_body(exchange, most=most)
 
 
 def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
@@ -77,30 +82,34 @@ def _explain(body: bytes, error: orjson.JSONDecodeError) -> str:
     return f"{error}.{hint}"
 
 
-def read_body(environ: "WSGIEnvironment", *, most: int) -> bytes:
+def read_body(exchange: Exchange, *, most: int) -> bytes:
     """Return the body of a request, unpacked when it came packed.
 
+    What a large body takes of the worker's budget, the exchange holds until the request ends.
+
     Args:
-        environ: the request's.
+        exchange: the request.
         most: the most bytes that the body may have, packed or not.
 
     Raises:
         ServiceError: 413, the body is larger; 415, it is packed in another way; 408, the worker's
             socket says that it did not come in time.
+        UnavailableError: the worker's budget of bytes is used up.
         InvalidRequestError: the body ended early, or its chunks or its packing are malformed.
     """
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    encoding = exchange.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", *_WINDOWS):
         raise ServiceError(
             f"Expected a Content-Encoding of gzip, deflate or identity, not {encoding[:60]!r}.",
             status=415,
             headers={"Accept-Encoding": "gzip, deflate"},
         )
-    body = _read(environ, most)
-    return _unpack(body, encoding, most) if encoding in _WINDOWS else body
+    body = _read(exchange, most)
+    return _unpack(exchange, body, encoding, most) if encoding in _WINDOWS else body
 
 
-def _read(environ: "WSGIEnvironment", most: int) -> bytes:
+def _read(exchange: Exchange, most: int) -> bytes:
+    environ = exchange.environ
     told = environ.get("CONTENT_LENGTH") or ""
     # WSGI promises an end of the input only where the server says so; without a length and that
     # there is no body.
@@ -110,25 +119,47 @@ def _read(environ: "WSGIEnvironment", most: int) -> bytes:
         raise InvalidRequestError(f"Expected a Content-Length in bytes, not {told[:60]!r}.")
     if told and int(told) > most:
         raise _too_large(most)
-    try:
-        # One more than allowed, where the length is not told, shows that there is more.
-        body: bytes = environ["wsgi.input"].read(int(told) if told else most + 1)
-    except ServiceError:
-        raise
-    except Exception as error:
-        # Each WSGI server has exceptions of its own for what a client sends wrongly.
-        raise _malformed() from error
-    if told and len(body) < int(told):
+    # One more than allowed, where the length is not told, shows that there is more.
+    length = int(told) if told else most + 1
+    read = environ["wsgi.input"].read
+    body = _part(read, min(length, UNCOUNTED_BYTES))
+    if len(body) == UNCOUNTED_BYTES < length:
+        body = _read_on(exchange, body, length)
+    if told and len(body) < length:
         raise _malformed()
     if len(body) > most:
         raise _too_large(most)
     return body
 
 
-def _unpack(body: bytes, encoding: str, most: int) -> bytes:
+def _read_on(exchange: Exchange, start: bytes, length: int) -> bytes:
+    """Read the rest of a body of at most ``length`` bytes, as far as the budget goes."""
+    read = exchange.environ["wsgi.input"].read
+    # A bytes object grown in place: the parts and the whole need not be held together.
+    body = io.BytesIO()
+    body.write(start)
+    while left := length - body.tell():
+        part = _part(read, min(left, _STEP_BYTES))
+        if not part:
+            break
+        exchange.hold(len(part))
+        body.write(part)
+    return body.getvalue()
+
+
+def _part(read: Callable[[int], bytes], count: int) -> bytes:
+    try:
+        return read(count)
+    except ServiceError:
+        raise
+    except Exception as error:
+        # Each WSGI server has exceptions of its own for what a client sends wrongly.
+        raise _malformed() from error
+
+
+def _unpack(exchange: Exchange, body: bytes, encoding: str, most: int) -> bytes:
     """Inflate no more than is allowed: a few kilobytes can claim to be gigabytes."""
-    parts: list[bytes] = []
-    left = most + 1
+    whole = io.BytesIO()
     packed = memoryview(body)
     try:
         # A gzip file may have several members, one after the other (RFC 1952, 2.2).
@@ -142,17 +173,20 @@ def _unpack(body: bytes, encoding: str, most: int) -> bytes:
                     raise InvalidRequestError(
                         f"The body is not whole: its {encoding} data ends early."
                     )
-                parts.append(member.decompress(packed[:some], left))
-                left -= len(parts[-1])
-                if left <= 0:
+                before = whole.tell()
+                whole.write(member.decompress(packed[:some], most + 1 - before))
+                after = whole.tell()
+                if after > most:
                     raise _too_large(most)
+                if after > UNCOUNTED_BYTES:
+                    exchange.hold(after - max(before, UNCOUNTED_BYTES))
                 packed = packed[min(some, len(packed)) - len(member.unused_data) :]
                 some *= 2
     except zlib.error as error:
         raise InvalidRequestError(
             f"The body is not {encoding}, as its Content-Encoding says."
         ) from error
-    return b"".join(parts)
+    return whole.getvalue()
 
 
 def _too_large(most: int) -> ServiceError:

@@ -45,7 +45,7 @@ def _add_routes(
     def view(model: str, version: int | None = None, label: str | None = None) -> Response:
         current, target = exchange(), Target(model, version, label)
         inference.require(current, model)
-        body = json_body(current.environ, most=max_body_bytes)
+        body = json_body(current, most=max_body_bytes)
         named = signature_name(current.environ)
         asked = codec if named is None else codec.calling(named)
         return as_response(inference.answer(current, target, asked, body))

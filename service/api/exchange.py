@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from service.errors import ServiceError, UnavailableError
+from service.api.budget import BodyBudget
+from service.errors import ServiceError, UnavailableError, strip
 from service.logs import log
 from service.metrics import Metrics
 
@@ -30,34 +31,49 @@ class Exchange:
     Attributes:
         environ: the request, as the WSGI server handed it over.
         request_id: the client's id, or one of our own.
+        budget: bounds the bytes of bodies in this worker.
         start: when it arrived, in seconds of ``time.monotonic``.
         model: the model asked, once it is known that there is such a model: a client must not be
             able to make time series out of names it invents.
         version: the version that answers, once there is one.
         predicts: whether it is asked to predict, and not about itself.
         failure: why it is refused, if it is.
+        body_bytes: how many bytes of the budget its body holds.
     """
 
     environ: "WSGIEnvironment"
     request_id: str
+    budget: BodyBudget
     start: float = field(default_factory=monotonic)
     model: str = ""
     version: int | None = None
     predicts: bool = False
     failure: ServiceError | None = None
+    body_bytes: int = 0
+
+    def hold(self, count: int) -> None:
+        """Take ``count`` more bytes of the budget, until the request ends.
+
+        Raises:
+            UnavailableError: they do not fit.
+        """
+        self.budget.take(count)
+        self.body_bytes += count
 
 
 class Observer:
     """Sees every request begin and end."""
 
-    def __init__(self, metrics: Metrics, *, access_log: bool) -> None:
+    def __init__(self, metrics: Metrics, budget: BodyBudget, *, access_log: bool) -> None:
         """Prepare.
 
         Args:
             metrics: where requests are counted and timed.
+            budget: bounds the bytes of bodies in this worker.
             access_log: whether requests that did not fail are logged as well.
         """
         self._metrics = metrics
+        self._budget = budget
         self._access_log = access_log
         # Random once, counted from there: a random number a request is a system call a request.
         self._ids = secrets.token_hex(10)
@@ -72,7 +88,7 @@ class Observer:
         if not given or not _REQUEST_ID.fullmatch(given):
             # With the process, since an observer may be made before its workers are forked.
             given = f"{self._ids}-{os.getpid():x}-{next(self._count):x}"
-        return Exchange(environ, given)
+        return Exchange(environ, given, self._budget)
 
     def finish(self, exchange: Exchange, status: int) -> dict[str, str]:
         """Count, time and log an answer; return the headers that it carries besides its own."""
@@ -91,9 +107,15 @@ class Observer:
             self._log(exchange, status, seconds)
         return headers
 
-    def end(self) -> None:
-        """Take note that a request is no longer being handled."""
+    def end(self, exchange: Exchange) -> None:
+        """Take note that a request is no longer being handled, and let go of its body."""
         self._metrics.in_flight.dec()
+        if exchange.body_bytes:
+            exchange.budget.give_back(exchange.body_bytes)
+            exchange.body_bytes = 0
+        if exchange.failure is not None:
+            strip(exchange.failure)
+            exchange.failure = None
 
     def _log(self, exchange: Exchange, status: int, seconds: float) -> None:
         failure, level = exchange.failure, logging.INFO

@@ -82,7 +82,7 @@ class ExpressLane:
             )
             headers = self._observer.finish(exchange, answer.status)
         finally:
-            self._observer.end()
+            self._observer.end(exchange)
         start_response(
             _STATUS_LINES.get(answer.status, f"{answer.status} Unknown"),
             [

@@ -96,7 +96,7 @@ class InferV2:
         if header is None and told == OCTETS:
             # Bytes that nobody says are JSON.
             header = "0"
-        body = read_body(environ, most=self._max_body_bytes)
+        body = read_body(exchange, most=self._max_body_bytes)
         codec = V2Codec(header, signature_name(environ), max_errors=self._max_errors)
         return self._inference.answer(exchange, target, codec, body)
 

@@ -5,6 +5,7 @@ from flask import Flask, Response, g, request
 from service.api.answer import Answer, as_service_error, error_answer
 from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
+from service.errors import strip
 
 
 def observe(app: Flask, observer: Observer) -> None:
@@ -21,12 +22,15 @@ def observe(app: Flask, observer: Observer) -> None:
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:
-        observer.end()
+        observer.end(exchange())
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         failure = as_service_error(error, request.method, request.path)
         exchange().failure = failure
+        if failure is not error and failure.__cause__ is None:
+            # Flask's own errors, which it keeps in the request.
+            strip(error)
         return as_response(error_answer(failure))
 
 

@@ -89,7 +89,7 @@ class Predict:
         codec: Codec[Any, Any] = self._codec if named is None else self._codec.calling(named)
         if media_type(environ) not in JSON_TYPES:
             codec = plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
-        body = read_body(environ, most=self._max_body_bytes)
+        body = read_body(exchange, most=self._max_body_bytes)
         return self._inference.answer(exchange, target, codec, body)
 
 

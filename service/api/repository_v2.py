@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 
 from service.api.admin import attempt, authorise, put
 from service.api.body import json_value, read_body
@@ -98,7 +98,7 @@ def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings)
 
 def _body(settings: Settings) -> Mapping[str, Any]:
     """Return the request's JSON object; without a body, an empty one."""
-    body = read_body(request.environ, most=settings.max_body_bytes)
+    body = read_body(exchange(), most=settings.max_body_bytes)
     value = json_value(body) if body.strip() else {}
     if not isinstance(value, dict):
         raise InvalidRequestError(f"Expected a JSON object, not {shorten(value)}.")
