@@ -31,6 +31,7 @@ from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Servable
+from service.runtime.stuck import StuckWatch
 from service.settings import Settings, usable_cores
 
 # Of a worker's threads, the share that predictions may hold; the rest are for health, metrics
@@ -62,6 +63,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ(os.environ)
     metrics = Metrics()
     store = Store(settings.models)
+    watch = StuckWatch(
+        metrics,
+        settings.board,
+        replace_after_s=settings.stuck_exit_s,
+        pause_s=settings.load_wait_s,
+    )
     lifecycle = Lifecycle(
         store,
         Board(settings.board),
@@ -71,8 +78,10 @@ def create_app(settings: Settings | None = None) -> Flask:
                 cores=max(1, usable_cores() // settings.workers),
                 most_rows=settings.max_batch_rows,
                 metrics=metrics,
+                timeout_s=settings.timeout_s,
             ),
             metrics,
+            watch.add,
         ),
         metrics,
         poll_interval_s=settings.poll_interval_s,

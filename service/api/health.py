@@ -22,7 +22,8 @@ def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
     def readyz() -> dict[str, Any]:
         if not lifecycle.ready:
             raise UnavailableError("No model serves yet.", retry_after_s=1)
-        return {"status": "ready"}
+        stuck = lifecycle.stuck()
+        return {"status": "ready", **({"stuck": stuck} if stuck else {})}
 
     @blueprint.get("/metrics")
     def exposition() -> Response:

@@ -22,6 +22,9 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.refusals import refused_rows
 from service.runtime.servable import Servable
 
+# Linux alone tells that the other side will send no more; everywhere a lost connection is told of
+# unasked.
+_CLOSED = getattr(select, "POLLRDHUP", 0)
 _TIMEOUT_HEADER = "HTTP_X_REQUEST_TIMEOUT_MS"
 
 
@@ -205,6 +208,9 @@ def _is_gone(connection: Any) -> bool:
     """Whether a client has hung up; only gunicorn hands over what can be looked at."""
     if connection is None:
         return False
-    poll = select.poll()
-    poll.register(connection, select.POLLRDHUP)
-    return bool(poll.poll(0))
+    try:
+        poll = select.poll()
+        poll.register(connection, _CLOSED)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return True  # This side has closed it.

@@ -1,27 +1,38 @@
 """Natural batching: requests that wait for a signature together run together.
 
-An idle signature runs a request at once, on the thread that brought it. What arrives meanwhile
-waits, and is the next batch as soon as the signature is free: there is no timer, and a lone
-client waits for nobody.
+An idle signature runs a request at once. What arrives meanwhile waits, and is the next batch as
+soon as the signature is free: there is no timer, and a lone client waits for nobody.
 
-The thread of a batch's first request runs the whole batch (it *leads*), then makes the first of
-those who wait the next leader and goes on to answer its own client.
+A batch that is quick (service/runtime/execution.py) runs on the thread of its first request, which
+*leads* it, then makes the first of those who wait the next leader and goes on to answer its own
+client. Any other batch runs on a thread of its own, which goes on with the next one; who asks waits
+for it no longer than until the deadline.
+
+The right to run (``_busy``) is handed over whatever is raised on the way, so that no failure of one
+request keeps the signature from the others.
 """
 
+import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from time import monotonic, perf_counter
+from functools import partial
+from time import monotonic
 from typing import Any
 
 import numpy as np
 
-from service.errors import AbandonedError, DeadlineError, ServiceError
+from service.errors import AbandonedError, DeadlineError, ServiceError, UnavailableError
+from service.logs import log
 from service.repository.golden import Tensors
+from service.runtime.execution import THREADS, Execution
 
 # How long a request waits before it looks whether its client is still there: a look is a system
 # call, which only those need pay who wait for long.
 _LOOK_S = 0.25
+# When to come back to a signature whose call does not return.
+_STUCK_RETRY_S = 30
 
 Call = Callable[[Tensors], Tensors]
 
@@ -29,18 +40,30 @@ Call = Callable[[Tensors], Tensors]
 class _Ticket:
     """A request that waits."""
 
-    __slots__ = ("error", "inputs", "leads", "outputs", "rows", "shapes", "wake")
+    __slots__ = (
+        *("answered", "began", "error", "given_up", "inputs", "leads", "outputs", "rows"),
+        *("shapes", "wake"),
+    )
 
-    def __init__(self, inputs: Tensors, rows: int) -> None:
+    def __init__(self, inputs: Tensors, rows: int, *, leads: bool = False) -> None:
         self.inputs = inputs
         self.rows = rows
         self.shapes = [tensor.shape[1:] for tensor in inputs.values()]
         self.outputs: Tensors | None = None
         self.error: Exception | None = None
+        # When its batch began to run.
+        self.began: float | None = None
         # Whether the ticket's thread is to run the next batch.
-        self.leads = False
+        self.leads = leads
+        # Whether nobody waits for its answer any more; and whether there is no more to wait for.
+        self.given_up = False
+        self.answered = False
         self.wake = threading.Lock()
         self.wake.acquire()
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class Batcher:
@@ -53,6 +76,10 @@ class Batcher:
         batched: bool,
         most_rows: int,
         note_batch: Callable[[int, float], None],
+        execution: Execution | None = None,
+        stuck_after_s: float = math.inf,
+        hold: Callable[[], None] = _nothing,
+        let_go: Callable[[], None] = _nothing,
     ) -> None:
         """Prepare.
 
@@ -62,14 +89,31 @@ class Batcher:
                 request as several.
             most_rows: the most rows of a batch.
             note_batch: is told the rows of each batch that has run, and the seconds that it took.
+            execution: says where a batch runs.
+            stuck_after_s: when a call has run for so long, nobody waits for its answer any more.
+            hold: called before batches run on a thread of their own, so that what they need
+                stays; ``let_go`` is called when they are done.
+            let_go: see ``hold``.
         """
         self._call = call
         self._batched = batched
         self._most_rows = most_rows
         self._note_batch = note_batch
+        self._execution = execution or Execution()
+        self._stuck_after_s = stuck_after_s
+        self._hold = hold
+        self._let_go = let_go
+        # When the call that runs now began.
+        self._since: float | None = None
         self._lock = threading.Lock()
         self._busy = False
         self._waiting: deque[_Ticket] = deque()
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long the call that runs has been stuck, in seconds; 0 when it is not."""
+        since = self._since
+        return 0.0 if since is None else max(0.0, monotonic() - since - self._stuck_after_s)
 
     def run(
         self, inputs: Tensors, *, deadline: float, is_gone: Callable[[], bool]
@@ -87,6 +131,7 @@ class Batcher:
         Raises:
             DeadlineError: the deadline passed before the answer was there.
             AbandonedError: the client has hung up.
+            UnavailableError: an earlier call does not return.
             ServiceError: the model refused the input or failed.
         """
         rows = next(iter(inputs.values())).shape[0] if self._batched else 1
@@ -108,92 +153,169 @@ class Batcher:
         self, inputs: Tensors, rows: int, deadline: float, is_gone: Callable[[], bool]
     ) -> tuple[Tensors, float]:
         _check(deadline)
+        ticket = None
         with self._lock:
-            ticket = None
             if self._busy:
+                self._refuse_if_stuck()
                 ticket = _Ticket(inputs, rows)
                 self._waiting.append(ticket)
             self._busy = True
         if ticket is None:
             try:
-                start = perf_counter()
-                outputs = self._call(inputs)
-                self._note_batch(rows, perf_counter() - start)
+                if self._execution.is_quick(rows):
+                    outputs = self._timed(inputs, rows)
+                else:
+                    ticket = _Ticket(inputs, rows, leads=True)
             finally:
-                self._hand_over()
-            _check(deadline)
-            return outputs, 0.0
-        start = perf_counter()
-        self._wait(ticket, deadline, is_gone)
-        waited = perf_counter() - start
-        if ticket.leads:
-            self._lead(self._take(ticket))
+                if ticket is None:
+                    self._hand_over()
+            if ticket is None:
+                _check(deadline)
+                return outputs, 0.0
+        start = monotonic()
+        try:
+            if not ticket.leads:
+                self._wait(ticket, deadline, is_gone)
+            if ticket.leads and self._lead(ticket):
+                self._wait(ticket, deadline, is_gone)
+        except BaseException:
+            self._give_up(ticket)
+            raise
         if ticket.outputs is None:
             raise ticket.error or ServiceError("The request's batch was broken off.")
         _check(deadline)
-        return ticket.outputs, waited
+        return ticket.outputs, max(0.0, (ticket.began or start) - start)
+
+    def _refuse_if_stuck(self) -> None:
+        since = self._since
+        if since is not None and self.stuck_s:
+            raise UnavailableError(
+                "The model is stuck: an earlier prediction with this signature has not returned "
+                f"for {monotonic() - since:.0f} s.",
+                retry_after_s=_STUCK_RETRY_S,
+            )
 
     def _wait(self, ticket: _Ticket, deadline: float, is_gone: Callable[[], bool]) -> None:
-        """Return when the ticket has its answer or is to lead; else raise why it gave up."""
+        """Return when the ticket has its answer or is to lead; else raise why it need not wait."""
         while True:
             left = deadline - monotonic()
             if left > 0 and ticket.wake.acquire(timeout=min(left, _LOOK_S)):
                 return
-            reason: ServiceError
-            if deadline <= monotonic():
-                reason = DeadlineError()
-            elif is_gone():
-                reason = AbandonedError()
-            else:
-                continue
-            with self._lock:
-                if ticket in self._waiting:
-                    self._waiting.remove(ticket)
-            if ticket.leads:
-                # It was made the leader a moment ago; the others must not wait for it.
-                self._hand_over()
-            raise reason
+            _check(deadline)
+            if is_gone():
+                raise AbandonedError
 
-    def _take(self, first: _Ticket) -> list[_Ticket]:
-        """Take those who wait and fit into one batch with ``first``, in their order."""
-        batch, rows = [first], first.rows
+    def _give_up(self, ticket: _Ticket) -> None:
         with self._lock:
-            while self._batched and self._waiting:
-                ticket = self._waiting[0]
-                rows += ticket.rows
-                if rows > self._most_rows or ticket.shapes != first.shapes:
-                    break
-                batch.append(self._waiting.popleft())
-        return batch
-
-    def _lead(self, batch: list[_Ticket]) -> None:
-        try:
-            self._answer(batch)
-        finally:
+            ticket.given_up = True
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+            leads, ticket.leads = ticket.leads, False
+        if leads:
+            # It was made the leader a moment ago; the others must not wait for it.
             self._hand_over()
-            for ticket in batch[1:]:
-                ticket.wake.release()
+
+    def _lead(self, ticket: _Ticket) -> bool:
+        """Run a batch, or have it run; whether the ticket has to wait for its answer."""
+        batch = [ticket]
+        passed_on = False
+        try:
+            with self._lock:
+                self._fill(batch)
+            if self._execution.is_quick(sum(each.rows for each in batch)):
+                self._answer(batch)
+            else:
+                self._pass_on(batch)
+                passed_on = True
+        finally:
+            ticket.leads = False
+            if not passed_on:
+                self._hand_over()
+                _wake(batch[1:])
+        return passed_on
+
+    def _fill(self, batch: list[_Ticket]) -> None:
+        """Add those who wait and fit into one batch with its first, in their order."""
+        first, rows = batch[0], batch[0].rows
+        while self._batched and self._waiting:
+            ticket = self._waiting[0]
+            rows += ticket.rows
+            if rows > self._most_rows or ticket.shapes != first.shapes:
+                break
+            batch.append(ticket)
+            self._waiting.popleft()
+
+    def _pass_on(self, batch: list[_Ticket]) -> None:
+        self._hold()
+        try:
+            THREADS.run(partial(self._perform, batch))
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, RuntimeError):
+                message = "The worker can start no thread to run it on."
+                raise UnavailableError(message, retry_after_s=1) from error
+            raise
+
+    def _perform(self, batch: list[_Ticket]) -> None:
+        """Run batch after batch, on a thread of their own; raises nothing."""
+        try:
+            while batch:
+                self._answer(batch)
+                _wake(batch)
+                batch = []
+                with self._lock:
+                    if self._waiting:
+                        batch.append(self._waiting.popleft())
+                        self._fill(batch)
+                    else:
+                        self._busy = False
+        except BaseException as error:
+            log(logging.ERROR, "A batch was broken off.", error=error)
+            _wake(batch)
+            self._hand_over()
+        finally:
+            self._let_go()
 
     def _answer(self, batch: list[_Ticket]) -> None:
         """Give each ticket its outputs or its error; a failure is only for those who cause it."""
+        batch = [ticket for ticket in batch if not ticket.given_up]
+        began = monotonic()
+        for ticket in batch:
+            ticket.began = began
         if len(batch) > 1:
-            start = perf_counter()
+            rows = sum(ticket.rows for ticket in batch)
             try:
-                outputs = self._call(_joined(batch))
+                outputs = self._timed(_joined(batch), rows)
             except Exception:
                 outputs = None
-            rows = sum(ticket.rows for ticket in batch)
             if outputs is not None and _has_rows(outputs, rows):
-                self._note_batch(rows, perf_counter() - start)
                 _divide(outputs, batch)
                 return
         for ticket in batch:
-            start = perf_counter()
-            try:
-                ticket.outputs = self._call(ticket.inputs)
-                self._note_batch(ticket.rows, perf_counter() - start)
-            except Exception as error:
-                ticket.error = error
+            if not ticket.given_up:
+                ticket.outputs, ticket.error = self._attempt(ticket.inputs, ticket.rows)
+
+    def _attempt(self, inputs: Tensors, rows: int) -> tuple[Tensors | None, Exception | None]:
+        """Return a call's outputs or its error, whose traceback does not lead to a ticket."""
+        try:
+            return self._timed(inputs, rows), None
+        except Exception as error:
+            return None, error
+
+    def _timed(self, inputs: Tensors, rows: int) -> Tensors:
+        start = self._since = monotonic()
+        try:
+            outputs = self._call(inputs)
+        finally:
+            self._since = None
+        try:
+            seconds = monotonic() - start
+            self._execution.note(rows, seconds)
+            self._note_batch(rows, seconds)
+        except Exception as error:
+            # There is an answer; that it is not counted is no reason to withhold it.
+            log(logging.ERROR, "A batch could not be counted.", error=error)
+        return outputs
 
     def _hand_over(self) -> None:
         """Make the first of those who wait the leader, or say that the signature is idle."""
@@ -204,6 +326,13 @@ class Batcher:
             leader = self._waiting.popleft()
             leader.leads = True
         leader.wake.release()
+
+
+def _wake(batch: list[_Ticket]) -> None:
+    for ticket in batch:
+        if not ticket.answered:
+            ticket.answered = True
+            ticket.wake.release()
 
 
 def _check(deadline: float) -> None:

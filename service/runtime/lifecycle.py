@@ -118,6 +118,14 @@ class Lifecycle:
             and any(model.serving.servables for model in tuple(self._models.values()))
         )
 
+    def stuck(self) -> dict[str, list[str]]:
+        """Return the signatures whose predictions do not return, by model, in this worker."""
+        stuck = {
+            name: sorted({key for each in model.serving.servables.values() for key in each.stuck})
+            for name, model in sorted(self._models.items())
+        }
+        return {name: signatures for name, signatures in stuck.items() if signatures}
+
     def models(self) -> list[str]:
         """Return the names of all known models, whether they serve or not."""
         return sorted(self._models)

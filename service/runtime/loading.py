@@ -19,13 +19,20 @@ MakeServable = Callable[[str, int, Path], Servable]
 class Loader:
     """Makes servables that have proved themselves."""
 
-    def __init__(self, make: MakeServable, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        make: MakeServable,
+        metrics: Metrics,
+        watch: Callable[[Servable], None] = lambda servable: None,
+    ) -> None:
         """Prepare.
 
         Args:
             make: makes a servable of a model's name, a version and its folder.
             metrics: where the seconds of each step are counted.
+            watch: is told of each servable that is made.
         """
+        self._watch = watch
         self._make = make
         self._metrics = metrics
 
@@ -67,6 +74,7 @@ class Loader:
                     raise LoadError(Fault.MANIFEST, str(error)) from error
         with step(State.LOADING):
             servable = self._make(model, version, folder)
+            self._watch(servable)
         try:
             with step(State.WARMING):
                 servable.warm_up()

@@ -1,5 +1,6 @@
 """One loaded version of a model. The only module of the service that imports TensorFlow."""
 
+import math
 import os
 import re
 import threading
@@ -27,12 +28,15 @@ from service.repository.golden import (
     read_golden,
 )
 from service.runtime.batching import Batcher
+from service.runtime.execution import Execution
+from service.runtime.termination import is_bounded
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.framework import op_def_registry
 
 # Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
 tf.get_logger().setLevel("ERROR")
@@ -91,6 +95,7 @@ class Servable:
         cores: int,
         most_rows: int,
         metrics: Metrics,
+        timeout_s: float = math.inf,
     ) -> None:
         """Load the SavedModel in ``directory``.
 
@@ -101,6 +106,7 @@ class Servable:
             cores: how many cores one inference may use.
             most_rows: the most rows of a batch.
             metrics: where batches are counted.
+            timeout_s: when a call has run for so long, it counts as stuck.
 
         Raises:
             LoadError: it is no SavedModel that can be served, or not the one its card describes.
@@ -130,6 +136,10 @@ class Servable:
                 batched=signature.has_rows,
                 most_rows=most_rows,
                 note_batch=metrics.version(model, str(version)).note_batch,
+                execution=Execution(is_bounded=signature.name in self._bounded),
+                stuck_after_s=timeout_s,
+                hold=self._hold,
+                let_go=self.release,
             )
             for signature in self.contract.values()
         }
@@ -168,6 +178,15 @@ class Servable:
             name: self._make_call(definition, self.contract[name])
             for name, definition in meta_graph.signature_def.items()
             if name in derived
+        }
+        self._bounded = {
+            name
+            for name in derived
+            if is_bounded(
+                meta_graph.graph_def,
+                [info.name for info in meta_graph.signature_def[name].outputs.values()],
+                _is_stateful,
+            )
         }
 
     def _make_call(self, definition: Any, signature: Signature) -> _Call:
@@ -259,6 +278,20 @@ class Servable:
             if problems:
                 raise LoadError(Fault.GOLDEN, problems[0])
 
+    @property
+    def stuck(self) -> dict[str, float]:
+        """For how long calls have been stuck, in seconds, by signature; only those that are."""
+        batchers = getattr(self, "_batchers", {})
+        return {name: each.stuck_s for name, each in batchers.items() if each.stuck_s}
+
+    def break_off(self) -> None:
+        """End stuck calls, if the version is retired and nothing but them holds it."""
+        with self._lock:
+            ends = self._retired and 0 < self._leases == len(self.stuck)
+        if ends:
+            # It cancels what runs; the last call to return unloads the rest.
+            self._session.close()
+
     def acquire(self) -> bool:
         """Take a lease, which keeps the version loaded; ``False`` when it is already retired."""
         with self._lock:
@@ -266,6 +299,11 @@ class Servable:
                 return False
             self._leases += 1
             return True
+
+    def _hold(self) -> None:
+        """Take a lease for a caller that has one, and may give it back first."""
+        with self._lock:
+            self._leases += 1
 
     def release(self) -> None:
         """Give a lease back; the last one of a retired version unloads it."""
@@ -326,6 +364,11 @@ def _field(name: str, info: Any) -> Field:
     if not info.tensor_shape.unknown_rank:
         shape = tuple(None if d.size < 0 else int(d.size) for d in info.tensor_shape.dim)
     return Field(name=name, dtype=tf.as_dtype(info.dtype).name, shape=shape)
+
+
+def _is_stateful(operation: str) -> bool | None:
+    definition = op_def_registry.get(operation)
+    return None if definition is None else bool(definition.is_stateful)
 
 
 def _placeholder(field: Field, rows: int) -> np.ndarray[Any, Any]:

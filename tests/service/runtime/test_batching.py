@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from service.errors import AbandonedError, DeadlineError, InvalidRequestError, ServiceError
 from service.repository.golden import Tensors
 from service.runtime.batching import Batcher
+from service.runtime.execution import Execution
 
 
 class Doubler:
@@ -34,7 +36,15 @@ class Doubler:
 class Stage:
     """A batcher over a doubler, and threads that ask it."""
 
-    def __init__(self, pool: ThreadPoolExecutor, *, batched: bool = True, most: int = 8) -> None:
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        *,
+        batched: bool = True,
+        most: int = 8,
+        is_bounded: bool = True,
+        **options: Any,
+    ) -> None:
         self.model = Doubler()
         self.noted: list[int] = []
         self._pool = pool
@@ -43,6 +53,8 @@ class Stage:
             batched=batched,
             most_rows=most,
             note_batch=lambda rows, seconds: self.noted.append(rows),
+            execution=Execution(is_bounded=is_bounded),
+            **options,
         )
 
     def ask(
@@ -84,8 +96,12 @@ def pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(32)
 
 
-@pytest.fixture
-def stage(pool: ThreadPoolExecutor) -> Stage:
+@pytest.fixture(params=[True, False], ids=["here", "own thread"])
+def stage(
+    pool: ThreadPoolExecutor, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Stage:
+    # Calls that are held up are slow; they shall run where they are asked for all the same.
+    monkeypatch.setattr(Execution, "is_quick", lambda self, rows: request.param)
     return Stage(pool)
 
 
@@ -231,7 +247,9 @@ def test_an_answer_that_comes_too_late_is_none(stage: Stage) -> None:
     assert stage.ask(1).result(10) == [2]
 
 
-def test_a_leader_that_is_struck_down_takes_nobody_along(pool: ThreadPoolExecutor) -> None:
+def test_a_leader_that_is_struck_down_takes_nobody_along(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage = Stage(pool)
     held = stage.batcher._call
 
@@ -241,6 +259,8 @@ def test_a_leader_that_is_struck_down_takes_nobody_along(pool: ThreadPoolExecuto
         return held(inputs)
 
     stage.batcher._call = call
+    # The first call is held up, and slow ones run on a thread of their own.
+    monkeypatch.setattr(Execution, "is_quick", lambda self, rows: True)
     futures = stage.ask_all((1,), (2,))
     stage.model.go.set()
     assert futures[0].result(10) == [200]
