@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from service import run_folder
+from service import ending, run_folder
 from service.logs import LOG_CONFIG
 from service.seats import SEATS
 from service.settings import SettingError, Settings
@@ -21,6 +21,8 @@ try:
 except SettingError as error:
     sys.exit(f"understudy: {error}")
 
+# Importing TensorFlow takes seconds; gunicorn handles no signals before.
+ending.stop_at_once_when_asked(lambda: run_folder.remove(os.environ))
 # Before anything imports prometheus_client, which looks for the directory once; so what leads
 # to it is imported further down, inside the hooks.
 run_folder.prepare(os.environ)
@@ -35,7 +37,9 @@ workers = _settings.workers
 threads = _settings.threads
 # "auto" would take gunicorn_h1c where it happens to be installed; docs/performance.md says why not.
 http_parser = "python"
-graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s)
+# What a worker gets to end in when it has done all it may wait for, before it is killed.
+_END_S = 3
+graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s) + _END_S
 # Longer than load balancers keep idle connections, so that it is they who close them, and not
 # this side at the moment at which a request is on its way.
 keepalive = 75
@@ -55,24 +59,41 @@ def on_starting(server: Any) -> None:
     importlib.import_module("service.runtime.memory").prepare_to_fork()
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Let no signal come to a worker that still has its master's handlers."""
+    ending.hold_signals()
+
+
+# In the master, which goes on at once.
+os.register_at_fork(after_in_parent=ending.take_signals)
+
+
 def post_worker_init(worker: Any) -> None:
     """Load the models in the worker, and let it take requests when they serve."""
+    ending.take_signals()
     lifecycle = worker.wsgi.extensions["lifecycle"]
-    lifecycle.start()
+    if worker.alive:
+        lifecycle.start()
     deadline = time.monotonic() + _settings.load_wait_s
-    while not lifecycle.wait_until_settled(timeout_s=0.1) and time.monotonic() < deadline:
+    while worker.alive and time.monotonic() < deadline:
+        if lifecycle.wait_until_settled(timeout_s=0.1):
+            break
         # The master kills workers that do not show that they are alive.
         worker.notify()
-    if worker.age == 1:
+    if worker.age == 1 and worker.alive:
         from service.banner import banner
 
         print(banner(lifecycle, _settings), flush=True)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """End the worker's lifecycle; a worker that failed to start has none."""
-    if hasattr(worker, "wsgi"):
-        worker.wsgi.extensions["lifecycle"].stop()
+    """End the worker, though a model may still load, or a prediction run, in one of its threads."""
+    try:
+        # One that failed to start has no lifecycle.
+        if hasattr(worker, "wsgi"):
+            worker.wsgi.extensions["lifecycle"].stop(_END_S / 3)
+    finally:
+        ending.end_process()
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -14,7 +14,6 @@ import os
 import selectors
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -86,6 +85,8 @@ class Worker(ThreadWorker):
         # Some threads are always left to take what comes meanwhile.
         self._most_lingering = self.cfg.threads - max(1, self.cfg.threads // 4)
         self._draining = False
+        # When a worker that was asked to stop does.
+        self._stop_at = math.inf
         self._next_heartbeat = 0.0
         self._patience = Patience(self.seat)
         # When not to look for new connections before; whether there was one.
@@ -105,6 +106,8 @@ class Worker(ThreadWorker):
         """Begin in the worker's process."""
         self._settings = Settings.from_environ(os.environ)
         sys.setswitchinterval(_TURN_S)
+        # The pause before it begins is not part of it, as it is for the master.
+        self.cfg.set("graceful_timeout", math.ceil(self._settings.drain_s))
         super().init_process()
 
     def run(self) -> None:
@@ -117,6 +120,8 @@ class Worker(ThreadWorker):
     def notify(self) -> None:
         """Show master and siblings that the worker lives, once a second."""
         now = time.monotonic()
+        if now >= self._stop_at:
+            self.alive = False
         if now < self._next_heartbeat:
             return
         self._next_heartbeat = now + _HEARTBEAT_S
@@ -127,7 +132,10 @@ class Worker(ThreadWorker):
             self.seat.show()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Say that the worker is not ready any more, and stop when others have noticed."""
+        """Say that the worker is not ready any more, and stop when others have noticed.
+
+        Like ``handle_quit`` it comes between any two steps of the main loop, so it takes no lock.
+        """
         if not hasattr(self, "wsgi"):
             # It has not got as far as having an application.
             super().handle_exit(sig, frame)
@@ -137,8 +145,15 @@ class Worker(ThreadWorker):
         # connections open go elsewhere, and none is on its way when the worker stops.
         self._draining = True
         self.seat.leave()
-        seconds = self._settings.lame_duck_s
-        threading.Timer(seconds, super().handle_exit, (sig, frame)).start()
+        self._stop_at = min(self._stop_at, time.monotonic() + self._settings.lame_duck_s)
+        self.method_queue.defer(lambda: None)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End at once; what runs is broken off.
+
+        gunicorn's own way takes the thread pool's lock, which the main loop may hold.
+        """
+        os._exit(0)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Listen, or do not; the main loop asks at each turn, and is refused while one waits."""
@@ -147,6 +162,8 @@ class Worker(ThreadWorker):
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Do what there is to do, or wait for it."""
         listening, self._offered = self._accepting, False
+        if self.alive:
+            timeout = min(timeout, max(0.0, self._stop_at - time.monotonic()))
         pause = self._look_at - time.monotonic()
         if pause > 0:
             timeout = min(timeout, pause)

@@ -91,12 +91,17 @@ class Lifecycle:
         """Say that this worker is leaving: it is not ready any more, but still answers."""
         self._draining = True
 
-    def stop(self) -> None:
-        """Stop watching. What serves goes on serving, for the requests that still run."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Stop watching. What serves goes on serving, for the requests that still run.
+
+        Args:
+            timeout_s: seconds to wait for a load under way, which nothing can interrupt; ``None``
+                for as long as it takes.
+        """
         self._stop.set()
         self._wake.set()
         if self._thread:
-            self._thread.join()
+            self._thread.join(timeout_s)
             self._board.leave()
 
     def wait_until_settled(self, timeout_s: float) -> bool:
