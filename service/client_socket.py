@@ -49,6 +49,13 @@ class ClientSocket(socket.socket):
         self._answered = True
         # None: nothing is held back; empty: what is sent next will be.
         self._held: bytes | None = None
+        # What tells a client to send its body, until it is read.
+        self._go_on = b""
+
+    @property
+    def holds_go_on(self) -> bool:
+        """Whether the client may still wait to be told to send its body."""
+        return bool(self._go_on)
 
     def begin_request(self) -> None:
         """Start the clock for a request whose first bytes are there, unless it runs already."""
@@ -65,6 +72,7 @@ class ClientSocket(socket.socket):
         """Send what is still held back: the head of an answer without a body."""
         held, self._held = self._held, None
         self._answered = True
+        self._go_on = b""
         if held and self.fileno() >= 0:
             self._send(held)
 
@@ -98,6 +106,9 @@ class ClientSocket(socket.socket):
             TimeoutError: the same, when the request has been answered; or gunicorn's own limit.
             BlockingIOError: there is nothing, and gunicorn would not wait.
         """
+        if self._go_on:
+            told, self._go_on = self._go_on, b""
+            self._send(told)
         while True:
             try:
                 data = super().recv(
@@ -111,6 +122,14 @@ class ClientSocket(socket.socket):
             else:
                 self._received += len(data)
                 return data
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """Keep ``100 Continue`` until the body is read: a request that is refused gets none.
+
+        gunicorn sends nothing else this way.
+        """
+        self._go_on = bytes(data)
+        return len(data)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Write as ever, within a time; the first part of an answer goes with the second.

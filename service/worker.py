@@ -2,8 +2,9 @@
 
 What it relies on, as of gunicorn 27.0: the methods of ``ThreadWorker`` that it overrides; that
 ``handle`` serves one request and returns whether the connection goes on; that sockets are read
-by ``recv`` and written by ``sendall``, head and body of an answer apart; ``parser.unreader``,
-and that the parser reads no more from the socket for a head that is whole there.
+by ``recv`` and written by ``sendall``, head and body of an answer apart, and ``100 Continue`` by
+``send``; ``parser.unreader``, and that the parser reads no more from the socket for a head that is
+whole there; ``Request._expected_100_continue``.
 """
 
 import contextlib
@@ -233,8 +234,8 @@ class Worker(ThreadWorker):
             return bool(super().handle_request(req, conn))
         client.begin_answer()
         # Chunks have no length.
-        if getattr(req.body.reader, "length", math.inf) > _MOST_LEFT:
-            req.should_close = partial(_should_close, req, req.should_close)
+        if getattr(req.body.reader, "length", math.inf) > _MOST_LEFT or req._expected_100_continue:
+            req.should_close = partial(_should_close, req, client, req.should_close)
         try:
             return bool(super().handle_request(req, conn))
         finally:
@@ -338,13 +339,15 @@ class Worker(ThreadWorker):
         conn.close()
 
 
-def _should_close(req: Any, wants_to: Callable[[], bool]) -> bool:
+def _should_close(req: Any, client: ClientSocket, wants_to: Callable[[], bool]) -> bool:
     """Whether the connection ends with this answer; asked when the application is done.
 
     It does when so much of the body is still to come that gunicorn would not read it to its end:
-    only a client that is told so does not send its next request after it.
+    only a client that is told so does not send its next request after it. And it does when the
+    client may wait to be told to send a body, and never will.
     """
     reader = req.body.reader
     left = getattr(reader, "length", 0)
     in_chunks = getattr(reader, "parser", None) is not None
-    return wants_to() or in_chunks or left > _MOST_LEFT
+    most = 0 if client.holds_go_on else _MOST_LEFT
+    return wants_to() or in_chunks or left > most

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from service.api.answer import Answer, as_service_error, error_answer
 from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
+from service.api.head import check_head
 from service.api.inference import Target
 from service.api.routing import VERSION
 
@@ -97,6 +98,7 @@ class ExpressLane:
 
 def _answer(endpoint: Endpoint, exchange: Exchange, target: Target) -> Answer:
     try:
+        check_head(exchange.environ)
         return endpoint(exchange, target)
     except Exception as error:
         environ = exchange.environ

@@ -5,6 +5,7 @@ from flask import Flask, Response, g, request
 from service.api.answer import Answer, as_service_error, error_answer
 from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
+from service.api.head import check_head
 from service.errors import strip
 
 
@@ -14,6 +15,7 @@ def observe(app: Flask, observer: Observer) -> None:
     @app.before_request
     def begin() -> None:
         g.exchange = observer.begin(request.environ)
+        check_head(request.environ)
 
     @app.after_request
     def finish(response: Response) -> Response:
