@@ -19,6 +19,9 @@ _WAIT_S = 0.02
 # Each so many bytes that have come, or gone, earn the client another second.
 _BYTES_PER_S = 64 * 1024
 _CHUNK = 8192
+# The most that is read at a time: gunicorn asks for all that is missing of a body, and keeps what
+# nobody has asked for yet, which no bound on bodies sees.
+_MOST_READ = 256 * 1024
 # What is thrown away at a time of what a client sends after this side has closed.
 _MOST_DISCARDED = 64 * 1024
 
@@ -112,7 +115,8 @@ class ClientSocket(socket.socket):
         while True:
             try:
                 data = super().recv(
-                    bufsize, flags if self._timeout != 0 else flags | socket.MSG_DONTWAIT
+                    min(bufsize, _MOST_READ),
+                    flags if self._timeout != 0 else flags | socket.MSG_DONTWAIT,
                 )
             except BlockingIOError:
                 if not self._may_wait(select.POLLIN, self._start, self._received):

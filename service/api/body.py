@@ -64,7 +64,7 @@ def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any
     Raises:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
     """
-    if not body.strip():
+    if not body or body.isspace():
         raise InvalidRequestError("JSON Parse error: The document is empty.")
     try:
         return loads(body)
