@@ -84,6 +84,12 @@ def _object_of(**kinds: str) -> Schema:
 
 _POLICY = ref("schemas", "Policy")
 _V2_INPUT = _object_of(name="string", datatype="string", shape="array")
+_READINESS = _object_of(status="string")
+# The signatures whose predictions do not return, by model; only where there are some.
+_READINESS["properties"]["stuck"] = {
+    "type": "object",
+    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+}
 _ADMIN: Operation = {"security": [{"admin": []}]}
 _KNOWN: dict[tuple[str, str], Operation] = {
     ("health.livez", "GET"): {
@@ -92,7 +98,7 @@ _KNOWN: dict[tuple[str, str], Operation] = {
     },
     ("health.readyz", "GET"): {
         "summary": "Whether a model serves",
-        "responses": responses(_object_of(status="string"), 503),
+        "responses": responses(_READINESS, 503),
     },
     ("health.exposition", "GET"): {
         "summary": "Metrics for Prometheus",
