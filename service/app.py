@@ -37,6 +37,7 @@ from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Servable
+from service.runtime.stuck import StuckWatch
 from service.settings import Settings, usable_cores
 
 
@@ -84,6 +85,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or process_settings()
     metrics = Metrics()
     store = Store(settings.models)
+    watch = StuckWatch(
+        metrics,
+        settings.board,
+        replace_after_s=settings.stuck_exit_s,
+        pause_s=settings.load_wait_s,
+    )
     lifecycle = Lifecycle(
         store,
         Board(settings.board),
@@ -93,8 +100,10 @@ def create_app(settings: Settings | None = None) -> Flask:
                 cores=max(1, usable_cores() // settings.workers),
                 most_rows=settings.max_batch_rows,
                 metrics=metrics,
+                timeout_s=settings.timeout_s,
             ),
             metrics,
+            watch.add,
             step_timeout_s=settings.load_timeout_s,
         ),
         metrics,

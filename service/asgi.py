@@ -8,7 +8,9 @@ from a2wsgi import WSGIMiddleware
 from flask import Flask
 
 from service.api.answer import Answer, error_answer
-from service.api.body_budget import BodyBudget
+from service.api.body import content_encoding
+from service.api.body_budget import BodyBudget, BodyShare
+from service.api.head import check_head
 from service.api.prediction_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
 from service.errors import ServiceError
@@ -70,10 +72,16 @@ class Application:
         if scope["type"] != "http":
             await self._in_threads(scope, receive, send)  # type: ignore[arg-type]
             return
-        taken = _Taken(self.budget)
+        share = self.budget.open()
         try:
-            body = await self._read(scope, receive, taken)
             route = self.route(scope["method"], scope["path"])
+            if route is not None:
+                # A client that waits to be told to go on with its body is told of this instead.
+                environ = _environ(scope)
+                check_head(environ)
+                content_encoding(environ)
+                self._predictions.inference.lifecycle.require(route.target.model)
+            body = await self._read(scope, receive, share)
             if route is None or body is None:
                 await self._answer_in_thread(scope, body, send)
             else:
@@ -83,16 +91,13 @@ class Application:
         except DisconnectedError:
             return
         finally:
-            taken.give_back()
+            share.give_back()
 
-    async def _read(self, scope: Scope, receive: Receive, taken: "_Taken") -> bytes | None:
+    async def _read(self, scope: Scope, receive: Receive, share: BodyShare) -> bytes | None:
         """Return the body; ``None`` when it is larger than it may be, and was not read whole."""
         told = _header(scope, _LENGTH)
-        length = int(told) if told and told.isdigit() else None
-        if length is not None:
-            if length > self._max_body_bytes:
-                return None
-            taken.take(length)
+        if told and told.isdigit() and int(told) > self._max_body_bytes:
+            return None
         parts: list[bytes] = []
         size = 0
         while True:
@@ -102,8 +107,7 @@ class Application:
             part = message.get("body", b"")
             if part:
                 size += len(part)
-                if length is None:
-                    taken.take(len(part))
+                share.add(len(part))
                 if size > self._max_body_bytes:
                     return None
                 parts.append(part)
@@ -123,7 +127,9 @@ class Application:
         async def replay() -> Message:
             return message
 
-        await self._in_threads({**scope, "headers": headers}, replay, send)  # type: ignore[arg-type]
+        # An address without a path asks for the root (RFC 9110, section 4.2.3).
+        scope = {**scope, "headers": headers, "path": scope["path"] or "/"}
+        await self._in_threads(scope, replay, send)  # type: ignore[arg-type]
 
     async def _predict(
         self, route: Route, scope: Scope, body: bytes, receive: Receive, send: Send
@@ -155,23 +161,8 @@ class Application:
         exchange.failure = error
         answer = error_answer(error)
         headers = observer.finish(exchange, answer.status)
-        observer.end()
+        observer.end(exchange)
         await _send(send, answer, headers.items())
-
-
-class _Taken:
-    """What one request has taken of the budget."""
-
-    def __init__(self, budget: BodyBudget) -> None:
-        self._budget = budget
-        self._count = 0
-
-    def take(self, count: int) -> None:
-        self._budget.take(count)
-        self._count += count
-
-    def give_back(self) -> None:
-        self._budget.give_back(self._count)
 
 
 def create_application(settings: Settings | None = None) -> Application:
@@ -221,6 +212,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "REQUEST_METHOD": scope["method"],
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
     }
     for name, value in scope["headers"]:
         key = name.decode("latin-1").upper().replace("-", "_")

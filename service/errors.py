@@ -101,3 +101,19 @@ class AbandonedError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The client hung up before its answer was there.")
+
+
+def strip(error: BaseException) -> None:
+    """Drop what keeps the frames of a failure alive: the tracebacks of ``error`` and its causes.
+
+    An error that is kept in a variable, or in what a variable holds, forms a cycle with the frames
+    of its traceback, and so does one behind it. Frames hold the request's body, and Python's
+    collector, which counts objects and not bytes, takes its time to look for cycles.
+    """
+    left: list[BaseException | None] = [error]
+    while left:
+        # Cutting each link as it is followed also ends a chain that leads back to itself.
+        current = left.pop()
+        if current is not None:
+            left += (current.__cause__, current.__context__)
+            current.__traceback__ = current.__cause__ = current.__context__ = None

@@ -3,6 +3,7 @@
 gunicorn reads the plain names as its settings and calls the functions as its hooks.
 """
 
+import asyncio
 import importlib
 import logging
 import math
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from service import run_folder, startup
+from service import ending, run_folder, startup
 from service.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
 from service.seats import SEATS
@@ -23,6 +24,8 @@ try:
 except SettingError as error:
     sys.exit("\n".join(f"understudy: {line}" for line in str(error).splitlines()))
 
+# Importing TensorFlow takes seconds; gunicorn handles no signals before.
+ending.stop_at_once_when_asked(lambda: run_folder.remove(os.environ))
 # Not when the configuration is read again: then it is this service that listens there.
 if not run_folder.is_prepared(os.environ):
     _problems = startup.problems(_settings)
@@ -50,7 +53,9 @@ worker_connections = 10_000
 asgi_lifespan = "off"
 # "auto" would take gunicorn_h1c where it happens to be installed; docs/performance.md says why not.
 http_parser = "python"
-graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s)
+# What a worker gets to end in when it has done all it may wait for, before it is killed.
+_END_S = 3
+graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s) + _END_S
 # Longer than load balancers keep idle connections, so that it is they who close them, and not
 # this side at the moment at which a request is on its way.
 keepalive = 75
@@ -76,28 +81,46 @@ def on_starting(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Make the metrics' folder anew if it was cleaned away: without it no worker can start."""
+    """Make the metrics' folder anew if it was cleaned away: without it no worker can start.
+
+    No signal comes to the worker while it still has its master's handlers.
+    """
     Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+    ending.hold_signals()
+
+
+# In the master, which goes on at once.
+os.register_at_fork(after_in_parent=ending.take_signals)
 
 
 def post_worker_init(worker: Any) -> None:
     """Load the models in the worker, and let it take requests when they serve."""
+    ending.take_signals()
     lifecycle = worker.asgi.flask.extensions["lifecycle"]
-    lifecycle.start()
+    if not worker.is_stopping:
+        lifecycle.start()
     deadline = time.monotonic() + _settings.load_wait_s
-    while not lifecycle.wait_until_settled(timeout_s=0.1) and time.monotonic() < deadline:
-        # The master kills workers that do not show that they are alive.
+    while not worker.is_stopping and time.monotonic() < deadline:
+        if lifecycle.wait_until_settled(timeout_s=0.05):
+            break
+        # Signals are noticed by the loop alone; and the master kills workers that do not show
+        # that they are alive.
+        worker.loop.run_until_complete(asyncio.sleep(0))
         worker.notify()
-    if worker.age == 1:
+    if worker.age == 1 and not worker.is_stopping:
         from service.banner import banner
 
         print(banner(lifecycle, _settings), flush=True)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """End the worker's lifecycle; a worker that failed to start has none."""
-    if hasattr(worker, "asgi"):
-        worker.asgi.flask.extensions["lifecycle"].stop()
+    """End the worker, though a model may still load, or a prediction run, in one of its threads."""
+    try:
+        # One that failed to start has no lifecycle.
+        if hasattr(worker, "asgi"):
+            worker.asgi.flask.extensions["lifecycle"].stop(_END_S / 3)
+    finally:
+        ending.end_process()
 
 
 def child_exit(server: Any, worker: Any) -> None:

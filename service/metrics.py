@@ -109,6 +109,13 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.stuck_predictions = Gauge(
+            "understudy_stuck_predictions",
+            "Predictions that run although their time is up, over all workers; alert above 0.",
+            ["model", "version"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.swaps = Counter(
             "understudy_swaps",
             "Versions that began to serve (ok) or were refused, counted by each worker.",

@@ -123,7 +123,8 @@ class Settings:
         int,
         Variable(
             "UNDERSTUDY_MAX_BODIES_BYTES",
-            "bytes of all bodies under way in one worker, above which it answers 503",
+            "most bytes of large request bodies (above 64 KiB) at one time in one worker, "
+            "above which it answers 503",
             least=1,
         ),
     ] = 256 * 1024 * 1024
@@ -162,6 +163,15 @@ class Settings:
             least=0.001,
         ),
     ] = 30.0
+    stuck_exit_s: Annotated[
+        float,
+        Variable(
+            "UNDERSTUDY_STUCK_EXIT_S",
+            "seconds that a prediction may run on after UNDERSTUDY_TIMEOUT_S before its worker is "
+            "replaced; 0: for ever",
+            least=0,
+        ),
+    ] = 60.0
     max_errors: Annotated[
         int,
         Variable("UNDERSTUDY_MAX_ERRORS", "most problems of one request that are listed", least=1),

@@ -1,34 +1,79 @@
-"""How many bytes of bodies a worker holds at once."""
+"""How many bytes of request bodies a worker holds at one time."""
 
 from service.errors import UnavailableError
 
+# Bodies that are no larger are not counted: they always find room, however much the large ones
+# hold; their number is bounded by the worker's connections.
+UNCOUNTED_BYTES = 64 * 1024
+
 
 class BodyBudget:
-    """Bounds the bytes of all bodies under way together. Belongs to the loop's thread."""
+    """Bounds the bytes of large bodies under way together. Belongs to the loop's thread.
+
+    Bytes are taken as they arrive, not as they are announced: a client that announces much and
+    sends little keeps nobody out.
+    """
 
     def __init__(self, most_bytes: int) -> None:
-        """Nothing is taken yet.
+        """Nothing is held yet.
 
         Args:
-            most_bytes: the most bytes of all bodies together.
+            most_bytes: the most bytes that are held at one time.
         """
         self._most_bytes = most_bytes
-        self._taken = 0
+        self._held = 0
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held now."""
+        return self._held
+
+    def open(self) -> "BodyShare":
+        """Return the share of a body of which nothing has arrived yet."""
+        return BodyShare(self)
 
     def take(self, count: int) -> None:
-        """Take ``count`` bytes before they are read; ``give_back`` returns them.
+        """Hold ``count`` more bytes.
+
+        Raises:
+            UnavailableError: they do not fit.
+        """
+        if self._held + count > self._most_bytes:
+            raise UnavailableError(
+                "The large bodies under way in this worker would be more than "
+                f"{self._most_bytes} bytes, which is the limit.",
+                retry_after_s=1,
+            )
+        self._held += count
+
+    def give_back(self, count: int) -> None:
+        """Hold ``count`` bytes no longer."""
+        self._held -= count
+
+
+class BodyShare:
+    """What one body holds of a budget."""
+
+    __slots__ = ("_budget", "_counted", "_size")
+
+    def __init__(self, budget: BodyBudget) -> None:
+        """The share of a body of which nothing has arrived yet."""
+        self._budget = budget
+        self._size = 0
+        self._counted = 0
+
+    def add(self, count: int) -> None:
+        """Take note that ``count`` more bytes of the body have arrived.
 
         Raises:
             UnavailableError: they do not fit beside the others.
         """
-        if self._taken + count > self._most_bytes:
-            raise UnavailableError(
-                "The bodies of the requests under way fill this worker's memory for bodies: "
-                f"{self._most_bytes} bytes.",
-                retry_after_s=1,
-            )
-        self._taken += count
+        self._size += count
+        if self._size > UNCOUNTED_BYTES:
+            self._budget.take(self._size - self._counted)
+            self._counted = self._size
 
-    def give_back(self, count: int) -> None:
-        """Return bytes that were taken."""
-        self._taken -= count
+    def give_back(self) -> None:
+        """Hold nothing any more."""
+        self._budget.give_back(self._counted)
+        self._counted = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from service.errors import ServiceError, UnavailableError
+from service.errors import ServiceError, UnavailableError, strip
 from service.logs import log
 from service.metrics import Metrics
 
@@ -92,9 +92,12 @@ class Observer:
             self._log(exchange, status, seconds)
         return headers
 
-    def end(self) -> None:
-        """Take note that a request is no longer being handled."""
+    def end(self, exchange: Exchange) -> None:
+        """Take note that a request is no longer being handled, and let go of what it held."""
         self._metrics.in_flight.dec()
+        if exchange.failure is not None:
+            strip(exchange.failure)
+            exchange.failure = None
 
     def _log(self, exchange: Exchange, status: int, seconds: float) -> None:
         failure, level = exchange.failure, logging.INFO

@@ -23,9 +23,12 @@ def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
         if not lifecycle.ready:
             why = "The service is stopping." if lifecycle.draining else "No model serves yet."
             raise UnavailableError(why, retry_after_s=1)
+        ready: dict[str, Any] = {"status": "ready"}
         if metrics.missing:
-            return {"status": "ready", "metrics": "incomplete: there is no room for them"}
-        return {"status": "ready"}
+            ready["metrics"] = "incomplete: there is no room for them"
+        if stuck := lifecycle.stuck():
+            ready["stuck"] = stuck
+        return ready
 
     @blueprint.get("/metrics")
     def exposition() -> Response:

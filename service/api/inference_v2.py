@@ -156,6 +156,10 @@ def inference_v2_routes(
     def model_ready(model: str, version: int | None = None) -> dict[str, Any]:
         with _leased(lifecycle, model, version) as servable:
             exchange().version = servable.version
+            if servable.stuck:
+                raise UnavailableError(
+                    f"Model {model!r} is stuck: a prediction does not return.", retry_after_s=30
+                )
             return {"name": model, "ready": True}
 
     def view(model: str, version: int | None = None) -> Response:

@@ -98,6 +98,7 @@ def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
     if lifecycle.serves(name):
         with lifecycle.lease(name) as servable:
             summary["version"] = str(servable.version)
+            summary["stuck"] = sorted(servable.stuck)
             summary["signatures"] = {
                 signature.name: {
                     **signature.to_json(),

@@ -5,6 +5,8 @@ from flask import Flask, Response, g, request
 from service.api.answer import Answer, as_service_error, error_answer
 from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
+from service.api.head import check_head
+from service.errors import strip
 
 
 def observe(app: Flask, observer: Observer) -> None:
@@ -13,6 +15,7 @@ def observe(app: Flask, observer: Observer) -> None:
     @app.before_request
     def begin() -> None:
         g.exchange = observer.begin(request.environ, request.remote_addr or "")
+        check_head(request.environ)
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -21,12 +24,15 @@ def observe(app: Flask, observer: Observer) -> None:
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:
-        observer.end()
+        observer.end(exchange())
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         failure = as_service_error(error, request.method, request.path)
         exchange().failure = failure
+        if failure is not error and failure.__cause__ is None:
+            # Flask's own errors, which it keeps in the request.
+            strip(error)
         return as_response(error_answer(failure))
 
 

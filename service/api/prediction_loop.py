@@ -138,6 +138,7 @@ class PredictionLoop:
                 note_batch=servable.note_batch,
                 loop=self.loop,
                 threads=self._runners,
+                stuck_after_s=self.inference.timeout_s,
             )
         return queue
 
@@ -256,7 +257,7 @@ class RunningPrediction:
             self._prediction.close()
             self._prediction = None
         headers = self._loop.observer.finish(self._exchange, answer.status)
-        self._loop.observer.end()
+        self._loop.observer.end(self._exchange)
         respond, self._respond, self._ticket = self._respond, None, None
         if respond is not None:
             respond(answer, headers)

@@ -6,6 +6,7 @@ loop reads on and the next batch gathers.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -14,12 +15,14 @@ from time import monotonic, perf_counter
 
 import numpy as np
 
-from service.errors import AbandonedError, DeadlineError, ServiceError
+from service.errors import AbandonedError, DeadlineError, ServiceError, UnavailableError
 from service.repository.golden import Tensors
 from service.runtime.call_cost import CallCost
 
 # How often requests that wait for a slow call are looked at: is their time up?
 _LOOK_S = 0.05
+# When to ask a model again that is stuck: it may be replaced by then.
+_STUCK_RETRY_S = 30
 
 Call = Callable[[Tensors], Tensors]
 NoteBatch = Callable[[int, float], None]
@@ -89,6 +92,7 @@ class BatchQueue:
         note_batch: NoteBatch,
         loop: asyncio.AbstractEventLoop,
         threads: Executor,
+        stuck_after_s: float = math.inf,
     ) -> None:
         """A queue that nothing waits in yet.
 
@@ -99,6 +103,7 @@ class BatchQueue:
             note_batch: is called with the rows and seconds of each batch that has run.
             loop: the loop.
             threads: runs calls that are not quick.
+            stuck_after_s: when a call has run for so long, nobody waits behind it any more.
         """
         self._call = call
         self._most_rows = most_rows
@@ -106,6 +111,7 @@ class BatchQueue:
         self._note_batch = note_batch
         self._loop = loop
         self._threads = threads
+        self._stuck_after_s = stuck_after_s
         self._waiting: deque[Ticket] = deque()
         self._running: Sequence[Ticket] = ()
         self._scheduled = False
@@ -113,6 +119,9 @@ class BatchQueue:
 
     def submit(self, ticket: Ticket) -> None:
         """Let a request wait for the next batch; ``ticket.on_done`` tells of its end."""
+        if self._cost.running_s > self._stuck_after_s:
+            ticket.finish(None, self._stuck())
+            return
         ticket.since = perf_counter()
         ticket.shapes = tuple([tensor.shape[1:] for tensor in ticket.inputs.values()])
         if ticket.rows_independent and ticket.rows > self._most_rows:
@@ -120,6 +129,13 @@ class BatchQueue:
             return
         self._waiting.append(ticket)
         self._schedule()
+
+    def _stuck(self) -> UnavailableError:
+        return UnavailableError(
+            "The model is stuck: an earlier prediction with this signature has not returned "
+            f"for {self._cost.running_s:.0f} s.",
+            retry_after_s=_STUCK_RETRY_S,
+        )
 
     def _schedule(self) -> None:
         if not self._scheduled and not self._running:
@@ -139,6 +155,7 @@ class BatchQueue:
             self._finish(batch, run_batch(self._call, batch))
         else:
             self._running = batch
+            self._cost.begin()
             running = self._threads.submit(run_batch, self._call, batch)
             running.add_done_callback(
                 lambda done: self._loop.call_soon_threadsafe(self._ran, batch, done.result())
@@ -147,6 +164,7 @@ class BatchQueue:
 
     def _ran(self, batch: Sequence[Ticket], results: list[_Result]) -> None:
         self._running = ()
+        self._cost.end()
         self._finish(batch, results)
 
     def _finish(self, batch: Sequence[Ticket], results: list[_Result]) -> None:

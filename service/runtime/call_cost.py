@@ -1,4 +1,6 @@
-"""How long a signature's call takes, which decides where it runs."""
+"""How long a signature's calls take, which decides where they run."""
+
+from time import monotonic
 
 # A call that takes longer runs on a thread: the loop must not stand still for long, and next to
 # so long a call the hand-over (some 50 us, docs/performance.md) costs little.
@@ -9,7 +11,10 @@ _SLOWER_WEIGHT, _FASTER_WEIGHT = 0.1, 0.5
 
 
 class CallCost:
-    """The mean duration of a signature's calls, by number of rows (in powers of two)."""
+    """The mean duration of a signature's calls, by number of rows (in powers of two).
+
+    All but ``running_s`` belongs to the loop's thread.
+    """
 
     def __init__(self, *, may_loop: bool = False) -> None:
         """Costs that nobody has measured yet.
@@ -20,6 +25,21 @@ class CallCost:
         """
         self._may_loop = may_loop
         self._seconds: dict[int, float] = {}
+        self._since: float | None = None
+
+    @property
+    def running_s(self) -> float:
+        """For how long the call that runs on a thread has been running, in seconds, or 0."""
+        since = self._since
+        return 0.0 if since is None else monotonic() - since
+
+    def begin(self) -> None:
+        """Take note that a call begins to run on a thread."""
+        self._since = monotonic()
+
+    def end(self) -> None:
+        """Take note that it has ended."""
+        self._since = None
 
     def note(self, rows: int, seconds: float) -> None:
         """Take note of a call that has ended."""

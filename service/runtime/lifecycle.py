@@ -136,13 +136,18 @@ class Lifecycle:
         """Say that this worker is leaving: it is not ready any more, but still answers."""
         self._draining = True
 
-    def stop(self) -> None:
-        """Stop watching. What serves goes on serving, for the requests that still run."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Stop watching. What serves goes on serving, for the requests that still run.
+
+        Args:
+            timeout_s: seconds to wait for a load under way, which nothing can interrupt; ``None``
+                for as long as it takes.
+        """
         self._stop.set()
         self._wake.set()
         if self._thread:
             if not self._has_died:
-                self._thread.join()
+                self._thread.join(timeout_s)
             # From here on nothing is decided that this worker would have to follow.
             self._next_look = math.inf
             for model in self._models.values():
@@ -174,6 +179,14 @@ class Lifecycle:
             and not self._draining
             and any(model.serving.servables for model in tuple(self._models.values()))
         )
+
+    def stuck(self) -> dict[str, list[str]]:
+        """Return the signatures whose predictions do not return, by model, in this worker."""
+        stuck = {
+            name: sorted({key for each in model.serving.servables.values() for key in each.stuck})
+            for name, model in sorted(self._models.items())
+        }
+        return {name: signatures for name, signatures in stuck.items() if signatures}
 
     def models(self) -> list[str]:
         """Return the names of all known models, whether they serve or not."""

@@ -73,15 +73,22 @@ class Loader:
     """Makes servables that have proved themselves."""
 
     def __init__(
-        self, make: MakeServable, metrics: Metrics, *, step_timeout_s: float = 300.0
+        self,
+        make: MakeServable,
+        metrics: Metrics,
+        watch: Callable[[Servable], None] = lambda servable: None,
+        *,
+        step_timeout_s: float = 300.0,
     ) -> None:
         """Prepare.
 
         Args:
             make: makes a servable of a model's name, a version and its folder.
             metrics: where the seconds of each step are counted.
+            watch: is told of each servable that is made.
             step_timeout_s: seconds that each step may take before the load is given up.
         """
+        self._watch = watch
         self._make = make
         self._metrics = metrics
         self._step_timeout_s = step_timeout_s
@@ -168,6 +175,7 @@ class Loader:
         with step(State.LOADING):
             servable = self._make(model, version, folder)
         servable.declare_rows(declared)
+        self._watch(servable)
         try:
             loading.servable = servable
             with step(State.WARMING):

@@ -1,6 +1,7 @@
 """One loaded version of a model. The only module of the service that imports TensorFlow."""
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,7 @@ from service.runtime.paths import literal
 from service.runtime.placeholders import placeholders
 from service.runtime.signatures import completed, derive_contract, tensor_name
 from service.runtime.tensorflow_errors import first_sentence
+from service.runtime.termination import is_bounded
 from service.runtime.wiring import Wiring
 from service.runtime.writes import writes_state
 
@@ -126,6 +128,7 @@ class Servable:
         cores: int,
         most_rows: int,
         metrics: Metrics,
+        timeout_s: float = math.inf,
     ) -> None:
         """Load the SavedModel in ``directory``.
 
@@ -136,6 +139,7 @@ class Servable:
             cores: how many cores one inference may use.
             most_rows: the most rows of a batch.
             metrics: where batches are counted.
+            timeout_s: when a call has run for so long, it counts as stuck.
 
         Raises:
             LoadError: it is no SavedModel that can be served, or not the one its card describes.
@@ -156,7 +160,8 @@ class Servable:
         self._end_metrics = partial(metrics.end_version, model, str(version))
         self.most_rows = most_rows
         self.note_batch: NoteBatch = counted.note_batch
-        self._costs = {name: CallCost() for name in self.contract}
+        self._stuck_after_s = timeout_s
+        self._costs = {name: CallCost(may_loop=name not in self._bounded) for name in self.contract}
         self._leases = 0
         self._retired = False
         self._lock = threading.Lock()
@@ -239,6 +244,15 @@ class Servable:
                 graph_def,
                 [tensor_name(tensor) for tensor in definition.outputs.values()],
                 lambda op: graph.op_def_for_type(op).is_stateful,
+            )
+        }
+        self._bounded = {
+            name
+            for name in self._calls
+            if is_bounded(
+                meta_graph.graph_def,
+                [tensor_name(info) for info in meta_graph.signature_def[name].outputs.values()],
+                _is_stateful,
             )
         }
 
@@ -437,6 +451,12 @@ class Servable:
         if problems:
             raise LoadError(Fault.GOLDEN, problems[0])
 
+    @property
+    def stuck(self) -> dict[str, float]:
+        """For how long calls have been stuck, in seconds, by signature; only those that are."""
+        seconds = {name: cost.running_s - self._stuck_after_s for name, cost in self._costs.items()}
+        return {name: stuck for name, stuck in seconds.items() if stuck > 0}
+
     def acquire(self) -> bool:
         """Take a lease, which keeps the version loaded; ``False`` when it is already retired."""
         with self._lock:
@@ -518,6 +538,11 @@ def _check_operations(loader: SavedModelLoader, directory: Path) -> None:
     )
     if problem:
         raise LoadError(Fault.OPERATIONS, problem)
+
+
+def _is_stateful(operation: str) -> bool | None:
+    definition = op_def_registry.get(operation)
+    return None if definition is None else bool(definition.is_stateful)
 
 
 def _broken_promises(promised: Contract, left_out: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from service.api.answer import Answer, error_answer
+from service.api.body_budget import UNCOUNTED_BYTES
 from service.api.prediction_loop import RunningPrediction
 from service.errors import ServiceError
 from service.server.connections import BYTES_PER_S, GRACE_S
@@ -40,6 +41,7 @@ class PredictionProtocol(asyncio.Protocol):
         # What has come and was not used: of a head, or behind the request that is answered.
         self._held = b""
         self._head: PredictionHead | None = None
+        self._share = worker.budget.open()
         self._parts: list[bytes] = []
         self._have = 0
         self._running: RunningPrediction | None = None
@@ -123,19 +125,22 @@ class PredictionProtocol(asyncio.Protocol):
         if head is None or head.length > self._worker.max_body_bytes:
             self._hand_on()
             return
-        try:
-            self._worker.budget.take(head.length)
-        except ServiceError as error:
-            self._refuse(error)
-            return
         self._held = b""
         self._head = head
+        if head.length > UNCOUNTED_BYTES:
+            self._share = self._worker.budget.open()
         self._read_body(held[end:])
 
     def _read_body(self, data: bytes) -> None:
         head = self._head
         assert head is not None
         missing = head.length - self._have
+        if head.length > UNCOUNTED_BYTES:
+            try:
+                self._share.add(min(len(data), missing))
+            except ServiceError as error:
+                self._refuse(error)
+                return
         if len(data) < missing:
             self._parts.append(data)
             self._have += len(data)
@@ -158,7 +163,7 @@ class PredictionProtocol(asyncio.Protocol):
     def _respond(self, answer: Answer, headers: Mapping[str, str]) -> None:
         head, self._head, self._running = self._head, None, None
         assert head is not None
-        self._worker.budget.give_back(head.length)
+        self._share.give_back()
         if self._is_closing:
             return
         closes = head.closes or self._worker.is_draining
@@ -208,7 +213,7 @@ class PredictionProtocol(asyncio.Protocol):
     def _forget_body(self) -> None:
         """Give back what the body of the request under way has taken of the budget."""
         if self._head is not None:
-            self._worker.budget.give_back(self._head.length)
+            self._share.give_back()
             self._head = None
 
     def _hand_on(self) -> None:

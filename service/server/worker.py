@@ -76,7 +76,14 @@ class Worker(ASGIWorker):
         self.seat = SEATS.take()
         super().__init__(*args, **kwargs)
         self.is_draining = False
+        self._acceptors: list[Acceptor] = []
+        self._stopping = asyncio.Event()
         self.date = ""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the worker has been asked to stop."""
+        return self.is_draining or not self.alive
 
     @property
     def nr_conns(self) -> int:
@@ -108,6 +115,11 @@ class Worker(ASGIWorker):
         """Say that the worker is not ready any more, and stop when others have noticed."""
         if self.is_draining:
             return
+        if not self._acceptors:
+            # It has not got as far as taking requests.
+            self.is_draining = True
+            self._stopping.set()
+            return
         # From now on each answer says "Connection: close", so that clients which keep their
         # connections open go elsewhere, and none is on its way when the worker stops.
         self.is_draining = True
@@ -125,7 +137,6 @@ class Worker(ASGIWorker):
 
     async def _serve(self) -> None:
         """Answer requests until the worker is to stop."""
-        self._stopping = asyncio.Event()
         self.date = formatdate(usegmt=True)
         self.predictions = self.asgi.predictions()
         self.budget = self.asgi.budget

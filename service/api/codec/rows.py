@@ -27,7 +27,7 @@ from service.api.problems import (
 from service.api.schemas import PredictEnvelope
 from service.api.tensors import Index, came_as_scalars
 from service.api.wording import describe, shorten
-from service.errors import InvalidRequestError
+from service.errors import InvalidRequestError, strip
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden import Tensors
 
@@ -325,4 +325,6 @@ def _load(schema: marshmallow.Schema, columns: Mapping[str, Any]) -> tuple[Tenso
                 problems |= {(name, index): texts for index, texts in messages.items()}
             else:
                 problems[name[:LONGEST_NAME], ()] = messages
+        # marshmallow holds its own errors, and with them the data, in cycles.
+        strip(error)
         return {}, problems

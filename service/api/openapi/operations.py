@@ -93,6 +93,12 @@ _IF_MATCH: Schema = {
     "description": "The ETag of the policy that is to be changed; another is left as it is.",
     "schema": {"type": "string"},
 }
+_READINESS = _object_of(status="string")
+# The signatures whose predictions do not return, by model; only where there are some.
+_READINESS["properties"]["stuck"] = {
+    "type": "object",
+    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+}
 _ADMIN: Operation = {"security": [{"admin": []}]}
 _KNOWN: dict[tuple[str, str], Operation] = {
     ("health.livez", "GET"): {
@@ -101,7 +107,7 @@ _KNOWN: dict[tuple[str, str], Operation] = {
     },
     ("health.readyz", "GET"): {
         "summary": "Whether a model serves",
-        "responses": responses(_object_of(status="string"), 503),
+        "responses": responses(_READINESS, 503),
     },
     ("health.exposition", "GET"): {
         "summary": "Metrics for Prometheus",

@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields
 
 from service.api.problems import LONGEST_NAME
 from service.api.wording import shorten
+from service.errors import strip
 
 Problems = dict[str, list[str]]
 
@@ -143,6 +144,8 @@ def check(document: Any) -> tuple[Mapping[str, Any], Problems]:
     try:
         return _SCHEMA.load(document), {}
     except ValidationError as error:
+        # marshmallow holds its own errors, and with them the document, in cycles.
+        strip(error)
         return {}, _flatten(error.messages_dict, "")
 
 

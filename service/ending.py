@@ -1,0 +1,58 @@
+"""How processes end in order, whatever they are doing: loading, predicting, importing.
+
+Python's own end waits for threads, and a thread within TensorFlow cannot be interrupted. So the
+processes of the service end by ``os._exit``, after they have done what must be done.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def stop_at_once_when_asked(clean_up: Callable[[], None]) -> None:
+    """Let a process that only starts end with status 0 on SIGTERM or Ctrl-C, without a word.
+
+    Whoever handles these signals already goes on to; gunicorn does once it has started.
+
+    Args:
+        clean_up: removes what the process has made so far.
+    """
+
+    def end(signum: int, frame: Any) -> None:
+        clean_up()
+        os._exit(0)
+
+    for signum in _STOPPING:
+        if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(signum, end)
+
+
+def hold_signals() -> None:
+    """Let signals to stop wait, so that none is lost between a fork and the child's handlers."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+
+
+def take_signals() -> None:
+    """Let signals to stop come, those that have waited first."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def end_process(default: int = 0) -> None:
+    """End this process now, with the status of the ``SystemExit`` that is on its way, if one is.
+
+    Args:
+        default: the status otherwise.
+    """
+    problem = sys.exception()
+    status = default
+    if isinstance(problem, SystemExit):
+        status = problem.code if isinstance(problem.code, int) else int(problem.code is not None)
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status & 0xFF)
