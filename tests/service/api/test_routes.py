@@ -26,7 +26,6 @@ FAILURES = [
     ("POST", "//v1/models/affine:predict", 404, "NOT_FOUND"),
     ("POST", "/v1/models/affine/versions/01:predict", 404, "NOT_FOUND"),
     ("POST", "/v2/models/affine/versions/01/infer", 404, "NOT_FOUND"),
-    ("GET", "//localhost//livez", 404, "NOT_FOUND"),  # The test client takes off a host.
     ("GET", f"/v1/models/affine/versions/{'9' * 30}", 404, "NOT_FOUND"),
     ("GET", "/v1/models/affine/labels/nope", 404, "NOT_FOUND"),
     ("GET", "/v1/models/nope/metadata", 404, "NOT_FOUND"),
@@ -62,6 +61,13 @@ def test_every_failure_has_the_one_body(
     client: FlaskClient, method: str, path: str, status: int, code: str
 ) -> None:
     assert_error(client.open(path, method=method), status, code)
+
+
+def test_a_path_begins_with_one_slash(client: FlaskClient) -> None:
+    # The test client takes what follows two slashes for a host.
+    for path in ("//livez", "///livez", "//"):
+        response = client.get("/", environ_overrides={"PATH_INFO": path})
+        assert_error(response, 404, "NOT_FOUND")
 
 
 def test_every_route_answers_a_wrong_method_with_the_one_body(client: FlaskClient) -> None:
