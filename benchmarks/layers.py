@@ -38,7 +38,7 @@ LAYERS: Mapping[str, str] = {
     "service/api/": "routes and observation",
     "flask/": "Flask and Werkzeug",
     "werkzeug/": "Flask and Werkzeug",
-    "service/worker": "gunicorn and the worker",
+    "service/server/": "gunicorn and the worker",
     "gunicorn/": "gunicorn and the worker",
 }
 
