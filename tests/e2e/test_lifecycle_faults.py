@@ -113,6 +113,20 @@ def test_what_takes_too_long_is_refused_and_the_older_version_serves(
     assert service.stop() == 0
 
 
+def test_with_a_broken_newest_version_the_older_serves_from_the_start(
+    start_service: StartService, models: Path
+) -> None:
+    publish_affine(models)
+    (models / "affine" / "2" / "saved_model.pb").unlink()
+    service = start_service(models, wait_for="/livez")
+    # The first answer that there is, is one.
+    assert service.get("/readyz").ok
+    assert answers(service) == {("1", 15.0)}
+    eventually(lambda: "Understudy serves" in service.output.read_text())
+    banner = service.output.read_text()
+    assert "affine 2 was refused: saved_model.pb is in the manifest but not on disk." in banner
+
+
 def test_a_worker_takes_requests_though_a_model_never_loads(
     start_service: StartService, models: Path
 ) -> None:
