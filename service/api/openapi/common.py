@@ -52,6 +52,13 @@ class Policy(marshmallow.Schema):
     labels = fields.Dict(keys=fields.String(), values=fields.Integer())
     keep = fields.Integer(allow_none=True)
     unloaded = fields.Boolean()
+    rows_independent = fields.Raw(
+        metadata={
+            "type": ["boolean", "object", "null"],
+            "description": "whether each row's answer depends on that row alone, for all "
+            "signatures or by their names; null leaves it to card and graph",
+        }
+    )
     allow_operations = fields.List(fields.String())
 
 
