@@ -7,7 +7,7 @@ from typing import Any
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from service.api.answer import Answer, error_answer
+from service.api.answer import Answer, as_service_error, error_answer
 from service.api.body import content_encoding
 from service.api.body_budget import BodyBudget, BodyShare
 from service.api.head import check_head
@@ -82,14 +82,18 @@ class Application:
                 content_encoding(environ)
                 self._predictions.inference.lifecycle.require(route.target.model)
             body = await self._read(scope, receive, share)
+        except DisconnectedError:
+            share.give_back()
+            return
+        except Exception as error:
+            share.give_back()
+            await self._refuse(scope, as_service_error(error, scope["method"], scope["path"]), send)
+            return
+        try:
             if route is None or body is None:
                 await self._answer_in_thread(scope, body, send)
             else:
                 await self._predict(route, scope, body, receive, send)
-        except ServiceError as error:
-            await self._refuse(scope, error, send)
-        except DisconnectedError:
-            return
         finally:
             share.give_back()
 

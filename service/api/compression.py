@@ -28,7 +28,8 @@ def compressed(answer: Answer, accepted: str) -> Answer:
         return answer
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOWS[encoding])
     body = packer.compress(answer.body) + packer.flush()
-    headers = {**answer.headers, "Content-Encoding": encoding, "Vary": "Accept-Encoding"}
+    vary = ", ".join(filter(None, (answer.headers.get("Vary"), "Accept-Encoding")))
+    headers = {**answer.headers, "Content-Encoding": encoding, "Vary": vary}
     return Answer(body, answer.content_type, answer.status, headers)
 
 

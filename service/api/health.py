@@ -20,9 +20,7 @@ def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
 
     @blueprint.get("/readyz")
     def readyz() -> dict[str, Any]:
-        if not lifecycle.ready:
-            why = "The service is stopping." if lifecycle.draining else "No model serves yet."
-            raise UnavailableError(why, retry_after_s=1)
+        require_ready(lifecycle)
         ready: dict[str, Any] = {"status": "ready"}
         if metrics.missing:
             ready["metrics"] = "incomplete: there is no room for them"
@@ -35,3 +33,14 @@ def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
         return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
+
+
+def require_ready(lifecycle: Lifecycle) -> None:
+    """Check that the service takes requests.
+
+    Raises:
+        UnavailableError: it is stopping, or no model serves yet.
+    """
+    if not lifecycle.ready:
+        why = "The service is stopping." if lifecycle.draining else "No model serves yet."
+        raise UnavailableError(why, retry_after_s=1)

@@ -237,9 +237,18 @@ class Prediction:
         self.inputs: Tensors
 
     @property
+    def runs_in_batches(self) -> bool:
+        """Whether it may run together with others, and its rows in several batches."""
+        signature = self.asked.signature
+        return signature.runs_in_batches and (
+            not signature.inputs_apart
+            or len({tensor.shape[0] for tensor in self.inputs.values()}) == 1
+        )
+
+    @property
     def rows(self) -> int:
         """How many rows a batch gets of it; 1 when it must run alone and whole."""
-        if not self.asked.signature.runs_in_batches:
+        if not self.runs_in_batches:
             return 1
         return int(next(iter(self.inputs.values())).shape[0])
 
@@ -316,7 +325,7 @@ class Prediction:
     def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
         """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
         asked, most = self.asked, self._inference.max_errors
-        if not asked.signature.runs_in_batches:
+        if not self.runs_in_batches:
             # Of a part of the rows it would be another question.
             return error
         found = {0: error}
@@ -331,9 +340,8 @@ class Prediction:
         self._inference.admission.leave(self.servable.model, monotonic() - self._start)
 
     def _call(self, inputs: Tensors) -> Tensors:
-        signature = self.asked.signature
-        rows = next(iter(inputs.values())).shape[0] if signature.runs_in_batches else 1
-        return self.servable.run(signature, inputs, rows)
+        rows = next(iter(inputs.values())).shape[0] if self.runs_in_batches else 1
+        return self.servable.run(self.asked.signature, inputs, rows)
 
     def _call_in_time(self, inputs: Tensors) -> Tensors:
         _check(self.deadline)

@@ -14,6 +14,7 @@ from service.api.codec.v2.metadata import model_metadata
 from service.api.codec.v2.raw import read_raw
 from service.api.codec.v2.request import InferRequest, find_signature, read
 from service.api.codec.v2.response import OCTETS, write
+from service.api.health import require_ready
 from service.api.inference import Inference, Target
 from service.api.observe import as_response, exchange
 from service.api.query import signature_name
@@ -135,8 +136,7 @@ def inference_v2_routes(
 
     @blueprint.get(f"{V2}/health/ready")
     def ready() -> dict[str, Any]:
-        if not lifecycle.ready:
-            raise UnavailableError("No model serves yet.", retry_after_s=1)
+        require_ready(lifecycle)
         if not lifecycle.all_ready:
             raise UnavailableError("Not every model serves.", retry_after_s=1)
         return {"ready": True}

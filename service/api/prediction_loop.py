@@ -213,7 +213,7 @@ class RunningPrediction:
             prediction.rows,
             prediction.deadline,
             self._ran,
-            rows_independent=prediction.asked.signature.runs_in_batches,
+            rows_independent=prediction.runs_in_batches,
         )
         self._loop.queue(prediction).submit(self._ticket)
 

@@ -187,6 +187,7 @@ class Signature:
         outputs: what it gives.
         rows_independent: whether each row's answer depends on that row alone; ``None`` where
             nothing is declared.
+        inputs_apart: whether nothing that it computes depends on two of its inputs.
         files: those of its inputs whose strings are files.
     """
 
@@ -194,6 +195,7 @@ class Signature:
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
     rows_independent: bool | None = None
+    inputs_apart: bool = False
     # Asked for with every request, so it is found once.
     files: tuple[Field, ...] = field(init=False, repr=False, compare=False)
 
@@ -225,7 +227,10 @@ class Signature:
 
     @property
     def runs_in_batches(self) -> bool:
-        """Whether its requests may run together, and their rows in several batches."""
+        """Whether its requests may run together, and their rows in several batches.
+
+        Of each request, whose inputs must all have equally many rows.
+        """
         return bool(self.rows_independent) and self.has_rows
 
     @property
@@ -233,9 +238,10 @@ class Signature:
         """Whether all inputs must have equally many rows.
 
         Where rows are not known to be independent, a request is a matter between its client and
-        the graph: two inputs may have nothing to do with each other.
+        the graph: two inputs may have nothing to do with each other. Where they are independent,
+        it must be known that the inputs are so as well.
         """
-        return self.batched and self.rows_independent is not False
+        return self.batched and self.rows_independent is not False and not self.inputs_apart
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {

@@ -385,11 +385,21 @@ class Servable:
         }
         self.contract = ServedContract(
             {
-                name: replace(each, rows_independent=self.independence[name].holds)
+                name: replace(
+                    each,
+                    rows_independent=self.independence[name].holds,
+                    inputs_apart=self._are_inputs_apart(name),
+                )
                 for name, each in self._described.items()
             },
             self._described.left_out,
         )
+
+    def _are_inputs_apart(self, name: str) -> bool:
+        """Whether the graph shows it, and no card promises rows of all inputs together."""
+        proof = self._proofs.get(name)
+        promised = self.card is not None and name in self.card.contract
+        return proof is not None and proof.inputs_apart and not promised
 
     def warm_up(self) -> None:
         """Run each signature at several batch sizes, so that no client pays for a first run.

@@ -108,7 +108,7 @@ def test_the_trainer_starts_only_when_asked_for(compose):
 
 def test_no_file_names_a_model(root):
     """Adding a model must not mean changing how the project is deployed."""
-    models = [entry.name for entry in (root / "saved_models").glob("*/") if entry.is_dir()]
+    models = [entry.name for entry in (root / "saved_models").glob("[!.]*/") if entry.is_dir()]
     for name in ("Dockerfile", "docker-compose.yml", ".dockerignore"):
         text = (root / name).read_text(encoding="utf-8")
         assert not [model for model in models if re.search(rf"\b{model}\b", text)], name

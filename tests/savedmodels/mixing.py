@@ -10,6 +10,11 @@ _X = tf.TensorSpec([None], tf.float32, name="x")
 _A, _B = (tf.TensorSpec([None], tf.float32, name=name) for name in "ab")
 
 
+@tf.function
+def _both(first, second):
+    return first + 1, 2 * second
+
+
 class Mixing(tf.Module):
     """Each function's first dimension is free, whatever it does with the rows."""
 
@@ -33,13 +38,44 @@ class Mixing(tf.Module):
     def product(self, a, b):
         return {"product": a * b}
 
+    @tf.function(input_signature=[_A, _B])
+    def separate(self, a, b):
+        return {"a": 2 * a, "b": 3 * b}
+
+    @tf.function(input_signature=[_A, _B])
+    def nested(self, a, b):
+        a, b = _both(a, b)
+        b, a = _both(b, a)
+        return {"a": a, "b": b}
+
+    @tf.function(input_signature=[_A, _B])
+    def crossed(self, a, b):
+        a, b = _both(a, b)
+        return {"a": a, "b": b, "sum": a + b}
+
+    @tf.function(input_signature=[_A, _B])
+    def ordered(self, a, b):
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(a), tf.shape(b))]):
+            return {"a": 2 * a, "b": 3 * b}
+
     @tf.function(input_signature=[_X])
     def picky(self, x):
         tf.debugging.assert_less(tf.reduce_sum(x), 10.0, "too much")
         return {"total": tf.cumsum(x)}
 
 
-SIGNATURES = ("share", "running", "twice", "apart", "product", "picky")
+SIGNATURES = (
+    "share",
+    "running",
+    "twice",
+    "apart",
+    "product",
+    "separate",
+    "nested",
+    "crossed",
+    "ordered",
+    "picky",
+)
 
 
 def save_mixing(directory: Path) -> None:

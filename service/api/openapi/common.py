@@ -5,6 +5,7 @@ from typing import Any
 import marshmallow
 from marshmallow import fields, validate
 
+from service.api.openapi import headers as sent
 from service.api.openapi.fields import Schema
 from service.errors import CODES
 
@@ -54,9 +55,11 @@ class Policy(marshmallow.Schema):
     unloaded = fields.Boolean()
     rows_independent = fields.Raw(
         metadata={
-            "type": ["boolean", "object", "null"],
-            "description": "whether each row's answer depends on that row alone, for all "
-            "signatures or by their names; null leaves it to card and graph",
+            "description": "Whether rows are independent: of all signatures, or by name.",
+            "anyOf": [
+                {"type": "boolean"},
+                {"type": "object", "additionalProperties": {"type": "boolean"}},
+            ],
         }
     )
     allow_operations = fields.List(fields.String())
@@ -83,13 +86,6 @@ _MEANINGS = {
     503: "It cannot be answered now; Retry-After says when to come back.",
     504: "The answer was not there in time.",
 }
-HEADERS = {
-    "X-Request-Id": {
-        "description": "The request's id: the client's own, or a new one.",
-        "schema": {"type": "string"},
-        "required": True,
-    }
-}
 
 
 def component_name(text: str, taken: set[str]) -> str:
@@ -113,7 +109,7 @@ def error_response(status: int) -> dict[str, Any]:
     example = {"error": "One sentence that says what is wrong.", "code": code}
     return {
         "description": _MEANINGS[status],
-        "headers": HEADERS,
+        "headers": sent.error_headers(status),
         "content": {JSON: {"schema": ref("schemas", "Error"), "example": example}},
     }
 
@@ -122,16 +118,20 @@ ERROR_STATUSES = tuple(_MEANINGS)
 
 
 def responses(
-    ok: Any, *errors: int, content_type: str = JSON, examples: Any = None
+    ok: Any,
+    *errors: int,
+    headers: sent.Headers = sent.PLAIN,
+    content_type: str = JSON,
+    examples: Any = None,
 ) -> dict[str, Any]:
-    """Return an operation's responses: 200 with a schema, and errors by status."""
+    """Return an operation's responses: 200 with a schema and headers, and errors by status."""
     content: dict[str, Any] = {"schema": ok}
     if examples:
         content["examples"] = examples
     return {
         "200": {
             "description": "The answer.",
-            "headers": HEADERS,
+            "headers": headers,
             "content": {content_type: content},
         },
         **{str(status): ref("responses", f"Error{status}") for status in errors},

@@ -10,7 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
 from service.api.codec.results import classification, regression
-from service.api.openapi import common
+from service.api.openapi import common, headers
 from service.api.openapi.common import ref
 from service.api.openapi.fields import Schema, tensor_schema
 from service.api.openapi.operations import Operation, Place, describe
@@ -99,6 +99,8 @@ class Documents:
         spec.components.security_scheme("admin", {"type": "http", "scheme": "bearer"})
         for name, schema in common.SCHEMAS.items():
             spec.components.schema(name, schema=schema)
+        for name, header in headers.COMPONENTS.items():
+            spec.components.header(name, header)
         for status in common.ERROR_STATUSES:
             spec.components.response(f"Error{status}", common.error_response(status))
         taken: set[str] = set(common.SCHEMAS)

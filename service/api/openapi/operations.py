@@ -7,7 +7,9 @@ from typing import Any
 from werkzeug.routing import Rule
 
 from service.api.codec.media.kinds import content_types, in_order
-from service.api.openapi.common import JSON, ref, responses
+from service.api.openapi import answers, headers
+from service.api.openapi.answers import an_object
+from service.api.openapi.common import JSON, responses
 from service.api.openapi.fields import Schema
 from service.api.openapi.server import REGION, SERVER
 from service.api.openapi.signatures import Bodies
@@ -18,7 +20,7 @@ Operation = dict[str, Any]
 _PREDICTION_ERRORS = (400, 404, 408, 413, 415, 500, 503, 504)
 _ADMIN_ERRORS = (400, 401, 403, 404, 408, 409, 413, 415)
 _TEXT = "text/plain"
-_ANY_OBJECT: Schema = {"type": "object"}
+_OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def describe(rule: Rule, method: str, place: Place | None) -> Operation:
     about: Operation = {}
     if place is not None:
         about["tags"] = [place.model]
-    if rule.endpoint.startswith(("predict.", "classify.")):
+    if rule.endpoint.startswith(("predict.", "classify.", "regress.")):
         if place is None or verb not in place.bodies:
             return {}
         return about | _inference(verb, place)
@@ -73,91 +75,84 @@ def _inference(verb: str, place: Place) -> Operation:
         "summary": f"{verb.capitalize()}: {place.title}",
         "description": card.description if card else "",
         "requestBody": {"required": True, "content": content},
-        "responses": responses(bodies.answer, *_PREDICTION_ERRORS, examples=told),
+        "responses": responses(
+            bodies.answer, *_PREDICTION_ERRORS, headers=headers.OF_PREDICTION, examples=told
+        ),
     }
 
 
-def _object_of(**kinds: str) -> Schema:
-    return {
-        "type": "object",
-        "properties": {name: {"type": kind} for name, kind in kinds.items()},
-        "required": list(kinds),
-    }
-
-
-_POLICY = ref("schemas", "Policy")
-_V2_INPUT = _object_of(name="string", datatype="string", shape="array")
+_V2_INPUT = an_object(
+    {"name": answers.STRING, "datatype": answers.STRING, "shape": {"type": "array"}}
+)
 _IF_MATCH: Schema = {
     "name": "If-Match",
     "in": "header",
     "description": "The ETag of the policy that is to be changed; another is left as it is.",
     "schema": {"type": "string"},
 }
-_READINESS = _object_of(status="string")
-# The signatures whose predictions do not return, by model; only where there are some.
-_READINESS["properties"]["stuck"] = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": {"type": "string"}},
-}
+_V2_ANSWERS = responses(answers.V2_ANSWER, *_PREDICTION_ERRORS, headers=headers.OF_BYTES)
+_V2_ANSWERS["200"]["content"][_OCTETS] = {}
 _ADMIN: Operation = {"security": [{"admin": []}]}
 _KNOWN: dict[tuple[str, str], Operation] = {
     ("health.livez", "GET"): {
         "summary": "Whether the process lives",
-        "responses": responses(_object_of(status="string")),
+        "responses": responses(answers.LIVE),
     },
     ("health.readyz", "GET"): {
         "summary": "Whether a model serves",
-        "responses": responses(_READINESS, 503),
+        "responses": responses(answers.READY, 503),
     },
     ("health.exposition", "GET"): {
         "summary": "Metrics for Prometheus",
-        "responses": responses({"type": "string"}, content_type=_TEXT),
+        "responses": responses(answers.STRING, content_type=_TEXT),
     },
     ("models.list_models", "GET"): {
         "summary": "All models, what they take, and the states of their versions",
-        "responses": responses(_object_of(models="array")),
+        "responses": responses(answers.MODELS),
     },
     ("models.status", "GET"): {
         "summary": "The states of a model's versions",
-        "responses": responses(ref("schemas", "ModelStatus"), 404, 503),
+        "responses": responses(answers.STATUS, 404, 503),
     },
     ("models.metadata", "GET"): {
         "summary": "The signatures in TensorFlow's own form",
-        "responses": responses(_object_of(model_spec="object", metadata="object"), 404, 503),
+        "responses": responses(answers.METADATA, 404, 503, headers=headers.OF_VERSION),
     },
     ("admin.get_policy", "GET"): {
         "summary": "Which versions should serve",
-        "responses": responses(_POLICY, *_ADMIN_ERRORS),
+        "responses": responses(answers.POLICY, *_ADMIN_ERRORS, headers=headers.OF_POLICY),
         **_ADMIN,
     },
     ("admin.put_policy", "PUT"): {
         "summary": "Say which versions should serve; what the body does not name stays as it is",
         "parameters": [_IF_MATCH],
-        "requestBody": {"required": True, "content": {JSON: {"schema": _POLICY}}},
-        "responses": responses(_POLICY, *_ADMIN_ERRORS, 412),
+        "requestBody": {"required": True, "content": {JSON: {"schema": answers.POLICY}}},
+        "responses": responses(answers.POLICY, *_ADMIN_ERRORS, 412, headers=headers.OF_POLICY),
         **_ADMIN,
     },
     ("admin.roll_back", "POST"): {
         "summary": "Serve the version before",
         "parameters": [_IF_MATCH],
-        "responses": responses(_POLICY, *_ADMIN_ERRORS, 412),
+        "responses": responses(answers.POLICY, *_ADMIN_ERRORS, 412, headers=headers.OF_POLICY),
         **_ADMIN,
     },
     ("openapi.document", "GET"): {
         "summary": "This document",
-        "responses": responses(_object_of(openapi="string", info="object", paths="object")),
+        "responses": responses(answers.DOCUMENT, headers=headers.PACKED),
     },
     ("openapi.page", "GET"): {
         "summary": "This document as a page",
-        "responses": responses({"type": "string"}, content_type="text/html"),
+        "responses": responses(answers.STRING, content_type="text/html", headers=headers.OF_PAGE),
     },
     ("openapi.script", "GET"): {
         "summary": "The page's script",
-        "responses": responses({"type": "string"}, content_type="text/javascript"),
+        "responses": responses(
+            answers.STRING, content_type="text/javascript", headers=headers.OF_PAGE
+        ),
     },
     ("openapi.style", "GET"): {
         "summary": "The page's style",
-        "responses": responses({"type": "string"}, content_type="text/css"),
+        "responses": responses(answers.STRING, content_type="text/css", headers=headers.OF_PAGE),
     },
     ("inference_v2.infer", "POST"): {
         "summary": "Infer, by the Open Inference Protocol",
@@ -181,44 +176,32 @@ _KNOWN: dict[tuple[str, str], Operation] = {
                 }
             },
         },
-        "responses": responses(
-            _object_of(model_name="string", outputs="array"), *_PREDICTION_ERRORS
-        ),
+        "responses": _V2_ANSWERS,
     },
 }
-_REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": _ANY_OBJECT}}}}
+_REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": answers.ANY_OBJECT}}}}
 _KNOWN |= {
     ("repository_v2.index", "POST"): {
         "summary": "Every version there is, with its state",
         **_REPOSITORY_BODY,
-        "responses": responses(
-            {
-                "type": "array",
-                "items": _object_of(name="string", version="string", state="string"),
-            },
-            400,
-            408,
-            413,
-            415,
-        ),
+        "responses": responses(answers.INDEX, 400, 408, 413, 415),
     },
     ("repository_v2.load", "POST"): {
         "summary": "Load the model that was unloaded",
         **_REPOSITORY_BODY,
-        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
+        "responses": responses(answers.NOTHING, *_ADMIN_ERRORS, 504),
         **_ADMIN,
     },
     ("repository_v2.unload", "POST"): {
         "summary": "Unload the model until it is loaded again",
         **_REPOSITORY_BODY,
-        "responses": responses(_ANY_OBJECT, *_ADMIN_ERRORS, 504),
+        "responses": responses(answers.NOTHING, *_ADMIN_ERRORS, 504),
         **_ADMIN,
     },
 }
 _KNOWN |= SERVER
 # Of routes that are not described by themselves, by the group that they belong to.
 _OTHERS: dict[str, Operation] = {
-    "statistics_v2": {"responses": responses(_object_of(model_stats="array"), 404, 503)},
-    "inference_v2": {"responses": responses(_ANY_OBJECT, 400, 404, 503)},
+    "statistics_v2": {"responses": responses(answers.STATISTICS, 404, 503)},
 }
 _SOMETHING: Operation = {"responses": {"default": {"description": "The answer."}}}

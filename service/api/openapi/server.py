@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from service.api.openapi import answers, headers
 from service.api.openapi.common import ref, responses
 
-_OBJECT: dict[str, Any] = {"type": "object"}
 # What a path with a region takes.
 REGION = {
     "parameters": [{"name": "region", "in": "path", "required": True, "schema": {"type": "string"}}]
@@ -15,58 +15,51 @@ def _refused(*statuses: int) -> dict[str, Any]:
     return {str(status): ref("responses", f"Error{status}") for status in statuses}
 
 
+def _of_version(ok: Any, *errors: int) -> dict[str, Any]:
+    return responses(ok, *errors, headers=headers.OF_VERSION)
+
+
 def _unsupported(what: str) -> dict[str, Any]:
     return {"summary": f"Not supported: {what}", "responses": _refused(404, 501)}
 
 
-_ROOT = responses(
-    {
-        "type": "object",
-        "properties": {
-            "status": {"const": "alive"},
-            "models": {"type": "array", "items": {"type": "string"}},
-            "endpoints": {"type": "object"},
-        },
-        "required": ["status", "models", "endpoints"],
-    }
-)
-_ROOT["200"]["content"]["text/html"] = {"schema": {"type": "string"}}
+_ROOT = responses(answers.ROOT, headers=headers.OF_ROOT)
+_ROOT["200"]["content"]["text/html"] = {"schema": answers.STRING}
 
 # By endpoint and method.
 SERVER: dict[tuple[str, str], dict[str, Any]] = {
     ("root.root", "GET"): {"summary": "What this is, and where to go on", "responses": _ROOT},
     ("server_v2.models", "GET"): {
         "summary": "The names of all models",
-        "responses": responses(
-            {
-                "type": "object",
-                "properties": {"models": {"type": "array", "items": {"type": "string"}}},
-                "required": ["models"],
-            }
-        ),
+        "responses": responses(answers.V2_MODELS),
+    },
+    ("inference_v2.server", "GET"): {
+        "summary": "What the server is, and which extensions it has",
+        "responses": responses(answers.V2_SERVER),
+    },
+    ("inference_v2.live", "GET"): {
+        "summary": "Whether the process lives",
+        "responses": responses(answers.V2_LIVE),
+    },
+    ("inference_v2.ready", "GET"): {
+        "summary": "Whether all models serve",
+        "responses": responses(answers.V2_READY, 503),
+    },
+    ("inference_v2.model_ready", "GET"): {
+        "summary": "Whether the model serves",
+        "responses": _of_version(answers.V2_MODEL_READY, 404, 503),
+    },
+    ("inference_v2.metadata", "GET"): {
+        "summary": "What a signature of the model takes and gives",
+        "responses": _of_version(answers.V2_METADATA, 400, 404, 503),
     },
     ("inference_v2.config", "GET"): {
         "summary": "The model's configuration, as Triton writes it",
-        "responses": responses(
-            {
-                "type": "object",
-                "properties": {
-                    "name": {"type": "string"},
-                    "platform": {"type": "string"},
-                    "max_batch_size": {"type": "integer"},
-                    "input": {"type": "array", "items": _OBJECT},
-                    "output": {"type": "array", "items": _OBJECT},
-                },
-                "required": ["name", "platform", "max_batch_size", "input", "output"],
-            },
-            400,
-            404,
-            503,
-        ),
+        "responses": _of_version(answers.CONFIG, 400, 404, 503),
     },
     ("server_v2.traces", "GET"): {
         "summary": "The trace settings: off",
-        "responses": responses(_OBJECT, 404),
+        "responses": responses(answers.TRACES, 404),
     },
     ("server_v2.set_traces", "POST"): {
         "summary": "Not supported: changing trace settings",
@@ -74,7 +67,7 @@ SERVER: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("server_v2.logs", "GET"): {
         "summary": "The log settings",
-        "responses": responses(_OBJECT),
+        "responses": responses(answers.LOGS),
     },
     ("server_v2.set_logs", "POST"): {
         "summary": "Not supported: changing log settings",
@@ -91,7 +84,7 @@ SERVER: dict[tuple[str, str], dict[str, Any]] = {
     ("server_v2.register", "POST"): _unsupported("sharing memory"),
     ("server_v2.unregister", "POST"): {
         "summary": "Share no memory any more, as is so already",
-        "responses": responses(_OBJECT, 404),
+        "responses": responses(answers.NOTHING, 404),
     },
     ("unsupported.explain", "POST"): _unsupported("explanations"),
     ("unsupported.generate", "POST"): _unsupported("generating text"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.repository.independence.graph import Graph, shape_of
 from service.repository.independence.interpreter import Interpreter, TooLargeError
+from service.repository.independence.meeting import inputs_meet
 from service.repository.independence.protos import parse_saved_model
 from service.repository.independence.sizes import ROWS
 from service.repository.independence.values import Mixed, Tensor, Value, rows_of
@@ -22,10 +23,12 @@ class Proof:
     Attributes:
         holds: whether each row of the outputs is proved to depend on that row of the inputs alone.
         reason: how it was proved, or the first obstacle, in a sentence.
+        inputs_apart: whether it holds, and no operation depends on two of the inputs.
     """
 
     holds: bool
     reason: str
+    inputs_apart: bool = False
 
 
 def prove_independence(directory: Path) -> Mapping[str, Proof]:
@@ -72,7 +75,11 @@ def _proof(graph: Graph, signature: Any) -> Proof:
         problem = _problem(value)
         if problem:
             return Proof(False, f"Output {name!r}: {problem}")
-    return Proof(True, f"Each of {interpreter.steps} operations keeps rows apart.")
+    outputs = [signature.outputs[name].name for name in names]
+    # Inputs that are fed alike are one.
+    apart = len(arguments) == len(signature.inputs) and not inputs_meet(graph, outputs, arguments)
+    reason = f"Each of {interpreter.steps} operations keeps rows apart."
+    return Proof(True, reason, inputs_apart=apart)
 
 
 def _problem(value: Value) -> str:

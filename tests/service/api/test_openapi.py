@@ -210,7 +210,7 @@ CHECKS = (
 def test_schemathesis_finds_nothing(client: FlaskClient) -> None:
     """Bounded and seeded; not checked is that all data of the schema's form is accepted.
 
-    No schema can say that columns are of one length, or count a string in bytes.
+    No schema can say which columns must be of one length, or count a string in bytes.
     """
     schema = schemathesis.openapi.from_wsgi("/openapi.json", client.application)
     modes = schemathesis.GenerationMode

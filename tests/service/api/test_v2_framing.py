@@ -78,7 +78,7 @@ def test_every_datatype_comes_back_as_it_went(dtype: str, data: st.DataObject) -
     got = request.inputs["t"]
     assert (got.dtype, got.shape) == (tensor.dtype, tensor.shape)
     assert got.tolist() == tensor.tolist()
-    answer = write(request, request.inputs, model="m", version=1)
+    answer = write(request, request.inputs, contract, model="m", version=1)
     assert answer.body.endswith(tail)
     length = int(answer.headers[HEADER])
     assert answer.body[length:] == tail
@@ -100,7 +100,7 @@ def test_json_and_bytes_mean_the_same(dtype: str, data: st.DataObject) -> None:
         got = request.inputs["t"]
         assert (got.dtype, got.shape) == (tensor.dtype, tensor.shape)
         np.testing.assert_array_equal(got, tensor)
-        answered = json.loads(write(request, request.inputs, model="m", version=1).body)
+        answered = json.loads(write(request, request.inputs, contract, model="m", version=1).body)
         (output,) = answered["outputs"]
         again = np.array(output["data"], tensor.dtype).reshape(output["shape"])
         np.testing.assert_array_equal(again, tensor)

@@ -76,7 +76,6 @@ ODD: list[tuple[str, Callable[[Path], None], str, str]] = [
     ("good/3", Path.mkdir, "good/3", "It waits for saved_model.pb"),
     # Names that cannot be.
     ("a:b/1", save, "a:b", "Its name cannot be a model's in a request's path; rename it, to a_b"),
-    ("-m/1", save, "-m", "rename it, to m perhaps"),
     # Other tools' files.
     ("m.keras", write, "m.keras", "It is a Keras file"),
     ("m.H5", write, "m.H5", "model.export(folder), and put that into <model>/<version>/"),

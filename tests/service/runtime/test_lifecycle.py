@@ -538,6 +538,6 @@ def test_a_lifecycle_that_ends_says_so(
     publish_affine(tmp_path)
     died = threading.Event()
     lifecycle = make_lifecycle(on_death=died.set)
-    monkeypatch.setattr(Store, "models", lambda store: (_ for _ in ()).throw(SystemExit))
+    monkeypatch.setattr(Store, "survey", lambda store: (_ for _ in ()).throw(SystemExit))
     assert died.wait(60)
     lifecycle.stop()

@@ -49,9 +49,13 @@ def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
     servable = load(mixing)
     assert {name: each.holds for name, each in servable.independence.items()} == {
         "apart": False,
+        "crossed": True,
+        "nested": True,
+        "ordered": True,
         "picky": False,
         "product": True,
         "running": False,
+        "separate": True,
         "serving_default": False,
         "twice": True,
     }
@@ -98,6 +102,22 @@ def test_golden_examples_are_asked_one_by_one_where_rows_depend(mixing: Path) ->
     servable = load(mixing)
     servable.warm_up()
     servable.prove()
+
+
+def test_a_card_promises_rows_of_all_inputs_together(mixing: Path) -> None:
+    assert not load(mixing).contract["separate"].needs_equal_rows
+    a, b = (Field(name=name, dtype="float32", shape=(None,)) for name in "ab")
+    write_card(mixing, card("m", {"separate": Signature("separate", (a, b), (a, b))}))
+    signature = load(mixing).contract["separate"]
+    assert signature.rows_independent
+    assert signature.needs_equal_rows
+
+
+def test_a_policy_alone_shows_no_inputs_apart(mixing: Path) -> None:
+    servable = load(mixing)
+    servable.declare_rows(True)
+    assert servable.contract["apart"].needs_equal_rows
+    assert not servable.contract["separate"].needs_equal_rows
 
 
 def test_inputs_apart_from_each_other_may_have_unequal_rows(mixing: Path) -> None:

@@ -12,8 +12,10 @@ from service.metrics import Metrics
 from service.repository.card import write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
+from service.runtime.arrival import look_at
 from service.runtime.loading import Loader
 from service.runtime.servable import Fault, LoadError, Servable
+from tests.e2e.conftest import eventually
 from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.saving import card, save
 
@@ -100,7 +102,18 @@ def load(directory: Path) -> Servable:
 def ready(directory: Path) -> Servable:
     """Load a version as the service does."""
     loader = Loader(lambda *_: load(directory), Metrics())
-    return loader.load("m", 1, directory, lambda _: None)
+    loading = loader.begin(
+        "m",
+        1,
+        directory,
+        look_at(directory),
+        contents=dict,
+        declared=None,
+        tell=lambda _: None,
+        on_end=lambda: None,
+    )
+    eventually(lambda: loading.done)
+    return loading.result().servable
 
 
 @pytest.fixture(scope="module")
