@@ -195,7 +195,9 @@ def test_another_user_sees_what_it_may(tmp_path: Path, repository_root: Path) ->
     (tmp_path / "locked").chmod(0o000)
     (tmp_path / "hidden").chmod(0o444)  # Its names can be read, but nothing behind them.
     for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == 0 and folder.name.startswith(("pytest-", tmp_path.name)):
+        if folder.stat().st_uid == 0 and folder.name.startswith(
+            ("pytest-", "popen-", tmp_path.name)
+        ):
             folder.chmod(0o755)
     script = (
         "import json, sys; from pathlib import Path; from service.repository.store import Store\n"

@@ -181,8 +181,8 @@ def publish_counter(tmp_path: Path) -> Callable[..., Path]:
 def test_golden_examples_of_a_model_with_state_are_proved_and_leave_no_trace(
     publish_counter: Callable[..., Path],
 ) -> None:
-    """They run once, as a client's first request: in one batch, on the state as published."""
-    servable = ready(publish_counter(1.0, 2.0))
+    """They run once, one after the other, as clients' first requests, on the state as published."""
+    servable = ready(publish_counter(1.0, 3.0))
     np.testing.assert_array_equal(ask(servable, "serving_default"), [1.0])
     np.testing.assert_array_equal(ask(servable, "serving_default"), [2.0])
 
