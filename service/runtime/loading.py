@@ -168,6 +168,9 @@ class Loader:
                 elif blocked := look_at(folder).blocked:
                     raise LoadError(Fault.GRAPH, blocked)
                 content = content_digest(folder)
+            except PermissionError as error:
+                reason = look_at(folder).blocked or f"It cannot be read: {error.strerror}."
+                raise LoadError(Fault.GRAPH, reason) from error
             except RepositoryError as error:
                 raise LoadError(Fault.MANIFEST, str(error)) from error
             if contents().get(version, content) != content:
