@@ -91,7 +91,7 @@ class _Walk:
             function = self._graph.function(name)
             if function is None:
                 raise _MeetError
-            given = {
+            given: dict[str, tuple[Origins, ...]] = {
                 parameter: (origins,)
                 for parameter, origins in zip(function.parameters, arguments, strict=True)
             }
