@@ -81,7 +81,7 @@ def same() -> dict[str, Signature]:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     root = tmp_path_factory.mktemp("models")
     save_graph(root / "same" / "1", same)
-    with served(root, "express") as client:
+    with served(root, "loop") as client:
         yield client
 
 

@@ -36,7 +36,7 @@ TYPES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def client(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[FlaskClient]:

@@ -21,7 +21,7 @@ NEVER = ["a:b", "tab\tname", "new\nline", ".hidden", "...", "nul\x7f"]
 LAST = 2**63 - 1
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def client(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[FlaskClient]:
@@ -118,5 +118,5 @@ def test_a_folder_that_is_a_link_out_is_as_good(client: FlaskClient, tmp_path: P
     save_affine(tmp_path / "real" / "1")
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "a b").symlink_to(tmp_path / "real")
-    with served(tmp_path / "root", "express") as other:
+    with served(tmp_path / "root", "loop") as other:
         assert ask(other, "/v1/models/a%20b:predict").json == {"predictions": [5.0]}

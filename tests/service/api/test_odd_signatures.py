@@ -34,7 +34,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     edit_meta_graph(root / "bad" / "1", add_bad_defaults)
     save_graph(root / "pinned" / "1", weighted)
     edit_meta_graph(root / "pinned" / "1", pin)
-    with served(root, "express") as client:
+    with served(root, "loop") as client:
         yield client
 
 
@@ -207,7 +207,7 @@ def test_a_model_without_any_good_signature_is_refused_with_the_reasons(tmp_path
             k: v for k, v in bad_signatures()[0].items() if k in ("variant", "no_such_tensor")
         },
     )
-    with served(tmp_path, "express") as client:
+    with served(tmp_path, "loop") as client:
         (model,) = client.get("/v1/models").json["models"]
         (version,) = model["versions"]
         assert version["state"] == "failed"

@@ -33,7 +33,7 @@ _INFER = "/v2/models/affine/infer"
 _REGRESS = "/v1/models/affine:regress"
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def client(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[FlaskClient]:

@@ -20,7 +20,7 @@ TWO, TWO2 = "/v1/models/half_plus_two", "/v1/models/half_plus_two_2"
 THREE = "/v1/models/half_plus_three"
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def client(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[FlaskClient]:

@@ -19,7 +19,7 @@ TEXT = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["quiet"]}
 ONLY_Y = {"signature_name": "only_y"}
 
 
-@pytest.fixture(scope="module", params=["express", "flask"])
+@pytest.fixture(scope="module", params=["loop", "flask"])
 def v2(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[FlaskClient]:
