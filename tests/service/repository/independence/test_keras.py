@@ -16,6 +16,8 @@ from service.repository.rowcheck import neighbours_matter
 
 ROWS = 4
 SERIES, PICTURE, NUMBERS = (5, 4), (8, 8, 3), (6,)
+# Series of any length.
+FREE = (None, 4)
 TOKENS = "tokens"
 WORDS = "words"
 # Their rows must be proved: dense, convolutional, pooling, embedding, normalising, attending.
@@ -30,7 +32,7 @@ class Case:
     """One or several layers: how to make them, what they take, and what is expected."""
 
     make: Callable[[Any], Any]
-    takes: tuple[int, ...] | str
+    takes: tuple[int | None, ...] | str
     expected: str = PROVED
 
 
@@ -104,6 +106,11 @@ CASES: dict[str, Case] = {
     "unit_normalization": _layer(lambda: L.UnitNormalization(), NUMBERS),
     "attention": Case(_attend, SERIES),
     "attention_causal": Case(lambda x: _attend(x, use_causal_mask=True), SERIES),
+    "attention_of_any_length": Case(_attend, FREE),
+    "attention_causal_of_any_length": Case(lambda x: _attend(x, use_causal_mask=True), FREE),
+    "conv1d_dilated_of_any_length": _layer(
+        lambda: L.Conv1D(3, 2, dilation_rate=2, padding="causal"), FREE
+    ),
     "attention_masked": Case(lambda x: _attend(L.Embedding(10, 4, mask_zero=True)(x)), TOKENS),
     "attention_dot": Case(lambda x: L.Attention()([x, x]), SERIES),
     "attention_additive": Case(lambda x: L.AdditiveAttention()([x, x]), SERIES),
@@ -156,7 +163,8 @@ def _inputs(takes: Any) -> np.ndarray:
         return random.integers(0, 10, size=(ROWS, 5)).astype(np.int32)
     if takes == WORDS:
         return np.array([[b"a"], [b"b a"], [b"c"], [b""]], dtype=object)
-    return random.normal(size=(ROWS, *takes)).astype(np.float32)
+    sizes = [5 if size is None else size for size in takes]
+    return random.normal(size=(ROWS, *sizes)).astype(np.float32)
 
 
 def _exported(case: Case) -> tuple[Any, Any]:

@@ -226,6 +226,7 @@ KEEPING: dict[str, Animal] = {
     "copies_to_space": _of(PICTURE)(
         lambda x: tf.batch_to_space(tf.tile(x, [4, 1, 1, 1]), [2, 2], [[0, 0], [0, 0]])
     ),
+    "band": _of(CUBE)(lambda x: tf.linalg.band_part(x, 1, 0)),
 }
 
 
@@ -464,6 +465,13 @@ MIXING: dict[str, Animal] = {
         lambda x: tf.reduce_sum(
             tf.reshape(tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]]), [-1, 4, 3, 3, 2]), 1
         )
+    ),
+    "band_of_rows": _of(MATRIX)(lambda x: tf.linalg.band_part(x, 1, 0)),
+    "band_of_columns": _of(MATRIX)(
+        lambda x: tf.transpose(tf.linalg.band_part(tf.transpose(x), 0, 0))
+    ),
+    "band_as_wide_as_rows": _of(CUBE)(
+        lambda x: tf.linalg.band_part(x, tf.minimum(tf.shape(x)[0] - 1, 3), 0)
     ),
 }
 
