@@ -111,6 +111,9 @@ CASES: dict[str, Case] = {
     "conv1d_dilated_of_any_length": _layer(
         lambda: L.Conv1D(3, 2, dilation_rate=2, padding="causal"), FREE
     ),
+    "attention_grouped": Case(
+        lambda x: L.GroupQueryAttention(4, 2, 1)(x, x, use_causal_mask=True), FREE
+    ),
     "attention_masked": Case(lambda x: _attend(L.Embedding(10, 4, mask_zero=True)(x)), TOKENS),
     "attention_dot": Case(lambda x: L.Attention()([x, x]), SERIES),
     "attention_additive": Case(lambda x: L.AdditiveAttention()([x, x]), SERIES),
