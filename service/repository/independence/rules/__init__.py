@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from service.repository.independence.graph import Node
 from service.repository.independence.rules import (
+    blocks,
     elementwise,
     lists,
     moving,
@@ -23,6 +24,7 @@ RULES: Mapping[str, Rule] = {
     **reducing.RULES,
     **products.RULES,
     **networks.RULES,
+    **blocks.RULES,
     **selecting.RULES,
     **texts.RULES,
     **lists.RULES,

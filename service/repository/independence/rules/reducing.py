@@ -54,6 +54,15 @@ def _running(node: Node, arguments: Sequence[Value]) -> Value:
     return found
 
 
+def _band(node: Node, arguments: Sequence[Value]) -> Value:
+    """Zeros beside the diagonal of each matrix: what stays is said by the last two positions."""
+    found = tensor(arguments[0])
+    refuse_rows_at(found, [found.rank - 2, found.rank - 1], "keeps a band of")
+    if any(tensor(other).axis is not None for other in arguments[1:]):
+        raise MixError("keeps a band that the rows say")
+    return found
+
+
 def _roll(node: Node, arguments: Sequence[Value]) -> Value:
     found = tensor(arguments[0])
     axes = [axis_in(axis, found.rank) for axis in integers(arguments[2], "axes")]
@@ -96,6 +105,7 @@ RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
     **dict.fromkeys(["ArgMax", "ArgMin"], _arg),
     **dict.fromkeys(["Softmax", "LogSoftmax"], _along_last),
     **dict.fromkeys(["Cumsum", "Cumprod", "CumulativeLogsumexp", "ReverseV2"], _running),
+    "MatrixBandPart": _band,
     "Roll": _roll,
     "ReverseSequence": _reverse_sequence,
     "TopKV2": _top_k,

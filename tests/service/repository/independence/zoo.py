@@ -214,6 +214,19 @@ KEEPING: dict[str, Animal] = {
     "reverse_sequence": _of(MATRIX)(
         lambda x: tf.reverse_sequence(x, tf.cast(tf.reduce_sum(x, 1) * 0 + 2, tf.int32), 1)
     ),
+    "space_to_batch_and_back": _of(PICTURE)(
+        lambda x: tf.batch_to_space(
+            tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]]), [2, 2], [[0, 0], [0, 0]]
+        )
+    ),
+    "dilated": _of(PICTURE)(lambda x: tf.nn.convolution(x, FILTER, dilations=2)),
+    "dilated_of_any_size": _of(tf.TensorSpec([None, None, None, 2], tf.float32, name="x"))(
+        lambda x: tf.nn.convolution(x, FILTER, padding="SAME", dilations=2)
+    ),
+    "copies_to_space": _of(PICTURE)(
+        lambda x: tf.batch_to_space(tf.tile(x, [4, 1, 1, 1]), [2, 2], [[0, 0], [0, 0]])
+    ),
+    "band": _of(CUBE)(lambda x: tf.linalg.band_part(x, 1, 0)),
 }
 
 
@@ -435,6 +448,31 @@ MIXING: dict[str, Animal] = {
     "scatter": _of(VECTOR)(lambda x: tf.tensor_scatter_nd_add(x, [[0]], [tf.reduce_sum(x)])),
     "histogram": _of(NUMBERS)(lambda x: tf.gather(tf.math.bincount(tf.abs(x)), tf.abs(x))),
     "first_row_branch": _of(MATRIX)(lambda x: tf.cond(x[0, 0] > 0, lambda: x, lambda: -x)),
+    "rows_to_space": _of(PICTURE)(lambda x: tf.batch_to_space(x, [2, 2], [[0, 0], [0, 0]])),
+    "repeated_rows_to_space": _of(PICTURE)(
+        lambda x: tf.batch_to_space(tf.repeat(x, 4, axis=0), [2, 2], [[0, 0], [0, 0]])
+    ),
+    "rows_in_blocks": _of(MATRIX)(
+        lambda x: tf.transpose(
+            tf.batch_to_space(
+                tf.space_to_batch(tf.transpose(tf.repeat(x, 2, axis=0)), [2], [[0, 0]]) + 1.0,
+                [2],
+                [[0, 0]],
+            )
+        )
+    ),
+    "space_to_batch_of_all": _of(PICTURE)(
+        lambda x: tf.reduce_sum(
+            tf.reshape(tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]]), [-1, 4, 3, 3, 2]), 1
+        )
+    ),
+    "band_of_rows": _of(MATRIX)(lambda x: tf.linalg.band_part(x, 1, 0)),
+    "band_of_columns": _of(MATRIX)(
+        lambda x: tf.transpose(tf.linalg.band_part(tf.transpose(x), 0, 0))
+    ),
+    "band_as_wide_as_rows": _of(CUBE)(
+        lambda x: tf.linalg.band_part(x, tf.minimum(tf.shape(x)[0] - 1, 3), 0)
+    ),
 }
 
 UNPROVED: dict[str, Animal] = {
@@ -445,10 +483,5 @@ UNPROVED: dict[str, Animal] = {
     "diagonal_of_rows": _of(MATRIX)(lambda x: tf.linalg.diag(x)),
     "inverse_of_rows": _of(tf.TensorSpec([None, 2, 2], tf.float32, name="x"))(
         lambda x: tf.linalg.inv(x + 9 * tf.eye(2))
-    ),
-    "space_to_batch_and_back": _of(PICTURE)(
-        lambda x: tf.batch_to_space(
-            tf.space_to_batch(x, [2, 2], [[0, 0], [0, 0]]), [2, 2], [[0, 0], [0, 0]]
-        )
     ),
 }
