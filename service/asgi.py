@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
@@ -67,18 +68,25 @@ class Application:
         """Return where a request to predict leads; ``None`` for all others."""
         return self._predictions.routes.find(path) if method == "POST" else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def __call__(self, *call: Any) -> Any:
+        """Answer one request: as ASGI has it (scope, receive, send), or as WSGI.
+
+        Where a WSGI server hosts the application, Flask answers predictions as well.
+        """
+        return self._answer(*call) if len(call) == 3 else self.flask(*call)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._in_threads(scope, receive, send)  # type: ignore[arg-type]
             return
+        scope = {**scope, "path": _origin_form(scope["path"])}
         share = self.budget.open()
         try:
             route = self.route(scope["method"], scope["path"])
+            # A client that waits to be told to go on with its body is told of these instead.
+            environ = _environ(scope)
+            check_head(environ)
             if route is not None:
-                # A client that waits to be told to go on with its body is told of this instead.
-                environ = _environ(scope)
-                check_head(environ)
                 content_encoding(environ)
                 self._predictions.inference.lifecycle.require(route.target.model)
             body = await self._read(scope, receive, share)
@@ -131,8 +139,7 @@ class Application:
         async def replay() -> Message:
             return message
 
-        # An address without a path asks for the root (RFC 9110, section 4.2.3).
-        scope = {**scope, "headers": headers, "path": scope["path"] or "/"}
+        scope = {**scope, "headers": headers}
         await self._in_threads(scope, replay, send)  # type: ignore[arg-type]
 
     async def _predict(
@@ -199,6 +206,14 @@ async def _send(send: Send, answer: Answer, more: Iterable[tuple[str, str]]) -> 
         }
     )
     await send({"type": "http.response.body", "body": answer.body})
+
+
+def _origin_form(path: str) -> str:
+    """Return the path of a request, also of one in absolute form (RFC 9112, section 3.2.2)."""
+    if path.startswith(("http://", "https://")):
+        path = urlsplit(path).path
+    # An address without a path asks for the root (RFC 9110, section 4.2.3).
+    return path or "/"
 
 
 def _header(scope: Scope, wanted: bytes) -> bytes | None:

@@ -55,6 +55,8 @@ asgi_lifespan = "off"
 http_parser = "python"
 # What a worker gets to end in when it has done all it may wait for, before it is killed.
 _END_S = 3
+# Between looks whether the models serve.
+_LOOK_S = 0.02
 graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s) + _END_S
 # Longer than load balancers keep idle connections, so that it is they who close them, and not
 # this side at the moment at which a request is on its way.
@@ -95,32 +97,59 @@ os.register_at_fork(after_in_parent=ending.take_signals)
 
 def post_worker_init(worker: Any) -> None:
     """Load the models in the worker, and let it take requests when they serve."""
-    ending.take_signals()
-    lifecycle = worker.asgi.flask.extensions["lifecycle"]
-    if not worker.is_stopping:
+    lifecycle = _lifecycle(worker)
+    if hasattr(worker, "loop"):
+        worker.loop.run_until_complete(_load(worker, lifecycle))
+    else:
+        ending.take_signals()
         lifecycle.start()
-    deadline = time.monotonic() + _settings.load_wait_s
-    while not worker.is_stopping and time.monotonic() < deadline:
-        if lifecycle.wait_until_settled(timeout_s=0.05):
-            break
-        # Signals are noticed by the loop alone; and the master kills workers that do not show
-        # that they are alive.
-        worker.loop.run_until_complete(asyncio.sleep(0))
-        worker.notify()
-    if worker.age == 1 and not worker.is_stopping:
+        lifecycle.wait_until_settled(timeout_s=_settings.load_wait_s)
+    if worker.age == 1 and not _is_stopping(worker):
         from service.banner import banner
 
         print(banner(lifecycle, _settings), flush=True)
+
+
+async def _load(worker: Any, lifecycle: Any) -> None:
+    """Wait until the models serve, on the loop: a signal that comes while it stands is lost."""
+    ending.take_signals()
+    try:
+        await asyncio.sleep(_LOOK_S)
+        if not worker.is_stopping:
+            lifecycle.start()
+        deadline = time.monotonic() + _settings.load_wait_s
+        while not worker.is_stopping and time.monotonic() < deadline:
+            if lifecycle.wait_until_settled(timeout_s=0):
+                break
+            # The master kills workers that do not show that they are alive.
+            worker.notify()
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        # Until the worker serves.
+        ending.hold_signals()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """End the worker, though a model may still load, or a prediction run, in one of its threads."""
     try:
         # One that failed to start has no lifecycle.
-        if hasattr(worker, "asgi"):
-            worker.asgi.flask.extensions["lifecycle"].stop(_END_S / 3)
+        if _application(worker) is not None:
+            _lifecycle(worker).stop(_END_S / 3)
     finally:
         ending.end_process()
+
+
+def _application(worker: Any) -> Any:
+    """Return the application in a worker of ours, or in one of gunicorn's for WSGI."""
+    return getattr(worker, "asgi", None) or getattr(worker, "wsgi", None)
+
+
+def _lifecycle(worker: Any) -> Any:
+    return _application(worker).flask.extensions["lifecycle"]
+
+
+def _is_stopping(worker: Any) -> bool:
+    return bool(getattr(worker, "is_stopping", not worker.alive))
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -19,6 +19,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 from service.api.body_budget import BodyBudget
 from service.api.prediction_loop import PredictionLoop
 from service.asgi import Application
+from service.ending import take_signals
 from service.process_settings import process_settings
 from service.seats import SEATS
 from service.server.acceptor import Acceptor
@@ -137,6 +138,8 @@ class Worker(ASGIWorker):
 
     async def _serve(self) -> None:
         """Answer requests until the worker is to stop."""
+        # Held back since the models were loaded: a signal that comes while no loop runs is lost.
+        take_signals()
         self.date = formatdate(usegmt=True)
         self.predictions = self.asgi.predictions()
         self.budget = self.asgi.budget

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from service.errors import DeadlineError, ServiceError
-from service.runtime.batching import Batcher
+from service.runtime.servable import Servable
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.plain import publish_plain_bodies
 from tests.savedmodels.shapes import save_shapes

@@ -67,4 +67,4 @@ def test_who_waits_to_be_told_to_go_on_is_told_when_the_body_is_wanted(service: 
             assert connection.recv(len(told), socket.MSG_WAITALL) == told
             connection.sendall(body)
             status, headers, _ = answer(connection)
-            assert (status, headers["Connection"]) == (200, "keep-alive")
+            assert (status, headers["Connection"]) == (200, None)
