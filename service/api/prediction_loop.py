@@ -19,7 +19,7 @@ from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
 from service.api.inference import Endpoint, Inference, Prediction, Target
 from service.api.routing import VERSION
-from service.errors import AbandonedError, InvalidRequestError
+from service.errors import AbandonedError, InvalidRequestError, strip
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
 
@@ -223,7 +223,7 @@ class RunningPrediction:
         error = ticket.error
         if isinstance(error, InvalidRequestError):
             # To find the rows that the graph refuses takes further calls.
-            self._on_thread(partial(prediction.with_rows, error), self._fail)
+            self._on_thread(partial(_name_rows, prediction, error), self._fail)
             return
         if error is not None:
             self._fail(error)
@@ -279,3 +279,11 @@ class RunningPrediction:
             then(future.result())
         except Exception as wrong:
             self._fail(wrong)
+
+
+def _name_rows(prediction: Prediction, error: InvalidRequestError) -> InvalidRequestError:
+    refusal = prediction.with_rows(error)
+    if refusal is not error:
+        # Nobody else looks at it any more.
+        strip(error)
+    return refusal

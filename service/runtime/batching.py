@@ -15,7 +15,7 @@ from time import monotonic, perf_counter
 
 import numpy as np
 
-from service.errors import AbandonedError, DeadlineError, ServiceError, UnavailableError
+from service.errors import AbandonedError, DeadlineError, ServiceError, UnavailableError, strip
 from service.repository.golden import Tensors
 from service.runtime.call_cost import CallCost
 
@@ -282,6 +282,8 @@ def run_batch(call: Call, batch: Sequence[Ticket]) -> list[_Result]:
             result.outputs, sum([ticket.rows for ticket in batch])
         ):
             return [result]
+        if result.error is not None:
+            strip(result.error)
     return [_attempt(call, ticket.inputs) for ticket in batch]
 
 

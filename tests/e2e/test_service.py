@@ -173,7 +173,8 @@ def test_sigterm_lets_running_requests_finish(start_service: StartService, model
     with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         head = f"POST /v1/models/affine:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body[:10])
-        eventually(lambda: sample(service, "understudy_requests_in_flight") == 2)
+        held = re.compile(r"\nunderstudy_connections{\S+} [1-9]")
+        eventually(lambda: held.search(service.get("/metrics").text) is not None)
         service.process.send_signal(signal.SIGTERM)
         threading.Event().wait(0.5)
         connection.sendall(body[10:])

@@ -1,6 +1,7 @@
 """Requests that wait together run together; each gets its own answer or its own error."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +40,14 @@ class Doubler:
 class Stage:
     """A queue for a doubler, on the loop that runs."""
 
-    def __init__(self, *, batched: bool = True, most: int = 8, is_quick: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        batched: bool = True,
+        most: int = 8,
+        is_quick: bool = False,
+        stuck_after_s: float = math.inf,
+    ) -> None:
         self.model = Doubler()
         self.noted: list[int] = []
         self.batched = batched
@@ -54,6 +62,7 @@ class Stage:
             note_batch=lambda rows, seconds: self.noted.append(rows),
             loop=asyncio.get_running_loop(),
             threads=ThreadPoolExecutor(2),
+            stuck_after_s=stuck_after_s,
         )
 
     def submit(

@@ -1,13 +1,14 @@
 """A loaded version whose prediction does not return."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, sleep
 
 import numpy as np
 import pytest
 
-from service.errors import DeadlineError, UnavailableError
+from service.errors import ServiceError
 from service.metrics import Metrics
 from service.repository.store import Store
 from service.runtime.servable import Servable
@@ -27,13 +28,6 @@ def _eventually(condition: Callable[[], bool]) -> None:
         sleep(0.005)
 
 
-def _ask(servable: Servable, value: float, signature: str = "serving_default") -> float:
-    batcher = servable.batcher(servable.contract[signature])
-    inputs = {"x": np.array([value], dtype=np.float32)}
-    outputs, _ = batcher.run(inputs, deadline=monotonic() + 0.3, is_gone=lambda: False)
-    return float(outputs["y"][0])
-
-
 def test_loops_run_on_threads_of_their_own_and_nothing_else_does(tmp_path: Path) -> None:
     publish_endless(tmp_path)
     publish_affine(tmp_path)
@@ -41,26 +35,27 @@ def test_loops_run_on_threads_of_their_own_and_nothing_else_does(tmp_path: Path)
     assert _load(tmp_path, "affine")._bounded == {"serving_default", "only_y"}
 
 
-def test_a_stuck_version_keeps_its_other_signatures_and_ends_when_it_is_retired(
-    tmp_path: Path,
-) -> None:
+def test_a_stuck_version_says_so_and_ends_when_it_is_retired(tmp_path: Path) -> None:
     publish_endless(tmp_path)
     servable = _load(tmp_path, "endless")
-    assert _ask(servable, -1.0) == -1
+    signature = servable.contract["serving_default"]
+    cost = servable.cost(signature)
+    assert servable.stuck == {}
     assert servable.acquire()
-    with pytest.raises(DeadlineError):
-        _ask(servable, 1.0)
-    servable.release()
-    _eventually(lambda: list(servable.stuck) == ["serving_default"])
-    with pytest.raises(UnavailableError):
-        _ask(servable, -1.0)
-    assert _ask(servable, 2.0, "quick") == -2
-    # Held by the call alone: nothing is broken off while it serves.
-    servable.break_off()
-    assert servable.stuck
-    closed: list[bool] = []
-    servable.retire(lambda: closed.append(True))
-    assert not closed
-    servable.break_off()
-    _eventually(lambda: closed == [True])
+    inputs = {"x": np.array([1.0], dtype=np.float32)}
+    with ThreadPoolExecutor(1) as pool:
+        cost.begin()
+        running = pool.submit(servable.predict, signature, inputs)
+        running.add_done_callback(lambda _: cost.end())
+        _eventually(lambda: list(servable.stuck) == ["serving_default"])
+        quick = servable.contract["quick"]
+        assert servable.predict(quick, {"x": inputs["x"] * 2})["y"].tolist() == [-2]
+        # Its client has got its 504, and holds the version no more.
+        servable.release()
+        assert not running.done()
+        closed: list[bool] = []
+        servable.retire(lambda: closed.append(True))
+        with pytest.raises(ServiceError):
+            running.result(60)
+    assert closed == [True]
     assert servable.stuck == {}

@@ -82,7 +82,9 @@ REQUESTS: dict[str, Malformed] = {
     "a control character": Malformed(_get(b"GET /livez HTTP/1.1", b"A: b\x01"), 400),
     "a long header": Malformed(_get(b"GET /livez HTTP/1.1", b"A: " + b"x" * 9_000), 431),
     "many headers": Malformed(_get(b"GET /livez HTTP/1.1", *[b"A: b"] * 200), 431),
-    "a long head": Malformed(_get(b"GET /livez HTTP/1.1", *[b"A: " + b"x" * 8_000] * 20), 431, False),
+    "a long head": Malformed(
+        _get(b"GET /livez HTTP/1.1", *[b"A: " + b"x" * 8_000] * 20), 431, False
+    ),
     "a strange expectation": Malformed(_post(_LENGTH_LINE, b"Expect: miracles"), 417, False),
     # Host (9112, 3.2).
     "no host": Malformed(_get(b"GET /livez HTTP/1.1", host=b""), 400, ends=False),
