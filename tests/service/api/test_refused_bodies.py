@@ -46,6 +46,11 @@ def client(
     with served(
         root, request.param, max_body_bytes=_MOST, max_rows=_ROWS, max_image_pixels=10_000
     ) as client:
+        # What the thread that watches the store allocates meanwhile is no request's.
+        lifecycle = client.application.extensions["lifecycle"]
+        lifecycle._stop.set()
+        lifecycle._wake.set()
+        lifecycle._thread.join()
         yield client
 
 
