@@ -82,6 +82,16 @@ class Application:
         scope = {**scope, "path": _origin_form(scope["path"])}
         share = self.budget.open()
         try:
+            await self._answer_http(scope, receive, send, share)
+        except DisconnectedError:
+            return
+        finally:
+            share.give_back()
+
+    async def _answer_http(
+        self, scope: Scope, receive: Receive, send: Send, share: BodyShare
+    ) -> None:
+        try:
             route = self.route(scope["method"], scope["path"])
             # A client that waits to be told to go on with its body is told of these instead.
             environ = _environ(scope)
@@ -91,19 +101,16 @@ class Application:
                 self._predictions.inference.lifecycle.require(route.target.model)
             body = await self._read(scope, receive, share)
         except DisconnectedError:
-            share.give_back()
-            return
+            raise
         except Exception as error:
             share.give_back()
-            await self._refuse(scope, as_service_error(error, scope["method"], scope["path"]), send)
+            failure = as_service_error(error, scope["method"], scope["path"])
+            await self._refuse(scope, failure, send)
             return
-        try:
-            if route is None or body is None:
-                await self._answer_in_thread(scope, body, send)
-            else:
-                await self._predict(route, scope, body, receive, send)
-        finally:
-            share.give_back()
+        if route is None or body is None:
+            await self._answer_in_thread(scope, body, send)
+        else:
+            await self._predict(route, scope, body, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive, share: BodyShare) -> bytes | None:
         """Return the body; ``None`` when it is larger than it may be, and was not read whole."""
