@@ -33,10 +33,15 @@ def _connect(service: Service) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
+@pytest.mark.parametrize("is_handed_on", [False, True], ids=["first", "handed on"])
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_malformed_request(service: Service, name: str) -> None:
+def test_a_malformed_request(service: Service, name: str, is_handed_on: bool) -> None:
     request = REQUESTS[name]
     with _connect(service) as connection:
+        if is_handed_on:
+            # From its first request that is no prediction a connection is gunicorn's protocol's.
+            connection.sendall(GET % b"livez")
+            assert answer(connection)[0] == 200
         connection.sendall(request.sent)
         status, headers, body = answer(connection)
         assert status == request.status, body
