@@ -8,13 +8,12 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from service.api.answer import Answer, as_service_error, error_answer
+from service.api.answer import Answer, as_service_error
 from service.api.body import content_encoding
 from service.api.body_budget import BodyBudget, BodyShare
 from service.api.head import check_head
 from service.api.prediction_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
-from service.errors import ServiceError
 from service.process_settings import process_settings
 from service.settings import Settings
 
@@ -91,10 +90,10 @@ class Application:
     async def _answer_http(
         self, scope: Scope, receive: Receive, send: Send, share: BodyShare
     ) -> None:
+        route = self.route(scope["method"], scope["path"])
+        environ = _environ(scope)
         try:
-            route = self.route(scope["method"], scope["path"])
             # A client that waits to be told to go on with its body is told of these instead.
-            environ = _environ(scope)
             check_head(environ)
             if route is not None:
                 content_encoding(environ)
@@ -105,12 +104,13 @@ class Application:
         except Exception as error:
             share.give_back()
             failure = as_service_error(error, scope["method"], scope["path"])
-            await self._refuse(scope, failure, send)
+            answer, headers = self.predictions().refuse(environ, _client(scope), failure)
+            await _send(send, answer, headers.items())
             return
         if route is None or body is None:
             await self._answer_in_thread(scope, body, send)
         else:
-            await self._predict(route, scope, body, receive, send)
+            await self._predict(route, environ, _client(scope), body, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive, share: BodyShare) -> bytes | None:
         """Return the body; ``None`` when it is larger than it may be, and was not read whole."""
@@ -150,7 +150,13 @@ class Application:
         await self._in_threads(scope, replay, send)  # type: ignore[arg-type]
 
     async def _predict(
-        self, route: Route, scope: Scope, body: bytes, receive: Receive, send: Send
+        self,
+        route: Route,
+        environ: Mapping[str, Any],
+        client: str,
+        body: bytes,
+        receive: Receive,
+        send: Send,
     ) -> None:
         answered: asyncio.Future[tuple[Answer, Mapping[str, str]]] = (
             asyncio.get_running_loop().create_future()
@@ -160,7 +166,7 @@ class Application:
             if not answered.done():
                 answered.set_result((answer, headers))
 
-        running = self.predictions().start(route, _environ(scope), _client(scope), body, respond)
+        running = self.predictions().start(route, environ, client, body, respond)
         gone: asyncio.Future[Message] = asyncio.ensure_future(receive())
         try:
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -171,16 +177,6 @@ class Application:
         if answered.done():
             answer, headers = answered.result()
             await _send(send, answer, headers.items())
-
-    async def _refuse(self, scope: Scope, error: ServiceError, send: Send) -> None:
-        """Answer a request whose body was not read."""
-        observer = self._predictions.observer
-        exchange = observer.begin(_environ(scope), _client(scope))
-        exchange.failure = error
-        answer = error_answer(error)
-        headers = observer.finish(exchange, answer.status)
-        observer.end(exchange)
-        await _send(send, answer, headers.items())
 
 
 def create_application(settings: Settings | None = None) -> Application:

@@ -19,7 +19,7 @@ from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
 from service.api.inference import Endpoint, Inference, Prediction, Target
 from service.api.routing import VERSION
-from service.errors import AbandonedError, InvalidRequestError, strip
+from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
 
@@ -122,6 +122,23 @@ class PredictionLoop:
         running = RunningPrediction(self, exchange, respond)
         running.start(route, body)
         return running
+
+    def refuse(
+        self, environ: Mapping[str, Any], client: str, error: ServiceError
+    ) -> tuple[Answer, Mapping[str, str]]:
+        """Refuse a request whose body is not read; return the answer and its further headers.
+
+        Args:
+            environ: its line and headers, as WSGI names them.
+            client: the client's address.
+            error: why it is refused.
+        """
+        exchange = self.observer.begin(environ, client)
+        exchange.failure = error
+        answer = error_answer(error)
+        headers = self.observer.finish(exchange, answer.status)
+        self.observer.end(exchange)
+        return answer, headers
 
     def queue(self, prediction: Prediction) -> BatchQueue:
         """Return the queue of a checked prediction's signature."""

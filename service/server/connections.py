@@ -1,5 +1,6 @@
 """The connections that a worker holds: how many, which are idle, and which are too slow."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -23,6 +24,59 @@ class Connection(Protocol):
 
     def end_if_idle(self) -> None:
         """Close the connection unless a request is under way."""
+
+
+class WriteClock:
+    """How long a client takes to accept what it is sent; each step on earns it more time."""
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        """A clock that stands still.
+
+        Args:
+            transport: the connection's.
+            seconds: how long the client may take, plus one for each ``BYTES_PER_S`` it accepts.
+        """
+        self._transport = transport
+        self._seconds = seconds
+        self._since: float | None = None
+        self._size = 0
+
+    def start(self, now: float) -> None:
+        """Take note that the client does not accept as fast as it is sent to."""
+        self._since = now
+        self._size = self._transport.get_write_buffer_size()
+
+    def stop(self) -> None:
+        """Take note that it has caught up."""
+        self._since = None
+
+    def is_over(self, now: float) -> bool:
+        """Whether the client's time is up."""
+        if self._since is None:
+            return False
+        accepted = self._size - self._transport.get_write_buffer_size()
+        return now - self._since > self._seconds + accepted / BYTES_PER_S
+
+
+def part(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+    """Close a connection in the order that loses nothing (RFC 9112, section 9.6).
+
+    The client gets all that was written, and then ``GRACE_S`` to close its side; what it still
+    sends must be read and thrown away by the protocol.
+    """
+    if not transport.can_write_eof():
+        transport.close()
+        return
+    transport.write_eof()
+    transport.resume_reading()
+
+    def look() -> None:
+        if transport.get_write_buffer_size():
+            loop.call_later(GRACE_S, look)
+        else:
+            loop.call_later(GRACE_S, transport.abort)
+
+    look()
 
 
 class Connections:

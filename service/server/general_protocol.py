@@ -5,17 +5,17 @@ What it relies on, as of gunicorn 27.0, beside the methods of ``asyncio.Protocol
 requests; ``_will_close``, which decides whether an answer ends its connection;
 ``_arm_keepalive_timer``, which it calls when it begins to wait for the next request;
 ``_send_error_response`` and ``_close_transport``, by which it refuses and ends; ``_closed``,
-``_safe_write`` and ``_resume_reading``.
+and ``_safe_write``.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gunicorn.asgi.protocol import ASGIProtocol
 
 from service.api.answer import error_answer
 from service.errors import ServiceError
-from service.server.connections import BYTES_PER_S, GRACE_S
+from service.server.connections import BYTES_PER_S, WriteClock, part
 from service.server.responses import head_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class GeneralProtocol(ASGIProtocol):
         self._since = worker.loop.time()
         self._received = 0
         self._has_begun = False
-        self._writing_since: float | None = None
+        self._writing: WriteClock
 
     @property
     def idle_since(self) -> float | None:
@@ -60,6 +60,8 @@ class GeneralProtocol(ASGIProtocol):
 
     def take_over(self, transport: asyncio.BaseTransport) -> None:
         """Begin with a connection that the worker holds already."""
+        # uvloop's transports are not asyncio's by type.
+        self._writing = WriteClock(cast(asyncio.Transport, transport), self.worker.read_timeout_s)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -77,21 +79,20 @@ class GeneralProtocol(ASGIProtocol):
         super().data_received(data)
 
     def pause_writing(self) -> None:
-        self._writing_since = self.worker.loop.time()
+        self._writing.start(self.worker.loop.time())
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        self._writing_since = None
+        self._writing.stop()
         super().resume_writing()
 
     def check_time(self, now: float) -> None:
         """End the connection if its client is too slow, or has been idle for too long."""
         worker = self.worker
-        if self._closed:
+        if self._writing.is_over(now):
+            self.transport.abort()
+        elif self._closed:
             return
-        if self._writing_since is not None:
-            if now - self._writing_since > worker.read_timeout_s:
-                self.transport.abort()
         elif self.idle_since is not None:
             if now - self._since > worker.keep_alive_s:
                 self._close_transport()
@@ -135,14 +136,8 @@ class GeneralProtocol(ASGIProtocol):
         self._safe_write(head + answer.body)
 
     def _close_transport(self) -> None:
-        """Close in the order that loses nothing (RFC 9112, section 9.6): reading goes on."""
+        """Part with the client; what it still sends is read and thrown away."""
         if self._closed or self.transport is None:
             return
         self._closed = True
-        transport = self.transport
-        if not transport.can_write_eof():
-            transport.close()
-            return
-        transport.write_eof()
-        self._resume_reading()
-        self.worker.loop.call_later(GRACE_S, transport.abort)
+        part(self.worker.loop, self.transport)

@@ -14,7 +14,7 @@ from service.api.answer import Answer, error_answer
 from service.api.body_budget import UNCOUNTED_BYTES
 from service.api.prediction_loop import RunningPrediction
 from service.errors import ServiceError
-from service.server.connections import BYTES_PER_S, GRACE_S
+from service.server.connections import BYTES_PER_S, WriteClock, part
 from service.server.heads import END, PredictionHead
 from service.server.responses import head_of
 
@@ -48,7 +48,7 @@ class PredictionProtocol(asyncio.Protocol):
         self._is_answering = False
         self._is_closing = False
         self._since = worker.loop.time()
-        self._writing_since: float | None = None
+        self._writing: WriteClock
 
     @property
     def idle_since(self) -> float | None:
@@ -60,6 +60,7 @@ class PredictionProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not asyncio's by type.
         self._transport = cast(asyncio.Transport, transport)
+        self._writing = WriteClock(self._transport, self._worker.read_timeout_s)
         peer = transport.get_extra_info("peername")
         self._client = str(peer[0]) if isinstance(peer, tuple) else ""
         self._worker.connections.add(self)
@@ -89,24 +90,27 @@ class PredictionProtocol(asyncio.Protocol):
         self._read_head()
 
     def pause_writing(self) -> None:
-        self._writing_since = self._worker.loop.time()
+        self._writing.start(self._worker.loop.time())
 
     def resume_writing(self) -> None:
-        self._writing_since = None
+        self._writing.stop()
 
     def check_time(self, now: float) -> None:
         """End the connection if its client is too slow, or has been idle for too long."""
         worker = self._worker
-        if self._writing_since is not None:
-            if now - self._writing_since > worker.read_timeout_s:
-                self._transport.abort()
+        if self._writing.is_over(now):
+            self._transport.abort()
+        elif self._is_closing:
+            return
         elif self.idle_since is not None:
             if now - self._since > worker.keep_alive_s:
                 self._close()
         elif not self._is_answering:
             received = self._have + len(self._held)
             if now - self._since > worker.read_timeout_s + received / BYTES_PER_S:
-                self._refuse(ServiceError("The request did not come in time.", status=408))
+                late = ServiceError("The request did not come in time.", status=408)
+                self._write(error_answer(late), {}, closes=True)
+                self._close()
 
     def end_if_idle(self) -> None:
         """Close the connection unless a request is under way."""
@@ -139,7 +143,9 @@ class PredictionProtocol(asyncio.Protocol):
             try:
                 self._share.add(min(len(data), missing))
             except ServiceError as error:
-                self._refuse(error)
+                answer, headers = self._worker.predictions.refuse(head.environ, self._client, error)
+                self._write(answer, headers, closes=True)
+                self._close()
                 return
         if len(data) < missing:
             self._parts.append(data)
@@ -189,26 +195,15 @@ class PredictionProtocol(asyncio.Protocol):
         else:
             self._transport.writelines((head, answer.body))
 
-    def _refuse(self, error: ServiceError) -> None:
-        """Answer a request that is not read to its end; the connection ends with it."""
-        self._write(error_answer(error), {}, closes=True)
-        self._close()
-
     def _close(self) -> None:
-        """Close in the order that loses nothing (RFC 9112, section 9.6): reading goes on."""
+        """Part with the client; what it still sends is read and thrown away."""
         if self._is_closing:
             return
         self._is_closing = True
         if not self._is_answering:
             self._forget_body()
         self._held, self._parts = b"", []
-        transport = self._transport
-        if transport.can_write_eof():
-            transport.write_eof()
-            transport.resume_reading()
-            self._worker.loop.call_later(GRACE_S, transport.abort)
-        else:
-            transport.close()
+        part(self._worker.loop, self._transport)
 
     def _forget_body(self) -> None:
         """Give back what the body of the request under way has taken of the budget."""

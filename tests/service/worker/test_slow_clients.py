@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import eventually
 from tests.service.echo import LARGE
 from tests.service.worker.conftest import StartServer
-from tests.service.worker.wire import GET, CutError, Server, answer, ask
+from tests.service.worker.wire import GET, CutError, Server, answer, ask, exactly, line
 
 
 def test_a_large_answer_to_a_slow_reader(connection: socket.socket) -> None:
@@ -138,6 +138,21 @@ def test_a_request_in_drops_is_refused(start_server: StartServer, start: bytes) 
     assert status == 408
     assert headers["Connection"] == "close"
     assert b'"code":"REQUEST_TIMEOUT"' in body
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["kept", "closes"])
+def test_a_slow_reader_that_gets_on_gets_all(start_server: StartServer, closes: bool) -> None:
+    server = start_server(UNDERSTUDY_READ_TIMEOUT_S="1")
+    with server.connect() as slow:
+        connection = b"Connection: close\r\n" if closes else b""
+        slow.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n" + connection + b"\r\n")
+        # The pauses are the case: longer together than both the time to read in and the grace.
+        while line(slow) != b"\r\n":
+            pass
+        step = len(LARGE) // 16
+        for start in range(0, len(LARGE), step):
+            assert exactly(slow, step) == LARGE[start : start + step]
+            time.sleep(0.3)
 
 
 def test_a_client_that_does_not_read_is_let_go(start_server: StartServer) -> None:
