@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.e2e.conftest import eventually
 from tests.service.worker.conftest import StartServer
-from tests.service.worker.wire import GET, answer, ask
+from tests.service.worker.wire import GET, Server, answer, ask
 
 
 def test_open_connections_are_counted(start_server: StartServer) -> None:
@@ -107,10 +108,16 @@ def test_the_last_answer_before_a_worker_is_replaced_says_so(start_server: Start
     eventually(ask_until_closed)
 
 
+def _shown(server: Server) -> set[str]:
+    """Return the workers that take connections, by what they show of themselves."""
+    with server.connect() as connection:
+        found = re.findall(rb'understudy_connections{worker="(\d+)"}', ask(connection, b"metrics"))
+    return {pid.decode() for pid in found}
+
+
 def test_connections_are_spread(start_server: StartServer) -> None:
     server = start_server(workers=2, threads=32)
-    eventually(lambda: len(server.workers()) == 2)
-    time.sleep(1)  # Both have shown themselves.
+    eventually(lambda: len(_shown(server)) == 2)
     for at_once in (False, True) * 3:
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(32) as pool:
             connections = list(
