@@ -81,7 +81,7 @@ class Patience:
         if fewest is None:
             return False
         # With many connections a small difference is no harm, and saves waiting for each other.
-        if not stopping and self._seat.connections <= fewest + fewest // 8:
+        if not stopping and self._seat.connections <= fewest + fewest // 32:
             return False
         now = time.monotonic()
         if self._since is None:

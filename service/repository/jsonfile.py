@@ -2,12 +2,12 @@
 
 import json
 import os
-import stat
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from service.repository.errors import RepositoryError
+from service.repository.files import open_file
 
 _SHORT = 60
 # More than any of our files needs, and not so much that reading it by mistake does harm.
@@ -87,16 +87,8 @@ def write_object(path: Path, value: dict[str, Any]) -> None:
 
 
 def _read(path: Path, most_bytes: int) -> bytes:
-    # Opening a pipe to which nobody writes would wait for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(handle)
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise RepositoryError(f"{path.name} is no file but a pipe or a device.")
-        with open(handle, "rb", closefd=False) as file:
-            data = file.read(most_bytes + 1)
-    finally:
-        os.close(handle)
+    with open_file(path) as file:
+        data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
         raise RepositoryError(f"{path.name} is larger than {most_bytes} bytes.")
     return data

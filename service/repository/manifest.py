@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
+from service.repository.files import open_file
 from service.repository.jsonfile import read_object, write_object
 from service.repository.survey import printable
 
@@ -144,5 +145,5 @@ def _raise_unreadable(error: OSError) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,8 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
+from service.repository.errors import RepositoryError
+from service.repository.files import read_file
 from service.repository.manifest import MANIFEST
 
 _FOLDER = ".published"
@@ -30,9 +32,9 @@ def was_published_here(version_directory: Path) -> bool:
     """Whether there is a mark of ``<store>/<model>/<version>``, whose manifest must be verified."""
     try:
         return (version_directory.parent.parent / _FOLDER / _digest(version_directory)).is_file()
-    except OSError:
+    except (OSError, RepositoryError):
         return False
 
 
 def _digest(version_directory: Path) -> str:
-    return hashlib.sha256((version_directory / MANIFEST).read_bytes()).hexdigest()
+    return hashlib.sha256(read_file(version_directory / MANIFEST)).hexdigest()

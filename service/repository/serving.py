@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
+from service.repository.files import read_file
 from service.repository.jsonfile import read_object, write_object
 from service.repository.manifest import MANIFEST
 from service.repository.policy import Policy
@@ -117,8 +118,8 @@ def version_digest(folder: Path) -> str:
                 status = path.lstat()
                 digest.update(f"{relative}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
                 if relative == MANIFEST:
-                    digest.update(path.read_bytes())
-            except OSError:
+                    digest.update(read_file(path))
+            except (OSError, RepositoryError):
                 digest.update(f"{relative}\0unreadable\0".encode())
     return digest.hexdigest()
 

@@ -30,6 +30,8 @@ from service.runtime.state import State, VersionStatus
 
 # Between looks at what serves: a trainer that comes right after a swap should find it.
 _LOOK_S = 0.25
+# A thread that reads a store which does not answer is left behind after this.
+_STOP_S = 5.0
 
 
 class Models(Protocol):
@@ -80,7 +82,9 @@ class ServingRecord:
         """Say that this worker serves no more. What it has refused stays on record."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_STOP_S)
+            if self._thread.is_alive():
+                return  # The store does not answer: its files cannot be written either.
         if self._written is not None:
             with suppress(OSError):
                 self._write(self._written, ended=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.repository.files import read_file
 from service.repository.independence.graph import Graph, shape_of
 from service.repository.independence.interpreter import Interpreter, TooLargeError
 from service.repository.independence.meeting import inputs_meet
@@ -37,7 +38,7 @@ def prove_independence(directory: Path) -> Mapping[str, Proof]:
     It never fails: what cannot be read or followed is not proved.
     """
     try:
-        saved = parse_saved_model((directory / SAVED_MODEL).read_bytes())
+        saved = parse_saved_model(read_file(directory / SAVED_MODEL))
         meta = next((m for m in saved.meta_graphs if _SERVING in m.meta_info_def.tags), None)
         if meta is None:
             return {}

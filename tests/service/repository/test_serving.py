@@ -127,3 +127,11 @@ def test_a_digest_tells_of_every_change(store: Store) -> None:
     assert after != before
     (folder / "more").write_text("")
     assert version_digest(folder) not in (before, after)
+
+
+def test_a_digest_waits_for_no_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")
+    digest = version_digest(tmp_path)
+    assert digest == version_digest(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    assert digest != version_digest(tmp_path)

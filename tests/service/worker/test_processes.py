@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import re
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -108,16 +108,14 @@ def test_the_last_answer_before_a_worker_is_replaced_says_so(start_server: Start
     eventually(ask_until_closed)
 
 
-def _shown(server: Server) -> set[str]:
-    """Return the workers that take connections, by what they show of themselves."""
-    with server.connect() as connection:
-        found = re.findall(rb'understudy_connections{worker="(\d+)"}', ask(connection, b"metrics"))
-    return {pid.decode() for pid in found}
+def _both_take_connections(server: Server) -> bool:
+    with server.connect() as one, server.connect() as other:
+        return ask(one, b"pid") != ask(other, b"pid")
 
 
 def test_connections_are_spread(start_server: StartServer) -> None:
     server = start_server(workers=2, threads=32)
-    eventually(lambda: len(_shown(server)) == 2)
+    eventually(lambda: _both_take_connections(server))
     for at_once in (False, True) * 3:
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(32) as pool:
             connections = list(
@@ -128,6 +126,10 @@ def test_connections_are_spread(start_server: StartServer) -> None:
             for connection in connections:
                 stack.enter_context(connection)
             pids = Counter(pool.map(lambda connection: ask(connection, b"pid"), connections))
+            # What a worker has not closed yet counts as its own in the next round.
+            for connection in connections:
+                connection.shutdown(socket.SHUT_WR)
+            assert set(pool.map(lambda connection: connection.recv(1), connections)) == {b""}
         assert sum(pids.values()) == 32
         assert max(pids.values()) <= 20, (at_once, pids)
 
@@ -136,7 +138,7 @@ def test_a_worker_that_hangs_does_not_keep_connections_from_others(
     start_server: StartServer,
 ) -> None:
     server = start_server(workers=2)
-    eventually(lambda: len(server.workers()) == 2)
+    eventually(lambda: _both_take_connections(server))
     stuck, _ = server.workers()
     os.kill(stuck, signal.SIGSTOP)
     try:
