@@ -102,6 +102,14 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.precision = Gauge(
+            "understudy_precision",
+            "1 for what a version multiplies in: float32, or bf16 where its card and the "
+            "processor say so.",
+            ["model", "version", "precision"],
+            multiprocess_mode="max",
+            registry=registry,
+        )
         self.connections = Gauge(
             "understudy_connections",
             "Connections that a worker holds, by its process id; as of the last second.",
@@ -292,6 +300,7 @@ class VersionMetrics:
         "_metrics",
         "_names",
         "_noted",
+        "_precisions",
         "failure_seconds",
         "infer",
         "parse",
@@ -310,6 +319,7 @@ class VersionMetrics:
         self._last_batch = metrics.last_batch.labels(model, version)
         self._batches: dict[int, Summary] = {}
         self._noted = 0.0
+        self._precisions = set[str]()
         self.parse, self.validate, self.wait, self.infer, self.serialise = (
             metrics.phase_seconds.labels(model, version, phase) for phase in _PHASES
         )
@@ -328,6 +338,11 @@ class VersionMetrics:
             self._noted = now
             self._last_batch.set(now)
 
+    def computes_in(self, precision: str) -> None:
+        """Show what the version multiplies in."""
+        self._precisions.add(precision)
+        self._metrics.precision.labels(*self._names, precision).set(1)
+
     def remove(self) -> None:
         """Take the series out of their metrics."""
         metrics, names = self._metrics, self._names
@@ -338,5 +353,7 @@ class VersionMetrics:
             metric.remove(*names)
         for phase in _PHASES:
             metrics.phase_seconds.remove(*names, phase)
+        for precision in self._precisions:
+            metrics.precision.remove(*names, precision)
         for rows in self._batches:
             metrics.batch_seconds.remove(*names, rows)

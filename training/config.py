@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.repository.precision import Precision
 from training.errors import UsageError
 from training.search import SETTINGS
 from training.task import Task
@@ -45,6 +46,7 @@ class Settings:
         checkpoints: how many of the last epochs' are kept, beside the best epoch's.
         init_from: the published version to begin with: "live" or its number; ``None`` begins with
             nothing.
+        precision: what the export multiplies in when it is measured, and when it serves.
         out: the folder of models to publish into.
         publish: whether the run ends with a new version.
         hyperparameters: of the architecture, where they are not as it has them.
@@ -63,6 +65,7 @@ class Settings:
     max_bad_rows: float = DEFAULT_MAX_BAD_ROWS
     checkpoints: int = DEFAULT_CHECKPOINTS
     init_from: str | None = None
+    precision: Precision = Precision.FLOAT32
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     from_study: str | None = None
 
@@ -87,7 +90,9 @@ def settings_from_json(value: Mapping[str, Any]) -> Settings:
     for wrong in sorted((required - value.keys()) | (value.keys() - names)):
         raise UsageError(f"settings: {wrong!r} is {'missing' if wrong in names else 'unknown'}.")
     data = None if value["data"] is None else Path(value["data"])
-    return Settings(**dict(value) | {"data": data, "out": Path(value["out"])})
+    precision = Precision(value.get("precision", Precision.FLOAT32))
+    typed = {"data": data, "out": Path(value["out"]), "precision": precision}
+    return Settings(**dict(value) | typed)
 
 
 def with_hyperparameters(network: Network, changed: Mapping[str, Any]) -> Network:
@@ -170,6 +175,7 @@ def resolve(task: Task[Any], toml: Mapping[str, Any], given: Mapping[str, Any]) 
         publish=not chosen.get("no-publish", False),
         init_from=None if start is None else str(start),
         checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),
+        precision=Precision(chosen.get("precision", Precision.FLOAT32)),
         max_bad_rows=float(chosen.get("max-bad-rows", DEFAULT_MAX_BAD_ROWS)),
     )
 
@@ -234,6 +240,12 @@ def _version(value: Any) -> str:
     return text
 
 
+def _precision(value: Any) -> str:
+    if not isinstance(value, str) or value not in set(Precision):
+        raise ValueError(" or ".join(Precision))
+    return value
+
+
 _NUMBERS = (_count, _seed, _rate, _share)
 
 # The options that a TOML file may hold, each with its check; a check raises ValueError with
@@ -248,6 +260,7 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "max-bad-rows": _share,
     "checkpoints": _count,
     "init-from": _version,
+    "precision": _precision,
     "out": _text,
     "no-publish": _flag,
 }

@@ -22,8 +22,10 @@ from service.repository.golden import (
     row_to_json,
     write_golden,
 )
+from service.repository.precision import Precision, precision_here
 from service.repository.store import Store
 from training.errors import TrainingError
+from training.precision import multiplying_in
 from training.task import Array, Case, Exportable, Predict, Tensors
 
 # Processors add floats in other orders: room for that, and none for another model's answers.
@@ -42,15 +44,23 @@ def write_saved_model(exportable: Exportable, folder: Path) -> None:
     archive.write_out(folder, verbose=False)
 
 
-def open_saved_model(folder: Path) -> Predict:
+def open_saved_model(folder: Path, precision: Precision | None = None) -> Predict:
     """Load a version and return the function that calls its signatures.
 
     The function raises TrainingError where the version has no such signature, or it takes other
     inputs: the version came from elsewhere.
 
+    Args:
+        folder: the version's folder.
+        precision: what it multiplies in; ``None`` takes what its card states, where this machine
+            has that, as the service does.
+
     Raises:
         TrainingError: the folder holds no whole SavedModel.
     """
+    if precision is None:
+        card = read_card(folder)
+        precision = precision_here(card.precision) if card else Precision.FLOAT32
     try:
         loaded = tf.saved_model.load(folder)
     except (OSError, ValueError, tf.errors.OpError) as error:
@@ -67,7 +77,8 @@ def open_saved_model(folder: Path) -> Predict:
                 f"not {', '.join(sorted(inputs))}."
             )
         tensors = {name: tf.constant(inputs[name], specs[name].dtype) for name in inputs}
-        return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
+        with multiplying_in(precision):
+            return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
 
     return predict
 

@@ -80,6 +80,8 @@ def add_training_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "data", "PATH", "the data; the standard data is searched if not given")
     add_max_bad_rows(parser)
     add_setting(parser, "init-from", "VERSION", "begin with its weights: live, or its number")
+    text = "what the export multiplies in: float32, or bf16 where the processor can"
+    add_setting(parser, "precision", "NAME", text)
     text = f"of how many of the last epochs to keep the weights ({config.DEFAULT_CHECKPOINTS})"
     add_setting(parser, "checkpoints", "N", text)
     add_setting(parser, "out", "FOLDER", f"the models to publish into ({config.default_out()})")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.repository.card import Card
+from service.repository.precision import Precision, why_not_here
 from service.repository.store import Store
 from training import export, fitting, serving, tasks
 from training.answers import Answers, Classified
@@ -21,6 +22,7 @@ from training.locking import exclusively
 from training.mistakes import worst_mistakes
 from training.outoffold import write_errors
 from training.owndata.findings import findings_of
+from training.precision import alike_in_both
 from training.progress import say
 from training.provenance import git_commit, libraries
 from training.report import Story, write_report
@@ -53,6 +55,7 @@ def _train(run: Run, force: bool) -> int | None:
     if settings.publish:
         _make_room(run)
     task: Task[Any] = tasks.get(settings.model)
+    _check_precision(task, run)
     architecture = task.architectures[settings.arch]
     loaded, plan = planned(task, run)
     say(
@@ -129,6 +132,23 @@ def _make_room(run: Run) -> None:
         raise UsageError(f"--out {out} cannot be written to.")
 
 
+def _check_precision(task: Task[Any], run: Run) -> None:
+    """See that the export can be measured in the precision that it is to state.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    precision = run.settings.precision
+    if precision is Precision.FLOAT32:
+        return
+    if why := task.no_bf16:
+        run.discard()
+        raise UsageError(f"--precision {precision}: {task.name} cannot be measured in it: {why}.")
+    if why := why_not_here(precision):
+        run.discard()
+        raise UsageError(f"--precision {precision} cannot be measured here: {why}.")
+
+
 def _start(task: Task[Any], run: Run) -> Start | None:
     """Find the version to begin with, and keep a copy for the day that the run is resumed."""
     which = run.settings.init_from
@@ -174,7 +194,7 @@ def _export(
     export.write_saved_model(exportable, run.export)
     if exportable.out_of_fold is not None:
         write_errors(run.export, exportable.out_of_fold)
-    predict = export.open_saved_model(run.export)
+    predict = export.open_saved_model(run.export, settings.precision)
     say("measuring the export on the full test set")
     answers = task.answers(data, predict)
     evaluation = _evaluation(task, data, plan, exportable, answers)
@@ -193,6 +213,9 @@ def _export(
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
     golden = export.answer(predict, exportable.contract, cases)
+    in_float32 = export.open_saved_model(run.export, Precision.FLOAT32)
+    if settings.precision is not Precision.FLOAT32:
+        golden = alike_in_both(golden, exportable.contract, in_float32)
     contract = declare_independence(predict, exportable.contract, golden)
     gates = {**judgement.to_json(), "forced": force and not judgement.passed}
     card = Card(
@@ -206,11 +229,13 @@ def _export(
         training={**_training(plan, run), "gates": gates},
         data=task.summary(data),
         libraries=libraries(),
+        precision=settings.precision,
     )
     if not task.no_start:
         write_weights(run.export, plan.model, task.classes(data))
     export.finish(run.export, card, golden)
     export.prove(export.open_saved_model(run.export), run.export)
+    export.prove(in_float32, run.export)
     return _Exported(card, exportable.out_of_fold or answers, judgement)
 
 

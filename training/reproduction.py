@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.card import Card, read_card
+from service.repository.precision import Precision
 from service.repository.store import Store
 from training import pipeline, runs
 from training.config import Settings
@@ -82,6 +83,8 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
     told = {name: card.training[name] for name in names if name in card.training}
     if "init_from" in told:
         told["init_from"] = str(told["init_from"])
+    if "precision" in told:
+        told["precision"] = Precision(told["precision"])
     for field in dataclasses.fields(Settings):
         required = (field.default, field.default_factory) == (dataclasses.MISSING,) * 2
         if required and field.name not in given | told:

@@ -21,6 +21,7 @@ from typing import Any
 
 from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_object, write_object
+from service.repository.precision import Precision
 from training.config import Settings, settings_from_json
 from training.errors import TrainingError, UsageError
 
@@ -51,14 +52,16 @@ class Run:
         """Return the run as the command line wants it to go on.
 
         Args:
-            given: the folders that were named, ``data`` and ``out``, which otherwise stay as they
-                were; and ``no-publish``, without which the run publishes now.
+            given: the folders that were named, ``data`` and ``out``, and ``precision``, which
+                otherwise stay as they were; and ``no-publish``, without which the run publishes
+                now.
         """
         settings = dataclasses.replace(
             self.settings,
             data=Path(given["data"]) if "data" in given else self.settings.data,
             out=Path(given.get("out", self.settings.out)),
             publish=not given.get("no-publish", False),
+            precision=Precision(given.get("precision", self.settings.precision)),
         )
         return Run(self.folder, settings)
 

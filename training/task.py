@@ -183,6 +183,7 @@ class Task(ABC, Generic[Data]):
             examples, each with the share of its value by which it may differ; it may also go as
             far as outputs ``<name>_low`` and ``<name>_high`` of the live version reach.
         own_data: what it takes in place of the standard data; ``None`` where nothing else.
+        no_bf16: why an export cannot be measured in bfloat16; empty where it can.
         study: the networks that ``study`` compares; ``None`` where there are none.
     """
 
@@ -197,6 +198,7 @@ class Task(ABC, Generic[Data]):
     steady: Mapping[str, float] = MappingProxyType({})
     own_data: OwnData[Data] | None = None
     no_start: str = ""
+    no_bf16: str = ""
     study: Study | None = None
 
     @abstractmethod

@@ -8,6 +8,7 @@ from flask import Blueprint
 from service.api.observe import exchange
 from service.api.routing import SERVABLE_PATHS
 from service.errors import NotFoundError
+from service.repository.precision import Precision, why_not_here
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.state import State, VersionStatus
 
@@ -83,6 +84,14 @@ def _status(item: VersionStatus) -> dict[str, Any]:
     }
 
 
+def _precision(stated: Precision, used: Precision) -> dict[str, str]:
+    return {
+        "stated": str(stated),
+        "used": str(used),
+        "reason": "" if used is stated else f"There is none here: {why_not_here(stated)}.",
+    }
+
+
 def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
     """Describe one model: its card in short, what answers now, and what is known of the rest."""
     summary: dict[str, Any] = {
@@ -99,6 +108,10 @@ def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
         with lifecycle.lease(name) as servable:
             summary["version"] = str(servable.version)
             summary["stuck"] = sorted(servable.stuck)
+            summary["precision"] = _precision(
+                servable.card.precision if servable.card else servable.precision,
+                servable.precision,
+            )
             summary["signatures"] = {
                 signature.name: {
                     **signature.to_json(),

@@ -7,6 +7,7 @@ from typing import Any
 from service.repository.contract import Contract, contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_optional, shown, write_object
+from service.repository.precision import Precision
 
 CARD = "assets.extra/card.json"
 _FORMAT = 1
@@ -27,6 +28,7 @@ class Card:
         training: how it was trained; any JSON object.
         data: which data it was trained on, with fingerprints; any JSON object.
         libraries: versions of the libraries that made it.
+        precision: what its evaluation was measured with, and what it is to be served with.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     libraries: dict[str, str] = field(default_factory=dict)
+    precision: Precision = Precision.FLOAT32
 
 
 _TEXTS = ("name", "title", "task", "created_at", "description")
@@ -49,6 +52,7 @@ def write_card(directory: Path, card: Card) -> None:
     """Write ``card`` into a version's folder."""
     value: dict[str, Any] = {"format": _FORMAT}
     value |= {key: getattr(card, key) for key in _TEXTS}
+    value["precision"] = str(card.precision)
     value["contract"] = contract_to_json(card.contract)
     value |= {key: getattr(card, key) for key in _OBJECTS}
     (directory / CARD).parent.mkdir(exist_ok=True)
@@ -76,4 +80,12 @@ def read_card(directory: Path) -> Card | None:
         contract = contract_from_json(value.get("contract"))
     except RepositoryError as error:
         raise RepositoryError(f"{CARD}: {error}") from error
-    return Card(contract=contract, **{key: value[key] for key in (*_TEXTS, *_OBJECTS)})
+    precision = value.get("precision", Precision.FLOAT32)
+    if not isinstance(precision, str) or precision not in set(Precision):
+        known = " or ".join(repr(str(each)) for each in Precision)
+        raise RepositoryError(f"{CARD}: precision must be {known}, not {shown(precision)}.")
+    return Card(
+        contract=contract,
+        precision=Precision(precision),
+        **{key: value[key] for key in (*_TEXTS, *_OBJECTS)},
+    )

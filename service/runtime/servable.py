@@ -45,6 +45,7 @@ from service.repository.independence import (
     prove_independence,
 )
 from service.repository.policy import read_policy
+from service.repository.precision import Precision, precision_here
 from service.repository.published import was_published_here
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
@@ -65,6 +66,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2
+    from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
     from tensorflow.python.framework import op_def_registry
     from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
@@ -113,6 +115,7 @@ class Servable:
         version: the version's number.
         card: the version's card, if it brings one.
         golden: its golden examples, if it brings any.
+        precision: what it computes in: what the card states, where this machine has it.
         contract: what it takes and gives, by signature; from the card, else from the graph. Whether
             rows are independent is always said in it.
         independence: why, by signature.
@@ -151,12 +154,14 @@ class Servable:
             self.golden: Golden | None = read_golden(directory)
         except RepositoryError as error:
             raise LoadError(Fault.CARD, str(error)) from error
+        self.precision = precision_here(self.card.precision if self.card else Precision.FLOAT32)
         self._directory = directory
         self._cores = cores
         self._revoked: dict[str, str] = {}
         self._declared: Declared = None
         self._open()
         counted = metrics.begin_version(model, str(version))
+        counted.computes_in(self.precision)
         self._end_metrics = partial(metrics.end_version, model, str(version))
         self.most_rows = most_rows
         self.note_batch: NoteBatch = counted.note_batch
@@ -168,7 +173,7 @@ class Servable:
         self._on_close: Callable[[], None] = lambda: None
 
     def _open(self) -> None:
-        self._session = _new_session(self._cores)
+        self._session = _new_session(self._cores, self.precision)
         try:
             self._load(self._directory)
         except BaseException:
@@ -517,16 +522,17 @@ class Servable:
             raise LoadError(Fault.GOLDEN, str(error)) from error
 
 
-def _new_session(cores: int) -> Any:
+def _new_session(cores: int, precision: Precision) -> Any:
     # A session costs half of what calling a loaded signature costs (docs/performance.md).
-    return tf.compat.v1.Session(
-        graph=tf.Graph(),
-        config=tf.compat.v1.ConfigProto(
-            allow_soft_placement=True,
-            intra_op_parallelism_threads=cores,
-            inter_op_parallelism_threads=1,
-        ),
+    config = tf.compat.v1.ConfigProto(
+        allow_soft_placement=True,
+        intra_op_parallelism_threads=cores,
+        inter_op_parallelism_threads=1,
     )
+    if precision is Precision.BF16:
+        rewriter = config.graph_options.rewrite_options
+        rewriter.auto_mixed_precision_onednn_bfloat16 = RewriterConfig.ON
+    return tf.compat.v1.Session(graph=tf.Graph(), config=config)
 
 
 def _check_operations(loader: SavedModelLoader, directory: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from training.options import Commands
 
 # What a resumed run may do otherwise: none of it changes what is learned.
-_KEPT_FREE = {"data", "out", "no-publish"}
+_KEPT_FREE = {"data", "out", "no-publish", "precision"}
 
 
 def add(commands: "Commands") -> None:
@@ -78,7 +78,7 @@ def _taken(options: argparse.Namespace) -> runs.Run:
     if options.config is not None or options.from_study or given.keys() - _KEPT_FREE:
         raise UsageError(
             "--resume takes what decides the training from the run: "
-            "only --data, --out, --no-publish and --force go with it."
+            "only --data, --out, --precision, --no-publish and --force go with it."
         )
     run = runs.open_run(options.resume)
     if run.settings.model != task.name:

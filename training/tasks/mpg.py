@@ -156,6 +156,7 @@ class Mpg(Task[Table]):
         "its error comes from a cross-validation, and such weights have learned from cars that "
         "its networks must not have seen"
     )
+    no_bf16 = "its error comes from a cross-validation of networks that compute in float32"
     own_data = OwnData(
         what="a CSV file of cars",
         suffixes=(".csv",),

@@ -76,6 +76,10 @@ MODELS = an_object(
                         **_STRINGS,
                         "description": "The signatures whose predictions do not return.",
                     },
+                    "precision": {
+                        **an_object({"stated": STRING, "used": STRING, "reason": STRING}),
+                        "description": "What it multiplies in, and why not in what it states.",
+                    },
                     "signatures": by_name(_SIGNATURE),
                     "left_out": {
                         **by_name(STRING),

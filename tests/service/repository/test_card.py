@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ import pytest
 
 from service.repository.card import CARD, Card, read_card, write_card
 from service.repository.errors import RepositoryError
+from service.repository.precision import Precision
 from tests.savedmodels.affine import AFFINE_CONTRACT
 
 A_CARD = Card(
@@ -21,6 +23,18 @@ A_CARD = Card(
 
 def test_json_and_back(tmp_path: Path) -> None:
     write_card(tmp_path, A_CARD)
+    assert read_card(tmp_path) == A_CARD
+
+
+def test_a_precision_and_back(tmp_path: Path) -> None:
+    stated = dataclasses.replace(A_CARD, precision=Precision.BF16)
+    write_card(tmp_path, stated)
+    assert read_card(tmp_path) == stated
+    value = json.loads((tmp_path / CARD).read_text())
+    assert value["precision"] == "bf16"
+    # An earlier trainer knew of no other than float32.
+    del value["precision"]
+    (tmp_path / CARD).write_text(json.dumps(value))
     assert read_card(tmp_path) == A_CARD
 
 
@@ -44,6 +58,8 @@ def test_numbers_that_json_lacks_are_not_written(tmp_path: Path) -> None:
         ({"title": None}, "title must be a string, not null"),
         ({"evaluation": []}, "evaluation must be an object"),
         ({"contract": {}}, "contract: expected an object"),
+        ({"precision": "fp8"}, "precision must be 'float32' or 'bf16', not \"fp8\""),
+        ({"precision": 16}, "precision must be 'float32' or 'bf16', not 16"),
     ],
 )
 def test_what_is_no_card_is_named(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
