@@ -26,6 +26,8 @@ from training.task import Predict
 _REWRITER = "auto_mixed_precision_onednn_bfloat16"
 # Of the largest difference that the examples show: other processors round at other places.
 _ROOM = 2.0
+# One rounding to bfloat16's 8 bits of significand.
+_LEAST = 2.0**-8
 # Wider, and the examples would pass another model's answers too.
 _MOST = 0.1
 
@@ -49,7 +51,8 @@ def multiplying_in(precision: Precision) -> Iterator[None]:
 def alike_in_both(golden: Golden, contract: Contract, in_float32: Predict) -> Golden:
     """Return the golden examples that a processor without the precision can answer as well.
 
-    Their tolerance becomes twice the largest difference between the two. An example whose class
+    Their tolerance becomes twice the largest difference between the two, and 1/256 at least. An
+    example whose class
     or text differs proves nothing of the version, and is left out.
 
     Args:
@@ -82,11 +85,12 @@ def alike_in_both(golden: Golden, contract: Contract, in_float32: Predict) -> Go
             f"The answers in float32 differ by {largest:.2g}; at most {_MOST:g} is put up with."
         )
     say(f"golden answers differ from those in float32 by at most {largest:.2g}")
+    room = max(_LEAST, _ROOM * largest)
     return replace(
         golden,
         examples=kept,
-        absolute=max(golden.absolute, _ROOM * largest),
-        relative=max(golden.relative, _ROOM * largest),
+        absolute=max(golden.absolute, room),
+        relative=max(golden.relative, room),
     )
 
 
