@@ -21,7 +21,7 @@ def open_file(path: Path) -> BinaryIO:
         mode = os.fstat(handle).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise RepositoryError(f"{path.name} is no file but a pipe or a device.")
-        return open(handle, "rb")
+        return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
