@@ -64,6 +64,8 @@ keepalive = 75
 # The control socket is a thread in the master and a file; there is no use for either here.
 control_socket_disable = True
 logconfig_dict = LOG_CONFIG
+# Of any library, as lines of that log.
+logging.captureWarnings(True)
 # The heartbeat is a file's time; on a container's overlay file system writing it can block.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 

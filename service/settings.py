@@ -16,6 +16,9 @@ _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
 
+# Bounds of counts and of bytes that are far above all that can be meant: beyond them is a slip.
+_MOST = 10**9
+_MOST_BYTES = 2**40
 _PREFIX = "UNDERSTUDY_"
 # Variables with the prefix that are no settings of the service: those of docker-compose.yml, and
 # what a process of the service tells its children.
@@ -71,7 +74,8 @@ class Settings:
     host: Annotated[str, Variable("HOST", "address to listen on")] = "127.0.0.1"
     port: Annotated[int, Variable("PORT", "port to listen on", least=0, most=65535)] = 8501
     workers: Annotated[
-        int, Variable("UNDERSTUDY_WORKERS", "worker processes; unset, one per core", least=1)
+        int,
+        Variable("UNDERSTUDY_WORKERS", "worker processes; unset, one per core", least=1, most=1024),
     ] = field(default_factory=usable_cores)
     threads: Annotated[
         int,
@@ -79,11 +83,17 @@ class Settings:
             "UNDERSTUDY_THREADS",
             "threads of one worker for all that is not a prediction",
             least=1,
+            most=1024,
         ),
     ] = 16
     poll_interval_s: Annotated[
         float,
-        Variable("UNDERSTUDY_POLL_INTERVAL_S", "seconds between looks for new versions", least=0.1),
+        Variable(
+            "UNDERSTUDY_POLL_INTERVAL_S",
+            "seconds between looks for new versions",
+            least=0.1,
+            most=3600,
+        ),
     ] = 1.0
     quiet_s: Annotated[
         float,
@@ -117,7 +127,10 @@ class Settings:
         ),
     ] = None
     max_body_bytes: Annotated[
-        int, Variable("UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1)
+        int,
+        Variable(
+            "UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1, most=_MOST_BYTES
+        ),
     ] = 32 * 1024 * 1024
     max_bodies_bytes: Annotated[
         int,
@@ -126,6 +139,7 @@ class Settings:
             "most bytes of large request bodies (above 64 KiB) at one time in one worker, "
             "above which it answers 503",
             least=1,
+            most=_MOST_BYTES,
         ),
     ] = 256 * 1024 * 1024
     max_image_pixels: Annotated[
@@ -134,10 +148,11 @@ class Settings:
             "UNDERSTUDY_MAX_IMAGE_PIXELS",
             "most pixels of a picture when it is decoded; all those of a request, eight times that",
             least=1,
+            most=_MOST_BYTES,
         ),
     ] = MOST_PIXELS
     max_rows: Annotated[
-        int, Variable("UNDERSTUDY_MAX_ROWS", "most rows of one request", least=1)
+        int, Variable("UNDERSTUDY_MAX_ROWS", "most rows of one request", least=1, most=_MOST)
     ] = 50_000
     max_batch_rows: Annotated[
         int,
@@ -145,6 +160,7 @@ class Settings:
             "UNDERSTUDY_MAX_BATCH_ROWS",
             "most rows that a model runs at once; larger requests are divided",
             least=1,
+            most=_MOST,
         ),
     ] = 64
     max_queue: Annotated[
@@ -153,6 +169,7 @@ class Settings:
             "UNDERSTUDY_MAX_QUEUE",
             "predictions under way for one model in one worker, above which it answers 503",
             least=1,
+            most=_MOST,
         ),
     ] = 1024
     timeout_s: Annotated[
@@ -174,7 +191,12 @@ class Settings:
     ] = 60.0
     max_errors: Annotated[
         int,
-        Variable("UNDERSTUDY_MAX_ERRORS", "most problems of one request that are listed", least=1),
+        Variable(
+            "UNDERSTUDY_MAX_ERRORS",
+            "most problems of one request that are listed",
+            least=1,
+            most=1000,
+        ),
     ] = 20
     drain_s: Annotated[
         int,
@@ -182,6 +204,7 @@ class Settings:
             "UNDERSTUDY_DRAIN_S",
             "seconds that running requests get when the service stops",
             least=0,
+            most=86_400,
         ),
     ] = 30
     read_timeout_s: Annotated[

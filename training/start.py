@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from service.repository.folders import check_bounds
 from service.repository.store import Store
 from training.errors import TrainingError, UsageError
 from training.incumbent import find_incumbent
@@ -119,7 +120,13 @@ def find_start(root: Path, model: str, which: str) -> Start:
 
 
 def keep_start(start: Start, folder: Path) -> Start:
-    """Copy a version into ``folder``, for a resumed training needs it though it may be gone."""
+    """Copy a version into ``folder``, for a resumed training needs it though it may be gone.
+
+    Raises:
+        RepositoryError: the version is deeper, or holds more, than is looked at.
+    """
+    # Copying calls itself for each level.
+    check_bounds(start.folder)
     draft = folder / ".draft"
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(start.folder, draft)

@@ -1,6 +1,7 @@
 """Problems of one request, and of its answer, as one error."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from heapq import nsmallest
 from typing import Any
 
 import marshmallow
@@ -30,6 +31,38 @@ def refusal(problems: Mapping[str, list[str]], limit: int) -> InvalidRequestErro
         sentence = f"{sentence} (The first of {len(problems)} problems.)"
     details = {key or "body": texts for key, texts in shown.items()}
     return InvalidRequestError(sentence, details=details)
+
+
+def first_names(names: Iterable[str], limit: int) -> list[str]:
+    """Return the first of a client's own names in alphabetical order, cut as they are told back.
+
+    Args:
+        names: any number of names.
+        limit: the most problems that are listed; one more shows that there are more.
+    """
+    return nsmallest(limit + 1, {name[:LONGEST_NAME] for name in names})
+
+
+def without_excess(data: dict[str, Any], known: Container[str], limit: int) -> dict[str, Any]:
+    """Return an object with as many unknown keys as problems are listed, and one more.
+
+    To make a sentence of each of a million would keep a worker for seconds, for nobody.
+
+    Args:
+        data: the object.
+        known: the keys that it may have.
+        limit: the most problems that are listed.
+    """
+    unknown: dict[str, str] = {}
+    for key in data:
+        if key not in known:
+            unknown.setdefault(key[:LONGEST_NAME], key)
+            if len(unknown) > limit:
+                break
+    else:
+        return data
+    kept = set(unknown.values())
+    return {key: value for key, value in data.items() if key in known or key in kept}
 
 
 def check_count(place: str, count: int, *, most: int) -> None:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from service.repository.errors import RepositoryError
 
+# More than a file of ours needs; Python takes a second at most to parse as much JSON, in which
+# it does nothing else.
+MOST_BYTES = 16 * 2**20
+
 
 def open_file(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes.
@@ -27,7 +31,22 @@ def open_file(path: Path) -> BufferedReader:
         raise
 
 
-def read_file(path: Path) -> bytes:
-    """Return all bytes of a regular file. It raises what ``open_file`` raises."""
+def read_file(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return all bytes of a regular file.
+
+    Args:
+        path: the file.
+        most_bytes: the most bytes that it may have.
+
+    Raises:
+        OSError: as ``open_file``.
+        RepositoryError: as ``open_file``; or it is larger, which is known before it is read.
+    """
     with open_file(path) as file:
-        return file.read()
+        data = b""
+        if os.fstat(file.fileno()).st_size <= most_bytes:
+            # It may grow meanwhile.
+            data = file.read(most_bytes + 1)
+            if len(data) <= most_bytes:
+                return data
+    raise RepositoryError(f"{path.name} is larger than {most_bytes} bytes.")

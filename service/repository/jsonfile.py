@@ -7,14 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 from service.repository.errors import RepositoryError
-from service.repository.files import open_file
+from service.repository.files import MOST_BYTES, read_file
 
 _SHORT = 60
-# More than any of our files needs, and not so much that reading it by mistake does harm.
-_MOST_BYTES = 64 * 2**20
+# Far more than tensors have dimensions; those who read a value may call themselves for each.
+_MOST_DEPTH = 100
 
 
-def read_object(path: Path, *, most_bytes: int = _MOST_BYTES) -> dict[str, Any]:
+def read_object(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """Return the JSON object in ``path``.
 
     Args:
@@ -22,12 +22,14 @@ def read_object(path: Path, *, most_bytes: int = _MOST_BYTES) -> dict[str, Any]:
         most_bytes: the most bytes that it may have.
 
     Raises:
-        RepositoryError: the file cannot be read, is too large, is not strict JSON, or holds no
-            object.
+        RepositoryError: the file cannot be read, is too large, is not strict JSON, holds no object,
+            or is nested too deeply.
     """
     try:
-        data = _read(path, most_bytes)
+        data = read_file(path, most_bytes=most_bytes)
         value = json.loads(data, parse_constant=_refuse_constant)
+        if _is_deep(value):
+            raise RepositoryError(f"{path.name} nests lists or objects {_MOST_DEPTH} times.")
         if b"\\ud" in data.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except OSError as error:
@@ -44,11 +46,14 @@ def read_object(path: Path, *, most_bytes: int = _MOST_BYTES) -> dict[str, Any]:
 
 def shown(value: Any) -> str:
     """Return a JSON value as messages show it: as JSON, and cut to a line's length."""
-    text = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    try:
+        text = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    except RecursionError:  # It nests as deeply as could just be read.
+        text = "lists or objects within one another"
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
 
 
-def read_optional(path: Path, *, most_bytes: int = _MOST_BYTES) -> dict[str, Any] | None:
+def read_optional(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Any] | None:
     """Return the JSON object in ``path``, or ``None`` when there is no such file.
 
     Args:
@@ -86,12 +91,14 @@ def write_object(path: Path, value: dict[str, Any]) -> None:
         raise
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
-    with open_file(path) as file:
-        data = file.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        raise RepositoryError(f"{path.name} is larger than {most_bytes} bytes.")
-    return data
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _refuse_constant(name: str) -> None:

@@ -5,12 +5,12 @@ manifest over all files is the only guard against a version that was copied by h
 """
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
 from service.repository.files import open_file
+from service.repository.folders import walk
 from service.repository.jsonfile import read_object, write_object
 from service.repository.survey import printable
 
@@ -62,14 +62,14 @@ def _sums(directory: Path) -> dict[str, str]:
     """Return the hashes of a foreign version's files; links are followed, as TensorFlow does."""
     sums = {}
     seen = set()
-    for parent, folders, names in os.walk(directory, onerror=_raise_unreadable, followlinks=True):
-        status = Path(parent).stat()
+    for parent, folders, names in walk(directory, onerror=_raise_unreadable, followlinks=True):
+        status = parent.stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()  # A link that leads back.
             continue
         seen.add((status.st_dev, status.st_ino))
         for name in names:
-            path = Path(parent, name)
+            path = parent / name
             # Neither a pipe, which may never end, nor a link to nowhere is read by TensorFlow.
             if not path.is_file():
                 continue
@@ -125,9 +125,9 @@ def _is_entry(value: Any) -> bool:
 def _files(directory: Path) -> dict[str, Path]:
     """Map each file's name, relative and with slashes, to its path; the manifest is left out."""
     found = {}
-    for parent, folders, names in os.walk(directory, onerror=_raise_unreadable):
+    for parent, folders, names in walk(directory, onerror=_raise_unreadable):
         for name in (*folders, *names):
-            path = Path(parent, name)
+            path = parent / name
             relative = printable(path.relative_to(directory).as_posix())
             # A link can point out of the store, and its target can change behind the manifest.
             if path.is_symlink():

@@ -13,6 +13,7 @@ longer. What a service that is gone has refused still counts, while the version'
 they were then.
 """
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -24,6 +25,7 @@ from typing import Any
 
 from service.repository.errors import RepositoryError
 from service.repository.files import read_file
+from service.repository.folders import FolderTooLargeError, walk
 from service.repository.jsonfile import read_object, write_object
 from service.repository.manifest import MANIFEST
 from service.repository.policy import Policy
@@ -109,19 +111,22 @@ def version_digest(folder: Path) -> str:
     It is the same for two looks unless something was changed between them.
     """
     digest = hashlib.sha256()
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            relative = path.relative_to(folder).as_posix()
-            try:
-                status = path.lstat()
-                digest.update(f"{relative}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-                if relative == MANIFEST:
-                    digest.update(read_file(path))
-            except (OSError, RepositoryError):
-                digest.update(f"{relative}\0unreadable\0".encode())
+    # What is too deep or too full is refused for that, and is the same as far as one looks.
+    with contextlib.suppress(FolderTooLargeError):
+        for parent, _, names in walk(folder):
+            for name in names:
+                digest.update(_look_of(parent / name, folder))
     return digest.hexdigest()
+
+
+def _look_of(path: Path, folder: Path) -> bytes:
+    relative = os.fsencode(path.relative_to(folder).as_posix())
+    try:
+        status = path.lstat()
+        look = b"%b\0%d\0%d\0" % (relative, status.st_size, status.st_mtime_ns)
+        return look + (read_file(path) if relative == MANIFEST.encode() else b"")
+    except (OSError, RepositoryError):
+        return relative + b"\0unreadable\0"
 
 
 def reality(store: Store, model: str) -> Reality:

@@ -4,13 +4,13 @@ import errno
 import fcntl
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import uuid4
 
 from service.repository.errors import RepositoryError
+from service.repository.folders import remove_tree, walk
 from service.repository.manifest import write_manifest
 from service.repository.published import note_published
 from service.repository.survey import Ignored, unserved_in_root
@@ -104,7 +104,7 @@ class Store:
             _sync_tree(staging)
             return self._rename_to_next(model, staging)
         except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_tree(staging)
             raise
         finally:
             os.close(lock)
@@ -119,7 +119,7 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if time.time() - os.fstat(lock).st_mtime > _SWEEP_AFTER_S:
-                    shutil.rmtree(staging, ignore_errors=True)
+                    remove_tree(staging)
             except BlockingIOError:
                 continue
             finally:
@@ -147,7 +147,7 @@ class Store:
         for version in doomed:
             grave = self.root / model / f"{_INCOMING}{uuid4().hex}"
             versions[version].rename(grave)
-            shutil.rmtree(grave, ignore_errors=True)
+            remove_tree(grave)
         return doomed
 
     def _rename_to_next(self, model: str, staging: Path) -> int:
@@ -176,10 +176,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _sync_tree(directory: Path) -> None:
-    for parent, _, names in os.walk(directory):
+    for parent, _, names in walk(directory):
         for name in names:
-            _sync(Path(parent, name))
-        _sync(Path(parent))
+            _sync(parent / name)
+        _sync(parent)
 
 
 def _sync(path: Path) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.policy import POLICY
+
 GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 
 # Files of models, as other tools write them, and what to do with them.
@@ -134,6 +136,8 @@ def why_no_graph(version: Path) -> str:
 def _beside_versions(entry: os.DirEntry[str], versions: Container[int]) -> str:
     """Say what is wrong with an entry of a model's folder that is no version, if it matters."""
     name = entry.name
+    if name == POLICY:
+        return ""  # Whatever it is: what is wrong with a policy is said of its model.
     try:
         if name in GRAPHS:
             return (

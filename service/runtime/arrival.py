@@ -1,12 +1,12 @@
 """How a version's folder looks from outside: whether it is whole, and whether it has changed."""
 
 import hashlib
-import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.repository.card import CARD
+from service.repository.folders import FolderTooLargeError, walk
 from service.repository.manifest import MANIFEST
 from service.repository.survey import GRAPHS, printable, why_no_graph
 
@@ -19,8 +19,8 @@ class Arrival:
         files: name, size, time of change and inode of every entry. The time is the inode's,
             which a copy cannot carry over from the original as it can that of the content; it is
             compared with itself alone, since it may come from another machine's clock.
-        blocked: what keeps a version without a manifest from being read, in a sentence: a pipe,
-            or a folder that this user may not read; else empty.
+        blocked: what keeps a version without a manifest from being read, in a sentence: a pipe, a
+            folder that this user may not read, or more than is looked at; else empty.
         waiting_for: what a version without a manifest waits for, in a sentence.
     """
 
@@ -66,17 +66,20 @@ def look_at(folder: Path) -> Arrival:
         what = "Its folder" if place == "." else f"{printable(place)}/"
         blocked.append(f"{what} cannot be read: {error.strerror or error}.")
 
-    for parent, folders, names in os.walk(folder, onerror=note):
-        for name in (*folders, *names):
-            path = Path(parent, name)
-            try:
-                status = path.lstat()
-            except OSError:
-                continue
-            relative = path.relative_to(folder).as_posix()
-            files.add((relative, status.st_size, status.st_ctime_ns, status.st_ino))
-            if not _can_be_read(path, status.st_mode):
-                blocked.append(f"{printable(relative)} is neither file nor folder; remove it.")
+    try:
+        for parent, folders, names in walk(folder, onerror=note):
+            for name in (*folders, *names):
+                path = parent / name
+                try:
+                    status = path.lstat()
+                except OSError:
+                    continue
+                relative = path.relative_to(folder).as_posix()
+                files.add((relative, status.st_size, status.st_ctime_ns, status.st_ino))
+                if not _can_be_read(path, status.st_mode):
+                    blocked.append(f"{printable(relative)} is neither file nor folder; remove it.")
+    except FolderTooLargeError as error:
+        blocked.append(str(error))
     found = frozenset(files)
     return Arrival(found, min(blocked, default=""), _waiting_for(folder, found, blocked))
 

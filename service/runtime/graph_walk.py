@@ -171,19 +171,31 @@ class GraphWalk:
 
     def _value(self, reference: str, scope: _Scope) -> Value | None:
         """Return what is known of a tensor: ``name``, ``name:0``, or ``name:output:0``."""
-        key = reference if scope.function else _tensor(reference)
-        if key in scope.known:
-            return scope.known[key]
-        if key not in scope.found:
+        # Passed on any number of times; a graph may do so more often than Python calls can nest.
+        passed: list[str] = []
+        value: Value | None = None
+        while True:
+            key = reference if scope.function else _tensor(reference)
+            if key in scope.known:
+                value = scope.known[key]
+                break
+            if key in scope.found:
+                value = scope.found[key]
+                break
             scope.found[key] = None  # A circle is nothing that we know.
+            passed.append(key)
             node = scope.nodes.get(_node(reference))
-            scope.found[key] = None if node is None else self._value_of(node, scope)
-        return scope.found[key]
+            if node is None:
+                break
+            if node.op != "Identity" or not node.input:
+                value = self._value_of(node, scope)
+                break
+            reference = node.input[0]
+        scope.found |= dict.fromkeys(passed, value)
+        return value
 
     def _value_of(self, node: Any, scope: _Scope) -> Value | None:
         match node.op:
-            case "Identity":
-                return self._value(node.input[0], scope)
             case "VarHandleOp":
                 shared = node.attr["shared_name"].s.decode(errors="replace") or node.name
                 container = node.attr["container"].s.decode(errors="replace")

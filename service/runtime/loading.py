@@ -16,6 +16,7 @@ from pathlib import Path
 
 from service.logs import log
 from service.metrics import Metrics
+from service.repository.bounds import check_sizes
 from service.repository.errors import RepositoryError
 from service.repository.independence import Declared
 from service.repository.manifest import content_digest, has_manifest, verify_manifest
@@ -163,6 +164,10 @@ class Loader:
 
         with step(State.VERIFYING):
             try:
+                check_sizes(folder)
+            except RepositoryError as error:
+                raise LoadError(Fault.GRAPH, str(error)) from error
+            try:
                 if has_manifest(folder):
                     verify_manifest(folder)
                 elif blocked := look_at(folder).blocked:
@@ -290,4 +295,6 @@ class Loading:
             given_up = self._given_up
         if given_up and isinstance(result, Loaded):
             result.servable.retire(lambda: None)
+        # An error holds all that was read; whoever is woken frees it.
+        del result
         self._on_end()

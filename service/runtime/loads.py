@@ -130,6 +130,7 @@ class Loads:
     def end(self, folders: Mapping[int, Path]) -> dict[int, Loaded]:
         """Return what has been loaded; give up what takes too long or has lost its files."""
         loaded = {}
+        has_failed = False
         for version, loading in tuple(self._under_way.items()):
             if loading.done:
                 del self._under_way[version]
@@ -138,8 +139,7 @@ class Loads:
                     loaded[version] = loading.result()
                 except BaseException as error:
                     self._note_failure(version, loading.arrival, error)
-                    # A graph that failed half-way refers to itself.
-                    give_back()
+                    has_failed = True
                 else:
                     self.forget(version)
                     self._tell(version, State.PROVED, "It waits for the other workers.")
@@ -150,6 +150,11 @@ class Loads:
             elif reason := loading.overdue():
                 self._give_up(version)
                 self._refuse(version, loading.arrival, LoadError(Fault.DEADLINE, reason))
+        if has_failed:
+            # A graph that failed half-way refers to itself; and the error, which the last of these
+            # names leads to, to the graph.
+            del loading
+            give_back()
         for version in tuple(self._unlocked):
             # Should it fail it is done at the next look: nobody else could load the version.
             with contextlib.suppress(OSError):

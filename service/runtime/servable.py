@@ -545,13 +545,16 @@ def _check_operations(loader: SavedModelLoader, directory: Path) -> None:
         allowed = read_policy(directory.parent).allow_operations
     except RepositoryError:
         allowed = ()
-    problem = refused_operations(
-        loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]),
-        directory,
-        is_known=lambda name: op_def_registry.get(name) is not None,
-        allowed=allowed,
-        trusted=was_published_here(directory),
-    )
+    try:
+        problem = refused_operations(
+            loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]),
+            directory,
+            is_known=lambda name: op_def_registry.get(name) is not None,
+            allowed=allowed,
+            trusted=was_published_here(directory),
+        )
+    except RecursionError:
+        problem = "Its functions call one another more deeply than they can be looked at."
     if problem:
         raise LoadError(Fault.OPERATIONS, problem)
 

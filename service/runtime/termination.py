@@ -56,7 +56,10 @@ class _Walk:
         self._open: set[str] = set()
 
     def is_bounded(self, outputs: Iterable[str]) -> bool:
-        return all(map(self._node_is_bounded, self._reached(outputs)))
+        try:
+            return all(map(self._node_is_bounded, self._reached(outputs)))
+        except RecursionError:  # Of functions that call one another very deeply.
+            return False
 
     def _reached(self, outputs: Iterable[str]) -> Iterator[Any]:
         left, seen = [_operation(name) for name in outputs], set()

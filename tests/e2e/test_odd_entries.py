@@ -7,14 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.folders import remove_tree
 from tests.e2e.conftest import Service, StartService, eventually
 from tests.savedmodels.affine import publish_affine, save_affine
+from tests.service.repository.test_folders import nest
 
 
 def told(service: Service, path: str) -> int:
     """Count the lines of the log about an entry."""
     shown = path.replace("\\", "\\\\")
     return service.errors.read_text().count(f'"path": "{shown}"')
+
+
+def reasons(service: Service) -> list[tuple[tuple[str, str], str]]:
+    """Return why versions are as they are, by model and version."""
+    return [
+        ((model["name"], version["version"]), version["reason"])
+        for model in service.get("/v1/models").json()["models"]
+        for version in model["versions"]
+    ]
 
 
 def test_a_folder_of_models_with_all_kinds_of_things(
@@ -59,6 +70,30 @@ def test_a_folder_of_models_with_all_kinds_of_things(
     (root / "zzzz").mkdir()
     eventually(lambda: told(service, "zzzz") == 1)
     assert {path: told(service, path) for path in paths} == dict.fromkeys(paths, 1)
+
+
+def test_a_bottomless_folder_fails_alone(
+    start_service: StartService, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It may be there before the start, or come later, and be a version or lie in one."""
+    root = tmp_path_factory.mktemp("models")
+    publish_affine(root)
+    try:
+        nest(root / "early" / "1")
+        save_affine(root / "foreign" / "1")
+        service = start_service(root, UNDERSTUDY_QUIET_S="0")
+        nest(root / "late" / "1")
+        nest(root / "affine" / "2")
+        save_affine(root / "foreign" / "2")
+        nest(root / "foreign" / "2" / "assets")
+        bad = {("early", "1"), ("late", "1"), ("affine", "2"), ("foreign", "2")}
+        eventually(lambda: {key for key, why in reasons(service) if "deeper than" in why} == bad)
+        eventually(lambda: service.get("/v2/models/foreign/versions/1/ready").ok)
+        assert service.get("/v2/models/affine/versions/1/ready").ok
+        assert "Traceback" not in service.errors.read_text()
+    finally:
+        for folder in ("early/1", "late/1", "affine/2", "foreign/2"):
+            remove_tree(root / folder)
 
 
 def test_what_this_user_may_not_read_fails_alone(

@@ -381,3 +381,27 @@ def test_half_a_change_is_not_seen_and_is_cleared_away(
     metric_folder.fold(tmp_path)
     assert predictions(tmp_path) == 1
     assert {file.name for file in tmp_path.iterdir()} <= {"ended", ".lock"}
+
+
+def test_series_are_dropped_without_a_warning(repository_root: Path, tmp_path: Path) -> None:
+    """It would stand as plain text in a log of JSON."""
+    script = """
+from service.metrics import Metrics
+
+metrics = Metrics()
+for version in range(100):
+    metrics.begin_version("m", str(version))
+    metrics.answered("m", str(version), 200).inc()
+    metrics.end_version("m", str(version))
+print(len(metrics._versions))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=repository_root,
+        env={**os.environ, FOLDER: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(result.stdout) < 100
+    assert result.stderr == ""

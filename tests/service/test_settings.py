@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import SettingError, Settings, _container_cores, usable_cores
+from service.settings import SettingError, Settings, _container_cores, _variables, usable_cores
 
 
 def test_defaults() -> None:
@@ -55,6 +55,9 @@ def test_a_containers_limit_is_counted_in_cores(
         ("UNDERSTUDY_POLL_INTERVAL_S", "nan", "must be a finite number, not 'nan'."),
         ("UNDERSTUDY_POLL_INTERVAL_S", "inf", "must be a finite number, not 'inf'."),
         ("UNDERSTUDY_POLL_INTERVAL_S", "0", "must be at least 0.1, not '0'."),
+        ("UNDERSTUDY_WORKERS", "1000000", "WORKERS must be at most 1024, not '1000000'."),
+        ("UNDERSTUDY_MAX_ERRORS", "9" * 400, "MAX_ERRORS must be at most 1000, not '999"),
+        ("UNDERSTUDY_POLL_INTERVAL_S", "1e308", "must be at most 3600, not '1e308'."),
         ("UNDERSTUDY_QUIET_S", "soon", "must be a number, not 'soon'."),
         ("UNDERSTUDY_ACCESS_LOG", "maybe", "must be true or false, not 'maybe'."),
     ],
@@ -62,6 +65,11 @@ def test_a_containers_limit_is_counted_in_cores(
 def test_what_is_no_value_is_named(variable: str, text: str, reason: str) -> None:
     with pytest.raises(SettingError, match=reason):
         Settings.from_environ({variable: text})
+
+
+def test_every_count_has_an_upper_bound() -> None:
+    kinds = {variable.name: (kind, variable) for _, kind, variable in _variables(Settings)}
+    assert [name for name, (kind, it) in kinds.items() if kind is int and it.most is None] == []
 
 
 def test_all_that_are_wrong_are_named() -> None:

@@ -14,8 +14,10 @@ import tensorflow as tf
 from service.pictures.limits import MOST_PIXELS
 from service.pictures.preparation import UnfitPictureError, prepared
 from service.repository.contract import Field
+from service.repository.folders import FolderTooLargeError, walk
 from training.cache import kept
 from training.datasets import Images
+from training.errors import TrainingError
 from training.owndata.badrows import BadRows
 from training.owndata.division import Divided
 from training.owndata.findings import Finding, first, share
@@ -47,7 +49,8 @@ def read(
         standard: the names of the standard data's classes.
 
     Raises:
-        TrainingError: too many files are bad, or there are too few pictures; see ``Divided``.
+        TrainingError: too many files are bad, there are too few pictures (see ``Divided``), or
+            the folder is too deep.
     """
     names = {label.replace("/", "_"): label for label in standard}
     paths = list(_files(folder))
@@ -97,10 +100,15 @@ def _printable(path: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the visible files below the sub-folders, in a fixed order."""
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if len(parts) > 1 and not any(part.startswith(".") for part in parts) and path.is_file():
-            yield path
+    found: list[Path] = []
+    try:
+        for parent, folders, names in walk(folder, most_entries=None):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            if parent != folder:
+                found += [parent / name for name in names if not name.startswith(".")]
+    except FolderTooLargeError as error:
+        raise TrainingError(f"{folder}: {error}") from error
+    yield from (path for path in sorted(found) if path.is_file())
 
 
 def _fingerprint(folder: Path, paths: Sequence[Path]) -> str:

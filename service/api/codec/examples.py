@@ -28,6 +28,7 @@ from service.api.problems import (
     check_finite,
     envelope_problems,
     refusal,
+    without_excess,
 )
 from service.api.schemas import ExamplesEnvelope, SchemaBook
 from service.api.tensors import Index
@@ -39,6 +40,8 @@ from service.repository.strings import string_to_json
 from service.runtime.servable import Servable
 
 _ENVELOPE = ExamplesEnvelope()
+# As text; a few kilobytes of context repeated in tens of thousands of examples would fill memory.
+_MOST_REPEATED = 256 * 2**20
 
 
 class Method(Enum):
@@ -109,7 +112,7 @@ class ExamplesCodec:
                 f"Expected a JSON object with 'examples', not {shorten(document)}."
             )
         try:
-            envelope = _ENVELOPE.load(document)
+            envelope = _ENVELOPE.load(without_excess(document, _ENVELOPE.fields, self._max_errors))
         except marshmallow.ValidationError as error:
             raise refusal(envelope_problems(error), self._max_errors) from error
         signature = rows.signature_of(
@@ -122,8 +125,13 @@ class ExamplesCodec:
         if _takes_examples(signature) and (
             kind == self._method.value or servable.parses_examples(signature.name)
         ):
+            _check_context(context, len(examples))
             inputs = _serialised(signature, examples, context, self._max_errors)
         else:
+            known = {field.name for field in signature.inputs}
+            # It is in every row.
+            context = without_excess(context, known, self._max_errors)
+            _check_context(context, len(examples))
             inputs = rows.read_objects(
                 signature,
                 [_as_row(signature, item, context) for item in examples],
@@ -171,16 +179,33 @@ def _takes_examples(signature: Signature) -> bool:
     return len(signature.inputs) == 1 and signature.inputs[0].dtype == "string"
 
 
+def _check_context(context: Mapping[str, Any], examples: int) -> None:
+    """Check what becomes of a context that is repeated in each example.
+
+    Raises:
+        InvalidRequestError: it would be too much to hold.
+    """
+    size = len(repr(context)) * examples if context else 0
+    if size > _MOST_REPEATED:
+        message = (
+            f"Repeated in each of {examples} examples it comes to {size} characters, and "
+            f"{_MOST_REPEATED} are allowed; send fewer examples at once."
+        )
+        raise refusal({"context": [message]}, 1)
+
+
 def _serialised(
     signature: Signature, examples: Sequence[Any], context: Mapping[str, Any], limit: int
 ) -> Tensors:
     problems: dict[str, list[str]] = {}
-    shared = _features(context, "context", problems)
+    shared = _features(context, "context", problems, limit)
     tensor = np.empty(len(examples), dtype=np.object_)
     for i, item in enumerate(examples):
+        if len(problems) > limit:
+            break
         place = f"examples[{i}]"
         if type(item) is dict:
-            tensor[i] = shared + _features(item, place, problems)
+            tensor[i] = shared + _features(item, place, problems, limit)
         else:
             problems[place] = [f"Expected an object of features, not {shorten(item)}."]
     if problems:
@@ -188,9 +213,13 @@ def _serialised(
     return {signature.inputs[0].name: tensor}
 
 
-def _features(item: Mapping[str, Any], place: str, problems: dict[str, list[str]]) -> bytes:
+def _features(
+    item: Mapping[str, Any], place: str, problems: dict[str, list[str]], limit: int
+) -> bytes:
     found = {}
     for name, value in item.items():
+        if len(problems) > limit:
+            break
         try:
             found[name] = feature(value)
         except FeatureError as error:

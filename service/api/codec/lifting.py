@@ -30,6 +30,7 @@ _DEEPEST = 16
 # Up to so many quotation marks are sooner found one by one than by numpy.
 _FEW_QUOTES = 16
 _QUOTE = ord('"')
+_NESTED = (Numbers, list, dict)
 _SECRET = secrets.token_hex(16)
 
 
@@ -58,10 +59,14 @@ def plain(value: Any, depth: int = _DEEPEST) -> Any:
     """Return what ``loads`` returned with nested lists in the place of all ``Numbers``."""
     if type(value) is Numbers:
         return value.as_lists()
+    # A call for each of millions of plain values would take seconds.
     if type(value) is list and depth:
-        return [plain(item, depth - 1) for item in value]
+        return [plain(item, depth - 1) if type(item) in _NESTED else item for item in value]
     if type(value) is dict and depth:
-        return {key: plain(item, depth - 1) for key, item in value.items()}
+        return {
+            key: plain(item, depth - 1) if type(item) in _NESTED else item
+            for key, item in value.items()
+        }
     return value
 
 

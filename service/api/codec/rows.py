@@ -7,7 +7,7 @@ arrays of numbers out of the text and checks by columns. All others are read aga
 which makes a Python object of every value and can name each place; errors are its alone.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,9 @@ from service.api.problems import (
     brackets,
     check_count,
     envelope_problems,
+    first_names,
     refusal,
+    without_excess,
 )
 from service.api.schemas import PredictEnvelope
 from service.api.tensors import Index, came_as_scalars
@@ -148,7 +150,7 @@ def _read(
             f"Expected a JSON object with 'instances' or 'inputs', not {shorten(document)}."
         )
     try:
-        envelope = _ENVELOPE.load(document)
+        envelope = _ENVELOPE.load(without_excess(document, _ENVELOPE.fields, limit))
     except marshmallow.ValidationError as error:
         raise refusal(envelope_problems(error), limit) from error
     signature = signature_of(contract, envelope.get("signature_name") or default)
@@ -179,7 +181,7 @@ def _read_rows(
         raise refusal({"instances": [message]}, limit)
     if not clean.is_named(signature, instances[0]):
         columns = _only_input(signature, instances, "instances[0]", instances[0], limit)
-        inputs, problems = _load(schema, columns)
+        inputs, problems = _load(schema, columns, limit)
         if problems:
             raise refusal(
                 {f"instances{brackets(index)}": texts for (_, index), texts in problems.items()},
@@ -215,7 +217,7 @@ def read_objects(
         InvalidRequestError: some are not what the signature takes; its details name the places.
     """
     left = absent(signature, instances)
-    by_row = _key_problems(signature, instances, left)
+    by_row = _key_problems(signature, instances, left, limit)
     # Rows that lack a value have been named; their other values are checked all the same.
     rows = {
         f.name: _rows_with(f.name, instances, every=not by_row)
@@ -223,7 +225,7 @@ def read_objects(
         if f.name not in left
     }
     columns = {name: [instances[i].get(name) for i in rows[name]] for name in rows if rows[name]}
-    inputs, problems = _load(schema, columns)
+    inputs, problems = _load(schema, columns, limit)
     for (name, index), texts in problems.items():
         if index:
             where = f".{name}{brackets(index[1:])}"
@@ -251,31 +253,37 @@ def _rows_with(name: str, instances: Sequence[Any], *, every: bool) -> Sequence[
 
 
 def _key_problems(
-    signature: Signature, instances: Sequence[Any], left: Container[str]
+    signature: Signature, instances: Sequence[Any], left: Container[str], limit: int
 ) -> dict[int, dict[str, list[str]]]:
     """Name, by row and place, what is no object or has keys that are not the inputs'.
+
+    It stops behind the first row that makes it more than can be listed.
 
     Args:
         signature: whose inputs.
         instances: the rows.
         left: the inputs that all rows leave out, as they may.
+        limit: the most problems to report.
     """
     fields = {field.name: field for field in signature.inputs}
     names = ", ".join(fields) or "no inputs"
     problems: dict[int, dict[str, list[str]]] = {}
+    count = 0
     for i, row in enumerate(instances):
+        if count > limit:
+            break
         if type(row) is not dict:
             problems[i] = {"": [f"Expected {_object_of(signature)}, not {shorten(row)}."]}
         elif row.keys() != fields.keys():
             unknown = f"Unknown field; signature {signature.name!r} takes {names}."
-            found = {
-                f".{name[:LONGEST_NAME]}": [unknown] for name in sorted(row.keys() - fields.keys())
-            }
+            too_many = first_names(row.keys() - fields.keys(), limit)
+            found = {f".{name}": [unknown] for name in too_many}
             for name, field in fields.items():
                 if name not in row and name not in left and not field.optional:
                     found[f".{name}"] = [f"Missing; expected {describe(field)}."]
             if found:
                 problems[i] = found
+        count += len(problems.get(i, ()))
     return problems
 
 
@@ -284,7 +292,7 @@ def _read_columns(
 ) -> PredictRequest:
     named = clean.is_named(signature, value)
     columns = value if named else _only_input(signature, value, "inputs", value, limit)
-    inputs, problems = _load(schema, columns)
+    inputs, problems = _load(schema, columns, limit)
     if not problems and signature.needs_equal_rows:
         problems = {(name, ()): [text] for name, text in unequal_rows(inputs).items()}
     if problems:
@@ -314,10 +322,13 @@ def _object_of(signature: Signature) -> str:
     return f"an object with {names}" if names else "an empty object"
 
 
-def _load(schema: marshmallow.Schema, columns: Mapping[str, Any]) -> tuple[Tensors, _Problems]:
+def _load(
+    schema: marshmallow.Schema, columns: dict[str, Any], limit: int
+) -> tuple[Tensors, _Problems]:
     """Load columns through the schema; without problems the tensors are whole."""
+    known = {str(field.data_key) for field in schema.fields.values()}
     try:
-        return schema.load(columns), {}
+        return schema.load(without_excess(columns, known, limit)), {}
     except marshmallow.ValidationError as error:
         problems: _Problems = {}
         for name, messages in error.messages_dict.items():

@@ -146,6 +146,16 @@ def test_what_is_plainly_no_model_is_passed_by(tmp_path: Path) -> None:
     assert reasons(tmp_path) == {}
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, pipe, loop, dangle, write])
+def test_a_policy_is_no_entry_of_its_own_whatever_it_is(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """What is wrong with it is told as the model's ``policy_problem``."""
+    save(tmp_path / "good" / "1")
+    make(tmp_path / "good" / "policy.json")
+    assert reasons(tmp_path) == {}
+
+
 def test_the_folder_of_models_itself(tmp_path: Path) -> None:
     assert reasons(tmp_path) == {}
     assert "No such file" in reasons(tmp_path / "nowhere")["."]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import op_def_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from service.metrics import Metrics
@@ -17,6 +18,7 @@ from service.repository.manifest import write_manifest
 from service.repository.policy import Policy, write_policy
 from service.repository.store import Store
 from service.runtime.graph_operations import EFFECTS
+from service.runtime.graph_walk import ASSET, GraphWalk
 from service.runtime.servable import Fault, LoadError, Servable
 from tests.savedmodels import reaching
 from tests.savedmodels.reaching import REACHING, Serve, edit_graph, lookup, save_reaching
@@ -253,6 +255,40 @@ def test_an_operation_that_tensorflow_lacks_is_named(version: Path) -> None:
     assert refusal(version) == (
         "It needs the operation SentencepieceOp (node 't'), which TensorFlow does not have here: "
         "it is a custom operation, or one of another version of TensorFlow."
+    )
+
+
+def test_a_tensor_may_be_passed_on_more_often_than_calls_can_nest() -> None:
+    meta_graph = meta_graph_pb2.MetaGraphDef()
+    nodes = meta_graph.graph_def.node
+    nodes.add(name="0", op="Placeholder")
+    for i in range(1, 3000):
+        nodes.add(name=str(i), op="Identity", input=[str(i - 1)])
+    nodes.add(name="read", op="ReadFile", input=["2999"])
+    meta_graph.asset_file_def.add(filename="words").tensor_info.name = "0:0"
+    meta_graph.collection_def["saved_model_main_op"].node_list.value.append("read")
+    (read,) = (step for step in GraphWalk(meta_graph).steps if step.op == "ReadFile")
+    assert read.values == (ASSET,)
+
+
+def test_functions_that_call_one_another_too_deeply_are_refused(version: Path) -> None:
+    save_reaching(version, tf.identity)
+
+    def nest(graph: Any) -> None:
+        for i in range(2000):
+            function = graph.graph_def.library.function.add()
+            function.signature.name = f"f{i}"
+            node = function.node_def.add(name="call", op="PartitionedCall")
+            node.attr["f"].func.name = f"f{i + 1}"
+        graph.graph_def.library.function.add().signature.name = "f2000"
+        (output,) = graph.signature_def["serving_default"].outputs.values()
+        node = graph.graph_def.node.add(name="deep", op="PartitionedCall")
+        node.attr["f"].func.name = "f0"
+        output.name = "deep:0"
+
+    edit_graph(version, nest)
+    assert refusal(version) == (
+        "Its functions call one another more deeply than they can be looked at."
     )
 
 

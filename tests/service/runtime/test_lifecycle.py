@@ -1,9 +1,11 @@
 """Versions in and out of service, on real files with real (tiny) SavedModels."""
 
+import gc
 import json
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -480,6 +482,37 @@ def test_a_failure_of_the_machine_is_tried_again_and_the_older_version_serves(
     assert lifecycle.serves("affine")
     eventually(lambda: live(lifecycle) == 2)
     assert failures == []
+
+
+def test_what_a_refused_version_has_read_is_given_back(
+    tmp_path: Path, make_lifecycle: MakeLifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is free when free pages go back to the system, though the error leads to it."""
+
+    class Graph:
+        """What stands for gigabytes."""
+
+    read: list[weakref.ref[Graph]] = []
+    left: list[list[Graph | None]] = []
+
+    def fail(model: str, version: int, folder: Path) -> Servable:
+        graph = Graph()
+        graph.itself = graph  # type: ignore[attr-defined]
+        read.append(weakref.ref(graph))
+        try:
+            raise OSError("It cannot be parsed.")
+        except OSError as error:
+            raise LoadError(Fault.GRAPH, "It is no graph.") from error
+
+    def give_back() -> None:
+        gc.collect()
+        left.append([graph() for graph in read])
+
+    monkeypatch.setattr("service.runtime.loads.give_back", give_back)
+    publish_affine(tmp_path)
+    lifecycle = make_lifecycle(load=fail)
+    eventually(lambda: states(lifecycle) == {1: State.FAILED} and left != [])
+    assert left == [[None]]
 
 
 def test_a_bad_model_that_is_deleted_is_gone(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:

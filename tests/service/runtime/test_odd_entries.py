@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from service.repository.folders import remove_tree
 from service.repository.policy import POLICY
 from service.repository.survey import Ignored
 from service.runtime.arrival import look_at
@@ -19,6 +20,7 @@ from service.runtime.sightings import Sightings, look_early
 from service.runtime.state import State
 from tests.savedmodels.affine import publish_affine, save_affine
 from tests.service.conftest import MakeApp
+from tests.service.repository.test_folders import nest
 from tests.service.repository.test_survey import dangle, loop, pipe
 from tests.service.runtime.test_lifecycle import eventually, live, states
 
@@ -91,6 +93,12 @@ def test_a_bad_entry_is_named_once_and_the_others_serve(
     assert len(unserved(told)) == 1
 
 
+def sparse(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    os.truncate(path, 2**40)
+
+
 BAD_VERSIONS: list[tuple[str, Callable[[Path], None], str]] = [
     ("foreign/2/variables/pipe", pipe, "variables/pipe is neither file nor folder"),
     ("foreign/2/caf\udce9", pipe, "caf\\xe9 is neither file nor folder"),
@@ -101,9 +109,26 @@ BAD_VERSIONS: list[tuple[str, Callable[[Path], None], str]] = [
 ]
 
 
+BAD_VERSIONS += [
+    ("foreign/2/saved_model.pb", sparse, "saved_model.pb has 1099511627776 bytes; at most"),
+    ("affine/2/saved_model.pb", sparse, "saved_model.pb has 1099511627776 bytes; at most"),
+    ("foreign/2/assets/words", sparse, "assets/words has 1099511627776 bytes; at most"),
+    ("affine/2/manifest.json", sparse, "manifest.json has 1099511627776 bytes; at most"),
+    ("affine/2/assets.extra/card.json", sparse, "card.json has 1099511627776 bytes; at most"),
+    ("affine/2/assets.extra/golden.json", sparse, "golden.json has 1099511627776 bytes; at most"),
+    ("foreign/2/assets/deep", nest, "assets/deep/d/... lies deeper than 32 folders"),
+    ("affine/2/deep", nest, "deep/d/d/... lies deeper than 32 folders"),
+]
+
+
 @pytest.mark.parametrize(("entry", "make", "reason"), BAD_VERSIONS)
 def test_a_bad_entry_in_a_version_is_named_and_the_version_before_serves(
-    tmp_path: Path, make_app: MakeApp, entry: str, make: Callable[[Path], None], reason: str
+    tmp_path: Path,
+    make_app: MakeApp,
+    request: pytest.FixtureRequest,
+    entry: str,
+    make: Callable[[Path], None],
+    reason: str,
 ) -> None:
     root = tmp_path / "models"
     model = entry.split("/")[0]
@@ -113,6 +138,7 @@ def test_a_bad_entry_in_a_version_is_named_and_the_version_before_serves(
         else:
             save_affine(root / model / version)
     make(root / entry)
+    request.addfinalizer(lambda: remove_tree(root))
     app = make_app()
     eventually(lambda: lifecycle_of(app).serves(model))
     assert live(lifecycle_of(app), model) == 1
@@ -183,11 +209,6 @@ def test_a_model_that_cannot_be_read_any_more_goes_on(
     assert lifecycle_of(app).look_again("affine", 60)
     assert live(lifecycle_of(app)) == 1
     assert not [line for line in told if line["message"] == "Looking at a model failed."]
-
-
-def sparse(path: Path) -> None:
-    path.touch()
-    os.truncate(path, 2**40)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
 from tensorflow.python.framework import op_def_registry
 
 from service.runtime.termination import is_bounded
@@ -111,3 +112,13 @@ def test_operations_that_nobody_knows_and_functions_that_call_themselves() -> No
     node.name, node.op = "a", "PartitionedCall"
     node.attr["f"].func.name = "again"
     assert not is_bounded(graph, ["a:0"], _is_stateful)
+
+
+def test_functions_that_call_one_another_very_deeply_are_not_trusted() -> None:
+    graph = graph_pb2.GraphDef()
+    for i in range(2000):
+        function = graph.library.function.add()
+        function.signature.name = f"f{i}"
+        function.node_def.add(name="call", op=f"f{i + 1}")
+    graph.node.add(name="y", op="f0")
+    assert not is_bounded(graph, ["y:0"], _is_stateful)

@@ -11,7 +11,9 @@ import tensorflow as tf
 from PIL import Image
 
 from service.repository.contract import Field
+from service.repository.folders import remove_tree
 from tests.owndata import draw_shapes
+from tests.service.repository.test_folders import nest
 from training.datasets import GARMENTS, Images
 from training.errors import TrainingError
 from training.imaging import from_encoded
@@ -206,3 +208,12 @@ def test_each_test_picture_knows_its_file(shapes: Path) -> None:
     for picture, path in zip(data.test, data.test_files, strict=True):
         pixels = prepare(tf.constant(as_sent(path.read_bytes(), FIELD))).numpy()
         assert (pixels == picture).all()
+
+
+def test_a_bottomless_folder_is_named(shapes: Path) -> None:
+    try:
+        nest(shapes / "line" / "more")
+        with pytest.raises(TrainingError, match=r"line/more/d/\.\.\. lies deeper than"):
+            images(shapes)
+    finally:
+        remove_tree(shapes)

@@ -91,12 +91,16 @@ class TableCodec(PlainCodec):
         names = [cell.strip() for cell in cells]
         fields = {field.name: field for field in signature.inputs}
         problems: dict[str, list[str]] = {}
-        for i, name in enumerate(names):
+        seen: set[str] = set()
+        for name in names:
+            if len(problems) > self.bounds.max_errors:
+                break
             if name not in fields:
                 text = f"Unknown column; expected {', '.join(fields)}."
-            elif name in names[:i]:
+            elif name in seen:
                 text = "Expected a column once, not twice."
             else:
+                seen.add(name)
                 continue
             problems[f"line {line}, {name[:LONGEST_NAME]}"] = [text]
         for name, field in fields.items():

@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow
 from marshmallow import ValidationError, fields
 
-from service.api.problems import LONGEST_NAME
+from service.api.problems import LONGEST_NAME, without_excess
 from service.api.wording import shorten
 from service.errors import strip
 
@@ -34,8 +34,9 @@ def _is_parameter(value: Any) -> bool:
     return type(value) in (str, int, float, bool)
 
 
-def _is_parameters(value: Any) -> bool:
-    return type(value) is dict and all(map(_is_parameter, value.values()))
+def _are_parameters(value: Any) -> bool:
+    """Whether they are parameters, or none."""
+    return value is None or (type(value) is dict and all(map(_is_parameter, value.values())))
 
 
 class _Checked(fields.Field[Any]):
@@ -87,7 +88,7 @@ def _name(what: str) -> _Checked:
 def _parameters() -> _Checked:
     # What is null is as good as not there: clients with typed models write it so.
     return _Checked(
-        lambda value: value is None or _is_parameters(value),
+        _are_parameters,
         "an object of strings, numbers, true and false",
         allow_none=True,
     )
@@ -128,11 +129,12 @@ class _Request(_Strict):
 _SCHEMA = _Request()
 
 
-def check(document: Any) -> tuple[Mapping[str, Any], Problems]:
+def check(document: Any, limit: int) -> tuple[Mapping[str, Any], Problems]:
     """Check a request's envelope: all but what depends on the model.
 
     Args:
         document: the JSON value.
+        limit: the most problems that are listed; no more than are needed for that are made.
 
     Returns:
         The envelope, and what is wrong with it by path; with problems it is not to be used.
@@ -142,25 +144,53 @@ def check(document: Any) -> tuple[Mapping[str, Any], Problems]:
     if _is_plain(document):
         return document, {}
     try:
-        return _SCHEMA.load(document), {}
+        return _SCHEMA.load(_shortened(document, limit)), {}
     except ValidationError as error:
         # marshmallow holds its own errors, and with them the document, in cycles.
         strip(error)
         return {}, _flatten(error.messages_dict, "")
 
 
+def _shortened(document: Any, limit: int) -> Any:
+    """Return what has the same problems, as far as they are listed, and few more."""
+    if type(document) is not dict:
+        return document
+    document = without_excess(document, _REQUEST_KEYS, limit)
+    inputs = _up_to_wrong(document.get("inputs"), _is_plain_input, _INPUT_KEYS, limit)
+    outputs = _up_to_wrong(document.get("outputs"), _is_plain_output, _OUTPUT_KEYS, limit)
+    return {
+        **document,
+        **({"inputs": inputs} if "inputs" in document else {}),
+        **({"outputs": outputs} if "outputs" in document else {}),
+    }
+
+
+def _up_to_wrong(items: Any, is_plain: Callable[[Any], bool], keys: set[str], limit: int) -> Any:
+    """Return a list up to the item with which more are wrong than can be listed."""
+    if type(items) is not list:
+        return items
+    kept = []
+    wrong = 0
+    for item in items:
+        if wrong > limit:
+            break
+        wrong += not is_plain(item)
+        kept.append(without_excess(item, keys, limit) if type(item) is dict else item)
+    return kept
+
+
 def _is_plain(document: Any) -> bool:
-    """Whether nothing is wrong; what may be right all the same is left to the schema."""
+    """Whether the schema would find nothing wrong."""
     if type(document) is not dict or not document.keys() <= _REQUEST_KEYS:
         return False
-    inputs, outputs = document.get("inputs"), document.get("outputs", [])
+    inputs, outputs, name = document.get("inputs"), document.get("outputs"), document.get("id")
     return (
         type(inputs) is list
-        and type(outputs) is list
-        and _is_text(document.get("id", ""))
-        and _is_parameters(document.get("parameters", {}))
+        and (outputs is None or type(outputs) is list)
+        and (name is None or _is_text(name))
+        and _are_parameters(document.get("parameters"))
         and all(map(_is_plain_input, inputs))
-        and all(_is_plain_item(item, _OUTPUT_KEYS) for item in outputs)
+        and all(map(_is_plain_output, outputs or ()))
     )
 
 
@@ -172,12 +202,16 @@ def _is_plain_input(item: Any) -> bool:
     )
 
 
+def _is_plain_output(item: Any) -> bool:
+    return _is_plain_item(item, _OUTPUT_KEYS)
+
+
 def _is_plain_item(item: Any, keys: set[str]) -> bool:
     return (
         type(item) is dict
         and item.keys() <= keys
         and _is_text(item.get("name"))
-        and _is_parameters(item.get("parameters", {}))
+        and _are_parameters(item.get("parameters"))
     )
 
 

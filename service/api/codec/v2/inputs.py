@@ -63,7 +63,7 @@ def read_inputs(
         signature: which takes them.
         items: the request's inputs, their envelopes checked.
         parts: what ``divide`` returned for them.
-        limit: the most problems that one input reports.
+        limit: the most problems that one input reports, and of which all are reported.
 
     Returns:
         The tensors by name, and what is wrong by path.
@@ -73,6 +73,8 @@ def read_inputs(
     inputs: Tensors = {}
     places: dict[str, str] = {}
     for i, (item, part) in enumerate(zip(items, parts, strict=True)):
+        if len(problems) > limit:
+            break
         place, name = f"inputs[{i}]", item["name"]
         field = fields.get(name)
         if field is None:

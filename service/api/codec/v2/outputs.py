@@ -27,7 +27,7 @@ class Wanted:
 
 
 def read_outputs(
-    signature: Signature, items: Sequence[Mapping[str, Any]], *, binary: bool
+    signature: Signature, items: Sequence[Mapping[str, Any]], *, binary: bool, limit: int
 ) -> tuple[tuple[Wanted, ...], Problems]:
     """Read what is asked for.
 
@@ -35,6 +35,7 @@ def read_outputs(
         signature: whose outputs.
         items: the request's outputs, their envelopes checked; without any, all are wanted.
         binary: whether those that do not say come as bytes.
+        limit: the most problems to report.
 
     Returns:
         What is asked for, in its order, and what is wrong by path.
@@ -45,6 +46,8 @@ def read_outputs(
     wanted: dict[str, Wanted] = {}
     problems: Problems = {}
     for i, item in enumerate(items):
+        if len(problems) > limit:
+            break
         place, name = f"outputs[{i}]", item["name"]
         field = fields.get(name)
         if field is None:

@@ -117,12 +117,12 @@ def read(
 def _read(
     document: Any, tail: bytes, contract: Contract, signature_name: str | None, limit: int
 ) -> InferRequest:
-    request, problems = envelope.check(document)
+    request, problems = envelope.check(document, limit)
     if problems:
         raise refusal(problems, limit)
     parameters = request.get("parameters") or {}
     name = parameters.get("signature_name", signature_name)
-    problems = _parameter_problems(parameters, name)
+    problems = _parameter_problems(parameters, name, limit)
     if problems:
         raise refusal(problems, limit)
     signature = find_signature(contract, name)
@@ -134,6 +134,7 @@ def _read(
         signature,
         request.get("outputs") or [],
         binary=parameters.get("binary_data_output", False),
+        limit=limit,
     )
     problems |= further
     if problems:
@@ -150,7 +151,7 @@ def _read(
     )
 
 
-def _parameter_problems(parameters: Mapping[str, Any], signature_name: Any) -> Problems:
+def _parameter_problems(parameters: Mapping[str, Any], signature_name: Any, limit: int) -> Problems:
     problems: Problems = {}
     if not (signature_name is None or isinstance(signature_name, str)):
         problems["parameters.signature_name"] = [
@@ -162,6 +163,8 @@ def _parameter_problems(parameters: Mapping[str, Any], signature_name: Any) -> P
             f"Expected true or false, not {shorten(binary)}."
         ]
     for key in parameters:
+        if len(problems) > limit:
+            break
         if key.startswith(_RESERVED):
             problems[f"parameters.{key[:LONGEST_NAME]}"] = [
                 f"Names that begin with {_RESERVED!r} are Triton's own."
