@@ -12,6 +12,10 @@ _DATABASE = {
     ("sqlite3", "Error"),
     ("optuna", "StorageInternalError"),
 }
+# What these raise of Python's own where a database holds other tables than they expect, of another
+# version of Optuna say, or where somebody has removed a study in the midst of it.
+_STORAGES = ("optuna.storages", "alembic")
+_OF_PYTHON = (RuntimeError, AssertionError, LookupError, ValueError)
 _MISSING = "make install-train"
 
 
@@ -24,11 +28,25 @@ def sentence_of(error: BaseException) -> str | None:
             f"The database of the study cannot be used: {_cause(error) or reason}. What it holds "
             "is safe; the same command goes on when it can be used again."
         )
+    if is_of_database(error):
+        return f"The database of the study is not as this version of Optuna needs it: {reason}."
     if isinstance(error, MemoryError) or _is_one_of(error, {("tensorflow", "ResourceExhausted")}):
         return f"There is not enough memory: {reason}. Smaller batches (--batch-size) need less."
     if _is_one_of(error, {("tensorflow", "OpError")}) and "No space left" in str(error):
         return f"No space left on device: {reason}."
     return None
+
+
+def is_of_database(error: BaseException) -> bool:
+    """Whether Optuna found something else in a database than it needs, and says so as Python."""
+    if not isinstance(error, _OF_PYTHON) and type(error).__module__.partition(".")[0] != "alembic":
+        return False
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith(_STORAGES):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def missing_package(error: ImportError) -> str | None:
