@@ -21,12 +21,13 @@ _MISSING = "make install-train"
 
 def sentence_of(error: BaseException) -> str | None:
     """Return what happened and what to do; ``None`` for a fault of this program."""
-    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    error = _of_optuna(error)
+    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
     if _is_one_of(error, _DATABASE):
         # What is below says what the database said; SQLAlchemy's own first line repeats it.
         return (
-            f"The database of the study cannot be used: {_cause(error) or reason}. What it holds "
-            "is safe; the same command goes on when it can be used again."
+            f"The database of the study cannot be used: {_cause(error) or reason}. The same "
+            "command goes on when it can be used again."
         )
     if is_of_database(error):
         return f"The database of the study is not as this version of Optuna needs it: {reason}."
@@ -61,6 +62,22 @@ def missing_package(error: ImportError) -> str | None:
     )
 
 
+def _of_optuna(error: BaseException) -> BaseException:
+    """Return what went wrong before Optuna failed over it.
+
+    It takes for granted what holds while its database does; where it is wrong, what the database
+    said is the exception before.
+    """
+    while isinstance(error, AssertionError | NameError) and error.__context__ is not None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if trace is None or not trace.tb_frame.f_globals.get("__name__", "").startswith("optuna."):
+            break
+        error = error.__context__
+    return error
+
+
 def _is_one_of(error: BaseException, kinds: set[tuple[str, str]]) -> bool:
     return any(
         cls.__module__.partition(".")[0] == package and cls.__name__.startswith(name)
@@ -70,5 +87,11 @@ def _is_one_of(error: BaseException, kinds: set[tuple[str, str]]) -> bool:
 
 
 def _cause(error: BaseException) -> str:
-    original = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
-    return "" if original is None else str(original).splitlines()[0].rstrip(".")
+    """Return what the database said, wherever it stands among the causes; else nothing."""
+    seen: BaseException | None = error
+    while seen is not None:
+        original = getattr(seen, "orig", None)
+        if original is not None:
+            return str(original).splitlines()[0].rstrip(". ")
+        seen = seen.__cause__ or seen.__context__
+    return ""

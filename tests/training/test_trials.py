@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,50 @@ def test_a_study_that_is_removed_in_the_midst_of_it(
     told = capsys.readouterr().err
     assert told.startswith("The database of the study is not as this version of Optuna needs it:")
     assert told.count("\n") == 1
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def without_tables(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TABLE trials")
+    connection.close()
+
+
+def overwritten(file: Path) -> None:
+    file.write_bytes(b"x" * 5000)
+
+
+# The trial's heart beats beside it, and may meet the same.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("happens", "words"),
+    [(removed, "readonly"), (without_tables, "no such table"), (overwritten, "")],
+)
+def test_a_database_that_is_gone_in_the_midst_of_a_trial(
+    happens: Callable[[Path], None],
+    words: str,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Optuna fails over it by errors of its own, which tell nothing."""
+    study = trials.create(place, "min", ABOUT, {})
+
+    def objective(_: optuna.Trial) -> float:
+        happens(Path(place.url.removeprefix("sqlite:///")))
+        return 1.0
+
+    def go_on(_: object) -> None:
+        study.optimize(objective, n_trials=1)
+
+    monkeypatch.setattr(listing, "run", go_on)
+    assert cli.main(["list"]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("The database of the study cannot be used: ")
+    assert words in told
 
 
 def test_a_password_is_not_shown() -> None:
