@@ -3,12 +3,27 @@
 import sys
 
 from training.foreign import missing_package
+from training.streams import Streams
 
 _FAILED, _INTERRUPTED = 1, 130
 
 
 def run() -> int:
-    """Run the command line; what it imports may be missing, and Ctrl-C may come meanwhile."""
+    """Run the command line, and say what it could not write."""
+    try:
+        streams = Streams()
+        code = _run()
+        problem = streams.problem()
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return _INTERRUPTED
+    if problem:
+        sys.stderr.write(f"{problem}\n")
+    return code or (_FAILED if problem else 0)
+
+
+def _run() -> int:
+    """Run the command line; what it imports may be missing."""
     try:
         from training.cli import main
 
@@ -19,9 +34,6 @@ def run() -> int:
             raise
         sys.stderr.write(f"{sentence}\n")
         return _FAILED
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        return _INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Figures of nested JSON, as people read them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,22 @@ def figure(value: Any) -> str:
     if 0 < abs(value) < 0.001:
         return f"{value:.2g}"
     return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def percentage(share: float, digits: int = 2) -> str:
+    """Return a share as people read it: "25 %", "0.66 %", "99.6 %"; never with an exponent.
+
+    Only nothing is 0 %, and only all is 100 %.
+
+    Args:
+        share: 0 to 1.
+        digits: how many tell it, or what is missing to 100 % where that is less.
+    """
+    percent = 100 * share
+    lesser = min(percent, 100 - percent)
+    places = 0 if lesser <= 0 else max(0, digits - 1 - math.floor(math.log10(lesser)))
+    number = f"{percent:.{places}f}"
+    return f"{number.rstrip('0').rstrip('.') if places else number} %"
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -30,6 +30,7 @@ from sqlalchemy.exc import (
 
 from training.config import Settings, resolve, with_chosen
 from training.errors import TrainingError, UsageError
+from training.foreign import is_of_database
 from training.task import Task
 
 # A running trial is heard of this often, and given up when it was not for so long: seconds.
@@ -142,7 +143,7 @@ def create(
             empty where there are none.
 
     Raises:
-        UsageError: the study is about something else.
+        UsageError: the study is about something else, or another program has begun it.
         TrainingError: the database cannot be used.
     """
     direction = StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
@@ -156,6 +157,8 @@ def create(
         ),
     )
     before = study.user_attrs.get(_DECLARED)
+    if study.directions != [direction] or (before is None and study.get_trials(deepcopy=False)):
+        raise UsageError(f"{_not_ours(place.study)}: give another --study.")
     if before is None:
         study.set_user_attr(_DECLARED, dict(declared))
         if first:
@@ -188,9 +191,19 @@ def load(place: Place, **how: Any) -> optuna.Study:
 
 
 def declared(study: optuna.Study) -> dict[str, Any]:
-    """Return what ``create`` was told that the study is about."""
-    value: dict[str, Any] = study.user_attrs[_DECLARED]
+    """Return what ``create`` was told that the study is about.
+
+    Raises:
+        UsageError: another program has begun it.
+    """
+    value: dict[str, Any] | None = study.user_attrs.get(_DECLARED)
+    if value is None:
+        raise UsageError(f"{_not_ours(study.study_name)}.")
     return value
+
+
+def _not_ours(name: str) -> str:
+    return f"The study {name} was not begun by `python -m training tune`"
 
 
 def is_finished(trial: FrozenTrial) -> bool:
@@ -254,10 +267,10 @@ def winner(place: Place) -> Winner:
         UsageError: there is no such study, or none of its trials ran to its end.
     """
     study = load(place)
+    about = declared(study)
     trial = best(study)
     if trial is None:
         raise UsageError(f"No trial of {place.study} has run to its end yet.")
-    about = declared(study)
     count = sum(is_finished(each) for each in study.get_trials(deepcopy=False))
     return Winner(
         arch=about["arch"],
@@ -311,6 +324,16 @@ def _told(url: str, act: Any) -> Any:
         which = error.__cause__ or error
         raise TrainingError(f"The driver of the database is missing: {which}.") from error
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
-        reason = str(error).splitlines()[0]
-        shown = make_url(url).render_as_string(hide_password=True)
-        raise TrainingError(f"The database {shown} cannot be used: {reason}.") from error
+        raise _unusable(url, error) from error
+    except KeyError:
+        raise  # There is no such study: the caller knows which.
+    except Exception as error:
+        if not is_of_database(error):
+            raise
+        raise _unusable(url, error) from error
+
+
+def _unusable(url: str, error: Exception) -> TrainingError:
+    reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    shown = make_url(url).render_as_string(hide_password=True)
+    return TrainingError(f"The database {shown} cannot be used: {reason}.")

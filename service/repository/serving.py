@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.repository.errors import RepositoryError
 from service.repository.files import read_file
@@ -29,7 +29,9 @@ from service.repository.folders import FolderTooLargeError, walk
 from service.repository.jsonfile import read_object, write_object
 from service.repository.manifest import MANIFEST
 from service.repository.policy import Policy
-from service.repository.store import Store
+
+if TYPE_CHECKING:
+    from service.repository.store import Store
 
 FOLDER = ".serving"
 # Between two heartbeats of a worker, and from its last one until it is believed to be gone.
@@ -129,12 +131,12 @@ def _look_of(path: Path, folder: Path) -> bytes:
         return relative + b"\0unreadable\0"
 
 
-def reality(store: Store, model: str) -> Reality:
+def reality(store: "Store", model: str) -> Reality:
     """Return what the services that use ``store`` tell of a model."""
     return realities(store, [model])[model]
 
 
-def realities(store: Store, models: list[str]) -> dict[str, Reality]:
+def realities(store: "Store", models: list[str]) -> dict[str, Reality]:
     """Return what the services that use ``store`` tell, by model."""
     records = read_records(store.root)
     return {model: _reality(records, model, store.versions(model)) for model in models}
@@ -147,6 +149,16 @@ def read_records(root: Path) -> list[Record]:
     """
     now = _now(root / FOLDER)
     return [record for path in _files(root) if (record := _read(path, now)) is not None]
+
+
+def ever_served(root: Path, model: str) -> set[int]:
+    """Return the versions that any worker whose record is there tells that it serves or served."""
+    return {
+        version
+        for record in read_records(root)
+        if model in record.models
+        for version in record.models[model].versions
+    }
 
 
 def write_record(path: Path, models: Mapping[str, ModelRecord], about: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import uuid4
 
+from service.repository import numbers, serving
 from service.repository.errors import RepositoryError
 from service.repository.folders import remove_tree, walk
 from service.repository.manifest import write_manifest
@@ -72,6 +73,9 @@ class Store:
 
     def publish(self, model: str, fill: Callable[[Path], None]) -> int:
         """Make the next version of ``model`` and return its number.
+
+        The number is above those of all versions that are there, that were published here, or
+        that services tell of, so that none is given again when its version was removed.
 
         The version appears at once and whole, or not at all: it is written beside the others
         under a name that no reader takes for a version, and renamed when it is safe on disk.
@@ -151,20 +155,34 @@ class Store:
         return doomed
 
     def _rename_to_next(self, model: str, staging: Path) -> int:
+        given = 0
         while True:
-            version = max(self.versions(model), default=0) + 1
+            given = max(
+                given,
+                *self.versions(model),
+                *serving.ever_served(self.root, model),
+                numbers.highest_given(self.root, model),
+            )
+            version = given + 1
             if version > LAST_VERSION:
                 raise RepositoryError(
-                    f"{model} has a version {LAST_VERSION}; there is no number above it."
+                    f"{model} has a version {LAST_VERSION}, or had one; there is no number above "
+                    "it."
                 )
+            # Whoever takes it, and whether or not that can be seen afterwards: it is given.
+            given = version
+            if not numbers.claim(self.root, model, version):
+                continue
             try:
                 staging.rename(self.root / model / str(version))
             except OSError as error:
                 # Another publisher took the number; any other failure is the caller's to know.
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    numbers.give_back(self.root, model, version)
                     raise
                 continue
             _sync(self.root / model)
+            numbers.forget_below(self.root, model, version)
             return version
 
 

@@ -1,7 +1,9 @@
 """The record of a tuning: where it is found, what it refuses, what its winner is."""
 
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from tests.training.tiny import Tiny
-from training import trials
+from training import cli, trials
+from training.commands import list as listing
 from training.errors import TrainingError, UsageError
+from training.foreign import sentence_of
 from training.trials import Place
 
 SEARCH = Tiny.architectures["default"].search
@@ -105,6 +109,136 @@ def test_databases_that_cannot_be_used(runs: Path) -> None:
     nowhere = trials.place_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
     with pytest.raises(TrainingError, match=r"cannot be used: .*unable to open database file"):
         trials.create(nowhere, "min", ABOUT, {})
+
+
+def damaged(place: Place, *statements: str) -> Place:
+    """Begin a study with a trial, and change its tables as another program may have."""
+    add(trials.create(place, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
+    with sqlite3.connect(place.url.removeprefix("sqlite:///")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    return place
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE alembic_version SET version_num = 'v3.0.0.a'", "no longer compatible"),
+        ("UPDATE alembic_version SET version_num = 'v9.9.9.z'", "no longer compatible"),
+        ("DELETE FROM alembic_version", ""),
+        ("DROP TABLE trials", ""),
+        ("DROP TABLE alembic_version", ""),
+        ("ALTER TABLE studies RENAME COLUMN study_name TO title", ""),
+        ("UPDATE study_user_attributes SET value_json = '{'", ""),
+    ],
+)
+@pytest.mark.parametrize("way", ["create", "winner", "find"])
+def test_tables_of_another_version_of_optuna(
+    runs: Path, place: Place, statement: str, words: str, way: str
+) -> None:
+    """A sentence, or the study itself where Optuna can go on with it; no other error."""
+    damaged(place, statement)
+    if words == "no longer compatible":
+        # What Optuna may not go on with.
+        with pytest.raises(TrainingError, match=rf"\.db cannot be used: .*{words}"):
+            use(runs, place, way)
+    else:
+        try:
+            use(runs, place, way)
+        except TrainingError:
+            pass
+        except Exception as error:
+            # Told where all failures from anywhere are.
+            assert sentence_of(error), repr(error)
+
+
+def use(runs: Path, place: Place, way: str) -> None:
+    match way:
+        case "create":
+            trials.create(place, "min", ABOUT, {})
+        case "winner":
+            trials.winner(place)
+        case _:
+            (runs / "elsewhere.db").symlink_to(place.url.removeprefix("sqlite:///"))
+            trials.find(runs, "tiny", str(runs / "elsewhere.db"), None)
+
+
+def test_a_study_of_another_program(place: Place) -> None:
+    study = optuna.create_study(storage=place.url, study_name=place.study, direction="minimize")
+    add(study, 0.1, 1.0, TrialState.COMPLETE)
+    for act in (lambda: trials.winner(place), lambda: trials.create(place, "min", ABOUT, {})):
+        with pytest.raises(UsageError, match="tiny-first was not begun by `python -m training"):
+            act()
+
+
+def test_a_study_that_seeks_something_else(place: Place) -> None:
+    optuna.create_study(storage=place.url, study_name=place.study, directions=["minimize"] * 2)
+    with pytest.raises(UsageError, match="was not begun by"):
+        trials.create(place, "min", ABOUT, {})
+    trials.create(Place(place.url, "tiny-other"), "max", ABOUT, {})
+    with pytest.raises(UsageError, match="was not begun by"):
+        trials.create(Place(place.url, "tiny-other"), "min", ABOUT, {})
+
+
+def test_a_study_that_is_removed_in_the_midst_of_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = trials.create(place, "min", ABOUT, {})
+
+    def go_on(_: object) -> None:
+        optuna.delete_study(study_name=place.study, storage=place.url)
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+
+    monkeypatch.setattr(listing, "run", go_on)
+    assert cli.main(["list"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("The database of the study is not as this version of Optuna needs it:")
+    assert told.count("\n") == 1
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def without_tables(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TABLE trials")
+    connection.close()
+
+
+def overwritten(file: Path) -> None:
+    file.write_bytes(b"x" * 5000)
+
+
+# The trial's heart beats beside it, and may meet the same.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("happens", "words"),
+    [(removed, "readonly"), (without_tables, "no such table"), (overwritten, "")],
+)
+def test_a_database_that_is_gone_in_the_midst_of_a_trial(
+    happens: Callable[[Path], None],
+    words: str,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Optuna fails over it by errors of its own, which tell nothing."""
+    study = trials.create(place, "min", ABOUT, {})
+
+    def objective(_: optuna.Trial) -> float:
+        happens(Path(place.url.removeprefix("sqlite:///")))
+        return 1.0
+
+    def go_on(_: object) -> None:
+        study.optimize(objective, n_trials=1)
+
+    monkeypatch.setattr(listing, "run", go_on)
+    assert cli.main(["list"]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("The database of the study cannot be used: ")
+    assert words in told
 
 
 def test_a_password_is_not_shown() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from training.errors import TrainingError
+from training.figures import percentage
 
 # How many a message lists; ``BadRows.lines`` has them all.
 _LISTED = 20
@@ -48,7 +49,7 @@ class BadRows:
         if not good and not self._count:
             raise TrainingError(f"{source} holds nothing to learn from.")
         if not good or self._count > self._tolerated * (good + self._count):
-            limit = f"more than the {_percent(self._tolerated)} that --max-bad-rows allows"
+            limit = f"more than the {percentage(self._tolerated, 3)} that --max-bad-rows allows"
             if not good:
                 limit = "and nothing is left to learn from"
             raise TrainingError(f"{source}: {self.summary(good)}, {limit}:\n{self.listing()}")
@@ -56,14 +57,10 @@ class BadRows:
     def summary(self, good: int) -> str:
         """Return how many rows of all are bad, in words; ``good`` is the number of the others."""
         total = good + self._count
-        return f"{self._count:,} of {total:,} rows are bad ({_percent(self._count / total)})"
+        return f"{self._count:,} of {total:,} rows are bad ({percentage(self._count / total, 3)})"
 
     def listing(self) -> str:
         """Return the first of the bad rows, a line each, and how many are not shown."""
         listed = [f"  {line}" for line in self.lines[:_LISTED]]
         hidden = len(self.lines) - len(listed)
         return "\n".join([*listed, f"  and {hidden:,} more"] if hidden else listed)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from training.owndata.findings import Finding, first, share
+from training.owndata.given_away import gives_away, text_gives_away
 
 Column = npt.NDArray[np.float32]
 
@@ -38,6 +39,8 @@ _MUCH = 0.05
 _CONTRADICT = 0.25
 # What follows from another column by more than this is that column.
 _THE_SAME = 0.9999
+# As many origins are no matter; beyond them each should have rows enough to learn from.
+_A_FEW, _ROWS_OF_ONE = 20, 10
 
 
 def look_at_cars(
@@ -56,7 +59,8 @@ def look_at_cars(
     yield from _copies(columns, origin, places)
     yield from _outliers(columns, places)
     yield from _constant(numbers)
-    yield from _given_away(numbers, mpg)
+    yield from _same(numbers, mpg)
+    yield from _origins(origin, mpg)
 
 
 def _units(columns: Mapping[str, Column]) -> Iterator[Finding]:
@@ -145,7 +149,7 @@ def _constant(numbers: Mapping[str, Column]) -> Iterator[Finding]:
             yield Finding(sentence=f"{name} is {value:g} in all rows: nothing is learned from it.")
 
 
-def _given_away(numbers: Mapping[str, Column], mpg: Column) -> Iterator[Finding]:
+def _same(numbers: Mapping[str, Column], mpg: Column) -> Iterator[Finding]:
     columns = {**numbers, "mpg": mpg}
     names = list(columns)
     for at, one in enumerate(names):
@@ -155,13 +159,38 @@ def _given_away(numbers: Mapping[str, Column], mpg: Column) -> Iterator[Finding]
             if known.sum() < 3 or np.ptp(here) == 0 or np.ptp(there) == 0:
                 continue
             alike = float(np.corrcoef(here, there)[0, 1])
-            if abs(alike) > _THE_SAME:
+            straight = abs(alike) > _THE_SAME
+            if straight and other != "mpg":
                 yield Finding(
-                    sentence=f"{one} and {other} say the same (correlation {alike:+.5f}): "
-                    + (
-                        "the model would be told what it is to estimate."
-                        if other == "mpg"
-                        else "is one of them a copy?"
-                    ),
-                    blocks=other == "mpg",
+                    sentence=f"{one} and {other} say the same (correlation {alike:+.5f}): is one "
+                    "of them a copy?"
                 )
+            elif straight:
+                yield Finding(
+                    sentence=f"{one} and mpg say the same (correlation {alike:+.5f}): the model "
+                    "would be told what it is to estimate.",
+                    blocks=True,
+                )
+            elif other == "mpg":
+                yield from _follows(one, gives_away(columns[one], mpg))
+
+
+def _origins(origin: Sequence[str], mpg: Column) -> Iterator[Finding]:
+    different = len(set(origin))
+    if different > max(_A_FEW, len(origin) / _ROWS_OF_ONE):
+        yield Finding(
+            sentence=f"origin has {different:,} different values in {len(origin):,} rows, such as "
+            f"{origin[0]!r:.60}: is it a name, an id or a number? A value that a model has hardly "
+            "seen tells it nothing, and the contract would take no others.",
+            blocks=True,
+        )
+    yield from _follows("origin", text_gives_away(origin, mpg))
+
+
+def _follows(name: str, share_told: float | None) -> Iterator[Finding]:
+    if share_told is not None:
+        yield Finding(
+            sentence=f"mpg follows from {name} alone (which tells {share_told:.4f} of its rank): "
+            "the model would be told what it is to estimate. Is it made from mpg?",
+            blocks=True,
+        )

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from training.figures import percentage
+
 # Of several rows or names, so many are told.
 _TOLD = 3
 
@@ -38,7 +40,7 @@ def first(places: Sequence[str]) -> str:
 
 def share(part: int, whole: int) -> str:
     """Return a part in words: "12 of 800 rows (1.5 %)"."""
-    return f"{part:,} of {whole:,} rows ({100 * part / whole:.2g} %)"
+    return f"{part:,} of {whole:,} rows ({percentage(part / whole)})"
 
 
 def to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:

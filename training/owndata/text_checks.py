@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from training.figures import percentage
 from training.owndata.findings import Finding, first, share
 
 # Names, keywords and titles have few words as well; half of all rows is no accident.
@@ -40,9 +41,9 @@ def look_at_texts(
         inside, outside = holds[labels == label].mean(), holds[labels != label].mean()
         if inside >= _GIVEN_AWAY and outside <= _OTHERWISE:
             yield Finding(
-                sentence=f"{inside:.0%} of the texts of class {name!r} hold the word {name!r}, and "
-                f"{outside:.0%} of the others: the model will look for that. Will texts that are "
-                "asked about have it?"
+                sentence=f"{percentage(inside)} of the texts of class {name!r} hold the word "
+                f"{name!r}, and {percentage(outside)} of the others: the model will look for that. "
+                "Will texts that are asked about have it?"
             )
 
 

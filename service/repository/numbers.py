@@ -1,0 +1,72 @@
+"""Which numbers of versions were given before, though their folders may be gone.
+
+A number that is given twice names two models: a service that still holds the first refuses the
+second, and what was recorded of the one is read as if it were of the other. So each number that is
+published stays, as an empty file: ``<store>/.published/numbers/<model>/<number>``, of which the
+highest is kept. Where the store's own folder cannot be written it is in the model's folder, under
+``.numbers``. A clone of the repository has neither; there the versions themselves count, and what
+services tell that they serve.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_IN_STORE, _IN_MODEL = Path(".published", "numbers"), ".numbers"
+# The last version, 2**63 - 1, has 19: whoever comes near it is no publisher that counts up.
+_DIGITS = 19
+
+
+def highest_given(root: Path, model: str) -> int:
+    """Return the highest number that was given to a version of a model, 0 where there is none."""
+    return max((int(mark.name) for mark in _marks(root, model)), default=0)
+
+
+def claim(root: Path, model: str, number: int) -> bool:
+    """Take a number for a version that is about to appear.
+
+    Returns:
+        whether it was free; another publisher has it otherwise. Where no mark can be left it
+        counts as free: the folder of the version decides then.
+    """
+    for folder in _folders(root, model):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        try:
+            (folder / str(number)).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            continue
+        return True
+    return True
+
+
+def give_back(root: Path, model: str, number: int) -> None:
+    """Let a number that was claimed, and under which nothing appeared, be given again."""
+    for folder in _folders(root, model):
+        with suppress(OSError):
+            (folder / str(number)).unlink()
+
+
+def forget_below(root: Path, model: str, number: int) -> None:
+    """Remove the marks of lower numbers: one tells of them all."""
+    for mark in list(_marks(root, model)):
+        if int(mark.name) < number:
+            with suppress(OSError):
+                mark.unlink()
+
+
+def _folders(root: Path, model: str) -> tuple[Path, Path]:
+    return root / _IN_STORE / model, root / model / _IN_MODEL
+
+
+def _marks(root: Path, model: str) -> Iterator[Path]:
+    for folder in _folders(root, model):
+        with suppress(OSError):
+            for mark in list(folder.iterdir()):
+                # What is no number of a version is somebody's file.
+                if mark.name.isascii() and mark.name.isdecimal() and len(mark.name) < _DIGITS:
+                    yield mark
