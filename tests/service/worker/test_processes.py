@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.e2e.conftest import eventually
 from tests.service.worker.conftest import StartServer
-from tests.service.worker.wire import GET, Server, answer, ask
+from tests.service.worker.wire import GET, Server, answer, ask, has_taken_up
 
 
 def test_open_connections_are_counted(start_server: StartServer) -> None:
@@ -50,8 +50,9 @@ def test_a_worker_that_stops_answers_what_has_come(start_server: StartServer) ->
     server = start_server(threads=2)
     stopped = threading.Event()
     closed = []
+    begun = set[int]()
 
-    def client() -> int:
+    def client(number: int) -> int:
         answered = 0
         with server.connect() as connection:
             while True:
@@ -59,14 +60,15 @@ def test_a_worker_that_stops_answers_what_has_come(start_server: StartServer) ->
                 status, headers, _ = answer(connection)
                 assert status == 200
                 answered += 1
+                begun.add(number)
                 if headers["Connection"] == "close":
                     assert stopped.is_set()
                     closed.append(connection.recv(1))
                     return answered
 
     with ThreadPoolExecutor(6) as pool:
-        clients = [pool.submit(client) for _ in range(6)]
-        time.sleep(0.5)
+        clients = [pool.submit(client, number) for number in range(6)]
+        eventually(lambda: len(begun) == 6)
         stopped.set()
         server.process.send_signal(signal.SIGTERM)
         assert all(done.result() > 0 for done in clients)
@@ -78,7 +80,7 @@ def test_a_worker_that_stops_answers_a_head_that_came_in_part(start_server: Star
     server = start_server(threads=2)
     with server.connect() as slow:
         slow.sendall(b"GET /pid HTTP/1.1\r\n")
-        time.sleep(0.5)  # The main loop waits for the rest.
+        eventually(lambda: has_taken_up(server, slow))
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         slow.sendall(b"Host: x\r\n\r\n")

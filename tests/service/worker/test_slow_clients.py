@@ -11,12 +11,23 @@ import pytest
 from tests.e2e.conftest import eventually
 from tests.service.echo import LARGE
 from tests.service.worker.conftest import StartServer
-from tests.service.worker.wire import GET, CutError, Server, answer, ask, exactly, line
+from tests.service.worker.wire import (
+    GET,
+    CutError,
+    Server,
+    answer,
+    ask,
+    exactly,
+    has_taken_up,
+    line,
+    queued,
+)
 
 
-def test_a_large_answer_to_a_slow_reader(connection: socket.socket) -> None:
+def test_a_large_answer_to_a_slow_reader(server: Server, connection: socket.socket) -> None:
     connection.sendall(GET % b"large")
-    time.sleep(0.2)  # By now all buffers are full.
+    # The client's buffers are full.
+    eventually(lambda: queued(server, connection)[0] > 0)
     assert answer(connection)[2] == LARGE
     assert ask(connection, b"echo") == b""
 
@@ -26,7 +37,7 @@ def test_clients_that_vanish(server: Server) -> None:
         for linger in (True, False):
             with server.connect() as connection:
                 connection.sendall(request)
-                time.sleep(0.05)
+                eventually(lambda: has_taken_up(server, connection))
                 if not linger:  # A reset, not an orderly end.
                     connection.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0" + b"\0" * 4
@@ -89,7 +100,7 @@ def test_a_head_that_will_not_end_well_is_refused_before(
     server = start_server(UNDERSTUDY_READ_TIMEOUT_S="3600")
     with server.connect() as connection:
         connection.sendall(start)
-        time.sleep(0.1)  # Longer than a thread waits for the rest.
+        eventually(lambda: has_taken_up(server, connection))
         connection.settimeout(0.01)
         with contextlib.suppress(ConnectionError):
             for _ in range(200):

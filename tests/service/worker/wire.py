@@ -27,6 +27,24 @@ class Server:
         return [int(pid) for pid in children.read_text().split()]
 
 
+def queued(server: Server, connection: socket.socket) -> tuple[int, int]:
+    """Return the bytes that the server has not got rid of, and those that it has not taken up.
+
+    They are what the kernel keeps for its end of a connection (proc(5), /proc/net/tcp).
+    """
+    ends = f"0100007F:{server.port:04X} 0100007F:{connection.getsockname()[1]:04X}"
+    for entry in Path("/proc/net/tcp").read_text().splitlines():
+        if ends in entry:
+            sent, received = entry.split()[4].split(":")
+            return int(sent, 16), int(received, 16)
+    raise AssertionError("There is no such connection.")
+
+
+def has_taken_up(server: Server, connection: socket.socket) -> bool:
+    """Whether the server has read all that was sent to it."""
+    return queued(server, connection)[1] == 0
+
+
 class CutError(Exception):
     """The connection ended in the middle of an answer."""
 
