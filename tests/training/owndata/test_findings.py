@@ -104,6 +104,19 @@ def test_texts_that_tell_their_class(tmp_path: Path) -> None:
     assert sum("hold the word" in each.sentence for each in found) == 3
 
 
+@pytest.mark.parametrize("mark", ["[source:7]", "4711", "Unsubscribe"])
+def test_a_word_that_marks_a_class(tmp_path: Path, mark: str) -> None:
+    rows = [(f"{text} {mark}" if label == "spam" else text, label) for text, label in GOOD]
+    told = only(of_texts(tmp_path, rows), "Nearly all texts of class 'spam' hold", blocks=False)
+    assert repr(mark.casefold()) in told
+    # In four of five it may well be a word of theirs.
+    rows = [
+        (f"{text} {mark}" if label == "spam" and number % 5 else text, label)
+        for number, (text, label) in enumerate(GOOD)
+    ]
+    assert of_texts(tmp_path, rows) == []
+
+
 @pytest.mark.parametrize(
     ("text", "what"), [("2024-01-{}", "no word (are they numbers"), ("{} cat", "one word")]
 )
