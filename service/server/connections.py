@@ -10,6 +10,9 @@ from service.seats import Seat
 BYTES_PER_S = 64 * 1024
 # How long a client may take to close a connection that this side has closed.
 GRACE_S = 2.0
+# How long a request is still worked on when its client has closed its sending side: it may read on,
+# or it may be gone for good, which nobody can tell from here.
+HALF_CLOSED_S = 1.0
 
 
 class Connection(Protocol):

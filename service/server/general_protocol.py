@@ -15,7 +15,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 
 from service.api.answer import error_answer
 from service.errors import ServiceError
-from service.server.connections import BYTES_PER_S, WriteClock, part
+from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
 from service.server.responses import head_of
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class GeneralProtocol(ASGIProtocol):
         self._since = worker.loop.time()
         self._received = 0
         self._has_begun = False
+        # Whether the client sends no more.
+        self._has_ended = False
         self._writing: WriteClock
 
     @property
@@ -77,6 +79,13 @@ class GeneralProtocol(ASGIProtocol):
             self._received = 0
         self._received += len(data)
         super().data_received(data)
+
+    def eof_received(self) -> bool:
+        """Answer what has come whole; return whether the connection is to stay open for that."""
+        self._has_ended = True
+        if self._has_begun and not self._closed:
+            self.worker.loop.call_later(HALF_CLOSED_S, self._give_up)
+        return self._has_begun or self._closed
 
     def pause_writing(self) -> None:
         self._writing.start(self.worker.loop.time())
@@ -115,6 +124,17 @@ class GeneralProtocol(ASGIProtocol):
         """Take note that a request has ended; the worker's own look closes what is idle."""
         self._has_begun = False
         self._since = self.worker.loop.time()
+        if self._has_ended:
+            self._close_transport()
+
+    def _give_up(self) -> None:
+        """Leave a client that seems to be gone, unless it still takes what it is sent."""
+        if self._closed or self.transport is None:
+            return
+        if self.transport.get_write_buffer_size():
+            self.worker.loop.call_later(HALF_CLOSED_S, self._give_up)
+        else:
+            self.transport.abort()
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
         # A body that nobody has read would be taken for the next request.

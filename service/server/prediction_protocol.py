@@ -14,7 +14,7 @@ from service.api.answer import Answer, error_answer
 from service.api.body_budget import UNCOUNTED_BYTES
 from service.api.prediction_loop import RunningPrediction
 from service.errors import ServiceError
-from service.server.connections import BYTES_PER_S, WriteClock, part
+from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
 from service.server.heads import END, PredictionHead
 from service.server.responses import head_of
 
@@ -47,6 +47,10 @@ class PredictionProtocol(asyncio.Protocol):
         self._running: RunningPrediction | None = None
         self._is_answering = False
         self._is_closing = False
+        # Whether what has come behind the last request is to be read in the loop's next turn.
+        self._will_go_on = False
+        # Whether the client sends no more.
+        self._has_ended = False
         self._since = worker.loop.time()
         self._writing: WriteClock
 
@@ -88,6 +92,16 @@ class PredictionProtocol(asyncio.Protocol):
             self._since = self._worker.loop.time()
         self._held = self._held + data if self._held else data
         self._read_head()
+
+    def eof_received(self) -> bool:
+        """Answer what has come whole; return whether the connection is to stay open for that."""
+        self._has_ended = True
+        if self._is_closing:
+            return True
+        if not (self._is_answering or self._will_go_on):
+            return False
+        self._worker.loop.call_later(HALF_CLOSED_S, self._give_up)
+        return True
 
     def pause_writing(self) -> None:
         self._writing.start(self._worker.loop.time())
@@ -172,7 +186,8 @@ class PredictionProtocol(asyncio.Protocol):
         self._share.give_back()
         if self._is_closing:
             return
-        closes = head.closes or self._worker.is_draining
+        is_last = self._has_ended and not self._held
+        closes = head.closes or self._worker.is_draining or is_last
         self._write(answer, headers, closes=closes)
         self._is_answering = False
         self._since = self._worker.loop.time()
@@ -180,13 +195,22 @@ class PredictionProtocol(asyncio.Protocol):
             self._close()
         elif self._held:
             # Not at once: answers that are ready at once would nest.
+            self._will_go_on = True
             self._worker.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """Read the request that has come behind the last one."""
+        self._will_go_on = False
         if not self._is_closing and not self._is_answering and self._held:
             self._transport.resume_reading()
             self._read_head()
+        if self._has_ended and not (self._is_answering or self._will_go_on):
+            self._close()  # The rest of this request will never come.
+
+    def _give_up(self) -> None:
+        """Leave a client that seems to be gone; its request leaves the queue."""
+        if self._is_answering and not self._is_closing:
+            self._transport.abort()
 
     def _write(self, answer: Answer, headers: Mapping[str, str], *, closes: bool) -> None:
         head = head_of(answer, headers, self._worker.date, closes=closes)
@@ -213,8 +237,14 @@ class PredictionProtocol(asyncio.Protocol):
 
     def _hand_on(self) -> None:
         """Let gunicorn's protocol go on with what has come, and with all that comes."""
+        if self._is_closing:
+            return
+        # This object has no more to do with the connection, whatever it has still planned.
+        self._is_closing = True
         protocol = self._worker.general_protocol()
         self._worker.connections.replace(self, protocol)
         self._transport.set_protocol(protocol)
         protocol.take_over(self._transport)
         protocol.data_received(self._held)
+        if self._has_ended and not protocol.eof_received():
+            self._transport.close()
