@@ -13,7 +13,7 @@ from pathlib import Path
 import benchmarks
 from benchmarks import document, machine
 from benchmarks.cases import all_case_names, build_cases
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import CONTESTANTS, peer_versions
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
 from benchmarks.models import SENTIMENT, assemble, golden_of, latest_version
@@ -51,10 +51,15 @@ def _run(options: argparse.Namespace) -> int:
             golden[SENTIMENT] = with_long_review(golden[SENTIMENT], version)
         wanted = _matching(all_case_names(), options.cases)
         cases = build_cases(golden, wanted)
-        contestants = [CONTESTANTS[name] for name in _matching(CONTESTANTS, options.servers)]
+        asked = [CONTESTANTS[name] for name in _matching(CONTESTANTS, options.servers)]
+        found = {server.name: server.python(options.peers) for server in asked}
+        pythons = {name: python for name, python in found.items() if python is not None}
+        contestants = [server for server in asked if server.name in pythons]
+        peers = [peer_versions(server, pythons[server.name]) for server in contestants]
         plan = Plan(
             cases=cases,
             contestants=contestants,
+            pythons=pythons,
             rounds=options.rounds,
             seconds=options.seconds,
             workers=options.workers,
@@ -70,12 +75,13 @@ def _run(options: argparse.Namespace) -> int:
         command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         date=f"{started:%Y-%m-%d %H:%M} UTC",
         machine=machine.machine(),
-        versions=machine.versions(wrk),
+        versions="; ".join([machine.versions(wrk), *filter(None, peers)]),
         commit=machine.commit(),
         how=(
             f"Rounds: {plan.rounds}; seconds a measurement: {plan.seconds}; "
             f"worker processes of each server: {plan.workers}"
         ),
+        not_run=[name for name, python in found.items() if python is None],
     )
     report = render(results, cases, contestants, circumstances)
     print(report)
@@ -95,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--servers", nargs="+", default=["*"], metavar="NAME", help=f"of {', '.join(CONTESTANTS)}"
+    )
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        metavar="FOLDER",
+        help="where the environments of mosec and pytriton are, as docs/performance.md makes them",
     )
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("--rounds", type=_positive, default=3, help="turns of each server")

@@ -5,6 +5,7 @@ A load tool in Python would need more processor time a request than most of the 
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from benchmarks.errors import BenchmarkError
 
 _SCRIPT = Path(__file__).with_name("post.lua")
 _TIMEOUT_S = 10
+# What a process opens beside its connections, generously.
+_OTHER_FILES = 64
 # What wrk may take beyond the time that it was told.
 _GRACE_S = 30
 
@@ -62,8 +65,9 @@ def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
         seconds: for how long.
 
     Raises:
-        BenchmarkError: wrk failed.
+        BenchmarkError: wrk failed, or so many connections are not allowed.
     """
+    allow_connections(connections)
     command = [
         "wrk",
         "--threads=1",
@@ -79,6 +83,20 @@ def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
     except subprocess.TimeoutExpired as error:
         raise BenchmarkError(f"wrk did not end after {seconds + _GRACE_S} s.") from error
     return parse_wrk(done.stdout, done.stderr)
+
+
+def allow_connections(count: int) -> None:
+    """Raise this process's limit of open files, which its children inherit, as far as needed.
+
+    Raises:
+        BenchmarkError: the machine does not allow so many.
+    """
+    needed = count + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < needed:
+        if resource.RLIM_INFINITY != hard < needed:
+            raise BenchmarkError(f"{count:,} connections need `ulimit -n {needed}`; it is {hard}.")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def parse_wrk(output: str, errors: str = "") -> Load:

@@ -41,10 +41,6 @@ class Measurement:
         return self.requests / self.seconds
 
     @property
-    def predictions_per_s(self) -> float:
-        return self.requests_per_s * self.rows
-
-    @property
     def cpu_us_per_request(self) -> float:
         return self.cpu_s * 1e6 / self.requests
 

@@ -90,8 +90,8 @@ class Server:
                 f"{self.name} ended with status {self._process.returncode}: {words}"
             )
 
-    def wait_until_ready(self) -> None:
-        """Wait until the server answers ``GET /readyz`` and has no more to load.
+    def wait_until_ready(self, path: str = "/readyz") -> None:
+        """Wait until the server answers ``GET path`` with 200 and has no more to load.
 
         Raises:
             BenchmarkError: it ended, or was not ready in time.
@@ -102,7 +102,7 @@ class Server:
             before = procfs.cpu_seconds(self.pid)
             time.sleep(1)
             rests = procfs.cpu_seconds(self.pid) - before < _RESTING_CPU_S
-            if rests and self._is_ready():
+            if rests and self._is_ready(path):
                 return
         raise BenchmarkError(f"{self.name} was not ready after {_READY_TIMEOUT_S:.0f} s.")
 
@@ -135,9 +135,9 @@ class Server:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, path: str) -> bool:
         try:
-            return self._request("GET", "/readyz", None)[0] == 200
+            return self._request("GET", path, None)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
