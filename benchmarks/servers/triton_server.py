@@ -3,13 +3,12 @@
 ``python -m benchmarks.servers.triton_server PORT THREADS`` becomes that server. The wheel holds the
 program, its libraries and the Python backend, but the backend's stub (the process that runs
 Python) lies elsewhere, so a folder is made of links to both. The stub is linked with the Python
-of Debian, and finds the environment's packages by ``PYTHONPATH``.
+of Debian, and finds the environment's packages beside the first ``python3`` of ``PATH``.
 """
 
 import os
 import shutil
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -21,7 +20,7 @@ _MODEL = Path(__file__).with_name("triton_model.py")
 _CONFIG = """
 name: "{network.name}"
 backend: "python"
-max_batch_size: 64
+max_batch_size: 128
 input [ {{ name: "{network.input}" data_type: TYPE_FP32 dims: {dims} }} ]
 output [ {{ name: "{network.output}" data_type: TYPE_FP32 dims: [ {outputs} ] }} ]
 dynamic_batching {{ }}
@@ -37,11 +36,11 @@ def main() -> None:
     backends = _link_backends(package / "tritonserver", home / "backends")
     for network in NETWORKS.values():
         _describe(network, home / "models")
-    packages = sysconfig.get_paths()["purelib"]
     environ = {
         **os.environ,
         "LD_LIBRARY_PATH": str(package.parent / "nvidia_pytriton.libs"),
-        "PYTHONPATH": f"{Path.cwd()}:{packages}",
+        "PYTHONPATH": str(Path.cwd()),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     program = str(package / "tritonserver" / "bin" / "tritonserver")
     options = [
@@ -53,6 +52,7 @@ def main() -> None:
         "--allow-grpc=false",
         "--allow-metrics=false",
         "--log-info=false",
+        "--disable-auto-complete-config",
     ]
     os.execve(program, [program, *options], environ)
 
