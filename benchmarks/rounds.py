@@ -122,7 +122,6 @@ class Run:
                         server,
                         contestant.path_of(case),
                         self._body(contestant, case),
-                        rows=case.rows,
                         connections=case.connections,
                         seconds=self._plan.seconds,
                     )

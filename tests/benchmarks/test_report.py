@@ -32,7 +32,6 @@ def results(ours: list[int], naive: list[int]) -> Results:
         for round_, requests in enumerate(counts):
             measured = Measurement(
                 requests=requests,
-                rows=1,
                 seconds=1.0,
                 p50_ms=1.0,
                 p99_ms=12.34,

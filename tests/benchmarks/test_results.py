@@ -10,7 +10,6 @@ from benchmarks.results import Results, Spread
 def measurement(requests: int, **changes: object) -> Measurement:
     values = {
         "requests": requests,
-        "rows": 1,
         "seconds": 2.0,
         "p50_ms": 1.0,
         "p99_ms": 2.0,
@@ -22,7 +21,7 @@ def measurement(requests: int, **changes: object) -> Measurement:
 
 
 def test_a_measurement_s_figures() -> None:
-    measured = measurement(100, rows=64, cpu_s=0.05)
+    measured = measurement(100, cpu_s=0.05)
     assert measured.requests_per_s == 50
     assert measured.cpu_us_per_request == pytest.approx(500)
 

@@ -1,0 +1,133 @@
+"""How the cost of a request grows: ``python -m benchmarks.scaling``.
+
+Processor time of the service a request, over images a request, connections, models in the folder
+and versions of a model. Where it grows faster than what is asked for, something is wrong.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.cases import Payload, choose
+from benchmarks.dense import PICTURES, ROWS, Network
+from benchmarks.errors import BenchmarkError
+from benchmarks.load import require_wrk
+from benchmarks.measure import Measurement, measure
+from benchmarks.models import golden_of, latest_version, publish_dense
+from benchmarks.process import Server
+from benchmarks.publishing import republish
+from benchmarks.service import predict_path, running_service, warm_up
+from benchmarks.table import markdown_table, number
+from service.repository.store import Store
+from service.settings import usable_cores
+
+_IMAGES = (1, 8, 64, 512)
+_IMAGES_CONNECTIONS = 2
+_CONNECTIONS = (1, 8, 32, 128, 1000)
+_MODELS = (1, 10, 100)
+_VERSIONS = (1, 2, 10)
+_USUAL_CONNECTIONS = 32
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark and print its tables; the exit status is 1 when it cannot be run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median is taken (3)")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement (3)")
+    parser.add_argument("--workers", type=int, default=usable_cores())
+    options = parser.parse_args(arguments)
+    try:
+        require_wrk()
+        with tempfile.TemporaryDirectory(prefix="understudy-scaling-") as folder:
+            _Scaling(Path(folder), options.rounds, options.seconds, options.workers).run()
+    except BenchmarkError as error:
+        print(f"benchmarks.scaling: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class _Scaling:
+    """Measures, and prints a table after each part."""
+
+    def __init__(self, folder: Path, rounds: int, seconds: int, workers: int) -> None:
+        self._folder = folder
+        self._rounds, self._seconds, self._workers = rounds, seconds, workers
+        self._made = Store(folder / "made")
+
+    def run(self) -> None:
+        """Measure everything."""
+        for network in (PICTURES, ROWS):
+            publish_dense(self._made, network)
+        with running_service(self._made.root, self._folder, self._workers) as server:
+            rows = []
+            for images in _IMAGES:
+                found = self._measure(server, PICTURES, images, _IMAGES_CONNECTIONS)
+                rows.append([str(images), *_figures(found), number(_cost(found) / images)])
+            head = [f"images a request, {_IMAGES_CONNECTIONS} connections"]
+            _print([*head, "requests/s", "CPU us/request", "errors", "CPU us/image"], rows)
+            rows = [
+                [f"{count:,}", *_figures(self._measure(server, ROWS, 1, count))]
+                for count in _CONNECTIONS
+            ]
+            _print(["connections, 1 row", "requests/s", "CPU us/request", "errors"], rows)
+        self._over_stores("models in the folder", _MODELS, self._store_of_models)
+        self._over_stores("versions of the model", _VERSIONS, self._store_of_versions)
+
+    def _over_stores(
+        self, title: str, counts: Sequence[int], store_of: Callable[[int], Store]
+    ) -> None:
+        rows = []
+        for count in counts:
+            with running_service(store_of(count).root, self._folder, self._workers) as server:
+                found = self._measure(server, ROWS, 1, _USUAL_CONNECTIONS)
+            rows.append([str(count), *_figures(found)])
+        head = f"{title}, 1 row, {_USUAL_CONNECTIONS} connections"
+        _print([head, "requests/s", "CPU us/request", "errors"], rows)
+
+    def _store_of_models(self, count: int) -> Store:
+        store = Store(self._folder / f"models-{count}")
+        version = latest_version(self._made.root, ROWS.name)
+        for number_ in range(count):
+            republish(store, f"{ROWS.name}_{number_}" if number_ else ROWS.name, version)
+        return store
+
+    def _store_of_versions(self, count: int) -> Store:
+        store = Store(self._folder / f"versions-{count}")
+        version = latest_version(self._made.root, ROWS.name)
+        for _ in range(count):
+            republish(store, ROWS.name, version)
+        return store
+
+    def _measure(
+        self, server: Server, network: Network, rows: int, connections: int
+    ) -> list[Measurement]:
+        golden = golden_of(self._made.root, network.name)
+        body = self._folder / f"{network.name}-{rows}.json"
+        body.write_bytes(Payload(network.name, golden, choose(golden.examples, rows)).body())
+        path = predict_path(network.name)
+        warm_up(server, path, body)
+        return [
+            measure(server, path, body, connections=connections, seconds=self._seconds)
+            for _ in range(self._rounds)
+        ]
+
+
+def _cost(found: list[Measurement]) -> float:
+    return median(measurement.cpu_us_per_request for measurement in found)
+
+
+def _figures(found: list[Measurement]) -> list[str]:
+    rate = median(measurement.requests_per_s for measurement in found)
+    errors = sum(sum(measurement.failed.values()) for measurement in found)
+    return [number(rate), number(_cost(found)), f"{errors:,}"]
+
+
+def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print(markdown_table(head, rows), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
