@@ -4,7 +4,7 @@ A service holds a fast model and one whose call takes 200 ms of a processor. One
 asks for a prediction of the fast one, for health and for metrics, over new connections: while
 nobody else asks, while connections ask the slow model without pause, and while 5,000 connections
 ask the fast one. Printed is how long the answers took. The load shares the processors with the
-service, and so do the slow model's calls.
+service, and so do the slow model's calls. While many connections ask, health alone is asked for.
 """
 
 import argparse
@@ -39,6 +39,9 @@ _LOAD_STARTS_S = 2
 _PAUSE_S = 0.005
 
 _Times = dict[str, list[float]]
+# What is asked for in words, method, path and body.
+_Asked = tuple[str, str, str, bytes | None]
+_LIVE: _Asked = ("`/livez`", "GET", "/livez", None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,16 +74,21 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
         warm_up(server, predict_path(ROWS.name), fast)
         turns, took_s = _calibrate(server)
         slow.write_bytes(_slow_body(turns))
-        rows = _rows("nobody", _probe(server, fast.read_bytes(), options.seconds))
-        loads = (
-            (f"{options.connections} ask the slow model", SLOW, slow, options.connections),
-            (f"{options.many:,} ask the fast model", ROWS.name, fast, options.many),
+        asked = (
+            ("the fast model", "POST", predict_path(ROWS.name), fast.read_bytes()),
+            _LIVE,
+            ("`/metrics`", "GET", "/metrics", None),
         )
-        for when, model, body, connections in loads:
+        rows = _rows("nobody", _probe(server, asked, options.seconds))
+        loads: tuple[tuple[str, str, Path, int, Sequence[_Asked]], ...] = (
+            (f"{options.connections} ask the slow model", SLOW, slow, options.connections, asked),
+            (f"{options.many:,} ask the fast model", ROWS.name, fast, options.many, [_LIVE]),
+        )
+        for when, model, body, connections, probed in loads:
             seconds = options.seconds + 2 * _LOAD_STARTS_S
             with _Loaded(server.url(predict_path(model)), body, connections, seconds) as loaded:
                 time.sleep(_LOAD_STARTS_S)
-                rows += _rows(when, _probe(server, fast.read_bytes(), options.seconds))
+                rows += _rows(when, _probe(server, probed, options.seconds))
             print(f"{when}: {loaded.said()}")
     print(f"A call of the slow model takes {1e3 * took_s:.0f} ms; {options.workers} workers.\n")
     head = ["load: asked for", "answers", "p50 ms", "p99 ms", "worst ms"]
@@ -145,17 +153,12 @@ def _slow_body(turns: int) -> bytes:
     return json.dumps({"instances": [turns]}).encode()
 
 
-def _probe(server: Server, body: bytes, seconds: float) -> _Times:
+def _probe(server: Server, asked: Sequence[_Asked], seconds: float) -> _Times:
     """Return the seconds that each kind of request took, asked in turn over new connections.
 
     Raises:
         BenchmarkError: one was not answered with 200.
     """
-    asked = (
-        ("the fast model", "POST", predict_path(ROWS.name), body),
-        ("`/livez`", "GET", "/livez", None),
-        ("`/metrics`", "GET", "/metrics", None),
-    )
     times: _Times = {what: [] for what, *_ in asked}
     end = time.monotonic() + seconds
     while time.monotonic() < end:

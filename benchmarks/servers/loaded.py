@@ -9,7 +9,8 @@ import tensorflow as tf
 
 def load_models() -> dict[str, Any]:
     """Load the latest version of each model in the folder that ``MODELS`` names."""
-    return {name: load_model(name) for name in sorted(os.listdir(os.environ["MODELS"]))}
+    folders = sorted(Path(os.environ["MODELS"]).glob("[!.]*"))
+    return {folder.name: load_model(folder.name) for folder in folders}
 
 
 def load_model(name: str) -> Any:
