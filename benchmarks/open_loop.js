@@ -3,7 +3,7 @@
 
 import http from "k6/http";
 
-const body = open(__ENV.BODY);
+const body = open(__ENV.BODY, "b");
 const options_ = { headers: { "Content-Type": "application/json" } };
 
 export const options = {

@@ -4,7 +4,7 @@ wrk asks over 32 connections for as many requests per second as the service give
 then k6 sends a share of that rate, whether answers come or not (an open loop), as independent
 clients do. k6 shares the processors with the service and takes more of them than wrk: its own
 processor time is printed beside, and what it did not come to send is counted as dropped. So the
-same rate comes once more from wrk, at a tenth of the cost: from as many clients, each of which
+same rate comes once more from wrk, at a fraction of the cost: from as many clients, each of which
 rests for a random time before its next request. That is an open loop as long as few of them wait.
 """
 
@@ -134,14 +134,14 @@ def _measure(
         dropped = f"{load.dropped:,}"
         title = f"{model}, {share:.0%} by k6"
         rows.append(_row(title, sent, load.p50_ms, load.p99_ms, dropped, load.failed, cost))
-        rows.append(_rested(server.url(path), body, share * rate, seconds, model, share))
+        rows.append(_rested(server.url(path), body, rate, seconds, model, share))
     return rows
 
 
 def _rested(url: str, body: Path, rate: float, seconds: int, model: str, share: float) -> list[str]:
-    """Measure wrk whose clients rest so long that together they send at about the rate."""
+    """Measure wrk whose clients rest so long that together they send at about that share of rate."""
     before = _children_s()
-    rest_ms = round(1e3 * _USERS / rate)
+    rest_ms = round(1e3 * _USERS / (share * rate))
     load = run_wrk(url, body, connections=_USERS, seconds=seconds, rest_ms=rest_ms)
     cost = 1e6 * (_children_s() - before) / max(1, load.requests)
     title, sent = f"{model}, {share:.0%} by wrk with rests", load.requests / load.seconds

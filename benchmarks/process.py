@@ -90,13 +90,13 @@ class Server:
                 f"{self.name} ended with status {self._process.returncode}: {words}"
             )
 
-    def wait_until_ready(self, path: str = "/readyz") -> None:
+    def wait_until_ready(self, path: str = "/readyz", timeout_s: float = _READY_TIMEOUT_S) -> None:
         """Wait until the server answers ``GET path`` with 200 and has no more to load.
 
         Raises:
             BenchmarkError: it ended, or was not ready in time.
         """
-        deadline = time.monotonic() + _READY_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             self.require_running()
             before = procfs.cpu_seconds(self.pid)
@@ -104,7 +104,7 @@ class Server:
             rests = procfs.cpu_seconds(self.pid) - before < _RESTING_CPU_S
             if rests and self._is_ready(path):
                 return
-        raise BenchmarkError(f"{self.name} was not ready after {_READY_TIMEOUT_S:.0f} s.")
+        raise BenchmarkError(f"{self.name} was not ready after {timeout_s:.0f} s.")
 
     def post(self, path: str, body: bytes) -> bytes:
         """Send one request and return the body of its answer.

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Scaling:
-    """Measures, and prints a table after each part."""
+    """Measures, and prints each row when it is measured."""
 
     def __init__(self, folder: Path, rounds: int, seconds: int, workers: int) -> None:
         self._folder = folder
@@ -62,30 +62,27 @@ class _Scaling:
         for network in (PICTURES, ROWS):
             publish_dense(self._made, network)
         with running_service(self._made.root, self._folder, self._workers) as server:
-            rows = []
-            for images in _IMAGES:
-                found = self._measure(server, PICTURES, images, _IMAGES_CONNECTIONS)
-                rows.append([str(images), *_figures(found), number(_cost(found) / images)])
-            head = [f"images a request, {_IMAGES_CONNECTIONS} connections"]
-            _print([*head, "requests/s", "CPU us/request", "errors", "CPU us/image"], rows)
-            rows = [
-                [f"{count:,}", *_figures(self._measure(server, ROWS, 1, count))]
-                for count in _CONNECTIONS
-            ]
-            _print(["connections, 1 row", "requests/s", "CPU us/request", "errors"], rows)
+            _print(
+                f"images a request, {_IMAGES_CONNECTIONS} connections",
+                _IMAGES,
+                lambda images: self._measure(server, PICTURES, images, _IMAGES_CONNECTIONS),
+            )
+            _print(
+                "connections, 1 row",
+                _CONNECTIONS,
+                lambda count: self._measure(server, ROWS, 1, count),
+            )
         self._over_stores("models in the folder", _MODELS, self._store_of_models)
         self._over_stores("versions of the model", _VERSIONS, self._store_of_versions)
 
     def _over_stores(
         self, title: str, counts: Sequence[int], store_of: Callable[[int], Store]
     ) -> None:
-        rows = []
-        for count in counts:
+        def measured(count: int) -> list[Measurement]:
             with running_service(store_of(count).root, self._folder, self._workers) as server:
-                found = self._measure(server, ROWS, 1, _USUAL_CONNECTIONS)
-            rows.append([str(count), *_figures(found)])
-        head = f"{title}, 1 row, {_USUAL_CONNECTIONS} connections"
-        _print([head, "requests/s", "CPU us/request", "errors"], rows)
+                return self._measure(server, ROWS, 1, _USUAL_CONNECTIONS)
+
+        _print(f"{title}, 1 row, {_USUAL_CONNECTIONS} connections", counts, measured)
 
     def _store_of_models(self, count: int) -> Store:
         store = Store(self._folder / f"models-{count}")
@@ -115,18 +112,16 @@ class _Scaling:
         ]
 
 
-def _cost(found: list[Measurement]) -> float:
-    return median(measurement.cpu_us_per_request for measurement in found)
-
-
-def _figures(found: list[Measurement]) -> list[str]:
-    rate = median(measurement.requests_per_s for measurement in found)
-    errors = sum(sum(measurement.failed.values()) for measurement in found)
-    return [number(rate), number(_cost(found)), f"{errors:,}"]
-
-
-def _print(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    print(markdown_table(head, rows), end="\n\n", flush=True)
+def _print(title: str, counts: Sequence[int], measured: Callable[[int], list[Measurement]]) -> None:
+    head = [title, "requests/s", "CPU us/request", "errors"]
+    print(markdown_table(head, []), flush=True)
+    for count in counts:
+        found = measured(count)
+        rate = median(measurement.requests_per_s for measurement in found)
+        cost = median(measurement.cpu_us_per_request for measurement in found)
+        errors = sum(sum(measurement.failed.values()) for measurement in found)
+        print(f"| {count:,} | {number(rate)} | {number(cost)} | {errors:,} |", flush=True)
+    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,13 @@ from pathlib import Path
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.load import run_wrk
 from benchmarks.process import HOST, Server, free_port
+from service.repository.store import Store
 
 _WARM_UP_S = 2
 _WARM_UP_CONNECTIONS = 8
+# For TensorFlow, and for each version that is loaded and proven.
+_START_S = 120.0
+_START_S_PER_MODEL = 5.0
 
 
 @contextmanager
@@ -35,7 +39,8 @@ def running_service(models: Path, scratch: Path, workers: int) -> Iterator[Serve
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
     with Server("the service", command, port, environ, scratch / "service.log") as server:
-        server.wait_until_ready(ours.ready)
+        count = len(Store(models).models())
+        server.wait_until_ready(ours.ready, _START_S + count * _START_S_PER_MODEL)
         yield server
 
 
