@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.cases import Payload, choose
 from benchmarks.dense import NETWORKS
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import require_wrk, run_wrk
+from benchmarks.load import Load, require_wrk, run_wrk
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import Server
 from benchmarks.service import predict_path, running_service, warm_up
@@ -134,14 +134,18 @@ def _measure(
         dropped = f"{load.dropped:,}"
         title = f"{model}, {share:.0%} by k6"
         rows.append(_row(title, sent, load.p50_ms, load.p99_ms, dropped, load.failed, cost))
-        rows.append(_rested(server.url(path), body, rate, seconds, model, share))
+        rows.append(_rested(server.url(path), body, closed, seconds, model, share))
     return rows
 
 
-def _rested(url: str, body: Path, rate: float, seconds: int, model: str, share: float) -> list[str]:
-    """Measure wrk whose clients rest so long that together they send at about that share of rate."""
+def _rested(
+    url: str, body: Path, closed: Load, seconds: int, model: str, share: float
+) -> list[str]:
+    """Measure wrk whose clients rest so long that they send about that share of the closed loop."""
     before = _children_s()
-    rest_ms = round(1e3 * _USERS / (share * rate))
+    rate = share * closed.requests / closed.seconds
+    # Each sends once in its rest and its wait for the answer, which is known from the closed loop.
+    rest_ms = max(1, round(1e3 * _USERS / rate - closed.p50_ms))
     load = run_wrk(url, body, connections=_USERS, seconds=seconds, rest_ms=rest_ms)
     cost = 1e6 * (_children_s() - before) / max(1, load.requests)
     title, sent = f"{model}, {share:.0%} by wrk with rests", load.requests / load.seconds
