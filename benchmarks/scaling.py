@@ -72,31 +72,21 @@ class _Scaling:
                 _CONNECTIONS,
                 lambda count: self._measure(server, ROWS, 1, count),
             )
-        self._over_stores("models in the folder", _MODELS, self._store_of_models)
-        self._over_stores("versions of the model", _VERSIONS, self._store_of_versions)
+        self._over_stores("models in the folder", _MODELS, with_models)
+        self._over_stores("versions of the model", _VERSIONS, with_versions)
 
     def _over_stores(
-        self, title: str, counts: Sequence[int], store_of: Callable[[int], Store]
+        self, title: str, counts: Sequence[int], fill: Callable[[Store, Path, int], None]
     ) -> None:
+        version = latest_version(self._made.root, ROWS.name)
+
         def measured(count: int) -> list[Measurement]:
-            with running_service(store_of(count).root, self._folder, self._workers) as server:
+            store = Store(self._folder / f"{fill.__name__}-{count}")
+            fill(store, version, count)
+            with running_service(store.root, self._folder, self._workers) as server:
                 return self._measure(server, ROWS, 1, _USUAL_CONNECTIONS)
 
         _print(f"{title}, 1 row, {_USUAL_CONNECTIONS} connections", counts, measured)
-
-    def _store_of_models(self, count: int) -> Store:
-        store = Store(self._folder / f"models-{count}")
-        version = latest_version(self._made.root, ROWS.name)
-        for number_ in range(count):
-            republish(store, f"{ROWS.name}_{number_}" if number_ else ROWS.name, version)
-        return store
-
-    def _store_of_versions(self, count: int) -> Store:
-        store = Store(self._folder / f"versions-{count}")
-        version = latest_version(self._made.root, ROWS.name)
-        for _ in range(count):
-            republish(store, ROWS.name, version)
-        return store
 
     def _measure(
         self, server: Server, network: Network, rows: int, connections: int
@@ -110,6 +100,19 @@ class _Scaling:
             measure(server, path, body, connections=connections, seconds=self._seconds)
             for _ in range(self._rounds)
         ]
+
+
+def with_models(store: Store, version: Path, count: int) -> None:
+    """Publish a version of the network of rows under its own name and ``count - 1`` others."""
+    republish(store, ROWS.name, version)
+    for other in range(1, count):
+        republish(store, f"{ROWS.name}_{other}", version)
+
+
+def with_versions(store: Store, version: Path, count: int) -> None:
+    """Publish a version of the network of rows ``count`` times."""
+    for _ in range(count):
+        republish(store, ROWS.name, version)
 
 
 def _print(title: str, counts: Sequence[int], measured: Callable[[int], list[Measurement]]) -> None:
