@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
@@ -17,7 +16,7 @@ from benchmarks.contestants import CONTESTANTS, peer_versions
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
 from benchmarks.models import SENTIMENT, assemble, golden_of, latest_version
-from benchmarks.process import ROOT
+from benchmarks.process import ROOT, exit_on_sigterm
 from benchmarks.review import with_long_review
 from benchmarks.rounds import Plan, Run
 from benchmarks.table import Circumstances, render
@@ -146,6 +145,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    # A run that is ended by its caller must not leave servers behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    exit_on_sigterm()
     sys.exit(main())

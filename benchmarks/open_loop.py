@@ -25,7 +25,7 @@ from benchmarks.dense import NETWORKS
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import Load, require_wrk, run_wrk
 from benchmarks.models import golden_of, publish_dense
-from benchmarks.process import Server
+from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
 from service.repository.store import Store
@@ -179,4 +179,5 @@ def _children_s() -> float:
 
 
 if __name__ == "__main__":
+    exit_on_sigterm()
     sys.exit(main())

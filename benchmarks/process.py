@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,11 @@ _REQUEST_TIMEOUT_S = 30.0
 # One worker that answers does not mean that all do: a server is ready when it also rests, which
 # is when it used less than this over a second.
 _RESTING_CPU_S = 0.1
+
+
+def exit_on_sigterm() -> None:
+    """Make SIGTERM an exit, so that a run that its caller ends leaves no servers behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def free_port() -> int:
@@ -90,8 +96,15 @@ class Server:
                 f"{self.name} ended with status {self._process.returncode}: {words}"
             )
 
-    def wait_until_ready(self, path: str = "/readyz", timeout_s: float = _READY_TIMEOUT_S) -> None:
+    def wait_until_ready(
+        self,
+        path: str = "/readyz",
+        timeout_s: float = _READY_TIMEOUT_S,
+        resting_cpu_s: float = _RESTING_CPU_S,
+    ) -> None:
         """Wait until the server answers ``GET path`` with 200 and has no more to load.
+
+        It has none when it used less than ``resting_cpu_s`` over a second.
 
         Raises:
             BenchmarkError: it ended, or was not ready in time.
@@ -101,7 +114,7 @@ class Server:
             self.require_running()
             before = procfs.cpu_seconds(self.pid)
             time.sleep(1)
-            rests = procfs.cpu_seconds(self.pid) - before < _RESTING_CPU_S
+            rests = procfs.cpu_seconds(self.pid) - before < resting_cpu_s
             if rests and self._is_ready(path):
                 return
         raise BenchmarkError(f"{self.name} was not ready after {timeout_s:.0f} s.")

@@ -17,7 +17,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
 from benchmarks.measure import Measurement, measure
 from benchmarks.models import golden_of, latest_version, publish_dense
-from benchmarks.process import Server
+from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.publishing import republish
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
@@ -128,4 +128,5 @@ def _print(title: str, counts: Sequence[int], measured: Callable[[int], list[Mea
 
 
 if __name__ == "__main__":
+    exit_on_sigterm()
     sys.exit(main())

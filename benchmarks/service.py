@@ -14,6 +14,9 @@ _WARM_UP_CONNECTIONS = 8
 # For TensorFlow, and for each version that is loaded and proven.
 _START_S = 120.0
 _START_S_PER_MODEL = 5.0
+# What looking for new versions takes, over all processes, at most; loading takes a core.
+_RESTING_CPU_S = 0.1
+_RESTING_CPU_S_PER_MODEL = 0.004
 
 
 @contextmanager
@@ -40,7 +43,11 @@ def running_service(models: Path, scratch: Path, workers: int) -> Iterator[Serve
     }
     with Server("the service", command, port, environ, scratch / "service.log") as server:
         count = len(Store(models).models())
-        server.wait_until_ready(ours.ready, _START_S + count * _START_S_PER_MODEL)
+        server.wait_until_ready(
+            ours.ready,
+            timeout_s=_START_S + count * _START_S_PER_MODEL,
+            resting_cpu_s=_RESTING_CPU_S + count * _RESTING_CPU_S_PER_MODEL,
+        )
         yield server
 
 

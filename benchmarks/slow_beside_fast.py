@@ -24,7 +24,7 @@ from benchmarks.dense import ROWS
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import Load, allow_connections, require_wrk, run_wrk
 from benchmarks.models import golden_of, publish_dense
-from benchmarks.process import HOST, Server
+from benchmarks.process import HOST, Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.slow import SLOW, publish_slow
 from benchmarks.table import markdown_table
@@ -196,4 +196,5 @@ def _rows(when: str, times: Mapping[str, Sequence[float]]) -> list[list[str]]:
 
 
 if __name__ == "__main__":
+    exit_on_sigterm()
     sys.exit(main())
