@@ -8,18 +8,16 @@ answers right, loads it with ``wrk``, and prints a table. How to read the table:
   taken seconds apart; what is printed is the median of the rounds' ratios, with the smallest and
   the largest behind it. Where those two lie far apart, the machine was busy and the median means
   little.
-- **The floor** is a constant answer of the same size from plain gunicorn and Flask, to the same
-  request. What ours lacks to it is what parsing, checking, inference, metrics and the answer cost.
-  It uses gunicorn's ``gthread`` worker with as many workers and threads as ours, so a ratio above
-  1 is possible: a better worker class can gain more than a prediction costs.
+- **Peers** (mosec, Triton) have environments of their own, in the folder that ``--peers`` names.
+  Where one is missing, its server is named as not run. They serve the two dense networks alone.
 - **CPU per request** is the processor time of the server's whole process tree, in user and kernel
   mode, over the requests that it answered. It is the steadiest figure here: waiting for a
   processor does not count. ``wrk`` and other servers are not in it.
 - **p50 and p99** are wrk's, in milliseconds, corrected by wrk for the requests that a slow answer
   kept it from sending. The load is closed: each connection sends its next request when it has
   its answer, so latency is mostly the number of connections divided by requests per second.
-- **Errors** are answers with a status above 399, and connections that failed or timed out. A row
-  with errors is not to be compared: an error is often answered faster than a prediction.
+- **Errors** are answers with a status above 399, and connections that failed or timed out. What
+  had errors is not to be compared: an error is often answered faster than a prediction.
 - **Memory** is the proportional set size (PSS) of the process tree, measured while no other server
   runs, since servers share the pages of TensorFlow's library: a page that several processes share
   counts once in total.

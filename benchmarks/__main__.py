@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
@@ -13,11 +12,11 @@ from pathlib import Path
 import benchmarks
 from benchmarks import document, machine
 from benchmarks.cases import all_case_names, build_cases
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import CONTESTANTS, peer_versions
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
 from benchmarks.models import SENTIMENT, assemble, golden_of, latest_version
-from benchmarks.process import ROOT
+from benchmarks.process import ROOT, exit_on_sigterm
 from benchmarks.review import with_long_review
 from benchmarks.rounds import Plan, Run
 from benchmarks.table import Circumstances, render
@@ -51,10 +50,15 @@ def _run(options: argparse.Namespace) -> int:
             golden[SENTIMENT] = with_long_review(golden[SENTIMENT], version)
         wanted = _matching(all_case_names(), options.cases)
         cases = build_cases(golden, wanted)
-        contestants = [CONTESTANTS[name] for name in _matching(CONTESTANTS, options.servers)]
+        asked = [CONTESTANTS[name] for name in _matching(CONTESTANTS, options.servers)]
+        found = {server.name: server.python(options.peers) for server in asked}
+        pythons = {name: python for name, python in found.items() if python is not None}
+        contestants = [server for server in asked if server.name in pythons]
+        peers = [peer_versions(server, pythons[server.name]) for server in contestants]
         plan = Plan(
             cases=cases,
             contestants=contestants,
+            pythons=pythons,
             rounds=options.rounds,
             seconds=options.seconds,
             workers=options.workers,
@@ -70,12 +74,13 @@ def _run(options: argparse.Namespace) -> int:
         command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         date=f"{started:%Y-%m-%d %H:%M} UTC",
         machine=machine.machine(),
-        versions=machine.versions(wrk),
+        versions="; ".join([machine.versions(wrk), *filter(None, peers)]),
         commit=machine.commit(),
         how=(
             f"Rounds: {plan.rounds}; seconds a measurement: {plan.seconds}; "
             f"worker processes of each server: {plan.workers}"
         ),
+        not_run=[name for name, python in found.items() if python is None],
     )
     report = render(results, cases, contestants, circumstances)
     print(report)
@@ -95,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--servers", nargs="+", default=["*"], metavar="NAME", help=f"of {', '.join(CONTESTANTS)}"
+    )
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        metavar="FOLDER",
+        help="where the environments of mosec and pytriton are, as docs/performance.md makes them",
     )
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("--rounds", type=_positive, default=3, help="turns of each server")
@@ -134,6 +145,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    # A run that is ended by its caller must not leave servers behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    exit_on_sigterm()
     sys.exit(main())

@@ -1,39 +1,26 @@
 """What is asked: the payloads, how many connections send them, and the right answers."""
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
-
-import numpy as np
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.models import CLOTHING, DENSE, MPG, SENTIMENT
+from benchmarks.models import CLOTHING, DENSE, MPG, ROW, SENTIMENT
+from benchmarks.protocols import ROWS, Protocol
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, mismatches
 
 # The mean length of a review in the IMDB data, in words.
 REVIEW_WORDS = 230
+# So many that only ours is asked: the others are not made for it.
+MANY_CONNECTIONS = 1000
 
-_TITLES: Mapping[str, str] = {
-    DENSE: "Clothing, dense network",
-    CLOTHING: "Clothing, committed model",
-    MPG: "Fuel consumption",
-    SENTIMENT: "Sentiment",
-}
-_ROWS: Mapping[str, tuple[str, str]] = {
-    DENSE: ("image", "images"),
-    CLOTHING: ("image", "images"),
-    MPG: ("row", "rows"),
-    SENTIMENT: ("review", "reviews"),
-}
 # Model, rows a request, connections.
 _PLAN = (
-    (DENSE, 1, (1, 8, 32)),
+    (DENSE, 1, (1, 8, 32, 128, MANY_CONNECTIONS)),
     (DENSE, 64, (2,)),
-    (CLOTHING, 1, (1, 8, 32)),
+    (ROW, 1, (1, 8, 32, 128, MANY_CONNECTIONS)),
+    (CLOTHING, 1, (32,)),
     (CLOTHING, 64, (2,)),
     (MPG, 1, (8, 32)),
     (SENTIMENT, 1, (8,)),
@@ -58,32 +45,17 @@ class Payload:
     def name(self) -> str:
         return f"{self.model}-{len(self.examples)}"
 
-    @cached_property
-    def body(self) -> bytes:
-        """The request's body: rows, in JSON without spaces, as browsers write it."""
-        return _dump({"instances": [_bare(example.instance) for example in self.examples]})
+    def body(self, protocol: Protocol = ROWS) -> bytes:
+        """Return the request's body."""
+        return protocol.body(self.examples)
 
-    @cached_property
-    def answer(self) -> bytes:
-        """The body of the right answer."""
-        return _dump({"predictions": [_bare(example.prediction) for example in self.examples]})
-
-    def problems(self, answer: bytes) -> list[str]:
+    def problems(self, answer: bytes, protocol: Protocol = ROWS) -> list[str]:
         """Say, a sentence each, what is wrong with a server's answer."""
         try:
-            predictions = json.loads(answer)["predictions"]
-            outputs = self._columns(predictions)
+            outputs = protocol.columns(self.examples, answer)
         except (ValueError, KeyError, TypeError):
             return [f"The answer is not {len(self.examples)} predictions: {answer[:200]!r}."]
         return mismatches(self.golden, self.examples, outputs)
-
-    def _columns(self, predictions: list[Any]) -> dict[str, Any]:
-        if len(predictions) != len(self.examples):
-            raise ValueError(predictions)
-        names = list(self.examples[0].prediction)
-        if len(names) == 1:
-            return {names[0]: np.array(predictions)}
-        return {name: np.array([row[name] for row in predictions]) for name in names}
 
 
 @dataclass(frozen=True)
@@ -102,16 +74,6 @@ class Case:
     def rows(self) -> int:
         """Predictions a request."""
         return len(self.payload.examples)
-
-    @property
-    def title(self) -> str:
-        """The case in words, for people."""
-        row = _ROWS[self.payload.model][self.rows > 1]
-        connection = "connection" if self.connections == 1 else "connections"
-        return (
-            f"{_TITLES[self.payload.model]}: {self.rows} {row} a request, "
-            f"{self.connections} {connection}"
-        )
 
 
 def case_name(model: str, rows: int, connections: int) -> str:
@@ -168,20 +130,3 @@ def _oddness(example: GoldenExample) -> int:
             return abs(len(text.split()) - REVIEW_WORDS)
         case _:
             return 0
-
-
-def _bare(values: Mapping[str, Any]) -> Any:
-    """Return a row as TensorFlow Serving writes it: a lone value without its name."""
-    whole = {name: _integral(value) for name, value in values.items()}
-    return next(iter(whole.values())) if len(whole) == 1 else whole
-
-
-def _integral(value: Any) -> Any:
-    """Write pictures with whole numbers, as clients send them."""
-    if isinstance(value, list):
-        return [_integral(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

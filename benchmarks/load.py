@@ -5,6 +5,7 @@ A load tool in Python would need more processor time a request than most of the 
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from benchmarks.errors import BenchmarkError
 
 _SCRIPT = Path(__file__).with_name("post.lua")
 _TIMEOUT_S = 10
+# What a process opens beside its connections, generously.
+_OTHER_FILES = 64
 # What wrk may take beyond the time that it was told.
 _GRACE_S = 30
 
@@ -52,18 +55,23 @@ def require_wrk() -> str:
     return found.group(1) if found else "unknown"
 
 
-def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
-    """Post a file without pause and return what came of it.
+def run_wrk(
+    url: str, body: Path, *, connections: int, seconds: int, rest_ms: int | None = None
+) -> Load:
+    """Post a file again and again, and return what came of it.
 
     Args:
         url: where to; on this machine.
         body: the file.
         connections: how many are kept open, each with one request at a time.
         seconds: for how long.
+        rest_ms: how long a connection rests before each request, in the mean of random times;
+            ``None`` for no rest.
 
     Raises:
-        BenchmarkError: wrk failed.
+        BenchmarkError: wrk failed, or so many connections are not allowed.
     """
+    allow_connections(connections)
     command = [
         "wrk",
         "--threads=1",
@@ -73,12 +81,27 @@ def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
         f"--script={_SCRIPT}",
         url,
         str(body),
+        *([] if rest_ms is None else [str(rest_ms)]),
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + _GRACE_S)
     except subprocess.TimeoutExpired as error:
         raise BenchmarkError(f"wrk did not end after {seconds + _GRACE_S} s.") from error
     return parse_wrk(done.stdout, done.stderr)
+
+
+def allow_connections(count: int) -> None:
+    """Raise this process's limit of open files, which its children inherit, as far as needed.
+
+    Raises:
+        BenchmarkError: the machine does not allow so many.
+    """
+    needed = count + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < needed:
+        if resource.RLIM_INFINITY != hard < needed:
+            raise BenchmarkError(f"{count:,} connections need `ulimit -n {needed}`; it is {hard}.")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def parse_wrk(output: str, errors: str = "") -> Load:

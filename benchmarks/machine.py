@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.process import ROOT
 from service.settings import usable_cores
 
-_PACKAGES = ("tensorflow", "numpy", "flask", "gunicorn", "fastapi", "pydantic", "uvicorn")
+_PACKAGES = ("tensorflow", "numpy", "flask", "gunicorn", "fastapi", "pydantic", "uvicorn", "uvloop")
 # The distribution's name differs from the module's where only the processor is used.
 _OTHER_NAMES = {"tensorflow": "tensorflow-cpu"}
 

@@ -17,7 +17,6 @@ class Measurement:
 
     Attributes:
         requests: requests that were answered with success.
-        rows: predictions a request.
         seconds: how long the load lasted.
         p50_ms: the median latency.
         p99_ms: the latency that 99 of 100 requests stayed under.
@@ -28,7 +27,6 @@ class Measurement:
     """
 
     requests: int
-    rows: int
     seconds: float
     p50_ms: float
     p99_ms: float
@@ -41,16 +39,12 @@ class Measurement:
         return self.requests / self.seconds
 
     @property
-    def predictions_per_s(self) -> float:
-        return self.requests_per_s * self.rows
-
-    @property
     def cpu_us_per_request(self) -> float:
         return self.cpu_s * 1e6 / self.requests
 
 
 def measure(
-    server: Server, path: str, body: Path, *, rows: int, connections: int, seconds: int
+    server: Server, path: str, body: Path, *, connections: int, seconds: int
 ) -> Measurement:
     """Load a server and measure it.
 
@@ -58,7 +52,6 @@ def measure(
         server: a server that is ready.
         path: where to post.
         body: the file to post.
-        rows: predictions a request.
         connections: how many send at a time.
         seconds: for how long.
 
@@ -76,7 +69,6 @@ def measure(
         raise BenchmarkError(f"{server.name} answered no request with success: {result.failed}.")
     return Measurement(
         requests=answered,
-        rows=rows,
         seconds=result.seconds,
         p50_ms=result.p50_ms,
         p99_ms=result.p99_ms,

@@ -1,23 +1,33 @@
-"""The folder of models that all servers of a benchmark load: the committed ones, and the dense."""
+"""The folder of models that all servers load: the committed ones, and the two dense ones."""
 
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.dense import probabilities, random_pictures, random_weights
+from benchmarks.dense import (
+    NETWORKS,
+    PICTURES,
+    ROWS,
+    Network,
+    answers,
+    random_rows,
+    random_weights,
+)
 from benchmarks.errors import BenchmarkError
+from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
 from service.repository.store import Store
 
 CLOTHING = "clothing"
-DENSE = "clothing_dense"
+DENSE = PICTURES.name
+ROW = ROWS.name
 SENTIMENT = "sentiment"
 MPG = "mpg"
 
 _EXPORT_TIMEOUT_S = 120
 # As many as go into the largest request.
-_PICTURES = 64
+_EXAMPLES = 64
 
 
 def assemble(committed: Path, root: Path) -> list[str]:
@@ -30,15 +40,16 @@ def assemble(committed: Path, root: Path) -> list[str]:
         root: an empty folder.
 
     Raises:
-        BenchmarkError: the dense network cannot be exported.
+        BenchmarkError: a dense network cannot be exported.
     """
     store = Store(committed)
     names = [name for name in (CLOTHING, SENTIMENT, MPG) if store.versions(name)]
-    Store(root).publish(DENSE, _fill_dense)
+    for network in NETWORKS.values():
+        publish_dense(Store(root), network)
     for name in names:
         version, folder = max(store.versions(name).items())
         shutil.copytree(folder, root / name / str(version))
-    return [DENSE, *names]
+    return [*NETWORKS, *names]
 
 
 def latest_version(root: Path, model: str) -> Path:
@@ -58,15 +69,26 @@ def golden_of(root: Path, model: str) -> Golden:
     return golden
 
 
-def _fill_dense(folder: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.dense", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_EXPORT_TIMEOUT_S)
-    if done.returncode:
-        raise BenchmarkError(f"The dense network cannot be exported: {done.stderr[-500:]}")
-    pictures = random_pictures(_PICTURES)
-    answers = probabilities(random_weights(), pictures)
-    examples = [
-        GoldenExample("serving_default", {"image": image}, {"probabilities": answer}, "computed")
-        for image, answer in zip(pictures.tolist(), answers.tolist(), strict=True)
-    ]
-    write_golden(folder, Golden(examples))
+def publish_dense(store: Store, network: Network) -> int:
+    """Publish a dense network with golden examples, and return the version's number.
+
+    Raises:
+        BenchmarkError: it cannot be exported.
+    """
+
+    def fill(folder: Path) -> None:
+        command = [sys.executable, "-m", "benchmarks.dense", network.name, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_EXPORT_TIMEOUT_S)
+        if done.returncode:
+            raise BenchmarkError(f"{network.name} cannot be exported: {done.stderr[-500:]}")
+        rows = random_rows(network, _EXAMPLES)
+        right = answers(network, random_weights(network), rows)
+        examples = [
+            GoldenExample(
+                DEFAULT_SIGNATURE, {network.input: row}, {network.output: answer}, "dense"
+            )
+            for row, answer in zip(rows.tolist(), right.tolist(), strict=True)
+        ]
+        write_golden(folder, Golden(examples))
+
+    return store.publish(network.name, fill)

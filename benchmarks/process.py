@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,11 @@ _REQUEST_TIMEOUT_S = 30.0
 # One worker that answers does not mean that all do: a server is ready when it also rests, which
 # is when it used less than this over a second.
 _RESTING_CPU_S = 0.1
+
+
+def exit_on_sigterm() -> None:
+    """Make SIGTERM an exit, so that a run that its caller ends leaves no servers behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def free_port() -> int:
@@ -90,21 +96,28 @@ class Server:
                 f"{self.name} ended with status {self._process.returncode}: {words}"
             )
 
-    def wait_until_ready(self) -> None:
-        """Wait until the server answers ``GET /readyz`` and has no more to load.
+    def wait_until_ready(
+        self,
+        path: str = "/readyz",
+        timeout_s: float = _READY_TIMEOUT_S,
+        resting_cpu_s: float = _RESTING_CPU_S,
+    ) -> None:
+        """Wait until the server answers ``GET path`` with 200 and has no more to load.
+
+        It has none when it used less than ``resting_cpu_s`` over a second.
 
         Raises:
             BenchmarkError: it ended, or was not ready in time.
         """
-        deadline = time.monotonic() + _READY_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             self.require_running()
             before = procfs.cpu_seconds(self.pid)
             time.sleep(1)
-            rests = procfs.cpu_seconds(self.pid) - before < _RESTING_CPU_S
-            if rests and self._is_ready():
+            rests = procfs.cpu_seconds(self.pid) - before < resting_cpu_s
+            if rests and self._is_ready(path):
                 return
-        raise BenchmarkError(f"{self.name} was not ready after {_READY_TIMEOUT_S:.0f} s.")
+        raise BenchmarkError(f"{self.name} was not ready after {timeout_s:.0f} s.")
 
     def post(self, path: str, body: bytes) -> bytes:
         """Send one request and return the body of its answer.
@@ -135,9 +148,9 @@ class Server:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, path: str) -> bool:
         try:
-            return self._request("GET", "/readyz", None)[0] == 200
+            return self._request("GET", path, None)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 

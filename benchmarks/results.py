@@ -64,6 +64,23 @@ class Results:
             [figure(ours[i]) / figure(theirs[i]) for i in ours if i in theirs and figure(theirs[i])]
         )
 
+    def over_best(self, case: str, server: str, figure: Figure) -> Spread | None:
+        """Return the spread of a figure's ratio to the greatest of all others in the same round."""
+        greatest: dict[int, float] = {}
+        for (other_case, other), by_round in self.rounds.items():
+            if other_case == case and other != server:
+                for round_, measurement in by_round.items():
+                    greatest[round_] = max(greatest.get(round_, 0.0), figure(measurement))
+        ours = self.rounds.get((case, server), {})
+        return Spread.of([figure(ours[i]) / greatest[i] for i in ours if greatest.get(i)])
+
+    def over_case(self, case: str, base: str, server: str, figure: Figure) -> Spread | None:
+        """Return the spread of a figure's ratio to the server's own in another case, by round."""
+        these, those = (self.rounds.get((name, server), {}) for name in (case, base))
+        return Spread.of(
+            [figure(these[i]) / figure(those[i]) for i in these if i in those and figure(those[i])]
+        )
+
     def failed(self, case: str, server: str) -> dict[str, int]:
         """Add up the requests that failed in all rounds, by what."""
         total: dict[str, int] = {}

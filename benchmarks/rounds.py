@@ -1,8 +1,6 @@
 """The run: check and weigh each server alone, then let them take turns, round by round."""
 
 import contextlib
-import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ class Plan:
     Attributes:
         cases: what is asked.
         contestants: who is asked, in the order of their turns.
+        pythons: by name, the Python that each runs with.
         rounds: how often.
         seconds: how long each measurement lasts.
         workers: worker processes of each server.
@@ -40,6 +39,7 @@ class Plan:
 
     cases: Sequence[Case]
     contestants: Sequence[Contestant]
+    pythons: Mapping[str, str]
     rounds: int
     seconds: int
     workers: int
@@ -60,13 +60,11 @@ class Run:
         self._plan = plan
         self._say = say
         self._results = Results()
-        self._answers = plan.scratch / "answers.json"
         # For each server by name, the cases that it answered right.
         self._right: dict[str, list[Case]] = {}
 
     def __call__(self) -> Results:
         """Run, and return what was found."""
-        self._write_payloads()
         for contestant in self._plan.contestants:
             self._say(f"{contestant.name}: checking its answers, and its memory")
             with self._reporting(contestant.name), self._started(contestant) as server:
@@ -87,12 +85,14 @@ class Run:
     def _prove(self, contestant: Contestant, server: Server) -> None:
         """Check an answer to each case, load each for a moment, then weigh the server."""
         right = self._right.setdefault(contestant.name, [])
-        for case in self._plan.cases:
+        for case in filter(contestant.takes, self._plan.cases):
             with self._reporting(f"{contestant.name}, {case.name}"):
-                answer = server.post(contestant.path(case), case.payload.body)
-                problems = case.payload.problems(answer)
+                body = case.payload.body(contestant.protocol)
+                answer = server.post(contestant.path_of(case), body)
+                problems = case.payload.problems(answer, contestant.protocol)
                 if problems:
                     raise BenchmarkError(problems[0])
+                self._body(contestant, case).write_bytes(body)
                 right.append(case)
         self._warm_up(contestant, server)
         self._results.memory[contestant.name] = Memory(
@@ -104,8 +104,8 @@ class Run:
         for case in {case.payload.name: case for case in self._right[contestant.name]}.values():
             server.require_running()
             run_wrk(
-                server.url(contestant.path(case)),
-                self._body(case),
+                server.url(contestant.path_of(case)),
+                self._body(contestant, case),
                 connections=_WARM_UP_CONNECTIONS,
                 seconds=_WARM_UP_S,
             )
@@ -115,28 +115,20 @@ class Run:
             self._say(f"round {round_ + 1} of {self._plan.rounds}: {case.name}")
             for contestant in self._plan.contestants:
                 server = servers.get(contestant.name)
-                if server is None or case not in self._right[contestant.name]:
+                if server is None or case not in self._right.get(contestant.name, []):
                     continue
                 with self._reporting(f"{contestant.name}, {case.name}, round {round_ + 1}"):
                     measurement = measure(
                         server,
-                        contestant.path(case),
-                        self._body(case),
-                        rows=case.rows,
+                        contestant.path_of(case),
+                        self._body(contestant, case),
                         connections=case.connections,
                         seconds=self._plan.seconds,
                     )
                     self._results.add(case.name, contestant.name, round_, measurement)
 
-    def _write_payloads(self) -> None:
-        payloads = {case.payload.name: case.payload for case in self._plan.cases}
-        answers = {name: payload.answer.decode() for name, payload in payloads.items()}
-        self._answers.write_text(json.dumps(answers))
-        for case in self._plan.cases:
-            self._body(case).write_bytes(case.payload.body)
-
-    def _body(self, case: Case) -> Path:
-        return self._plan.scratch / f"{case.payload.name}.json"
+    def _body(self, contestant: Contestant, case: Case) -> Path:
+        return self._plan.scratch / f"{contestant.name}-{case.payload.name}.json"
 
     @contextlib.contextmanager
     def _started(self, contestant: Contestant) -> Iterator[Server]:
@@ -146,13 +138,14 @@ class Run:
             "HOST": HOST,
             "PORT": str(port),
             "UNDERSTUDY_WORKERS": str(self._plan.workers),
-            "BENCHMARK_ANSWERS": str(self._answers),
+            "BENCHMARK_SCRATCH": str(self._plan.scratch),
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
-        command = [sys.executable, *contestant.command(port, self._plan.workers)]
+        python = self._plan.pythons[contestant.name]
+        command = [python, *contestant.command(port, self._plan.workers)]
         log = self._plan.scratch / f"{contestant.name}.log"
         with Server(contestant.name, command, port, environ, log) as server:
-            server.wait_until_ready()
+            server.wait_until_ready(contestant.ready)
             yield server
 
     @contextlib.contextmanager

@@ -1,13 +1,12 @@
-"""Results as markdown."""
+"""Results as markdown: a table for each figure, a row for each case, a column for each server."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.cases import Case
-from benchmarks.contestants import FLOOR, OURS, Contestant
-from benchmarks.expectations import EXPECTATIONS
-from benchmarks.measure import Measurement
-from benchmarks.results import Figure, Results, Spread
+from benchmarks.contestants import NAIVE, OURS, Contestant
+from benchmarks.expectations import EXPECTATIONS, cost, rate
+from benchmarks.results import Results, Spread
 
 _NOTHING = "-"
 
@@ -23,6 +22,7 @@ class Circumstances:
         versions: the versions of all that took part, in a line.
         commit: the commit of the service.
         how: rounds, seconds and workers, in a line.
+        not_run: the servers whose environments are missing.
     """
 
     command: str
@@ -31,6 +31,7 @@ class Circumstances:
     versions: str
     commit: str
     how: str
+    not_run: Sequence[str] = ()
 
 
 def render(
@@ -44,9 +45,14 @@ def render(
     parts = [
         _circumstances(circumstances, results),
         *_failures(results),
-        *_overview(results, cases, names),
-        *_expectations(results, cases),
-        *(part for case in cases for part in _case(results, case, names)),
+        "Requests per second (the median of the rounds). A case is MODEL-ROWSxCONNECTIONS.",
+        _rates(results, cases, names),
+        "Processor time of the server in us a request (the median).",
+        _costs(results, cases, names),
+        "Latency in ms: p50 / p99 (the medians).",
+        _latencies(results, cases, names),
+        _errors(results, cases, names),
+        *_expectations(results),
         *_memory(results, names),
         "Servers:",
         "\n".join(f"- **{contestant.name}**: {contestant.title}." for contestant in contestants),
@@ -93,6 +99,8 @@ def _circumstances(circumstances: Circumstances, results: Results) -> str:
             "- Processor time that went elsewhere while a server was measured: "
             f"{elsewhere.median:.0%} in the median, {elsewhere.most:.0%} at most"
         )
+    if circumstances.not_run:
+        lines.append(f"- Not run, without their environments: {', '.join(circumstances.not_run)}")
     return "\n".join(lines)
 
 
@@ -102,85 +110,80 @@ def _failures(results: Results) -> list[str]:
     return ["**Failures:**", "\n".join(f"- {_one_line(text)}" for text in results.failures)]
 
 
-def _overview(results: Results, cases: Sequence[Case], names: Sequence[str]) -> list[str]:
-    others = [name for name in names if name != OURS]
-    if OURS not in names or not others:
-        return []
-    rates, costs = [], []
+def _rates(results: Results, cases: Sequence[Case], names: Sequence[str]) -> str:
+    def over_best(case: str) -> Spread | None:
+        return results.over_best(case, OURS, rate)
+
+    return _by_case(
+        cases,
+        names,
+        lambda case, name: _median(results.figure(case, name, rate)),
+        {"ours over the best other": lambda case: _with_range(over_best(case))},
+    )
+
+
+def _costs(results: Results, cases: Sequence[Case], names: Sequence[str]) -> str:
+    def over_naive(case: str) -> Spread | None:
+        return results.ratio(case, OURS, NAIVE, cost)
+
+    return _by_case(
+        cases,
+        names,
+        lambda case, name: _median(results.figure(case, name, cost)),
+        {f"ours over {NAIVE}": lambda case: _with_range(over_naive(case))},
+    )
+
+
+def _latencies(results: Results, cases: Sequence[Case], names: Sequence[str]) -> str:
+    def cell(case: str, name: str) -> str:
+        p50 = results.figure(case, name, lambda m: m.p50_ms)
+        p99 = results.figure(case, name, lambda m: m.p99_ms)
+        return f"{number(p50.median)} / {number(p99.median)}" if p50 and p99 else _NOTHING
+
+    return _by_case(cases, names, cell, {})
+
+
+def _by_case(
+    cases: Sequence[Case],
+    names: Sequence[str],
+    cell: Callable[[str, str], str],
+    more: dict[str, Callable[[str], str]],
+) -> str:
+    rows = (
+        [
+            f"`{case.name}`",
+            *(cell(case.name, name) for name in names),
+            *(column(case.name) for column in more.values()),
+        ]
+        for case in cases
+    )
+    return markdown_table(["case", *names, *more], rows)
+
+
+def _errors(results: Results, cases: Sequence[Case], names: Sequence[str]) -> str:
+    lines = []
     for case in cases:
-        rate, cost = (results.figure(case.name, OURS, figure) for figure in (_rate, _cost))
-        faster = [results.ratio(case.name, OURS, name, _rate) for name in others]
-        cheaper = [results.ratio(case.name, name, OURS, _cost) for name in others]
-        rates.append([f"`{case.name}`", _median(rate), *map(_with_range, faster)])
-        costs.append([f"`{case.name}`", _median(cost), *map(_with_range, cheaper)])
-    return [
-        "Requests per second of ours, and how many times those of each other server they are: "
-        "the median of the rounds (least to most).",
-        markdown_table(["case", "ours", *(f"over {name}" for name in others)], rates),
-        "Processor time of ours in us a request, and how many times as much each other server "
-        "takes; this is the steadier of the two where the machine is shared.",
-        markdown_table(["case", "ours", *others], costs),
-    ]
+        for name in names:
+            failed = sorted(results.failed(case.name, name).items())
+            if failed:
+                counts = ", ".join(f"{count:,} {kind}" for kind, count in failed)
+                lines.append(f"- {name}, `{case.name}`: {counts}")
+    return "\n".join(["Requests that failed:", "", *lines]) if lines else "No request failed."
 
 
-def _rate(measurement: Measurement) -> float:
-    return measurement.requests_per_s
-
-
-def _cost(measurement: Measurement) -> float:
-    return measurement.cpu_us_per_request
-
-
-def _expectations(results: Results, cases: Sequence[Case]) -> list[str]:
-    run = {case.name for case in cases}
+def _expectations(results: Results) -> list[str]:
     rows = []
     for expected in EXPECTATIONS:
-        ratio = results.ratio(expected.case, OURS, expected.base, _rate)
-        if expected.case in run and ratio:
-            rows.append(
-                [
-                    f"`{expected.case}`: requests/s over {expected.base}",
-                    number(expected.least),
-                    _with_range(ratio),
-                    "yes" if ratio.median >= expected.least else "**no**",
-                ]
+        ratio = expected.ratio(results)
+        if ratio:
+            bound = (
+                f"at most {number(expected.most)}"
+                if expected.least == 0
+                else f"at least {number(expected.least)}"
             )
-    head = ["expected of ours", "at least", "measured", "met"]
-    return [markdown_table(head, rows)] if rows else []
-
-
-def _case(results: Results, case: Case, names: Sequence[str]) -> list[str]:
-    head = ["server", "requests/s", "of the floor", "predictions/s", "p50 ms", "p99 ms"]
-    head += ["CPU us/request", "of the floor's", "errors"]
-    rows = [_row(results, case.name, name) for name in names]
-    return [f"### {case.title} (`{case.name}`)", markdown_table(head, rows)]
-
-
-def _row(results: Results, case: str, name: str) -> list[str]:
-    def median(figure: Figure) -> str:
-        return _median(results.figure(case, name, figure))
-
-    def over_floor(figure: Figure) -> str:
-        return _with_range(results.ratio(case, name, FLOOR, figure))
-
-    return [
-        name,
-        median(_rate),
-        over_floor(_rate),
-        median(lambda m: m.predictions_per_s),
-        median(lambda m: m.p50_ms),
-        median(lambda m: m.p99_ms),
-        median(_cost),
-        over_floor(_cost),
-        _errors(results, case, name),
-    ]
-
-
-def _errors(results: Results, case: str, name: str) -> str:
-    if not results.has(case, name):
-        return "not measured"
-    failed = results.failed(case, name)
-    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(failed.items())) or "0"
+            met = "yes" if expected.is_met(ratio) else "**no**"
+            rows.append([expected.title, bound, _with_range(ratio), met])
+    return [markdown_table(["expected of ours", "bound", "measured", "met"], rows)] if rows else []
 
 
 def _memory(results: Results, names: Sequence[str]) -> list[str]:
@@ -191,7 +194,7 @@ def _memory(results: Results, names: Sequence[str]) -> list[str]:
     ]
     if not rows:
         return []
-    return ["### Memory", markdown_table(["server", "PSS MiB", "processes"], rows)]
+    return ["Memory:", markdown_table(["server", "PSS MiB", "processes"], rows)]
 
 
 def _one_line(text: str) -> str:

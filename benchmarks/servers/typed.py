@@ -31,6 +31,23 @@ class Distributions(BaseModel):
     predictions: list[list[float]]
 
 
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Rows(BaseModel):
+    """Rows of nine numbers."""
+
+    instances: Annotated[
+        list[Annotated[list[Number], Field(min_length=9, max_length=9)]], Field(min_length=1)
+    ]
+
+
+class Values(BaseModel):
+    """A value for each row."""
+
+    predictions: list[list[float]]
+
+
 class Garment(BaseModel):
     """One garment, recognised."""
 
@@ -110,6 +127,10 @@ def create_app() -> FastAPI:
         outputs = call("clothing_dense", image=_image(images))
         return Distributions(predictions=outputs["probabilities"])
 
+    def row_dense(rows: Rows) -> Values:
+        outputs = call("row_dense", row=tf.constant(np.asarray(rows.instances, dtype=np.float32)))
+        return Values(predictions=outputs["value"])
+
     def clothing(images: Images) -> Garments:
         outputs = call("clothing", image=_image(images))
         return Garments(predictions=[Garment(**row) for row in _rows(outputs)])
@@ -123,7 +144,8 @@ def create_app() -> FastAPI:
         return Consumptions(predictions=[Consumption(**row) for row in _rows(outputs)])
 
     endpoints: Mapping[str, Callable[..., BaseModel]] = {
-        endpoint.__name__: endpoint for endpoint in (clothing_dense, clothing, sentiment, mpg)
+        endpoint.__name__: endpoint
+        for endpoint in (clothing_dense, row_dense, clothing, sentiment, mpg)
     }
     for name in models:
         app.add_api_route(f"/v1/models/{name}:predict", endpoints[name], methods=["POST"])

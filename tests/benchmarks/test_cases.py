@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.cases import all_case_names, build_cases, choose
 from benchmarks.errors import BenchmarkError
+from benchmarks.protocols import ROWS, TENSORS
 from benchmarks.review import join_words
 from service.repository.golden import Golden, GoldenExample
 
@@ -39,18 +40,23 @@ def test_a_case_is_there_when_its_model_is() -> None:
 def test_only_the_cases_asked_for() -> None:
     cases = build_cases({"clothing_dense": DENSE}, ["clothing_dense-64x2"])
     assert [(case.rows, case.connections) for case in cases] == [(64, 2)]
-    assert cases[0].title == "Clothing, dense network: 64 images a request, 2 connections"
 
 
 def test_the_body_is_rows_with_whole_numbers_and_no_names_for_a_lone_input() -> None:
     [case] = build_cases({"clothing_dense": DENSE}, ["clothing_dense-1x1"])
-    assert case.payload.body == b'{"instances":[[[0,255]]]}'
-    assert case.payload.answer == b'{"predictions":[[0.25,0.75]]}'
+    assert case.payload.body() == b'{"instances":[[[0,255]]]}'
+
+
+def test_the_same_rows_as_tensors() -> None:
+    [case] = build_cases({"clothing_dense": DENSE}, ["clothing_dense-64x2"])
+    [tensor] = json.loads(case.payload.body(TENSORS))["inputs"]
+    assert tensor.pop("data")[:6] == [0, 255, 7, 8.5, 0, 255]
+    assert tensor == {"name": "image", "shape": [64, 1, 2], "datatype": "FP32"}
 
 
 def test_the_body_names_several_inputs_and_leaves_out_rows_with_unknown_values() -> None:
     [case] = build_cases({"mpg": MPG}, ["mpg-1x8"])
-    assert json.loads(case.payload.body) == {"instances": [{"horsepower": 88, "origin": "usa"}]}
+    assert json.loads(case.payload.body()) == {"instances": [{"horsepower": 88, "origin": "usa"}]}
 
 
 def test_examples_are_repeated_to_fill_a_request() -> None:
@@ -98,6 +104,27 @@ def test_answers_with_several_outputs_are_compared_by_name() -> None:
     assert case.payload.problems(b'{"predictions": [{"mpg_low": 20.0}]}')
 
 
-def test_the_right_answer_is_right() -> None:
-    for case in build_cases({"clothing_dense": DENSE, "mpg": MPG}, all_case_names()):
-        assert case.payload.problems(case.payload.answer) == []
+@pytest.mark.parametrize(
+    ("tensor", "says"),
+    [
+        ({"name": "probabilities", "shape": [1, 2], "data": [0.25, 0.75]}, ""),
+        ({"name": "probabilities", "shape": [1, 2], "data": [0.75, 0.25]}, "probabilities"),
+        ({"name": "probabilities", "shape": [2, 1], "data": [0.25, 0.75]}, "not 1 predictions"),
+        ({"name": "probabilities", "shape": [1, 2], "data": [0.25]}, "not 1 predictions"),
+        ({"name": "other", "shape": [1, 2], "data": [0.25, 0.75]}, "not 1 predictions"),
+    ],
+)
+def test_answers_of_tensors_are_compared_with_the_golden_ones(
+    tensor: dict[str, object], says: str
+) -> None:
+    [case] = build_cases({"clothing_dense": DENSE}, ["clothing_dense-1x1"])
+    problems = case.payload.problems(json.dumps({"outputs": [tensor]}).encode(), TENSORS)
+    assert bool(problems) == bool(says)
+    assert all(says in problem for problem in problems)
+
+
+def test_rows_are_not_tensors() -> None:
+    [case] = build_cases({"clothing_dense": DENSE}, ["clothing_dense-1x1"])
+    answer = b'{"predictions": [[0.25, 0.75]]}'
+    assert case.payload.problems(answer, ROWS) == []
+    assert case.payload.problems(answer, TENSORS)

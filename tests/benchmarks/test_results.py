@@ -10,7 +10,6 @@ from benchmarks.results import Results, Spread
 def measurement(requests: int, **changes: object) -> Measurement:
     values = {
         "requests": requests,
-        "rows": 1,
         "seconds": 2.0,
         "p50_ms": 1.0,
         "p99_ms": 2.0,
@@ -22,9 +21,8 @@ def measurement(requests: int, **changes: object) -> Measurement:
 
 
 def test_a_measurement_s_figures() -> None:
-    measured = measurement(100, rows=64, cpu_s=0.05)
+    measured = measurement(100, cpu_s=0.05)
     assert measured.requests_per_s == 50
-    assert measured.predictions_per_s == 3200
     assert measured.cpu_us_per_request == pytest.approx(500)
 
 
@@ -59,6 +57,29 @@ def test_a_figure_of_nothing_has_no_ratio_to_it() -> None:
     results.add("case", "ours", 0, measurement(100))
     results.add("case", "floor", 0, measurement(100, cpu_s=0.0))
     assert results.ratio("case", "ours", "floor", lambda m: m.cpu_us_per_request) is None
+
+
+def test_the_best_other_server_is_chosen_in_each_round() -> None:
+    results = Results()
+    for round_, (ours, one, other) in enumerate([(300, 100, 200), (300, 600, 200)]):
+        results.add("case", "ours", round_, measurement(ours))
+        results.add("case", "one", round_, measurement(one))
+        results.add("case", "other", round_, measurement(other))
+        results.add("another case", "one", round_, measurement(9999))
+    ratio = results.over_best("case", "ours", lambda m: m.requests_per_s)
+    assert ratio == Spread(1.0, 0.5, 1.5)
+    assert results.over_best("another case", "ours", lambda m: m.requests_per_s) is None
+
+
+def test_two_cases_of_one_server_are_compared_within_a_round() -> None:
+    results = Results()
+    for round_, (many, few) in enumerate([(90, 100), (900, 1000)]):
+        results.add("many", "ours", round_, measurement(many))
+        results.add("few", "ours", round_, measurement(few))
+    assert results.over_case("many", "few", "ours", lambda m: m.requests_per_s) == Spread(
+        0.9, 0.9, 0.9
+    )
+    assert results.over_case("many", "none", "ours", lambda m: m.requests_per_s) is None
 
 
 def test_failed_requests_are_added_up_over_the_rounds() -> None:

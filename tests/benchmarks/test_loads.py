@@ -1,0 +1,85 @@
+"""The loads: what wrk and k6 are told, and what is read of them."""
+
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import load
+from benchmarks.errors import BenchmarkError
+from benchmarks.load import allow_connections, run_wrk
+from benchmarks.open_loop import OpenLoad, find_k6, parse_k6
+
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+
+K6 = """
+MEASURED {"requests": 90, "p50_ms": 1.5, "p99_ms": 9.25, "dropped": 10, "failed": 2}
+"""
+
+
+def test_k6_s_line_is_found_among_its_words() -> None:
+    assert parse_k6(K6) == OpenLoad(90, 1.5, 9.25, 10, 2)
+
+
+def test_k6_without_its_line_has_failed() -> None:
+    with pytest.raises(BenchmarkError, match="k6 measured nothing: no such file"):
+        parse_k6("", "no such file")
+
+
+def test_k6_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BenchmarkError, match="extra 'bench'"):
+        find_k6()
+    (tmp_path / "k6").touch(mode=0o755)
+    assert find_k6() == str(tmp_path / "k6")
+
+
+def test_more_connections_than_the_machine_allows_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = [(100, 1000)]
+    monkeypatch.setattr(load.resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(load.resource, "setrlimit", lambda _, limit: limits.append(limit))
+    allow_connections(10)
+    assert limits == [(100, 1000)]
+    allow_connections(500)
+    assert limits[-1] == (564, 1000)
+    with pytest.raises(BenchmarkError, match="5,000 connections need `ulimit -n 5064`; it is 1000"):
+        allow_connections(5000)
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@needs_wrk
+def test_connections_that_rest_ask_seldom(url: str, tmp_path: Path) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(b"{}")
+    # 2 connections that rest at least 0 and in the mean 400 ms: some 5 requests in a second.
+    rested = run_wrk(url, body, connections=2, seconds=1, rest_ms=400)
+    assert rested.failed == {}
+    assert rested.requests < 60
