@@ -97,7 +97,7 @@ def is_scalars(field: Field, value: Any) -> bool:
 
 def came_as_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
     """Whether all values that could come without a list around each came so, and there are some."""
-    single = [f for f in signature.inputs if f.is_single and f.name in columns]
+    single = [f for f in signature.single if f.name in columns]
     return bool(single) and all(is_scalars(f, columns[f.name]) for f in single)
 
 

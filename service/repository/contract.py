@@ -189,6 +189,13 @@ class Signature:
             nothing is declared.
         inputs_apart: whether nothing that it computes depends on two of its inputs.
         files: those of its inputs whose strings are files.
+        single: those of its inputs of which an instance is one value in lists, ``[N, 1]``.
+        batched: whether all that it takes and gives has a free first dimension, for rows. That the
+            rows have nothing to do with one another is another matter.
+        has_rows: whether what it takes comes in rows, each of them one instance. What is of
+            unknown rank may come as a single number, which has no rows.
+        runs_in_batches: whether its requests may run together, and their rows in several batches:
+            of each request whose inputs all have equally many rows.
     """
 
     name: str
@@ -196,42 +203,32 @@ class Signature:
     outputs: tuple[Field, ...]
     rows_independent: bool | None = None
     inputs_apart: bool = False
-    # Asked for with every request, so it is found once.
+    # Asked for with every request, so these are found once.
     files: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    single: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    batched: bool = field(init=False, repr=False, compare=False)
+    has_rows: bool = field(init=False, repr=False, compare=False)
+    runs_in_batches: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "files", tuple(f for f in self.inputs if f.content_types))
-
-    def input(self, name: str) -> Field:
-        return next(field for field in self.inputs if field.name == name)
-
-    @property
-    def batched(self) -> bool:
-        """Whether all that it takes and gives has a free first dimension, for rows.
-
-        That the rows have nothing to do with one another is another matter.
-        """
-        return (
+        batched = (
             bool(self.inputs)
             and all(f.has_batch for f in (*self.inputs, *self.outputs))
             and all(f.default is None or f.default_is_row for f in self.inputs)
         )
+        has_rows = batched and all(f.shape is not None for f in self.inputs)
+        found = {
+            "files": tuple(f for f in self.inputs if f.content_types),
+            "single": tuple(f for f in self.inputs if f.is_single),
+            "batched": batched,
+            "has_rows": has_rows,
+            "runs_in_batches": bool(self.rows_independent) and has_rows,
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
-    @property
-    def has_rows(self) -> bool:
-        """Whether what it takes comes in rows, each of them one instance.
-
-        What is of unknown rank may come as a single number, which has no rows.
-        """
-        return self.batched and all(field.shape is not None for field in self.inputs)
-
-    @property
-    def runs_in_batches(self) -> bool:
-        """Whether its requests may run together, and their rows in several batches.
-
-        Of each request, whose inputs must all have equally many rows.
-        """
-        return bool(self.rows_independent) and self.has_rows
+    def input(self, name: str) -> Field:
+        return next(field for field in self.inputs if field.name == name)
 
     @property
     def needs_equal_rows(self) -> bool:
