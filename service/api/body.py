@@ -25,6 +25,8 @@ _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 # By what bodies are packed with: zlib's window of 32 KiB, with the header and checksum of gzip or,
 # for deflate, of zlib itself (RFC 9110, 8.4.1.2).
 _WINDOWS = {"gzip": 31, "deflate": 15}
+# Another name of gzip, which RFC 9110, 8.4.1.3 asks to take for it.
+_ALIASES = {"x-gzip": "gzip"}
 # What zlib gets of a packed body at first; an empty member of gzip has 20 bytes.
 _FIRST_BYTES = 256
 
@@ -159,6 +161,7 @@ def content_encoding(environ: Mapping[str, Any]) -> str:
         ServiceError: 415, it is packed in a way that is not known here.
     """
     encoding: str = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    encoding = _ALIASES.get(encoding, encoding)
     if encoding not in ("", "identity", *_WINDOWS):
         raise ServiceError(
             f"Expected a Content-Encoding of gzip, deflate or identity, not {encoding[:60]!r}.",
