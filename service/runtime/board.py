@@ -36,6 +36,7 @@ _LOCK_STEP_S = 0.002
 _NONE: Set[int] = frozenset()
 _REMADE = "remade"
 _LOADS = "loads.json"
+_MODEL = "model-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,22 @@ class Board:
                     != (self._name, model, version)
                 ],
             )
+
+    def served(self) -> dict[str, bool]:
+        """Return the models of which some version should answer, by the last decision on each.
+
+        Returns:
+            For each such model, whether a living worker holds a version of it.
+        """
+        living = self._living()
+        found = {}
+        for path in self._shared.glob(f"{_MODEL}*.json"):
+            model = path.name.removeprefix(_MODEL).removesuffix(".json")
+            record = self._read(model)
+            decision = _decision(record)
+            if decision and decision.plan.versions:
+                found[model] = any(self._held(record, living).values())
+        return found
 
     def decision(self, model: str) -> Decision | None:
         """Return what was decided last for a model."""
@@ -356,7 +373,7 @@ class Board:
         return loads
 
     def _read(self, model: str) -> dict[str, Any]:
-        record: dict[str, Any] = self._load_json(f"model-{model}.json", {})
+        record: dict[str, Any] = self._load_json(f"{_MODEL}{model}.json", {})
         return record
 
     def _load_json(self, name: str, default: Any) -> Any:
@@ -378,7 +395,7 @@ class Board:
             before = json.dumps(record)
             yield record
             if json.dumps(record) != before:
-                self._write(f"model-{model}.json", record)
+                self._write(f"{_MODEL}{model}.json", record)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
