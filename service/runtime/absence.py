@@ -4,7 +4,7 @@ Who has loaded such a model goes on serving it from memory. A worker that starts
 load it, and must not say that there is none: clients and load balancers take 404 for final.
 """
 
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from service.repository.store import Store
@@ -44,7 +44,8 @@ class Absence:
         """Yield what is to be told beside the other entries that are not served.
 
         Args:
-            known: the models that this worker knows; those tell their state themselves.
+            known: the models of which more is told: this worker knows them, or they are named
+                among those entries already.
         """
         if self.problem and not self.is_unreadable:
             yield Ignored(".", _EMPTY)
@@ -53,7 +54,9 @@ class Absence:
                 yield Ignored(model, f"This worker cannot load it: {reason}")
 
 
-def look_for_absent(store: Store, board: Board, models: Collection[str]) -> Absence:
+def look_for_absent(
+    store: Store, board: Board, models: Collection[str], ignored: Iterable[Ignored]
+) -> Absence:
     """Look for models that the service serves and that are not in the store.
 
     A model whose folder alone is gone was removed: only while a living worker serves it from
@@ -63,21 +66,23 @@ def look_for_absent(store: Store, board: Board, models: Collection[str]) -> Abse
         store: the folder of models.
         board: what the workers have agreed on.
         models: the names of the models that were found in the store.
+        ignored: what else was found there.
 
     Raises:
         OSError: the board cannot be read.
     """
     served = board.served()
     missing = {model: is_held for model, is_held in served.items() if model not in models}
+    reasons = {item.path: item.reason for item in ignored if item.path in missing}
     problem = store.why_unreadable()
     is_unreadable = bool(problem)
-    if not problem and served and not models:
+    if missing and not problem and not models and not reasons:
         problem = _EMPTY
     if problem:
         problem = f"The folder of models: {problem}"
-    absent = {
-        model: problem or "Its folder is away; other workers serve it from memory."
-        for model, is_held in missing.items()
-        if problem or is_held
-    }
+    absent = {}
+    for model, is_held in missing.items():
+        reason = problem or reasons.get(model, "")
+        if reason or is_held:
+            absent[model] = reason or "Its folder is away; other workers serve it from memory."
     return Absence(problem, is_unreadable, absent)

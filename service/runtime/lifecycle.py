@@ -413,8 +413,9 @@ class Lifecycle:
 
     def _store_models(self) -> list[str]:
         models, ignored = self._store.survey()
-        self._absence = look_for_absent(self._store, self._board, models)
-        self._ignored = sorted({*ignored, *self._absence.ignored(self._models)})
+        self._absence = look_for_absent(self._store, self._board, models, ignored)
+        told = {*self._models, *(item.path for item in ignored)}
+        self._ignored = sorted([*ignored, *self._absence.ignored(told)])
         self._sightings.tell(self._ignored, after_s=self._quiet_s)
         return models
 

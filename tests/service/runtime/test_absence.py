@@ -156,6 +156,23 @@ def test_a_model_that_was_removed_is_there_while_a_worker_serves_it(
     eventually(is_unknown)
 
 
+def test_a_model_whose_folder_cannot_be_read_is_unavailable(
+    store: Path, tmp_path: Path, begin: Begin
+) -> None:
+    publish_affine(store, model="other")
+    first = begin()
+    (store / "affine").rename(tmp_path / "away")
+    first.stop()
+    second = begin()
+    assert not second.store_problem
+    with pytest.raises(NotFoundError):
+        second.require("affine")
+    (store / "affine").symlink_to(store / "affine")
+    eventually(lambda: any("leads to itself" in item.reason for item in second.ignored()))
+    with pytest.raises(UnavailableError, match="leads to itself"):
+        second.require("affine")
+
+
 def test_an_unloaded_model_that_is_removed_is_unknown(store: Path, begin: Begin) -> None:
     publish_affine(store, model="other")
     first = begin()
