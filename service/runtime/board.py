@@ -27,6 +27,8 @@ SILENT_S = 10.0
 # serves; and after how long a load no longer counts, so that slow ones do not hold up the others.
 _LOADS_AT_ONCE = 2
 _SLOW_LOAD_S = 10.0
+# A load that only warms up and proves itself has its memory already; it lets others pass sooner.
+_SLOW_RUN_S = 1.0
 # Nothing is decided for as long after the folder had to be made anew: others are yet to find it.
 _REGROUP_S = 3.0
 # A lock is held for less than a millisecond, unless its owner was stopped just then.
@@ -148,11 +150,25 @@ class Board:
             living = self._attentive()
             loads = [load for load in self._loads() if load["worker"] in living]
             same = any((each["model"], each["version"]) == (model, version) for each in loads)
-            hurried = [load for load in loads if now - load["since"] < _SLOW_LOAD_S]
-            if same or len(hurried) >= _LOADS_AT_ONCE:
+            if same or sum(_is_hurried(load, now) for load in loads) >= _LOADS_AT_ONCE:
                 return False
             self._write(_LOADS, [*loads, {**mine, "since": now}])
             return True
+
+    def note_run(self, model: str, version: int) -> None:
+        """Take note that a version which this worker loads is loaded, and runs now."""
+        with self._locked():
+            loads = self._loads()
+            for load in loads:
+                if (load["worker"], load["model"], load["version"]) == (self._name, model, version):
+                    load["runs_since"] = time.monotonic()
+            self._write(_LOADS, loads)
+
+    def loading(self) -> list[tuple[str, int]]:
+        """Return the models and versions that living workers load now."""
+        living = self._living()
+        loads = [load for load in self._loads() if load["worker"] in living]
+        return sorted({(load["model"], load["version"]) for load in loads})
 
     def give_load_lock_back(self, model: str, version: int) -> None:
         """Let others load."""
@@ -419,6 +435,13 @@ class Board:
             yield
         finally:
             os.close(handle)
+
+
+def _is_hurried(load: Mapping[str, Any], now: float) -> bool:
+    """Whether others wait for a load: not when it takes long."""
+    if "runs_since" in load and now - load["runs_since"] >= _SLOW_RUN_S:
+        return False
+    return bool(now - load["since"] < _SLOW_LOAD_S)
 
 
 def _plan_to_json(plan: Plan) -> dict[str, Any]:
