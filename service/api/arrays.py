@@ -3,6 +3,7 @@
 Each check is one pass over the array; only when it fails are the offending places looked for.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,25 +15,34 @@ from service.api.wording import describe, shorten, sizes
 from service.repository.contract import Field
 
 _LONGEST_SHAPE = 60
+# What a tensor without values may have in its other dimensions together: a few bytes name a shape
+# of which a model could make terabytes.
+_MOST_AROUND_NOTHING = 2**20
 
 
 def shape_problem(field: Field, shape: Sequence[int]) -> str:
     """Say in a sentence why ``shape`` is not one that ``field`` takes; empty when it is."""
     if len(shape) > MOST_DIMENSIONS:
         return f"Expected at most {MOST_DIMENSIONS} dimensions, not {len(shape)}."
+    # Only the first dimension may hold the instances; all others may be empty, as sequences are.
     if field.shape is None:
-        fits = all(shape)
+        fits = 0 not in shape[:1]
     else:
         fits = len(shape) == len(field.shape) and all(
-            size == fixed if fixed is not None else size > 0
-            for size, fixed in zip(shape, field.shape, strict=True)
+            size == fixed if fixed is not None else size > 0 or i > 0
+            for i, (size, fixed) in enumerate(zip(shape, field.shape, strict=True))
         )
-    if fits:
-        return ""
-    if field.shape is None:
-        return f"Expected at least 1 in every dimension, not {shorten_shape(shape)}."
-    above = ", N at least 1," if None in field.shape else ","
-    return f"Expected {sizes(field.shape)}{above} not {shorten_shape(shape)}."
+    if not fits:
+        if field.shape is None:
+            return f"Expected at least 1 in the first dimension, not {shorten_shape(shape)}."
+        above = ", N at least 1," if None in field.shape[:1] else ","
+        return f"Expected {sizes(field.shape)}{above} not {shorten_shape(shape)}."
+    if 0 in shape and math.prod(filter(None, shape)) > _MOST_AROUND_NOTHING:
+        return (
+            f"Expected at most {_MOST_AROUND_NOTHING} as the product of the sizes beside 0, "
+            f"not {shorten_shape(shape)}."
+        )
+    return ""
 
 
 def shorten_shape(shape: Sequence[int]) -> str:

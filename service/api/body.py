@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from werkzeug.http import parse_options_header
 
+from service.api.value_budget import admit_text
 from service.errors import InvalidRequestError, ServiceError
 
 # The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
@@ -25,6 +26,8 @@ _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 # By what bodies are packed with: zlib's window of 32 KiB, with the header and checksum of gzip or,
 # for deflate, of zlib itself (RFC 9110, 8.4.1.2).
 _WINDOWS = {"gzip": 31, "deflate": 15}
+# Another name of gzip, which RFC 9110, 8.4.1.3 asks to take for it.
+_ALIASES = {"x-gzip": "gzip"}
 # What zlib gets of a packed body at first; an empty member of gzip has 20 bytes.
 _FIRST_BYTES = 256
 
@@ -100,21 +103,27 @@ def is_json_request(body: bytes) -> bool:
     if _REQUEST.match(bare):
         return True
     try:
-        value = orjson.loads(bare)
-    except orjson.JSONDecodeError:
+        value = _loads(bare)
+    except (orjson.JSONDecodeError, ServiceError):
         return False
     return not _REQUEST_KEYS.isdisjoint(value)
 
 
-def json_value(body: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
+def _loads(body: bytes) -> Any:
+    admit_text(body)
+    return orjson.loads(body)
+
+
+def json_value(body: bytes, loads: Callable[[bytes], Any] = _loads) -> Any:
     """Return the JSON value in ``body``.
 
     Args:
         body: the body.
-        loads: reads it, and raises what ``orjson.loads`` raises.
+        loads: reads it, checks how many values it holds, and raises what ``orjson.loads`` raises.
 
     Raises:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
+        ServiceError: 413, it holds too many values.
     """
     # What editors on Windows put before UTF-8; a parser may ignore it (RFC 8259, 8.1).
     body = body.removeprefix(_BYTE_ORDER_MARK)
@@ -159,6 +168,7 @@ def content_encoding(environ: Mapping[str, Any]) -> str:
         ServiceError: 415, it is packed in a way that is not known here.
     """
     encoding: str = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    encoding = _ALIASES.get(encoding, encoding)
     if encoding not in ("", "identity", *_WINDOWS):
         raise ServiceError(
             f"Expected a Content-Encoding of gzip, deflate or identity, not {encoding[:60]!r}.",

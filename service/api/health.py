@@ -42,5 +42,7 @@ def require_ready(lifecycle: Lifecycle) -> None:
         UnavailableError: it is stopping, or no model serves yet.
     """
     if not lifecycle.ready:
-        why = "The service is stopping." if lifecycle.draining else "No model serves yet."
+        why = f"No model serves yet. {lifecycle.store_problem}".rstrip()
+        if lifecycle.draining:
+            why = "The service is stopping."
         raise UnavailableError(why, retry_after_s=1)

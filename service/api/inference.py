@@ -16,6 +16,7 @@ from service.api.exchange import Exchange
 from service.api.files import Files
 from service.api.problems import check_count, refusal
 from service.api.tensors import Index
+from service.api.value_budget import ValueBudget
 from service.errors import DeadlineError, InvalidRequestError
 from service.gathered_metrics import GatheredVersion
 from service.metrics import VersionMetrics
@@ -129,6 +130,7 @@ class Inference:
         self.max_rows = max_rows
         self.max_errors = max_errors
         self.max_body_bytes = max_body_bytes
+        self.values = ValueBudget(max_rows=max_rows, max_body_bytes=max_body_bytes)
 
     def answer(self, exchange: Exchange, target: Target, endpoint: Endpoint) -> Answer:
         """Answer one request on the calling thread.
@@ -272,16 +274,18 @@ class Prediction:
             body: its body, unpacked.
 
         Raises:
-            ServiceError: 415, its format is none of the endpoint's.
+            ServiceError: 415, its format is none of the endpoint's; 413, it holds too many values.
             InvalidRequestError: it is no request that the model takes.
         """
         inference = self._inference
         start = monotonic()
-        self._codec, body = endpoint.codec(environ, body)
-        document = self._codec.parse(body)
-        parsed = monotonic()
-        self._parse_s = parsed - start
-        asked = self._codec.read(document, self.servable)
+        with inference.values.bound(len(body), self.servable.contract):
+            self._codec, body = endpoint.codec(environ, body)
+            document = self._codec.parse(body)
+            parsed = monotonic()
+            self._parse_s = parsed - start
+            asked = self._codec.read(document, self.servable)
+            del document
         check_count("", asked.instances, most=inference.max_rows)
         self.asked, self.inputs = asked, asked.inputs
         self._validate_s = monotonic() - parsed

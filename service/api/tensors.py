@@ -266,7 +266,7 @@ def _check_lists(level: _Level) -> int:
     fixed = None if shape is None else shape[len(level.shape)]
     if fixed is not None:
         expected = f"a list of {counted(fixed)}"
-    elif values and type(values[0]) is list and values[0]:
+    elif level.shape and values and type(values[0]) is list:
         expected = f"a list of {counted(len(values[0]))}, as many as its neighbours have"
     else:
         expected = "a list of at least 1 value"
@@ -276,7 +276,7 @@ def _check_lists(level: _Level) -> int:
     size = len(values[0]) if fixed is None and values else fixed or 0
     if any(found != size for found in set(map(len, values))):
         raise level.refusal((len(value) != size for value in values), expected)
-    if size == 0 and fixed is None:
+    if size == 0 and fixed is None and not level.shape:
         raise level.refusal([True], expected)
     return size
 

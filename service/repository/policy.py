@@ -71,6 +71,28 @@ class Policy:
             return [version for version in ordered if version in self.versions]
         return ordered[-self.latest :]
 
+    @property
+    def asks_for(self) -> str:
+        """Which versions serve, as a sentence for those that do not."""
+        if self.unloaded:
+            return "The policy keeps the model unloaded."
+        if self.versions:
+            numbers = ", ".join(map(str, sorted(set(self.versions))))
+            return f"The policy asks for other versions: {numbers}."
+        newest = "version" if self.latest == 1 else f"{self.latest} versions"
+        return f"The policy asks for the newest {newest} alone."
+
+    def signature_problem(self, names: Iterable[str]) -> str:
+        """Say in a sentence which signature it speaks of that is none of ``names``; else empty."""
+        declared, known = self.rows_independent, sorted(names)
+        unknown = sorted(set(declared) - set(known)) if isinstance(declared, Mapping) else []
+        if not unknown:
+            return ""
+        return (
+            f"{POLICY}: rows_independent names the signature {shown(unknown[0])}, which no version "
+            f"that serves has; there are: {', '.join(known)}."
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the policy as the JSON object of its file."""
         serve = {"versions": list(self.versions)} if self.versions else {"latest": self.latest}

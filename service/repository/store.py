@@ -14,7 +14,7 @@ from service.repository.errors import RepositoryError
 from service.repository.folders import remove_tree, walk
 from service.repository.manifest import write_manifest
 from service.repository.published import note_published
-from service.repository.survey import Ignored, unserved_in_root
+from service.repository.survey import Ignored, unreadable, unserved_in_root
 
 # What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
 # are none, nor is what cannot be printed.
@@ -47,6 +47,14 @@ class Store:
         return unserved_in_root(
             self.root, lambda name: bool(_SERVED_NAME.fullmatch(name)), self.versions
         )
+
+    def why_unreadable(self) -> str:
+        """Return why nothing of the root folder can be seen, in a sentence; empty if it can."""
+        try:
+            os.scandir(self.root).close()
+        except OSError as error:
+            return unreadable(error)
+        return ""
 
     def versions(self, model: str) -> dict[int, Path]:
         """Return a model's versions and their folders, lowest first.

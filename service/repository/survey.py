@@ -66,7 +66,7 @@ def unserved_in_root(
     try:
         entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except OSError as error:
-        return [], [Ignored(".", _unreadable(error))]
+        return [], [Ignored(".", unreadable(error))]
     if any(entry.name in GRAPHS for entry in entries):
         reason = "It holds a SavedModel itself; move that into <model>/<version>/ below it."
         return [], [Ignored(".", reason)]
@@ -85,7 +85,7 @@ def unserved_in_root(
             else:
                 reason = _no_folder(entry, "<model>/<version>/")
         except OSError as error:
-            reason = _unreadable(error)
+            reason = unreadable(error)
         if reason:
             ignored.append(Ignored(printable(entry.name), reason))
     return models, sorted(ignored)
@@ -97,7 +97,7 @@ def _unserved_in_model(model: str, folder: Path, versions: Mapping[int, Path]) -
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield Ignored(model, _unreadable(error))
+        yield Ignored(model, unreadable(error))
         return
     for entry in entries:
         if entry.name in taken or entry.name.startswith("."):
@@ -155,7 +155,7 @@ def _beside_versions(entry: os.DirEntry[str], versions: Container[int]) -> str:
             known = name.lower().endswith((*_KERAS, *_ARCHIVES, *_OTHERS))
             return _no_folder(entry, "<version>/") if known or not is_file else ""
     except OSError as error:
-        return _unreadable(error)
+        return unreadable(error)
     if name in ("variables", "assets", "assets.extra"):
         return ""  # Of the SavedModel beside it, which is named.
     return _no_number(name)
@@ -250,7 +250,8 @@ def _holds_versions(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _unreadable(error: OSError) -> str:
+def unreadable(error: OSError) -> str:
+    """Say in a sentence why an entry cannot be read."""
     if error.errno == errno.ELOOP:
         return "It is a link that leads to itself; remove it."
     if error.errno == errno.EACCES:

@@ -27,6 +27,8 @@ SILENT_S = 10.0
 # serves; and after how long a load no longer counts, so that slow ones do not hold up the others.
 _LOADS_AT_ONCE = 2
 _SLOW_LOAD_S = 10.0
+# A load that only warms up and proves itself has its memory already; it lets others pass sooner.
+_SLOW_RUN_S = 1.0
 # Nothing is decided for as long after the folder had to be made anew: others are yet to find it.
 _REGROUP_S = 3.0
 # A lock is held for less than a millisecond, unless its owner was stopped just then.
@@ -36,6 +38,7 @@ _LOCK_STEP_S = 0.002
 _NONE: Set[int] = frozenset()
 _REMADE = "remade"
 _LOADS = "loads.json"
+_MODEL = "model-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +150,25 @@ class Board:
             living = self._attentive()
             loads = [load for load in self._loads() if load["worker"] in living]
             same = any((each["model"], each["version"]) == (model, version) for each in loads)
-            hurried = [load for load in loads if now - load["since"] < _SLOW_LOAD_S]
-            if same or len(hurried) >= _LOADS_AT_ONCE:
+            if same or sum(_is_hurried(load, now) for load in loads) >= _LOADS_AT_ONCE:
                 return False
             self._write(_LOADS, [*loads, {**mine, "since": now}])
             return True
+
+    def note_run(self, model: str, version: int) -> None:
+        """Take note that a version which this worker loads is loaded, and runs now."""
+        with self._locked():
+            loads = self._loads()
+            for load in loads:
+                if (load["worker"], load["model"], load["version"]) == (self._name, model, version):
+                    load["runs_since"] = time.monotonic()
+            self._write(_LOADS, loads)
+
+    def loading(self) -> list[tuple[str, int]]:
+        """Return the models and versions that living workers load now."""
+        living = self._living()
+        loads = [load for load in self._loads() if load["worker"] in living]
+        return sorted({(load["model"], load["version"]) for load in loads})
 
     def give_load_lock_back(self, model: str, version: int) -> None:
         """Let others load."""
@@ -165,6 +182,22 @@ class Board:
                     != (self._name, model, version)
                 ],
             )
+
+    def served(self) -> dict[str, bool]:
+        """Return the models of which some version should answer, by the last decision on each.
+
+        Returns:
+            For each such model, whether a living worker holds a version of it.
+        """
+        living = self._living()
+        found = {}
+        for path in self._shared.glob(f"{_MODEL}*.json"):
+            model = path.name.removeprefix(_MODEL).removesuffix(".json")
+            record = self._read(model)
+            decision = _decision(record)
+            if decision and decision.plan.versions:
+                found[model] = any(self._held(record, living).values())
+        return found
 
     def decision(self, model: str) -> Decision | None:
         """Return what was decided last for a model."""
@@ -356,7 +389,7 @@ class Board:
         return loads
 
     def _read(self, model: str) -> dict[str, Any]:
-        record: dict[str, Any] = self._load_json(f"model-{model}.json", {})
+        record: dict[str, Any] = self._load_json(f"{_MODEL}{model}.json", {})
         return record
 
     def _load_json(self, name: str, default: Any) -> Any:
@@ -378,7 +411,7 @@ class Board:
             before = json.dumps(record)
             yield record
             if json.dumps(record) != before:
-                self._write(f"model-{model}.json", record)
+                self._write(f"{_MODEL}{model}.json", record)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -402,6 +435,13 @@ class Board:
             yield
         finally:
             os.close(handle)
+
+
+def _is_hurried(load: Mapping[str, Any], now: float) -> bool:
+    """Whether others wait for a load: not when it takes long."""
+    if "runs_since" in load and now - load["runs_since"] >= _SLOW_RUN_S:
+        return False
+    return bool(now - load["since"] < _SLOW_LOAD_S)
 
 
 def _plan_to_json(plan: Plan) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from service.metrics import Metrics
 from service.repository.policy import Policy
 from service.repository.store import Store
 from service.repository.survey import Ignored
+from service.runtime.absence import Absence, look_for_absent
 from service.runtime.board import Board
 from service.runtime.loading import Loader
 from service.runtime.model import Model, Outlook
@@ -87,6 +88,7 @@ class Lifecycle:
         self._quiet_s = quiet_s
         self._sightings = Sightings(lambda: board.folder)
         self._ignored: list[Ignored] = []
+        self._absence = Absence()
         self._load_wait_s = load_wait_s
         self._on_death = on_death
         self._started = math.inf
@@ -196,8 +198,19 @@ class Lifecycle:
         """Return what lies in the folder of models and is not served, with reasons."""
         return self._ignored
 
+    @property
+    def store_problem(self) -> str:
+        """Why nothing of the folder of models can be loaded now, in a sentence; else empty."""
+        return self._absence.problem
+
     def require(self, name: str) -> None:
-        """Raise ``NotFoundError`` unless there is such a model, whether it serves or not."""
+        """Check that there is a model, whether it serves or not.
+
+        Raises:
+            NotFoundError: there is none.
+            UnavailableError: there is, or may be, but its files are away and this worker has
+                not loaded it.
+        """
         self._model(name)
 
     def serves(self, name: str) -> bool:
@@ -318,6 +331,9 @@ class Lifecycle:
         try:
             return self._models[name]
         except KeyError:
+            # That the others serve it, or that nothing can be seen, is not that there is none.
+            if reason := self._absence.why(name):
+                raise UnavailableError(reason, retry_after_s=1) from None
             known = ", ".join(self.models()) or "none"
             raise NotFoundError(f"There is no model {name!r}; there are: {known}.") from None
 
@@ -396,7 +412,10 @@ class Lifecycle:
                 log(logging.ERROR, "Looking at a model failed.", error=error, model=name)
 
     def _store_models(self) -> list[str]:
-        models, self._ignored = self._store.survey()
+        models, ignored = self._store.survey()
+        self._absence = look_for_absent(self._store, self._board, models, ignored)
+        told = {*self._models, *(item.path for item in ignored)}
+        self._ignored = sorted([*ignored, *self._absence.ignored(told)])
         self._sightings.tell(self._ignored, after_s=self._quiet_s)
         return models
 

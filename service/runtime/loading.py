@@ -237,6 +237,11 @@ class Loading:
         return time.monotonic() - self._began
 
     @property
+    def runs(self) -> bool:
+        """Whether it is loaded, and only warms up and proves itself."""
+        return self._state in (State.WARMING, State.PROVING)
+
+    @property
     def done(self) -> bool:
         """Whether it has come to an end."""
         return self._result is not None

@@ -26,6 +26,8 @@ _LAST_RETRY_S = 30.0
 # A worker that cannot load what the others serve, for reasons that may pass, tries as often
 # before it serves what it can.
 _PATIENT_ATTEMPTS = 4
+# Of the versions that another waits for.
+_MOST_NAMED = 3
 
 
 class Readiness(Enum):
@@ -80,6 +82,8 @@ class Loads:
         # Which content was found under a number that stands for another; by the files' looks.
         self._replaced: dict[tuple[int, str], str] = {}
         self._unlocked: set[int] = set()
+        # Versions under way of which the others know that they are loaded, and run.
+        self._noted: set[int] = set()
 
     def seconds(self, version: int) -> float:
         """Return for how long a version has been loading; 0 when it is not."""
@@ -107,7 +111,10 @@ class Loads:
             return Readiness.LATER
         if folder is None:
             return Readiness.NEVER
-        if not self._is_due(version) or not self._board.take_load_lock(self._model, version):
+        if not self._is_due(version):
+            return Readiness.LATER
+        if not self._board.take_load_lock(self._model, version):
+            self._tell(version, State.DISCOVERED, self._waiting_for(version))
             return Readiness.LATER
         # While this worker waited for its turn another may have found the version bad.
         refusals, contents = self._board.refusals(self._model), self._board.contents(self._model)
@@ -143,6 +150,9 @@ class Loads:
                 else:
                     self.forget(version)
                     self._tell(version, State.PROVED, "It waits for the other workers.")
+            elif loading.runs and version not in self._noted:
+                self._noted.add(version)
+                self._board.note_run(self._model, version)
             elif version not in folders:
                 self._give_up(version)
                 message = "A version's folder vanished while it was loaded."
@@ -214,8 +224,18 @@ class Loads:
         self._loader.give_up(self._under_way.pop(version))
         self._unlocked.add(version)
 
+    def _waiting_for(self, version: int) -> str:
+        """Say for whom a version waits that may not be loaded yet."""
+        loading = self._board.loading()
+        if (self._model, version) in loading:
+            return "It waits for another worker to load it."
+        names = [f"{model} {number}" for model, number in loading]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        return f"It waits for {', '.join(names[:_MOST_NAMED]) or 'others'}{more} to load."
+
     def _unlock(self, version: int) -> None:
         self._unlocked.add(version)
+        self._noted.discard(version)
         self._board.give_load_lock_back(self._model, version)
         self._unlocked.discard(version)
 

@@ -73,7 +73,6 @@ class Model:
     Attributes:
         serving: what answers now.
         status: what is known of each version.
-        policy_problem: why the policy file is not followed; empty when it is.
         followed: the number of the last decision that was followed, as far as it could be.
         is_behind: whether the others follow a decision already that this worker cannot yet.
         is_gone: whether nothing of it is left, neither on disk nor in memory.
@@ -121,7 +120,7 @@ class Model:
         )
         self.serving = Serving()
         self.status: dict[int, VersionStatus] = {}
-        self.policy_problem = ""
+        self._unread_policy = ""
         self.followed = 0
         self.is_behind = False
         self.is_gone = False
@@ -141,6 +140,15 @@ class Model:
     @property
     def policy(self) -> Policy:
         return self._policy
+
+    @property
+    def policy_problem(self) -> str:
+        """Why the policy file is not followed, or what of it leads nowhere; else empty."""
+        contracts = [servable.contract for servable in self.serving.servables.values()]
+        if self._unread_policy or not contracts:
+            return self._unread_policy
+        known = {name for contract in contracts for name in (*contract, *contract.left_out)}
+        return self._policy.signature_problem(known)
 
     @property
     def unloaded(self) -> bool:
@@ -234,8 +242,10 @@ class Model:
         available = {*folders, *self._held()}
         refusals = self._board.refusals(self._name)
         contents = self._board.contents(self._name)
+        considered: set[int] = set()
         while True:
             versions = self._policy.select(available)
+            considered.update(versions)
             unfit = [
                 version
                 for version in versions
@@ -248,8 +258,19 @@ class Model:
             if not unfit:
                 break
             available.difference_update(unfit)
+        self._tell_of_the_rest(considered)
         labels = {k: v for k, v in self._policy.labels.items() if v in versions}
         return Plan(tuple(versions), labels)
+
+    def _tell_of_the_rest(self, considered: set[int]) -> None:
+        """Say of versions that waited once that the policy asks for others now."""
+        for version in self.status.keys() - self._held().keys():
+            told = self.status[version]
+            is_unasked = told.state is State.END and bool(told.reason)
+            if version in considered and is_unasked:
+                self._tell(version, State.DISCOVERED)
+            elif version not in considered and (is_unasked or told.state is State.DISCOVERED):
+                self._tell(version, State.END, self._policy.asks_for)
 
     def _keeps_waiting(self, version: int) -> bool:
         """Whether clients get no answer at all because a version takes its time to load."""
@@ -426,17 +447,17 @@ class Model:
         before = self._policy
         try:
             self._policy = read_policy(self._store.root / self._name)
-            self.policy_problem = ""
+            self._unread_policy = ""
             for loaded in self._held().values():
                 loaded.servable.declare_rows(self._policy.rows_independent)
         except RepositoryError as error:
             # The last good policy stays in force.
-            if self.policy_problem != str(error):
+            if self._unread_policy != str(error):
                 log(
                     logging.ERROR,
                     "The policy file is not followed.",
                     model=self._name,
                     reason=str(error),
                 )
-            self.policy_problem = str(error)
+            self._unread_policy = str(error)
         return self._policy != before

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -20,6 +21,7 @@ from service.metrics import Metrics
 from service.quiet import silent_stderr
 from service.repository.card import Card, read_card
 from service.repository.contract import (
+    DEFAULT_SIGNATURE,
     Contract,
     Field,
     ServedContract,
@@ -77,6 +79,13 @@ tf.get_logger().setLevel("ERROR")
 _WARM_UP_ROWS = (1, 2, 8, 32)
 
 _CALLING_THREAD = -1
+
+# Each signature's call takes TensorFlow the longer to make, the more functions the graph has: 0.01
+# s for one of a few, 0.5 s for one of 300. So many are made when a version is loaded, and further
+# ones while as many seconds have not passed; the others when they are first called.
+_MADE_AT_ONCE = 8
+_MAKING_S = 3.0
+_NOT_TRIED = "Of so many signatures not all are tried out when the version is loaded."
 
 # Of a reason that is told to people.
 _LONGEST_REASON = 1000
@@ -201,10 +210,17 @@ class Servable:
         if problems:
             raise LoadError(Fault.CONTRACT, problems[0])
         self._calls: dict[str, tuple[Wiring, _Call]] = {}
+        self._unmade: set[str] = set()
         contract = completed(promised, derived.contract)
-        for name, signature in contract.items():
+        began = time.monotonic()
+        for i, name in enumerate(sorted(contract, key=self._importance)):
+            at_once = i < _MADE_AT_ONCE or time.monotonic() - began < _MAKING_S
             try:
-                self._calls[name] = self._make_call(meta_graph.signature_def[name], signature)
+                wiring = self._wire(meta_graph.signature_def[name], contract[name])
+                self._calls[name] = (
+                    wiring,
+                    self._make_call(wiring) if at_once else self._make_call_later(name, wiring),
+                )
             except (KeyError, ValueError, tf.errors.OpError) as error:
                 left_out[name] = first_sentence(error)
         problems = _broken_promises(promised, left_out)
@@ -214,7 +230,9 @@ class Servable:
             problems = problems or [" ".join([message, *told])[:_LONGEST_REASON]]
         if problems:
             raise LoadError(Fault.CONTRACT, problems[0])
-        self.contract = ServedContract({name: contract[name] for name in self._calls}, left_out)
+        self.contract = ServedContract(
+            {name: each for name, each in contract.items() if name in self._calls}, left_out
+        )
         for name, reason in left_out.items():
             log(
                 logging.WARNING,
@@ -271,8 +289,26 @@ class Servable:
             leave_cluster(loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]).graph_def)
             return loader.load(self._session, [tf.saved_model.SERVING])
 
-    def _make_call(self, definition: Any, signature: Signature) -> tuple[Wiring, _Call]:
-        """Return the cheapest call that TensorFlow offers for a signature, and its wiring.
+    def _importance(self, name: str) -> tuple[bool, bool, bool, str]:
+        """Return what sorts signatures by how soon somebody will ask for them, first ones first."""
+        has_golden = any(
+            example.signature == name for example in (self.golden.examples if self.golden else ())
+        )
+        is_promised = self.card is not None and name in self.card.contract
+        return not has_golden, name != DEFAULT_SIGNATURE, not is_promised, name
+
+    def _wire(self, definition: Any, signature: Signature) -> Wiring:
+        """Return what to feed and fetch for a signature.
+
+        Raises:
+            KeyError, ValueError: the graph has not what the signature names.
+        """
+        inputs = {f.name: self._tensor(definition.inputs[f.name], f) for f in signature.inputs}
+        outputs = {f.name: self._tensor(definition.outputs[f.name], f) for f in signature.outputs}
+        return Wiring(signature, inputs, outputs, tf.bfloat16.as_numpy_dtype)
+
+    def _make_call(self, wiring: Wiring) -> _Call:
+        """Return the cheapest call that TensorFlow offers for a signature.
 
         The public ``Session.make_callable`` hands whatever takes arguments on to ``Session.run``,
         which looks feeds and fetches up anew each time; this is what Keras 2 called for its own
@@ -281,20 +317,37 @@ class Servable:
         ``RunOptions.inter_op_thread_pool``). Large operations still use the session's cores.
 
         Raises:
-            KeyError, ValueError, tf.errors.OpError: the graph has not what the signature names.
+            ValueError, tf.errors.OpError: TensorFlow cannot run what the signature names.
         """
-        inputs = {f.name: self._tensor(definition.inputs[f.name], f) for f in signature.inputs}
-        outputs = {f.name: self._tensor(definition.outputs[f.name], f) for f in signature.outputs}
-        wiring = Wiring(signature, inputs, outputs, tf.bfloat16.as_numpy_dtype)
         if not wiring.fetches:
-            return wiring, lambda *_: []
+            return lambda *_: []
         options = config_pb2.CallableOptions(
             feed=wiring.feeds,
             fetch=wiring.fetches,
             run_options=config_pb2.RunOptions(inter_op_thread_pool=_CALLING_THREAD),
         )
         call: _Call = self._session._make_callable_from_options(options)
-        return wiring, call
+        return call
+
+    def _make_call_later(self, name: str, wiring: Wiring) -> _Call:
+        """Return a call that is made when it is first called, and then takes its own place."""
+        lock = threading.Lock()
+        self._unmade.add(name)
+
+        def first(*arguments: Any) -> list[Any]:
+            with lock:
+                if name in self._unmade:
+                    try:
+                        made = self._make_call(wiring)
+                    except (ValueError, tf.errors.OpError) as error:
+                        # None of the client's doing, whatever TensorFlow calls it.
+                        message = f"Signature {name!r} cannot be served: {first_sentence(error)}"
+                        raise ServiceError(message) from error
+                    self._calls[name] = (wiring, made)
+                    self._unmade.discard(name)
+            return self._calls[name][1](*arguments)
+
+        return first
 
     def _tensor(self, info: Any, field: Field) -> str:
         """Return the name of a field's tensor, which the graph must have, of the field's dtype."""
@@ -370,7 +423,8 @@ class Servable:
     def check_rows(self) -> None:
         """Try out whether rows are independent where the card or the graph say so.
 
-        What turns out otherwise no longer counts; no version is refused for it.
+        What turns out otherwise no longer counts, nor what was not tried out because of very many
+        signatures; no version is refused for it.
         """
         golden = self.golden or Golden([])
         check = IndependenceCheck(
@@ -378,7 +432,9 @@ class Servable:
         )
         for signature in self._described.values():
             if signature.name not in self._writing and self.independence[signature.name].holds:
-                reason = check.revokes(signature, partial(self.predict, signature))
+                reason = _NOT_TRIED
+                if signature.name not in self._unmade:
+                    reason = check.revokes(signature, partial(self.predict, signature))
                 if reason:
                     self._revoked[signature.name] = reason
         self._decide_independence()
@@ -411,16 +467,17 @@ class Servable:
 
         A signature without golden examples runs on placeholder values; that the graph refuses
         those says nothing of the version. One that changes the model's state is left alone: its
-        first client must find the version as it was published.
+        first client must find the version as it was published. Of very many signatures, those
+        without golden examples that were not made when the version was loaded are left alone too.
 
         Raises:
             LoadError: a golden example cannot be run.
         """
         golden = self._golden_batches()
         for signature in self.contract.values():
-            if signature.name in self._writing:
-                continue
             known = golden.get(signature.name, {})
+            if signature.name in self._writing or (signature.name in self._unmade and not known):
+                continue
             for rows in _WARM_UP_ROWS if signature.runs_in_batches else (1,):
                 inputs = placeholders(signature, rows, known)
                 if inputs is None:

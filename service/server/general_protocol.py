@@ -160,4 +160,7 @@ class GeneralProtocol(ASGIProtocol):
         if self._closed or self.transport is None:
             return
         self._closed = True
-        part(self.worker.loop, self.transport)
+        if self._has_ended:
+            self.transport.close()  # It sends what is left; there is nothing to wait for.
+        else:
+            part(self.worker.loop, self.transport)

@@ -227,7 +227,10 @@ class PredictionProtocol(asyncio.Protocol):
         if not self._is_answering:
             self._forget_body()
         self._held, self._parts = b"", []
-        part(self._worker.loop, self._transport)
+        if self._has_ended:
+            self._transport.close()  # It sends what is left; there is nothing to wait for.
+        else:
+            part(self._worker.loop, self._transport)
 
     def _forget_body(self) -> None:
         """Give back what the body of the request under way has taken of the budget."""

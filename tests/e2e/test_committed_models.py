@@ -33,6 +33,11 @@ def test_the_three_models_are_here_and_small() -> None:
         assert size < 8_000_000
 
 
+def test_nothing_lies_in_a_wrong_place() -> None:
+    _, ignored = Store(MODELS).survey()
+    assert ignored == []
+
+
 @pytest.mark.parametrize(("model", "example"), EXAMPLES)
 def test_golden_examples_over_http(service: Service, model: str, example: dict[str, Any]) -> None:
     body = {"signature_name": example["signature"], "instances": [example["instance"]]}

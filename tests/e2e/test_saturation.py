@@ -19,7 +19,7 @@ QUEUE = 3
 # Some tenths of a second: what is observed meanwhile takes milliseconds.
 LONG = {"instances": [300.0]}
 # A few seconds, while one thing after the other is observed.
-VERY_LONG = {"instances": [5000.0]}
+VERY_LONG = {"instances": [15000.0]}
 SHORT = {"instances": [1.0]}
 
 

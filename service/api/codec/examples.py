@@ -32,6 +32,7 @@ from service.api.problems import (
 )
 from service.api.schemas import ExamplesEnvelope, SchemaBook
 from service.api.tensors import Index
+from service.api.value_budget import expect_features
 from service.api.wording import shorten
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
@@ -104,6 +105,7 @@ class ExamplesCodec:
         return other
 
     def parse(self, body: bytes) -> Any:
+        expect_features()
         return json_value(body)
 
     def read(self, document: Any, servable: Servable) -> ExamplesRequest:

@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 
 from service.api.codec.numbers import Numbers, read_all
+from service.api.value_budget import admit_numbers, admit_text
 
 # In bytes. Shorter arrays are cheaper as Python's lists: for one array of small whole numbers the
 # two ways cost about the same from 300 to 750, and lifting less beyond.
@@ -39,6 +40,7 @@ def loads(body: bytes) -> Any:
 
     Raises:
         orjson.JSONDecodeError: it is not strict JSON in UTF-8.
+        ServiceError: 413, it holds too many other values.
     """
     spans = list(_spans(body)) if len(body) > _SHORTEST else None
     if spans:
@@ -52,19 +54,40 @@ def loads(body: bytes) -> Any:
             document = _loads_lifted(body, found)
             if document is not None:
                 return document
+    admit_text(body)
     return orjson.loads(body)
 
 
-def plain(value: Any, depth: int = _DEEPEST) -> Any:
-    """Return what ``loads`` returned with nested lists in the place of all ``Numbers``."""
+def plain(document: Any) -> Any:
+    """Return what ``loads`` returned with nested lists in the place of all ``Numbers``.
+
+    Raises:
+        ServiceError: 413, there are too many numbers.
+    """
+    admit_numbers(_count(document, _DEEPEST))
+    return _plain(document, _DEEPEST)
+
+
+def _count(value: Any, depth: int) -> int:
+    """Return how many numbers there are in ``Numbers``."""
     if type(value) is Numbers:
-        return value.as_lists()
+        return int(value.array.size)
     # A call for each of millions of plain values would take seconds.
     if type(value) is list and depth:
-        return [plain(item, depth - 1) if type(item) in _NESTED else item for item in value]
+        return sum(_count(item, depth - 1) for item in value if type(item) in _NESTED)
+    if type(value) is dict and depth:
+        return sum(_count(item, depth - 1) for item in value.values() if type(item) in _NESTED)
+    return 0
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if type(value) is Numbers:
+        return value.as_lists()
+    if type(value) is list and depth:
+        return [_plain(item, depth - 1) if type(item) in _NESTED else item for item in value]
     if type(value) is dict and depth:
         return {
-            key: plain(item, depth - 1) if type(item) in _NESTED else item
+            key: _plain(item, depth - 1) if type(item) in _NESTED else item
             for key, item in value.items()
         }
     return value
@@ -79,8 +102,10 @@ def _loads_lifted(body: bytes, found: list[tuple[int, int, Numbers]]) -> Any:
         parts += [body[position:start], f'"{name}"'.encode()]
         position = end
     parts.append(body[position:])
+    remainder = b"".join(parts)
+    admit_text(remainder)
     try:
-        document = orjson.loads(b"".join(parts))
+        document = orjson.loads(remainder)
     except orjson.JSONDecodeError:
         return None
     if type(document) is not dict and type(document) is not list:

@@ -16,6 +16,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,16 @@ MOST_DIMENSIONS = 32
 _FILLING = b"0123456789.+-eE \t\r\n"
 # From this length on, numpy finds brackets and commas faster than ``bytes.translate`` does.
 _LONG = 16 * 1024
+# What numpy looks at in one step, in bytes; it makes eight for each that it finds.
+_AT_ONCE = 1 << 20
 # simdjson's buffers take some 15 bytes for each byte of text. Parsers that have grown beyond
 # this length of text are not kept, and no more of them than ever parse at one time: Python lets
 # one thread at a time do that, but for a switch between its steps.
 _KEPT_LENGTH = 512 * 1024
 _KEPT_PARSERS = 2
 
+# A large text takes hundreds of megabytes while it is parsed.
+_one_large = Lock()
 _parsers: deque[simdjson.Parser] = deque(maxlen=_KEPT_PARSERS)
 
 
@@ -85,10 +90,13 @@ def _residue(text: bytes) -> bytes:
     if len(text) < _LONG:
         return text.translate(None, _FILLING)
     characters = np.frombuffer(text, np.uint8)
-    # Whatever else stands there is no number, and left for simdjson to refuse.
-    return characters.compress(
-        (characters == ord(",")) | (characters == ord("[")) | (characters == ord("]"))
-    ).tobytes()
+    parts = []
+    for start in range(0, len(text), _AT_ONCE):
+        part = characters[start : start + _AT_ONCE]
+        # Whatever else stands there is no number, and left for simdjson to refuse.
+        kept = (part == ord(",")) | (part == ord("[")) | (part == ord("]"))
+        parts.append(part.compress(kept).tobytes())
+    return b"".join(parts)
 
 
 def _shape(residue: bytes) -> tuple[int, ...] | None:
@@ -129,7 +137,8 @@ def _flatten(text: bytes, kind: str) -> Any:
         ValueError, TypeError, RuntimeError: it is no JSON, or holds something else.
     """
     if len(text) > _KEPT_LENGTH:
-        return _document(simdjson.Parser(), text).as_buffer(of_type=kind)
+        with _one_large:
+            return _document(simdjson.Parser(), text).as_buffer(of_type=kind)
     try:
         parser = _parsers.pop()
     except IndexError:

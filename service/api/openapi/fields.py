@@ -23,7 +23,10 @@ def instance_schema(field: Field) -> Schema:
 
 def tensor_schema(field: Field) -> Schema:
     """Describe the value of all rows."""
-    return _described(field, _nested(field, field.shape))
+    schema = _nested(field, field.shape)
+    # Other free dimensions may be empty; the first holds the instances.
+    least = {"minItems": 1} if field.shape and field.shape[0] is None else {}
+    return _described(field, {**schema, **least})
 
 
 def _described(field: Field, schema: Schema) -> Schema:
@@ -36,7 +39,7 @@ def _nested(field: Field, shape: tuple[int | None, ...] | None) -> Schema:
     if shape is None:
         return {"anyOf": [leaf, {"type": "array", "minItems": 1}]}
     for size in reversed(shape):
-        bounds = {"minItems": 1} if size is None else {"minItems": size, "maxItems": size}
+        bounds = {} if size is None else {"minItems": size, "maxItems": size}
         leaf = {"type": "array", "items": leaf, **bounds}
     return leaf
 

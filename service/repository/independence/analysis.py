@@ -11,6 +11,7 @@ from service.repository.independence.interpreter import Interpreter, TooLargeErr
 from service.repository.independence.meeting import inputs_meet
 from service.repository.independence.protos import parse_saved_model
 from service.repository.independence.sizes import ROWS
+from service.repository.independence.state import changing_signature, uses_of
 from service.repository.independence.values import Mixed, Tensor, Value, rows_of
 
 SAVED_MODEL = "saved_model.pb"
@@ -66,9 +67,26 @@ def prove_independence(directory: Path) -> Mapping[str, Proof]:
         if meta is None:
             return {}
         graph = Graph(meta.graph_def)
-        return {name: _prove(graph, each) for name, each in meta.signature_def.items()}
+        proofs = {name: _prove(graph, each) for name, each in meta.signature_def.items()}
+        return _without_changing_state(graph, meta.signature_def, proofs)
     except Exception:  # a broken file is the loader's to report
         return {}
+
+
+def _without_changing_state(
+    graph: Graph, signatures: Mapping[str, Any], proofs: Mapping[str, Proof]
+) -> Mapping[str, Proof]:
+    """Take back what is proved of signatures whose state may change between parts of a request."""
+    if not any(proof.holds for proof in proofs.values()):
+        return proofs
+    uses = uses_of(graph, signatures)
+    result = dict(proofs)
+    for name, proof in proofs.items():
+        other = changing_signature(name, uses) if proof.holds else None
+        if other is not None:
+            reason = f"It uses a variable or a table that signature {other!r} may change."
+            result[name] = Proof(False, reason)
+    return result
 
 
 def _prove(graph: Graph, signature: Any) -> Proof:

@@ -139,12 +139,14 @@ class Function:
         parameters: the names of its parameters, in order.
         nodes: its operations by name.
         results: for each result, what gives it.
+        controls: the names of operations that run though no result may need them.
     """
 
     name: str
     parameters: Sequence[str]
     nodes: Mapping[str, Node]
     results: Sequence[str]
+    controls: Sequence[str]
 
 
 class Graph:
@@ -169,6 +171,7 @@ class Graph:
                 [arg.name for arg in proto.signature.input_arg],
                 {node.name: Node(node) for node in proto.node_def},
                 [proto.ret[arg.name] for arg in proto.signature.output_arg],
+                sorted(proto.control_ret.values()),
             )
         return self._functions.get(name)
 

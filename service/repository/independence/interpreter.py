@@ -3,17 +3,20 @@
 Each operation is run once (loops, until nothing changes) on abstract values in place of tensors.
 An operation without a rule is not known to keep rows apart; one whose inputs do not depend on the
 rows gives what does not either; and within a loop over the rows, what is made of the row whose
-turn it is alone depends on that row alone, whatever is done with it.
+turn it is alone depends on that row alone, whatever is done with it. What must run beside the
+outputs (assertions, checks, whatever operations wait for) is run too: were it to look at several
+rows, parts of a request could pass where all of it is refused.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.repository.independence import control
 from service.repository.independence.folding import fold
 from service.repository.independence.graph import Function, Graph, Node
-from service.repository.independence.operations import CALLS, PURE, READING
+from service.repository.independence.operations import CALLS, CHECKS, PURE, READING
 from service.repository.independence.rules import RULES
 from service.repository.independence.values import (
     Item,
@@ -104,13 +107,17 @@ class Interpreter:
             reason = self._effect_of(frame.nodes[name])
             if reason:
                 return [Mixed(reason)] * len(outputs)
+        obstacle = _obstacle_beside(frame, reached)
+        if obstacle is not None:
+            return [obstacle] * len(outputs)
         return [frame.value(reference) for reference in outputs]
 
     def call(self, name: str, arguments: Sequence[Value]) -> list[Value]:
         """Return what a function of the library gives.
 
         Raises:
-            MixError: there is no such function, or it has side effects.
+            MixError: there is no such function, or it has side effects, or what runs beside its
+                results mixes rows.
             TooLargeError: it takes too long.
         """
         function = self._graph.function(name)
@@ -126,9 +133,13 @@ class Interpreter:
         )
         self._depth += 1
         try:
-            self._run_nodes(frame, function.results)
+            beside = [*function.controls, *_run_anyway(function)]
+            reached = self._run_nodes(frame, [*function.results, *beside])
         finally:
             self._depth -= 1
+        obstacle = _obstacle_beside(frame, reached, beside)
+        if obstacle is not None:
+            raise MixError(obstacle.reason)
         return [frame.value(reference) for reference in function.results]
 
     def unchanged(self, name: str) -> set[int]:
@@ -169,6 +180,9 @@ class Interpreter:
         if self._steps > _MOST_STEPS:
             raise TooLargeError("it has too many operations")
         arguments = [frame.value(reference) for reference in node.inputs]
+        if node.op == "Assert":
+            # All that follows the condition is for the message.
+            return _asserted(node, arguments[0])
         for argument in arguments:
             if isinstance(argument, Mixed):
                 return argument
@@ -229,6 +243,37 @@ class Interpreter:
             if function is not None and (reason := self._effects_in(function)):
                 return reason
         return ""
+
+
+def _run_anyway(function: Function) -> list[str]:
+    """Return the operations of a function that run whether or not a result needs them."""
+    return [
+        name for name, node in function.nodes.items() if node.op not in PURE or node.op in CHECKS
+    ]
+
+
+def _obstacle_beside(
+    frame: Frame, reached: Iterable[str], beside: Iterable[str] = ()
+) -> Mixed | None:
+    """Return what mixes rows among all that runs beside the outputs; ``None`` where nothing does.
+
+    Args:
+        frame: in which the operations have run.
+        reached: their names.
+        beside: those that run without being waited for.
+    """
+    waited_for = (control for name in reached for control in frame.nodes[name].controls)
+    for name in itertools.chain(beside, waited_for):
+        given = frame.given.get(name)
+        if isinstance(given, Mixed):
+            return given
+    return None
+
+
+def _asserted(node: Node, condition: Value) -> Value:
+    if isinstance(condition, Mixed) or is_free(condition) or isinstance(condition, Item):
+        return condition
+    return Mixed(_told(node, "refuses what the rows together say"))
 
 
 def _leaf(node: Node, arguments: Sequence[Value]) -> Value | None:

@@ -415,6 +415,10 @@ READING = frozenset(
     ]
 )
 
+# They refuse some values, so that they run even where no result needs them. TensorFlow drops no
+# stateful operation of a function; these are stateful, or were in some versions.
+CHECKS = frozenset(["Assert", "CheckNumerics", "CheckNumericsV2", "PrintV2"])
+
 CALLS = frozenset(
     [
         "PartitionedCall",

@@ -142,7 +142,7 @@ BAD: list[BadBody] = [
         "application/x-npy",
         npy(np.zeros((0, 2, 3))),
         400,
-        "Expected at least 1 value, not an empty array.",
+        "Expected [N, 2, 3], N at least 1, not [0, 2, 3].",
         [],
     ),
     (

@@ -259,7 +259,7 @@ CASES = [
     types({"instances[0].tags[1]": STRING_OR_B64.format("an object")}, {"tags": ["a", {"B64": "YQ=="}]}),
     types({"instances[0].tags[0]": "Expected a string, not null."}, {"tags": [None, "a"]}),
     # Free dimensions.
-    types({"instances[0].series": "Expected a list of at least 1 value, not a list of 0 values."}, {"series": []}),
+    types({"instances[1].series": "Expected a list of 0 values, as many as its neighbours have, not a list of 1 value."}, {"series": []}, {"series": [1]}),
     types({"instances[0].series": "Expected a list, not 1."}, {"series": 1}),
     types({"instances[1].series": "Expected a list of 2 values, as many as its neighbours have, not a list of 3 values."}, {}, {"series": [1, 2, 3]}),
     types({"instances[0].series[1]": "Expected a number of at most 9, not 10."}, {"series": [1, 10]}),
@@ -289,7 +289,7 @@ CASES = [
     shapes("any_shape", {"inputs": [1, [2]]}, {"inputs[1]": "Expected a number, not a list of 1 value."}),
     shapes("any_shape", {"inputs": [[1], 2]}, {"inputs[1]": "Expected a list, not 2."}),
     shapes("any_shape", {"inputs": "x"}, {"inputs": "Expected a number, not 'x'."}),
-    shapes("any_shape", {"inputs": [[]]}, {"inputs[0]": "Expected a list of at least 1 value, not a list of 0 values."}),
+    shapes("any_shape", {"inputs": []}, {"inputs": "Expected a list of at least 1 value, not a list of 0 values."}),
     shapes("any_shape", {"inputs": json.loads("[" * 40 + "1" + "]" * 40)}, {"inputs": "Expected at most 32 lists in each other."}),
     shapes("any_shape", {"instances": [1, 2]}, "Output 'sum' has shape [], not a row for each of the 2 instances; send 'inputs' instead of 'instances'."),
     # This repository's own models.

@@ -89,6 +89,12 @@ def test_many_tiny_members_are_not_copied_again_for_each(
     assert CountingZlib.given < 20 * len(body)
 
 
+@pytest.mark.parametrize("name", ["x-gzip", "X-GZip", "GZIP"])
+def test_the_other_names_of_gzip_mean_gzip(client: FlaskClient, name: str) -> None:
+    answer = post(client, pack(BODY), Content_Encoding=name)
+    assert (answer.status_code, answer.json) == (200, post(client, BODY).json)
+
+
 @pytest.mark.parametrize(
     ("body", "encoding", "status", "error"),
     [

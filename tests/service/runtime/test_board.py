@@ -207,6 +207,29 @@ def test_some_versions_are_loaded_at_once_and_slow_ones_do_not_count(
     assert not second.take_load_lock("a", 1)
 
 
+def test_a_load_that_only_runs_lets_others_pass_sooner(
+    join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = join(), join()
+    assert first.take_load_lock("a", 1)
+    assert second.take_load_lock("b", 1)
+    assert first.loading() == [("a", 1), ("b", 1)]
+    monkeypatch.setattr("service.runtime.board._SLOW_RUN_S", 0.0)
+    # One that is still being read from disk counts as before.
+    assert not first.take_load_lock("c", 1)
+    second.note_run("a", 1)
+    assert not first.take_load_lock("c", 1)
+    second.note_run("b", 1)
+    assert first.take_load_lock("c", 1)
+    assert not second.take_load_lock("d", 1)
+    # But the same version is loaded by one worker at a time, however long that takes.
+    assert not first.take_load_lock("b", 1)
+    second.give_load_lock_back("b", 1)
+    assert first.loading() == [("a", 1), ("c", 1)]
+    first.leave()
+    assert second.loading() == []
+
+
 def test_a_folder_that_vanishes_is_made_anew(
     join: Join, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

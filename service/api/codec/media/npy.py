@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from service.api.arrays import check_array, shape_problem
+from service.api.arrays import check_array, shape_problem, shorten_shape
 from service.api.codec.media.kinds import NPY, signature_for, takes_arrays
 from service.api.codec.media.request import PlainCodec, PlainRequest
 from service.api.problems import brackets, refusal
@@ -57,13 +57,13 @@ def array_of(body: bytes) -> Array:
         raise InvalidRequestError(
             f"Expected {counted(needed, 'byte')} of values, as the .npy header says, not {given}."
         )
-    if needed == 0:
-        raise InvalidRequestError("Expected at least 1 value, not an empty array.")
     flat = np.frombuffer(body, dtype, offset=at + length)
     try:
         return flat.reshape(shape, order="F" if fortran else "C")
-    except ValueError as error:  # More dimensions than numpy has.
-        raise InvalidRequestError(f"Expected fewer dimensions than {len(shape)}.") from error
+    except ValueError as error:  # More dimensions than numpy has, or larger ones beside 0.
+        fewer = f"fewer dimensions than {len(shape)}"
+        what = f"smaller dimensions, not {shorten_shape(shape)}" if 0 in shape else fewer
+        raise InvalidRequestError(f"Expected {what}.") from error
 
 
 def _header(text: bytes) -> tuple[str, bool, tuple[int, ...]]:

@@ -36,6 +36,9 @@ def from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Arra
         raise SizeError(f"Expected a list of values, not {shorten(data)}.")
     if is_nested(data):
         tensor = to_tensor(field, data, limit=limit)
+        if 0 in shape and _up_to_empty(tensor.shape) == _up_to_empty(shape):
+            # What lies within empty lists cannot be seen.
+            return tensor.reshape(shape)
         if tensor.shape != tuple(shape):
             raise SizeError(
                 f"Expected lists of shape {shorten_shape(shape)}, as 'shape' says, "
@@ -45,8 +48,14 @@ def from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Arra
     count, size = math.prod(shape), len(data.array if isinstance(data, Numbers) else data)
     if size != count:
         raise SizeError(f"Expected {counted(count)}, as the shape says, not {size}.")
+    if count == 0:
+        return np.empty(shape, dtype=field.numpy_type)
     flat = field if field.shape == (None,) else replace(field, shape=(None,))
     return to_tensor(flat, data, limit=limit).reshape(shape)
+
+
+def _up_to_empty(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(shape[: shape.index(0) + 1]) if 0 in shape else ()
 
 
 def is_nested(data: Any) -> bool:

@@ -14,8 +14,8 @@ from service.repository.rowcheck import neighbours_matter
 from tests.service.repository.independence import zoo
 from tests.service.repository.independence.conftest import Function
 
-# They change from call to call, or say nothing of their rows at all.
-_WITHOUT_ORACLE = {"counter", "counter_hidden"}
+# They change from call to call, or do what their outputs do not show.
+_WITHOUT_ORACLE = {"counter", "counter_hidden", "print_all", "waits_for_sum"}
 _DRAWS = hypothesis.settings(max_examples=3, deadline=None, database=None)
 
 

@@ -115,7 +115,42 @@ def _by_group(x: tf.Tensor) -> tf.Tensor:
     return tf.gather(x, tf.argsort(x, axis=1), axis=1, batch_dims=1)
 
 
+def _after(*checks: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Give the rows back once all checks of them have run."""
+
+    def checked(x: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([check(x) for check in checks]):
+            return tf.identity(x)
+
+    return checked
+
+
+def _unawaited(check: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Give the rows back with a check beside that no result waits for."""
+
+    @tf.function
+    def inner(x: tf.Tensor) -> tf.Tensor:
+        check(x)
+        return x * 2
+
+    return inner
+
+
+def _small_sum(x: tf.Tensor) -> Any:
+    return tf.debugging.Assert(tf.reduce_sum(x) < 1.0, [x])
+
+
 KEEPING: dict[str, Animal] = {
+    "assert_rank": _of(MATRIX)(
+        _after(lambda x: tf.debugging.Assert(tf.equal(tf.shape(x)[1], 4), [x]))
+    ),
+    "assert_variable": _of(VECTOR)(
+        _after(lambda x: tf.debugging.assert_less(tf.reduce_sum(VARIABLE), 1e6))
+    ),
+    "check_of_each": _of(VECTOR)(_after(lambda x: tf.debugging.check_numerics(x, "x"))),
+    "check_unawaited_of_each": _of(VECTOR)(
+        _unawaited(lambda x: tf.debugging.check_numerics(x, "x"))
+    ),
     "identity_times": _of(VECTOR)(lambda x: x * 2 + 1),
     "where_nan": _of(VECTOR)(lambda x: tf.where(tf.math.is_nan(x), -1.0, x)),
     "two_inputs": _of(VECTOR, OTHER)(lambda x, y: x * y),
@@ -330,6 +365,26 @@ def _batch_norm(x: tf.Tensor) -> tf.Tensor:
 
 
 MIXING: dict[str, Animal] = {
+    "assert_sum": _of(VECTOR)(_after(_small_sum)),
+    "assert_count": _of(VECTOR)(_after(lambda x: tf.debugging.assert_less(tf.size(x), 4))),
+    "assert_extremes": _of(VECTOR)(
+        _after(lambda x: tf.debugging.assert_less(tf.reduce_max(x) - tf.reduce_min(x), 0.5))
+    ),
+    "assert_unawaited": _of(VECTOR)(_unawaited(_small_sum)),
+    "assert_in_branch": _of(VECTOR)(
+        _after(lambda x: tf.cond(VARIABLE[0, 0] < 1.0, lambda: _small_sum(x), tf.no_op))
+    ),
+    "assert_in_map": _of(VECTOR)(
+        lambda x: tf.map_fn(lambda row: _after(lambda _: _small_sum(x))(row), x)
+    ),
+    "check_of_sum": _of(VECTOR)(
+        _after(lambda x: tf.debugging.check_numerics(1.0 / (tf.reduce_sum(x) * 0.0), "sum"))
+    ),
+    "check_unawaited": _of(VECTOR)(
+        _unawaited(lambda x: tf.debugging.check_numerics(tf.reduce_sum(x) * 1e38 * 9, "sum"))
+    ),
+    "print_all": _of(VECTOR)(_after(lambda x: tf.print(x, output_stream="file:///dev/null"))),
+    "waits_for_sum": _of(VECTOR)(_after(tf.reduce_sum)),
     "share": _of(VECTOR)(lambda x: x / tf.reduce_sum(x)),
     "cumsum": _of(VECTOR)(lambda x: tf.cumsum(x)),
     "cumprod_negative_axis": _of(VECTOR)(lambda x: tf.math.cumprod(x, -1)),
@@ -476,6 +531,7 @@ MIXING: dict[str, Animal] = {
 }
 
 UNPROVED: dict[str, Animal] = {
+    "assert_each": _of(VECTOR)(_after(lambda x: tf.debugging.assert_greater(x, -1e9))),
     "row_counts": _of(NUMBER_ROWS)(
         lambda x: tf.math.bincount(tf.abs(x) % 5, minlength=5, maxlength=5, axis=-1)
     ),
