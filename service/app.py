@@ -123,7 +123,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     inference = Inference(
         lifecycle,
         Admission(per_model=settings.max_queue),
-        metrics,
         Files(most_pixels=settings.max_image_pixels, max_errors=settings.max_errors),
         timeout_s=settings.timeout_s,
         max_body_bytes=settings.max_body_bytes,

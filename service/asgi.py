@@ -60,7 +60,7 @@ class Application:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.loop is not loop:
             parts = self._predictions
-            self._loop = PredictionLoop(loop, parts.inference, parts.observer)
+            self._loop = PredictionLoop(loop, parts.inference, parts.observer.on_loop(loop))
         return self._loop
 
     def route(self, method: str, path: str) -> Route | None:

@@ -1,5 +1,6 @@
 """One request and its answer: its id, its headers, its metrics, its line in the log."""
 
+import asyncio
 import itertools
 import logging
 import math
@@ -12,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 from service.errors import ServiceError, UnavailableError, strip
+from service.gathered_metrics import GatheredMetrics
 from service.logs import log
 from service.metrics import Metrics
 
@@ -30,6 +32,7 @@ class Exchange:
             the same head may share it.
         client: the address of the client, for the log.
         request_id: the client's id, or one of our own.
+        metrics: where it is counted and timed.
         start: when it arrived, in seconds of ``time.monotonic``.
         model: the model asked, once it is known that there is such a model: a client must not be
             able to make time series out of names it invents.
@@ -41,6 +44,7 @@ class Exchange:
     environ: Mapping[str, Any]
     client: str
     request_id: str
+    metrics: Metrics | GatheredMetrics
     start: float = field(default_factory=monotonic)
     model: str = ""
     version: int | None = None
@@ -51,7 +55,7 @@ class Exchange:
 class Observer:
     """Sees every request begin and end."""
 
-    def __init__(self, metrics: Metrics, *, access_log: bool) -> None:
+    def __init__(self, metrics: Metrics | GatheredMetrics, *, access_log: bool) -> None:
         """Prepare.
 
         Args:
@@ -73,7 +77,12 @@ class Observer:
         if not given or not _REQUEST_ID.fullmatch(given):
             # With the process, since an observer may be made before its workers are forked.
             given = f"{self._ids}-{os.getpid():x}-{next(self._count):x}"
-        return Exchange(environ, client, given)
+        return Exchange(environ, client, given, self._metrics)
+
+    def on_loop(self, loop: asyncio.AbstractEventLoop) -> "Observer":
+        """Return one that sees what begins and ends on ``loop``, and on its thread alone."""
+        assert isinstance(self._metrics, Metrics)
+        return Observer(GatheredMetrics(self._metrics, loop), access_log=self._access_log)
 
     def finish(self, exchange: Exchange, status: int) -> dict[str, str]:
         """Count, time and log an answer; return the headers that it carries besides its own."""

@@ -18,7 +18,8 @@ from service.api.problems import check_count, refusal
 from service.api.tensors import Index
 from service.api.value_budget import ValueBudget
 from service.errors import DeadlineError, InvalidRequestError
-from service.metrics import Metrics
+from service.gathered_metrics import GatheredVersion
+from service.metrics import VersionMetrics
 from service.repository.contract import Signature
 from service.repository.golden import Tensors
 from service.runtime.admission import Admission
@@ -104,7 +105,6 @@ class Inference:
         self,
         lifecycle: Lifecycle,
         admission: Admission,
-        metrics: Metrics,
         files: Files,
         *,
         timeout_s: float,
@@ -117,7 +117,6 @@ class Inference:
         Args:
             lifecycle: where the servables are.
             admission: bounds how many predictions are under way.
-            metrics: where phases and predictions are counted.
             files: prepares the inputs that are files.
             timeout_s: seconds that a prediction may take.
             max_rows: the most instances of a request.
@@ -126,7 +125,6 @@ class Inference:
         """
         self.lifecycle = lifecycle
         self.admission = admission
-        self.metrics = metrics
         self.files = files
         self.timeout_s = timeout_s
         self.max_rows = max_rows
@@ -183,7 +181,8 @@ class Inference:
             self.admission.leave(target.model, monotonic() - start)
             raise
         exchange.version, exchange.predicts = servable.version, True
-        return Prediction(self, servable, deadline, start)
+        metrics = exchange.metrics.version(servable.model, str(servable.version))
+        return Prediction(self, servable, metrics, deadline, start)
 
     def _seconds(self, told: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
@@ -213,9 +212,14 @@ class Prediction:
 
     __slots__ = (
         "_codec",
+        "_infer_s",
         "_inference",
-        "_seconds",
+        "_metrics",
+        "_parse_s",
+        "_serialise_s",
         "_start",
+        "_validate_s",
+        "_wait_s",
         "asked",
         "deadline",
         "inputs",
@@ -226,13 +230,20 @@ class Prediction:
         self,
         inference: Inference,
         servable: Servable,
+        metrics: VersionMetrics | GatheredVersion,
         deadline: float,
         start: float,
     ) -> None:
         self._inference = inference
+        self._metrics = metrics
+        # What has not come to pass is not counted.
+        self._parse_s: float | None = None
+        self._validate_s: float | None = None
+        self._wait_s: float | None = None
+        self._infer_s = 0.0
+        self._serialise_s: float | None = None
         self._codec: Codec[Any, Any]
         self._start = start
-        self._seconds = inference.metrics.version(servable.model, str(servable.version))
         self.servable = servable
         self.deadline = deadline
         self.asked: Asked
@@ -272,12 +283,12 @@ class Prediction:
             self._codec, body = endpoint.codec(environ, body)
             document = self._codec.parse(body)
             parsed = monotonic()
-            self._seconds.parse.observe(parsed - start)
+            self._parse_s = parsed - start
             asked = self._codec.read(document, self.servable)
             del document
         check_count("", asked.instances, most=inference.max_rows)
         self.asked, self.inputs = asked, asked.inputs
-        self._seconds.validate.observe(monotonic() - parsed)
+        self._validate_s = monotonic() - parsed
 
     @property
     def has_files(self) -> bool:
@@ -314,16 +325,14 @@ class Prediction:
         return outputs
 
     def note_run(self, waited_s: float, ran_s: float) -> None:
-        """Count how long the request waited for its batch, and how long that ran."""
-        self._seconds.wait.observe(waited_s)
-        self._seconds.infer.observe(ran_s)
+        """Take note how long the request waited for its batch, and how long that ran."""
+        self._wait_s, self._infer_s = waited_s, ran_s
 
     def answer(self, outputs: Tensors) -> Answer:
         """Return the answer that tells of ``outputs``."""
         start = monotonic()
         answer = self._codec.write(self.asked, outputs, self.servable)
-        self._seconds.serialise.observe(monotonic() - start)
-        self._seconds.predictions.inc(self.asked.instances)
+        self._serialise_s = monotonic() - start
         return answer
 
     def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
@@ -339,9 +348,23 @@ class Prediction:
         return refusal(problems, most) if problems else error
 
     def close(self) -> None:
-        """Give place and lease back."""
+        """Give place and lease back, and count what has come to pass."""
+        self._count()
         self.servable.release()
         self._inference.admission.leave(self.servable.model, monotonic() - self._start)
+
+    def _count(self) -> None:
+        metrics = self._metrics
+        if self._parse_s is not None:
+            metrics.parse.observe(self._parse_s)
+        if self._validate_s is not None:
+            metrics.validate.observe(self._validate_s)
+        if self._wait_s is not None:
+            metrics.wait.observe(self._wait_s)
+            metrics.infer.observe(self._infer_s)
+        if self._serialise_s is not None:
+            metrics.serialise.observe(self._serialise_s)
+            metrics.predictions.inc(self.asked.instances)
 
     def _call(self, inputs: Tensors) -> Tensors:
         rows = next(iter(inputs.values())).shape[0] if self.runs_in_batches else 1
