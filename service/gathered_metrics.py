@@ -13,6 +13,8 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client import Summary
+
 from service.metrics import Metrics, VersionMetrics
 
 # Objects that are kept for the next turns; far above what a service has versions and answers.
@@ -83,7 +85,7 @@ class GatheredVersion:
     """What ``VersionMetrics`` counts of a prediction."""
 
     __slots__ = (
-        "failure_seconds",
+        "_find",
         "infer",
         "parse",
         "predictions",
@@ -101,8 +103,12 @@ class GatheredVersion:
         self.serialise = GatheredHistogram(gathered, lambda: find().serialise)
         self.request_seconds = GatheredHistogram(gathered, lambda: find().request_seconds)
         self.predictions = GatheredSum(gathered, lambda amount: find().predictions.inc(amount))
-        # Failures are rare, and a summary is no histogram.
-        self.failure_seconds = find().failure_seconds
+        self._find = find
+
+    @property
+    def failure_seconds(self) -> Summary:
+        """Seconds of requests that failed; not gathered, since they are rare."""
+        return self._find().failure_seconds
 
 
 class GatheredMetrics:

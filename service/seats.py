@@ -80,8 +80,9 @@ class Patience:
         fewest = self._seat.fewest_of_others()
         if fewest is None:
             return False
-        # With many connections a small difference is no harm, and saves waiting for each other.
-        if not stopping and self._seat.connections <= fewest + fewest // 32:
+        # With many connections a small difference is no harm, and saves waiting for each other: a
+        # busy worker looks once in a turn of its loop.
+        if not stopping and self._seat.connections <= fewest + fewest // 8:
             return False
         now = time.monotonic()
         if self._since is None:

@@ -19,6 +19,7 @@ from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
 from service.api.inference import Endpoint, Inference, Prediction, Target
 from service.api.routing import VERSION
+from service.api.turns import Turns
 from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
@@ -98,6 +99,7 @@ class PredictionLoop:
         self.observer = observer
         self.parsers = ThreadPoolExecutor(_PARSERS, thread_name_prefix="parse")
         self._runners = ThreadPoolExecutor(_RUNNERS, thread_name_prefix="infer")
+        self._turns = Turns(loop)
         self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
 
     def start(
@@ -120,7 +122,7 @@ class PredictionLoop:
         """
         exchange = self.observer.begin(environ, client)
         running = RunningPrediction(self, exchange, respond)
-        running.start(route, body)
+        self._turns.begin(exchange.start, running.start, route, body)
         return running
 
     def refuse(
@@ -180,6 +182,9 @@ class RunningPrediction:
 
     def start(self, route: Route, body: bytes) -> None:
         """Check the request and let it wait for its batch."""
+        if self._respond is None:
+            self._fail(AbandonedError())
+            return
         inference, exchange = self._loop.inference, self._exchange
         try:
             inference.require(exchange, route.target.model)

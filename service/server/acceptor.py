@@ -17,7 +17,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _EXHAUSTED_S = 1.0
 _GONE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 # Connections taken in one turn of the loop, so that those who ask are not kept waiting.
-_AT_ONCE = 16
+_AT_ONCE = 64
 
 
 class Acceptor:
