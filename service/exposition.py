@@ -11,16 +11,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from service.metric_folder import Value, how, merged, read
-
-# Far more series than a service has; what is forgotten is taken apart again.
-_KEPT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +83,30 @@ def samples(folder: Path) -> Iterator[Sample]:
             yield Sample(name, found.pairs[labels], value)
 
 
+# The keys of the last time, taken apart. What is not there any more is forgotten: versions come and
+# go for as long as the service runs.
+_known: dict[str, _Series] = {}
+
+
 def _merge(folder: Path) -> _Merged:
+    global _known
+    known, seen = _known, dict[str, _Series]()
     found = _Merged({}, defaultdict(dict), defaultdict(lambda: defaultdict(_counts)), {})
     for kind, values in read(folder):
         mode = how(kind)
         for key, value, timestamp in values:
-            series = _series(key)
+            series = seen[key] = known.get(key) or _series(key)
             found.pairs[series.labels] = series.pairs
             found.kinds[series.family] = (kind.partition("_")[0], series.help)
             if series.bound is not None:
                 found.buckets[series.family][series.labels][series.bound] += value
                 continue
             place = (series.name, series.labels)
-            known = found.values[series.family].get(place)
+            before = found.values[series.family].get(place)
             found.values[series.family][place] = (
-                (value, timestamp) if known is None else merged(mode, known, (value, timestamp))
+                (value, timestamp) if before is None else merged(mode, before, (value, timestamp))
             )
+    _known = seen
     return found
 
 
@@ -110,7 +114,6 @@ def _counts() -> defaultdict[float, float]:
     return defaultdict(float)
 
 
-@lru_cache(_KEPT)
 def _series(key: str) -> _Series:
     family, name, labels, text = json.loads(key)
     bound = None

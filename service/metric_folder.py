@@ -16,7 +16,6 @@ the values and names the old file.
 
 import contextlib
 import fcntl
-import json
 import math
 import os
 import struct
@@ -50,8 +49,6 @@ _STEP_S = 0.005
 _KEPT_S = 300.0
 # Of one model, the most versions that are kept so.
 _MOST_KEPT = 10
-# Far more series than a service has; what is forgotten is taken apart again.
-_KEPT_KEYS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,10 +320,9 @@ def _parsed(data: bytes) -> Ended:
     )
 
 
-@lru_cache(_KEPT_KEYS)
 def _version(key: str) -> tuple[str, str] | None:
     """Return the model and version that a key counts for; ``None`` if it is for none."""
-    labels = json.loads(key)[2]
+    labels = orjson.loads(key)[2]
     model, version = labels.get("model"), labels.get("version")
     return (model, version) if model and version else None
 

@@ -405,3 +405,49 @@ print(len(metrics._versions))
     )
     assert int(result.stdout) < 100
     assert result.stderr == ""
+
+
+def test_versions_that_came_and_went_leave_nothing_in_memory(
+    repository_root: Path, tmp_path: Path
+) -> None:
+    script = """
+import gc, tracemalloc
+from service.metrics import Metrics
+
+metrics = Metrics()
+
+def swap(version):
+    metrics.begin_version("m", str(version))
+    counted = metrics.version("m", str(version))
+    for _ in range(3):
+        counted.request_seconds.observe(0.1)
+    metrics.answered("m", str(version), 200).inc()
+    if version:
+        metrics.end_version("m", str(version - 1))
+    metrics.exposition()
+
+def held():
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+for version in range(40):
+    swap(version)
+tracemalloc.start()
+# What was made before is not traced, and its place is taken by what is: a full exchange.
+for version in range(40, 80):
+    swap(version)
+before = held()
+for version in range(80, 160):
+    swap(version)
+print(held() - before)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=repository_root,
+        env={**os.environ, FOLDER: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # Eighty versions have some 5,000 series, and each of them takes about 500 bytes.
+    assert int(result.stdout) < 200_000
