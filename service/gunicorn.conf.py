@@ -16,6 +16,7 @@ from typing import Any
 from service import ending, run_folder, startup
 from service.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
+from service.runtime import memory
 from service.seats import SEATS
 from service.settings import SettingError, Settings
 
@@ -38,6 +39,9 @@ if not run_folder.is_prepared(os.environ):
         run_folder.prepare(os.environ)
     except run_folder.RunFolderError as error:
         sys.exit(f"understudy: {error}")
+
+# Before gunicorn imports the worker's class, which would bring all of it.
+memory.import_tensorflow()
 
 wsgi_app = "service.asgi:create_application()"
 worker_class = "service.server.worker.Worker"
@@ -81,7 +85,7 @@ def on_starting(server: Any) -> None:
     sightings = importlib.import_module("service.runtime.sightings")
     sightings.look_early(_settings.models, Path(os.environ["UNDERSTUDY_BOARD"]))
     importlib.import_module("service.asgi")
-    importlib.import_module("service.runtime.memory").prepare_to_fork()
+    memory.prepare_to_fork()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -106,6 +110,7 @@ def post_worker_init(worker: Any) -> None:
         ending.take_signals()
         lifecycle.start()
         lifecycle.wait_until_settled(timeout_s=_settings.load_wait_s)
+    memory.give_back()
     if worker.age == 1 and not _is_stopping(worker):
         from service.banner import banner
 

@@ -1,4 +1,4 @@
-"""What large bodies leave behind in the workers: nothing."""
+"""What the workers hold in memory, and what large bodies leave behind in them: nothing."""
 
 import gzip
 import itertools
@@ -79,3 +79,15 @@ def test_many_bodies_at_once_are_bounded(start_service: StartService, tmp_path: 
     assert max(itertools.chain(peaks, [0])) - before < 12 * _LARGE
     assert service.get("/livez").ok
     _send(service, 0)
+
+
+def test_workers_hold_nothing_that_only_training_needs(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    publish_affine(tmp_path)
+    service = start_service(tmp_path)
+    for pid in service.workers():
+        mapped = Path(f"/proc/{pid}/maps").read_text()
+        assert "libtensorflow" in mapped
+        assert "/scipy/" not in mapped
+        assert "/sklearn/" not in mapped
