@@ -1,7 +1,7 @@
 """Predictions on the event loop: read, checked and run with those that come at the same moment.
 
-Small requests are parsed on the loop; what may take long (large bodies, packed ones, pictures) is
-parsed on a thread, and so is its answer written. All methods are called on the loop's thread.
+Short work is done on the loop; what takes long (large bodies, packed ones, pictures, large answers)
+on a thread. All methods are called on the loop's thread.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from time import thread_time
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,15 +19,13 @@ from service.api.body import content_encoding, too_large, unpacked
 from service.api.compression import compressed
 from service.api.exchange import Exchange, Observer
 from service.api.inference import Endpoint, Inference, Prediction, Target
+from service.api.loop_share import SMALL_BYTES, ParseCost, is_large
 from service.api.routing import VERSION
 from service.api.turns import Turns
 from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
 
-# A larger body is parsed on a thread: at some 10 us a KiB (docs/performance.md) a smaller one
-# holds the loop up for less than the hand-over would cost everybody.
-_MOST_ON_LOOP = 128 * 1024
 # Threads that parse what is large; more would only contend for the interpreter.
 _PARSERS = 4
 # Idle ones cost little; each signature runs one call at a time.
@@ -101,6 +100,7 @@ class PredictionLoop:
         self._runners = ThreadPoolExecutor(_RUNNERS, thread_name_prefix="infer")
         self._turns = Turns(loop)
         self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
+        self._parse_costs: WeakKeyDictionary[Servable, ParseCost] = WeakKeyDictionary()
 
     def start(
         self,
@@ -161,6 +161,13 @@ class PredictionLoop:
             )
         return queue
 
+    def parse_cost(self, servable: Servable) -> ParseCost:
+        """Return how long bodies for a servable take to parse."""
+        cost = self._parse_costs.get(servable)
+        if cost is None:
+            cost = self._parse_costs[servable] = ParseCost()
+        return cost
+
     def close(self) -> None:
         """Take no more work for the threads; what runs is not waited for."""
         self.parsers.shutdown(wait=False, cancel_futures=True)
@@ -170,7 +177,7 @@ class PredictionLoop:
 class RunningPrediction:
     """One request on its way through the loop."""
 
-    __slots__ = ("_exchange", "_loop", "_off_loop", "_prediction", "_respond", "_ticket")
+    __slots__ = ("_exchange", "_loop", "_prediction", "_respond", "_ticket")
 
     def __init__(self, loop: PredictionLoop, exchange: Exchange, respond: Respond) -> None:
         self._loop = loop
@@ -178,7 +185,6 @@ class RunningPrediction:
         self._respond: Respond | None = respond
         self._prediction: Prediction | None = None
         self._ticket: Ticket | None = None
-        self._off_loop = False
 
     def start(self, route: Route, body: bytes) -> None:
         """Check the request and let it wait for its batch."""
@@ -193,12 +199,17 @@ class RunningPrediction:
         except Exception as error:
             self._fail(error)
             return
-        self._off_loop = bool(encoding) or len(body) > _MOST_ON_LOOP
-        if self._off_loop:
-            self._on_thread(partial(self._check, route.endpoint, body, encoding), self._prepare)
-            return
+        endpoint, size = route.endpoint, len(body)
         try:
-            self._check(route.endpoint, body, encoding)
+            if encoding or size > SMALL_BYTES:
+                cost = self._loop.parse_cost(self._prediction.servable)
+                check = partial(self._check_large, endpoint, body, encoding, cost)
+                if encoding or not cost.is_quick(size):
+                    self._on_thread(check, self._prepare)
+                    return
+                check()
+            else:
+                self._check(endpoint, body)
             self._prepare(None)
         except Exception as error:
             self._fail(error)
@@ -209,17 +220,24 @@ class RunningPrediction:
         if self._ticket is not None:
             self._ticket.abandon()
 
-    def _check(self, endpoint: Endpoint, body: bytes, encoding: str) -> None:
+    def _check(self, endpoint: Endpoint, body: bytes) -> None:
         assert self._prediction is not None
         most = self._loop.inference.max_body_bytes
         if len(body) > most:
             raise too_large(most)
-        self._prediction.check(endpoint, self._exchange.environ, unpacked(body, encoding, most))
+        self._prediction.check(endpoint, self._exchange.environ, body)
+
+    def _check_large(self, endpoint: Endpoint, body: bytes, encoding: str, cost: ParseCost) -> None:
+        body = unpacked(body, encoding, self._loop.inference.max_body_bytes)
+        start = thread_time()
+        try:
+            self._check(endpoint, body)
+        finally:
+            cost.note(len(body), thread_time() - start)
 
     def _prepare(self, _: None) -> None:
         assert self._prediction is not None
         if self._prediction.has_files:
-            self._off_loop = True
             self._on_thread(self._prediction.prepare_files, self._submit)
         else:
             self._submit(None)
@@ -253,7 +271,7 @@ class RunningPrediction:
         assert ticket.outputs is not None
         prediction.note_run(ticket.waited_s, ticket.ran_s)
         write = partial(self._write, prediction, ticket.outputs)
-        if self._off_loop:
+        if is_large(ticket.outputs):
             self._on_thread(write, self._finish)
             return
         try:
