@@ -151,14 +151,14 @@ def budget() -> ValueBudget:
 def test_only_one_body_of_many_values_is_in_work_at_a_time() -> None:
     values, inside, most = budget(), 0, 0
     lock = threading.Lock()
-    text = many(b"1", 200_000)
+    text = many(b"1", 300_000)
 
     def work(_: int) -> None:
         nonlocal inside, most
         with values.bound(len(text), CONTRACT):
             admit_text(text)
             # A second look at the same body waits for nobody.
-            admit_numbers(200_000)
+            admit_numbers(300_000)
             with lock:
                 inside += 1
                 most = max(most, inside)
@@ -173,7 +173,7 @@ def test_only_one_body_of_many_values_is_in_work_at_a_time() -> None:
 
 def test_bodies_of_few_values_wait_for_nobody() -> None:
     values = budget()
-    text = many(b"1", 200_000)
+    text = many(b"1", 300_000)
     with values.bound(len(text), CONTRACT):
         admit_text(text)
 
