@@ -18,8 +18,8 @@ from service.repository.contract import Contract, Field
 
 # Shorter texts are not counted: they cannot hold enough values to matter.
 _UNCOUNTED_BYTES = 64 * 1024
-# Bodies of more values are in work one after the other. No body that is parsed on the event loop has
-# as many, so that the loop never waits for that.
+# Bodies of more values are in work one after the other. No body that is parsed on the event loop
+# has as many, so that the loop never waits for that.
 _MANY = LARGE_BYTES
 # Any body may have as many: the 100 MB that they take at most are there, and what is wrong with a
 # request is better told in detail.

@@ -32,10 +32,11 @@ _FILLING = b"0123456789.+-eE \t\r\n"
 _LONG = 16 * 1024
 # What numpy looks at in one step, in bytes; it makes eight for each that it finds.
 _AT_ONCE = 1 << 20
-# simdjson's buffers take some 15 bytes for each byte of text. Parsers that have grown beyond
-# this length of text are not kept, and no more of them than ever parse at one time: Python lets
-# one thread at a time do that, but for a switch between its steps.
-_KEPT_LENGTH = 512 * 1024
+# simdjson's buffers take some 15 bytes for each byte of text, and to make them anew as long as to
+# parse the text. Parsers that have grown beyond this length of text are not kept, and no more of
+# them than ever parse at one time: Python lets one thread at a time do that, but for a switch
+# between its steps.
+_KEPT_LENGTH = 2 * 1024 * 1024
 _KEPT_PARSERS = 2
 
 # A large text takes hundreds of megabytes while it is parsed.
