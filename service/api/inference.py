@@ -208,6 +208,8 @@ class Prediction:
         deadline: when it is too late, in seconds of ``time.monotonic``.
         asked: the checked request, after ``check``.
         inputs: an array for each input of its signature, after ``check``.
+        runs_in_batches: whether it may run together with others, and its rows in several batches.
+        rows: how many rows a batch gets of it; 1 when it must run alone and whole.
     """
 
     __slots__ = (
@@ -223,6 +225,8 @@ class Prediction:
         "asked",
         "deadline",
         "inputs",
+        "rows",
+        "runs_in_batches",
         "servable",
     )
 
@@ -248,22 +252,8 @@ class Prediction:
         self.deadline = deadline
         self.asked: Asked
         self.inputs: Tensors
-
-    @property
-    def runs_in_batches(self) -> bool:
-        """Whether it may run together with others, and its rows in several batches."""
-        signature = self.asked.signature
-        return signature.runs_in_batches and (
-            not signature.inputs_apart
-            or len({tensor.shape[0] for tensor in self.inputs.values()}) == 1
-        )
-
-    @property
-    def rows(self) -> int:
-        """How many rows a batch gets of it; 1 when it must run alone and whole."""
-        if not self.runs_in_batches:
-            return 1
-        return int(next(iter(self.inputs.values())).shape[0])
+        self.runs_in_batches = False
+        self.rows = 1
 
     def check(self, endpoint: Endpoint, environ: Mapping[str, Any], body: bytes) -> None:
         """Parse and check the request.
@@ -288,6 +278,13 @@ class Prediction:
             del document
         check_count("", asked.instances, most=inference.max_rows)
         self.asked, self.inputs = asked, asked.inputs
+        signature = asked.signature
+        self.runs_in_batches = signature.runs_in_batches and (
+            not signature.inputs_apart
+            or len({tensor.shape[0] for tensor in asked.inputs.values()}) == 1
+        )
+        if self.runs_in_batches:
+            self.rows = next(iter(asked.inputs.values())).shape[0]
         self._validate_s = monotonic() - parsed
 
     @property

@@ -1,5 +1,6 @@
 """Problems of one request, and of its answer, as one error."""
 
+import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from heapq import nsmallest
 from typing import Any
@@ -9,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.errors import InvalidRequestError
+
+# A few numbers, in whose number Python's functions are faster than numpy's.
+_FEW = 16
 
 # Of a client's own name that is told back to it.
 LONGEST_NAME = 100
@@ -108,7 +112,12 @@ def check_finite(name: str, tensor: npt.NDArray[Any], advice: str = "") -> None:
     Raises:
         InvalidRequestError: a number of it is NaN or infinite, which JSON does not have.
     """
-    if tensor.dtype.kind != "f" or np.isfinite(tensor).all():
+    if tensor.dtype.kind != "f":
+        return
+    # Of so few numbers Python tells sooner.
+    if tensor.size <= _FEW and all(map(math.isfinite, tensor.ravel().tolist())):
+        return
+    if np.isfinite(tensor).all():
         return
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(tensor))[0])
     what = "NaN" if np.isnan(tensor[index]) else "infinity"

@@ -27,6 +27,10 @@ Array = npt.NDArray[Any]
 
 # From here on, float64 cannot tell whole numbers apart.
 _INEXACT = 2**53
+# Of so few numbers Python finds the largest sooner than numpy finds infinities.
+_FEW = 32
+# The largest numbers of floats that Python's are turned into in one step.
+_MOST_FLOAT = {dtype: float(np.finfo(dtype).max) for dtype in ("float16", "float32", "float64")}
 
 
 class TensorError(Exception):
@@ -219,7 +223,8 @@ def _lists_to_tensor(field: Field, value: Any, limit: int) -> Array:
     return _leaves_to_array(_Level(field, level, shape, limit)).reshape(shape)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that alone would cost a third of reading a row.
+@dataclass(slots=True, eq=False)
 class _Level:
     """All values at one depth of nested lists, in row-major order."""
 
@@ -264,21 +269,24 @@ def _check_lists(level: _Level) -> int:
     """Check that all values are lists of one length, the right one, and return it."""
     values, shape = level.values, level.field.shape
     fixed = None if shape is None else shape[len(level.shape)]
-    if fixed is not None:
-        expected = f"a list of {counted(fixed)}"
-    elif level.shape and values and type(values[0]) is list:
-        expected = f"a list of {counted(len(values[0]))}, as many as its neighbours have"
-    else:
-        expected = "a list of at least 1 value"
     if any(kind is not list for kind in set(map(type, values))):
-        expected = expected.split(",")[0] if fixed is not None else "a list"
+        expected = "a list" if fixed is None else _expected_list(level, fixed)
         raise level.refusal((type(value) is not list for value in values), expected)
     size = len(values[0]) if fixed is None and values else fixed or 0
     if any(found != size for found in set(map(len, values))):
+        expected = _expected_list(level, fixed)
         raise level.refusal((len(value) != size for value in values), expected)
     if size == 0 and fixed is None and not level.shape:
-        raise level.refusal([True], expected)
+        raise level.refusal([True], _expected_list(level, fixed))
     return size
+
+
+def _expected_list(level: _Level, fixed: int | None) -> str:
+    if fixed is not None:
+        return f"a list of {counted(fixed)}"
+    if level.shape and level.values and type(level.values[0]) is list:
+        return f"a list of {counted(len(level.values[0]))}, as many as its neighbours have"
+    return "a list of at least 1 value"
 
 
 def _leaves_to_array(level: _Level) -> Array:
@@ -318,6 +326,8 @@ def _numbers_to_array(level: _Level) -> Array:
     if field.dtype == "bool":
         return np.array(values, dtype=np.bool_)
     if field.is_float:
+        if len(values) <= _FEW and _is_within(field, values):
+            return np.array(values, dtype=field.numpy_type)
         with np.errstate(over="ignore"):
             array: Array = np.array(values, dtype=np.float64).astype(field.numpy_type)
         if field.dtype == "bfloat16":
@@ -332,6 +342,12 @@ def _numbers_to_array(level: _Level) -> Array:
         outside = (not bounds.min <= value <= bounds.max for value in values)
         raise level.refusal(outside, describe(field))
     return np.array(values, dtype=field.numpy_type)
+
+
+def _is_within(field: Field, values: Sequence[Any]) -> bool:
+    """Whether all values are certain to be finite as the field's floats."""
+    most = _MOST_FLOAT.get(field.dtype)
+    return most is not None and None not in values and max(map(abs, values), default=0) <= most
 
 
 def _strings_to_array(level: _Level) -> Array:
