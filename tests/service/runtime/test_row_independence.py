@@ -11,10 +11,8 @@ from service.repository.card import write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
 from service.runtime.servable import Servable
-from tests.savedmodels.mixing import save_mixing
+from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.savedmodels.saving import card
-
-X = Field(name="x", dtype="float32", shape=(None,))
 
 
 def load(directory: Path) -> Servable:
@@ -32,17 +30,6 @@ def run(servable: Servable, signature: str, **inputs: Any) -> dict[str, list[flo
     rows = next(iter(tensors.values())).shape[0]
     outputs = servable.run(servable.contract[signature], tensors, rows)
     return {name: tensor.tolist() for name, tensor in outputs.items()}
-
-
-def declare(directory: Path, **signatures: bool) -> None:
-    outputs = {"serving_default": "share", "running": "total", "twice": "twice"}
-    contract = {
-        name: Signature(
-            name, (X,), (Field(name=outputs[name], dtype="float32", shape=(None,)),), declared
-        )
-        for name, declared in signatures.items()
-    }
-    write_card(directory, card("m", contract))
 
 
 def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
@@ -64,7 +51,7 @@ def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
 
 
 def test_the_card_declares_and_the_model_takes_it_back(mixing: Path) -> None:
-    declare(mixing, running=True, twice=False)
+    declare_mixing(mixing, running=True, twice=False)
     servable = load(mixing)
     assert servable.independence["running"].source == "card"
     assert servable.independence["running"].holds
@@ -76,7 +63,7 @@ def test_the_card_declares_and_the_model_takes_it_back(mixing: Path) -> None:
 
 
 def test_a_check_never_grants(mixing: Path) -> None:
-    declare(mixing, twice=False)
+    declare_mixing(mixing, twice=False)
     servable = load(mixing)
     servable.check_rows()
     assert not servable.independence["twice"].holds
