@@ -9,7 +9,8 @@ import pytest
 from service.metrics import Metrics
 from service.repository.card import write_card
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.golden import Golden, GoldenExample, Tensors, write_golden
+from service.runtime.independence import IndependenceCheck
 from service.runtime.servable import Servable
 from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.savedmodels.saving import card
@@ -67,6 +68,20 @@ def test_a_check_never_grants(mixing: Path) -> None:
     servable = load(mixing)
     servable.check_rows()
     assert not servable.independence["twice"].holds
+
+
+def test_clear_golden_rows_do_not_hide_what_others_show() -> None:
+    """A classifier is as sure of them whatever stands beside them."""
+
+    def sure(inputs: Tensors) -> Tensors:
+        x = inputs["x"]
+        return {"y": 1 / (1 + np.exp(-10 * (x - x.mean() / 10)))}
+
+    field = Field(name="x", dtype="float32", shape=(None,), minimum=-1, maximum=1)
+    signature = Signature("s", (field,), (Field(name="y", dtype="float32", shape=(None,)),))
+    clear = {"s": {"x": np.array([-1.0, 1.0], np.float32)}}
+    check = IndependenceCheck(clear, absolute=1e-3, relative=1e-3)
+    assert check.revokes(signature, sure) == "rows asked together get another 'y' than alone"
 
 
 def test_the_policy_is_followed_while_the_version_serves(mixing: Path) -> None:
