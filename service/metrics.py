@@ -291,6 +291,9 @@ class Metrics:
 class VersionMetrics:
     """What a prediction by one version of a model counts and times.
 
+    Histograms, which are nine tenths of a version's values, have series from the first prediction
+    on: with many models, most are seldom asked, and each worker keeps room for all it has.
+
     Attributes:
         request_seconds: of whole requests.
         failure_seconds: of those that failed.
@@ -300,7 +303,9 @@ class VersionMetrics:
 
     __slots__ = (
         "_batches",
+        "_is_removed",
         "_last_batch",
+        "_made",
         "_metrics",
         "_names",
         "_noted",
@@ -314,19 +319,39 @@ class VersionMetrics:
         "validate",
         "wait",
     )
+    request_seconds: Histogram
+    parse: Histogram
+    validate: Histogram
+    wait: Histogram
+    infer: Histogram
+    serialise: Histogram
 
     def __init__(self, metrics: Metrics, model: str, version: str) -> None:
-        self.request_seconds = metrics.request_seconds.labels(model, version)
         self.failure_seconds = metrics.failure_seconds.labels(model, version)
         self.predictions = metrics.predictions.labels(model, version)
         self._metrics, self._names = metrics, (model, version)
         self._last_batch = metrics.last_batch.labels(model, version)
         self._batches: dict[int, Summary] = {}
+        self._made: set[str] = set()
+        self._is_removed = False
         self._noted = 0.0
         self._precisions = set[str]()
-        self.parse, self.validate, self.wait, self.infer, self.serialise = (
-            metrics.phase_seconds.labels(model, version, phase) for phase in _PHASES
-        )
+
+    def __getattr__(self, name: str) -> Histogram:
+        """Return a histogram that is used for the first time."""
+        if name != "request_seconds" and name not in _PHASES:
+            raise AttributeError(name)
+        if self._is_removed:
+            # Who still holds this counts where its series will be ended again.
+            found: Histogram = getattr(self._metrics.version(*self._names), name)
+            return found
+        self._made.add(name)
+        if name == "request_seconds":
+            found = self._metrics.request_seconds.labels(*self._names)
+        else:
+            found = self._metrics.phase_seconds.labels(*self._names, name)
+        setattr(self, name, found)
+        return found
 
     def note_batch(self, rows: int, seconds: float) -> None:
         """Count and time a batch that has run."""
@@ -350,13 +375,14 @@ class VersionMetrics:
     def remove(self) -> None:
         """Take the series out of their metrics."""
         metrics, names = self._metrics, self._names
-        for metric in (
-            *(metrics.request_seconds, metrics.failure_seconds),
-            *(metrics.predictions, metrics.last_batch),
-        ):
+        self._is_removed = True
+        for metric in (metrics.failure_seconds, metrics.predictions, metrics.last_batch):
             metric.remove(*names)
-        for phase in _PHASES:
-            metrics.phase_seconds.remove(*names, phase)
+        for name in self._made:
+            if name == "request_seconds":
+                metrics.request_seconds.remove(*names)
+            else:
+                metrics.phase_seconds.remove(*names, name)
         for precision in self._precisions:
             metrics.precision.remove(*names, precision)
         for rows in self._batches:

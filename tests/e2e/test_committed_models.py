@@ -12,6 +12,8 @@ from tests.e2e.conftest import Service, StartService
 
 MODELS = Path(__file__).resolve().parents[2] / "saved_models"
 LATEST = {model: max(Store(MODELS).versions(model).items())[1] for model in Store(MODELS).models()}
+# By whose word, or by what, their requests run together.
+BATCHED_BY = {"clothing": "card", "sentiment": "policy", "mpg": "graph"}
 EXAMPLES = [
     pytest.param(model, example, id=f"{model}-{number}")
     for model, directory in LATEST.items()
@@ -78,3 +80,14 @@ def test_every_field_is_documented(service: Service, model: str) -> None:
     for signature in summary["signatures"].values():
         for field in signature["inputs"] + signature["outputs"]:
             assert field["description"]
+
+
+@pytest.mark.parametrize("model", LATEST)
+def test_requests_run_together(service: Service, model: str) -> None:
+    """Without, all answers are right as well, only several times as slow: nobody would see it."""
+    (summary,) = [m for m in service.get("/v1/models").json()["models"] if m["name"] == model]
+    assert summary["signatures"]
+    for name, signature in summary["signatures"].items():
+        batching = signature["batching"]
+        assert batching["rows_independent"] is True, (name, batching)
+        assert batching["source"] == BATCHED_BY[model], (name, batching)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tests.savedmodels.saving import save
+from service.repository.card import write_card
+from service.repository.contract import Field, Signature
+from tests.savedmodels.saving import card, save
 
 _X = tf.TensorSpec([None], tf.float32, name="x")
 _A, _B = (tf.TensorSpec([None], tf.float32, name=name) for name in "ab")
@@ -83,3 +85,16 @@ def save_mixing(directory: Path) -> None:
     model = Mixing()
     functions = {name: getattr(model, name) for name in SIGNATURES[1:]}
     save(directory, model, serving_default=model.share, **functions)
+
+
+def declare_mixing(directory: Path, **signatures: bool) -> None:
+    """Write a card that says whether the rows of some signatures are independent, true or not."""
+    outputs = {"serving_default": "share", "running": "total", "twice": "twice"}
+    given = Field(name="x", dtype="float32", shape=(None,))
+    contract = {
+        name: Signature(
+            name, (given,), (Field(name=outputs[name], dtype="float32", shape=(None,)),), declared
+        )
+        for name, declared in signatures.items()
+    }
+    write_card(directory, card("mixing", contract))

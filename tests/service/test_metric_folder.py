@@ -42,7 +42,9 @@ for line in sys.stdin:
         metrics.end_version(*names)
     elif what == "many":
         for number in range(int(names[0])):
-            metrics.version(f"model-{number}", "1").predictions.inc()
+            version = metrics.version(f"model-{number}", "1")
+            version.predictions.inc()
+            version.request_seconds.observe(0.1)
     print(metrics.missing, flush=True)
 """
 

@@ -41,6 +41,19 @@ def test_neighbours_that_matter_are_told(function: object, reason: str) -> None:
     assert reason in ask(function, [1.0, 2.0, 3.0])
 
 
+@pytest.mark.parametrize(
+    ("function", "how"),
+    [
+        (lambda x: x + (len(x) == 3 and x[0] < x[-1]), "together"),
+        (lambda x: x + (x[0] > x[-1]), "in another order"),
+        (lambda x: x + (len(x) == 2), "beside fewer others"),
+        (lambda x: x * (len(np.unique(x)) == len(x)), "beside themselves"),
+    ],
+)
+def test_each_way_of_asking_shows_what_no_other_does(function: object, how: str) -> None:
+    assert ask(function, [1.0, 2.0, 3.0]) == f"rows asked {how} get another 'y' than alone"
+
+
 def test_varied_rows_keep_to_the_contract_and_differ() -> None:
     rows = varied_rows(Signature("s", FIELDS, ()), 8)
     assert rows is not None

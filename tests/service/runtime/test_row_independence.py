@@ -9,12 +9,11 @@ import pytest
 from service.metrics import Metrics
 from service.repository.card import write_card
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.golden import Golden, GoldenExample, Tensors, write_golden
+from service.runtime.independence import IndependenceCheck
 from service.runtime.servable import Servable
-from tests.savedmodels.mixing import save_mixing
+from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.savedmodels.saving import card
-
-X = Field(name="x", dtype="float32", shape=(None,))
 
 
 def load(directory: Path) -> Servable:
@@ -32,17 +31,6 @@ def run(servable: Servable, signature: str, **inputs: Any) -> dict[str, list[flo
     rows = next(iter(tensors.values())).shape[0]
     outputs = servable.run(servable.contract[signature], tensors, rows)
     return {name: tensor.tolist() for name, tensor in outputs.items()}
-
-
-def declare(directory: Path, **signatures: bool) -> None:
-    outputs = {"serving_default": "share", "running": "total", "twice": "twice"}
-    contract = {
-        name: Signature(
-            name, (X,), (Field(name=outputs[name], dtype="float32", shape=(None,)),), declared
-        )
-        for name, declared in signatures.items()
-    }
-    write_card(directory, card("m", contract))
 
 
 def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
@@ -64,7 +52,7 @@ def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
 
 
 def test_the_card_declares_and_the_model_takes_it_back(mixing: Path) -> None:
-    declare(mixing, running=True, twice=False)
+    declare_mixing(mixing, running=True, twice=False)
     servable = load(mixing)
     assert servable.independence["running"].source == "card"
     assert servable.independence["running"].holds
@@ -76,10 +64,24 @@ def test_the_card_declares_and_the_model_takes_it_back(mixing: Path) -> None:
 
 
 def test_a_check_never_grants(mixing: Path) -> None:
-    declare(mixing, twice=False)
+    declare_mixing(mixing, twice=False)
     servable = load(mixing)
     servable.check_rows()
     assert not servable.independence["twice"].holds
+
+
+def test_clear_golden_rows_do_not_hide_what_others_show() -> None:
+    """A classifier is as sure of them whatever stands beside them."""
+
+    def sure(inputs: Tensors) -> Tensors:
+        x = inputs["x"]
+        return {"y": 1 / (1 + np.exp(-10 * (x - x.mean() / 10)))}
+
+    field = Field(name="x", dtype="float32", shape=(None,), minimum=-1, maximum=1)
+    signature = Signature("s", (field,), (Field(name="y", dtype="float32", shape=(None,)),))
+    clear = {"s": {"x": np.array([-1.0, 1.0], np.float32)}}
+    check = IndependenceCheck(clear, absolute=1e-3, relative=1e-3)
+    assert check.revokes(signature, sure) == "rows asked together get another 'y' than alone"
 
 
 def test_the_policy_is_followed_while_the_version_serves(mixing: Path) -> None:

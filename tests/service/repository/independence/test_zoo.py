@@ -16,6 +16,12 @@ from tests.service.repository.independence.conftest import Function
 
 # They change from call to call, or do what their outputs do not show.
 _WITHOUT_ORACLE = {"counter", "counter_hidden", "print_all", "waits_for_sum"}
+# They take serialised tf.train.Examples.
+_PARSED = [
+    zoo.KEEPING["parse"],
+    zoo.UNPROVED["sparse_features"],
+    zoo.UNPROVED["ragged_features"],
+]
 _DRAWS = hypothesis.settings(max_examples=3, deadline=None, database=None)
 
 
@@ -33,7 +39,7 @@ def what_neighbours_do(function: Function, animal: zoo.Animal, rows: int, seed: 
     """Ask the brute-force oracle; what a function refuses shows nothing."""
     random = np.random.default_rng(seed)
     inputs = {spec.name: values(spec, rows, random) for spec in animal.specs}
-    if animal is zoo.KEEPING.get("parse"):
+    if any(animal is each for each in _PARSED):
         inputs["x"] = np.array([_example(random) for _ in range(rows)], dtype=object)
 
     def run(tensors: Mapping[str, Any]) -> dict[str, Any]:

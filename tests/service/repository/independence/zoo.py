@@ -491,6 +491,10 @@ MIXING: dict[str, Animal] = {
     "padded_to_longest": _of(TEXTS)(
         lambda x: tf.reduce_sum(tf.ones_like(tf.strings.length(tf.strings.split(x).to_tensor())), 1)
     ),
+    # An empty text has one where others stand beside it, and none alone.
+    "padded_n_grams": _of(TEXTS)(
+        lambda x: tf.strings.ngrams(tf.strings.split(x), 2, pad_values=("", "")).row_lengths()
+    ),
     "join_all": _of(TEXTS)(lambda x: x + tf.strings.reduce_join(x)),
     "mode": _of(MATRIX)(lambda x: x[:, 0] * tf.cast(tf.argmax(x, 0)[0], tf.float32)),
     "diagonal": _of(MATRIX)(
@@ -530,7 +534,24 @@ MIXING: dict[str, Animal] = {
     ),
 }
 
+
+def _lengths_of(feature: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What each record has of a feature that is not dense: their sum, or how many."""
+
+    def lengths(x: tf.Tensor) -> tf.Tensor:
+        found = tf.io.parse_example(x, {"a": feature})["a"]
+        if isinstance(found, tf.SparseTensor):
+            return tf.sparse.reduce_sum(found, 1)
+        return found.row_lengths()
+
+    return lengths
+
+
 UNPROVED: dict[str, Animal] = {
+    "sparse_features": _of(TEXTS)(_lengths_of(tf.io.VarLenFeature(tf.float32))),
+    "ragged_features": _of(TEXTS)(_lengths_of(tf.io.RaggedFeature(tf.float32))),
+    "words_of_each": _of(TEXTS)(lambda x: tf.strings.split(x).row_lengths()),
+    "n_grams": _of(TEXTS)(lambda x: tf.strings.ngrams(tf.strings.split(x), 2).row_lengths()),
     "assert_each": _of(VECTOR)(_after(lambda x: tf.debugging.assert_greater(x, -1e9))),
     "row_counts": _of(NUMBER_ROWS)(
         lambda x: tf.math.bincount(tf.abs(x) % 5, minlength=5, maxlength=5, axis=-1)

@@ -1,0 +1,96 @@
+"""How much room the metrics of a worker take that starts with many models."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from service.metric_values import MULTIPROCESS_DIRECTORY
+from service.metrics import Metrics
+from service.repository.store import Store
+from service.runtime.board import Board
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.loading import Loader
+from service.runtime.servable import Servable
+
+MODELS = 200
+# Compose gives 64 MiB to all workers, to the one that replaces each, and to what ended before.
+MOST_BYTES = 3 << 20
+
+
+class Counted(Servable):
+    """Is counted as any other, and computes nothing: it takes no TensorFlow session."""
+
+    def _open(self) -> None:
+        self.contract = {}  # type: ignore[assignment]
+        self._bounded = set()
+
+    def declare_rows(self, declared: object) -> None:
+        """Leave it."""
+
+    def check_rows(self) -> None:
+        """Leave it."""
+
+    def warm_up(self) -> None:
+        """Leave it."""
+
+    def prove(self) -> None:
+        """Leave it."""
+
+    def interrupt(self) -> None:
+        """Leave it."""
+
+    def _close(self) -> None:
+        self._end_metrics()
+        self._on_close()
+
+
+def size(folder: Path) -> int:
+    return sum(file.stat().st_blocks * 512 for file in folder.iterdir())
+
+
+def test_a_start_with_many_models_leaves_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "metrics"
+    monkeypatch.setenv(MULTIPROCESS_DIRECTORY, str(folder))
+    for number in range(MODELS):
+        version = tmp_path / "models" / f"model-of-department-{number}" / "1"
+        version.mkdir(parents=True)
+        (version / "saved_model.pb").write_bytes(b"graph")
+    metrics = Metrics()
+    lifecycle = Lifecycle(
+        Store(tmp_path / "models"),
+        Board(None),
+        Loader(partial(Counted, cores=1, most_rows=64, metrics=metrics), metrics),
+        metrics,
+        poll_interval_s=0.05,
+        quiet_s=0.0,
+    )
+    lifecycle.start()
+    try:
+        assert lifecycle.wait_until_settled(120)
+        assert all(map(lifecycle.serves, lifecycle.models()))
+        assert len(lifecycle.models()) == MODELS
+        assert metrics.missing == 0
+        assert size(folder) < MOST_BYTES, f"{size(folder):,} bytes"
+    finally:
+        lifecycle.stop()
+
+
+def test_a_version_that_ended_may_still_be_counted_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A request that outlives the series of its version makes none that nobody ends."""
+    monkeypatch.setattr("service.metrics._SHOWN_S", -1.0)
+    metrics = Metrics()
+    held = metrics.begin_version("m", "1")
+    held.parse.observe(0.1)
+    metrics.end_version("m", "1")
+    assert b'version="1"' not in generate_latest(metrics._registry)
+    held.parse.observe(0.1)  # has a place of its own, which is gone
+    held.infer.observe(0.1)  # takes one that is to end as well
+    assert b'phase="infer"' in generate_latest(metrics._registry)
+    metrics.exposition()
+    assert b'version="1"' not in generate_latest(metrics._registry)
