@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.augmentation import augment
+from training.preprocessing.augmentation import augment
 
 
 def test_augmentation_changes_pictures_and_not_their_frame() -> None:

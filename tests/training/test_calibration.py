@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from training import calibration
-from training.answers import Classified
-from training.probabilities import softmax
+from training.evaluation import calibration
+from training.evaluation.predictions import Classified
+from training.evaluation.probabilities import softmax
 
 RANDOM = np.random.default_rng(0)
 

@@ -9,9 +9,9 @@ import pytest
 
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample
-from training.carrying import carried_over, lost_answers
-from training.incumbent import Incumbent
-from training.task import Case
+from training.publishing.golden_regression import carried_over, lost_answers
+from training.publishing.live_version import Incumbent
+from training.tasks.base import Case
 
 SIGNATURE = Signature(
     "s",

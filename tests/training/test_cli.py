@@ -13,8 +13,8 @@ import pytest
 from service.repository.card import read_card
 from service.repository.store import Store
 from training import cli, tasks
-from training.sources import Found
-from training.task import Task
+from training.data.locate import Found
+from training.tasks.base import Task
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from training.answers import Classified, Estimated
-from training.comparison import compare_answers, compare_out_of_fold
+from training.evaluation.comparison import compare_answers, compare_out_of_fold
+from training.evaluation.predictions import Classified, Estimated
 
 TRUE = np.zeros(1_000, np.int64)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from training import config, tasks
+from training import tasks
 from training.errors import UsageError
+from training.fitting import config
 
 MPG = tasks.get("mpg")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.repository.contract import Field, Signature
-from training.contracts import broken_promises
+from training.publishing.contract_compatibility import broken_promises
 
 X = Field(name="x", dtype="float32", shape=(None, 2), minimum=0, maximum=9, nullable=True)
 T = Field(name="t", dtype="string", shape=(None,), choices=("a", "b"), max_length=5)

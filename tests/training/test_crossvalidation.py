@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.crossvalidation import cross_validation
+from training.evaluation.cross_validation import cross_validation
 
 RANDOM = np.random.default_rng(0)
 

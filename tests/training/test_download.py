@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.download import DownloadError, Remote, download
+from training.data.download import DownloadError, Remote, download
 
 CONTENT = bytes(range(256)) * 2_000
 

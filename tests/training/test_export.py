@@ -18,9 +18,9 @@ from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
 from service.repository.manifest import verify_manifest
 from service.repository.store import Store
-from training import export
 from training.errors import TrainingError
-from training.task import Case, Exportable
+from training.publishing import export
+from training.tasks.base import Case, Exportable
 
 SIGNATURE = Signature(
     "serving_default",

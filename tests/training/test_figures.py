@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.figures import figure, percentage
+from training.console.number_format import figure, percentage
 
 
 @pytest.mark.parametrize(

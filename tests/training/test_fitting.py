@@ -8,11 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from training import config, fitting, runs, tasks
-from training.checkpoints import Checkpoints
+from training import tasks
 from training.errors import TrainingError, UsageError
-from training.runs import Run
-from training.task import Architecture, Plan
+from training.fitting import config, run_folder
+from training.fitting import fit as fitting
+from training.fitting.checkpoints import Checkpoints
+from training.fitting.run_folder import Run
+from training.tasks.base import Architecture, Plan
 
 ROWS = np.arange(64)
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
@@ -45,7 +47,7 @@ def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.
 
 def new_run(folder: Path, epochs: int = 4) -> Run:
     settings = config.resolve(tasks.get("mpg"), {}, {"epochs": epochs, "batch-size": 16})
-    return runs.create(folder, settings)
+    return run_folder.create(folder, settings)
 
 
 def trained(run: Run, architecture: Architecture = ARCHITECTURE, **how: Any) -> list[Any]:
@@ -85,7 +87,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
     with pytest.raises(Killed):
         fitting.fit(ready, ARCHITECTURE, broken)
     assert len(broken.history()) == 2
-    assert trained(runs.open_run(broken.folder)) == weights
+    assert trained(run_folder.open_run(broken.folder)) == weights
     assert figures(broken) == figures(whole)
 
 

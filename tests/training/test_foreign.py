@@ -10,9 +10,11 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
-from training import cli, config, ngrams
+from training import cli
 from training.commands import list as listing
 from training.errors import TrainingError
+from training.fitting import config
+from training.preprocessing import ngrams
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from service.repository.contract import Contract
 from service.repository.golden import Golden, GoldenExample, write_golden
 from service.repository.policy import Policy, write_policy
 from tests.training.toy import SIDES, SIGNATURE, Points, Toy
-from training import export, gates
-from training.answers import Answers, Classified, Estimated
 from training.errors import TrainingError
-from training.gates import Candidate, Judgement, Outcome
-from training.incumbent import find_incumbent
-from training.outoffold import OUT_OF_FOLD, write_errors
-from training.task import Exportable, Predict
+from training.evaluation.out_of_fold import OUT_OF_FOLD, write_errors
+from training.evaluation.predictions import Answers, Classified, Estimated
+from training.publishing import export, gates
+from training.publishing.gates import Candidate, Judgement, Outcome
+from training.publishing.live_version import find_incumbent
+from training.tasks.base import Exportable, Predict
 
 CONTRACT: Contract = {"serving_default": SIGNATURE}
 X = np.random.default_rng(0).uniform(-1, 1, (400, 2)).astype(np.float32)

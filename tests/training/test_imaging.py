@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.imaging import from_encoded
+from training.preprocessing.images import from_encoded
 
 RANDOM = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, Tensors
 from tests.savedmodels.mixing import save_mixing
 from training import cli
-from training.independence import declare_independence
+from training.publishing.row_independence import declare_independence
 
 X = Field(name="x", dtype="float32", shape=(None,))
 Y = Field(name="y", dtype="float32", shape=(None,))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training import intervals
+from training.evaluation import intervals
 
 
 def test_wilson_interval() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.digits import write_mnist
-from training.runs import Run, open_run
+from training.fitting.run_folder import Run, open_run
 
 # Batch norm, momentum and dropout all have a state; the digits' network has the last two.
 TRAIN = ["train", "digits", "--data", "data", "--epochs", "4", "--no-publish"]
@@ -41,7 +41,7 @@ pathlib.Path.replace = deadly
 def process(root: Path, folder: Path, *arguments: str, deadly: str = "") -> int:
     """Run a training in a process of its own; return its exit code."""
     script = (
-        f"import os, pathlib, signal, sys\nfrom training import cli, fitting\n{deadly}\n"
+        f"import os, pathlib, signal, sys\nfrom training import cli\nfrom training.fitting import fit as fitting\n{deadly}\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
     return subprocess.run(

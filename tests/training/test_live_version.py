@@ -25,7 +25,7 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Servable
 from training import cli
-from training.incumbent import find_incumbent
+from training.publishing.live_version import find_incumbent
 
 TRAIN = ["train", "toy", "--data", "data", "--out", "models"]
 

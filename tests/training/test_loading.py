@@ -6,8 +6,8 @@ import pytest
 
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv
 from training import tasks
+from training.data.load import load
 from training.errors import UsageError
-from training.loading import load
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.answers import Classified, Estimated
-from training.luck import beyond_luck
+from training.evaluation.better_than_chance import beyond_luck
+from training.evaluation.predictions import Classified, Estimated
 
 
 def classified(*counts: tuple[int, int]) -> Classified:

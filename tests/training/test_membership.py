@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.membership import membership
+from training.data.fold_assignment import membership
 
 
 def test_membership_holds_each_row_out_once_a_repeat() -> None:

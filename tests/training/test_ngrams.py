@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training import ngrams
+from training.preprocessing import ngrams
 
 TEXTS = [b"a b a b", b"", b"b a c", b"a"]
 

@@ -9,8 +9,8 @@ import pytest
 from service.repository.contract import Field, Signature
 from tests.pictures import write_triangles
 from training import cli
-from training.originals import MOST, Original, by_turns, differences, sentence
-from training.owndata.images import as_sent
+from training.data.own.image_folder import as_sent
+from training.publishing.serving_skew import MOST, Original, by_turns, differences, sentence
 
 OPTIONS = ["--arch", "tutorial", "--epochs", "3", "--out", "models"]
 
@@ -31,7 +31,7 @@ def test_a_trainer_that_prepares_pictures_otherwise_does_not_publish(
         as_sent(encoded, field)
         return encoded
 
-    monkeypatch.setattr("training.owndata.images.as_sent", otherwise)
+    monkeypatch.setattr("training.data.own.image_folder.as_sent", otherwise)
     data = ["--data", "triangles", "--max-bad-rows", "0.2"]
     assert cli.main(["train", "clothing", *data, *OPTIONS]) == 3
     told = capsys.readouterr().err

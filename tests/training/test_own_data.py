@@ -9,8 +9,8 @@ import pytest
 from service.repository.card import Card, read_card
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv, write_jsonl
 from training import cli
-from training.export import open_saved_model
-from training.task import Predict
+from training.publishing.export import open_saved_model
+from training.tasks.base import Predict
 
 
 @pytest.fixture(autouse=True)

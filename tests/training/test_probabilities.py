@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from training.probabilities import log_loss
+from training.evaluation.probabilities import log_loss
 
 
 def test_log_loss_stays_finite() -> None:

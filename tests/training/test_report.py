@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from service.repository.card import Card
-from training import evaluation
-from training.answers import Classified, Estimated
-from training.calibration import on_test_set
-from training.gates import Judgement, Outcome
-from training.probabilities import softmax
-from training.report import Story, write_report
-from training.report.html import page, pairs, picture, table, tag
-from training.report.sections import Mistake
+from training.evaluation import metrics
+from training.evaluation.calibration import on_test_set
+from training.evaluation.predictions import Classified, Estimated
+from training.evaluation.probabilities import softmax
+from training.publishing.gates import Judgement, Outcome
+from training.reporting.report import Story, write_report
+from training.reporting.report.html import page, pairs, picture, table, tag
+from training.reporting.report.sections import Mistake
 
 EVIL = "<script>alert('&')</script>"
 RANDOM = np.random.default_rng(0)
@@ -56,9 +56,9 @@ def classified(count: int = 400) -> Classified:
 
 def story(answers: Classified | Estimated, **evaluated: Any) -> Story:
     measured = (
-        evaluation.classification(answers)
+        metrics.classification(answers)
         if isinstance(answers, Classified)
-        else evaluation.estimation(answers)
+        else metrics.estimation(answers)
     )
     card = Card(
         name="toy",

@@ -10,7 +10,7 @@ from service.repository.card import CARD
 from service.repository.store import Store
 from tests.training.toy import write_points
 from training import cli
-from training.reproduction import compare
+from training.workflows.reproduce import compare
 
 OPTIONS = ["--data", "data", "--out", "models"]
 

@@ -15,9 +15,10 @@ import pytest
 from service.repository.card import CARD
 from service.repository.store import Store
 from tests.training.toy import write_points
-from training import cli, pipeline, retraining
+from training import cli
 from training.errors import TrainingError
-from training.locking import exclusively
+from training.fitting.lock import exclusively
+from training.workflows import retrain, train
 
 COMMAND = ["retrain", "toy", "--data", "data", "--out", "models", "--metrics-file", "toy.prom"]
 
@@ -116,7 +117,7 @@ def test_a_failure_is_told(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(run: object) -> int:
         raise TrainingError("The disk is on fire.")
 
-    monkeypatch.setattr(pipeline, "train", fail)
+    monkeypatch.setattr(train, "train", fail)
     assert cli.main(COMMAND) == 1
     assert outcome() == "failed"
 
@@ -145,7 +146,7 @@ def test_metrics_that_cannot_be_written_hide_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(retraining, "write_textfile", full)
+    monkeypatch.setattr(retrain, "write_textfile", full)
     assert cli.main(COMMAND) == 0
     assert "toy.prom cannot be written: No space left on device.\n" in capsys.readouterr().out
     assert cli.main(COMMAND) == 4

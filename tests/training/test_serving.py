@@ -8,9 +8,9 @@ import pytest
 from service.repository.manifest import verify_manifest
 from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.store import Store
-from training import export, serving
 from training.cli import main
 from training.errors import TrainingError
+from training.publishing import export, version_policy
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_pinned_model_says_that_the_new_version_waits(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(store, "rollback", "m")
-    serving.after_publishing(store, "m", before=set())
+    version_policy.after_publishing(store, "m", before=set())
     assert "Serving is pinned to version 2: the new one waits." in capsys.readouterr().out
 
 
@@ -97,7 +97,7 @@ def test_an_unloaded_model_says_so_until_a_choice_loads_it(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_policy(store.root / "m", Policy(unloaded=True))
-    serving.after_publishing(store, "m", before=set())
+    version_policy.after_publishing(store, "m", before=set())
     assert "The model is unloaded: the new version does not serve." in capsys.readouterr().out
     assert run(store, "serve-policy", "m", "--label", "stable=1") == 0
     assert "m: nothing serves (unloaded); stable is 1" in capsys.readouterr().out
@@ -111,7 +111,7 @@ def test_versions_beyond_those_kept_are_removed_but_none_in_use(store: Store) ->
     run(store, "serve-policy", "m", "--keep", "1", "--label", "stable=1")
     for number in range(3, 6):
         store.publish("m", lambda folder, n=number: (folder / "data").write_text(str(n)) and None)
-    serving.after_publishing(store, "m", before={4})
+    version_policy.after_publishing(store, "m", before={4})
     assert list(store.versions("m")) == [1, 4, 6]
 
 

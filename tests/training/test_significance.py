@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
 
-from training.significance import mcnemar, paired_bootstrap, wald_of_pairs
+from training.evaluation.significance import mcnemar, paired_bootstrap, wald_of_pairs
 
 
 @pytest.mark.parametrize(("lost", "won"), [(9, 1), (59, 16), (16, 59), (5, 5), (300, 250)])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from training.download import Remote
+from training.data.download import Remote
+from training.data.locate import DataSet, find, obtain
 from training.errors import TrainingError, UsageError
-from training.sources import DataSet, find, obtain
 
 
 def data_set(package: Path) -> DataSet:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.splits import folds, stratified
+from training.data.splits import folds, stratified
 
 
 def test_each_class_gives_its_share() -> None:

@@ -12,8 +12,15 @@ from tests.digits import write_mnist
 from tests.owndata import CAR_HEADER, TEXTS, cars, sentences, write_csv, write_jsonl
 from training import cli
 from training.errors import TrainingError, UsageError
-from training.export import open_saved_model
-from training.start import WEIGHTS, Start, find_start, keep_start, kept_start, write_weights
+from training.fitting.initial_weights import (
+    WEIGHTS,
+    Start,
+    find_start,
+    keep_start,
+    kept_start,
+    write_weights,
+)
+from training.publishing.export import open_saved_model
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import pytest
 from tests.owndata import sentences, write_csv
 
 SAY = (
-    "from training.streams import Streams\n"
-    "from training.progress import say\n"
+    "from training.console.output_streams import Streams\n"
+    "from training.console.progress import say\n"
     "streams = Streams()\n"
     "import sys\n"
     "for _ in range(20_000):\n"

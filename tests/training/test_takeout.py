@@ -11,7 +11,7 @@ from service.repository.card import read_card
 from tests.digits import draw, write_mnist
 from tests.owndata import sentences, write_jsonl
 from training import cli
-from training.export import open_saved_model
+from training.publishing.export import open_saved_model
 
 
 @pytest.fixture(scope="module")

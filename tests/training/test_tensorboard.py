@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pytest
 
-from training.tensorboard import tensorboard_logs
+from training.fitting.callbacks.tensorboard import tensorboard_logs
 
 
 @pytest.mark.parametrize("installed", [False, True])

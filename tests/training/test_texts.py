@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from training.texts import words
+from training.preprocessing.text import words
 
 
 def test_words() -> None:

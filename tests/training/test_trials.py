@@ -13,11 +13,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from tests.training.tiny import Tiny
-from training import cli, trials
+from training import cli
 from training.commands import list as listing
+from training.console.library_errors import sentence_of
 from training.errors import TrainingError, UsageError
-from training.foreign import sentence_of
-from training.trials import Place
+from training.tuning import storage
+from training.tuning.storage import Place
 
 SEARCH = Tiny.architectures["default"].search
 assert SEARCH is not None
@@ -32,7 +33,7 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def place(runs: Path) -> Place:
-    return trials.place_of(runs, "tiny", "first", None)
+    return storage.place_of(runs, "tiny", "first", None)
 
 
 def add(study: optuna.Study, rate: float, value: float | None, state: TrialState) -> None:
@@ -47,12 +48,12 @@ def add(study: optuna.Study, rate: float, value: float | None, state: TrialState
 
 
 def test_the_winner_settles_what_nobody_else_says(place: Place) -> None:
-    study = trials.create(place, "min", ABOUT, {})
+    study = storage.create(place, "min", ABOUT, {})
     for rate, value in ((0.3, 2.0), (0.2, 1.0), (0.1, 3.0)):
         add(study, rate, value, TrialState.COMPLETE)
     add(study, 0.9, 0.5, TrialState.PRUNED)
     add(study, 0.9, None, TrialState.FAIL)
-    won = trials.winner(place)
+    won = storage.winner(place)
     assert won.story == "tuning tiny-first, trial 1 of 4, val_mae 1.0000"
     settings = won.settle(Tiny(), {}, {})
     assert (settings.learning_rate, settings.batch_size) == (0.2, 8)
@@ -64,56 +65,56 @@ def test_the_winner_settles_what_nobody_else_says(place: Place) -> None:
 
 
 def test_a_study_is_found_by_name_folder_and_file(runs: Path, place: Place) -> None:
-    trials.create(place, "min", ABOUT, {})
+    storage.create(place, "min", ABOUT, {})
     folder = runs / "tiny" / "tune-first"
     for reference in ("first", str(folder), str(folder / "study.db")):
-        assert trials.load(trials.find(runs, "tiny", reference, None)).study_name == "tiny-first"
-    assert trials.find(runs, "tiny", "first", place.url) == place
+        assert storage.load(storage.find(runs, "tiny", reference, None)).study_name == "tiny-first"
+    assert storage.find(runs, "tiny", "first", place.url) == place
 
 
 def test_what_is_not_there(runs: Path, place: Place) -> None:
     with pytest.raises(UsageError, match="There is no tuning 'second' of tiny: neither"):
-        trials.find(runs, "tiny", "second", None)
+        storage.find(runs, "tiny", "second", None)
     assert not (runs / "tiny" / "tune-first" / "study.db").exists()
     with pytest.raises(UsageError, match="There is no study tiny-first in sqlite:"):
-        trials.load(place)
-    trials.create(place, "min", ABOUT, {})
+        storage.load(place)
+    storage.create(place, "min", ABOUT, {})
     with pytest.raises(UsageError, match="holds 0 studies of mpg, not one"):
-        trials.find(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
+        storage.find(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
     with pytest.raises(UsageError, match="No trial of tiny-first has run to its end yet"):
-        trials.winner(place)
+        storage.winner(place)
 
 
 def test_a_study_is_about_one_thing(place: Place) -> None:
-    trials.create(place, "min", ABOUT, {})
-    trials.create(place, "min", ABOUT, {})
+    storage.create(place, "min", ABOUT, {})
+    storage.create(place, "min", ABOUT, {})
     with pytest.raises(UsageError, match="is about arch default, not other: give another --study"):
-        trials.create(place, "min", ABOUT | {"arch": "other"}, {})
+        storage.create(place, "min", ABOUT | {"arch": "other"}, {})
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
 def test_names_that_are_none(runs: Path, name: str) -> None:
     with pytest.raises(UsageError, match="The name of a study has letters, digits"):
-        trials.place_of(runs, "tiny", name, None)
+        storage.place_of(runs, "tiny", name, None)
 
 
 def test_databases_that_cannot_be_used(runs: Path) -> None:
     with pytest.raises(UsageError, match="--storage must be the URL of a database"):
-        trials.place_of(runs, "tiny", "x", "no url")
+        storage.place_of(runs, "tiny", "x", "no url")
     for memory in ("sqlite://", "sqlite:///:memory:"):
         with pytest.raises(UsageError, match="is in the memory of one process"):
-            trials.place_of(runs, "tiny", "x", memory)
-    missing = trials.place_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
+            storage.place_of(runs, "tiny", "x", memory)
+    missing = storage.place_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
     with pytest.raises(TrainingError, match="is missing: No module named 'pg8000'"):
-        trials.create(missing, "min", ABOUT, {})
-    nowhere = trials.place_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
+        storage.create(missing, "min", ABOUT, {})
+    nowhere = storage.place_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
     with pytest.raises(TrainingError, match=r"cannot be used: .*unable to open database file"):
-        trials.create(nowhere, "min", ABOUT, {})
+        storage.create(nowhere, "min", ABOUT, {})
 
 
 def damaged(place: Place, *statements: str) -> Place:
     """Begin a study with a trial, and change its tables as another program may have."""
-    add(trials.create(place, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
+    add(storage.create(place, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
     with sqlite3.connect(place.url.removeprefix("sqlite:///")) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -156,18 +157,18 @@ def test_tables_of_another_version_of_optuna(
 def use(runs: Path, place: Place, way: str) -> None:
     match way:
         case "create":
-            trials.create(place, "min", ABOUT, {})
+            storage.create(place, "min", ABOUT, {})
         case "winner":
-            trials.winner(place)
+            storage.winner(place)
         case _:
             (runs / "elsewhere.db").symlink_to(place.url.removeprefix("sqlite:///"))
-            trials.find(runs, "tiny", str(runs / "elsewhere.db"), None)
+            storage.find(runs, "tiny", str(runs / "elsewhere.db"), None)
 
 
 def test_a_study_of_another_program(place: Place) -> None:
     study = optuna.create_study(storage=place.url, study_name=place.study, direction="minimize")
     add(study, 0.1, 1.0, TrialState.COMPLETE)
-    for act in (lambda: trials.winner(place), lambda: trials.create(place, "min", ABOUT, {})):
+    for act in (lambda: storage.winner(place), lambda: storage.create(place, "min", ABOUT, {})):
         with pytest.raises(UsageError, match="tiny-first was not begun by `python -m training"):
             act()
 
@@ -175,16 +176,16 @@ def test_a_study_of_another_program(place: Place) -> None:
 def test_a_study_that_seeks_something_else(place: Place) -> None:
     optuna.create_study(storage=place.url, study_name=place.study, directions=["minimize"] * 2)
     with pytest.raises(UsageError, match="was not begun by"):
-        trials.create(place, "min", ABOUT, {})
-    trials.create(Place(place.url, "tiny-other"), "max", ABOUT, {})
+        storage.create(place, "min", ABOUT, {})
+    storage.create(Place(place.url, "tiny-other"), "max", ABOUT, {})
     with pytest.raises(UsageError, match="was not begun by"):
-        trials.create(Place(place.url, "tiny-other"), "min", ABOUT, {})
+        storage.create(Place(place.url, "tiny-other"), "min", ABOUT, {})
 
 
 def test_a_study_that_is_removed_in_the_midst_of_it(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = trials.create(place, "min", ABOUT, {})
+    study = storage.create(place, "min", ABOUT, {})
 
     def go_on(_: object) -> None:
         optuna.delete_study(study_name=place.study, storage=place.url)
@@ -225,7 +226,7 @@ def test_a_database_that_is_gone_in_the_midst_of_a_trial(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Optuna fails over it by errors of its own, which tell nothing."""
-    study = trials.create(place, "min", ABOUT, {})
+    study = storage.create(place, "min", ABOUT, {})
 
     def objective(_: optuna.Trial) -> float:
         happens(Path(place.url.removeprefix("sqlite:///")))
@@ -249,18 +250,18 @@ def test_a_password_is_not_shown() -> None:
 def test_a_trial_that_never_began_is_given_up(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = trials.create(place, "min", ABOUT, {})
+    study = storage.create(place, "min", ABOUT, {})
     with pytest.warns(UserWarning, match="Heartbeat"):  # that is the point: it has no beat
         study.ask()
-    assert trials.tally(study) == trials.Tally(finished=0, running=1)
-    monkeypatch.setattr(trials, "GRACE_S", -1)
-    assert trials.tally(study) == trials.Tally(finished=0, running=0)
+    assert storage.tally(study) == storage.Tally(finished=0, running=1)
+    monkeypatch.setattr(storage, "GRACE_S", -1)
+    assert storage.tally(study) == storage.Tally(finished=0, running=0)
 
 
 def test_processes_that_begin_a_study_at_once(place: Place, repository_root: Path) -> None:
     script = (
-        "import sys; from training import trials; "
-        "trials.create(trials.Place(sys.argv[1], 'tiny-first'), 'min', {}, {})"
+        "import sys; from training.tuning import storage; "
+        "storage.create(storage.Place(sys.argv[1], 'tiny-first'), 'min', {}, {})"
     )
     command = [sys.executable, "-c", script, place.url]
     processes = [subprocess.Popen(command, cwd=repository_root) for _ in range(4)]

@@ -16,11 +16,14 @@ from optuna.trial import TrialState
 
 from service.repository.card import read_card
 from tests.training.tiny import Tiny
-from training import cli, config, fitting, tasks, trials, tuning
+from training import cli, tasks
+from training.data.locate import Found
 from training.errors import DivergedError, TrainingError
-from training.sources import Found
-from training.task import Task
-from training.trials import Place
+from training.fitting import config, fit
+from training.tasks.base import Task
+from training.tuning import storage
+from training.tuning import worker as tuning
+from training.tuning.storage import Place
 
 SETTINGS = config.resolve(Tiny(), {}, {})
 SEARCH = Tiny.architectures["default"].search
@@ -31,8 +34,9 @@ TAKE_PART = """
 import sys
 from types import SimpleNamespace
 from tests.training.tiny import Tiny
-from training import config, tuning
-from training.trials import Place
+from training.fitting import config
+from training.tuning import worker as tuning
+from training.tuning.storage import Place
 url, wanted, worker, epochs = sys.argv[1:]
 tuning.load = lambda *_: SimpleNamespace(data=None)
 settings = config.resolve(Tiny(), {}, {"epochs": int(epochs)})
@@ -48,7 +52,7 @@ def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     place = Place(f"sqlite:///{tmp_path}/study.db", "tiny")
-    trials.create(place, "min", ABOUT, {})
+    storage.create(place, "min", ABOUT, {})
     return place
 
 
@@ -68,9 +72,9 @@ def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None
     place = Place(f"sqlite:///{tmp_path}/first.db", "tiny")
     first = Tiny().untuned("default")
     assert first == {"learning_rate": 0.05, "batch_size": 8, "units": 4}
-    trials.create(place, "min", ABOUT, first)
+    storage.create(place, "min", ABOUT, first)
     tuning.work(Tiny(), place, SETTINGS, 2, 0)
-    assert [trial.params == first for trial in trials.load(place).get_trials()] == [True, False]
+    assert [trial.params == first for trial in storage.load(place).get_trials()] == [True, False]
 
 
 def test_a_study_goes_on_and_never_draws_the_same_again(place: Place) -> None:
@@ -78,7 +82,7 @@ def test_a_study_goes_on_and_never_draws_the_same_again(place: Place) -> None:
     tuning.work(task, place, SETTINGS, 2, 0)
     tuning.work(task, place, SETTINGS, 4, 0)
     tuning.work(task, place, SETTINGS, 4, 0)
-    found = trials.load(place).get_trials()
+    found = storage.load(place).get_trials()
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 4
     assert len({trial.params["learning_rate"] for trial in found}) == 4
     for trial, settings in zip(found, task.planned, strict=True):
@@ -93,9 +97,9 @@ def test_a_training_that_diverges_is_pruned(place: Place, monkeypatch: pytest.Mo
     def diverge(*_: Any) -> None:
         raise DivergedError("The loss is nan.")
 
-    monkeypatch.setattr(fitting, "learn", diverge)
+    monkeypatch.setattr(fit, "learn", diverge)
     tuning.work(Tiny(), place, SETTINGS, 1, 0)
-    assert trials.load(place).get_trials()[0].state == TrialState.PRUNED
+    assert storage.load(place).get_trials()[0].state == TrialState.PRUNED
 
 
 def test_a_hopeless_trial_is_pruned(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +111,7 @@ def test_a_hopeless_trial_is_pruned(place: Place, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(tuning._Reporter, "on_epoch_end", worse)
     tuning.work(Tiny(), place, SETTINGS, 7, 0)
-    states = [trial.state for trial in trials.load(place).get_trials()]
+    states = [trial.state for trial in storage.load(place).get_trials()]
     assert states == [TrialState.COMPLETE] * 5 + [TrialState.PRUNED] * 2
 
 
@@ -121,8 +125,8 @@ def test_other_data_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) ->
 def test_two_processes_share_one_study(place: Place, repository_root: Path) -> None:
     workers = [take_part(place, repository_root, 6, number, 3) for number in range(2)]
     assert [worker.wait(300) for worker in workers] == [0, 0]
-    found = trials.load(place).get_trials()
-    assert all(trials.is_finished(trial) for trial in found)
+    found = storage.load(place).get_trials()
+    assert all(storage.is_finished(trial) for trial in found)
     assert len(found) in (6, 7)
     assert len({trial.params["learning_rate"] for trial in found}) == len(found)
 
@@ -131,12 +135,12 @@ def test_a_killed_trial_does_not_block_the_study(
     place: Place, repository_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = take_part(place, repository_root, 1, 0, 1_000_000)
-    study = trials.load(place)
+    study = storage.load(place)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     worker.kill()
     worker.wait()
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]
-    monkeypatch.setattr(trials, "GRACE_S", 1)
+    monkeypatch.setattr(storage, "GRACE_S", 1)
     tuning.work(Tiny(), place, SETTINGS, 1, 1)
     assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
 
@@ -184,9 +188,9 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
         stderr=subprocess.PIPE,
         text=True,
     )
-    place = trials.place_of(tmp_path / "runs", "mpg", "tutorial", None)
+    place = storage.place_of(tmp_path / "runs", "mpg", "tutorial", None)
     wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
-    study = trials.load(place)
+    study = storage.load(place)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.verdicts import Curves, judge, to_json
+from training.overfitting.diagnosis import Curves, judge, to_json
 
 
 def curves(name: str, train: list[float], held_out: list[float]) -> Curves:

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from training.config import Settings, with_hyperparameters
-from training.search import Choice, Range, Search
-from training.sources import DataSet
-from training.task import Architecture, Plan, Task
-from training.variants import Study, Variant
+from training.data.locate import DataSet
+from training.fitting.config import Settings, with_hyperparameters
+from training.tasks.base import Architecture, Plan, Task
+from training.tasks.search_space import Choice, Range, Search
+from training.tasks.study_variants import Study, Variant
 
 ROWS = np.arange(48)
 X = np.random.default_rng(0).normal(size=(48, 4)).astype(np.float32)

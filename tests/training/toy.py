@@ -11,13 +11,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import calibration
-from training.answers import Classified
-from training.config import Settings
-from training.download import Remote
+from training.data.download import Remote
+from training.data.locate import DataSet, Found
+from training.evaluation import calibration
+from training.evaluation.predictions import Classified
+from training.fitting.config import Settings
 from training.networks.frozen import frozen
-from training.sources import DataSet, Found
-from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.tasks.base import Architecture, Array, Case, Exportable, Plan, Predict, Task
 
 FILE = "points.csv"
 SIDES = ("left", "<b>right</b>")  # markup in a label must not reach a report as such

@@ -9,22 +9,23 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from training import calibration, datasets, outputs
-from training.answers import Classified, margins
-from training.augmentation import augment
-from training.config import Settings, with_hyperparameters
-from training.datasets import Images
-from training.imaging import from_encoded
-from training.networks import classifying
+from training.data import dataset_types
+from training.data.dataset_types import Images
+from training.data.locate import Found
+from training.data.own import image_folder as own_images
+from training.data.splits import stratified
+from training.evaluation import calibration
+from training.evaluation.predictions import Classified, margins
+from training.fitting.config import Settings, with_hyperparameters
+from training.networks import classification_loss, output_fields
 from training.networks.dense import DensePictures
 from training.networks.residual import Residual
-from training.originals import Original, by_turns
-from training.owndata import images as own_images
-from training.search import Choice, Range, Search
-from training.sources import Found
-from training.splits import stratified
-from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
-from training.variants import Study, Variant
+from training.preprocessing.augmentation import augment
+from training.preprocessing.images import from_encoded
+from training.publishing.serving_skew import Original, by_turns
+from training.tasks.base import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.tasks.search_space import Choice, Range, Search
+from training.tasks.study_variants import Study, Variant
 
 SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.
@@ -54,7 +55,7 @@ class Clothing(Task[Images]):
         "Anything that is no garment still gets one of the ten labels."
     )
     kind = "classification"
-    data_set = datasets.FASHION_MNIST
+    data_set = dataset_types.FASHION_MNIST
     acceptable = 0.85
     networks: Mapping[str, DensePictures | Residual] = {
         "tutorial": DensePictures(),
@@ -128,7 +129,7 @@ class Clothing(Task[Images]):
         what="a folder with a folder of pictures for each class",
         suffixes=(),
         read=lambda folder, bad: own_images.read(
-            folder, bad, field=_ENCODED, prepare=_prepare, standard=datasets.GARMENTS
+            folder, bad, field=_ENCODED, prepare=_prepare, standard=dataset_types.GARMENTS
         ),
         title="Kinds of pictures",
         description=(
@@ -138,7 +139,7 @@ class Clothing(Task[Images]):
     )
 
     def load(self, found: Found) -> Images:
-        return datasets.fashion_mnist(found)
+        return dataset_types.fashion_mnist(found)
 
     def summary(self, data: Images) -> dict[str, Any]:
         return {
@@ -170,7 +171,7 @@ class Clothing(Task[Images]):
         model.compile(
             optimizer=network.optimizer(settings.learning_rate, steps),
             loss=network.loss(classes),
-            metrics=classifying.metrics(classes),
+            metrics=classification_loss.metrics(classes),
         )
         return Plan(
             model=model,
@@ -314,15 +315,15 @@ def _encoded_case(data: Images, row: int, picture: Array, why: str) -> Case:
 
 def _contract(labels: Sequence[str]) -> Contract:
     answer = (
-        outputs.label(labels, labels[-1], what="kind"),
-        outputs.class_id(
+        output_fields.label(labels, labels[-1], what="kind"),
+        output_fields.class_id(
             "class_id",
             len(labels),
             "Its number in the order of the probabilities.",
             example=len(labels) - 1,
         ),
-        outputs.probability("confidence", "How probable that kind is, calibrated.", 0.98),
-        outputs.probabilities(labels),
+        output_fields.probability("confidence", "How probable that kind is, calibrated.", 0.98),
+        output_fields.probabilities(labels),
     )
     image = Field(
         name="image",

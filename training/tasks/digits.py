@@ -14,16 +14,17 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import calibration, outputs
-from training.answers import Classified, margins
-from training.config import Settings
-from training.datasets import Images
-from training.download import Remote
+from training.data.dataset_types import Images
+from training.data.download import Remote
+from training.data.locate import DataSet, Found
+from training.data.splits import stratified
 from training.errors import TrainingError
+from training.evaluation import calibration
+from training.evaluation.predictions import Classified, margins
+from training.fitting.config import Settings
+from training.networks import output_fields
 from training.networks.frozen import frozen
-from training.sources import DataSet, Found
-from training.splits import stratified
-from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.tasks.base import Architecture, Array, Case, Exportable, Plan, Predict, Task
 
 MNIST = DataSet(
     name="mnist",
@@ -206,9 +207,9 @@ _SIGNATURE = Signature(
         ),
     ),
     (
-        outputs.class_id("digit", len(LABELS), "The most probable digit.", example=7),
-        outputs.probability("confidence", "How probable that digit is, calibrated.", 0.99),
-        outputs.probabilities(LABELS, listed="the digits 0 to 9"),
+        output_fields.class_id("digit", len(LABELS), "The most probable digit.", example=7),
+        output_fields.probability("confidence", "How probable that digit is, calibrated.", 0.99),
+        output_fields.probabilities(LABELS, listed="the digits 0 to 9"),
     ),
 )
 

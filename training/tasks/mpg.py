@@ -17,18 +17,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import datasets
-from training.answers import Answers, Estimated
-from training.cars.features import Features
-from training.cars.fields import car_fields
-from training.config import Settings, with_hyperparameters
-from training.crossvalidation import cross_validation
-from training.datasets import CAR_NUMBERS, Table
-from training.intervals import log_reach
-from training.membership import Membership, membership
-from training.networks.ensemble import Ensemble, KnownError
-from training.owndata import tables as own_tables
-from training.rivals import (
+from training.data import dataset_types
+from training.data.dataset_types import CAR_NUMBERS, Table
+from training.data.fold_assignment import Membership, membership
+from training.data.locate import Found
+from training.data.own import car_table as own_tables
+from training.evaluation.baselines import (
     Learn,
     gaussian_process,
     linear_regression,
@@ -36,10 +30,16 @@ from training.rivals import (
     median,
     random_forest,
 )
-from training.search import Range, Search
-from training.sources import Found
-from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
-from training.variants import Study, Variant
+from training.evaluation.cross_validation import cross_validation
+from training.evaluation.intervals import log_reach
+from training.evaluation.predictions import Answers, Estimated
+from training.fitting.config import Settings, with_hyperparameters
+from training.networks.car_fields import car_fields
+from training.networks.ensemble import Ensemble, KnownError
+from training.preprocessing.cars import Features
+from training.tasks.base import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.tasks.search_space import Range, Search
+from training.tasks.study_variants import Study, Variant
 
 _FOLDS = 5
 _COVERAGE = 0.9
@@ -78,7 +78,7 @@ class Mpg(Task[Table]):
         "may be unknown. Cars unlike those sold in the USA at that time are out of its reach."
     )
     kind = "regression"
-    data_set = datasets.AUTO_MPG
+    data_set = dataset_types.AUTO_MPG
     # Linear regression of log mpg errs by 2.06: what is worse than that is not worth serving.
     acceptable = 2.06
     # As far as the interval of an answer reaches, 18 % or so: good networks differ by as much on
@@ -160,7 +160,7 @@ class Mpg(Task[Table]):
     own_data = OwnData(
         what="a CSV file of cars",
         suffixes=(".csv",),
-        read=lambda path, bad: own_tables.read(path, bad, standard=datasets.ORIGINS),
+        read=lambda path, bad: own_tables.read(path, bad, standard=dataset_types.ORIGINS),
         title="Fuel consumption of cars",
         description=(
             "Estimates how many miles a car goes to the US gallon, with an interval that holds "
@@ -170,7 +170,7 @@ class Mpg(Task[Table]):
     )
 
     def load(self, found: Found) -> Table:
-        return datasets.auto_mpg(found)
+        return dataset_types.auto_mpg(found)
 
     def summary(self, data: Table) -> dict[str, Any]:
         return {

@@ -9,23 +9,24 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from training import calibration, datasets, outputs
-from training.answers import Classified, margins
-from training.config import Settings, with_hyperparameters
-from training.datasets import Texts
-from training.networks import classifying
-from training.networks.ngrams import Ngrams
-from training.networks.texts import Prepared, TextNetwork
-from training.networks.words import DenseWords, Embedded
-from training.originals import Original, by_turns
-from training.owndata import texts as own_texts
-from training.search import Choice, Range, Search
-from training.sources import Found
-from training.splits import stratified
-from training.start import Start
-from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
-from training.texts import MAX_BYTES, saved_vocabulary
-from training.variants import Study, Variant
+from training.data import dataset_types
+from training.data.dataset_types import Texts
+from training.data.locate import Found
+from training.data.own import text_file as own_texts
+from training.data.splits import stratified
+from training.evaluation import calibration
+from training.evaluation.predictions import Classified, margins
+from training.fitting.config import Settings, with_hyperparameters
+from training.fitting.initial_weights import Start
+from training.networks import classification_loss, output_fields
+from training.networks.ngram_network import Ngrams
+from training.networks.text_network import Prepared, TextNetwork
+from training.networks.word_networks import DenseWords, Embedded
+from training.preprocessing.text import MAX_BYTES, saved_vocabulary
+from training.publishing.serving_skew import Original, by_turns
+from training.tasks.base import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.tasks.search_space import Choice, Range, Search
+from training.tasks.study_variants import Study, Variant
 
 # Held out of the 25,000, to choose the best epoch and the temperature.
 _HELD_OUT = 2_000
@@ -45,7 +46,7 @@ class Sentiment(Task[Texts]):
         "by, and irony, or praise of one thing within a damning review, can mislead it."
     )
     kind = "classification"
-    data_set = datasets.IMDB
+    data_set = dataset_types.IMDB
     acceptable = 0.85
     networks: Mapping[str, TextNetwork] = {
         "default": Ngrams(),
@@ -129,7 +130,7 @@ class Sentiment(Task[Texts]):
     own_data = OwnData(
         what="a CSV or JSONL file of texts with labels",
         suffixes=(".csv", ".jsonl"),
-        read=lambda path, bad: own_texts.read(path, bad, standard=datasets.SENTIMENTS),
+        read=lambda path, bad: own_texts.read(path, bad, standard=dataset_types.SENTIMENTS),
         title="Kinds of texts",
         description=(
             "Tells which of its classes a text belongs to, by the words and short phrases in it. "
@@ -139,7 +140,7 @@ class Sentiment(Task[Texts]):
     )
 
     def load(self, found: Found) -> Texts:
-        return datasets.imdb(found)
+        return dataset_types.imdb(found)
 
     def summary(self, data: Texts) -> dict[str, Any]:
         return {
@@ -163,14 +164,14 @@ class Sentiment(Task[Texts]):
     def _plan(self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None) -> Plan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
         network = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
-        logits = classifying.fewest_logits(len(data.labels))
-        targets = classifying.targets(len(data.labels), logits)
+        logits = classification_loss.fewest_logits(len(data.labels))
+        targets = classification_loss.targets(len(data.labels), logits)
         prepared = network.prepare(data, training, vocabulary)
         steps = settings.epochs * -(-len(training) // settings.batch_size)
         prepared.model.compile(
             optimizer=network.optimizer(settings.learning_rate, steps),
-            loss=classifying.loss(logits),
-            metrics=classifying.metrics(logits),
+            loss=classification_loss.loss(logits),
+            metrics=classification_loss.metrics(logits),
         )
 
         def batch(
@@ -313,17 +314,17 @@ def _contract(data: Texts) -> Contract:
         text = dataclasses.replace(
             text, description="A text as those that it learned from, UTF-8.", example=None
         )
-    label = outputs.label(data.labels, example=data.labels[1])
+    label = output_fields.label(data.labels, example=data.labels[1])
     answer: tuple[Field, ...]
     if len(data.labels) == 2:
         what = f"How probable {data.labels[1]!r} is, calibrated."
-        answer = (label, outputs.probability("probability", what, 0.97))
+        answer = (label, output_fields.probability("probability", what, 0.97))
     else:
         what = "How probable that class is, calibrated."
         answer = (
             label,
-            outputs.probability("confidence", what, 0.97),
-            outputs.probabilities(data.labels),
+            output_fields.probability("confidence", what, 0.97),
+            output_fields.probabilities(data.labels),
         )
     return {"serving_default": Signature("serving_default", (text,), answer)}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from training.data.own.bad_rows import BadRows
 from training.errors import TrainingError
-from training.owndata.badrows import BadRows
 
 SOURCE = Path("rows.csv")
 

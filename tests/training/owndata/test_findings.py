@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv
-from training.datasets import GARMENTS, ORIGINS, SENTIMENTS
+from training.data.dataset_types import GARMENTS, ORIGINS, SENTIMENTS
+from training.data.own import car_table, image_folder, text_file
+from training.data.own.bad_rows import BadRows
+from training.data.own.findings import Finding, findings_of
 from training.errors import TrainingError
-from training.owndata import images, tables, texts
-from training.owndata.badrows import BadRows
-from training.owndata.findings import Finding, findings_of
 from training.tasks.clothing import _ENCODED, _prepare
 
 GOOD = sentences(900, ["ham", "news", "spam"])
@@ -20,14 +20,14 @@ GOOD = sentences(900, ["ham", "news", "spam"])
 
 def of_texts(folder: Path, rows: Sequence[tuple[str, str]]) -> list[Finding]:
     path = write_csv(folder / "texts.csv", ["text", "label"], [*rows])
-    data = texts.read(path, BadRows(0.0), standard=SENTIMENTS)
+    data = text_file.read(path, BadRows(0.0), standard=SENTIMENTS)
     assert data.own is not None
     return findings_of(data.own)
 
 
 def of_cars(folder: Path, rows: Sequence[tuple[object, ...]]) -> list[Finding]:
     path = write_csv(folder / "cars.csv", CAR_HEADER, [*rows])
-    data = tables.read(path, BadRows(0.0), standard=ORIGINS)
+    data = car_table.read(path, BadRows(0.0), standard=ORIGINS)
     assert data.own is not None
     return findings_of(data.own)
 
@@ -134,7 +134,7 @@ def test_columns_that_are_swapped(tmp_path: Path) -> None:
 def test_a_text_that_the_service_would_refuse_is_a_bad_row(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", ["text", "label"], [*GOOD, ("win " * 12_501, "spam")])
     bad = BadRows(0.01)
-    texts.read(path, bad, standard=SENTIMENTS)
+    text_file.read(path, bad, standard=SENTIMENTS)
     assert bad.lines == ["line 902: text has 50,004 bytes; the service takes 50,000"]
 
 
@@ -149,7 +149,7 @@ def test_pictures_of_nothing_and_of_two_classes(
     (tmp_path / "shapes" / "circle" / "same.png").write_bytes(
         (tmp_path / "shapes" / "square" / "0.png").read_bytes()
     )
-    data = images.read(
+    data = image_folder.read(
         tmp_path / "shapes", BadRows(0.0), field=_ENCODED, prepare=_prepare, standard=GARMENTS
     )
     assert data.own is not None

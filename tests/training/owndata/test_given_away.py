@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.owndata import CAR_HEADER, cars, write_csv
-from training.datasets import AUTO_MPG, ORIGINS, auto_mpg
-from training.owndata import tables
-from training.owndata.badrows import BadRows
-from training.owndata.findings import findings_of
-from training.owndata.given_away import gives_away, text_gives_away
-from training.sources import find
+from training.data.dataset_types import AUTO_MPG, ORIGINS, auto_mpg
+from training.data.locate import find
+from training.data.own import car_table
+from training.data.own.bad_rows import BadRows
+from training.data.own.findings import findings_of
+from training.data.own.target_leakage import gives_away, text_gives_away
 
 CHANCE = np.random.default_rng(1)
 MPG = CHANCE.uniform(10, 40, 200)
@@ -93,7 +93,7 @@ def _doubts(folder: Path, column: str, made: Callable[[dict[str, object]], objec
         car = dict(zip(CAR_HEADER, row, strict=True))
         rows.append(tuple({**car, column: made(car)}.values()))
     path = write_csv(folder / "cars.csv", CAR_HEADER, rows)
-    data = tables.read(path, BadRows(0.0), standard=ORIGINS)
+    data = car_table.read(path, BadRows(0.0), standard=ORIGINS)
     assert data.own is not None
     return [found.sentence for found in findings_of(data.own) if found.blocks]
 
@@ -127,6 +127,6 @@ def test_nothing_is_given_away_in_auto_mpg(tmp_path: Path) -> None:
         for row in range(len(data.mpg))
     ]
     path = write_csv(tmp_path / "cars.csv", CAR_HEADER, rows)
-    own = tables.read(path, BadRows(0.0), standard=ORIGINS).own
+    own = car_table.read(path, BadRows(0.0), standard=ORIGINS).own
     assert own is not None
     assert findings_of(own) == []

@@ -14,11 +14,11 @@ from service.repository.contract import Field
 from service.repository.folders import remove_tree
 from tests.owndata import draw_shapes
 from tests.service.repository.test_folders import nest
-from training.datasets import GARMENTS, Images
+from training.data.dataset_types import GARMENTS, Images
+from training.data.own.bad_rows import BadRows
+from training.data.own.image_folder import as_sent, read
 from training.errors import TrainingError
-from training.imaging import from_encoded
-from training.owndata.badrows import BadRows
-from training.owndata.images import as_sent, read
+from training.preprocessing.images import from_encoded
 
 
 @pytest.fixture
@@ -123,7 +123,9 @@ def test_folders_named_as_the_garments_are_the_garments(tmp_path: Path) -> None:
 def test_pictures_are_decoded_once(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shapes / "line" / "empty.jpg").write_bytes(b"")
     before, _ = images(shapes, tolerated=0.1)
-    monkeypatch.setattr("training.owndata.images._picture", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(
+        "training.data.own.image_folder._picture", lambda *_: pytest.fail("decoded again")
+    )
     after, bad = images(shapes, tolerated=0.1)
     assert (after.train == before.train).all()
     assert bad.lines == [

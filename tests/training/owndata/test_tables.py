@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.owndata import CAR_HEADER, cars, write_csv
-from training.datasets import ORIGINS, Table
+from training.data.dataset_types import ORIGINS, Table
+from training.data.own.bad_rows import BadRows
+from training.data.own.car_table import read
 from training.errors import TrainingError
-from training.owndata.badrows import BadRows
-from training.owndata.tables import read
 
 
 def table(path: Path, tolerated: float = 1.0) -> tuple[Table, list[str]]:

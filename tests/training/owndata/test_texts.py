@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.owndata import sentences, write_csv, write_jsonl
-from training.datasets import SENTIMENTS, Texts
+from training.data.dataset_types import SENTIMENTS, Texts
+from training.data.own.bad_rows import BadRows
+from training.data.own.text_file import read
 from training.errors import TrainingError
-from training.owndata.badrows import BadRows
-from training.owndata.texts import read
 
 GOOD = sentences(60, ["ham", "news", "spam"])
 

@@ -10,11 +10,14 @@ import tensorflow as tf
 
 from service.repository.contract import Contract
 from service.repository.golden import batch_of, examples_by_signature, mismatches, read_golden
-from training import config, export, fitting, pipeline, runs
-from training.loading import Loaded
-from training.owndata.badrows import BadRows
-from training.runs import Run
-from training.task import Plan, Predict, Task
+from training.data.load import Loaded
+from training.data.own.bad_rows import BadRows
+from training.fitting import config, run_folder
+from training.fitting import fit as fitting
+from training.fitting.run_folder import Run
+from training.publishing import export
+from training.tasks.base import Plan, Predict, Task
+from training.workflows import train as pipeline
 
 
 @dataclass
@@ -38,7 +41,7 @@ def fit(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> 
     # With no version of its own there is nothing to be compared with.
     defaults = {"epochs": 1, "batch-size": 64, "seed": 3, "out": str(folder / "models")}
     given = {"arch": arch, **defaults, **options}
-    run = runs.create(folder, config.resolve(task, {}, given))
+    run = run_folder.create(folder, config.resolve(task, {}, given))
     fitting.prepare(run.settings.seed)
     plan = task.plan(data, run.settings)
     fitting.fit(plan, task.architectures[arch], run)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from training import config, tasks
-from training.search import Range
+from training import tasks
+from training.fitting import config
+from training.tasks.search_space import Range
 
 
 @pytest.mark.parametrize("name", [n for n in tasks.names() if tasks.get(n).study])

@@ -8,9 +8,11 @@ from sklearn.ensemble import RandomForestRegressor
 
 from service.repository.card import read_card
 from tests.training.tasks.conftest import Trained, check_session, train
-from training import datasets, rivals, tasks
-from training.datasets import Table
-from training.sources import Found
+from training import tasks
+from training.data import dataset_types
+from training.data.dataset_types import Table
+from training.data.locate import Found
+from training.evaluation import baselines
 from training.tasks import mpg
 
 MPG = tasks.get("mpg")
@@ -27,7 +29,7 @@ CAR = {
 
 @pytest.fixture(scope="module")
 def data(found_mpg: Found) -> Table:
-    return datasets.auto_mpg(found_mpg)
+    return dataset_types.auto_mpg(found_mpg)
 
 
 @pytest.fixture(scope="module", params=["default", "tutorial"])
@@ -54,7 +56,9 @@ def test_rivals_learn_from_the_same_folds(
 ) -> None:
     forest = RandomForestRegressor
     monkeypatch.setattr(
-        rivals, "RandomForestRegressor", lambda **options: forest(**options | {"n_estimators": 2})
+        baselines,
+        "RandomForestRegressor",
+        lambda **options: forest(**options | {"n_estimators": 2}),
     )
     monkeypatch.setattr(
         mpg, "_RIVALS", {k: v for k, v in mpg._RIVALS.items() if k != "Gaussian process"}
