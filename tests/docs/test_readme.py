@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import eventually, free_port
-from training.data.dataset_types import AUTO_MPG
+from training.data.auto_mpg import AUTO_MPG
 from training.data.locate import find
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from service.repository.contract import Field
-from training.data.dataset_types import CAR_NUMBERS, Table
+from training.data.auto_mpg import CAR_NUMBERS
+from training.data.dataset_types import Table
 
 # Beyond these limits a car is refused; they leave room around the cars of Auto MPG.
 _LIMITS = {

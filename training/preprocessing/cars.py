@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from training.data.dataset_types import CAR_NUMBERS, Table
+from training.data.auto_mpg import CAR_NUMBERS
+from training.data.dataset_types import Table
 
 
 class Features:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from training.data import dataset_types
+from training.data import fashion_mnist
 from training.data.dataset_types import Images
 from training.data.locate import Found
-from training.data.own import image_folder as own_images
+from training.data.own import image_folder
 from training.data.splits import stratified
 from training.evaluation import calibration
 from training.evaluation.predictions import Classified, margins
@@ -55,7 +55,7 @@ class Clothing(Task[Images]):
         "Anything that is no garment still gets one of the ten labels."
     )
     kind = "classification"
-    data_set = dataset_types.FASHION_MNIST
+    data_set = fashion_mnist.FASHION_MNIST
     acceptable = 0.85
     networks: Mapping[str, DensePictures | Residual] = {
         "tutorial": DensePictures(),
@@ -128,8 +128,8 @@ class Clothing(Task[Images]):
     own_data = OwnData(
         what="a folder with a folder of pictures for each class",
         suffixes=(),
-        read=lambda folder, bad: own_images.read(
-            folder, bad, field=_ENCODED, prepare=_prepare, standard=dataset_types.GARMENTS
+        read=lambda folder, bad: image_folder.read(
+            folder, bad, field=_ENCODED, prepare=_prepare, standard=fashion_mnist.GARMENTS
         ),
         title="Kinds of pictures",
         description=(
@@ -139,7 +139,7 @@ class Clothing(Task[Images]):
     )
 
     def load(self, found: Found) -> Images:
-        return dataset_types.fashion_mnist(found)
+        return fashion_mnist.read(found)
 
     def summary(self, data: Images) -> dict[str, Any]:
         return {

@@ -17,11 +17,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training.data import dataset_types
-from training.data.dataset_types import CAR_NUMBERS, Table
+from training.data import auto_mpg
+from training.data.auto_mpg import CAR_NUMBERS
+from training.data.dataset_types import Table
 from training.data.fold_assignment import Membership, membership
 from training.data.locate import Found
-from training.data.own import car_table as own_tables
+from training.data.own import car_table
 from training.evaluation.baselines import (
     Learn,
     gaussian_process,
@@ -78,7 +79,7 @@ class Mpg(Task[Table]):
         "may be unknown. Cars unlike those sold in the USA at that time are out of its reach."
     )
     kind = "regression"
-    data_set = dataset_types.AUTO_MPG
+    data_set = auto_mpg.AUTO_MPG
     # Linear regression of log mpg errs by 2.06: what is worse than that is not worth serving.
     acceptable = 2.06
     # As far as the interval of an answer reaches, 18 % or so: good networks differ by as much on
@@ -160,7 +161,7 @@ class Mpg(Task[Table]):
     own_data = OwnData(
         what="a CSV file of cars",
         suffixes=(".csv",),
-        read=lambda path, bad: own_tables.read(path, bad, standard=dataset_types.ORIGINS),
+        read=lambda path, bad: car_table.read(path, bad, standard=auto_mpg.ORIGINS),
         title="Fuel consumption of cars",
         description=(
             "Estimates how many miles a car goes to the US gallon, with an interval that holds "
@@ -170,7 +171,7 @@ class Mpg(Task[Table]):
     )
 
     def load(self, found: Found) -> Table:
-        return dataset_types.auto_mpg(found)
+        return auto_mpg.read(found)
 
     def summary(self, data: Table) -> dict[str, Any]:
         return {

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from training.data import dataset_types
+from training.data import imdb
 from training.data.dataset_types import Texts
 from training.data.locate import Found
-from training.data.own import text_file as own_texts
+from training.data.own import text_file
 from training.data.splits import stratified
 from training.evaluation import calibration
 from training.evaluation.predictions import Classified, margins
@@ -46,7 +46,7 @@ class Sentiment(Task[Texts]):
         "by, and irony, or praise of one thing within a damning review, can mislead it."
     )
     kind = "classification"
-    data_set = dataset_types.IMDB
+    data_set = imdb.IMDB
     acceptable = 0.85
     networks: Mapping[str, TextNetwork] = {
         "default": Ngrams(),
@@ -130,7 +130,7 @@ class Sentiment(Task[Texts]):
     own_data = OwnData(
         what="a CSV or JSONL file of texts with labels",
         suffixes=(".csv", ".jsonl"),
-        read=lambda path, bad: own_texts.read(path, bad, standard=dataset_types.SENTIMENTS),
+        read=lambda path, bad: text_file.read(path, bad, standard=imdb.SENTIMENTS),
         title="Kinds of texts",
         description=(
             "Tells which of its classes a text belongs to, by the words and short phrases in it. "
@@ -140,7 +140,7 @@ class Sentiment(Task[Texts]):
     )
 
     def load(self, found: Found) -> Texts:
-        return dataset_types.imdb(found)
+        return imdb.read(found)
 
     def summary(self, data: Texts) -> dict[str, Any]:
         return {

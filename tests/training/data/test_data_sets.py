@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data import cache, dataset_types
+from training.data import auto_mpg, cache, fashion_mnist, imdb
 from training.data.locate import Found
 from training.errors import TrainingError
 
@@ -28,7 +28,7 @@ def idx(values: np.ndarray) -> bytes:
 
 def fashion(folder: Path, *contents: bytes) -> Found:
     paths = []
-    for file, content in zip(dataset_types.FASHION_MNIST.files, contents, strict=True):
+    for file, content in zip(fashion_mnist.FASHION_MNIST.files, contents, strict=True):
         paths.append(folder / file.name)
         paths[-1].write_bytes(content)
     return Found(tuple(paths), "test")
@@ -38,7 +38,7 @@ def test_fashion_mnist(tmp_path: Path) -> None:
     train, test = np.arange(3 * 4).reshape(3, 2, 2), np.ones((1, 2, 2))
     found = fashion(tmp_path, idx(train), idx(np.array([2, 0, 1])), idx(test), idx(np.array([9])))
     for _ in range(2):  # parsed, and from the cache
-        data = dataset_types.fashion_mnist(found)
+        data = fashion_mnist.read(found)
         assert data.train.tolist() == train.tolist()
         assert data.train.dtype == np.uint8
         assert data.train_labels.tolist() == [2, 0, 1]
@@ -62,7 +62,7 @@ def test_fashion_mnist(tmp_path: Path) -> None:
 def test_fashion_mnist_that_is_damaged(tmp_path: Path, labels: bytes, message: str) -> None:
     images = idx(np.zeros((2, 2, 2)))
     with pytest.raises(TrainingError, match=message):
-        dataset_types.fashion_mnist(fashion(tmp_path, images, labels, images, idx(np.zeros(2))))
+        fashion_mnist.read(fashion(tmp_path, images, labels, images, idx(np.zeros(2))))
 
 
 def archive(path: Path, texts: dict[str, bytes]) -> Found:
@@ -75,7 +75,7 @@ def archive(path: Path, texts: dict[str, bytes]) -> Found:
 
 
 def test_imdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset_types, "_REVIEWS_OF_A_KIND", 2)
+    monkeypatch.setattr(imdb, "_REVIEWS_OF_A_KIND", 2)
     texts = {
         f"aclImdb/{split}/{kind}/{number}_7.txt": f"{split} {kind} {number}é".encode()
         for split in ("train", "test")
@@ -84,7 +84,7 @@ def test_imdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     found = archive(tmp_path / "a.tar.gz", texts | {"aclImdb/train/unsup/0_0.txt": b"no label"})
     for _ in range(2):
-        data = dataset_types.imdb(found)
+        data = imdb.read(found)
         assert [text.decode() for text in data.train] == [
             "train neg 9é", "train neg 10é", "train pos 9é", "train pos 10é",
         ]  # fmt: skip
@@ -97,14 +97,14 @@ def test_imdb_with_too_few_reviews(tmp_path: Path) -> None:
     with pytest.raises(
         TrainingError, match="has 1 positive and 0 negative reviews in train, not 12500 each"
     ):
-        dataset_types.imdb(found)
+        imdb.read(found)
 
 
 def test_imdb_that_is_cut_off(tmp_path: Path) -> None:
     found = archive(tmp_path / "a.tar.gz", {"aclImdb/train/pos/0_7.txt": bytes(10_000)})
     found.paths[0].write_bytes(found.paths[0].read_bytes()[:-20])
     with pytest.raises(TrainingError, match=r"is not a whole tar\.gz archive"):
-        dataset_types.imdb(found)
+        imdb.read(found)
 
 
 def cars(folder: Path, text: str) -> Found:
@@ -114,7 +114,7 @@ def cars(folder: Path, text: str) -> Found:
 
 def test_auto_mpg(tmp_path: Path) -> None:
     unknown = '25.0   4   98.00      ?          2046.      19.0   71  3\t"ford pinto"\n'
-    data = dataset_types.auto_mpg(cars(tmp_path, CAR + "\n" + unknown))
+    data = auto_mpg.read(cars(tmp_path, CAR + "\n" + unknown))
     assert data.mpg.tolist() == [18, 25]
     assert data.numbers["weight"].tolist() == [3504, 2046]
     assert np.isnan(data.numbers["horsepower"]).tolist() == [False, True]
@@ -133,15 +133,15 @@ def test_auto_mpg(tmp_path: Path) -> None:
 )
 def test_auto_mpg_that_is_something_else(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        dataset_types.auto_mpg(cars(tmp_path, text))
+        auto_mpg.read(cars(tmp_path, text))
 
 
 def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     found = cars(tmp_path, CAR)
-    dataset_types.auto_mpg(found)
+    auto_mpg.read(found)
     (path,) = cache.cache_home().iterdir()
     path.write_bytes(path.read_bytes()[:50])
-    assert dataset_types.auto_mpg(found).mpg.tolist() == [18]
+    assert auto_mpg.read(found).mpg.tolist() == [18]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -149,17 +149,17 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert dataset_types.auto_mpg(cars(tmp_path, CAR)).mpg.tolist() == [18]
+    assert auto_mpg.read(cars(tmp_path, CAR)).mpg.tolist() == [18]
 
 
 def test_the_real_data_is_what_the_papers_say(
     found_clothing: Found, found_mpg: Found, found_sentiment: Found
 ) -> None:
-    images = dataset_types.fashion_mnist(found_clothing)
+    images = fashion_mnist.read(found_clothing)
     assert images.train.shape == (60_000, 28, 28)
     assert np.bincount(images.test_labels).tolist() == [1_000] * 10
-    table = dataset_types.auto_mpg(found_mpg)
+    table = auto_mpg.read(found_mpg)
     assert len(table.mpg) == 398
     assert int(np.isnan(table.numbers["horsepower"]).sum()) == 6
-    texts = dataset_types.imdb(found_sentiment)
+    texts = imdb.read(found_sentiment)
     assert [len(texts.train), len(texts.test)] == [25_000, 25_000]

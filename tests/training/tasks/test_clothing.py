@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.training.tasks.conftest import Trained, check_session, history, train
 from training import tasks
-from training.data import dataset_types
+from training.data import fashion_mnist
 from training.data.dataset_types import Images
 from training.data.locate import Found
 
@@ -19,7 +19,7 @@ CLOTHING = tasks.get("clothing")
 
 @pytest.fixture(scope="module")
 def data(found_clothing: Found) -> Images:
-    everything = dataset_types.fashion_mnist(found_clothing)
+    everything = fashion_mnist.read(found_clothing)
     return dataclasses.replace(
         everything,
         train=everything.train[:400],

@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestRegressor
 from service.repository.card import read_card
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import tasks
-from training.data import dataset_types
+from training.data import auto_mpg
 from training.data.dataset_types import Table
 from training.data.locate import Found
 from training.evaluation import baselines
@@ -29,7 +29,7 @@ CAR = {
 
 @pytest.fixture(scope="module")
 def data(found_mpg: Found) -> Table:
-    return dataset_types.auto_mpg(found_mpg)
+    return auto_mpg.read(found_mpg)
 
 
 @pytest.fixture(scope="module", params=["default", "tutorial"])

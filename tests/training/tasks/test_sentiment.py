@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.tasks.conftest import Trained, check_session, history, train
 from training import tasks
-from training.data import dataset_types
+from training.data import imdb
 from training.data.dataset_types import Texts
 from training.data.locate import Found
 
@@ -18,7 +18,7 @@ SENTIMENT = tasks.get("sentiment")
 
 @pytest.fixture(scope="module")
 def data(found_sentiment: Found) -> Texts:
-    everything = dataset_types.imdb(found_sentiment)
+    everything = imdb.read(found_sentiment)
     rows = np.r_[0:300, 12_500:12_800]
     return dataclasses.replace(
         everything,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.dataset_types import CAR_NUMBERS, Table
+from training.data.auto_mpg import CAR_NUMBERS
+from training.data.dataset_types import Table
 from training.data.own.bad_rows import BadRows
 from training.data.own.car_checks import look_at_cars
 from training.data.own.class_checks import similar_names

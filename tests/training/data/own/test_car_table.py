@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.owndata import CAR_HEADER, cars, write_csv
-from training.data.dataset_types import ORIGINS, Table
+from training.data.auto_mpg import ORIGINS
+from training.data.dataset_types import Table
 from training.data.own.bad_rows import BadRows
 from training.data.own.car_table import read
 from training.errors import TrainingError

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv
-from training.data.dataset_types import GARMENTS, ORIGINS, SENTIMENTS
+from training.data.auto_mpg import ORIGINS
+from training.data.fashion_mnist import GARMENTS
+from training.data.imdb import SENTIMENTS
 from training.data.own import car_table, image_folder, text_file
 from training.data.own.bad_rows import BadRows
 from training.data.own.findings import Finding, findings_of

@@ -14,7 +14,8 @@ from service.repository.contract import Field
 from service.repository.folders import remove_tree
 from tests.owndata import draw_shapes
 from tests.service.repository.test_folders import nest
-from training.data.dataset_types import GARMENTS, Images
+from training.data.dataset_types import Images
+from training.data.fashion_mnist import GARMENTS
 from training.data.own.bad_rows import BadRows
 from training.data.own.image_folder import as_sent, read
 from training.errors import TrainingError

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.owndata import sentences, write_csv, write_jsonl
-from training.data.dataset_types import SENTIMENTS, Texts
+from training.data.dataset_types import Texts
+from training.data.imdb import SENTIMENTS
 from training.data.own.bad_rows import BadRows
 from training.data.own.text_file import read
 from training.errors import TrainingError
