@@ -17,7 +17,8 @@ from training.evaluation import calibration
 from training.evaluation.predictions import Classified
 from training.fitting.config import Settings
 from training.networks.frozen import frozen
-from training.tasks.base import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.tasks.base import Architecture, Case, Exportable, Plan, Task
+from training.types import Array, Predict
 
 FILE = "points.csv"
 SIDES = ("left", "<b>right</b>")  # markup in a label must not reach a report as such

@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from training.data.locate import DataSet, Found
-from training.tasks.base import Array
+from training.types import Array
 
 # Part of a cache file's name: to be raised when a parser gives something else than before.
 _FORMAT = 3

@@ -7,7 +7,8 @@ from typing import Generic
 from training.data.locate import file_names, find, obtain
 from training.data.own.bad_rows import BadRows
 from training.errors import UsageError
-from training.tasks.base import Data, Task
+from training.tasks.base import Task
+from training.types import Data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

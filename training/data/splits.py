@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-Rows = npt.NDArray[np.int64]
+from training.types import Ints
 
 
-def stratified(labels: npt.NDArray[np.int64], held_out: int, seed: int) -> tuple[Rows, Rows]:
+def stratified(labels: npt.NDArray[np.int64], held_out: int, seed: int) -> tuple[Ints, Ints]:
     """Hold out about ``held_out`` rows, of each class its share.
 
     Args:
@@ -27,7 +27,7 @@ def stratified(labels: npt.NDArray[np.int64], held_out: int, seed: int) -> tuple
     return np.setdiff1d(np.arange(len(labels)), out), out
 
 
-def folds(count: int, number: int, seed: int) -> list[Rows]:
+def folds(count: int, number: int, seed: int) -> list[Ints]:
     """Divide ``count`` rows at random into ``number`` parts of nearly equal size."""
     return [
         np.sort(part)

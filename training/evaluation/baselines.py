@@ -1,7 +1,6 @@
 """What well-known models make of the examples that a network is judged by, on the same folds."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +9,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-Floats = npt.NDArray[np.floating[Any]]
+from training.types import Floats
 
 # From features [n, F] and targets [n] to a function of further features.
 Learn = Callable[[Floats, Floats], Callable[[Floats], Floats]]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from training.evaluation.predictions import Classified
-from training.evaluation.probabilities import Floats, Labels, log_loss, logarithms, softmax
+from training.evaluation.probabilities import log_loss, logarithms, softmax
+from training.types import Floats, Ints
 
 # The number of bins of Guo et al. 2017.
 _BINS = 15
@@ -34,7 +35,7 @@ class Bin:
     accuracy: float
 
 
-def calibration_error(probabilities: Floats, labels: Labels) -> float:
+def calibration_error(probabilities: Floats, labels: Ints) -> float:
     """Return the expected calibration error (Naeini et al. 2015) over 15 bins of equal width.
 
     Args:
@@ -68,7 +69,7 @@ def reliability(answers: Classified) -> list[Bin]:
     ]
 
 
-def temperature(logits: Floats, labels: Labels) -> float:
+def temperature(logits: Floats, labels: Ints) -> float:
     """Return the temperature T that makes softmax(logits / T) least surprised (Guo et al. 2017).
 
     Of a handful of examples, all may be answered rightly, and the least surprise would be blind
@@ -96,7 +97,7 @@ def temperature(logits: Floats, labels: Labels) -> float:
     return math.exp((low + high) / 2)
 
 
-def on_held_out(logits: Floats, labels: Labels, scale: float) -> dict[str, Any]:
+def on_held_out(logits: Floats, labels: Ints, scale: float) -> dict[str, Any]:
     """Say what a temperature does on the held-out examples that it was found on; for the card."""
     before, after = softmax(logits), softmax(logits / scale)
     return {
@@ -134,6 +135,6 @@ def on_test_set(answers: Classified, calibration: Mapping[str, Any]) -> dict[str
     return {**calibration, "test": {"examples": len(answers.labels), **figures}}
 
 
-def _bins_of(confidence: Floats) -> Labels:
+def _bins_of(confidence: Floats) -> Ints:
     """Return the number of the bin, from 0, that each confidence lies in."""
     return np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.predictions import Answers, Classified, Estimated, Floats
+from training.evaluation.predictions import Answers, Classified, Estimated
 from training.evaluation.significance import LEVEL, mcnemar, paired_bootstrap, wald_of_pairs
+from training.types import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

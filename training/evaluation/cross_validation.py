@@ -4,17 +4,14 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from training.evaluation.intervals import Z_95, log_reach
 from training.evaluation.metrics import baselines, regression
-
-Floats = npt.NDArray[np.floating[Any]]
-Folds = npt.NDArray[np.int64]
+from training.types import Floats, Ints
 
 
 def cross_validation(
-    actual: Floats, predicted: Floats, fold_of: Folds, coverage: float
+    actual: Floats, predicted: Floats, fold_of: Ints, coverage: float
 ) -> dict[str, Any]:
     """Measure a regression by repeated cross-validation; the result is JSON, for the card.
 

@@ -2,12 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from training.types import Floats
 
 # The 97.5 % quantile of the normal distribution, for two-sided 95 % intervals.
 Z_95 = 1.959964

@@ -11,8 +11,7 @@ from training.evaluation.calibration import calibration_error
 from training.evaluation.intervals import Z_95, mean_of_shares, wilson
 from training.evaluation.predictions import Classified, Estimated
 from training.evaluation.probabilities import log_loss
-
-Floats = npt.NDArray[np.floating[Any]]
+from training.types import Floats
 
 
 def classification(answers: Classified) -> dict[str, Any]:

@@ -1,12 +1,9 @@
 """Probabilities of classes: from logits, and how little they are surprised by the truth."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Labels = npt.NDArray[np.int64]
+from training.types import Floats, Ints
 
 # No probability is taken for 0 in a logarithm.
 _TINY = 1e-12
@@ -23,7 +20,7 @@ def logarithms(probabilities: Floats) -> npt.NDArray[np.float64]:
     return np.asarray(np.log(np.maximum(probabilities.astype(np.float64), _TINY)))
 
 
-def log_loss(probabilities: Floats, labels: Labels) -> float:
+def log_loss(probabilities: Floats, labels: Ints) -> float:
     """Return the mean of -ln p(true class), in nats.
 
     Args:

@@ -15,7 +15,7 @@ from service.repository.store import Store
 from training.console.progress import say
 from training.errors import TrainingError, UsageError
 from training.publishing.live_version import find_incumbent
-from training.tasks.base import Array
+from training.types import Array
 
 WEIGHTS = "assets.extra/weights.npz"
 _CLASSES = "classes"

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import TrainingError
-
-Ints = npt.NDArray[np.int64]
+from training.types import Ints
 
 # Three words of 21 bits fill the 63 bits of a positive int64.
 _BITS = 21

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from training.errors import TrainingError
-
-Ints = npt.NDArray[np.int64]
+from training.types import Ints
 
 # Graphs read no further: several times the longest review of IMDB, and little work.
 MAX_BYTES = 50_000

@@ -26,7 +26,8 @@ from service.repository.precision import Precision, precision_here
 from service.repository.store import Store
 from training.errors import TrainingError
 from training.publishing.export_precision import multiplying_in
-from training.tasks.base import Array, Case, Exportable, Predict, Tensors
+from training.tasks.base import Case, Exportable
+from training.types import Array, Predict, Tensors
 
 # Processors add floats in other orders: room for that, and none for another model's answers.
 ABSOLUTE, RELATIVE = 1e-3, 1e-3

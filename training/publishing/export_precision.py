@@ -20,7 +20,7 @@ from service.repository.golden import (
 from service.repository.precision import Precision
 from training.console.progress import say
 from training.errors import TrainingError
-from training.tasks.base import Predict
+from training.types import Predict
 
 # TensorFlow's name of the rewriter that the service's sessions use as well.
 _REWRITER = "auto_mixed_precision_onednn_bfloat16"

@@ -18,7 +18,8 @@ from training.publishing import export, serving_skew
 from training.publishing.contract_compatibility import broken_promises
 from training.publishing.golden_regression import lost_answers
 from training.publishing.live_version import Incumbent
-from training.tasks.base import Exportable, Predict, Task
+from training.tasks.base import Exportable, Task
+from training.types import Predict
 
 # Golden examples that are told of when several are lost.
 _TOLD = 3

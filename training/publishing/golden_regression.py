@@ -25,7 +25,8 @@ from service.repository.golden import (
     row_to_json,
 )
 from training.publishing.live_version import Incumbent
-from training.tasks.base import Case, Predict
+from training.tasks.base import Case
+from training.types import Predict
 
 # Examples that a version has at most: the service lets it answer all of them when it comes.
 _MOST = 64

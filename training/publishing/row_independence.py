@@ -19,7 +19,7 @@ from service.repository.golden import (
 )
 from service.repository.rowcheck import neighbours_matter
 from training.console.progress import say
-from training.tasks.base import Array, Predict
+from training.types import Array, Predict
 
 # Of golden examples that are asked: each alone, and all of them together in several ways.
 _MOST = 16

@@ -17,7 +17,7 @@ from service.pictures.preparation import UnfitPictureError
 from service.repository.contract import Contract, Field
 from service.repository.golden import Golden, agree, row_to_json
 from training.data.own.image_folder import as_sent
-from training.tasks.base import Array, Predict
+from training.types import Array, Predict
 
 # So many are asked about: a preparation that differs does so for a whole kind of files, and each
 # kind is among them.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from training.evaluation.metrics import classification, estimation
 from training.evaluation.predictions import Answers, Classified, Estimated
 from training.tasks.search_space import SETTINGS, Search
 from training.tasks.study_variants import Study
+from training.types import Array, Data, Predict
 
 if TYPE_CHECKING:
     # Importing Keras takes seconds, which --help and list should not.
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
     from training.fitting.config import Settings
     from training.fitting.initial_weights import Start
     from training.publishing.serving_skew import Original
-
-Array = npt.NDArray[Any]
-Tensors = Mapping[str, Array]
-
-# Calls one signature of an exported version: its name and inputs to its outputs.
-Predict = Callable[[str, Tensors], dict[str, Array]]
-
-Data = TypeVar("Data")
 
 
 class MakeBatch(Protocol):

@@ -23,9 +23,10 @@ from training.networks.residual import Residual
 from training.preprocessing.augmentation import augment
 from training.preprocessing.images import from_encoded
 from training.publishing.serving_skew import Original, by_turns
-from training.tasks.base import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.tasks.base import Architecture, Case, Exportable, OwnData, Plan, Task
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
+from training.types import Array, Predict
 
 SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.

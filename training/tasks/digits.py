@@ -24,7 +24,8 @@ from training.evaluation.predictions import Classified, margins
 from training.fitting.config import Settings
 from training.networks import output_fields
 from training.networks.frozen import frozen
-from training.tasks.base import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.tasks.base import Architecture, Case, Exportable, Plan, Task
+from training.types import Array, Predict
 
 MNIST = DataSet(
     name="mnist",

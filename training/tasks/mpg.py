@@ -38,9 +38,10 @@ from training.fitting.config import Settings, with_hyperparameters
 from training.networks.car_fields import car_fields
 from training.networks.ensemble import Ensemble, KnownError
 from training.preprocessing.cars import Features
-from training.tasks.base import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.tasks.base import Architecture, Case, Exportable, OwnData, Plan, Task
 from training.tasks.search_space import Range, Search
 from training.tasks.study_variants import Study, Variant
+from training.types import Array, Predict
 
 _FOLDS = 5
 _COVERAGE = 0.9

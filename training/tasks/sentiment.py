@@ -24,9 +24,10 @@ from training.networks.text_network import Prepared, TextNetwork
 from training.networks.word_networks import DenseWords, Embedded
 from training.preprocessing.text import MAX_BYTES, saved_vocabulary
 from training.publishing.serving_skew import Original, by_turns
-from training.tasks.base import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
+from training.tasks.base import Architecture, Case, Exportable, OwnData, Plan, Task
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
+from training.types import Array, Predict
 
 # Held out of the 25,000, to choose the best epoch and the temperature.
 _HELD_OUT = 2_000

@@ -19,7 +19,8 @@ from training.evaluation.predictions import Answers, Classified, Estimated
 from training.publishing import export, gates
 from training.publishing.gates import Candidate, Judgement, Outcome
 from training.publishing.live_version import find_incumbent
-from training.tasks.base import Exportable, Predict
+from training.tasks.base import Exportable
+from training.types import Predict
 
 CONTRACT: Contract = {"serving_default": SIGNATURE}
 X = np.random.default_rng(0).uniform(-1, 1, (400, 2)).astype(np.float32)

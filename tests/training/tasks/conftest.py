@@ -16,7 +16,8 @@ from training.fitting import config, run_folder
 from training.fitting import fit as fitting
 from training.fitting.run_folder import Run
 from training.publishing import export
-from training.tasks.base import Plan, Predict, Task
+from training.tasks.base import Plan, Task
+from training.types import Predict
 from training.workflows import train as pipeline
 
 

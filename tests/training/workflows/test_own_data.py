@@ -10,7 +10,7 @@ from service.repository.card import Card, read_card
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv, write_jsonl
 from training import cli
 from training.publishing.export import open_saved_model
-from training.tasks.base import Predict
+from training.types import Predict
 
 
 @pytest.fixture(autouse=True)

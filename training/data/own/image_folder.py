@@ -21,7 +21,7 @@ from training.data.own.bad_rows import BadRows
 from training.data.own.class_split import Divided
 from training.data.own.findings import Finding, first, share
 from training.errors import TrainingError
-from training.tasks.base import Array
+from training.types import Array
 
 Picture = npt.NDArray[np.uint8]
 

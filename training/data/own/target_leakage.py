@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-Numbers = npt.NDArray[np.floating]
+from training.types import Floats
 
 # The share of the target's ranks that its neighbours by another column may tell. Of the cars of
 # Auto MPG displacement tells most, 0.77; a formula of the target, rounded or with an error of two
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _NUMBERED = 0.9
 
 
-def gives_away(column: Numbers, target: Numbers) -> float | None:
+def gives_away(column: Floats, target: Floats) -> float | None:
     """Return the share of the target's ranks that a column alone tells, where it is far too much.
 
     Each row's rank is estimated from the other rows with the same value, or from the two next to
@@ -48,7 +48,7 @@ def gives_away(column: Numbers, target: Numbers) -> float | None:
     return _judged(ranks, _from_neighbours(keys, ranks), len(np.unique(keys)))
 
 
-def text_gives_away(column: Sequence[str], target: Numbers) -> float | None:
+def text_gives_away(column: Sequence[str], target: Floats) -> float | None:
     """Return the same for a column of texts: of their groups, or of the numbers in them."""
     names, groups = np.unique(np.asarray(column), return_inverse=True)
     found = [_NUMBER.search(name) for name in names]
@@ -63,7 +63,7 @@ def text_gives_away(column: Sequence[str], target: Numbers) -> float | None:
     return _judged(ranks, _from_groups(groups, ranks), len(names))
 
 
-def _judged(ranks: Numbers, estimated: Numbers, values: int) -> float | None:
+def _judged(ranks: Floats, estimated: Floats, values: int) -> float | None:
     off, apart = ranks - estimated, ranks - ranks.mean()
     share = float(1 - np.square(off).sum() / np.square(apart).sum())
     if share > (_BY_GROUPS if values * _GROUPED <= len(ranks) else _BY_CURVE):
@@ -75,14 +75,14 @@ def _judged(ranks: Numbers, estimated: Numbers, values: int) -> float | None:
     return 1 - mostly if mostly < _MOSTLY else None
 
 
-def _from_groups(groups: npt.NDArray[np.intp], ranks: Numbers) -> Numbers:
+def _from_groups(groups: npt.NDArray[np.intp], ranks: Floats) -> Floats:
     """Return the mean rank of the others in each row's group; of all rows where there is none."""
     counts = np.bincount(groups)[groups]
     sums = np.bincount(groups, ranks)[groups]
     return np.where(counts > 1, (sums - ranks) / np.maximum(counts - 1, 1), ranks.mean())
 
 
-def _from_neighbours(keys: Numbers, ranks: Numbers) -> Numbers:
+def _from_neighbours(keys: Floats, ranks: Floats) -> Floats:
     """Return the same, but between the values above and below where a row's value is its own."""
     values, groups = np.unique(keys, return_inverse=True)
     means = np.bincount(groups, ranks) / np.bincount(groups)

@@ -15,7 +15,7 @@ from training.evaluation.predictions import Answers, Estimated
 from training.publishing.gates import Judgement
 from training.reporting import plots
 from training.reporting.report.html import Markup, details, pairs, picture, section, svg, table, tag
-from training.tasks.base import Array
+from training.types import Array
 
 # Of a long text so much is shown.
 _SHOWN_CHARACTERS = 600
