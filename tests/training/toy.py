@@ -16,8 +16,9 @@ from training.data.locate import DataSet, Found
 from training.evaluation import calibration
 from training.evaluation.predictions import Classified
 from training.fitting.config import Settings
+from training.fitting.plan import TrainingPlan
 from training.networks.frozen import frozen
-from training.tasks.base import Architecture, Case, Exportable, Plan, Task
+from training.tasks.base import Architecture, Case, Exportable, Task
 from training.types import Array, Predict
 
 FILE = "points.csv"
@@ -68,7 +69,7 @@ class Toy(Task[Points]):
     def summary(self, data: Points) -> dict[str, Any]:
         return {"name": "Points", "train": len(data.x) // 2, "fingerprint": data.fingerprint}
 
-    def plan(self, data: Points, settings: Settings) -> Plan:
+    def plan(self, data: Points, settings: Settings) -> TrainingPlan:
         point = keras.Input((2,))
         model = keras.Model(point, keras.layers.Dense(2)(point))
         model.compile(
@@ -81,7 +82,7 @@ class Toy(Task[Points]):
             return data.x[rows], data.side[rows]
 
         rows = np.arange(len(data.x) // 2)
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=rows[: len(rows) * 3 // 4],
@@ -91,7 +92,7 @@ class Toy(Task[Points]):
             mode="min",
         )
 
-    def exportable(self, data: Points, plan: Plan) -> Exportable:
+    def exportable(self, data: Points, plan: TrainingPlan) -> Exportable:
         network = frozen(plan.model)
         logits = network(tf.constant(data.x[plan.validation])).numpy()
         labels = data.side[plan.validation]

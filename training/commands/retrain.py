@@ -30,7 +30,7 @@ def add(commands: "Commands") -> None:
 def run(options: argparse.Namespace) -> None:
     task = tasks.get(options.model)
     toml = {} if options.config is None else config.read_toml(options.config)
-    settings = config.resolve(task, toml, given_settings(options))
+    settings = config.resolve(task.name, task.architectures, toml, given_settings(options))
     from training.workflows import retrain as workflow
 
     workflow.retrain(settings, options.metrics_file)

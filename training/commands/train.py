@@ -75,7 +75,9 @@ def _taken(options: argparse.Namespace) -> run_folder.Run:
             settings = storage.winner(place).settle(task, toml, given)
             say(f"settings of {settings.from_study}")
             return run_folder.create(run_folder.RUNS, settings)
-        return run_folder.create(run_folder.RUNS, config.resolve(task, toml, given))
+        return run_folder.create(
+            run_folder.RUNS, config.resolve(task.name, task.architectures, toml, given)
+        )
     if options.config is not None or options.from_study or given.keys() - _KEPT_FREE:
         raise UsageError(
             "--resume takes what decides the training from the run: "

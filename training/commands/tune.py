@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
 
     task = tasks.get(options.model)
     given = {key: value for key, value in vars(options).items() if key in config.OPTIONS}
-    settings = config.resolve(task, {}, {**given, "no-publish": True})
+    settings = config.resolve(task.name, task.architectures, {}, {**given, "no-publish": True})
     search = task.architectures[settings.arch].search
     if search is None:
         raise UsageError(f"{task.name} declares nothing to tune of its {settings.arch} network.")

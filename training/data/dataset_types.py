@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# Graphs read no further: several times the longest review of IMDB, and little work.
+MAX_TEXT_BYTES = 50_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:

@@ -1,14 +1,61 @@
 """The data of a training: the task's standard data set, or what the user brings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Generic, Protocol
 
-from training.data.locate import file_names, find, obtain
+from training.data.locate import DataSet, Found, file_names, find, obtain
 from training.data.own.bad_rows import BadRows
 from training.errors import UsageError
-from training.tasks.base import Task
 from training.types import Data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnData(Generic[Data]):
+    """What a task takes in place of its standard data.
+
+    Attributes:
+        what: it is, in words: "a CSV file of cars".
+        suffixes: how the file's name ends, in lower case; empty where it is a folder with a
+            folder for each class.
+        read: parses the path, and gathers the rows that are bad.
+        title: the card's, in place of the task's, which tells of the standard data.
+        description: the card's.
+    """
+
+    what: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, BadRows], Data]
+    title: str
+    description: str
+
+    def is_meant_by(self, path: Path) -> bool:
+        """Whether ``path`` has this form; nothing is read."""
+        if self.suffixes:
+            return path.is_file() and path.suffix.lower() in self.suffixes
+        return path.is_dir() and any(
+            child.is_dir() and not child.name.startswith(".") for child in path.iterdir()
+        )
+
+
+class HasData(Protocol[Data]):
+    """What brings data of its own: a task.
+
+    Attributes:
+        title: of what is trained on the standard data.
+        description: of the same.
+        data_set: the standard data.
+        own_data: what may be taken instead; ``None`` where nothing else.
+    """
+
+    title: str
+    description: str
+    data_set: DataSet
+    own_data: OwnData[Data] | None
+
+    def load(self, found: Found) -> Data:
+        """Parse the files of the standard data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +79,7 @@ class Loaded(Generic[Data]):
     own: bool
 
 
-def load(task: Task[Data], named: Path | None, max_bad_rows: float) -> Loaded[Data]:
+def load(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded[Data]:
     """Find and parse the data that a task is to learn from or be measured with.
 
     A folder that holds the files of the standard data set is that data set; anything else that

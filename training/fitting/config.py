@@ -12,8 +12,6 @@ from typing import Any, TypeVar
 
 from service.repository.precision import Precision
 from training.errors import UsageError
-from training.tasks.base import Task
-from training.tasks.search_space import SETTINGS
 
 DEFAULT_ARCHITECTURE = "default"
 DEFAULT_SEED = 1
@@ -21,6 +19,8 @@ DEFAULT_MAX_BAD_ROWS = 0.01
 DEFAULT_CHECKPOINTS = 5
 # Of the architecture's learning rate, where a training begins with a published version.
 FINE_TUNING = 0.1
+# The settings that a search may choose; all other names are the network's hyperparameters.
+TUNABLE = ("learning_rate", "batch_size")
 
 Network = TypeVar("Network")
 
@@ -28,6 +28,24 @@ Network = TypeVar("Network")
 def default_out() -> Path:
     """Return the folder of models, the service's: ``MODELS``, or ``saved_models``."""
     return Path(os.environ.get("MODELS") or "saved_models")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingDefaults:
+    """The settings that an architecture brings.
+
+    Attributes:
+        epochs: the default of ``--epochs``.
+        batch_size: the default of ``--batch-size``.
+        learning_rate: the default of ``--learning-rate``.
+        patience: epochs without progress on the held-out data after which training ends;
+            ``None`` where the schedule needs all its epochs.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +132,8 @@ def with_chosen(settings: Settings, chosen: Mapping[str, Any]) -> Settings:
     """Return ``settings`` with what a search chose: settings by their names, the rest of the
     names are hyperparameters of the network.
     """
-    own = {name: value for name, value in chosen.items() if name in SETTINGS}
-    rest = {name: value for name, value in chosen.items() if name not in SETTINGS}
+    own = {name: value for name, value in chosen.items() if name in TUNABLE}
+    rest = {name: value for name, value in chosen.items() if name not in TUNABLE}
     return dataclasses.replace(
         settings, **own, hyperparameters={**settings.hyperparameters, **rest}
     )
@@ -143,28 +161,34 @@ def read_toml(path: Path) -> dict[str, Any]:
     return value
 
 
-def resolve(task: Task[Any], toml: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
+def resolve(
+    model: str,
+    architectures: Mapping[str, TrainingDefaults],
+    toml: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> Settings:
     """Settle each setting: the command line wins over TOML, TOML over the architecture.
 
     Args:
-        task: the model to train.
+        model: the name of the model to train.
+        architectures: the networks that it may have, by name.
         toml: what ``read_toml`` returned; empty without a file.
         given: what the command line gave, by the options' names; nothing for what it did not.
 
     Raises:
-        UsageError: the task has no such architecture.
+        UsageError: the model has no such architecture.
     """
     chosen = {**toml, **given}
     arch = chosen.get("arch", DEFAULT_ARCHITECTURE)
-    if arch not in task.architectures:
-        known = ", ".join(task.architectures)
-        raise UsageError(f"{task.name} has no architecture {arch!r}; it has {known}.")
-    architecture = task.architectures[arch]
+    if arch not in architectures:
+        known = ", ".join(architectures)
+        raise UsageError(f"{model} has no architecture {arch!r}; it has {known}.")
+    architecture = architectures[arch]
     data, start = chosen.get("data"), chosen.get("init-from")
     # What was learned is to be refined; at the full rate it would be forgotten first.
     rate = architecture.learning_rate * (1 if start is None else FINE_TUNING)
     return Settings(
-        model=task.name,
+        model=model,
         arch=arch,
         epochs=chosen.get("epochs", architecture.epochs),
         batch_size=chosen.get("batch-size", architecture.batch_size),

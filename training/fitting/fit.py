@@ -16,9 +16,9 @@ from training.fitting.callbacks.interrupt import InterruptBetweenBatches
 from training.fitting.callbacks.live_progress import TrainingProgress
 from training.fitting.callbacks.tensorboard import tensorboard_logs
 from training.fitting.checkpoints import Checkpoints
-from training.fitting.config import Settings
+from training.fitting.config import Settings, TrainingDefaults
+from training.fitting.plan import MakeBatch, TrainingPlan
 from training.fitting.run_folder import Run
-from training.tasks.base import Architecture, MakeBatch, Plan
 
 
 class Batches(keras.utils.PyDataset):
@@ -70,8 +70,8 @@ def prepare(seed: int) -> None:
 
 
 def fit(
-    plan: Plan,
-    architecture: Architecture,
+    plan: TrainingPlan,
+    architecture: TrainingDefaults,
     run: Run,
     watchers: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
@@ -103,7 +103,10 @@ def fit(
 
 
 def learn(
-    plan: Plan, settings: Settings, callbacks: Sequence[keras.callbacks.Callback], done: int = 0
+    plan: TrainingPlan,
+    settings: Settings,
+    callbacks: Sequence[keras.callbacks.Callback],
+    done: int = 0,
 ) -> None:
     """Train ``plan.model`` for the epochs that are left after ``done``; nothing is written.
 
@@ -125,7 +128,7 @@ def learn(
         )
 
 
-def best_epoch(plan: Plan, history: Sequence[Mapping[str, float]]) -> int:
+def best_epoch(plan: TrainingPlan, history: Sequence[Mapping[str, float]]) -> int:
     """Return the number of the best epoch, from 1; the first of equals, and 0 without any."""
     if plan.monitor is None or not history:
         return len(history)
@@ -168,7 +171,7 @@ class _Guard(keras.callbacks.Callback):
 class Recorder(keras.callbacks.Callback):
     """Gathers what each epoch logs, and the seconds that it took, in ``history``."""
 
-    def __init__(self, plan: Plan, history: list[dict[str, float]]) -> None:
+    def __init__(self, plan: TrainingPlan, history: list[dict[str, float]]) -> None:
         super().__init__()
         self._plan = plan
         self._began = 0.0
@@ -195,7 +198,11 @@ class _Keeper(Recorder):
     """
 
     def __init__(
-        self, run: Run, checkpoints: Checkpoints, plan: Plan, history: list[dict[str, float]]
+        self,
+        run: Run,
+        checkpoints: Checkpoints,
+        plan: TrainingPlan,
+        history: list[dict[str, float]],
     ) -> None:
         super().__init__(plan, history)
         self._run = run
@@ -228,6 +235,6 @@ class Patience(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _is_exhausted(keeper: _Keeper, architecture: Architecture) -> bool:
+def _is_exhausted(keeper: _Keeper, architecture: TrainingDefaults) -> bool:
     """Whether the run had already stopped early when it was interrupted."""
     return architecture.patience is not None and keeper.epochs_since_best() >= architecture.patience

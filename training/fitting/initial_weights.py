@@ -11,10 +11,7 @@ import keras
 import numpy as np
 
 from service.repository.folders import check_bounds
-from service.repository.store import Store
-from training.console.progress import say
-from training.errors import TrainingError, UsageError
-from training.publishing.live_version import find_incumbent
+from training.errors import TrainingError
 from training.types import Array
 
 WEIGHTS = "assets.extra/weights.npz"
@@ -39,7 +36,7 @@ def write_weights(folder: Path, model: keras.Model, classes: Sequence[str]) -> N
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class InitialWeights:
     """A published version to begin with: its folder, or a copy, named by its number."""
 
     folder: Path
@@ -48,8 +45,8 @@ class Start:
     def version(self) -> int:
         return int(self.folder.name)
 
-    def give_to(self, model: keras.Model, classes: Sequence[str]) -> None:
-        """Give the version's weights to a network of the same form.
+    def load_into(self, model: keras.Model, classes: Sequence[str]) -> None:
+        """Load the version's weights into a network of the same form.
 
         Args:
             model: the network; weights are matched in order, and by their shapes.
@@ -95,48 +92,24 @@ class Start:
         return classes.tolist(), dict(sorted(weights.items()))
 
 
-def find_start(root: Path, model: str, which: str) -> Start:
-    """Find the version that is to be begun with.
-
-    Args:
-        root: the folder of models.
-        model: the model's name.
-        which: "live", or a version's number.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if which == "live":
-        incumbent = find_incumbent(root, model)
-        if incumbent is None:
-            raise UsageError(f"No version of {model} serves in {root} that could be started from.")
-        say(f"live is version {incumbent.version} ({incumbent.how})")
-        return Start(incumbent.folder)
-    versions = Store(root).versions(model)
-    if int(which) not in versions:
-        known = ", ".join(map(str, versions)) or "none"
-        raise UsageError(f"{model} has no version {which} in {root}; there are: {known}.")
-    return Start(versions[int(which)])
-
-
-def keep_start(start: Start, folder: Path) -> Start:
+def keep_copy(initial: InitialWeights, folder: Path) -> InitialWeights:
     """Copy a version into ``folder``, for a resumed training needs it though it may be gone.
 
     Raises:
         RepositoryError: the version is deeper, or holds more, than is looked at.
     """
     # Copying calls itself for each level.
-    check_bounds(start.folder)
+    check_bounds(initial.folder)
     draft = folder / ".draft"
     shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(start.folder, draft)
-    return Start(draft.rename(folder / str(start.version)))
+    shutil.copytree(initial.folder, draft)
+    return InitialWeights(draft.rename(folder / str(initial.version)))
 
 
-def kept_start(folder: Path) -> Start | None:
-    """Return what ``keep_start`` has copied into ``folder``; ``None`` when it has not."""
+def kept_copy(folder: Path) -> InitialWeights | None:
+    """Return what ``keep_copy`` has copied into ``folder``; ``None`` when it has not."""
     copies = [path for path in folder.glob("*") if path.name.isdecimal()]
-    return Start(copies[0]) if copies else None
+    return InitialWeights(copies[0]) if copies else None
 
 
 def _listing(classes: Sequence[str]) -> str:

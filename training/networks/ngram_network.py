@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.data.dataset_types import Texts
+from training.data.dataset_types import MAX_TEXT_BYTES, Texts
 from training.networks.classification_loss import fewest_logits
 from training.networks.text_network import Prepared
 from training.preprocessing import naive_bayes, ngrams
-from training.preprocessing.text import MAX_BYTES, lookup_table, numbered, words
+from training.preprocessing.text import lookup_table, numbered, words
 
 # All lengths up to this.
 _LONGEST = 3
@@ -78,7 +78,7 @@ class Ngrams:
         training: npt.NDArray[np.int64],
         vocabulary: Sequence[bytes] | None,
     ) -> Prepared:
-        numbers, ends, spelling = numbered(data.train, MAX_BYTES)
+        numbers, ends, spelling = numbered(data.train, MAX_TEXT_BYTES)
         logits = fewest_logits(len(data.labels))
         if vocabulary is None:
             found = ngrams.occurrences(numbers, ends, _LONGEST, naive_bayes.AT_LEAST)
@@ -123,7 +123,7 @@ class BagScorer(tf.Module):
         self._bias = tf.Variable(bag.bias.numpy(), trainable=False)
 
     def __call__(self, text: Any) -> Any:
-        grams = tf.strings.ngrams(words(text, MAX_BYTES), tuple(range(1, _LONGEST + 1)))
+        grams = tf.strings.ngrams(words(text, MAX_TEXT_BYTES), tuple(range(1, _LONGEST + 1)))
         numbers = self._table.lookup(grams.flat_values)
         known = numbers != _ABSENT
         rows = tf.boolean_mask(grams.value_rowids(), known)

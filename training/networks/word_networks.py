@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.data.dataset_types import Texts
+from training.data.dataset_types import MAX_TEXT_BYTES, Texts
 from training.networks.classification_loss import fewest_logits
 from training.networks.dense import hidden_layers
 from training.networks.text_network import Prepared
-from training.preprocessing.text import MAX_BYTES, lookup_table, numbered, words
+from training.preprocessing.text import lookup_table, numbered, words
 
 # Words that are read of a text.
 _LENGTH = 250
@@ -66,7 +66,7 @@ class _Words(ABC):
         training: npt.NDArray[np.int64],
         vocabulary: Sequence[bytes] | None,
     ) -> Prepared:
-        numbers, ends, spelling = numbered(data.train, MAX_BYTES)
+        numbers, ends, spelling = numbered(data.train, MAX_TEXT_BYTES)
         if vocabulary is None:
             text = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
             learned = np.isin(text, training)
@@ -133,6 +133,8 @@ class SequenceScorer(tf.Module):
         self._table = lookup_table(self, vocabulary, _UNKNOWN)
 
     def __call__(self, text: Any) -> Any:
-        numbers = tf.ragged.map_flat_values(self._table.lookup, words(text, MAX_BYTES)[:, :_LENGTH])
+        numbers = tf.ragged.map_flat_values(
+            self._table.lookup, words(text, MAX_TEXT_BYTES)[:, :_LENGTH]
+        )
         dense = numbers.to_tensor(_PAD, shape=(None, _LENGTH))
         return self._model(tf.cast(dense, tf.int32), training=False)

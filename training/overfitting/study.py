@@ -26,11 +26,12 @@ from training.data.load import load
 from training.errors import UsageError
 from training.fitting import fit
 from training.fitting.config import Settings, resolve, settings_from_json
+from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run, keep_to_data, new_folder
 from training.overfitting import curve_plots, diagnosis
 from training.overfitting.diagnosis import Curves
 from training.reporting.tables import table
-from training.tasks.base import Plan, Task
+from training.tasks.base import Task
 from training.tasks.study_variants import Study, Variant
 
 _CONFIG = "config.json"
@@ -55,7 +56,9 @@ def create(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
         "no-publish": True,
     }
     folder = new_folder(root / task.name, "study-")
-    write_object(folder / _CONFIG, resolve(task, declared, given).to_json())
+    write_object(
+        folder / _CONFIG, resolve(task.name, task.architectures, declared, given).to_json()
+    )
     return folder
 
 
@@ -120,7 +123,7 @@ class _OnItsOwnData(keras.callbacks.Callback):
     and with units left out: next to the held-out figure it looks worse than it is.
     """
 
-    def __init__(self, plan: Plan, settings: Settings, metric: str) -> None:
+    def __init__(self, plan: TrainingPlan, settings: Settings, metric: str) -> None:
         super().__init__()
         self._metric = metric
         rows = plan.training

@@ -13,8 +13,6 @@ import tensorflow as tf
 from training.errors import TrainingError
 from training.types import Ints
 
-# Graphs read no further: several times the longest review of IMDB, and little work.
-MAX_BYTES = 50_000
 _VOCABULARY = "vocabulary.txt"
 # Texts that are split at once.
 _CHUNK = 1_000

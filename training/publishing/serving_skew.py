@@ -5,9 +5,7 @@ files and rows themselves. Where the two come to other answers, the measurement 
 what will be served, however good it looks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,46 +14,14 @@ import tensorflow as tf
 from service.pictures.preparation import UnfitPictureError
 from service.repository.contract import Contract, Field
 from service.repository.golden import Golden, agree, row_to_json
+from training.data.original_examples import Original
 from training.data.own.image_folder import as_sent
 from training.types import Array, Predict
 
-# So many are asked about: a preparation that differs does so for a whole kind of files, and each
-# kind is among them.
-MOST = 200
 # Of those that are answered otherwise, so many are told.
 _TOLD = 3
 # How closely numbers must agree: the same graph adds other batches in other orders.
 _ALIKE = Golden([], absolute=1e-3, relative=1e-3)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
-    """An example of the test set in two forms.
-
-    Attributes:
-        place: the file, or the line of one.
-        signature: what a client calls with it.
-        sent: each input as a client sends it; a file by its path.
-        measured_by: the signature that it was measured by.
-        measured: each input as it was measured.
-    """
-
-    place: str
-    signature: str
-    sent: Mapping[str, Any]
-    measured_by: str
-    measured: Mapping[str, Any]
-
-
-def by_turns(kinds: Sequence[str]) -> list[int]:
-    """Return the numbers of at most ``MOST`` rows, of each kind in turn; [N] are their kinds."""
-    of_kind: dict[str, list[int]] = {}
-    for row, kind in enumerate(kinds):
-        of_kind.setdefault(kind, []).append(row)
-    turns = sorted(
-        (place, kind, row) for kind, found in of_kind.items() for place, row in enumerate(found)
-    )
-    return sorted(row for _, _, row in islice(turns, MOST))
 
 
 def differences(originals: Sequence[Original], predict: Predict, contract: Contract) -> list[str]:

@@ -9,84 +9,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Generic
 
 from service.repository.contract import Contract
+from training.data.load import OwnData
 from training.data.locate import DataSet, Found
-from training.data.own.bad_rows import BadRows
+from training.data.original_examples import Original
 from training.evaluation.metrics import classification, estimation
 from training.evaluation.predictions import Answers, Classified, Estimated
-from training.tasks.search_space import SETTINGS, Search
+from training.fitting.config import TUNABLE, Settings, TrainingDefaults
+from training.fitting.plan import TrainingPlan
+from training.tasks.search_space import Search
 from training.tasks.study_variants import Study
 from training.types import Array, Data, Predict
 
-if TYPE_CHECKING:
-    # Importing Keras takes seconds, which --help and list should not.
-    import keras
-
-    from training.fitting.config import Settings
-    from training.fitting.initial_weights import Start
-    from training.publishing.serving_skew import Original
-
-
-class MakeBatch(Protocol):
-    """Returns the model's inputs and targets for some rows of the data.
-
-    ``random`` is given in training, for augmentation, and ``None`` where the rows must come as
-    they are.
-    """
-
-    def __call__(self, rows: npt.NDArray[np.int64], random: np.random.Generator | None) -> Any: ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Architecture:
+class Architecture(TrainingDefaults):
     """One network for a task, with the settings that suit it.
 
     Attributes:
         description: what it is, in a sentence.
-        epochs: the default of ``--epochs``.
-        batch_size: the default of ``--batch-size``.
-        learning_rate: the default of ``--learning-rate``.
-        patience: epochs without progress on the held-out data after which training ends;
-            ``None`` where the schedule needs all its epochs.
         search: what ``tune`` may try; ``None`` where it is not tuned.
     """
 
     description: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int | None = None
     search: Search | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A training that is ready to run.
-
-    Attributes:
-        model: the compiled network.
-        batch: makes its batches.
-        training: the rows to learn from.
-        validation: the rows that are held out; never test data.
-        metric: the name of the compiled metric to show.
-        monitor: the logged value that tells the best epoch; ``None`` keeps the last.
-        mode: "min" or "max", which of ``monitor`` is better.
-        state: what the task needs again to export the network.
-    """
-
-    model: "keras.Model"
-    batch: MakeBatch
-    training: npt.NDArray[np.int64]
-    validation: npt.NDArray[np.int64]
-    metric: str
-    monitor: str | None
-    mode: str = "max"
-    state: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,34 +74,6 @@ class Exportable:
     tracked: Sequence[Any] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     out_of_fold: Estimated | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnData(Generic[Data]):
-    """What a task takes in place of its standard data.
-
-    Attributes:
-        what: it is, in words: "a CSV file of cars".
-        suffixes: how the file's name ends, in lower case; empty where it is a folder with a
-            folder for each class.
-        read: parses the path, and gathers the rows that are bad.
-        title: the card's, in place of the task's, which tells of the standard data.
-        description: the card's.
-    """
-
-    what: str
-    suffixes: tuple[str, ...]
-    read: Callable[[Path, BadRows], Data]
-    title: str
-    description: str
-
-    def is_meant_by(self, path: Path) -> bool:
-        """Whether ``path`` has this form; nothing is read."""
-        if self.suffixes:
-            return path.is_file() and path.suffix.lower() in self.suffixes
-        return path.is_dir() and any(
-            child.is_dir() and not child.name.startswith(".") for child in path.iterdir()
-        )
 
 
 class Task(ABC, Generic[Data]):
@@ -207,25 +127,31 @@ class Task(ABC, Generic[Data]):
         """Say what the data is, for the card."""
 
     @abstractmethod
-    def plan(self, data: Data, settings: "Settings") -> Plan:
+    def plan(self, data: Data, settings: Settings) -> TrainingPlan:
         """Build and compile the network, and divide the data."""
 
-    def plan_from(self, data: Data, settings: "Settings", start: "Start") -> Plan:
-        """Like ``plan``, but begin with the weights of a published version.
+    def plan_as_published(self, data: Data, settings: Settings, version: Path) -> TrainingPlan:
+        """Like ``plan``, for a network that is to take the weights of a published version.
+
+        Needed only where the weights belong to something that the version carries beside them,
+        such as a vocabulary: the network is then built with that.
+
+        Args:
+            data: what to learn from.
+            settings: of the training.
+            version: the version's folder.
 
         Raises:
-            TrainingError: they are of another network or of other classes.
+            TrainingError: the version does not bring it.
         """
-        plan = self.plan(data, settings)
-        start.give_to(plan.model, self.classes(data))
-        return plan
+        return self.plan(data, settings)
 
     def untuned(self, arch: str) -> dict[str, Any]:
         """Return an architecture's own value of each setting that its search may change."""
         architecture = self.architectures[arch]
         assert architecture.search is not None
         return {
-            name: getattr(architecture if name in SETTINGS else self.networks[arch], name)
+            name: getattr(architecture if name in TUNABLE else self.networks[arch], name)
             for name in architecture.search.space
         }
 
@@ -234,13 +160,13 @@ class Task(ABC, Generic[Data]):
         return ()
 
     @abstractmethod
-    def exportable(self, data: Data, plan: Plan) -> Exportable:
+    def exportable(self, data: Data, plan: TrainingPlan) -> Exportable:
         """Turn the trained network of ``plan`` into what will serve.
 
         What is settled here (a temperature, an interval) uses held-out data, never test data.
         """
 
-    def rivals(self, data: Data, plan: Plan) -> Mapping[str, Any]:
+    def rivals(self, data: Data, plan: TrainingPlan) -> Mapping[str, Any]:
         """Measure well-known models on the examples that this one is judged by; for the card.
 
         Returns:
@@ -260,7 +186,7 @@ class Task(ABC, Generic[Data]):
     def answers(self, data: Data, predict: Predict) -> Answers:
         """Let an exported version answer the full test set; always the same examples, in order."""
 
-    def originals(self, data: Data) -> "Sequence[Original]":
+    def originals(self, data: Data) -> Sequence[Original]:
         """Return examples of the test set as a client would send them; none where none are known.
 
         They are asked about before a version is published: ``training.publishing.serving_skew``.

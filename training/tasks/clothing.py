@@ -11,19 +11,21 @@ import tensorflow as tf
 from service.repository.contract import Contract, Field, Signature
 from training.data import fashion_mnist
 from training.data.dataset_types import Images
+from training.data.load import OwnData
 from training.data.locate import Found
+from training.data.original_examples import Original, by_turns
 from training.data.own import image_folder
 from training.data.splits import stratified
 from training.evaluation import calibration
 from training.evaluation.predictions import Classified, margins
 from training.fitting.config import Settings, with_hyperparameters
+from training.fitting.plan import TrainingPlan
 from training.networks import classification_loss, output_fields
 from training.networks.dense import DensePictures
 from training.networks.residual import Residual
 from training.preprocessing.augmentation import augment
 from training.preprocessing.images import from_encoded
-from training.publishing.serving_skew import Original, by_turns
-from training.tasks.base import Architecture, Case, Exportable, OwnData, Plan, Task
+from training.tasks.base import Architecture, Case, Exportable, Task
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
 from training.types import Array, Predict
@@ -152,7 +154,7 @@ class Clothing(Task[Images]):
             **(data.own or {}),
         }
 
-    def plan(self, data: Images, settings: Settings) -> Plan:
+    def plan(self, data: Images, settings: Settings) -> TrainingPlan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
         augmented = settings.arch == "default"
 
@@ -174,7 +176,7 @@ class Clothing(Task[Images]):
             loss=network.loss(classes),
             metrics=classification_loss.metrics(classes),
         )
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=training,
@@ -187,7 +189,7 @@ class Clothing(Task[Images]):
     def classes(self, data: Images) -> Sequence[str]:
         return data.labels
 
-    def exportable(self, data: Images, plan: Plan) -> Exportable:
+    def exportable(self, data: Images, plan: TrainingPlan) -> Exportable:
         network: DensePictures | Residual = plan.state
         logits = network.serving(plan.model)
         images = data.train[plan.validation].astype(np.float32)

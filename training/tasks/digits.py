@@ -22,9 +22,10 @@ from training.errors import TrainingError
 from training.evaluation import calibration
 from training.evaluation.predictions import Classified, margins
 from training.fitting.config import Settings
+from training.fitting.plan import TrainingPlan
 from training.networks import output_fields
 from training.networks.frozen import frozen
-from training.tasks.base import Architecture, Case, Exportable, Plan, Task
+from training.tasks.base import Architecture, Case, Exportable, Task
 from training.types import Array, Predict
 
 MNIST = DataSet(
@@ -94,7 +95,7 @@ class Digits(Task[Images]):
             "fingerprint": data.fingerprint,
         }
 
-    def plan(self, data: Images, settings: Settings) -> Plan:
+    def plan(self, data: Images, settings: Settings) -> TrainingPlan:
         training, validation = stratified(data.train_labels, _held_out(data), settings.seed)
         image = keras.Input((SIZE, SIZE), name="image")
         x = keras.layers.Rescaling(1 / 255)(image)
@@ -113,7 +114,7 @@ class Digits(Task[Images]):
         ) -> tuple[Array, Array]:
             return data.train[rows].astype(np.float32), data.train_labels[rows]
 
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=training,
@@ -125,7 +126,7 @@ class Digits(Task[Images]):
     def classes(self, data: Images) -> Sequence[str]:
         return data.labels
 
-    def exportable(self, data: Images, plan: Plan) -> Exportable:
+    def exportable(self, data: Images, plan: TrainingPlan) -> Exportable:
         network = frozen(plan.model)
         held_out = network(tf.constant(data.train[plan.validation], tf.float32)).numpy()
         labels = data.train_labels[plan.validation]

@@ -21,6 +21,7 @@ from training.data import auto_mpg
 from training.data.auto_mpg import CAR_NUMBERS
 from training.data.dataset_types import Table
 from training.data.fold_assignment import Membership, membership
+from training.data.load import OwnData
 from training.data.locate import Found
 from training.data.own import car_table
 from training.evaluation.baselines import (
@@ -35,10 +36,11 @@ from training.evaluation.cross_validation import cross_validation
 from training.evaluation.intervals import log_reach
 from training.evaluation.predictions import Answers, Estimated
 from training.fitting.config import Settings, with_hyperparameters
+from training.fitting.plan import TrainingPlan
 from training.networks.car_fields import car_fields
 from training.networks.ensemble import Ensemble, KnownError
 from training.preprocessing.cars import Features
-from training.tasks.base import Architecture, Case, Exportable, OwnData, Plan, Task
+from training.tasks.base import Architecture, Case, Exportable, Task
 from training.tasks.search_space import Range, Search
 from training.tasks.study_variants import Study, Variant
 from training.types import Array, Predict
@@ -183,7 +185,7 @@ class Mpg(Task[Table]):
             **(data.own or {}),
         }
 
-    def plan(self, data: Table, settings: Settings) -> Plan:
+    def plan(self, data: Table, settings: Settings) -> TrainingPlan:
         spec = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
         networks = membership(
             len(data.mpg),
@@ -216,7 +218,7 @@ class Mpg(Task[Table]):
             noise = spec.noise * random.standard_normal(seen.shape, np.float32)
             return seen + noise, np.where(learns[rows], target[rows, None], np.nan)
 
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=np.tile(np.arange(len(target)), spec.passes),
@@ -228,7 +230,7 @@ class Mpg(Task[Table]):
             state=_Trained(spec, features, views, networks, to_mpg),
         )
 
-    def exportable(self, data: Table, plan: Plan) -> Exportable:
+    def exportable(self, data: Table, plan: TrainingPlan) -> Exportable:
         trained: _Trained = plan.state
         spec = trained.spec
         networks = trained.membership
@@ -256,7 +258,7 @@ class Mpg(Task[Table]):
             ),
         )
 
-    def rivals(self, data: Table, plan: Plan) -> dict[str, Any]:
+    def rivals(self, data: Table, plan: TrainingPlan) -> dict[str, Any]:
         if len(data.mpg) > _MOST_FOR_RIVALS:
             return {}
         trained: _Trained = plan.state

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-# What may be searched of a training's settings; all other names are hyperparameters.
-SETTINGS = ("learning_rate", "batch_size")
-
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -32,7 +29,7 @@ class Search:
     """How an architecture is tuned.
 
     Attributes:
-        space: what may be tried, by name: ``learning_rate``, ``batch_size``, or one of the
+        space: what may be tried, by name: one of ``training.fitting.config.TUNABLE``, or of the
             architecture's own hyperparameters.
         metric: the figure on held-out data that decides, as the training logs it.
         mode: "min" or "max", which of it is better.

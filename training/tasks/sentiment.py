@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,22 @@ import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
 from training.data import imdb
-from training.data.dataset_types import Texts
+from training.data.dataset_types import MAX_TEXT_BYTES, Texts
+from training.data.load import OwnData
 from training.data.locate import Found
+from training.data.original_examples import Original, by_turns
 from training.data.own import text_file
 from training.data.splits import stratified
 from training.evaluation import calibration
 from training.evaluation.predictions import Classified, margins
 from training.fitting.config import Settings, with_hyperparameters
-from training.fitting.initial_weights import Start
+from training.fitting.plan import TrainingPlan
 from training.networks import classification_loss, output_fields
 from training.networks.ngram_network import Ngrams
 from training.networks.text_network import Prepared, TextNetwork
 from training.networks.word_networks import DenseWords, Embedded
-from training.preprocessing.text import MAX_BYTES, saved_vocabulary
-from training.publishing.serving_skew import Original, by_turns
-from training.tasks.base import Architecture, Case, Exportable, OwnData, Plan, Task
+from training.preprocessing.text import saved_vocabulary
+from training.tasks.base import Architecture, Case, Exportable, Task
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
 from training.types import Array, Predict
@@ -153,16 +155,16 @@ class Sentiment(Task[Texts]):
             **(data.own or {}),
         }
 
-    def plan(self, data: Texts, settings: Settings) -> Plan:
+    def plan(self, data: Texts, settings: Settings) -> TrainingPlan:
         return self._plan(data, settings, None)
 
-    def plan_from(self, data: Texts, settings: Settings, start: Start) -> Plan:
+    def plan_as_published(self, data: Texts, settings: Settings, version: Path) -> TrainingPlan:
         # Its weights belong to its words: those stay, though the new texts have others.
-        plan = self._plan(data, settings, saved_vocabulary(start.folder))
-        start.give_to(plan.model, data.labels)
-        return plan
+        return self._plan(data, settings, saved_vocabulary(version))
 
-    def _plan(self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None) -> Plan:
+    def _plan(
+        self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None
+    ) -> TrainingPlan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
         network = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
         logits = classification_loss.fewest_logits(len(data.labels))
@@ -180,7 +182,7 @@ class Sentiment(Task[Texts]):
         ) -> tuple[Array, Array]:
             return prepared.features[rows], targets[data.train_labels[rows]]
 
-        return Plan(
+        return TrainingPlan(
             model=prepared.model,
             batch=batch,
             training=training,
@@ -194,7 +196,7 @@ class Sentiment(Task[Texts]):
     def classes(self, data: Texts) -> Sequence[str]:
         return data.labels
 
-    def exportable(self, data: Texts, plan: Plan) -> Exportable:
+    def exportable(self, data: Texts, plan: TrainingPlan) -> Exportable:
         prepared: Prepared = plan.state
         held_out = plan.validation
         parts = np.array_split(prepared.features[held_out], -(-len(held_out) // _CHUNK))
@@ -308,7 +310,7 @@ def _contract(data: Texts) -> Contract:
         dtype="string",
         shape=(None,),
         description="A film review in English, UTF-8; HTML breaks may be in it.",
-        max_length=MAX_BYTES,
+        max_length=MAX_TEXT_BYTES,
         example="A clever, moving film with a wonderful cast. I loved it!",
     )
     if data.own:

@@ -254,7 +254,7 @@ class Winner:
         arch = {**toml, **given}.get("arch", self.arch)
         if arch != self.arch:
             raise UsageError(f"{self.story} is about the {self.arch} network, not about {arch}.")
-        settings = resolve(task, {"arch": arch, **toml}, given)
+        settings = resolve(task.name, task.architectures, {"arch": arch, **toml}, given)
         said = {name.replace("-", "_") for name in {**toml, **given}}
         chosen = {name: value for name, value in self.chosen.items() if name not in said}
         return dataclasses.replace(with_chosen(settings, chosen), from_study=self.story)

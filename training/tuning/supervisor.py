@@ -16,9 +16,8 @@ from rich.console import Console
 from service.repository.jsonfile import write_object
 from training.console.progress import say
 from training.errors import TrainingError
-from training.overfitting import curve_plots
 from training.tasks.search_space import Search
-from training.tuning import storage
+from training.tuning import storage, trial_plots
 
 # Seconds between two looks at the study, and for which a process may end by itself.
 _LOOK_S = 0.5
@@ -169,14 +168,14 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
     }
     write_object(folder / "outcome.json", outcome)
     ended = [trial for trial in found if trial.state == TrialState.COMPLETE]
-    curve_plots.history(
+    trial_plots.history(
         folder / "history.png",
         search.metric,
         search.mode,
         [(trial.number, float(trial.value or 0.0)) for trial in ended],
         [trial.number for trial in found if trial.state == TrialState.PRUNED],
     )
-    curve_plots.importance(folder / "importance.png", search.metric, importance)
+    trial_plots.importance(folder / "importance.png", search.metric, importance)
     say(f"best: trial {best.number}, {search.metric} {best.value:.4f}")
     for name, value in best.params.items():
         share = f"  (importance {importance[name]:.0%})" if name in importance else ""

@@ -18,14 +18,9 @@ from training.evaluation.metrics import beside_the_headline
 from training.evaluation.out_of_fold import write_errors
 from training.evaluation.predictions import Answers, Classified
 from training.fitting import fit
-from training.fitting.initial_weights import (
-    Start,
-    find_start,
-    keep_start,
-    kept_start,
-    write_weights,
-)
+from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
 from training.fitting.lock import exclusively
+from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run, keep_to_data
 from training.publishing import export, version_policy
 from training.publishing.export_precision import alike_in_both
@@ -36,7 +31,8 @@ from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
 from training.reporting.mistakes import worst_mistakes
 from training.reporting.report import Story, write_report
-from training.tasks.base import Exportable, Plan, Task
+from training.tasks.base import Exportable, Task
+from training.workflows.initial_version import find_initial_version
 
 
 def train(run: Run, *, force: bool = False) -> int | None:
@@ -99,7 +95,7 @@ def _train(run: Run, force: bool) -> int | None:
     return version
 
 
-def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: Plan, run: Run) -> Card:
+def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run) -> Card:
     """Export the network of ``plan`` with the weights that it has, measure and prove it.
 
     Raises:
@@ -108,16 +104,18 @@ def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: Plan, run: Run) 
     return _export(task, loaded, plan, run).card
 
 
-def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], Plan]:
+def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
     """Load the data and build the network; a run that does not come so far leaves no folder."""
     try:
-        start = _start(task, run)
+        initial = _initial_weights(task, run)
         loaded = _load(task, run)
         fit.prepare(run.settings.seed)
-        if start is None:
+        if initial is None:
             return loaded, task.plan(loaded.data, run.settings)
-        say(f"starting from version {start.version}")
-        return loaded, task.plan_from(loaded.data, run.settings, start)
+        say(f"starting from version {initial.version}")
+        plan = task.plan_as_published(loaded.data, run.settings, initial.folder)
+        initial.load_into(plan.model, task.classes(loaded.data))
+        return loaded, plan
     except TrainingError:
         run.discard()
         raise
@@ -157,15 +155,15 @@ def _check_precision(task: Task[Any], run: Run) -> None:
         raise UsageError(f"--precision {precision} cannot be measured here: {why}.")
 
 
-def _start(task: Task[Any], run: Run) -> Start | None:
+def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
     """Find the version to begin with, and keep a copy for the day that the run is resumed."""
     which = run.settings.init_from
     if which is None:
         return None
     if task.no_start:
         raise UsageError(f"{task.name} cannot start from a version: {task.no_start}.")
-    return kept_start(run.start) or keep_start(
-        find_start(run.settings.out, task.name, which), run.start
+    return kept_copy(run.start) or keep_copy(
+        find_initial_version(run.settings.out, task.name, which), run.start
     )
 
 
@@ -194,7 +192,7 @@ class _Exported:
 
 
 def _export(
-    task: Task[Any], loaded: Loaded[Any], plan: Plan, run: Run, force: bool = False
+    task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run, force: bool = False
 ) -> _Exported:
     """Export the trained network into the run folder; measure, judge and prove it there."""
     settings, data = run.settings, loaded.data
@@ -248,7 +246,7 @@ def _export(
 
 
 def _evaluation(
-    task: Task[Any], data: Any, plan: Plan, exportable: Exportable, answers: Answers
+    task: Task[Any], data: Any, plan: TrainingPlan, exportable: Exportable, answers: Answers
 ) -> dict[str, Any]:
     """Measure the export; for the card."""
     evaluation = {**task.measure(answers), **exportable.evaluation}
@@ -281,13 +279,13 @@ def _pass(judgement: Judgement, run: Run, force: bool) -> None:
 _NOT_LEARNED = {"model", "data", "init_from", "out", "publish", "checkpoints"}
 
 
-def _training(plan: Plan, run: Run) -> dict[str, Any]:
+def _training(plan: TrainingPlan, run: Run) -> dict[str, Any]:
     """Say how the network was trained, so that it can be trained again; for the card."""
-    settings, history, start = run.settings.to_json(), run.history(), kept_start(run.start)
+    settings, history, initial = run.settings.to_json(), run.history(), kept_copy(run.start)
     return {
         **{name: value for name, value in settings.items() if name not in _NOT_LEARNED},
         # By its number, whatever it was asked for by: the live version will be another.
-        **({"init_from": start.version} if start else {}),
+        **({"init_from": initial.version} if initial else {}),
         "epochs_done": len(history),
         "best_epoch": fit.best_epoch(plan, history),
         **({"exported_epoch": run.exported_epoch} if run.exported_epoch else {}),

@@ -19,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_architecture_has_the_defaults() -> None:
-    settings = config.resolve(MPG, {}, {})
+    settings = config.resolve(MPG.name, MPG.architectures, {}, {})
     default = MPG.architectures["default"]
     assert (settings.epochs, settings.batch_size) == (default.epochs, default.batch_size)
     assert settings.learning_rate == default.learning_rate
@@ -32,7 +32,7 @@ def test_toml_wins_over_the_architecture_and_the_command_line_over_toml(tmp_path
         tmp_path,
         'arch = "tutorial"\nepochs = 3\nbatch-size = 8\nlearning-rate = 1\nno-publish = true\n',
     )
-    settings = config.resolve(MPG, config.read_toml(path), {"epochs": 5})
+    settings = config.resolve(MPG.name, MPG.architectures, config.read_toml(path), {"epochs": 5})
     assert settings.arch == "tutorial"
     assert (settings.epochs, settings.batch_size, settings.learning_rate) == (5, 8, 1.0)
     assert not settings.publish
@@ -40,9 +40,13 @@ def test_toml_wins_over_the_architecture_and_the_command_line_over_toml(tmp_path
 
 def test_a_training_that_starts_from_a_version_is_gentle(tmp_path: Path) -> None:
     rate = MPG.architectures["default"].learning_rate
-    settings = config.resolve(MPG, config.read_toml(write(tmp_path, "init-from = 3")), {})
+    settings = config.resolve(
+        MPG.name, MPG.architectures, config.read_toml(write(tmp_path, "init-from = 3")), {}
+    )
     assert (settings.init_from, settings.learning_rate) == ("3", pytest.approx(rate / 10))
-    settings = config.resolve(MPG, {}, {"init-from": "live", "learning-rate": 0.5})
+    settings = config.resolve(
+        MPG.name, MPG.architectures, {}, {"init-from": "live", "learning-rate": 0.5}
+    )
     assert (settings.init_from, settings.learning_rate) == ("live", 0.5)
 
 
@@ -86,12 +90,13 @@ def test_an_unknown_architecture_is_named_beside_the_known_ones() -> None:
     with pytest.raises(
         UsageError, match="mpg has no architecture 'huge'; it has default, tutorial"
     ):
-        config.resolve(MPG, {}, {"arch": "huge"})
+        config.resolve(MPG.name, MPG.architectures, {}, {"arch": "huge"})
 
 
 def test_settings_survive_json() -> None:
     settings = dataclasses.replace(
-        config.resolve(MPG, {}, {"data": "somewhere"}), hyperparameters={"units": 3}
+        config.resolve(MPG.name, MPG.architectures, {}, {"data": "somewhere"}),
+        hyperparameters={"units": 3},
     )
     assert config.settings_from_json(settings.to_json()) == settings
     with pytest.raises(UsageError, match="'seed' is missing"):
@@ -99,7 +104,7 @@ def test_settings_survive_json() -> None:
 
 
 def test_a_run_that_is_older_than_a_setting_is_read() -> None:
-    settings = config.resolve(MPG, {}, {})
+    settings = config.resolve(MPG.name, MPG.architectures, {}, {})
     old = {
         k: v for k, v in settings.to_json().items() if k not in ("hyperparameters", "from_study")
     }

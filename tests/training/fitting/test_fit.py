@@ -13,8 +13,9 @@ from training.errors import TrainingError, UsageError
 from training.fitting import config, run_folder
 from training.fitting import fit as fitting
 from training.fitting.checkpoints import Checkpoints
+from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run
-from training.tasks.base import Architecture, Plan
+from training.tasks.base import Architecture
 
 ROWS = np.arange(64)
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
@@ -22,7 +23,7 @@ Y = (X @ np.array([1.0, -2.0, 0.5, 0.0], np.float32))[:, None]
 ARCHITECTURE = Architecture(description="", epochs=4, batch_size=16, learning_rate=0.05)
 
 
-def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.0) -> Plan:
+def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.0) -> TrainingPlan:
     inputs = keras.Input((4,))
     hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8, activation="relu")(inputs))
     hidden = keras.layers.Dropout(0.1)(hidden)
@@ -34,7 +35,7 @@ def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.
         noise = 0 if random is None else random.normal(0, 0.1, (len(rows), 4)).astype(np.float32)
         return X[rows] * scale + noise, Y[rows] * scale
 
-    return Plan(
+    return TrainingPlan(
         model=model,
         batch=batch,
         training=ROWS[:48],
@@ -46,7 +47,9 @@ def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.
 
 
 def new_run(folder: Path, epochs: int = 4) -> Run:
-    settings = config.resolve(tasks.get("mpg"), {}, {"epochs": epochs, "batch-size": 16})
+    settings = config.resolve(
+        "mpg", tasks.get("mpg").architectures, {}, {"epochs": epochs, "batch-size": 16}
+    )
     return run_folder.create(folder, settings)
 
 

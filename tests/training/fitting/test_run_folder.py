@@ -9,7 +9,7 @@ from training import tasks
 from training.errors import TrainingError, UsageError
 from training.fitting import config, run_folder
 
-SETTINGS = config.resolve(tasks.get("mpg"), {}, {})
+SETTINGS = config.resolve("mpg", tasks.get("mpg").architectures, {}, {})
 
 
 def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_training_curve_is_that_of_the_network_as_it_would_serve(tmp_path: P
 
 def test_the_training_curve_is_the_mean_over_all_rows_that_are_asked() -> None:
     task = Tiny()
-    settings = config.resolve(task, {}, {})
+    settings = config.resolve(task.name, task.architectures, {}, {})
     plan = task.plan(None, settings)
     watcher = study._OnItsOwnData(plan, settings, "mae")
     logged: dict[str, float] = {}

@@ -9,8 +9,9 @@ import pytest
 from service.repository.contract import Field, Signature
 from tests.pictures import write_triangles
 from training import cli
+from training.data.original_examples import MOST, Original, by_turns
 from training.data.own.image_folder import as_sent
-from training.publishing.serving_skew import MOST, Original, by_turns, differences, sentence
+from training.publishing.serving_skew import differences, sentence
 
 OPTIONS = ["--arch", "tutorial", "--epochs", "3", "--out", "models"]
 

@@ -14,9 +14,10 @@ from training.data.load import Loaded
 from training.data.own.bad_rows import BadRows
 from training.fitting import config, run_folder
 from training.fitting import fit as fitting
+from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run
 from training.publishing import export
-from training.tasks.base import Plan, Task
+from training.tasks.base import Task
 from training.types import Predict
 from training.workflows import train as pipeline
 
@@ -25,7 +26,7 @@ from training.workflows import train as pipeline
 class Trained:
     """A run of a task: its plan with the trained network, and its export."""
 
-    plan: Plan
+    plan: TrainingPlan
     run: Run
     predict: Predict
     contract: Contract
@@ -37,12 +38,14 @@ class Trained:
         return {name: t[0] for name, t in self.predict(signature, tensors).items()}
 
 
-def fit(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> tuple[Plan, Run]:
+def fit(
+    task: Task[Any], data: Any, folder: Path, arch: str, **options: Any
+) -> tuple[TrainingPlan, Run]:
     """Train as the pipeline does, on the data given."""
     # With no version of its own there is nothing to be compared with.
     defaults = {"epochs": 1, "batch-size": 64, "seed": 3, "out": str(folder / "models")}
     given = {"arch": arch, **defaults, **options}
-    run = run_folder.create(folder, config.resolve(task, {}, given))
+    run = run_folder.create(folder, config.resolve(task.name, task.architectures, {}, given))
     fitting.prepare(run.settings.seed)
     plan = task.plan(data, run.settings)
     fitting.fit(plan, task.architectures[arch], run)

@@ -25,7 +25,7 @@ from training.tuning import storage
 from training.tuning import worker as tuning
 from training.tuning.storage import Place
 
-SETTINGS = config.resolve(Tiny(), {}, {})
+SETTINGS = config.resolve(Tiny.name, Tiny.architectures, {}, {})
 SEARCH = Tiny.architectures["default"].search
 assert SEARCH is not None
 ABOUT: dict[str, Any] = {"model": "tiny", "arch": "default", "search": SEARCH.to_json()}
@@ -39,7 +39,7 @@ from training.tuning import worker as tuning
 from training.tuning.storage import Place
 url, wanted, worker, epochs = sys.argv[1:]
 tuning.load = lambda *_: SimpleNamespace(data=None)
-settings = config.resolve(Tiny(), {}, {"epochs": int(epochs)})
+settings = config.resolve(Tiny.name, Tiny.architectures, {}, {"epochs": int(epochs)})
 tuning.work(Tiny(), Place(url, "tiny"), settings, int(wanted), int(worker))
 """
 

@@ -14,13 +14,13 @@ from training import cli
 from training.errors import TrainingError, UsageError
 from training.fitting.initial_weights import (
     WEIGHTS,
-    Start,
-    find_start,
-    keep_start,
-    kept_start,
+    InitialWeights,
+    keep_copy,
+    kept_copy,
     write_weights,
 )
 from training.publishing.export import open_saved_model
+from training.workflows.initial_version import find_initial_version
 
 
 @pytest.fixture(autouse=True)
@@ -35,15 +35,15 @@ def network(units: int = 3) -> keras.Model:
     return model
 
 
-def published(folder: Path, model: keras.Model) -> Start:
+def published(folder: Path, model: keras.Model) -> InitialWeights:
     write_weights(folder / "7", model, ["cat", "dog", "fox"])
-    return Start(folder / "7")
+    return InitialWeights(folder / "7")
 
 
 def test_weights_come_back_without_the_optimizer(tmp_path: Path) -> None:
     trained, fresh = network(), network()
     trained.train_on_batch(np.ones((8, 4)), np.ones((8, 3)))
-    published(tmp_path, trained).give_to(fresh, ["cat", "dog", "fox"])
+    published(tmp_path, trained).load_into(fresh, ["cat", "dog", "fox"])
     for mine, its in zip(fresh.get_weights(), trained.get_weights(), strict=True):
         assert np.array_equal(mine, its)
     assert (int(trained.optimizer.iterations), int(fresh.optimizer.iterations)) == (1, 0)
@@ -52,44 +52,44 @@ def test_weights_come_back_without_the_optimizer(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     start = published(tmp_path, network())
     with pytest.raises(TrainingError) as caught:
-        start.give_to(network(), ["dog", "cat", "fox"])
+        start.load_into(network(), ["dog", "cat", "fox"])
     assert str(caught.value) == (
         "Version 7 tells cat, dog, fox; the data has dog, cat, fox. "
         "Weights can start a training for the same classes only."
     )
     classes = ["cat", "dog", "fox"]
     with pytest.raises(TrainingError, match=r"kernel is \[4, 3\], \S+ here is \[4, 5\]\. Name its"):
-        start.give_to(network(5), classes)
+        start.load_into(network(5), classes)
     with pytest.raises(TrainingError, match="it has 6 arrays of weights, this one 0"):
-        start.give_to(keras.Model(x := keras.Input((4,)), keras.layers.Flatten()(x)), classes)
+        start.load_into(keras.Model(x := keras.Input((4,)), keras.layers.Flatten()(x)), classes)
     (start.folder / WEIGHTS).write_bytes(b"PK, no archive")
     with pytest.raises(TrainingError, match=r"weights\.npz cannot be read"):
-        start.give_to(network(), classes)
+        start.load_into(network(), classes)
     (start.folder / WEIGHTS).unlink()
     with pytest.raises(TrainingError, match="Version 7 brings no weights to start from"):
-        start.give_to(network(), classes)
+        start.load_into(network(), classes)
 
 
 def test_live_is_the_version_that_serves(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No version of toy serves in"):
-        find_start(tmp_path, "toy", "live")
+        find_initial_version(tmp_path, "toy", "live")
     for version in (1, 2):
         (tmp_path / "toy" / str(version)).mkdir(parents=True)
-    assert find_start(tmp_path, "toy", "live").version == 2
+    assert find_initial_version(tmp_path, "toy", "live").version == 2
     write_policy(tmp_path / "toy", Policy(versions=(1,)))
-    assert find_start(tmp_path, "toy", "live").version == 1
-    assert find_start(tmp_path, "toy", "2").version == 2
+    assert find_initial_version(tmp_path, "toy", "live").version == 1
+    assert find_initial_version(tmp_path, "toy", "2").version == 2
     with pytest.raises(UsageError, match=r"toy has no version 3 in .*; there are: 1, 2"):
-        find_start(tmp_path, "toy", "3")
+        find_initial_version(tmp_path, "toy", "3")
 
 
 def test_a_resumed_training_has_its_own_copy(tmp_path: Path) -> None:
     start = published(tmp_path / "toy", network())
-    assert kept_start(tmp_path / "run") is None
+    assert kept_copy(tmp_path / "run") is None
     (tmp_path / "run" / ".draft").mkdir(parents=True)  # of one that was killed
-    assert kept_start(tmp_path / "run") is None
-    kept = keep_start(start, tmp_path / "run")
-    assert kept == kept_start(tmp_path / "run")
+    assert kept_copy(tmp_path / "run") is None
+    kept = keep_copy(start, tmp_path / "run")
+    assert kept == kept_copy(tmp_path / "run")
     assert kept.version == 7
     assert (kept.folder / WEIGHTS).read_bytes() == (start.folder / WEIGHTS).read_bytes()
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from training.data.dataset_types import Texts
+from training.data.dataset_types import MAX_TEXT_BYTES, Texts
 from training.data.own.bad_rows import BadRows
 from training.data.own.class_split import Divided
 from training.data.own.csv_records import csv_records
 from training.data.own.text_checks import look_at_texts, loosely
-from training.preprocessing.text import MAX_BYTES
 
 COLUMNS = ("text", "label")
 
@@ -41,8 +40,8 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
             bad.add(place, f"{' and '.join(missing)} missing")
             continue
         sent = original.encode()
-        if len(sent) > MAX_BYTES:
-            bad.add(place, f"text has {len(sent):,} bytes; the service takes {MAX_BYTES:,}")
+        if len(sent) > MAX_TEXT_BYTES:
+            bad.add(place, f"text has {len(sent):,} bytes; the service takes {MAX_TEXT_BYTES:,}")
             continue
         contents.append(text.encode())
         labels.append(label)
