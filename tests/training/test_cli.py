@@ -26,7 +26,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _without_rivals() -> Iterator[None]:
     """Spare the minute that those of mpg take."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(tasks.get("mpg")), "rivals", Task.rivals)
+        patch.setattr(type(tasks.get("mpg")), "baselines", Task.baselines)
         yield
 
 

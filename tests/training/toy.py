@@ -14,7 +14,7 @@ from service.repository.contract import Field, Signature
 from training.data.download import Remote
 from training.data.locate import DataSet, Found
 from training.evaluation import calibration
-from training.evaluation.predictions import Classified
+from training.evaluation.predictions import ClassificationPredictions
 from training.fitting.config import Settings
 from training.fitting.plan import TrainingPlan
 from training.networks.frozen import frozen
@@ -60,7 +60,7 @@ class Toy(Task[Points]):
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(description="Dense 2", epochs=4, batch_size=20, learning_rate=0.2)
     }
-    acceptable = 0.7
+    min_quality = 0.7
 
     def load(self, found: Found) -> Points:
         rows = np.loadtxt(found.paths[0], delimiter=",", dtype=np.float32, ndmin=2)
@@ -121,9 +121,9 @@ class Toy(Task[Points]):
             for row in clear
         ]
 
-    def answers(self, data: Points, predict: Predict) -> Classified:
+    def answers(self, data: Points, predict: Predict) -> ClassificationPredictions:
         outputs = predict("serving_default", {"point": data.x[data.test]})
-        return Classified(
+        return ClassificationPredictions(
             names=SIDES, labels=data.side[data.test], probabilities=outputs["probabilities"]
         )
 

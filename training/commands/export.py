@@ -39,4 +39,4 @@ def run(options: argparse.Namespace) -> None:
     task = tasks.get(taken.settings.model)
     from training.workflows import checkpoint_export
 
-    checkpoint_export.take_out(task, taken, options.epoch, options.format, options.to)
+    checkpoint_export.export_checkpoint(task, taken, options.epoch, options.format, options.to)

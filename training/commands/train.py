@@ -71,8 +71,8 @@ def _taken(options: argparse.Namespace) -> run_folder.Run:
         if options.from_study is not None:
             from training.tuning import storage
 
-            place = storage.find(run_folder.RUNS, task.name, options.from_study, options.storage)
-            settings = storage.winner(place).settle(task, toml, given)
+            location = storage.find(run_folder.RUNS, task.name, options.from_study, options.storage)
+            settings = storage.winner(location).settle(task, toml, given)
             say(f"settings of {settings.from_study}")
             return run_folder.create(run_folder.RUNS, settings)
         return run_folder.create(

@@ -52,11 +52,11 @@ def run(options: argparse.Namespace) -> None:
     if search is None:
         raise UsageError(f"{task.name} declares nothing to tune of its {settings.arch} network.")
     name = options.study or settings.arch
-    place = storage.place_of(run_folder.RUNS, task.name, name, options.storage)
+    location = storage.location_of(run_folder.RUNS, task.name, name, options.storage)
     if options.worker is not None:
         from training.tuning import worker
 
-        worker.work(task, place, settings, options.trials, options.worker)
+        worker.work(task, location, settings, options.trials, options.worker)
         return
     from training.tuning import supervisor
 
@@ -64,7 +64,9 @@ def run(options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     declared = {key: settings.to_json()[key] for key in ("model", "arch", "epochs", "seed")}
     about = {**declared, "search": search.to_json()}
-    study = storage.create(place, search.mode, about, task.untuned(settings.arch))
+    study = storage.create(
+        location, search.mode, about, task.default_hyperparameters(settings.arch)
+    )
     command = [sys.executable, "-m", "training", "tune", task.name, "--trials", str(options.trials)]
     for option in ("study", "storage", "arch", "epochs", "seed", "data"):
         value = getattr(options, option, None)
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Interrupted. The same command goes on.") from None
-    where = f" --storage {place.shown}" if options.storage else ""
+    where = f" --storage {location.shown}" if options.storage else ""
     say(f"to train with it: python -m training train {task.name} --from-study {name}{where}")
 
 

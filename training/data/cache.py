@@ -30,10 +30,10 @@ def parsed(
     Raises:
         TrainingError: the files are not what they should be; from ``parse``.
     """
-    return kept(data_set.name, found.fingerprint(), lambda: parse(found))
+    return cached(data_set.name, found.fingerprint(), lambda: parse(found))
 
 
-def kept(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+def cached(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
     """Return what ``make`` makes, from the cache where it is under this name and fingerprint."""
     path = cache_home() / f"{name}-{_FORMAT}-{fingerprint[:16]}.npz"
     try:

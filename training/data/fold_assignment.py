@@ -11,7 +11,7 @@ from training.data.splits import folds
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
+class FoldAssignment:
     """The networks of a repeated cross-validation, then those that serve and know all rows.
 
     Attributes:
@@ -58,8 +58,8 @@ class Membership:
         return unseen
 
 
-def membership(rows: int, *, repeats: int, parts: int, members: int, seed: int) -> Membership:
-    """Divide ``rows`` rows into folds, which ``seed`` decides; the rest as in ``Membership``."""
+def assign_folds(rows: int, *, repeats: int, parts: int, members: int, seed: int) -> FoldAssignment:
+    """Divide so many rows into folds, as ``seed`` decides; the rest as in ``FoldAssignment``."""
 
     def columns() -> Iterator[npt.NDArray[np.bool_]]:
         for repeat in range(repeats):
@@ -70,4 +70,4 @@ def membership(rows: int, *, repeats: int, parts: int, members: int, seed: int) 
         yield np.ones(rows, bool)
 
     learns = np.stack(list(columns()), axis=1).repeat(members, axis=1)
-    return Membership(repeats, parts, members, learns)
+    return FoldAssignment(repeats, parts, members, learns)

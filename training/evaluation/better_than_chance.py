@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 
 from training.evaluation.metrics import classification
-from training.evaluation.predictions import Answers, Classified, Estimated
+from training.evaluation.predictions import (
+    ClassificationPredictions,
+    Predictions,
+    RegressionPredictions,
+)
 from training.evaluation.significance import LEVEL, paired_bootstrap
 
 _TELL = "too few rows to tell"
@@ -32,14 +36,14 @@ class Luck:
     figures: Mapping[str, Any]
 
 
-def beyond_luck(answers: Answers) -> Luck:
+def beyond_luck(answers: Predictions) -> Luck:
     """Judge answers that are those of a test set, or of a cross-validation."""
-    if isinstance(answers, Classified):
+    if isinstance(answers, ClassificationPredictions):
         return _classes(answers)
     return _numbers(answers)
 
 
-def _classes(answers: Classified) -> Luck:
+def _classes(answers: ClassificationPredictions) -> Luck:
     """Compare the mean of the classes' recalls with what any constant answer reaches."""
     figures = classification(answers)
     low, high = figures["balanced_accuracy_ci95"]
@@ -65,7 +69,7 @@ def _classes(answers: Classified) -> Luck:
     )
 
 
-def _numbers(answers: Estimated) -> Luck:
+def _numbers(answers: RegressionPredictions) -> Luck:
     """Compare the errors with those of the median, example by example."""
     errors = answers.errors()
     constant = np.abs(answers.actual.astype(np.float64) - np.median(answers.actual))

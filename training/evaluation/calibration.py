@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.predictions import Classified
+from training.evaluation.predictions import ClassificationPredictions
 from training.evaluation.probabilities import log_loss, logarithms, softmax
 from training.types import Floats, Ints
 
@@ -49,7 +49,7 @@ def calibration_error(probabilities: Floats, labels: Ints) -> float:
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def reliability(answers: Classified) -> list[Bin]:
+def reliability(answers: ClassificationPredictions) -> list[Bin]:
     """Return the bins of a reliability diagram that hold answers (DeGroot & Fienberg 1983).
 
     They are those of the expected calibration error: it is the mean of their gaps between
@@ -114,17 +114,23 @@ def on_held_out(logits: Floats, labels: Ints, scale: float) -> dict[str, Any]:
     }
 
 
-def uncalibrated(answers: Classified, temperature: float) -> Classified:
+def uncalibrated(
+    answers: ClassificationPredictions, temperature: float
+) -> ClassificationPredictions:
     """Return the answers as they would be without the temperature that they were served with.
 
     With probabilities p = softmax(z / T), T ln p are the logits z but for a constant of each
     example, which the softmax does not see.
     """
     logits = temperature * logarithms(answers.probabilities)
-    return Classified(names=answers.names, labels=answers.labels, probabilities=softmax(logits))
+    return ClassificationPredictions(
+        names=answers.names, labels=answers.labels, probabilities=softmax(logits)
+    )
 
 
-def on_test_set(answers: Classified, calibration: Mapping[str, Any]) -> dict[str, Any]:
+def on_test_set(
+    answers: ClassificationPredictions, calibration: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return a card's ``calibration`` with what the temperature does on the test set."""
     before = uncalibrated(answers, calibration["temperature"])
     figures = {

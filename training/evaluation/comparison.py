@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.predictions import Answers, Classified, Estimated
+from training.evaluation.predictions import (
+    ClassificationPredictions,
+    Predictions,
+    RegressionPredictions,
+)
 from training.evaluation.significance import LEVEL, mcnemar, paired_bootstrap, wald_of_pairs
 from training.types import Floats
 
@@ -72,16 +76,16 @@ class Comparison:
         }
 
 
-def compare_answers(new: Answers, live: Answers) -> Comparison:
+def compare_answers(new: Predictions, live: Predictions) -> Comparison:
     """Compare what two versions answered to the same examples in the same order."""
-    if isinstance(new, Classified):
-        assert isinstance(live, Classified)
+    if isinstance(new, ClassificationPredictions):
+        assert isinstance(live, ClassificationPredictions)
         return compare_classes(new, live)
-    assert isinstance(live, Estimated)
+    assert isinstance(live, RegressionPredictions)
     return compare_errors(new, live.errors())
 
 
-def compare_classes(new: Classified, live: Classified) -> Comparison:
+def compare_classes(new: ClassificationPredictions, live: ClassificationPredictions) -> Comparison:
     """Compare two classifiers that answered the same examples in the same order."""
     right, was_right = new.right(), live.right()
     lost, won = int((was_right & ~right).sum()), int((right & ~was_right).sum())
@@ -101,7 +105,9 @@ def compare_classes(new: Classified, live: Classified) -> Comparison:
     )
 
 
-def compare_errors(new: Estimated, live: Floats, of: str = "test examples") -> Comparison:
+def compare_errors(
+    new: RegressionPredictions, live: Floats, of: str = "test examples"
+) -> Comparison:
     """Compare an estimator with the errors that another made on the same examples, [N]."""
     errors = new.errors()
     difference = paired_bootstrap(errors - live)
@@ -119,14 +125,16 @@ def compare_errors(new: Estimated, live: Floats, of: str = "test examples") -> C
     )
 
 
-def compare_out_of_fold(new: Estimated, live: Mapping[str, float]) -> Comparison | None:
+def compare_out_of_fold(new: RegressionPredictions, live: Mapping[str, float]) -> Comparison | None:
     """Compare two cross-validations on the examples that both had; ``None`` without any."""
     place = {key: row for row, key in enumerate(new.keys)}
     shared = [key for key in live if key in place]
     if not shared:
         return None
     rows = np.array([place[key] for key in shared])
-    both = Estimated(unit=new.unit, actual=new.actual[rows], predicted=new.predicted[:, rows])
+    both = RegressionPredictions(
+        unit=new.unit, actual=new.actual[rows], predicted=new.predicted[:, rows]
+    )
     errors = np.array([live[key] for key in shared])
     return compare_errors(both, errors, "examples, each held out,")
 

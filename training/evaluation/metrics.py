@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from training.evaluation.calibration import calibration_error
 from training.evaluation.intervals import Z_95, mean_of_shares, wilson
-from training.evaluation.predictions import Classified, Estimated
+from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import log_loss
 from training.types import Floats
 
 
-def classification(answers: Classified) -> dict[str, Any]:
+def classification(answers: ClassificationPredictions) -> dict[str, Any]:
     """Measure a classifier; the result is JSON, for the card."""
     probabilities, labels, names = answers.probabilities, answers.labels, answers.names
     count = len(names)
@@ -72,7 +72,7 @@ def baselines(actual: Floats) -> dict[str, float]:
     }
 
 
-def estimation(answers: Estimated) -> dict[str, Any]:
+def estimation(answers: RegressionPredictions) -> dict[str, Any]:
     """Measure an estimator of numbers on a test set; the result is JSON, for the card."""
     errors = answers.errors()
     half = Z_95 * errors.std(ddof=1) / math.sqrt(len(errors))

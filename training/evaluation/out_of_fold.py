@@ -10,13 +10,13 @@ from pathlib import Path
 
 from service.repository.errors import RepositoryError
 from service.repository.jsonfile import read_optional, write_object
-from training.evaluation.predictions import Estimated
+from training.evaluation.predictions import RegressionPredictions
 
 OUT_OF_FOLD = "assets.extra/out_of_fold.json"
 _FORMAT = 1
 
 
-def write_errors(version: Path, answers: Estimated) -> None:
+def write_errors(version: Path, answers: RegressionPredictions) -> None:
     """Write the error of each example into a version's folder; ``answers`` has keys."""
     errors = dict(zip(answers.keys, answers.errors().round(6).tolist(), strict=True))
     (version / OUT_OF_FOLD).parent.mkdir(exist_ok=True)

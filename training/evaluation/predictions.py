@@ -16,7 +16,7 @@ def margins(probabilities: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Classified:
+class ClassificationPredictions:
     """The answers of a classifier.
 
     Attributes:
@@ -39,7 +39,7 @@ class Classified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimated:
+class RegressionPredictions:
     """The answers of an estimator of numbers.
 
     Attributes:
@@ -65,4 +65,4 @@ class Estimated:
         return np.asarray(missed.mean(axis=0))
 
 
-Answers = Classified | Estimated
+Predictions = ClassificationPredictions | RegressionPredictions

@@ -12,7 +12,7 @@ from training.errors import BusyError
 
 
 @contextmanager
-def exclusively(path: Path, what: str) -> Iterator[None]:
+def exclusive_lock(path: Path, what: str) -> Iterator[None]:
     """Hold the lock in ``path`` while the block runs; the file stays, and tells who holds it.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.overfitting.diagnosis import Curves, judge
+from training.overfitting.diagnosis import Curves, diagnose
 from training.reporting.plot_style import HELD_OUT, draw_curves, styled
 
 _WIDE = 3
@@ -23,7 +23,7 @@ def learning_curves(path: Path, title: str, metric: str, curves: Sequence[Curves
         figure = Figure(figsize=(3.2 * _WIDE, 2.5 * high + 0.6), layout="constrained")
         figure.suptitle(title)
         grid = list(figure.subplots(high, _WIDE, sharex=True, sharey=True, squeeze=False).flat)
-        for axes, network, verdict in zip(grid, curves, judge(curves), strict=False):
+        for axes, network, verdict in zip(grid, curves, diagnose(curves), strict=False):
             _draw(axes, network)
             axes.set_title(f"{network.name}: {verdict.word}", fontsize="medium")
         for axes in grid[len(curves) :]:

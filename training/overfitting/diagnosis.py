@@ -61,13 +61,13 @@ class Verdict:
     why: str
 
 
-def judge(curves: Sequence[Curves]) -> list[Verdict]:
+def diagnose(curves: Sequence[Curves]) -> list[Verdict]:
     """Judge networks that were trained on the same data, by ``RULE``."""
     reached = min(network.held_out[network.best] for network in curves)
-    return [_judged(network, reached) for network in curves]
+    return [_diagnosed(network, reached) for network in curves]
 
 
-def _judged(network: Curves, reached: float) -> Verdict:
+def _diagnosed(network: Curves, reached: float) -> Verdict:
     train, held_out, best = network.train, network.held_out, network.best
     rise = held_out[-1] / held_out[best] - 1
     gap = network.gap(-1)
@@ -111,7 +111,7 @@ def to_json(curves: Sequence[Curves]) -> list[dict[str, Any]]:
             "verdict": verdict.word,
             "why": verdict.why,
         }
-        for network, verdict in zip(curves, judge(curves), strict=True)
+        for network, verdict in zip(curves, diagnose(curves), strict=True)
     ]
 
 

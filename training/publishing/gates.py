@@ -1,4 +1,4 @@
-"""What a version must pass to be published: each gate's outcome, and the figures it rests on."""
+"""What a version must pass to be published: each gate's result, and the figures it rests on."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,11 @@ from training.errors import TrainingError
 from training.evaluation.better_than_chance import beyond_luck
 from training.evaluation.comparison import Comparison, compare_answers, compare_out_of_fold
 from training.evaluation.out_of_fold import read_errors
-from training.evaluation.predictions import Answers
+from training.evaluation.predictions import Predictions
 from training.publishing import export, serving_skew
 from training.publishing.contract_compatibility import broken_promises
 from training.publishing.golden_regression import lost_answers
-from training.publishing.live_version import Incumbent
+from training.publishing.live_version import LiveVersion
 from training.tasks.base import Exportable, Task
 from training.types import Predict
 
@@ -39,7 +39,7 @@ class Candidate:
 
     exportable: Exportable
     predict: Predict
-    answers: Answers
+    answers: Predictions
     evaluation: Mapping[str, Any]
     of_own_data: bool = False
 
@@ -49,7 +49,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class GateResult:
     """What one gate says.
 
     Attributes:
@@ -70,70 +70,72 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class GateReport:
     """What all gates say.
 
     Attributes:
-        outcomes: of each gate that had something to look at.
+        results: of each gate that had something to look at.
         live: the number of the version that serves; ``None`` when none does.
     """
 
-    outcomes: tuple[Outcome, ...]
+    results: tuple[GateResult, ...]
     live: int | None
 
     @property
     def passed(self) -> bool:
-        return all(outcome.passed for outcome in self.outcomes)
+        return all(result.passed for result in self.results)
 
     def refusals(self) -> list[str]:
         """Return the sentences of the gates that were not passed."""
-        return [outcome.sentence for outcome in self.outcomes if not outcome.passed]
+        return [result.sentence for result in self.results if not result.passed]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the judgement for the card."""
+        """Return the report for the card."""
         return {
             "live_version": self.live,
             "passed": self.passed,
-            "outcomes": [outcome.to_json() for outcome in self.outcomes],
+            "outcomes": [result.to_json() for result in self.results],
         }
 
 
-def judge(
-    task: Task[Any], data: Any, candidate: Candidate, incumbent: Incumbent | None
-) -> Judgement:
+def run_gates(
+    task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion | None
+) -> GateReport:
     """Let a version go through the gates; without an incumbent there is only the first."""
-    outcomes = [
+    results = [
         *_data(task, data, candidate),
         *_minimum(task, candidate),
         *_originals(task, data, candidate),
     ]
     if incumbent is None:
-        return Judgement(tuple(outcomes), None)
+        return GateReport(tuple(results), None)
     contract = _contract(candidate.contract, incumbent)
-    outcomes.append(contract)
-    outcomes.append(_comparison(task, data, candidate, incumbent, contract.passed))
-    outcomes += _golden(task, candidate, incumbent)
-    return Judgement(tuple(outcomes), incumbent.version)
+    results.append(contract)
+    results.append(_comparison(task, data, candidate, incumbent, contract.passed))
+    results += _golden(task, candidate, incumbent)
+    return GateReport(tuple(results), incumbent.version)
 
 
-def _data(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Outcome]:
+def _data(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[GateResult]:
     if not candidate.of_own_data:
         return
     blocking = [found.sentence for found in findings_of(task.summary(data)) if found.blocks]
     sentence = " ".join(blocking) or "Nothing in the data takes the meaning from its figures."
-    yield Outcome(gate="data", passed=not blocking, sentence=sentence)
+    yield GateResult(gate="data", passed=not blocking, sentence=sentence)
 
 
-def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[Outcome]:
+def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[GateResult]:
     if candidate.of_own_data:
         known = candidate.exportable.out_of_fold or candidate.answers
         luck = beyond_luck(known)
-        yield Outcome(gate="luck", passed=luck.beaten, sentence=luck.sentence, figures=luck.figures)
+        yield GateResult(
+            gate="luck", passed=luck.beaten, sentence=luck.sentence, figures=luck.figures
+        )
         return
-    if task.acceptable is None:
+    if task.min_quality is None:
         return
     headline = candidate.evaluation["headline"]
-    value, limit = headline["value"], task.acceptable
+    value, limit = headline["value"], task.min_quality
     higher = task.kind == "classification"
     # The end of the interval decides: what may be luck is no reason to publish.
     sure = headline.get("low" if higher else "high", value)
@@ -141,7 +143,7 @@ def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[Outcome]:
     told = f"{headline['name']} is {value:.4f}"
     if reached and not passed:
         told += f", but may be {sure:.4f} (95 % confidence): too few rows to tell"
-    yield Outcome(
+    yield GateResult(
         gate="minimum",
         passed=passed,
         sentence=(
@@ -151,12 +153,12 @@ def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[Outcome]:
     )
 
 
-def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Outcome]:
+def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[GateResult]:
     sent = task.originals(data)
     if not sent:
         return
     found = serving_skew.differences(sent, candidate.predict, candidate.contract)
-    yield Outcome(
+    yield GateResult(
         gate="originals",
         passed=not found,
         sentence=serving_skew.sentence(sent, found),
@@ -164,34 +166,34 @@ def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Out
     )
 
 
-def _contract(contract: Contract, incumbent: Incumbent) -> Outcome:
+def _contract(contract: Contract, incumbent: LiveVersion) -> GateResult:
     live = f"live version {incumbent.version}"
     if incumbent.card is None:
-        return Outcome(gate="contract", passed=True, sentence=f"Not known: {live} has no card.")
+        return GateResult(gate="contract", passed=True, sentence=f"Not known: {live} has no card.")
     broken = broken_promises(incumbent.card.contract, contract)
     if broken:
         sentence = f"Callers of {live} cannot go on: {'; '.join(broken)}."
     else:
         sentence = f"Callers of {live} can go on."
-    return Outcome(gate="contract", passed=not broken, sentence=sentence)
+    return GateResult(gate="contract", passed=not broken, sentence=sentence)
 
 
 def _comparison(
-    task: Task[Any], data: Any, candidate: Candidate, incumbent: Incumbent, comparable: bool
-) -> Outcome:
+    task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion, comparable: bool
+) -> GateResult:
     live = f"live version {incumbent.version}"
     if not comparable or incumbent.card is None:
         why = "their contracts differ" if incumbent.card else "it has no card"
         sentence = f"Not compared with {live}: {why}."
-        return Outcome(gate="comparison", passed=True, sentence=sentence)
+        return GateResult(gate="comparison", passed=True, sentence=sentence)
     try:
         compared = compare(task, data, candidate, incumbent)
     except (TrainingError, RepositoryError) as error:
         sentence = f"Cannot be compared with {live}: {error}"
-        return Outcome(gate="comparison", passed=False, sentence=sentence)
+        return GateResult(gate="comparison", passed=False, sentence=sentence)
     if compared is None:
         return _by_card(candidate.evaluation["headline"], incumbent.card, live)
-    return Outcome(
+    return GateResult(
         gate="comparison",
         passed=not compared.is_regression,
         sentence=compared.sentence(incumbent.version),
@@ -200,7 +202,7 @@ def _comparison(
 
 
 def compare(
-    task: Task[Any], data: Any, candidate: Candidate, incumbent: Incumbent
+    task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion
 ) -> Comparison | None:
     """Compare on the same examples, paired; ``None`` where there are none.
 
@@ -220,7 +222,7 @@ def compare(
     return compare_answers(candidate.answers, live)
 
 
-def _by_card(headline: Mapping[str, Any], card: Card, live: str) -> Outcome:
+def _by_card(headline: Mapping[str, Any], card: Card, live: str) -> GateResult:
     """Where there are no examples to pair, the live version's own interval must do."""
     claimed = card.evaluation.get("headline", {})
     limit = float(claimed.get("high", math.inf))
@@ -232,13 +234,13 @@ def _by_card(headline: Mapping[str, Any], card: Card, live: str) -> Outcome:
         )
     else:
         sentence += "its card tells no error either: not compared."
-    return Outcome(gate="comparison", passed=headline["value"] <= limit, sentence=sentence)
+    return GateResult(gate="comparison", passed=headline["value"] <= limit, sentence=sentence)
 
 
-def _golden(task: Task[Any], candidate: Candidate, incumbent: Incumbent) -> Iterator[Outcome]:
+def _golden(task: Task[Any], candidate: Candidate, incumbent: LiveVersion) -> Iterator[GateResult]:
     if incumbent.golden is None:
         return
-    lost = lost_answers(incumbent.golden, candidate.contract, candidate.predict, task.steady)
+    lost = lost_answers(incumbent.golden, candidate.contract, candidate.predict, task.max_drift)
     count = len(incumbent.golden.examples)
     of = f"the {count} golden examples of live version {incumbent.version}"
     if lost:
@@ -247,4 +249,4 @@ def _golden(task: Task[Any], candidate: Candidate, incumbent: Incumbent) -> Iter
     else:
         sentence = f"All of {of} are still answered."
     figures = {"examples": count, "lost": len(lost)}
-    yield Outcome(gate="golden", passed=not lost, sentence=sentence, figures=figures)
+    yield GateResult(gate="golden", passed=not lost, sentence=sentence, figures=figures)

@@ -5,8 +5,8 @@ the old one was wrong. What must hold is less than equality, and is this:
 
 - each request is answered, by finite numbers (``training.publishing.export.prove``);
 - where the true value of an output is known, and the live version gave it, so does the new one;
-- the numbers that the task calls steady stay within the share that it states, or within the
-  interval that the live version itself gave, unless the new one is nearer to the truth.
+- the numbers that the task bounds (``max_drift``) stay within the share that it states, or within
+  the interval that the live version itself gave, unless the new one is nearer to the truth.
 """
 
 import math
@@ -24,7 +24,7 @@ from service.repository.golden import (
     examples_by_signature,
     row_to_json,
 )
-from training.publishing.live_version import Incumbent
+from training.publishing.live_version import LiveVersion
 from training.tasks.base import Case
 from training.types import Predict
 
@@ -34,7 +34,7 @@ _CARRIED = "; carried over from version "
 
 
 def lost_answers(
-    golden: Golden, contract: Contract, predict: Predict, steady: Mapping[str, float]
+    golden: Golden, contract: Contract, predict: Predict, max_drift: Mapping[str, float]
 ) -> list[str]:
     """Say, a sentence each, which golden examples are not answered as they must be.
 
@@ -42,7 +42,7 @@ def lost_answers(
         golden: the live version's examples.
         contract: the new version's.
         predict: calls the new version.
-        steady: the outputs that must not jump, each with the share by which it may differ.
+        max_drift: the outputs that must not jump, each with the share by which it may differ.
     """
     try:
         groups = examples_by_signature(golden, contract)
@@ -57,11 +57,11 @@ def lost_answers(
     for name, examples, batch in batches:
         outputs = predict(name, batch)
         for row, example in enumerate(examples):
-            problems += _lost(example, row_to_json(outputs, row), steady)
+            problems += _lost(example, row_to_json(outputs, row), max_drift)
     return problems
 
 
-def carried_over(own: Sequence[Case], incumbent: Incumbent, contract: Contract) -> list[Case]:
+def carried_over(own: Sequence[Case], incumbent: LiveVersion, contract: Contract) -> list[Case]:
     """Return the live version's golden examples as cases of the new one.
 
     Those that the new version asks by itself, and those that its contract does not take, are left
@@ -97,17 +97,17 @@ def _is_taken(example: GoldenExample, contract: Contract) -> bool:
 
 
 def _lost(
-    example: GoldenExample, answer: Mapping[str, Any], steady: Mapping[str, float]
+    example: GoldenExample, answer: Mapping[str, Any], max_drift: Mapping[str, float]
 ) -> Iterator[str]:
     for name, was in example.prediction.items():
         got, true = answer.get(name), example.truth.get(name)
-        if name in steady:
+        if name in max_drift:
             interval = _interval(name, example.prediction)
-            if not _is_steady(was, got, true, steady[name], interval):
+            if not _is_within_drift(was, got, true, max_drift[name], interval):
                 outside = f", and outside its interval {interval}" if interval else ""
                 yield (
                     f"{example.note}: {name} is {got:.4g} and was {was:.4g}, more than "
-                    f"{steady[name]:.0%} away{outside}{_truth(true)}."
+                    f"{max_drift[name]:.0%} away{outside}{_truth(true)}."
                 )
         elif true is not None and not isinstance(true, float) and was == true != got:
             yield f"{example.note}: {name} is {got!r}, and was rightly {was!r}."
@@ -130,7 +130,7 @@ def _interval(name: str, prediction: Mapping[str, Any]) -> _Interval | None:
     return None if low is None or high is None else _Interval(low, high)
 
 
-def _is_steady(
+def _is_within_drift(
     was: float, got: Any, true: float | None, share: float, interval: _Interval | None
 ) -> bool:
     if not isinstance(got, int | float) or not math.isfinite(got):

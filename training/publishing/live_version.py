@@ -15,7 +15,7 @@ from service.repository.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Incumbent:
+class LiveVersion:
     """A version that serves.
 
     Attributes:
@@ -33,7 +33,7 @@ class Incumbent:
     how: str = "it serves"
 
 
-def find_incumbent(root: Path, model: str) -> Incumbent | None:
+def find_live_version(root: Path, model: str) -> LiveVersion | None:
     """Return the highest version that serves; ``None`` when none does.
 
     Where no service tells what serves, it is the highest that the policy asks for of those that
@@ -51,7 +51,7 @@ def find_incumbent(root: Path, model: str) -> Incumbent | None:
     version = serving[-1]
     folder = versions[version]
     how = _how(model, real, version, folder)
-    return Incumbent(version, folder, read_card(folder), read_golden(folder), how)
+    return LiveVersion(version, folder, read_card(folder), read_golden(folder), how)
 
 
 def _how(model: str, real: Reality, version: int, folder: Path) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from training.evaluation.calibration import Bin, calibration_error, reliability
-from training.evaluation.predictions import Classified, Estimated
+from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.reporting.plot_style import GUIDE, HELD_OUT, TRAINING, draw_curves, styled
 
 
@@ -33,7 +33,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], best: int) -> str:
         return _svg(drawing)
 
 
-def reliability_diagrams(answers: Mapping[str, Classified]) -> str:
+def reliability_diagrams(answers: Mapping[str, ClassificationPredictions]) -> str:
     """Draw confidence against accuracy, one diagram for each name."""
     with styled():
         drawing = Figure(figsize=(4.2 * len(answers), 3.9), layout="constrained")
@@ -44,7 +44,7 @@ def reliability_diagrams(answers: Mapping[str, Classified]) -> str:
         return _svg(drawing)
 
 
-def predicted_against_true(answers: Estimated) -> str:
+def predicted_against_true(answers: RegressionPredictions) -> str:
     """Draw what was estimated for each true number."""
     predicted = answers.predicted.mean(axis=0)
     ends = [

@@ -16,7 +16,11 @@ from training.data.load import OwnData
 from training.data.locate import DataSet, Found
 from training.data.original_examples import Original
 from training.evaluation.metrics import classification, estimation
-from training.evaluation.predictions import Answers, Classified, Estimated
+from training.evaluation.predictions import (
+    ClassificationPredictions,
+    Predictions,
+    RegressionPredictions,
+)
 from training.fitting.config import TUNABLE, Settings, TrainingDefaults
 from training.fitting.plan import TrainingPlan
 from training.tasks.search_space import Search
@@ -73,7 +77,7 @@ class Exportable:
     contract: Contract
     tracked: Sequence[Any] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
-    out_of_fold: Estimated | None = None
+    out_of_fold: RegressionPredictions | None = None
 
 
 class Task(ABC, Generic[Data]):
@@ -88,11 +92,11 @@ class Task(ABC, Generic[Data]):
         architectures: by name; ``default`` is taken when none is named.
         networks: the hyperparameters of an architecture, a dataclass, by its name; needed where it
             is studied or tuned.
-        no_start: why a training cannot begin with the weights of a published version; empty where
-            it can.
-        acceptable: what the headline's value must reach for a version to be published: at least
+        fine_tuning_unsupported: why a training cannot begin with the weights of a published
+            version; empty where it can.
+        min_quality: what the headline's value must reach for a version to be published: at least
             this for a classification, at most for a regression. ``None`` takes any.
-        steady: the outputs that are numbers and must not jump from version to version on golden
+        max_drift: the outputs that are numbers and must not jump from version to version on golden
             examples, each with the share of its value by which it may differ; it may also go as
             far as outputs ``<name>_low`` and ``<name>_high`` of the live version reach.
         own_data: what it takes in place of the standard data; ``None`` where nothing else.
@@ -107,10 +111,10 @@ class Task(ABC, Generic[Data]):
     data_set: DataSet
     architectures: Mapping[str, Architecture]
     networks: Mapping[str, Any] = MappingProxyType({})
-    acceptable: float | None = None
-    steady: Mapping[str, float] = MappingProxyType({})
+    min_quality: float | None = None
+    max_drift: Mapping[str, float] = MappingProxyType({})
     own_data: OwnData[Data] | None = None
-    no_start: str = ""
+    fine_tuning_unsupported: str = ""
     no_bf16: str = ""
     study: Study | None = None
 
@@ -146,7 +150,7 @@ class Task(ABC, Generic[Data]):
         """
         return self.plan(data, settings)
 
-    def untuned(self, arch: str) -> dict[str, Any]:
+    def default_hyperparameters(self, arch: str) -> dict[str, Any]:
         """Return an architecture's own value of each setting that its search may change."""
         architecture = self.architectures[arch]
         assert architecture.search is not None
@@ -166,7 +170,7 @@ class Task(ABC, Generic[Data]):
         What is settled here (a temperature, an interval) uses held-out data, never test data.
         """
 
-    def rivals(self, data: Data, plan: TrainingPlan) -> Mapping[str, Any]:
+    def baselines(self, data: Data, plan: TrainingPlan) -> Mapping[str, Any]:
         """Measure well-known models on the examples that this one is judged by; for the card.
 
         Returns:
@@ -183,7 +187,7 @@ class Task(ABC, Generic[Data]):
         """
 
     @abstractmethod
-    def answers(self, data: Data, predict: Predict) -> Answers:
+    def answers(self, data: Data, predict: Predict) -> Predictions:
         """Let an exported version answer the full test set; always the same examples, in order."""
 
     def originals(self, data: Data) -> Sequence[Original]:
@@ -193,14 +197,14 @@ class Task(ABC, Generic[Data]):
         """
         return ()
 
-    def measure(self, answers: Answers) -> dict[str, Any]:
+    def measure(self, answers: Predictions) -> dict[str, Any]:
         """Measure what ``answers`` returned.
 
         Returns:
             JSON for the card; ``headline`` in it is the figure that sums it up, an object of
             ``name``, ``value`` and, where known, ``low`` and ``high`` (95 % confidence).
         """
-        if isinstance(answers, Classified):
+        if isinstance(answers, ClassificationPredictions):
             return classification(answers)
         return estimation(answers)
 

@@ -17,7 +17,7 @@ from training.data.original_examples import Original, by_turns
 from training.data.own import image_folder
 from training.data.splits import stratified
 from training.evaluation import calibration
-from training.evaluation.predictions import Classified, margins
+from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings, with_hyperparameters
 from training.fitting.plan import TrainingPlan
 from training.networks import classification_loss, output_fields
@@ -59,7 +59,7 @@ class Clothing(Task[Images]):
     )
     kind = "classification"
     data_set = fashion_mnist.FASHION_MNIST
-    acceptable = 0.85
+    min_quality = 0.85
     networks: Mapping[str, DensePictures | Residual] = {
         "tutorial": DensePictures(),
         "default": Residual(),
@@ -240,12 +240,12 @@ class Clothing(Task[Images]):
             cases.append(_encoded_case(data, row, photograph, note))
         return cases
 
-    def answers(self, data: Images, predict: Predict) -> Classified:
+    def answers(self, data: Images, predict: Predict) -> ClassificationPredictions:
         probabilities = [
             predict("serving_default", {"image": part.astype(np.float32)})["probabilities"]
             for part in _parts(data.test)
         ]
-        return Classified(
+        return ClassificationPredictions(
             names=data.labels,
             labels=data.test_labels,
             probabilities=np.concatenate(probabilities),

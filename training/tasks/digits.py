@@ -20,7 +20,7 @@ from training.data.locate import DataSet, Found
 from training.data.splits import stratified
 from training.errors import TrainingError
 from training.evaluation import calibration
-from training.evaluation.predictions import Classified, margins
+from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings
 from training.fitting.plan import TrainingPlan
 from training.networks import output_fields
@@ -59,7 +59,7 @@ class Digits(Task[Images]):
     )
     kind = "classification"
     data_set = MNIST
-    acceptable = 0.9
+    min_quality = 0.9
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="Flatten, Dense 512 relu, Dropout 0.2, Dense 10",
@@ -159,9 +159,9 @@ class Digits(Task[Images]):
             *(_case(data, row, "hard: here it is least sure") for row in hardest),
         ]
 
-    def answers(self, data: Images, predict: Predict) -> Classified:
+    def answers(self, data: Images, predict: Predict) -> ClassificationPredictions:
         answers = predict("serving_default", {"image": data.test.astype(np.float32)})
-        return Classified(
+        return ClassificationPredictions(
             names=LABELS, labels=data.test_labels, probabilities=answers["probabilities"]
         )
 

@@ -18,7 +18,7 @@ from training.data.original_examples import Original, by_turns
 from training.data.own import text_file
 from training.data.splits import stratified
 from training.evaluation import calibration
-from training.evaluation.predictions import Classified, margins
+from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings, with_hyperparameters
 from training.fitting.plan import TrainingPlan
 from training.networks import classification_loss, output_fields
@@ -50,7 +50,7 @@ class Sentiment(Task[Texts]):
     )
     kind = "classification"
     data_set = imdb.IMDB
-    acceptable = 0.85
+    min_quality = 0.85
     networks: Mapping[str, TextNetwork] = {
         "default": Ngrams(),
         "tutorial": Embedded(),
@@ -255,8 +255,8 @@ class Sentiment(Task[Texts]):
         cases.append(Case(instance={"text": ""}, note="hard: nothing to go by"))
         return cases
 
-    def answers(self, data: Texts, predict: Predict) -> Classified:
-        return Classified(
+    def answers(self, data: Texts, predict: Predict) -> ClassificationPredictions:
+        return ClassificationPredictions(
             names=data.labels,
             labels=data.test_labels,
             probabilities=_probabilities(predict, data.test),

@@ -1,7 +1,7 @@
 """The record of a tuning: an Optuna study in a database, which several machines may share.
 
 Of SQLite by default, in ``runs/<model>/tune-<name>/study.db``. What a tuning is about stands in
-the study itself, so that a process that takes part needs no more than its place.
+the study itself, so that a process that takes part needs no more than its location.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StudyLocation:
     """Where a tuning is recorded: the database, and the study's name in it."""
 
     url: str
@@ -82,7 +82,7 @@ def folder_of(runs: Path, model: str, name: str) -> Path:
     return runs / model / f"tune-{name}"
 
 
-def place_of(runs: Path, model: str, name: str, storage: str | None) -> Place:
+def location_of(runs: Path, model: str, name: str, storage: str | None) -> StudyLocation:
     """Return where the tuning ``name`` is recorded: in ``storage``, a URL, or in its folder.
 
     Raises:
@@ -99,10 +99,10 @@ def place_of(runs: Path, model: str, name: str, storage: str | None) -> Place:
         ) from error
     if parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
         raise UsageError(f"{url} is in the memory of one process: give --storage a file.")
-    return Place(url, f"{model}-{name}")
+    return StudyLocation(url, f"{model}-{name}")
 
 
-def find(runs: Path, model: str, reference: str, storage: str | None) -> Place:
+def find(runs: Path, model: str, reference: str, storage: str | None) -> StudyLocation:
     """Return where a tuning of ``model`` is recorded that was begun before.
 
     Args:
@@ -114,9 +114,9 @@ def find(runs: Path, model: str, reference: str, storage: str | None) -> Place:
     """
     path = Path(reference)
     if storage is not None:
-        return place_of(runs, model, reference, storage)
+        return location_of(runs, model, reference, storage)
     if _NAME.fullmatch(reference) and (folder_of(runs, model, reference) / _FILE).is_file():
-        return place_of(runs, model, reference, None)
+        return location_of(runs, model, reference, None)
     file = path / _FILE if path.is_dir() else path
     if not file.is_file():
         raise UsageError(
@@ -128,11 +128,11 @@ def find(runs: Path, model: str, reference: str, storage: str | None) -> Place:
     names = [name for name in found if name.startswith(f"{model}-")]
     if len(names) != 1:
         raise UsageError(f"{file} holds {len(names)} studies of {model}, not one.")
-    return Place(url, names[0])
+    return StudyLocation(url, names[0])
 
 
 def create(
-    place: Place, mode: str, declared: Mapping[str, Any], first: Mapping[str, Any]
+    location: StudyLocation, mode: str, declared: Mapping[str, Any], first: Mapping[str, Any]
 ) -> optuna.Study:
     """Begin the study, or go on with it where it was begun.
 
@@ -148,17 +148,17 @@ def create(
     """
     direction = StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
     study: optuna.Study = _told(
-        place.url,
+        location.url,
         lambda: optuna.create_study(
-            storage=_storage(place.url),
-            study_name=place.study,
+            storage=_storage(location.url),
+            study_name=location.study,
             direction=direction,
             load_if_exists=True,
         ),
     )
     before = study.user_attrs.get(_DECLARED)
     if study.directions != [direction] or (before is None and study.get_trials(deepcopy=False)):
-        raise UsageError(f"{_not_ours(place.study)}: give another --study.")
+        raise UsageError(f"{_not_ours(location.study)}: give another --study.")
     if before is None:
         study.set_user_attr(_DECLARED, dict(declared))
         if first:
@@ -167,13 +167,13 @@ def create(
     for key in declared:
         if before.get(key) != declared[key]:
             raise UsageError(
-                f"The study {place.study} is about {key} {before.get(key)}, not {declared[key]}: "
-                "give another --study."
+                f"The study {location.study} is about {key} {before.get(key)}, "
+                f"not {declared[key]}: give another --study."
             )
     return study
 
 
-def load(place: Place, **how: Any) -> optuna.Study:
+def load(location: StudyLocation, **how: Any) -> optuna.Study:
     """Open a study that was begun; ``how`` goes to ``optuna.load_study``.
 
     Raises:
@@ -182,11 +182,13 @@ def load(place: Place, **how: Any) -> optuna.Study:
     """
     try:
         study: optuna.Study = _told(
-            place.url,
-            lambda: optuna.load_study(study_name=place.study, storage=_storage(place.url), **how),
+            location.url,
+            lambda: optuna.load_study(
+                study_name=location.study, storage=_storage(location.url), **how
+            ),
         )
     except KeyError as error:
-        raise UsageError(f"There is no study {place.study} in {place.shown}.") from error
+        raise UsageError(f"There is no study {location.study} in {location.shown}.") from error
     return study
 
 
@@ -260,22 +262,22 @@ class Winner:
         return dataclasses.replace(with_chosen(settings, chosen), from_study=self.story)
 
 
-def winner(place: Place) -> Winner:
+def winner(location: StudyLocation) -> Winner:
     """Return the best that the study has found so far.
 
     Raises:
         UsageError: there is no such study, or none of its trials ran to its end.
     """
-    study = load(place)
+    study = load(location)
     about = declared(study)
     trial = best(study)
     if trial is None:
-        raise UsageError(f"No trial of {place.study} has run to its end yet.")
+        raise UsageError(f"No trial of {location.study} has run to its end yet.")
     count = sum(is_finished(each) for each in study.get_trials(deepcopy=False))
     return Winner(
         arch=about["arch"],
         chosen=trial.params,
-        story=f"tuning {place.study}, trial {trial.number} of {count}, "
+        story=f"tuning {location.study}, trial {trial.number} of {count}, "
         f"{about['search']['metric']} {trial.value:.4f}",
     )
 

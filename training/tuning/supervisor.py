@@ -41,9 +41,9 @@ def supervise(
     try:
         with _running(commands, logs) as workers:
             while any(worker.poll() is None for worker in workers):
-                watch.look()
+                watch.poll()
                 time.sleep(_LOOK_S)
-        watch.look()
+        watch.poll()
     finally:
         watch.close()
     if storage.tally(study).finished < wanted:
@@ -64,7 +64,7 @@ class _Watch:
         if self._status is not None:
             self._status.start()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         found = self._study.get_trials(deepcopy=False)
         for trial in found:
             if _ended(trial) and trial.number not in self._told:

@@ -21,7 +21,7 @@ from training.fitting.fit import Patience, Recorder
 from training.tasks.base import Task
 from training.tasks.search_space import Choice, Range, Search
 from training.tuning import storage
-from training.tuning.storage import Place
+from training.tuning.storage import StudyLocation
 
 # Trials that are finished before one is pruned, and the share of its epochs that each has.
 _UNPRUNED_TRIALS = 5
@@ -30,7 +30,9 @@ _UNPRUNED_SHARE = 0.25
 _LOOK_S = 1.0
 
 
-def work(task: Task[Any], place: Place, settings: Settings, wanted: int, worker: int) -> None:
+def work(
+    task: Task[Any], location: StudyLocation, settings: Settings, wanted: int, worker: int
+) -> None:
     """Try until the study has ``wanted`` finished trials, by whichever processes.
 
     Two processes that see one trial missing may both begin it: then there is one more. One that
@@ -47,23 +49,23 @@ def work(task: Task[Any], place: Place, settings: Settings, wanted: int, worker:
     search = task.architectures[settings.arch].search
     assert search is not None
     warm_up = round(settings.epochs * _UNPRUNED_SHARE)
-    study = storage.load(place, pruner=MedianPruner(_UNPRUNED_TRIALS, warm_up))
+    study = storage.load(location, pruner=MedianPruner(_UNPRUNED_TRIALS, warm_up))
     before = len(study.get_trials(deepcopy=False))
     study.sampler = TPESampler(seed=_seed(settings.seed, worker, before))
     data = load(task, settings.data, settings.max_bad_rows).data
     _check_data(study, task.summary(data)["fingerprint"])
-    orphanage = _Orphanage()
+    parent_watch = _ParentWatch()
 
     def objective(trial: optuna.Trial) -> float:
         trial.set_user_attr(storage.BEGUN, True)
-        return _try(task, data, search, settings, trial, orphanage)
+        return _try(task, data, search, settings, trial, parent_watch)
 
     while True:
         now = storage.tally(study)
         if now.finished >= wanted:
             return
         if now.finished + now.running >= wanted:
-            orphanage.check()
+            parent_watch.check()
             time.sleep(_LOOK_S)
             continue
         try:
@@ -79,7 +81,7 @@ def _try(
     search: Search,
     settings: Settings,
     trial: optuna.Trial,
-    orphanage: "_Orphanage",
+    parent_watch: "_ParentWatch",
 ) -> float:
     """Train once, and return the figure of the epoch that a training would keep."""
     chosen = {name: _suggest(trial, name, space) for name, space in search.space.items()}
@@ -90,7 +92,7 @@ def _try(
     fit.prepare(own.seed)
     plan = task.plan(data, own)
     recorder = Recorder(plan, [])
-    callbacks = [recorder, _Reporter(trial, search.metric), orphanage]
+    callbacks = [recorder, _Reporter(trial, search.metric), parent_watch]
     if architecture.patience is not None:
         callbacks.append(Patience(recorder, architecture.patience))
     try:
@@ -142,7 +144,7 @@ class _Reporter(keras.callbacks.Callback):
             raise optuna.TrialPruned
 
 
-class _Orphanage(keras.callbacks.Callback):
+class _ParentWatch(keras.callbacks.Callback):
     """Ends a process whose parent is gone: nobody would end it otherwise."""
 
     def __init__(self) -> None:

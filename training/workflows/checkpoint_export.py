@@ -16,7 +16,9 @@ from training.workflows import train
 _ENDINGS = {"savedmodel": "", "keras": ".keras", "weights": ".weights.h5"}
 
 
-def take_out(task: Task[Any], run: Run, epoch: int | None, form: str, target: Path | None) -> Path:
+def export_checkpoint(
+    task: Task[Any], run: Run, epoch: int | None, form: str, target: Path | None
+) -> Path:
     """Export a checkpoint of ``run``.
 
     Args:

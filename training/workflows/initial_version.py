@@ -6,7 +6,7 @@ from service.repository.store import Store
 from training.console.progress import say
 from training.errors import UsageError
 from training.fitting.initial_weights import InitialWeights
-from training.publishing.live_version import find_incumbent
+from training.publishing.live_version import find_live_version
 
 
 def find_initial_version(root: Path, model: str, which: str) -> InitialWeights:
@@ -21,7 +21,7 @@ def find_initial_version(root: Path, model: str, which: str) -> InitialWeights:
         UsageError: there is none.
     """
     if which == "live":
-        incumbent = find_incumbent(root, model)
+        incumbent = find_live_version(root, model)
         if incumbent is None:
             raise UsageError(f"No version of {model} serves in {root} that could be started from.")
         say(f"live is version {incumbent.version} ({incumbent.how})")

@@ -13,8 +13,8 @@ from training.data.load import load
 from training.errors import BusyError, NoNewDataError, RefusedError, UsageError
 from training.fitting import run_folder
 from training.fitting.config import Settings
-from training.fitting.lock import exclusively
-from training.publishing.live_version import find_incumbent
+from training.fitting.lock import exclusive_lock
+from training.publishing.live_version import find_live_version
 from training.tasks.base import Task
 from training.workflows import train
 from training.workflows.prometheus_textfile import Retrained, write_textfile
@@ -46,7 +46,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
     began = time.time()
     outcome, version, metrics = "failed", None, dict[str, float]()
     try:
-        with exclusively(
+        with exclusive_lock(
             settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"
         ):
             _look_for_new_data(tasks.get(settings.model), settings)
@@ -113,7 +113,7 @@ def _look_for_new_data(task: Task[Any], settings: Settings) -> None:
     loaded = load(task, settings.data, settings.max_bad_rows)
     fingerprint = task.summary(loaded.data)["fingerprint"]
     versions = Store(settings.out).versions(task.name)
-    incumbent = find_incumbent(settings.out, task.name)
+    incumbent = find_live_version(settings.out, task.name)
     known = {max(versions)} if versions else set[int]()
     if incumbent is not None:
         known.add(incumbent.version)

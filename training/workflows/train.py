@@ -16,21 +16,21 @@ from training.errors import RefusedError, TrainingError, UsageError
 from training.evaluation.calibration import on_test_set
 from training.evaluation.metrics import beside_the_headline
 from training.evaluation.out_of_fold import write_errors
-from training.evaluation.predictions import Answers, Classified
+from training.evaluation.predictions import ClassificationPredictions, Predictions
 from training.fitting import fit
 from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
-from training.fitting.lock import exclusively
+from training.fitting.lock import exclusive_lock
 from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run, keep_to_data
 from training.publishing import export, version_policy
 from training.publishing.export_precision import alike_in_both
-from training.publishing.gates import Candidate, Judgement, judge
+from training.publishing.gates import Candidate, GateReport, run_gates
 from training.publishing.golden_regression import carried_over
-from training.publishing.live_version import find_incumbent
+from training.publishing.live_version import find_live_version
 from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
 from training.reporting.mistakes import worst_mistakes
-from training.reporting.report import Story, write_report
+from training.reporting.report import ReportData, write_report
 from training.tasks.base import Exportable, Task
 from training.workflows.initial_version import find_initial_version
 
@@ -50,7 +50,7 @@ def train(run: Run, *, force: bool = False) -> int | None:
         RefusedError: a gate refuses the version.
         TrainingError: the data is not there, or the model does not prove itself.
     """
-    with exclusively(run.lock, f"A training in {run.folder}"):
+    with exclusive_lock(run.lock, f"A training in {run.folder}"):
         return _train(run, force)
 
 
@@ -70,13 +70,13 @@ def _train(run: Run, force: bool) -> int | None:
     exported = _export(task, loaded, plan, run, force)
     write_report(
         run.report,
-        Story(
+        ReportData(
             settings=settings.to_json(),
             history=run.history(),
             card=exported.card,
             answers=exported.answers,
             mistakes=worst_mistakes(task, loaded.data, exported.answers),
-            judgement=exported.judgement,
+            gates=exported.gates,
         ),
     )
     headline = exported.card.evaluation["headline"]
@@ -86,7 +86,7 @@ def _train(run: Run, force: bool) -> int | None:
     if not settings.publish:
         say(f"not published; the export is in {run.export}")
         return None
-    _pass(exported.judgement, run, force)
+    _pass(exported.gates, run, force)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
     version = export.publish(run.export, settings.out, settings.model)
@@ -160,8 +160,10 @@ def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
     which = run.settings.init_from
     if which is None:
         return None
-    if task.no_start:
-        raise UsageError(f"{task.name} cannot start from a version: {task.no_start}.")
+    if task.fine_tuning_unsupported:
+        raise UsageError(
+            f"{task.name} cannot start from a version: {task.fine_tuning_unsupported}."
+        )
     return kept_copy(run.start) or keep_copy(
         find_initial_version(run.settings.out, task.name, which), run.start
     )
@@ -187,8 +189,8 @@ class _Exported:
     """What an export is known by: its card, its answers, and whether it may be published."""
 
     card: Card
-    answers: Answers
-    judgement: Judgement
+    answers: Predictions
+    gates: GateReport
 
 
 def _export(
@@ -204,7 +206,7 @@ def _export(
     say("measuring the export on the full test set")
     answers = task.answers(data, predict)
     evaluation = _evaluation(task, data, plan, exportable, answers)
-    incumbent = find_incumbent(settings.out, settings.model)
+    incumbent = find_live_version(settings.out, settings.model)
     if incumbent is not None:
         say(f"comparing it with live version {incumbent.version} ({incumbent.how})")
     candidate = Candidate(
@@ -214,7 +216,7 @@ def _export(
         evaluation=evaluation,
         of_own_data=loaded.own,
     )
-    judgement = judge(task, data, candidate, incumbent)
+    report = run_gates(task, data, candidate, incumbent)
     cases = list(task.golden(data, predict))
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
@@ -223,7 +225,7 @@ def _export(
     if settings.precision is not Precision.FLOAT32:
         golden = alike_in_both(golden, exportable.contract, in_float32)
     contract = declare_independence(predict, exportable.contract, golden)
-    gates = {**judgement.to_json(), "forced": force and not judgement.passed}
+    gates = {**report.to_json(), "forced": force and not report.passed}
     card = Card(
         name=task.name,
         title=loaded.title,
@@ -237,40 +239,40 @@ def _export(
         libraries=libraries(),
         precision=settings.precision,
     )
-    if not task.no_start:
+    if not task.fine_tuning_unsupported:
         write_weights(run.export, plan.model, task.classes(data))
     export.finish(run.export, card, golden)
     export.prove(export.open_saved_model(run.export), run.export)
     export.prove(in_float32, run.export)
-    return _Exported(card, exportable.out_of_fold or answers, judgement)
+    return _Exported(card, exportable.out_of_fold or answers, report)
 
 
 def _evaluation(
-    task: Task[Any], data: Any, plan: TrainingPlan, exportable: Exportable, answers: Answers
+    task: Task[Any], data: Any, plan: TrainingPlan, exportable: Exportable, answers: Predictions
 ) -> dict[str, Any]:
     """Measure the export; for the card."""
     evaluation = {**task.measure(answers), **exportable.evaluation}
-    if "calibration" in evaluation and isinstance(answers, Classified):
+    if "calibration" in evaluation and isinstance(answers, ClassificationPredictions):
         evaluation["calibration"] = on_test_set(answers, evaluation["calibration"])
-    rivals = task.rivals(data, plan)
-    return evaluation | ({"compared": dict(rivals)} if rivals else {})
+    baselines = task.baselines(data, plan)
+    return evaluation | ({"compared": dict(baselines)} if baselines else {})
 
 
-def _pass(judgement: Judgement, run: Run, force: bool) -> None:
+def _pass(report: GateReport, run: Run, force: bool) -> None:
     """Tell what the gates say.
 
     Raises:
         RefusedError: one of them refuses the version, and it is not forced.
     """
-    for outcome in judgement.outcomes:
-        say(f"gate {outcome.gate}, {'passed' if outcome.passed else 'refused'}: {outcome.sentence}")
-    if judgement.passed:
+    for result in report.results:
+        say(f"gate {result.gate}, {'passed' if result.passed else 'refused'}: {result.sentence}")
+    if report.passed:
         return
     if force:
         say("published all the same, by force")
         return
     raise RefusedError(
-        f"Not published: {' '.join(judgement.refusals())} To publish it all the same: "
+        f"Not published: {' '.join(report.refusals())} To publish it all the same: "
         f"python -m training train {run.settings.model} --resume {run.folder} --force"
     )
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from training.data.fold_assignment import membership
+from training.data.fold_assignment import assign_folds
 
 
 def test_membership_holds_each_row_out_once_a_repeat() -> None:
-    networks = membership(10, repeats=2, parts=5, members=3, seed=1)
+    networks = assign_folds(10, repeats=2, parts=5, members=3, seed=1)
     learns = networks.learns
     assert learns.shape == (10, 33)
     assert learns[:, -3:].all()
@@ -17,7 +17,7 @@ def test_membership_holds_each_row_out_once_a_repeat() -> None:
 
 
 def test_answers_of_a_cross_validation_are_those_of_networks_that_never_saw_the_row() -> None:
-    networks = membership(10, repeats=2, parts=5, members=3, seed=1)
+    networks = assign_folds(10, repeats=2, parts=5, members=3, seed=1)
     # Whoever has seen a row answers nonsense; a fold's members err by -1, 0 and 1.
     fold = np.arange(networks.networks) // 3
     answers = np.where(networks.learns, 1e9, fold + np.tile([-1.0, 0.0, 1.0], 11))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from training.evaluation.better_than_chance import beyond_luck
-from training.evaluation.predictions import Classified, Estimated
+from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 
 
-def classified(*counts: tuple[int, int]) -> Classified:
+def classified(*counts: tuple[int, int]) -> ClassificationPredictions:
     """Return answers of which, for each class, so many of so many are right."""
     labels, predicted = [], []
     for label, (right, support) in enumerate(counts):
@@ -15,7 +15,7 @@ def classified(*counts: tuple[int, int]) -> Classified:
         labels += [label] * support
         predicted += [label] * right + [other] * (support - right)
     names = ["common", "rare", "third"][: len(counts)]
-    return Classified(
+    return ClassificationPredictions(
         names=names, labels=np.array(labels), probabilities=np.eye(len(counts))[predicted]
     )
 
@@ -49,10 +49,10 @@ def test_of_18_rows_only_a_good_model_is_better_than_luck(right: int, beaten: bo
     assert ("too few rows to tell" in luck.sentence) == (right == 6)
 
 
-def estimated(count: int, noise: float) -> Estimated:
+def estimated(count: int, noise: float) -> RegressionPredictions:
     random = np.random.default_rng(0)
     actual = random.normal(20, 5, count)
-    return Estimated(
+    return RegressionPredictions(
         unit="m", actual=actual, predicted=(actual + random.normal(0, noise, count))[None]
     )
 

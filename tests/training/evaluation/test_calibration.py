@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.evaluation import calibration
-from training.evaluation.predictions import Classified
+from training.evaluation.predictions import ClassificationPredictions
 from training.evaluation.probabilities import softmax
 
 RANDOM = np.random.default_rng(0)
@@ -37,7 +37,9 @@ def test_a_handful_of_examples_is_no_reason_for_certainty() -> None:
 def test_reliability_bins_make_up_the_calibration_error() -> None:
     logits = RANDOM.normal(size=(2_000, 3)) * 2
     labels = (RANDOM.random((2_000, 1)) > softmax(logits).cumsum(axis=1)).sum(axis=1)
-    answers = Classified(names="abc", labels=labels, probabilities=softmax(logits / 0.5))
+    answers = ClassificationPredictions(
+        names="abc", labels=labels, probabilities=softmax(logits / 0.5)
+    )
     bins = calibration.reliability(answers)
     assert sum(b.count for b in bins) == 2_000
     gap = sum(b.count * abs(b.confidence - b.accuracy) for b in bins) / 2_000
@@ -49,7 +51,9 @@ def test_reliability_bins_make_up_the_calibration_error() -> None:
 def test_a_temperature_is_undone() -> None:
     logits = RANDOM.normal(size=(50, 4))
     labels = np.zeros(50, np.int64)
-    served = Classified(names="abcd", labels=labels, probabilities=softmax(logits / 0.7))
+    served = ClassificationPredictions(
+        names="abcd", labels=labels, probabilities=softmax(logits / 0.7)
+    )
     before = calibration.uncalibrated(served, 0.7)
     np.testing.assert_allclose(before.probabilities, softmax(logits), atol=1e-9)
     figures = calibration.on_test_set(served, {"temperature": 0.7})["test"]

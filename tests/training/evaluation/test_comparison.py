@@ -3,20 +3,24 @@
 import numpy as np
 
 from training.evaluation.comparison import compare_answers, compare_out_of_fold
-from training.evaluation.predictions import Classified, Estimated
+from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 
 TRUE = np.zeros(1_000, np.int64)
 
 
-def classified(wrong: slice) -> Classified:
+def classified(wrong: slice) -> ClassificationPredictions:
     probabilities = np.tile([0.9, 0.1], (1_000, 1))
     probabilities[wrong] = [0.2, 0.8]
-    return Classified(names=("a", "b"), labels=TRUE, probabilities=probabilities)
+    return ClassificationPredictions(names=("a", "b"), labels=TRUE, probabilities=probabilities)
 
 
-def estimated(predicted: float | np.ndarray, keys: list[str] | None = None) -> Estimated:
+def estimated(
+    predicted: float | np.ndarray, keys: list[str] | None = None
+) -> RegressionPredictions:
     actual = np.arange(10.0)
-    return Estimated(unit="m", actual=actual, predicted=(actual + predicted)[None], keys=keys or ())
+    return RegressionPredictions(
+        unit="m", actual=actual, predicted=(actual + predicted)[None], keys=keys or ()
+    )
 
 
 def test_a_regression_of_classes_is_told_with_its_numbers() -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from training.evaluation import metrics
-from training.evaluation.predictions import Classified, Estimated
+from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 
 
 def test_classification() -> None:
     probabilities = np.eye(2)[[0, 0, 1, 1]]
-    answers = Classified(
+    answers = ClassificationPredictions(
         names=["no", "yes"], labels=np.array([0, 1, 1, 1]), probabilities=probabilities
     )
     report = metrics.classification(answers)
@@ -28,7 +28,7 @@ def test_classification() -> None:
 
 
 def test_a_class_without_a_test_row_is_in_no_mean() -> None:
-    answers = Classified(
+    answers = ClassificationPredictions(
         names=["no", "yes", "never"], labels=np.array([0, 1]), probabilities=np.eye(3)[[0, 1]]
     )
     report = metrics.classification(answers)
@@ -41,7 +41,7 @@ def test_regression() -> None:
 
 
 def test_estimation() -> None:
-    answers = Estimated(
+    answers = RegressionPredictions(
         unit="m",
         actual=np.array([1.0, 2.0, 3.0]),
         predicted=np.array([[2.0, 2.0, 5.0]]),

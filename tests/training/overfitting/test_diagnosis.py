@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.overfitting.diagnosis import Curves, judge, to_json
+from training.overfitting.diagnosis import Curves, diagnose, to_json
 
 
 def curves(name: str, train: list[float], held_out: list[float]) -> Curves:
@@ -31,17 +31,17 @@ CASES = {
     ("word", "network"), [(word, c) for word, cs in CASES.items() for c in cs], ids=str
 )
 def test_verdicts(word: str, network: Curves) -> None:
-    assert judge([GOOD, network])[1].word == word
+    assert diagnose([GOOD, network])[1].word == word
 
 
 def test_a_network_is_measured_against_the_best_of_its_study() -> None:
     alone = CASES["underfits"][0]
-    assert judge([alone])[0].word == "fits"
+    assert diagnose([alone])[0].word == "fits"
 
 
 def test_why() -> None:
     short, forgets = CASES["underfits"][1], CASES["overfits"][0]
-    _, first, second = judge([GOOD, short, forgets])
+    _, first, second = diagnose([GOOD, short, forgets])
     assert first.why == (
         "0.4 even on its own data; the best network reaches 0.3 on data never seen; "
         "it was still getting better"

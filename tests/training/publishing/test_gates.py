@@ -15,10 +15,14 @@ from service.repository.policy import Policy, write_policy
 from tests.training.toy import SIDES, SIGNATURE, Points, Toy
 from training.errors import TrainingError
 from training.evaluation.out_of_fold import OUT_OF_FOLD, write_errors
-from training.evaluation.predictions import Answers, Classified, Estimated
+from training.evaluation.predictions import (
+    ClassificationPredictions,
+    Predictions,
+    RegressionPredictions,
+)
 from training.publishing import export, gates
-from training.publishing.gates import Candidate, Judgement, Outcome
-from training.publishing.live_version import find_incumbent
+from training.publishing.gates import Candidate, GateReport, GateResult
+from training.publishing.live_version import find_live_version
 from training.tasks.base import Exportable
 from training.types import Predict
 
@@ -66,12 +70,12 @@ def publish(root: Path, version: int, *, golden: Golden = GOLDEN, **card: Any) -
     return folder
 
 
-def judge(root: Path, new: Candidate, task: Toy | None = None) -> Judgement:
-    return gates.judge(task or Toy(), DATA, new, find_incumbent(root, "toy"))
+def judge(root: Path, new: Candidate, task: Toy | None = None) -> GateReport:
+    return gates.run_gates(task or Toy(), DATA, new, find_live_version(root, "toy"))
 
 
-def only(judgement: Judgement, gate: str) -> Outcome:
-    (found,) = [outcome for outcome in judgement.outcomes if outcome.gate == gate]
+def only(report: GateReport, gate: str) -> GateResult:
+    (found,) = [result for result in report.results if result.gate == gate]
     return found
 
 
@@ -87,18 +91,18 @@ def test_the_first_version_meets_the_minimum_alone(tmp_path: Path) -> None:
     (refusal,) = bad.refusals()
     value = only(bad, "minimum").figures["value"]
     assert refusal == f"test accuracy is {value:.4f}; toy is published with 0.7 or more."
-    assert [outcome.gate for outcome in good.outcomes] == ["minimum"]
+    assert [result.gate for result in good.results] == ["minimum"]
 
 
 def test_errors_have_a_most(tmp_path: Path) -> None:
     task = Toy()
-    task.kind, task.acceptable = "regression", 2.0
+    task.kind, task.min_quality = "regression", 2.0
     errors = replace(candidate(0), evaluation={"headline": {"name": "MAE", "value": 2.5}})
     assert judge(tmp_path, errors, task).refusals() == [
         "MAE is 2.5000; toy is published with 2 or less."
     ]
-    task.acceptable = None
-    assert judge(tmp_path, errors, task).outcomes == ()
+    task.min_quality = None
+    assert judge(tmp_path, errors, task).results == ()
 
 
 def test_the_end_of_the_interval_decides(tmp_path: Path) -> None:
@@ -110,7 +114,7 @@ def test_the_end_of_the_interval_decides(tmp_path: Path) -> None:
         "toy is published with 0.7 or more."
     ]
     task = Toy()
-    task.kind, task.acceptable = "regression", 2.0
+    task.kind, task.min_quality = "regression", 2.0
     errors = {"headline": {"name": "MAE", "value": 1.9, "high": 2.1}}
     assert judge(tmp_path, replace(few, evaluation=errors), task).refusals() == [
         "MAE is 1.9000, but may be 2.1000 (95 % confidence): too few rows to tell; "
@@ -122,11 +126,11 @@ def test_the_end_of_the_interval_decides(tmp_path: Path) -> None:
 
 def test_of_own_data_a_version_must_be_better_than_luck(tmp_path: Path) -> None:
     own = replace(candidate(0.1), of_own_data=True)
-    judgement = judge(tmp_path, own)
-    assert judgement.passed
-    assert [outcome.gate for outcome in judgement.outcomes] == ["data", "luck"]
+    report = judge(tmp_path, own)
+    assert report.passed
+    assert [result.gate for result in report.results] == ["data", "luck"]
     answers = own.answers
-    assert isinstance(answers, Classified)
+    assert isinstance(answers, ClassificationPredictions)
     shuffled = np.random.default_rng(1).permutation(answers.labels)
     (refused,) = judge(tmp_path, replace(own, answers=replace(answers, labels=shuffled))).refusals()
     assert refused.startswith("The mean recall of the classes is 0.")
@@ -135,17 +139,17 @@ def test_of_own_data_a_version_must_be_better_than_luck(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("live")
 def test_a_version_that_is_as_good_passes(tmp_path: Path) -> None:
     publish(tmp_path, 3)
-    judgement = judge(tmp_path, candidate(0.01))
-    assert judgement.passed
-    assert judgement.live == 3
-    assert [outcome.gate for outcome in judgement.outcomes] == [
+    report = judge(tmp_path, candidate(0.01))
+    assert report.passed
+    assert report.live == 3
+    assert [result.gate for result in report.results] == [
         "minimum", "contract", "comparison", "golden",
     ]  # fmt: skip
-    assert only(judgement, "comparison").figures["examples"] == 200
-    assert only(judgement, "golden").sentence == (
+    assert only(report, "comparison").figures["examples"] == 200
+    assert only(report, "golden").sentence == (
         "All of the 1 golden examples of live version 3 are still answered."
     )
-    assert judgement.to_json()["live_version"] == 3
+    assert report.to_json()["live_version"] == 3
 
 
 @pytest.mark.usefixtures("live")
@@ -179,12 +183,12 @@ def test_another_contract_is_refused_and_not_compared(tmp_path: Path) -> None:
     publish(tmp_path, 3)
     outputs = tuple(replace(f, name=f"{f.name}s") for f in SIGNATURE.outputs)
     new = candidate(0.0, {"serving_default": replace(SIGNATURE, outputs=outputs)})
-    judgement = judge(tmp_path, new)
-    assert only(judgement, "contract").sentence.startswith(
+    report = judge(tmp_path, new)
+    assert only(report, "contract").sentence.startswith(
         "Callers of live version 3 cannot go on: output 'side' of signature 'serving_default' is gone"
     )
-    assert not judgement.passed
-    assert only(judgement, "comparison").sentence == (
+    assert not report.passed
+    assert only(report, "comparison").sentence == (
         "Not compared with live version 3: their contracts differ."
     )
 
@@ -204,10 +208,10 @@ def test_a_live_version_that_cannot_be_asked_is_no_licence(
 
 def test_a_foreign_live_version_has_nothing_to_compare(tmp_path: Path) -> None:
     (tmp_path / "toy" / "7").mkdir(parents=True)
-    judgement = judge(tmp_path, candidate(0.0))
-    assert judgement.passed
-    assert judgement.live == 7
-    assert only(judgement, "comparison").sentence == (
+    report = judge(tmp_path, candidate(0.0))
+    assert report.passed
+    assert report.live == 7
+    assert only(report, "comparison").sentence == (
         "Not compared with live version 7: it has no card."
     )
 
@@ -216,24 +220,24 @@ def test_the_live_version_is_the_one_that_the_policy_names(tmp_path: Path) -> No
     for version in (1, 2, 3):
         publish(tmp_path, version)
     write_policy(tmp_path / "toy", Policy(versions=(1, 2)))
-    incumbent = find_incumbent(tmp_path, "toy")
+    incumbent = find_live_version(tmp_path, "toy")
     assert incumbent is not None
     assert (incumbent.version, incumbent.golden) == (2, GOLDEN)
     write_policy(tmp_path / "toy", Policy(versions=(9,)))
-    assert find_incumbent(tmp_path, "toy") is None
+    assert find_live_version(tmp_path, "toy") is None
 
 
 def cross_validated(error: float) -> Candidate:
     actual = np.arange(50.0)
     wobble = np.where(np.arange(50) % 2, 0.5, 1.5) * error
-    answers = Estimated(
+    answers = RegressionPredictions(
         unit="m",
         actual=actual,
         predicted=np.stack([actual + wobble, actual - wobble]),
         keys=[f"row {row}" for row in range(50)],
     )
     exportable = Exportable(functions={}, contract=CONTRACT, out_of_fold=answers)
-    seen: Answers = replace(answers, predicted=actual[None])  # all rows were learned from
+    seen: Predictions = replace(answers, predicted=actual[None])  # all rows were learned from
     headline = {"name": "MAE", "value": error}
     return Candidate(
         exportable=exportable,
@@ -247,7 +251,7 @@ def test_cross_validated_versions_are_compared_by_it_and_never_on_rows_they_lear
     tmp_path: Path,
 ) -> None:
     task = Toy()
-    task.kind, task.acceptable = "regression", None
+    task.kind, task.min_quality = "regression", None
     folder = publish(tmp_path, 1, evaluation={"headline": {"value": 2.0, "high": 2.2}})
     # The live version brings no cross-validation: its interval must do.
     assert only(judge(tmp_path, cross_validated(2.1), task), "comparison").passed
@@ -275,8 +279,8 @@ def test_cross_validated_versions_are_compared_by_it_and_never_on_rows_they_lear
 
 def test_a_card_that_tells_no_error(tmp_path: Path) -> None:
     task = Toy()
-    task.acceptable = None
+    task.min_quality = None
     publish(tmp_path, 1)
-    outcome = only(judge(tmp_path, cross_validated(2.1), task), "comparison")
-    assert outcome.passed
-    assert outcome.sentence.endswith("its card tells no error either: not compared.")
+    result = only(judge(tmp_path, cross_validated(2.1), task), "comparison")
+    assert result.passed
+    assert result.sentence.endswith("its card tells no error either: not compared.")

@@ -10,7 +10,7 @@ import pytest
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample
 from training.publishing.golden_regression import carried_over, lost_answers
-from training.publishing.live_version import Incumbent
+from training.publishing.live_version import LiveVersion
 from training.tasks.base import Case
 
 SIGNATURE = Signature(
@@ -82,7 +82,7 @@ def test_examples_are_carried_over_once(tmp_path: Path) -> None:
     examples = [example(x, "cat", 5.0, label="cat") for x in range(100)]
     examples[3] = example("three", "cat", 5.0)  # is not taken any more
     own = [Case(instance={"x": 0}, note="asked again", signature="s")]
-    cases = carried_over(own, Incumbent(4, tmp_path, None, Golden(examples)), CONTRACT)
+    cases = carried_over(own, LiveVersion(4, tmp_path, None, Golden(examples)), CONTRACT)
     assert [case.instance["x"] for case in cases] == [1, 2, *range(4, 65)]
     assert len(own) + len(cases) == 64
     assert cases[0] == Case(
@@ -92,6 +92,6 @@ def test_examples_are_carried_over_once(tmp_path: Path) -> None:
         truth={"label": "cat"},
     )
     again = Golden([GoldenExample("s", cases[0].instance, {}, cases[0].note)])
-    (twice,) = carried_over(own, Incumbent(5, tmp_path, None, again), CONTRACT)
+    (twice,) = carried_over(own, LiveVersion(5, tmp_path, None, again), CONTRACT)
     assert twice.note == cases[0].note
-    assert carried_over(own, Incumbent(5, tmp_path, None, None), CONTRACT) == []
+    assert carried_over(own, LiveVersion(5, tmp_path, None, None), CONTRACT) == []

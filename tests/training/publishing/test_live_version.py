@@ -25,7 +25,7 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.loading import Loader
 from service.runtime.servable import Servable
 from training import cli
-from training.publishing.live_version import find_incumbent
+from training.publishing.live_version import find_live_version
 
 TRAIN = ["train", "toy", "--data", "data", "--out", "models"]
 
@@ -182,7 +182,7 @@ def test_the_live_version_and_how_it_is_known(
             refused=told.get("refused"),  # type: ignore[arg-type]
             ended=bool(told.get("ended")),
         )
-    incumbent = find_incumbent(store.root, "m")
+    incumbent = find_live_version(store.root, "m")
     assert incumbent is not None
     assert (incumbent.version, incumbent.how) == (version, how)
 
@@ -190,7 +190,7 @@ def test_the_live_version_and_how_it_is_known(
 def test_a_version_that_was_changed_since_it_was_loaded_is_told(store: Store) -> None:
     tell(store, 2)
     (store.root / "m" / "2" / "data").write_text("other")
-    incumbent = find_incumbent(store.root, "m")
+    incumbent = find_live_version(store.root, "m")
     assert incumbent is not None
     assert incumbent.how == "it serves, but its files were changed since it was loaded"
 

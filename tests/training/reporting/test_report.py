@@ -10,10 +10,10 @@ import numpy as np
 from service.repository.card import Card
 from training.evaluation import metrics
 from training.evaluation.calibration import on_test_set
-from training.evaluation.predictions import Classified, Estimated
+from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import softmax
-from training.publishing.gates import Judgement, Outcome
-from training.reporting.report import Story, write_report
+from training.publishing.gates import GateReport, GateResult
+from training.reporting.report import ReportData, write_report
 from training.reporting.report.html import page, pairs, picture, table, tag
 from training.reporting.report.sections import Mistake
 
@@ -46,18 +46,20 @@ class Checked(HTMLParser):
         self.text += data
 
 
-def classified(count: int = 400) -> Classified:
+def classified(count: int = 400) -> ClassificationPredictions:
     logits = RANDOM.normal(size=(count, 3)) * 2
     labels = (RANDOM.random((count, 1)) > softmax(logits).cumsum(axis=1)).sum(axis=1)
-    return Classified(
+    return ClassificationPredictions(
         names=("shoe", EVIL, "bag"), labels=labels, probabilities=softmax(logits / 0.5)
     )
 
 
-def story(answers: Classified | Estimated, **evaluated: Any) -> Story:
+def report_data(
+    answers: ClassificationPredictions | RegressionPredictions, **evaluated: Any
+) -> ReportData:
     measured = (
         metrics.classification(answers)
-        if isinstance(answers, Classified)
+        if isinstance(answers, ClassificationPredictions)
         else metrics.estimation(answers)
     )
     card = Card(
@@ -72,7 +74,7 @@ def story(answers: Classified | Estimated, **evaluated: Any) -> Story:
         data={"name": EVIL},
         libraries={"numpy": "2"},
     )
-    return Story(
+    return ReportData(
         settings={"seed": 1, "data": EVIL},
         history=[
             {"epoch": e, "loss": 1 / e, "val_loss": 2 / e, "accuracy": 0.5, "val_accuracy": 0.4, "seconds": 1.0}
@@ -81,11 +83,11 @@ def story(answers: Classified | Estimated, **evaluated: Any) -> Story:
         card=card,
         answers=answers,
         mistakes=[Mistake(shown=EVIL * 99, truth=EVIL, answer=EVIL)],
-        judgement=Judgement((Outcome(gate="golden", passed=False, sentence=EVIL),), 4),
+        gates=GateReport((GateResult(gate="golden", passed=False, sentence=EVIL),), 4),
     )  # fmt: skip
 
 
-def written(folder: Path, told: Story) -> Checked:
+def written(folder: Path, told: ReportData) -> Checked:
     path = folder / "report.html"
     write_report(path, told)
     text = path.read_text()
@@ -98,7 +100,7 @@ def written(folder: Path, told: Story) -> Checked:
 def test_a_classifiers_report_has_all_its_parts_and_escapes_everything(tmp_path: Path) -> None:
     calibration = {"temperature": 0.5, "held_out": {"calibration_error_before": 0.1}}
     answers = classified()
-    found = written(tmp_path, story(answers, calibration=on_test_set(answers, calibration)))
+    found = written(tmp_path, report_data(answers, calibration=on_test_set(answers, calibration)))
     assert "script" not in found.tags
     assert found.text.count(EVIL) > 10
     for part in (
@@ -126,26 +128,26 @@ def test_an_estimators_report(tmp_path: Path) -> None:
         "unit": "mi/gal",
         "models": {"forest": 9.5, "process": 9.0},
     }
-    told = story(
-        Estimated(unit="mi/gal", actual=actual, predicted=predicted),
+    told = report_data(
+        RegressionPredictions(unit="mi/gal", actual=actual, predicted=predicted),
         compared=compared,
         interval={"coverage": 0.9},
     )
-    found = written(tmp_path, replace(told, mistakes=(), judgement=Judgement((), None)))
+    found = written(tmp_path, replace(told, mistakes=(), gates=GateReport((), None)))
     for part in ("Predicted against true", "Beside well-known models", "Prediction intervals", "There are none.", "There is no live version"):  # fmt: skip
         assert part in found.text
     assert found.text.index("this one") < found.text.index("process") < found.text.index("forest")
 
 
 def test_the_same_run_gives_the_same_report(tmp_path: Path) -> None:
-    told = story(classified())
+    told = report_data(classified())
     write_report(tmp_path / "one.html", told)
     write_report(tmp_path / "two.html", told)
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
 def test_it_says_that_it_was_not_to_be_published(tmp_path: Path) -> None:
-    told = story(classified())
+    told = report_data(classified())
     kept_back = replace(told, settings={**told.settings, "publish": False, "init_from": None})
     sentence = "Not published, as the settings say."
     assert sentence in (found := written(tmp_path, kept_back)).text
@@ -155,7 +157,9 @@ def test_it_says_that_it_was_not_to_be_published(tmp_path: Path) -> None:
 
 def test_a_picture_is_in_the_page(tmp_path: Path) -> None:
     shown = np.full((4, 4), 200, np.uint8)
-    told = replace(story(classified()), mistakes=[Mistake(shown=shown, truth="a", answer="b")])
+    told = replace(
+        report_data(classified()), mistakes=[Mistake(shown=shown, truth="a", answer="b")]
+    )
     found = written(tmp_path, told)
     assert [s for s in found.sources if s.startswith("data:image/png;base64,iVBOR")]
 

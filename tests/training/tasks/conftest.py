@@ -63,7 +63,7 @@ def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -
     plan, run = fit(task, data, folder, arch, **options)
     loaded = Loaded(data=data, story="", bad=BadRows(0), title=task.title, description="", own=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(task), "rivals", Task.rivals)  # those of mpg take a minute
+        patch.setattr(type(task), "baselines", Task.baselines)  # those of mpg take a minute
         card = pipeline._export(task, loaded, plan, run).card
     return Trained(plan, run, export.open_saved_model(run.export), card.contract)
 

@@ -29,7 +29,7 @@ def test_searches(name: str, arch: str) -> None:
     search = task.architectures[arch].search
     assert search is not None
     config.with_hyperparameters(task.networks[arch], search.cheaper)
-    untuned = task.untuned(arch)
+    untuned = task.default_hyperparameters(arch)
     for key, space in search.space.items():
         value = untuned[key]
         if isinstance(space, Range):

@@ -63,7 +63,7 @@ def test_rivals_learn_from_the_same_folds(
     monkeypatch.setattr(
         mpg, "_RIVALS", {k: v for k, v in mpg._RIVALS.items() if k != "Gaussian process"}
     )
-    compared = MPG.rivals(data, trained.plan)
+    compared = MPG.baselines(data, trained.plan)
     assert "50 folds (10 x 5)" in compared["how"]
     models = compared["models"]
     # By scikit-learn's and this project's records of this data.
@@ -71,7 +71,7 @@ def test_rivals_learn_from_the_same_folds(
     assert models["linear regression"] == pytest.approx(2.07, abs=0.02)
     assert 1.9 < models["random forest"] < 2.5
     monkeypatch.setattr(mpg, "_MOST_FOR_RIVALS", 397)
-    assert MPG.rivals(data, trained.plan) == {}
+    assert MPG.baselines(data, trained.plan) == {}
 
 
 def test_a_car_of_1982_goes_further_than_one_of_1970(trained: Trained) -> None:

@@ -18,7 +18,7 @@ from training.commands import list as listing
 from training.console.library_errors import sentence_of
 from training.errors import TrainingError, UsageError
 from training.tuning import storage
-from training.tuning.storage import Place
+from training.tuning.storage import StudyLocation
 
 SEARCH = Tiny.architectures["default"].search
 assert SEARCH is not None
@@ -32,8 +32,8 @@ def runs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def place(runs: Path) -> Place:
-    return storage.place_of(runs, "tiny", "first", None)
+def location(runs: Path) -> StudyLocation:
+    return storage.location_of(runs, "tiny", "first", None)
 
 
 def add(study: optuna.Study, rate: float, value: float | None, state: TrialState) -> None:
@@ -47,13 +47,13 @@ def add(study: optuna.Study, rate: float, value: float | None, state: TrialState
     )
 
 
-def test_the_winner_settles_what_nobody_else_says(place: Place) -> None:
-    study = storage.create(place, "min", ABOUT, {})
+def test_the_winner_settles_what_nobody_else_says(location: StudyLocation) -> None:
+    study = storage.create(location, "min", ABOUT, {})
     for rate, value in ((0.3, 2.0), (0.2, 1.0), (0.1, 3.0)):
         add(study, rate, value, TrialState.COMPLETE)
     add(study, 0.9, 0.5, TrialState.PRUNED)
     add(study, 0.9, None, TrialState.FAIL)
-    won = storage.winner(place)
+    won = storage.winner(location)
     assert won.story == "tuning tiny-first, trial 1 of 4, val_mae 1.0000"
     settings = won.settle(Tiny(), {}, {})
     assert (settings.learning_rate, settings.batch_size) == (0.2, 8)
@@ -64,62 +64,62 @@ def test_the_winner_settles_what_nobody_else_says(place: Place) -> None:
         won.settle(Tiny(), {"arch": "other"}, {})
 
 
-def test_a_study_is_found_by_name_folder_and_file(runs: Path, place: Place) -> None:
-    storage.create(place, "min", ABOUT, {})
+def test_a_study_is_found_by_name_folder_and_file(runs: Path, location: StudyLocation) -> None:
+    storage.create(location, "min", ABOUT, {})
     folder = runs / "tiny" / "tune-first"
     for reference in ("first", str(folder), str(folder / "study.db")):
         assert storage.load(storage.find(runs, "tiny", reference, None)).study_name == "tiny-first"
-    assert storage.find(runs, "tiny", "first", place.url) == place
+    assert storage.find(runs, "tiny", "first", location.url) == location
 
 
-def test_what_is_not_there(runs: Path, place: Place) -> None:
+def test_what_is_not_there(runs: Path, location: StudyLocation) -> None:
     with pytest.raises(UsageError, match="There is no tuning 'second' of tiny: neither"):
         storage.find(runs, "tiny", "second", None)
     assert not (runs / "tiny" / "tune-first" / "study.db").exists()
     with pytest.raises(UsageError, match="There is no study tiny-first in sqlite:"):
-        storage.load(place)
-    storage.create(place, "min", ABOUT, {})
+        storage.load(location)
+    storage.create(location, "min", ABOUT, {})
     with pytest.raises(UsageError, match="holds 0 studies of mpg, not one"):
         storage.find(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
     with pytest.raises(UsageError, match="No trial of tiny-first has run to its end yet"):
-        storage.winner(place)
+        storage.winner(location)
 
 
-def test_a_study_is_about_one_thing(place: Place) -> None:
-    storage.create(place, "min", ABOUT, {})
-    storage.create(place, "min", ABOUT, {})
+def test_a_study_is_about_one_thing(location: StudyLocation) -> None:
+    storage.create(location, "min", ABOUT, {})
+    storage.create(location, "min", ABOUT, {})
     with pytest.raises(UsageError, match="is about arch default, not other: give another --study"):
-        storage.create(place, "min", ABOUT | {"arch": "other"}, {})
+        storage.create(location, "min", ABOUT | {"arch": "other"}, {})
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
 def test_names_that_are_none(runs: Path, name: str) -> None:
     with pytest.raises(UsageError, match="The name of a study has letters, digits"):
-        storage.place_of(runs, "tiny", name, None)
+        storage.location_of(runs, "tiny", name, None)
 
 
 def test_databases_that_cannot_be_used(runs: Path) -> None:
     with pytest.raises(UsageError, match="--storage must be the URL of a database"):
-        storage.place_of(runs, "tiny", "x", "no url")
+        storage.location_of(runs, "tiny", "x", "no url")
     for memory in ("sqlite://", "sqlite:///:memory:"):
         with pytest.raises(UsageError, match="is in the memory of one process"):
-            storage.place_of(runs, "tiny", "x", memory)
-    missing = storage.place_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
+            storage.location_of(runs, "tiny", "x", memory)
+    missing = storage.location_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
     with pytest.raises(TrainingError, match="is missing: No module named 'pg8000'"):
         storage.create(missing, "min", ABOUT, {})
-    nowhere = storage.place_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
+    nowhere = storage.location_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
     with pytest.raises(TrainingError, match=r"cannot be used: .*unable to open database file"):
         storage.create(nowhere, "min", ABOUT, {})
 
 
-def damaged(place: Place, *statements: str) -> Place:
+def damaged(location: StudyLocation, *statements: str) -> StudyLocation:
     """Begin a study with a trial, and change its tables as another program may have."""
-    add(storage.create(place, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
-    with sqlite3.connect(place.url.removeprefix("sqlite:///")) as connection:
+    add(storage.create(location, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
+    with sqlite3.connect(location.url.removeprefix("sqlite:///")) as connection:
         for statement in statements:
             connection.execute(statement)
     connection.close()
-    return place
+    return location
 
 
 @pytest.mark.parametrize(
@@ -136,17 +136,17 @@ def damaged(place: Place, *statements: str) -> Place:
 )
 @pytest.mark.parametrize("way", ["create", "winner", "find"])
 def test_tables_of_another_version_of_optuna(
-    runs: Path, place: Place, statement: str, words: str, way: str
+    runs: Path, location: StudyLocation, statement: str, words: str, way: str
 ) -> None:
     """A sentence, or the study itself where Optuna can go on with it; no other error."""
-    damaged(place, statement)
+    damaged(location, statement)
     if words == "no longer compatible":
         # What Optuna may not go on with.
         with pytest.raises(TrainingError, match=rf"\.db cannot be used: .*{words}"):
-            use(runs, place, way)
+            use(runs, location, way)
     else:
         try:
-            use(runs, place, way)
+            use(runs, location, way)
         except TrainingError:
             pass
         except Exception as error:
@@ -154,41 +154,48 @@ def test_tables_of_another_version_of_optuna(
             assert sentence_of(error), repr(error)
 
 
-def use(runs: Path, place: Place, way: str) -> None:
+def use(runs: Path, location: StudyLocation, way: str) -> None:
     match way:
         case "create":
-            storage.create(place, "min", ABOUT, {})
+            storage.create(location, "min", ABOUT, {})
         case "winner":
-            storage.winner(place)
+            storage.winner(location)
         case _:
-            (runs / "elsewhere.db").symlink_to(place.url.removeprefix("sqlite:///"))
+            (runs / "elsewhere.db").symlink_to(location.url.removeprefix("sqlite:///"))
             storage.find(runs, "tiny", str(runs / "elsewhere.db"), None)
 
 
-def test_a_study_of_another_program(place: Place) -> None:
-    study = optuna.create_study(storage=place.url, study_name=place.study, direction="minimize")
+def test_a_study_of_another_program(location: StudyLocation) -> None:
+    study = optuna.create_study(
+        storage=location.url, study_name=location.study, direction="minimize"
+    )
     add(study, 0.1, 1.0, TrialState.COMPLETE)
-    for act in (lambda: storage.winner(place), lambda: storage.create(place, "min", ABOUT, {})):
+    for act in (
+        lambda: storage.winner(location),
+        lambda: storage.create(location, "min", ABOUT, {}),
+    ):
         with pytest.raises(UsageError, match="tiny-first was not begun by `python -m training"):
             act()
 
 
-def test_a_study_that_seeks_something_else(place: Place) -> None:
-    optuna.create_study(storage=place.url, study_name=place.study, directions=["minimize"] * 2)
+def test_a_study_that_seeks_something_else(location: StudyLocation) -> None:
+    optuna.create_study(
+        storage=location.url, study_name=location.study, directions=["minimize"] * 2
+    )
     with pytest.raises(UsageError, match="was not begun by"):
-        storage.create(place, "min", ABOUT, {})
-    storage.create(Place(place.url, "tiny-other"), "max", ABOUT, {})
+        storage.create(location, "min", ABOUT, {})
+    storage.create(StudyLocation(location.url, "tiny-other"), "max", ABOUT, {})
     with pytest.raises(UsageError, match="was not begun by"):
-        storage.create(Place(place.url, "tiny-other"), "min", ABOUT, {})
+        storage.create(StudyLocation(location.url, "tiny-other"), "min", ABOUT, {})
 
 
 def test_a_study_that_is_removed_in_the_midst_of_it(
-    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = storage.create(place, "min", ABOUT, {})
+    study = storage.create(location, "min", ABOUT, {})
 
     def go_on(_: object) -> None:
-        optuna.delete_study(study_name=place.study, storage=place.url)
+        optuna.delete_study(study_name=location.study, storage=location.url)
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
 
     monkeypatch.setattr(listing, "run", go_on)
@@ -221,15 +228,15 @@ def overwritten(file: Path) -> None:
 def test_a_database_that_is_gone_in_the_midst_of_a_trial(
     happens: Callable[[Path], None],
     words: str,
-    place: Place,
+    location: StudyLocation,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Optuna fails over it by errors of its own, which tell nothing."""
-    study = storage.create(place, "min", ABOUT, {})
+    study = storage.create(location, "min", ABOUT, {})
 
     def objective(_: optuna.Trial) -> float:
-        happens(Path(place.url.removeprefix("sqlite:///")))
+        happens(Path(location.url.removeprefix("sqlite:///")))
         return 1.0
 
     def go_on(_: object) -> None:
@@ -243,14 +250,14 @@ def test_a_database_that_is_gone_in_the_midst_of_a_trial(
 
 
 def test_a_password_is_not_shown() -> None:
-    place = Place("postgresql://me:secret@localhost/db", "x")
-    assert place.shown == "postgresql://me:***@localhost/db"
+    location = StudyLocation("postgresql://me:secret@localhost/db", "x")
+    assert location.shown == "postgresql://me:***@localhost/db"
 
 
 def test_a_trial_that_never_began_is_given_up(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = storage.create(place, "min", ABOUT, {})
+    study = storage.create(location, "min", ABOUT, {})
     with pytest.warns(UserWarning, match="Heartbeat"):  # that is the point: it has no beat
         study.ask()
     assert storage.tally(study) == storage.Tally(finished=0, running=1)
@@ -258,11 +265,13 @@ def test_a_trial_that_never_began_is_given_up(
     assert storage.tally(study) == storage.Tally(finished=0, running=0)
 
 
-def test_processes_that_begin_a_study_at_once(place: Place, repository_root: Path) -> None:
+def test_processes_that_begin_a_study_at_once(
+    location: StudyLocation, repository_root: Path
+) -> None:
     script = (
         "import sys; from training.tuning import storage; "
-        "storage.create(storage.Place(sys.argv[1], 'tiny-first'), 'min', {}, {})"
+        "storage.create(storage.StudyLocation(sys.argv[1], 'tiny-first'), 'min', {}, {})"
     )
-    command = [sys.executable, "-c", script, place.url]
+    command = [sys.executable, "-c", script, location.url]
     processes = [subprocess.Popen(command, cwd=repository_root) for _ in range(4)]
     assert [process.wait(120) for process in processes] == [0] * 4

@@ -23,7 +23,7 @@ from training.fitting import config, fit
 from training.tasks.base import Task
 from training.tuning import storage
 from training.tuning import worker as tuning
-from training.tuning.storage import Place
+from training.tuning.storage import StudyLocation
 
 SETTINGS = config.resolve(Tiny.name, Tiny.architectures, {}, {})
 SEARCH = Tiny.architectures["default"].search
@@ -36,11 +36,11 @@ from types import SimpleNamespace
 from tests.training.tiny import Tiny
 from training.fitting import config
 from training.tuning import worker as tuning
-from training.tuning.storage import Place
+from training.tuning.storage import StudyLocation
 url, wanted, worker, epochs = sys.argv[1:]
 tuning.load = lambda *_: SimpleNamespace(data=None)
 settings = config.resolve(Tiny.name, Tiny.architectures, {}, {"epochs": int(epochs)})
-tuning.work(Tiny(), Place(url, "tiny"), settings, int(wanted), int(worker))
+tuning.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), int(worker))
 """
 
 
@@ -50,14 +50,14 @@ def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    place = Place(f"sqlite:///{tmp_path}/study.db", "tiny")
-    storage.create(place, "min", ABOUT, {})
-    return place
+def location(tmp_path: Path) -> StudyLocation:
+    location = StudyLocation(f"sqlite:///{tmp_path}/study.db", "tiny")
+    storage.create(location, "min", ABOUT, {})
+    return location
 
 
-def take_part(place: Place, root: Path, *arguments: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", TAKE_PART, place.url, *map(str, arguments)]
+def take_part(location: StudyLocation, root: Path, *arguments: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", TAKE_PART, location.url, *map(str, arguments)]
     return subprocess.Popen(command, cwd=root)
 
 
@@ -69,20 +69,20 @@ def wait_for(what: Callable[[], Any]) -> None:
 
 
 def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None:
-    place = Place(f"sqlite:///{tmp_path}/first.db", "tiny")
-    first = Tiny().untuned("default")
+    location = StudyLocation(f"sqlite:///{tmp_path}/first.db", "tiny")
+    first = Tiny().default_hyperparameters("default")
     assert first == {"learning_rate": 0.05, "batch_size": 8, "units": 4}
-    storage.create(place, "min", ABOUT, first)
-    tuning.work(Tiny(), place, SETTINGS, 2, 0)
-    assert [trial.params == first for trial in storage.load(place).get_trials()] == [True, False]
+    storage.create(location, "min", ABOUT, first)
+    tuning.work(Tiny(), location, SETTINGS, 2, 0)
+    assert [trial.params == first for trial in storage.load(location).get_trials()] == [True, False]
 
 
-def test_a_study_goes_on_and_never_draws_the_same_again(place: Place) -> None:
+def test_a_study_goes_on_and_never_draws_the_same_again(location: StudyLocation) -> None:
     task = Tiny()
-    tuning.work(task, place, SETTINGS, 2, 0)
-    tuning.work(task, place, SETTINGS, 4, 0)
-    tuning.work(task, place, SETTINGS, 4, 0)
-    found = storage.load(place).get_trials()
+    tuning.work(task, location, SETTINGS, 2, 0)
+    tuning.work(task, location, SETTINGS, 4, 0)
+    tuning.work(task, location, SETTINGS, 4, 0)
+    found = storage.load(location).get_trials()
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 4
     assert len({trial.params["learning_rate"] for trial in found}) == 4
     for trial, settings in zip(found, task.planned, strict=True):
@@ -93,16 +93,20 @@ def test_a_study_goes_on_and_never_draws_the_same_again(place: Place) -> None:
         assert trial.value == trial.intermediate_values[3]  # this task keeps its last epoch
 
 
-def test_a_training_that_diverges_is_pruned(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_diverges_is_pruned(
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def diverge(*_: Any) -> None:
         raise DivergedError("The loss is nan.")
 
     monkeypatch.setattr(fit, "learn", diverge)
-    tuning.work(Tiny(), place, SETTINGS, 1, 0)
-    assert storage.load(place).get_trials()[0].state == TrialState.PRUNED
+    tuning.work(Tiny(), location, SETTINGS, 1, 0)
+    assert storage.load(location).get_trials()[0].state == TrialState.PRUNED
 
 
-def test_a_hopeless_trial_is_pruned(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hopeless_trial_is_pruned(
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each trial is worse than all before it, so those after the first few end early."""
     reported = tuning._Reporter.on_epoch_end
 
@@ -110,38 +114,38 @@ def test_a_hopeless_trial_is_pruned(place: Place, monkeypatch: pytest.MonkeyPatc
         reported(self, epoch, {SEARCH.metric: float(self._trial.number)})
 
     monkeypatch.setattr(tuning._Reporter, "on_epoch_end", worse)
-    tuning.work(Tiny(), place, SETTINGS, 7, 0)
-    states = [trial.state for trial in storage.load(place).get_trials()]
+    tuning.work(Tiny(), location, SETTINGS, 7, 0)
+    states = [trial.state for trial in storage.load(location).get_trials()]
     assert states == [TrialState.COMPLETE] * 5 + [TrialState.PRUNED] * 2
 
 
-def test_other_data_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    tuning.work(Tiny(), place, SETTINGS, 1, 0)
+def test_other_data_is_refused(location: StudyLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuning.work(Tiny(), location, SETTINGS, 1, 0)
     monkeypatch.setattr(Tiny, "summary", lambda *_: {"fingerprint": "1" * 64})
     with pytest.raises(TrainingError, match="was begun with other data"):
-        tuning.work(Tiny(), place, SETTINGS, 2, 0)
+        tuning.work(Tiny(), location, SETTINGS, 2, 0)
 
 
-def test_two_processes_share_one_study(place: Place, repository_root: Path) -> None:
-    workers = [take_part(place, repository_root, 6, number, 3) for number in range(2)]
+def test_two_processes_share_one_study(location: StudyLocation, repository_root: Path) -> None:
+    workers = [take_part(location, repository_root, 6, number, 3) for number in range(2)]
     assert [worker.wait(300) for worker in workers] == [0, 0]
-    found = storage.load(place).get_trials()
+    found = storage.load(location).get_trials()
     assert all(storage.is_finished(trial) for trial in found)
     assert len(found) in (6, 7)
     assert len({trial.params["learning_rate"] for trial in found}) == len(found)
 
 
 def test_a_killed_trial_does_not_block_the_study(
-    place: Place, repository_root: Path, monkeypatch: pytest.MonkeyPatch
+    location: StudyLocation, repository_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = take_part(place, repository_root, 1, 0, 1_000_000)
-    study = storage.load(place)
+    worker = take_part(location, repository_root, 1, 0, 1_000_000)
+    study = storage.load(location)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     worker.kill()
     worker.wait()
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]
     monkeypatch.setattr(storage, "GRACE_S", 1)
-    tuning.work(Tiny(), place, SETTINGS, 1, 1)
+    tuning.work(Tiny(), location, SETTINGS, 1, 1)
     assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
@@ -154,7 +158,7 @@ def test_tune_and_train_from_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(repository_root))
-    monkeypatch.setattr(type(tasks.get("mpg")), "rivals", Task.rivals)  # takes its time
+    monkeypatch.setattr(type(tasks.get("mpg")), "baselines", Task.baselines)  # takes its time
     tune = ["tune", "mpg", "--arch", "tutorial", "--epochs", "1", "--trials", "2"]
     assert cli.main([*tune, "--jobs", "2", "--study", "quick"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -188,9 +192,9 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
         stderr=subprocess.PIPE,
         text=True,
     )
-    place = storage.place_of(tmp_path / "runs", "mpg", "tutorial", None)
+    location = storage.location_of(tmp_path / "runs", "mpg", "tutorial", None)
     wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
-    study = storage.load(place)
+    study = storage.load(location)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)

@@ -17,7 +17,7 @@ from service.repository.store import Store
 from tests.training.toy import write_points
 from training import cli
 from training.errors import TrainingError
-from training.fitting.lock import exclusively
+from training.fitting.lock import exclusive_lock
 from training.workflows import retrain, train
 
 COMMAND = ["retrain", "toy", "--data", "data", "--out", "models", "--metrics-file", "toy.prom"]
@@ -91,7 +91,7 @@ def test_a_second_one_says_who_holds_the_lock(
     toy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lock = toy / "models" / "toy" / ".retrain.lock"
-    with exclusively(lock, "A retraining of toy"):
+    with exclusive_lock(lock, "A retraining of toy"):
         assert cli.main(COMMAND) == 5
     error = capsys.readouterr().err
     assert re.fullmatch(
@@ -107,7 +107,7 @@ def test_a_second_one_says_who_holds_the_lock(
 def test_two_do_not_train_in_one_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", "toy", "--data", "data", "--no-publish"]) == 0
     (run,) = (toy / "runs" / "toy").iterdir()
-    with exclusively(run / ".lock", "A training"):
+    with exclusive_lock(run / ".lock", "A training"):
         assert cli.main(["train", "toy", "--resume", str(run)]) == 5
     assert "is under way: process" in capsys.readouterr().err
     assert cli.main(["train", "toy", "--resume", str(run)]) == 0

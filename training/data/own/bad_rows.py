@@ -35,7 +35,7 @@ class BadRows:
     def __len__(self) -> int:
         return self._count
 
-    def judge(self, source: Path, good: int) -> None:
+    def check_share(self, source: Path, good: int) -> None:
         """Refuse the source when too much of it is bad.
 
         Args:

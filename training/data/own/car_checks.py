@@ -43,7 +43,7 @@ _THE_SAME = 0.9999
 _A_FEW, _ROWS_OF_ONE = 20, 10
 
 
-def look_at_cars(
+def check_cars(
     numbers: Mapping[str, Column], mpg: Column, origin: Sequence[str], places: Sequence[str]
 ) -> Iterator[Finding]:
     """Yield what is to be remarked of cars.

@@ -10,7 +10,7 @@ import numpy as np
 from training.data.auto_mpg import CAR_NUMBERS
 from training.data.dataset_types import Table
 from training.data.own.bad_rows import BadRows
-from training.data.own.car_checks import look_at_cars
+from training.data.own.car_checks import check_cars
 from training.data.own.class_checks import similar_names
 from training.data.own.csv_records import csv_records
 from training.data.own.findings import to_json
@@ -53,7 +53,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
         origins.append(record["origin"].strip())
         # Not by its line: versions are compared on the cars that both know, in whatever order.
         names.append(record.get("name", "").strip() or "a car")
-    bad.judge(path, len(rows))
+    bad.check_share(path, len(rows))
     if len(rows) < LEAST_CARS:
         raise TrainingError(f"{path} has {len(rows)} good rows; at least {LEAST_CARS} are needed.")
     different = len({(*row.values(), origin) for row, origin in zip(rows, origins, strict=True)})
@@ -71,7 +71,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
     if np.isnan(columns[_MAY_BE_UNKNOWN]).all():
         raise TrainingError(f"{path} knows the {_MAY_BE_UNKNOWN} of no car.")
     numbers = {column: columns[column] for column in CAR_NUMBERS}
-    findings = list(look_at_cars(numbers, columns["mpg"], origins, places))
+    findings = list(check_cars(numbers, columns["mpg"], origins, places))
     counts = Counter(origins)
     findings += similar_names(list(counts), list(counts.values()), ("origin", "origins"))
     found = set(origins)

@@ -47,7 +47,7 @@ class Labelled:
     places: Sequence[str]
 
 
-def look_at_classes(rows: Labelled) -> Iterator[Finding]:
+def check_classes(rows: Labelled) -> Iterator[Finding]:
     """Yield what is to be remarked of the rows."""
     yield from similar_names(rows.names, np.bincount(rows.labels).tolist())
     yield from _contradictions(rows)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.own.bad_rows import BadRows
-from training.data.own.class_checks import Labelled, look_at_classes
+from training.data.own.class_checks import Labelled, check_classes
 from training.data.own.findings import to_json
 from training.errors import TrainingError
 
@@ -62,7 +62,7 @@ class Divided:
         places: Sequence[str],
         alike: Callable[[bytes], bytes] = bytes,
     ) -> None:
-        bad.judge(source, len(labels))
+        bad.check_share(source, len(labels))
         found = set(labels)
         self.names = tuple(standard) if found == set(standard) else tuple(sorted(found))
         number = {name: index for index, name in enumerate(self.names)}
@@ -84,7 +84,7 @@ class Divided:
             contents=[alike(content) for content in contents],
             places=places,
         )
-        self.findings = list(look_at_classes(rows))
+        self.findings = list(check_classes(rows))
 
     def card(self) -> dict[str, Any]:
         """Return what the card says of the data, as JSON."""

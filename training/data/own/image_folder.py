@@ -15,7 +15,7 @@ from service.pictures.limits import MOST_PIXELS
 from service.pictures.preparation import UnfitPictureError, prepared
 from service.repository.contract import Field
 from service.repository.folders import FolderTooLargeError, walk
-from training.data.cache import kept
+from training.data.cache import cached
 from training.data.dataset_types import Images
 from training.data.own.bad_rows import BadRows
 from training.data.own.class_split import Divided
@@ -55,7 +55,7 @@ def read(
     names = {label.replace("/", "_"): label for label in standard}
     paths = list(_files(folder))
     fingerprint = _fingerprint(folder, paths)
-    decoded = kept("own-pictures", fingerprint, lambda: _decode(paths, field, prepare))
+    decoded = cached("own-pictures", fingerprint, lambda: _decode(paths, field, prepare))
     labels: list[str] = []
     good: list[Path] = []
     for path, problem in zip(paths, decoded["problems"].tolist(), strict=True):

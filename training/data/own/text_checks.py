@@ -25,7 +25,7 @@ def loosely(text: bytes) -> bytes:
     return b" ".join(text.decode().casefold().encode().split())
 
 
-def look_at_texts(
+def check_texts(
     texts: Sequence[bytes],
     labels: npt.NDArray[np.int64],
     names: Sequence[str],

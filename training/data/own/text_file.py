@@ -11,7 +11,7 @@ from training.data.dataset_types import MAX_TEXT_BYTES, Texts
 from training.data.own.bad_rows import BadRows
 from training.data.own.class_split import Divided
 from training.data.own.csv_records import csv_records
-from training.data.own.text_checks import look_at_texts, loosely
+from training.data.own.text_checks import check_texts, loosely
 
 COLUMNS = ("text", "label")
 
@@ -48,7 +48,7 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
         places.append(place)
         originals.append(sent)
     divided = Divided(path, contents, labels, standard, bad, places=places, alike=loosely)
-    divided.findings += look_at_texts(contents, divided.labels, divided.names, places)
+    divided.findings += check_texts(contents, divided.labels, divided.names, places)
     rows = np.arange(len(contents))
     return Texts(
         train=[contents[row] for row in rows[~divided.test]],

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.card import Card
-from training.evaluation.predictions import Answers
-from training.publishing.gates import Judgement
+from training.evaluation.predictions import Predictions
+from training.publishing.gates import GateReport
 from training.reporting.report import sections
 from training.reporting.report.html import page
 from training.reporting.report.sections import Mistake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class ReportData:
     """What a report tells.
 
     Attributes:
@@ -23,33 +23,33 @@ class Story:
         card: of the version.
         answers: those that the version is judged by: to the test set, or of a cross-validation.
         mistakes: the examples that were answered worst, the worst first.
-        judgement: of the gates.
+        gates: what they say.
     """
 
     settings: Mapping[str, Any]
     history: Sequence[Mapping[str, float]]
     card: Card
-    answers: Answers
+    answers: Predictions
     mistakes: Sequence[Mistake]
-    judgement: Judgement
+    gates: GateReport
 
 
-def write_report(path: Path, story: Story) -> None:
+def write_report(path: Path, data: ReportData) -> None:
     """Write the report; it needs no other file and no network to be read."""
-    card = story.card
+    card = data.card
     # First whether it is good, then why, then how it was made.
     parts = [
-        *sections.head(card, story.judgement, publish=story.settings.get("publish", True)),
-        sections.live_version(story.judgement),
-        sections.quality(card, story.answers),
+        *sections.head(card, data.gates, publish=data.settings.get("publish", True)),
+        sections.live_version(data.gates),
+        sections.quality(card, data.answers),
     ]
     if "compared" in card.evaluation:
         parts.append(sections.others(card.evaluation))
     parts += [
-        *sections.calibration(story.answers, card.evaluation),
-        sections.learning(story.history, card.training["best_epoch"]),
-        sections.worst(story.mistakes),
-        sections.configuration(story.settings, card.training),
+        *sections.calibration(data.answers, card.evaluation),
+        sections.learning(data.history, card.training["best_epoch"]),
+        sections.worst(data.mistakes),
+        sections.configuration(data.settings, card.training),
         sections.data(card),
         sections.environment(card),
     ]

@@ -11,8 +11,8 @@ from training.console.number_format import flat
 from training.data.own.findings import findings_of
 from training.evaluation.calibration import uncalibrated
 from training.evaluation.metrics import beside_the_headline
-from training.evaluation.predictions import Answers, Estimated
-from training.publishing.gates import Judgement
+from training.evaluation.predictions import Predictions, RegressionPredictions
+from training.publishing.gates import GateReport
 from training.reporting import plots
 from training.reporting.report.html import Markup, details, pairs, picture, section, svg, table, tag
 from training.types import Array
@@ -36,7 +36,7 @@ class Mistake:
     answer: str
 
 
-def head(card: Card, judgement: Judgement, *, publish: bool) -> Iterator[Markup]:
+def head(card: Card, report: GateReport, *, publish: bool) -> Iterator[Markup]:
     """Say what was trained, how good it is, and whether it was not to be published."""
     headline = card.evaluation["headline"]
     sure = ""
@@ -51,28 +51,28 @@ def head(card: Card, judgement: Judgement, *, publish: bool) -> Iterator[Markup]
         sure,
         class_="headline",
     )
-    verdict = "All gates are passed." if judgement.passed else "A gate refuses this version."
+    verdict = "All gates are passed." if report.passed else "A gate refuses this version."
     kept_back = "" if publish else " Not published, as the settings say."
     told = f"{kept_back} Exported {card.created_at}."
-    yield tag("p", _verdict(judgement.passed, verdict), told)
+    yield tag("p", _verdict(report.passed, verdict), told)
     for line in beside_the_headline(card.evaluation):
         yield tag("p", line)
 
 
-def live_version(judgement: Judgement) -> Markup:
+def live_version(report: GateReport) -> Markup:
     """Say what the gates say, and how the version compares with the live one."""
     with_whom = (
         "There is no live version to compare with."
-        if judgement.live is None
-        else f"Compared with live version {judgement.live}."
+        if report.live is None
+        else f"Compared with live version {report.live}."
     )
     rows = [
         (
-            outcome.gate,
-            _verdict(outcome.passed, "passed" if outcome.passed else "refused"),
-            outcome.sentence,
+            result.gate,
+            _verdict(result.passed, "passed" if result.passed else "refused"),
+            result.sentence,
         )
-        for outcome in judgement.outcomes
+        for result in report.results
     ]
     return section(
         "Gates and the live version",
@@ -114,14 +114,14 @@ def learning(history: Sequence[Mapping[str, float]], best: int) -> Markup:
     )
 
 
-def quality(card: Card, answers: Answers) -> Markup:
+def quality(card: Card, answers: Predictions) -> Markup:
     """Show the figures, and where the answers are right and where they are not."""
     plain = {
         key: value
         for key, value in card.evaluation.items()
         if key not in ("headline", "calibration", "compared", "interval", "confusion")
     }
-    if isinstance(answers, Estimated):
+    if isinstance(answers, RegressionPredictions):
         shown = svg(plots.predicted_against_true(answers), "Predicted against true numbers")
         return section("Predicted against true", shown, pairs(flat(plain)))
     classes = card.evaluation["per_class"]
@@ -153,9 +153,9 @@ def others(evaluation: Mapping[str, Any]) -> Markup:
     )
 
 
-def calibration(answers: Answers, evaluation: Mapping[str, Any]) -> Iterator[Markup]:
+def calibration(answers: Predictions, evaluation: Mapping[str, Any]) -> Iterator[Markup]:
     """Show whether probabilities, or intervals, keep their word; nothing where there are none."""
-    if isinstance(answers, Estimated):
+    if isinstance(answers, RegressionPredictions):
         if "interval" in evaluation:
             yield section("Prediction intervals", pairs(flat(evaluation["interval"])))
         return
