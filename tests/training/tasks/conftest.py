@@ -19,7 +19,7 @@ from training.fitting.run_folder import Run
 from training.publishing import export
 from training.tasks.base import Task
 from training.types import Predict
-from training.workflows import train as pipeline
+from training.workflows import train as workflow
 
 
 @dataclass
@@ -64,7 +64,7 @@ def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -
     loaded = Loaded(data=data, story="", bad=BadRows(0), title=task.title, description="", own=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(task), "baselines", Task.baselines)  # those of mpg take a minute
-        card = pipeline._export(task, loaded, plan, run).card
+        card = workflow._export(task, loaded, plan, run).card
     return Trained(plan, run, export.open_saved_model(run.export), card.contract)
 
 

@@ -22,7 +22,7 @@ from training.errors import DivergedError, TrainingError
 from training.fitting import config, fit
 from training.tasks.base import Task
 from training.tuning import storage
-from training.tuning import worker as tuning
+from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
 
 SETTINGS = config.resolve(Tiny.name, Tiny.architectures, {}, {})
@@ -35,18 +35,18 @@ import sys
 from types import SimpleNamespace
 from tests.training.tiny import Tiny
 from training.fitting import config
-from training.tuning import worker as tuning
+from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
 url, wanted, worker, epochs = sys.argv[1:]
-tuning.load = lambda *_: SimpleNamespace(data=None)
+tuning_worker.load = lambda *_: SimpleNamespace(data=None)
 settings = config.resolve(Tiny.name, Tiny.architectures, {}, {"epochs": int(epochs)})
-tuning.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), int(worker))
+tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), int(worker))
 """
 
 
 @pytest.fixture(autouse=True)
 def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "load", lambda *_: SimpleNamespace(data=None))
+    monkeypatch.setattr(tuning_worker, "load", lambda *_: SimpleNamespace(data=None))
 
 
 @pytest.fixture
@@ -73,15 +73,15 @@ def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None
     first = Tiny().default_hyperparameters("default")
     assert first == {"learning_rate": 0.05, "batch_size": 8, "units": 4}
     storage.create(location, "min", ABOUT, first)
-    tuning.work(Tiny(), location, SETTINGS, 2, 0)
+    tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
     assert [trial.params == first for trial in storage.load(location).get_trials()] == [True, False]
 
 
 def test_a_study_goes_on_and_never_draws_the_same_again(location: StudyLocation) -> None:
     task = Tiny()
-    tuning.work(task, location, SETTINGS, 2, 0)
-    tuning.work(task, location, SETTINGS, 4, 0)
-    tuning.work(task, location, SETTINGS, 4, 0)
+    tuning_worker.work(task, location, SETTINGS, 2, 0)
+    tuning_worker.work(task, location, SETTINGS, 4, 0)
+    tuning_worker.work(task, location, SETTINGS, 4, 0)
     found = storage.load(location).get_trials()
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 4
     assert len({trial.params["learning_rate"] for trial in found}) == 4
@@ -100,7 +100,7 @@ def test_a_training_that_diverges_is_pruned(
         raise DivergedError("The loss is nan.")
 
     monkeypatch.setattr(fit, "learn", diverge)
-    tuning.work(Tiny(), location, SETTINGS, 1, 0)
+    tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
     assert storage.load(location).get_trials()[0].state == TrialState.PRUNED
 
 
@@ -108,22 +108,22 @@ def test_a_hopeless_trial_is_pruned(
     location: StudyLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each trial is worse than all before it, so those after the first few end early."""
-    reported = tuning._Reporter.on_epoch_end
+    reported = tuning_worker._Reporter.on_epoch_end
 
     def worse(self: Any, epoch: int, logs: Any) -> None:
         reported(self, epoch, {SEARCH.metric: float(self._trial.number)})
 
-    monkeypatch.setattr(tuning._Reporter, "on_epoch_end", worse)
-    tuning.work(Tiny(), location, SETTINGS, 7, 0)
+    monkeypatch.setattr(tuning_worker._Reporter, "on_epoch_end", worse)
+    tuning_worker.work(Tiny(), location, SETTINGS, 7, 0)
     states = [trial.state for trial in storage.load(location).get_trials()]
     assert states == [TrialState.COMPLETE] * 5 + [TrialState.PRUNED] * 2
 
 
 def test_other_data_is_refused(location: StudyLocation, monkeypatch: pytest.MonkeyPatch) -> None:
-    tuning.work(Tiny(), location, SETTINGS, 1, 0)
+    tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
     monkeypatch.setattr(Tiny, "summary", lambda *_: {"fingerprint": "1" * 64})
     with pytest.raises(TrainingError, match="was begun with other data"):
-        tuning.work(Tiny(), location, SETTINGS, 2, 0)
+        tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
 
 
 def test_two_processes_share_one_study(location: StudyLocation, repository_root: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_killed_trial_does_not_block_the_study(
     worker.wait()
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]
     monkeypatch.setattr(storage, "GRACE_S", 1)
-    tuning.work(Tiny(), location, SETTINGS, 1, 1)
+    tuning_worker.work(Tiny(), location, SETTINGS, 1, 1)
     assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
