@@ -29,9 +29,9 @@ def test_searches(name: str, arch: str) -> None:
     search = task.architectures[arch].search
     assert search is not None
     config.with_hyperparameters(task.networks[arch], search.cheaper)
-    untuned = task.default_hyperparameters(arch)
+    defaults = task.default_hyperparameters(arch)
     for key, space in search.space.items():
-        value = untuned[key]
+        value = defaults[key]
         if isinstance(space, Range):
             assert space.low <= value <= space.high, key
         else:
