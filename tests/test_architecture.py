@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,27 @@ WINGS = {
     "service/api": GROUND | SHARED | {"service.runtime", "service.api"},
     "training": SHARED | {"training"},
 }
+
+
+# Training's packages from the ground up. Each may import those in the lines below its own, and no
+# other: what a model's life needs first lies lowest.
+TRAINING = (
+    {"errors", "types"},
+    {"console"},
+    {"evaluation"},
+    {"data"},
+    {"fitting"},
+    {"preprocessing"},
+    {"networks"},
+    {"tasks"},
+    {"publishing"},
+    {"reporting"},
+    {"tuning", "overfitting"},
+    {"workflows"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
+)
 
 
 def imports(path: Path) -> set[str]:
@@ -44,6 +67,71 @@ def test_imports_run_one_way(repository_root: Path, wing: str) -> None:
     for path in files:
         ours = {m for m in imports(path) if is_under(m, {"service", "training"})}
         assert all(is_under(module, WINGS[wing]) for module in ours), (path, ours)
+
+
+def modules_of_training(root: Path) -> dict[str, Path]:
+    """Return training's modules by their dotted names; a package is its ``__init__``."""
+    found = {}
+    for path in (root / "training").rglob("*.py"):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported_modules(path: Path, known: Mapping[str, Path]) -> set[str]:
+    """Return the modules among ``known`` that a file imports, wherever in it and for whatever."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                found.add(module if module in known else node.module)
+    return found & known.keys()
+
+
+def test_the_root_of_training_is_its_table_of_contents(repository_root: Path) -> None:
+    top = {module.split(".")[1] for module in modules_of_training(repository_root) if "." in module}
+    assert top == set().union(*TRAINING)
+    files = {path.stem for path in (repository_root / "training").glob("*.py")}
+    assert files == {"__init__", "__main__", "cli", "errors", "types"}
+
+
+def test_imports_of_training_run_downwards(repository_root: Path) -> None:
+    level = {package: number for number, line in enumerate(TRAINING) for package in line}
+    known = modules_of_training(repository_root)
+    for module, path in known.items():
+        if module == "training":
+            assert not imported_modules(path, known), path
+            continue
+        here = module.split(".")[1]
+        for imported in imported_modules(path, known) - {"training"}:
+            there = imported.split(".")[1]
+            assert there == here or level[there] < level[here], f"{module} imports {imported}"
+
+
+def test_no_modules_of_training_import_one_another_in_a_circle(repository_root: Path) -> None:
+    known = modules_of_training(repository_root)
+    graph = {module: imported_modules(path, known) for module, path in known.items()}
+    # An ``__init__`` that finds its modules at run time imports none; what it has in common with
+    # them is theirs to import.
+    TopologicalSorter(graph).prepare()
+
+
+def test_a_name_means_one_thing_in_training(repository_root: Path) -> None:
+    """But a command is named as what it runs, whose module it imports."""
+    by_name: dict[str, list[str]] = {}
+    for module, path in modules_of_training(repository_root).items():
+        if path.stem != "__init__" and not module.startswith("training.commands."):
+            by_name.setdefault(path.stem, []).append(module)
+    assert not {name: modules for name, modules in by_name.items() if len(modules) > 1}
+
+
+def test_the_tests_of_training_mirror_its_packages(repository_root: Path) -> None:
+    tests = repository_root / "tests" / "training"
+    for path in tests.rglob("test_*.py"):
+        assert (repository_root / "training" / path.parent.relative_to(tests)).is_dir(), path
 
 
 def test_the_service_needs_neither_keras_nor_training(repository_root: Path) -> None:

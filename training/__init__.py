@@ -1,5 +1,19 @@
 """Understudy's offline half: trains models and publishes them as versions that the service takes.
 
-Of the service it imports ``service.repository`` alone, so that what is published is exactly what
-will be read.
+Of the service it imports ``service.repository`` and ``service.pictures`` alone, so that what is
+published is exactly what will be read. Its packages, from the one that imports all others to those
+that all others import::
+
+    cli, commands          the command line, one module a command
+    workflows              train, retrain, reproduce, inspect: from beginning to end
+    tuning, overfitting    many trainings: the search for settings, the comparison of networks
+    reporting              what people read of a training
+    publishing             from a trained network to a version that serves
+    tasks                  the models, one file each
+    networks               how they are built, and in which fields they answer
+    preprocessing          from raw examples to what a network sees
+    fitting                one training run
+    data                   standard data sets, and those that people bring
+    evaluation             how good predictions are, and how sure that is
+    console, errors, types
 """

@@ -2,8 +2,8 @@
 
 import sys
 
-from training.foreign import missing_package
-from training.streams import Streams
+from training.console.library_errors import missing_package
+from training.console.output_streams import Streams
 
 _FAILED, _INTERRUPTED = 1, 130
 

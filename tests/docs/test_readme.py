@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import eventually, free_port
-from training.datasets import AUTO_MPG
-from training.sources import find
+from training.data.auto_mpg import AUTO_MPG
+from training.data.locate import find
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1:8501"

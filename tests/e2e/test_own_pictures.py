@@ -12,8 +12,8 @@ from service.repository.card import read_card
 from tests.e2e.conftest import Service, StartService
 from tests.pictures import WAYS, write_triangles
 from training import cli, tasks
-from training.export import open_saved_model
-from training.loading import load
+from training.data.load import load
+from training.publishing.export import open_saved_model
 
 _URL = "/v1/models/clothing:predict"
 

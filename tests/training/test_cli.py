@@ -13,8 +13,8 @@ import pytest
 from service.repository.card import read_card
 from service.repository.store import Store
 from training import cli, tasks
-from training.sources import Found
-from training.task import Task
+from training.data.locate import Found
+from training.tasks.base import Task
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _without_rivals() -> Iterator[None]:
     """Spare the minute that those of mpg take."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(tasks.get("mpg")), "rivals", Task.rivals)
+        patch.setattr(type(tasks.get("mpg")), "baselines", Task.baselines)
         yield
 
 

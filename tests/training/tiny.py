@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from training.config import Settings, with_hyperparameters
-from training.search import Choice, Range, Search
-from training.sources import DataSet
-from training.task import Architecture, Plan, Task
-from training.variants import Study, Variant
+from training.data.locate import DataSet
+from training.fitting.config import Settings, with_hyperparameters
+from training.fitting.plan import TrainingPlan
+from training.tasks.base import Architecture, Task
+from training.tasks.search_space import Choice, Range, Search
+from training.tasks.study_variants import Study, Variant
 
 ROWS = np.arange(48)
 X = np.random.default_rng(0).normal(size=(48, 4)).astype(np.float32)
@@ -77,7 +78,7 @@ class Tiny(Task[None]):
     def summary(self, data: None) -> dict[str, Any]:
         return {"fingerprint": "0" * 64}
 
-    def plan(self, data: None, settings: Settings) -> Plan:
+    def plan(self, data: None, settings: Settings) -> TrainingPlan:
         self.planned.append(settings)
         model = with_hyperparameters(Network(), settings.hyperparameters).build()
         model.compile(keras.optimizers.Adam(settings.learning_rate), "mse", metrics=["mae"])
@@ -85,7 +86,7 @@ class Tiny(Task[None]):
         def batch(rows: npt.NDArray[np.int64], random: np.random.Generator | None) -> Any:
             return X[rows], Y[rows]
 
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=ROWS[:32],

@@ -11,13 +11,15 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import calibration
-from training.answers import Classified
-from training.config import Settings
-from training.download import Remote
+from training.data.download import Remote
+from training.data.locate import DataSet, Found
+from training.evaluation import calibration
+from training.evaluation.predictions import ClassificationPredictions
+from training.fitting.config import Settings
+from training.fitting.plan import TrainingPlan
 from training.networks.frozen import frozen
-from training.sources import DataSet, Found
-from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.tasks.base import Architecture, Case, Exportable, Task
+from training.types import Array, Predict
 
 FILE = "points.csv"
 SIDES = ("left", "<b>right</b>")  # markup in a label must not reach a report as such
@@ -58,7 +60,7 @@ class Toy(Task[Points]):
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(description="Dense 2", epochs=4, batch_size=20, learning_rate=0.2)
     }
-    acceptable = 0.7
+    min_quality = 0.7
 
     def load(self, found: Found) -> Points:
         rows = np.loadtxt(found.paths[0], delimiter=",", dtype=np.float32, ndmin=2)
@@ -67,7 +69,7 @@ class Toy(Task[Points]):
     def summary(self, data: Points) -> dict[str, Any]:
         return {"name": "Points", "train": len(data.x) // 2, "fingerprint": data.fingerprint}
 
-    def plan(self, data: Points, settings: Settings) -> Plan:
+    def plan(self, data: Points, settings: Settings) -> TrainingPlan:
         point = keras.Input((2,))
         model = keras.Model(point, keras.layers.Dense(2)(point))
         model.compile(
@@ -80,7 +82,7 @@ class Toy(Task[Points]):
             return data.x[rows], data.side[rows]
 
         rows = np.arange(len(data.x) // 2)
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=rows[: len(rows) * 3 // 4],
@@ -90,7 +92,7 @@ class Toy(Task[Points]):
             mode="min",
         )
 
-    def exportable(self, data: Points, plan: Plan) -> Exportable:
+    def exportable(self, data: Points, plan: TrainingPlan) -> Exportable:
         network = frozen(plan.model)
         logits = network(tf.constant(data.x[plan.validation])).numpy()
         labels = data.side[plan.validation]
@@ -119,9 +121,9 @@ class Toy(Task[Points]):
             for row in clear
         ]
 
-    def answers(self, data: Points, predict: Predict) -> Classified:
+    def answers(self, data: Points, predict: Predict) -> ClassificationPredictions:
         outputs = predict("serving_default", {"point": data.x[data.test]})
-        return Classified(
+        return ClassificationPredictions(
             names=SIDES, labels=data.side[data.test], probabilities=outputs["probabilities"]
         )
 

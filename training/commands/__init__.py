@@ -10,10 +10,14 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
+
+
+# What the commands have in common; every other module here is a command.
+_SHARED = {"options"}
 
 
 def add_all(commands: "Commands") -> None:
     """Declare every command, in the order of their names."""
-    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+    for name in sorted({module.name for module in pkgutil.iter_modules(__path__)} - _SHARED):
         importlib.import_module(f"{__name__}.{name}").add(commands)

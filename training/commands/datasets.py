@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import inspection, tasks
+from training import tasks
+from training.workflows import inspect
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -23,6 +24,6 @@ def add(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> None:
     if options.model is None:
-        inspection.show_data_sets(options.data)
+        inspect.show_data_sets(options.data)
     else:
-        inspection.show_data(tasks.get(options.model), options.data)
+        inspect.show_data(tasks.get(options.model), options.data)

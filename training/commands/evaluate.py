@@ -3,11 +3,12 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from training import inspection, tasks
-from training.options import add_data, add_model, add_models_folder
+from training import tasks
+from training.commands.options import add_data, add_model, add_models_folder
+from training.workflows import inspect
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -26,4 +27,4 @@ def add(commands: "Commands") -> None:
 def run(options: argparse.Namespace) -> None:
     task = tasks.get(options.model)
     data, max_bad_rows = (getattr(options, name) for name in ("data", "max-bad-rows"))
-    inspection.evaluate(task, options.out, options.version, data, max_bad_rows)
+    inspect.evaluate(task, options.out, options.version, data, max_bad_rows)

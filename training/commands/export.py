@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import runs, tasks
+from training import tasks
+from training.fitting import run_folder
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 _FORMS = ("savedmodel", "keras", "weights")
 
@@ -34,8 +35,8 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    taken = runs.open_run(options.run)
+    taken = run_folder.open_run(options.run)
     task = tasks.get(taken.settings.model)
-    from training import takeout
+    from training.workflows import checkpoint_export
 
-    takeout.take_out(task, taken, options.epoch, options.format, options.to)
+    checkpoint_export.export_checkpoint(task, taken, options.epoch, options.format, options.to)

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import inspection
+from training.workflows import inspect as workflow
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -21,4 +21,4 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    inspection.show_independence(options.folder)
+    workflow.show_independence(options.folder)

@@ -3,11 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from training import inspection
-from training.options import add_models_folder
+from training.commands.options import add_models_folder
+from training.workflows import inspect
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -17,4 +17,4 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    inspection.show_models(options.out)
+    inspect.show_models(options.out)

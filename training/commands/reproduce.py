@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training import tasks
-from training.options import add_model, add_models_folder
+from training.commands.options import add_model, add_models_folder
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -24,6 +24,6 @@ def add(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> None:
     task = tasks.get(options.model)
-    from training import reproduction
+    from training.workflows import reproduce as workflow
 
-    reproduction.reproduce(task, options.out, options.version, options.data)
+    workflow.reproduce(task, options.out, options.version, options.data)

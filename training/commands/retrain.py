@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import config, tasks
-from training.options import add_model, add_training_settings, given_settings
+from training import tasks
+from training.commands.options import add_model, add_training_settings, given_settings
+from training.fitting import config
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -29,7 +30,7 @@ def add(commands: "Commands") -> None:
 def run(options: argparse.Namespace) -> None:
     task = tasks.get(options.model)
     toml = {} if options.config is None else config.read_toml(options.config)
-    settings = config.resolve(task, toml, given_settings(options))
-    from training import retraining
+    settings = config.resolve(task.name, task.architectures, toml, given_settings(options))
+    from training.workflows import retrain as workflow
 
-    retraining.retrain(settings, options.metrics_file)
+    workflow.retrain(settings, options.metrics_file)

@@ -3,11 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from training import serving
-from training.options import add_models_folder, add_published_model
+from training.commands.options import add_models_folder, add_published_model
+from training.publishing import version_policy
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -18,4 +18,4 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    serving.roll_back(options.out, options.model)
+    version_policy.roll_back(options.out, options.model)

@@ -3,11 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from training import serving
-from training.options import add_models_folder, add_published_model
+from training.commands.options import add_models_folder, add_published_model
+from training.publishing import version_policy
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -33,7 +33,7 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    serving.change_policy(
+    version_policy.change_policy(
         options.out,
         options.model,
         latest=options.latest,

@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import config, runs, tasks
+from training import tasks
+from training.commands.options import add_model, add_setting
 from training.errors import UsageError
-from training.options import add_model, add_setting
+from training.fitting import config, run_folder
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -28,11 +29,11 @@ def add(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> None:
     task = tasks.get(options.model)
-    from training import study
+    from training.overfitting import study
 
     given = {key: value for key, value in vars(options).items() if key in config.OPTIONS}
     if options.resume is None:
-        folder = study.create(runs.RUNS, task, given)
+        folder = study.create(run_folder.RUNS, task, given)
     elif given:
         raise UsageError("--resume takes all settings from the study: no option goes with it.")
     else:

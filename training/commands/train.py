@@ -4,13 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training import config, runs, tasks
+from training import tasks
+from training.commands.options import add_model, add_training_settings, given_settings
+from training.console.progress import say
 from training.errors import UsageError
-from training.options import add_model, add_training_settings, given_settings
-from training.progress import say
+from training.fitting import config, run_folder
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 # What a resumed run may do otherwise: none of it changes what is learned.
 _KEPT_FREE = {"data", "out", "no-publish", "precision"}
@@ -49,10 +50,10 @@ def add(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> None:
     taken = _taken(options)
-    from training import pipeline
+    from training.workflows import train as workflow
 
     try:
-        pipeline.train(taken, force=options.force)
+        workflow.train(taken, force=options.force)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "Interrupted. To go on: "
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         ) from None
 
 
-def _taken(options: argparse.Namespace) -> runs.Run:
+def _taken(options: argparse.Namespace) -> run_folder.Run:
     given = given_settings(options)
     task = tasks.get(options.model)
     if options.storage is not None and options.from_study is None:
@@ -68,19 +69,21 @@ def _taken(options: argparse.Namespace) -> runs.Run:
     if options.resume is None:
         toml = {} if options.config is None else config.read_toml(options.config)
         if options.from_study is not None:
-            from training import trials
+            from training.tuning import storage
 
-            place = trials.find(runs.RUNS, task.name, options.from_study, options.storage)
-            settings = trials.winner(place).settle(task, toml, given)
+            location = storage.find(run_folder.RUNS, task.name, options.from_study, options.storage)
+            settings = storage.winner(location).settle(task, toml, given)
             say(f"settings of {settings.from_study}")
-            return runs.create(runs.RUNS, settings)
-        return runs.create(runs.RUNS, config.resolve(task, toml, given))
+            return run_folder.create(run_folder.RUNS, settings)
+        return run_folder.create(
+            run_folder.RUNS, config.resolve(task.name, task.architectures, toml, given)
+        )
     if options.config is not None or options.from_study or given.keys() - _KEPT_FREE:
         raise UsageError(
             "--resume takes what decides the training from the run: "
             "only --data, --out, --precision, --no-publish and --force go with it."
         )
-    run = runs.open_run(options.resume)
+    run = run_folder.open_run(options.resume)
     if run.settings.model != task.name:
         raise UsageError(f"{options.resume} is a run of {run.settings.model}, not of {task.name}.")
     return run.taken_up(given)

@@ -4,13 +4,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from training import config, runs, tasks
+from training import tasks
+from training.commands.options import add_model, add_setting
+from training.console.progress import say
 from training.errors import UsageError
-from training.options import add_model, add_setting
-from training.progress import say
+from training.fitting import config, run_folder
 
 if TYPE_CHECKING:
-    from training.options import Commands
+    from training.commands.options import Commands
 
 
 def add(commands: "Commands") -> None:
@@ -42,34 +43,36 @@ def add(commands: "Commands") -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from training import trials
+    from training.tuning import storage
 
     task = tasks.get(options.model)
     given = {key: value for key, value in vars(options).items() if key in config.OPTIONS}
-    settings = config.resolve(task, {}, {**given, "no-publish": True})
+    settings = config.resolve(task.name, task.architectures, {}, {**given, "no-publish": True})
     search = task.architectures[settings.arch].search
     if search is None:
         raise UsageError(f"{task.name} declares nothing to tune of its {settings.arch} network.")
     name = options.study or settings.arch
-    place = trials.place_of(runs.RUNS, task.name, name, options.storage)
+    location = storage.location_of(run_folder.RUNS, task.name, name, options.storage)
     if options.worker is not None:
-        from training import tuning
+        from training.tuning import worker
 
-        tuning.work(task, place, settings, options.trials, options.worker)
+        worker.work(task, location, settings, options.trials, options.worker)
         return
-    from training import supervising
+    from training.tuning import supervisor
 
-    folder = trials.folder_of(runs.RUNS, task.name, name)
+    folder = storage.folder_of(run_folder.RUNS, task.name, name)
     folder.mkdir(parents=True, exist_ok=True)
     declared = {key: settings.to_json()[key] for key in ("model", "arch", "epochs", "seed")}
     about = {**declared, "search": search.to_json()}
-    study = trials.create(place, search.mode, about, task.untuned(settings.arch))
+    study = storage.create(
+        location, search.mode, about, task.default_hyperparameters(settings.arch)
+    )
     command = [sys.executable, "-m", "training", "tune", task.name, "--trials", str(options.trials)]
     for option in ("study", "storage", "arch", "epochs", "seed", "data"):
         value = getattr(options, option, None)
         command += [] if value is None else [f"--{option}", str(value)]
     try:
-        supervising.supervise(
+        supervisor.supervise(
             study,
             search,
             folder,
@@ -78,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Interrupted. The same command goes on.") from None
-    where = f" --storage {place.shown}" if options.storage else ""
+    where = f" --storage {location.shown}" if options.storage else ""
     say(f"to train with it: python -m training train {task.name} --from-study {name}{where}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from training.networks import classifying
+from training.networks import classification_loss
 from training.networks.frozen import frozen
 
 
@@ -56,7 +56,7 @@ class DensePictures:
         return keras.optimizers.Adam(learning_rate)
 
     def loss(self, classes: int) -> keras.losses.Loss:
-        return classifying.loss(classes)
+        return classification_loss.loss(classes)
 
     def serving(self, trained: keras.Model) -> Callable[[Any], Any]:
         return frozen(trained)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from training.networks import classifying
+from training.networks import classification_loss
 from training.networks.frozen import frozen
 
 
@@ -44,7 +44,7 @@ class Residual:
         )
 
     def loss(self, classes: int) -> keras.losses.Loss:
-        return classifying.loss(classes, self.label_smoothing)
+        return classification_loss.loss(classes, self.label_smoothing)
 
     def serving(self, trained: keras.Model) -> Callable[[Any], Any]:
         """Return the logits of pictures, each seen as it is and mirrored.

@@ -4,14 +4,17 @@ import importlib
 import pkgutil
 from typing import Any
 
+from training.console.silence import silent_stderr
 from training.errors import UsageError
-from training.quiet import silent_stderr
-from training.task import Task
+from training.tasks.base import Task
+
+# What the models have in common; every other module here is a model.
+_SHARED = {"base", "search_space", "study_variants"}
 
 
 def names() -> list[str]:
     """Return the names of the models that can be trained; a module is named as its model."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted({module.name for module in pkgutil.iter_modules(__path__)} - _SHARED)
 
 
 def get(name: str) -> Task[Any]:

@@ -9,22 +9,26 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from training import calibration, datasets, outputs
-from training.answers import Classified, margins
-from training.augmentation import augment
-from training.config import Settings, with_hyperparameters
-from training.datasets import Images
-from training.imaging import from_encoded
-from training.networks import classifying
+from training.data import fashion_mnist
+from training.data.dataset_types import Images
+from training.data.load import OwnData
+from training.data.locate import Found
+from training.data.original_examples import Original, by_turns
+from training.data.own import image_folder
+from training.data.splits import stratified
+from training.evaluation import calibration
+from training.evaluation.predictions import ClassificationPredictions, margins
+from training.fitting.config import Settings, with_hyperparameters
+from training.fitting.plan import TrainingPlan
+from training.networks import classification_loss, output_fields
 from training.networks.dense import DensePictures
 from training.networks.residual import Residual
-from training.originals import Original, by_turns
-from training.owndata import images as own_images
-from training.search import Choice, Range, Search
-from training.sources import Found
-from training.splits import stratified
-from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
-from training.variants import Study, Variant
+from training.preprocessing.augmentation import augment
+from training.preprocessing.images import from_encoded
+from training.tasks.base import Architecture, Case, Exportable, Task
+from training.tasks.search_space import Choice, Range, Search
+from training.tasks.study_variants import Study, Variant
+from training.types import Array, Predict
 
 SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.
@@ -54,8 +58,8 @@ class Clothing(Task[Images]):
         "Anything that is no garment still gets one of the ten labels."
     )
     kind = "classification"
-    data_set = datasets.FASHION_MNIST
-    acceptable = 0.85
+    data_set = fashion_mnist.FASHION_MNIST
+    min_quality = 0.85
     networks: Mapping[str, DensePictures | Residual] = {
         "tutorial": DensePictures(),
         "default": Residual(),
@@ -127,8 +131,8 @@ class Clothing(Task[Images]):
     own_data = OwnData(
         what="a folder with a folder of pictures for each class",
         suffixes=(),
-        read=lambda folder, bad: own_images.read(
-            folder, bad, field=_ENCODED, prepare=_prepare, standard=datasets.GARMENTS
+        read=lambda folder, bad: image_folder.read(
+            folder, bad, field=_ENCODED, prepare=_prepare, standard=fashion_mnist.GARMENTS
         ),
         title="Kinds of pictures",
         description=(
@@ -138,7 +142,7 @@ class Clothing(Task[Images]):
     )
 
     def load(self, found: Found) -> Images:
-        return datasets.fashion_mnist(found)
+        return fashion_mnist.read(found)
 
     def summary(self, data: Images) -> dict[str, Any]:
         return {
@@ -150,7 +154,7 @@ class Clothing(Task[Images]):
             **(data.own or {}),
         }
 
-    def plan(self, data: Images, settings: Settings) -> Plan:
+    def plan(self, data: Images, settings: Settings) -> TrainingPlan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
         augmented = settings.arch == "default"
 
@@ -170,9 +174,9 @@ class Clothing(Task[Images]):
         model.compile(
             optimizer=network.optimizer(settings.learning_rate, steps),
             loss=network.loss(classes),
-            metrics=classifying.metrics(classes),
+            metrics=classification_loss.metrics(classes),
         )
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=training,
@@ -185,7 +189,7 @@ class Clothing(Task[Images]):
     def classes(self, data: Images) -> Sequence[str]:
         return data.labels
 
-    def exportable(self, data: Images, plan: Plan) -> Exportable:
+    def exportable(self, data: Images, plan: TrainingPlan) -> Exportable:
         network: DensePictures | Residual = plan.state
         logits = network.serving(plan.model)
         images = data.train[plan.validation].astype(np.float32)
@@ -236,12 +240,12 @@ class Clothing(Task[Images]):
             cases.append(_encoded_case(data, row, photograph, note))
         return cases
 
-    def answers(self, data: Images, predict: Predict) -> Classified:
+    def answers(self, data: Images, predict: Predict) -> ClassificationPredictions:
         probabilities = [
             predict("serving_default", {"image": part.astype(np.float32)})["probabilities"]
             for part in _parts(data.test)
         ]
-        return Classified(
+        return ClassificationPredictions(
             names=data.labels,
             labels=data.test_labels,
             probabilities=np.concatenate(probabilities),
@@ -314,15 +318,15 @@ def _encoded_case(data: Images, row: int, picture: Array, why: str) -> Case:
 
 def _contract(labels: Sequence[str]) -> Contract:
     answer = (
-        outputs.label(labels, labels[-1], what="kind"),
-        outputs.class_id(
+        output_fields.label(labels, labels[-1], what="kind"),
+        output_fields.class_id(
             "class_id",
             len(labels),
             "Its number in the order of the probabilities.",
             example=len(labels) - 1,
         ),
-        outputs.probability("confidence", "How probable that kind is, calibrated.", 0.98),
-        outputs.probabilities(labels),
+        output_fields.probability("confidence", "How probable that kind is, calibrated.", 0.98),
+        output_fields.probabilities(labels),
     )
     image = Field(
         name="image",

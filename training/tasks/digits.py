@@ -14,16 +14,19 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import calibration, outputs
-from training.answers import Classified, margins
-from training.config import Settings
-from training.datasets import Images
-from training.download import Remote
+from training.data.dataset_types import Images
+from training.data.download import Remote
+from training.data.locate import DataSet, Found
+from training.data.splits import stratified
 from training.errors import TrainingError
+from training.evaluation import calibration
+from training.evaluation.predictions import ClassificationPredictions, margins
+from training.fitting.config import Settings
+from training.fitting.plan import TrainingPlan
+from training.networks import output_fields
 from training.networks.frozen import frozen
-from training.sources import DataSet, Found
-from training.splits import stratified
-from training.task import Architecture, Array, Case, Exportable, Plan, Predict, Task
+from training.tasks.base import Architecture, Case, Exportable, Task
+from training.types import Array, Predict
 
 MNIST = DataSet(
     name="mnist",
@@ -56,7 +59,7 @@ class Digits(Task[Images]):
     )
     kind = "classification"
     data_set = MNIST
-    acceptable = 0.9
+    min_quality = 0.9
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="Flatten, Dense 512 relu, Dropout 0.2, Dense 10",
@@ -92,7 +95,7 @@ class Digits(Task[Images]):
             "fingerprint": data.fingerprint,
         }
 
-    def plan(self, data: Images, settings: Settings) -> Plan:
+    def plan(self, data: Images, settings: Settings) -> TrainingPlan:
         training, validation = stratified(data.train_labels, _held_out(data), settings.seed)
         image = keras.Input((SIZE, SIZE), name="image")
         x = keras.layers.Rescaling(1 / 255)(image)
@@ -111,7 +114,7 @@ class Digits(Task[Images]):
         ) -> tuple[Array, Array]:
             return data.train[rows].astype(np.float32), data.train_labels[rows]
 
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=training,
@@ -123,7 +126,7 @@ class Digits(Task[Images]):
     def classes(self, data: Images) -> Sequence[str]:
         return data.labels
 
-    def exportable(self, data: Images, plan: Plan) -> Exportable:
+    def exportable(self, data: Images, plan: TrainingPlan) -> Exportable:
         network = frozen(plan.model)
         held_out = network(tf.constant(data.train[plan.validation], tf.float32)).numpy()
         labels = data.train_labels[plan.validation]
@@ -156,9 +159,9 @@ class Digits(Task[Images]):
             *(_case(data, row, "hard: here it is least sure") for row in hardest),
         ]
 
-    def answers(self, data: Images, predict: Predict) -> Classified:
+    def answers(self, data: Images, predict: Predict) -> ClassificationPredictions:
         answers = predict("serving_default", {"image": data.test.astype(np.float32)})
-        return Classified(
+        return ClassificationPredictions(
             names=LABELS, labels=data.test_labels, probabilities=answers["probabilities"]
         )
 
@@ -206,9 +209,9 @@ _SIGNATURE = Signature(
         ),
     ),
     (
-        outputs.class_id("digit", len(LABELS), "The most probable digit.", example=7),
-        outputs.probability("confidence", "How probable that digit is, calibrated.", 0.99),
-        outputs.probabilities(LABELS, listed="the digits 0 to 9"),
+        output_fields.class_id("digit", len(LABELS), "The most probable digit.", example=7),
+        output_fields.probability("confidence", "How probable that digit is, calibrated.", 0.99),
+        output_fields.probabilities(LABELS, listed="the digits 0 to 9"),
     ),
 )
 

@@ -17,18 +17,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from training import datasets
-from training.answers import Answers, Estimated
-from training.cars.features import Features
-from training.cars.fields import car_fields
-from training.config import Settings, with_hyperparameters
-from training.crossvalidation import cross_validation
-from training.datasets import CAR_NUMBERS, Table
-from training.intervals import log_reach
-from training.membership import Membership, membership
-from training.networks.ensemble import Ensemble, KnownError
-from training.owndata import tables as own_tables
-from training.rivals import (
+from training.data import auto_mpg
+from training.data.auto_mpg import CAR_NUMBERS
+from training.data.dataset_types import Table
+from training.data.fold_assignment import FoldAssignment, assign_folds
+from training.data.load import OwnData
+from training.data.locate import Found
+from training.data.own import car_table
+from training.evaluation.baselines import (
     Learn,
     gaussian_process,
     linear_regression,
@@ -36,10 +32,18 @@ from training.rivals import (
     median,
     random_forest,
 )
-from training.search import Range, Search
-from training.sources import Found
-from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
-from training.variants import Study, Variant
+from training.evaluation.cross_validation import cross_validation
+from training.evaluation.intervals import log_reach
+from training.evaluation.predictions import Predictions, RegressionPredictions
+from training.fitting.config import Settings, with_hyperparameters
+from training.fitting.plan import TrainingPlan
+from training.networks.car_fields import car_fields
+from training.networks.ensemble import Ensemble, KnownError
+from training.preprocessing.cars import Features
+from training.tasks.base import Architecture, Case, Exportable, Task
+from training.tasks.search_space import Range, Search
+from training.tasks.study_variants import Study, Variant
+from training.types import Array, Predict
 
 _FOLDS = 5
 _COVERAGE = 0.9
@@ -63,7 +67,7 @@ class _Trained:
     spec: Ensemble
     features: Features
     views: npt.NDArray[np.float32]
-    membership: Membership
+    folds: FoldAssignment
     to_mpg: Callable[[Any], Any]
 
 
@@ -78,12 +82,12 @@ class Mpg(Task[Table]):
         "may be unknown. Cars unlike those sold in the USA at that time are out of its reach."
     )
     kind = "regression"
-    data_set = datasets.AUTO_MPG
+    data_set = auto_mpg.AUTO_MPG
     # Linear regression of log mpg errs by 2.06: what is worse than that is not worth serving.
-    acceptable = 2.06
+    min_quality = 2.06
     # As far as the interval of an answer reaches, 18 % or so: good networks differ by as much on
     # a car that is like no other.
-    steady: Mapping[str, float] = {"mpg": 0.2}
+    max_drift: Mapping[str, float] = {"mpg": 0.2}
     networks: Mapping[str, Ensemble] = {
         "default": Ensemble(32, 2, "silu", True, 0.2, 0.05, True, 10, 8),
         "tutorial": Ensemble(64, 2, "relu", False, 0.0, 0.0, False, 1, 1),
@@ -152,7 +156,7 @@ class Mpg(Task[Table]):
         },
     )
 
-    no_start = (
+    fine_tuning_unsupported = (
         "its error comes from a cross-validation, and such weights have learned from cars that "
         "its networks must not have seen"
     )
@@ -160,7 +164,7 @@ class Mpg(Task[Table]):
     own_data = OwnData(
         what="a CSV file of cars",
         suffixes=(".csv",),
-        read=lambda path, bad: own_tables.read(path, bad, standard=datasets.ORIGINS),
+        read=lambda path, bad: car_table.read(path, bad, standard=auto_mpg.ORIGINS),
         title="Fuel consumption of cars",
         description=(
             "Estimates how many miles a car goes to the US gallon, with an interval that holds "
@@ -170,7 +174,7 @@ class Mpg(Task[Table]):
     )
 
     def load(self, found: Found) -> Table:
-        return datasets.auto_mpg(found)
+        return auto_mpg.read(found)
 
     def summary(self, data: Table) -> dict[str, Any]:
         return {
@@ -181,9 +185,9 @@ class Mpg(Task[Table]):
             **(data.own or {}),
         }
 
-    def plan(self, data: Table, settings: Settings) -> Plan:
+    def plan(self, data: Table, settings: Settings) -> TrainingPlan:
         spec = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
-        networks = membership(
+        networks = assign_folds(
             len(data.mpg),
             repeats=spec.repeats,
             parts=_FOLDS,
@@ -214,7 +218,7 @@ class Mpg(Task[Table]):
             noise = spec.noise * random.standard_normal(seen.shape, np.float32)
             return seen + noise, np.where(learns[rows], target[rows, None], np.nan)
 
-        return Plan(
+        return TrainingPlan(
             model=model,
             batch=batch,
             training=np.tile(np.arange(len(target)), spec.passes),
@@ -226,10 +230,10 @@ class Mpg(Task[Table]):
             state=_Trained(spec, features, views, networks, to_mpg),
         )
 
-    def exportable(self, data: Table, plan: Plan) -> Exportable:
+    def exportable(self, data: Table, plan: TrainingPlan) -> Exportable:
         trained: _Trained = plan.state
         spec = trained.spec
-        networks = trained.membership
+        networks = trained.folds
         seen = np.repeat(trained.views[:, None], networks.networks, axis=1)
         unseen = networks.unseen(plan.model.predict_on_batch(seen), trained.to_mpg)
         reach = log_reach(data.mpg, unseen, _COVERAGE)
@@ -249,16 +253,16 @@ class Mpg(Task[Table]):
             functions={"serving_default": serve},
             contract={"serving_default": Signature("serving_default", car_fields(data), _OUTPUTS)},
             evaluation={**cross_validation(data.mpg, unseen, networks.fold_of(), _COVERAGE)},
-            out_of_fold=Estimated(
+            out_of_fold=RegressionPredictions(
                 unit="mi/gal", actual=data.mpg, predicted=unseen, keys=_keys(data)
             ),
         )
 
-    def rivals(self, data: Table, plan: Plan) -> dict[str, Any]:
+    def baselines(self, data: Table, plan: TrainingPlan) -> dict[str, Any]:
         if len(data.mpg) > _MOST_FOR_RIVALS:
             return {}
         trained: _Trained = plan.state
-        held_out = trained.membership.held_out()
+        held_out = trained.folds.held_out()
         # What is best for them as well: logarithms of what is never below zero.
         views = self._views(data, Features(data, logarithmic=True))
         return {
@@ -281,9 +285,9 @@ class Mpg(Task[Table]):
         cases.append(_case(data, worst, f"; hard: the model errs by {error[worst]:.1f}"))
         return cases
 
-    def answers(self, data: Table, predict: Predict) -> Estimated:
+    def answers(self, data: Table, predict: Predict) -> RegressionPredictions:
         outputs = predict("serving_default", _inputs(data))
-        return Estimated(
+        return RegressionPredictions(
             unit="mi/gal",
             actual=data.mpg,
             predicted=outputs["mpg"][None],
@@ -291,7 +295,7 @@ class Mpg(Task[Table]):
             high=outputs["mpg_high"],
         )
 
-    def measure(self, answers: Answers) -> dict[str, Any]:
+    def measure(self, answers: Predictions) -> dict[str, Any]:
         figures = super().measure(answers)
         name, mae = "MAE on the cars that it learned from", figures["mae"]
         return {

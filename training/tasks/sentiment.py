@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,26 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from training import calibration, datasets, outputs
-from training.answers import Classified, margins
-from training.config import Settings, with_hyperparameters
-from training.datasets import Texts
-from training.networks import classifying
-from training.networks.ngrams import Ngrams
-from training.networks.texts import Prepared, TextNetwork
-from training.networks.words import DenseWords, Embedded
-from training.originals import Original, by_turns
-from training.owndata import texts as own_texts
-from training.search import Choice, Range, Search
-from training.sources import Found
-from training.splits import stratified
-from training.start import Start
-from training.task import Architecture, Array, Case, Exportable, OwnData, Plan, Predict, Task
-from training.texts import MAX_BYTES, saved_vocabulary
-from training.variants import Study, Variant
+from training.data import imdb
+from training.data.dataset_types import MAX_TEXT_BYTES, Texts
+from training.data.load import OwnData
+from training.data.locate import Found
+from training.data.original_examples import Original, by_turns
+from training.data.own import text_file
+from training.data.splits import stratified
+from training.evaluation import calibration
+from training.evaluation.predictions import ClassificationPredictions, margins
+from training.fitting.config import Settings, with_hyperparameters
+from training.fitting.plan import TrainingPlan
+from training.networks import classification_loss, output_fields
+from training.networks.ngram_network import Ngrams
+from training.networks.text_network import Prepared, TextNetwork
+from training.networks.word_networks import DenseWords, Embedded
+from training.preprocessing.text import saved_vocabulary
+from training.tasks.base import Architecture, Case, Exportable, Task
+from training.tasks.search_space import Choice, Range, Search
+from training.tasks.study_variants import Study, Variant
+from training.types import Array, Predict
 
 # Held out of the 25,000, to choose the best epoch and the temperature.
 _HELD_OUT = 2_000
@@ -45,8 +49,8 @@ class Sentiment(Task[Texts]):
         "by, and irony, or praise of one thing within a damning review, can mislead it."
     )
     kind = "classification"
-    data_set = datasets.IMDB
-    acceptable = 0.85
+    data_set = imdb.IMDB
+    min_quality = 0.85
     networks: Mapping[str, TextNetwork] = {
         "default": Ngrams(),
         "tutorial": Embedded(),
@@ -129,7 +133,7 @@ class Sentiment(Task[Texts]):
     own_data = OwnData(
         what="a CSV or JSONL file of texts with labels",
         suffixes=(".csv", ".jsonl"),
-        read=lambda path, bad: own_texts.read(path, bad, standard=datasets.SENTIMENTS),
+        read=lambda path, bad: text_file.read(path, bad, standard=imdb.SENTIMENTS),
         title="Kinds of texts",
         description=(
             "Tells which of its classes a text belongs to, by the words and short phrases in it. "
@@ -139,7 +143,7 @@ class Sentiment(Task[Texts]):
     )
 
     def load(self, found: Found) -> Texts:
-        return datasets.imdb(found)
+        return imdb.read(found)
 
     def summary(self, data: Texts) -> dict[str, Any]:
         return {
@@ -151,26 +155,26 @@ class Sentiment(Task[Texts]):
             **(data.own or {}),
         }
 
-    def plan(self, data: Texts, settings: Settings) -> Plan:
+    def plan(self, data: Texts, settings: Settings) -> TrainingPlan:
         return self._plan(data, settings, None)
 
-    def plan_from(self, data: Texts, settings: Settings, start: Start) -> Plan:
+    def plan_as_published(self, data: Texts, settings: Settings, version: Path) -> TrainingPlan:
         # Its weights belong to its words: those stay, though the new texts have others.
-        plan = self._plan(data, settings, saved_vocabulary(start.folder))
-        start.give_to(plan.model, data.labels)
-        return plan
+        return self._plan(data, settings, saved_vocabulary(version))
 
-    def _plan(self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None) -> Plan:
+    def _plan(
+        self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None
+    ) -> TrainingPlan:
         training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
         network = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
-        logits = classifying.fewest_logits(len(data.labels))
-        targets = classifying.targets(len(data.labels), logits)
+        logits = classification_loss.fewest_logits(len(data.labels))
+        targets = classification_loss.targets(len(data.labels), logits)
         prepared = network.prepare(data, training, vocabulary)
         steps = settings.epochs * -(-len(training) // settings.batch_size)
         prepared.model.compile(
             optimizer=network.optimizer(settings.learning_rate, steps),
-            loss=classifying.loss(logits),
-            metrics=classifying.metrics(logits),
+            loss=classification_loss.loss(logits),
+            metrics=classification_loss.metrics(logits),
         )
 
         def batch(
@@ -178,7 +182,7 @@ class Sentiment(Task[Texts]):
         ) -> tuple[Array, Array]:
             return prepared.features[rows], targets[data.train_labels[rows]]
 
-        return Plan(
+        return TrainingPlan(
             model=prepared.model,
             batch=batch,
             training=training,
@@ -192,7 +196,7 @@ class Sentiment(Task[Texts]):
     def classes(self, data: Texts) -> Sequence[str]:
         return data.labels
 
-    def exportable(self, data: Texts, plan: Plan) -> Exportable:
+    def exportable(self, data: Texts, plan: TrainingPlan) -> Exportable:
         prepared: Prepared = plan.state
         held_out = plan.validation
         parts = np.array_split(prepared.features[held_out], -(-len(held_out) // _CHUNK))
@@ -251,8 +255,8 @@ class Sentiment(Task[Texts]):
         cases.append(Case(instance={"text": ""}, note="hard: nothing to go by"))
         return cases
 
-    def answers(self, data: Texts, predict: Predict) -> Classified:
-        return Classified(
+    def answers(self, data: Texts, predict: Predict) -> ClassificationPredictions:
+        return ClassificationPredictions(
             names=data.labels,
             labels=data.test_labels,
             probabilities=_probabilities(predict, data.test),
@@ -306,24 +310,24 @@ def _contract(data: Texts) -> Contract:
         dtype="string",
         shape=(None,),
         description="A film review in English, UTF-8; HTML breaks may be in it.",
-        max_length=MAX_BYTES,
+        max_length=MAX_TEXT_BYTES,
         example="A clever, moving film with a wonderful cast. I loved it!",
     )
     if data.own:
         text = dataclasses.replace(
             text, description="A text as those that it learned from, UTF-8.", example=None
         )
-    label = outputs.label(data.labels, example=data.labels[1])
+    label = output_fields.label(data.labels, example=data.labels[1])
     answer: tuple[Field, ...]
     if len(data.labels) == 2:
         what = f"How probable {data.labels[1]!r} is, calibrated."
-        answer = (label, outputs.probability("probability", what, 0.97))
+        answer = (label, output_fields.probability("probability", what, 0.97))
     else:
         what = "How probable that class is, calibrated."
         answer = (
             label,
-            outputs.probability("confidence", what, 0.97),
-            outputs.probabilities(data.labels),
+            output_fields.probability("confidence", what, 0.97),
+            output_fields.probabilities(data.labels),
         )
     return {"serving_default": Signature("serving_default", (text,), answer)}
 

@@ -27,11 +27,11 @@ def admin(make_app: MakeApp, tmp_path: Path) -> FlaskClient:
 
 
 def label_often(root: Path, barrier: Any) -> None:
-    from training import serving
+    from training.publishing import version_policy
 
     for number in range(TRIES):
         barrier.wait(60)
-        serving.change_policy(
+        version_policy.change_policy(
             root,
             "affine",
             latest=None,

@@ -10,18 +10,23 @@ import tensorflow as tf
 
 from service.repository.contract import Contract
 from service.repository.golden import batch_of, examples_by_signature, mismatches, read_golden
-from training import config, export, fitting, pipeline, runs
-from training.loading import Loaded
-from training.owndata.badrows import BadRows
-from training.runs import Run
-from training.task import Plan, Predict, Task
+from training.data.load import Loaded
+from training.data.own.bad_rows import BadRows
+from training.fitting import config, run_folder
+from training.fitting import fit as fitting
+from training.fitting.plan import TrainingPlan
+from training.fitting.run_folder import Run
+from training.publishing import export
+from training.tasks.base import Task
+from training.types import Predict
+from training.workflows import train as workflow
 
 
 @dataclass
 class Trained:
     """A run of a task: its plan with the trained network, and its export."""
 
-    plan: Plan
+    plan: TrainingPlan
     run: Run
     predict: Predict
     contract: Contract
@@ -33,12 +38,14 @@ class Trained:
         return {name: t[0] for name, t in self.predict(signature, tensors).items()}
 
 
-def fit(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -> tuple[Plan, Run]:
+def fit(
+    task: Task[Any], data: Any, folder: Path, arch: str, **options: Any
+) -> tuple[TrainingPlan, Run]:
     """Train as the pipeline does, on the data given."""
     # With no version of its own there is nothing to be compared with.
     defaults = {"epochs": 1, "batch-size": 64, "seed": 3, "out": str(folder / "models")}
     given = {"arch": arch, **defaults, **options}
-    run = runs.create(folder, config.resolve(task, {}, given))
+    run = run_folder.create(folder, config.resolve(task.name, task.architectures, {}, given))
     fitting.prepare(run.settings.seed)
     plan = task.plan(data, run.settings)
     fitting.fit(plan, task.architectures[arch], run)
@@ -56,8 +63,8 @@ def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -
     plan, run = fit(task, data, folder, arch, **options)
     loaded = Loaded(data=data, story="", bad=BadRows(0), title=task.title, description="", own=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(task), "rivals", Task.rivals)  # those of mpg take a minute
-        card = pipeline._export(task, loaded, plan, run).card
+        patch.setattr(type(task), "baselines", Task.baselines)  # those of mpg take a minute
+        card = workflow._export(task, loaded, plan, run).card
     return Trained(plan, run, export.open_saved_model(run.export), card.contract)
 
 

@@ -9,16 +9,17 @@ import pytest
 import tensorflow as tf
 
 from tests.training.tasks.conftest import Trained, check_session, history, train
-from training import datasets, tasks
-from training.datasets import Images
-from training.sources import Found
+from training import tasks
+from training.data import fashion_mnist
+from training.data.dataset_types import Images
+from training.data.locate import Found
 
 CLOTHING = tasks.get("clothing")
 
 
 @pytest.fixture(scope="module")
 def data(found_clothing: Found) -> Images:
-    everything = datasets.fashion_mnist(found_clothing)
+    everything = fashion_mnist.read(found_clothing)
     return dataclasses.replace(
         everything,
         train=everything.train[:400],

@@ -2,8 +2,9 @@
 
 import pytest
 
-from training import config, tasks
-from training.search import Range
+from training import tasks
+from training.fitting import config
+from training.tasks.search_space import Range
 
 
 @pytest.mark.parametrize("name", [n for n in tasks.names() if tasks.get(n).study])
@@ -28,9 +29,9 @@ def test_searches(name: str, arch: str) -> None:
     search = task.architectures[arch].search
     assert search is not None
     config.with_hyperparameters(task.networks[arch], search.cheaper)
-    untuned = task.untuned(arch)
+    defaults = task.default_hyperparameters(arch)
     for key, space in search.space.items():
-        value = untuned[key]
+        value = defaults[key]
         if isinstance(space, Range):
             assert space.low <= value <= space.high, key
         else:

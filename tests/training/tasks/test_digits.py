@@ -11,8 +11,8 @@ from service.repository.card import read_card
 from tests.digits import write_mnist
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import tasks
+from training.data.locate import Found, find
 from training.errors import TrainingError
-from training.sources import Found, find
 
 DIGITS = tasks.get("digits")
 

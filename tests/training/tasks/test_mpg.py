@@ -8,9 +8,11 @@ from sklearn.ensemble import RandomForestRegressor
 
 from service.repository.card import read_card
 from tests.training.tasks.conftest import Trained, check_session, train
-from training import datasets, rivals, tasks
-from training.datasets import Table
-from training.sources import Found
+from training import tasks
+from training.data import auto_mpg
+from training.data.dataset_types import Table
+from training.data.locate import Found
+from training.evaluation import baselines
 from training.tasks import mpg
 
 MPG = tasks.get("mpg")
@@ -27,7 +29,7 @@ CAR = {
 
 @pytest.fixture(scope="module")
 def data(found_mpg: Found) -> Table:
-    return datasets.auto_mpg(found_mpg)
+    return auto_mpg.read(found_mpg)
 
 
 @pytest.fixture(scope="module", params=["default", "tutorial"])
@@ -54,12 +56,14 @@ def test_rivals_learn_from_the_same_folds(
 ) -> None:
     forest = RandomForestRegressor
     monkeypatch.setattr(
-        rivals, "RandomForestRegressor", lambda **options: forest(**options | {"n_estimators": 2})
+        baselines,
+        "RandomForestRegressor",
+        lambda **options: forest(**options | {"n_estimators": 2}),
     )
     monkeypatch.setattr(
         mpg, "_RIVALS", {k: v for k, v in mpg._RIVALS.items() if k != "Gaussian process"}
     )
-    compared = MPG.rivals(data, trained.plan)
+    compared = MPG.baselines(data, trained.plan)
     assert "50 folds (10 x 5)" in compared["how"]
     models = compared["models"]
     # By scikit-learn's and this project's records of this data.
@@ -67,7 +71,7 @@ def test_rivals_learn_from_the_same_folds(
     assert models["linear regression"] == pytest.approx(2.07, abs=0.02)
     assert 1.9 < models["random forest"] < 2.5
     monkeypatch.setattr(mpg, "_MOST_FOR_RIVALS", 397)
-    assert MPG.rivals(data, trained.plan) == {}
+    assert MPG.baselines(data, trained.plan) == {}
 
 
 def test_a_car_of_1982_goes_further_than_one_of_1970(trained: Trained) -> None:

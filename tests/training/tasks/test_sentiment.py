@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from tests.training.tasks.conftest import Trained, check_session, history, train
-from training import datasets, tasks
-from training.datasets import Texts
-from training.sources import Found
+from training import tasks
+from training.data import imdb
+from training.data.dataset_types import Texts
+from training.data.locate import Found
 
 SENTIMENT = tasks.get("sentiment")
 
 
 @pytest.fixture(scope="module")
 def data(found_sentiment: Found) -> Texts:
-    everything = datasets.imdb(found_sentiment)
+    everything = imdb.read(found_sentiment)
     rows = np.r_[0:300, 12_500:12_800]
     return dataclasses.replace(
         everything,

@@ -1,0 +1,97 @@
+"""What other people's code raises from anywhere becomes a sentence and an exit code."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
+
+from training import cli
+from training.commands import list as listing
+from training.errors import TrainingError
+from training.fitting import config
+from training.preprocessing import ngrams
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OperationalError("SELECT 1", {}, sqlite3.OperationalError("database is locked")),
+            "locked",
+        ),
+        (OperationalError("x", {}, sqlite3.OperationalError("disk is full")), "disk is full"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "readonly"),
+        (StorageInternalError("An exception is raised during the commit."), "the commit"),
+        (MemoryError("Unable to allocate 9 GiB"), "not enough memory: Unable to allocate 9 GiB"),
+    ],
+)
+def test_failures_from_anywhere_are_told(
+    error: Exception,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(listing, "run", fail)
+    assert cli.main(["list"]) == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+
+
+def test_a_fault_of_this_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(listing, "run", fail)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["list"])
+
+
+@pytest.mark.parametrize("package", ["keras", "optuna", "rich", "numpy"])
+def test_a_package_that_is_missing_is_named(
+    package: str, tmp_path: Path, repository_root: Path
+) -> None:
+    # ``None`` in place of a module is how Python itself says that there is none.
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "sys.argv[1:] = ['tune', 'mpg', '--trials', '1']\n"
+        "from training.__main__ import run; sys.exit(run())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(repository_root), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"The package {package!r} is missing in this Python." in done.stderr
+    assert "make install-train" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_services_folder_of_models_is_the_trainers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert config.default_out() == Path("saved_models")
+    monkeypatch.setenv("MODELS", str(tmp_path))
+    assert cli.main(["list"]) == 0
+    assert capsys.readouterr().out == f"There are no models in {tmp_path}.\n"
+
+
+def test_more_words_than_can_be_told_apart_are_refused() -> None:
+    words = np.array([0, 2_097_150], np.int64)
+    with pytest.raises(
+        TrainingError, match=r"^The texts have 2,097,151 distinct words; at most 2,"
+    ):
+        ngrams.occurrences(words, np.array([2]), 1, 1)
+    assert ngrams.occurrences(words - [0, 1], np.array([2]), 1, 1).texts == 1

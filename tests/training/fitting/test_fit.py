@@ -1,0 +1,188 @@
+"""The loop: the same seed, the same weights; a restart, the same weights; and when to stop."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from training import tasks
+from training.errors import TrainingError, UsageError
+from training.fitting import config, run_folder
+from training.fitting import fit as fitting
+from training.fitting.checkpoints import Checkpoints
+from training.fitting.plan import TrainingPlan
+from training.fitting.run_folder import Run
+from training.tasks.base import Architecture
+
+ROWS = np.arange(64)
+X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+Y = (X @ np.array([1.0, -2.0, 0.5, 0.0], np.float32))[:, None]
+ARCHITECTURE = Architecture(description="", epochs=4, batch_size=16, learning_rate=0.05)
+
+
+def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.0) -> TrainingPlan:
+    inputs = keras.Input((4,))
+    hidden = keras.layers.BatchNormalization()(keras.layers.Dense(8, activation="relu")(inputs))
+    hidden = keras.layers.Dropout(0.1)(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+    schedule = keras.optimizers.schedules.CosineDecay(rate, 24)
+    model.compile(keras.optimizers.AdamW(schedule), "mse", metrics=["mae"])
+
+    def batch(rows: Any, random: np.random.Generator | None) -> Any:
+        noise = 0 if random is None else random.normal(0, 0.1, (len(rows), 4)).astype(np.float32)
+        return X[rows] * scale + noise, Y[rows] * scale
+
+    return TrainingPlan(
+        model=model,
+        batch=batch,
+        training=ROWS[:48],
+        validation=ROWS[48:],
+        metric="mae",
+        monitor=monitor,
+        mode="min",
+    )
+
+
+def new_run(folder: Path, epochs: int = 4) -> Run:
+    settings = config.resolve(
+        "mpg", tasks.get("mpg").architectures, {}, {"epochs": epochs, "batch-size": 16}
+    )
+    return run_folder.create(folder, settings)
+
+
+def trained(run: Run, architecture: Architecture = ARCHITECTURE, **how: Any) -> list[Any]:
+    fitting.prepare(run.settings.seed)
+    ready = plan(**how)
+    fitting.fit(ready, architecture, run)
+    return [weight.tolist() for weight in ready.model.get_weights()]
+
+
+def figures(run: Run) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history()]
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    first, second = new_run(tmp_path), new_run(tmp_path)
+    assert trained(first) == trained(second)
+    assert figures(first) == figures(second)
+    assert len(first.history()) == 4
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    whole, broken = new_run(tmp_path), new_run(tmp_path)
+    weights = trained(whole)
+
+    class Killed(BaseException):
+        pass
+
+    class Killer(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if self.model.optimizer.iterations == 8:  # in the middle of the third epoch
+                raise Killed
+
+    fitting.prepare(broken.settings.seed)
+    ready = plan()
+    fit = ready.model.fit
+    ready.model.fit = lambda *a, callbacks, **k: fit(*a, callbacks=[*callbacks, Killer()], **k)
+    with pytest.raises(Killed):
+        fitting.fit(ready, ARCHITECTURE, broken)
+    assert len(broken.history()) == 2
+    assert trained(run_folder.open_run(broken.folder)) == weights
+    assert figures(broken) == figures(whole)
+
+
+def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
+    run = new_run(tmp_path, epochs=7)
+    last = trained(run)
+    checkpoints = Checkpoints(run.checkpoints, 5)
+    assert list(checkpoints.epochs()) == [3, 4, 5, 6, 7]
+    earlier = new_run(tmp_path, epochs=4)
+    trained(earlier)
+    model, same = plan().model, plan().model
+    checkpoints.restore(model, 4)
+    # The schedules of both runs are the same so far, and so is all that is random.
+    Checkpoints(earlier.checkpoints, 5).restore(same, 4)
+    assert [w.tolist() for w in model.get_weights()] == [w.tolist() for w in same.get_weights()]
+    assert [w.tolist() for w in model.get_weights()] != last
+    with pytest.raises(UsageError, match="no checkpoint of epoch 2; kept are: 3, 4, 5, 6, 7"):
+        checkpoints.restore(model, 2)
+
+
+def test_what_a_killed_writer_left_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    weights = trained(run)
+    (run.checkpoints / ".draft-last-0005.weights.h5").write_bytes(b"half a")
+    assert trained(run) == weights
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    weights = trained(run)
+    before = run.history()
+    assert trained(run) == weights
+    assert run.history() == before
+
+
+def test_the_best_epoch_is_what_remains(tmp_path: Path) -> None:
+    run = new_run(tmp_path, epochs=8)
+    ready = plan(rate=0.5)
+    fitting.prepare(1)
+    fitting.fit(ready, ARCHITECTURE, run)
+    best = min(row["val_loss"] for row in run.history())
+    x, y = ready.batch(ready.validation, None)
+    assert float(np.square(ready.model.predict(x, verbose=0) - y).mean()) == pytest.approx(
+        best, rel=1e-4
+    )
+    assert run.history()[fitting.best_epoch(ready, run.history()) - 1]["val_loss"] == best
+
+
+def test_early_stopping_and_no_resurrection(tmp_path: Path) -> None:
+    run = new_run(tmp_path, epochs=200)
+    impatient = dataclasses.replace(ARCHITECTURE, patience=2)
+    weights = trained(run, impatient)
+    epochs = len(run.history())
+    assert epochs < 200
+    assert fitting.best_epoch(plan(), run.history()) == epochs - 2
+    assert trained(run, impatient) == weights
+    assert len(run.history()) == epochs
+
+
+def test_without_a_monitor_the_last_epoch_is_kept() -> None:
+    history = [{"val_loss": 1.0}, {"val_loss": 2.0}]
+    assert fitting.best_epoch(plan(monitor=None), history) == 2
+    assert fitting.best_epoch(plan(), history) == 1
+    assert fitting.best_epoch(plan(), []) == 0
+
+
+def test_a_lost_loss_ends_the_training(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"The loss is (nan|inf) after step \d+: try a smaller"):
+        trained(new_run(tmp_path), scale=1e25)
+
+
+def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    trained(run)
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    with pytest.raises(TrainingError, match="does not fit the network"):
+        Checkpoints(run.checkpoints, 5).restore_best(other)
+
+
+def test_a_run_without_an_epoch_has_no_best(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no epoch was finished"):
+        Checkpoints(new_run(tmp_path).checkpoints, 5).restore_best(plan().model)
+
+
+def test_progress_is_plain_lines_without_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(new_run(tmp_path))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
+    # Steps are shown as well when they take their time.
+    lines = [line for line in lines if "  step " not in line]
+    assert len(lines) == 4
+    assert lines[-1].startswith("epoch 4/4  loss ")
+    for part in ("mae ", "val_loss ", "val_mae ", " s  ", "0:00 left"):
+        assert part in lines[-1]

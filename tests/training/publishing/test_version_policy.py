@@ -1,0 +1,152 @@
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.repository.manifest import verify_manifest
+from service.repository.policy import Policy, read_policy, write_policy
+from service.repository.store import Store
+from training.cli import main
+from training.errors import TrainingError
+from training.publishing import export, version_policy
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "models")
+    for number in range(3):
+        store.publish("m", lambda folder, n=number: (folder / "data").write_text(str(n)) and None)
+    return store
+
+
+def run(store: Store, *arguments: str) -> int:
+    return main([*arguments, "--out", str(store.root)])
+
+
+def policy(store: Store) -> Policy:
+    return read_policy(store.root / "m")
+
+
+def test_versions_and_labels_are_chosen(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "--versions",
+        "2",
+        "1",
+        "--label",
+        "stable=1",
+        "--label",
+        "canary=2",
+        "--keep",
+        "5",
+    ]
+    assert run(store, "serve-policy", "m", *arguments) == 0
+    assert policy(store) == Policy(versions=(1, 2), labels={"stable": 1, "canary": 2}, keep=5)
+    assert "m: version 1, 2 serves (pinned); canary is 2; stable is 1" in capsys.readouterr().out
+
+    assert (
+        run(store, "serve-policy", "m", "--latest", "1", "--label", "canary=", "--keep", "0") == 0
+    )
+    assert policy(store) == Policy(labels={"stable": 1})
+    assert "m: version 3 serves; stable is 1" in capsys.readouterr().out
+
+
+def test_rolling_back_pins_the_version_before(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(store, "rollback", "m") == 0
+    assert policy(store) == Policy(versions=(2,))
+    assert run(store, "rollback", "m") == 0
+    assert policy(store) == Policy(versions=(1,))
+    assert run(store, "rollback", "m") == 1
+    assert "There is no earlier version to go back to; version 1 serves." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["serve-policy", "x"], "There is no model 'x'"),
+        (["serve-policy", "m", "--versions", "9"], "m has no version 9"),
+        (["serve-policy", "m", "--label", "stable=9"], "m has no version 9"),
+        (["serve-policy", "m", "--label", "stable"], "--label must be NAME=VERSION or NAME=, not"),
+        (["serve-policy", "m", "--label", "two words=1"], "labels must map names"),
+        (["serve-policy", "m", "--latest", "0"], "serve must be"),
+        (["serve-policy", "m", "--keep", "-1"], "keep must be a whole number"),
+        (["serve-policy", "m", "--latest", "1", "--versions", "1"], "not allowed with argument"),
+        (["rollback", "x"], "There is no model 'x'"),
+    ],
+)
+def test_what_is_no_policy_changes_nothing(
+    store: Store, capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    assert run(store, *arguments) == 2
+    assert reason in capsys.readouterr().err
+    assert policy(store) == Policy()
+
+
+def test_a_pinned_model_says_that_the_new_version_waits(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(store, "rollback", "m")
+    version_policy.after_publishing(store, "m", before=set())
+    assert "Serving is pinned to version 2: the new one waits." in capsys.readouterr().out
+
+
+def test_an_unloaded_model_says_so_until_a_choice_loads_it(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_policy(store.root / "m", Policy(unloaded=True))
+    version_policy.after_publishing(store, "m", before=set())
+    assert "The model is unloaded: the new version does not serve." in capsys.readouterr().out
+    assert run(store, "serve-policy", "m", "--label", "stable=1") == 0
+    assert "m: nothing serves (unloaded); stable is 1" in capsys.readouterr().out
+    for choice in (["--latest", "1"], ["--versions", "3"]):
+        write_policy(store.root / "m", Policy(unloaded=True))
+        assert run(store, "serve-policy", "m", *choice) == 0
+        assert "m: version 3 serves" in capsys.readouterr().out
+
+
+def test_versions_beyond_those_kept_are_removed_but_none_in_use(store: Store) -> None:
+    run(store, "serve-policy", "m", "--keep", "1", "--label", "stable=1")
+    for number in range(3, 6):
+        store.publish("m", lambda folder, n=number: (folder / "data").write_text(str(n)) and None)
+    version_policy.after_publishing(store, "m", before={4})
+    assert list(store.versions("m")) == [1, 4, 6]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_gives_one_clear_error_and_leaves_no_version(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    for folder, size in ((small, 1000), (large, 1_000_000)):
+        (folder / "variables").mkdir(parents=True)
+        (folder / "variables" / "data").write_bytes(b"x" * size)
+    assert export.publish(small, small_disk, "m") == 1
+    with pytest.raises(TrainingError, match=r"^Nothing was published: .*No space left on device"):
+        export.publish(large, small_disk, "m")
+    assert [path.name for path in (small_disk / "m").iterdir()] == ["1"]
+    verify_manifest(small_disk / "m" / "1")
+    assert export.publish(small, small_disk, "m") == 2
+
+
+def test_a_policy_file_keeps_what_is_not_changed(store: Store) -> None:
+    (store.root / "m" / "policy.json").write_text('{"labels": {"stable": 1}, "keep": 4}')
+    run(store, "rollback", "m")
+    assert json.loads((store.root / "m" / "policy.json").read_text()) == {
+        "serve": {"versions": [2]},
+        "labels": {"stable": 1},
+        "keep": 4,
+    }

@@ -1,0 +1,218 @@
+"""Trials, in one process and in several; what a killed one leaves; the command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from service.repository.card import read_card
+from tests.training.tiny import Tiny
+from training import cli, tasks
+from training.data.locate import Found
+from training.errors import DivergedError, TrainingError
+from training.fitting import config, fit
+from training.tasks.base import Task
+from training.tuning import storage
+from training.tuning import worker as tuning_worker
+from training.tuning.storage import StudyLocation
+
+SETTINGS = config.resolve(Tiny.name, Tiny.architectures, {}, {})
+SEARCH = Tiny.architectures["default"].search
+assert SEARCH is not None
+ABOUT: dict[str, Any] = {"model": "tiny", "arch": "default", "search": SEARCH.to_json()}
+# What another process runs to take part in a study.
+TAKE_PART = """
+import sys
+from types import SimpleNamespace
+from tests.training.tiny import Tiny
+from training.fitting import config
+from training.tuning import worker as tuning_worker
+from training.tuning.storage import StudyLocation
+url, wanted, worker, epochs = sys.argv[1:]
+tuning_worker.load = lambda *_: SimpleNamespace(data=None)
+settings = config.resolve(Tiny.name, Tiny.architectures, {}, {"epochs": int(epochs)})
+tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), int(worker))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning_worker, "load", lambda *_: SimpleNamespace(data=None))
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> StudyLocation:
+    location = StudyLocation(f"sqlite:///{tmp_path}/study.db", "tiny")
+    storage.create(location, "min", ABOUT, {})
+    return location
+
+
+def take_part(location: StudyLocation, root: Path, *arguments: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", TAKE_PART, location.url, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=root)
+
+
+def wait_for(what: Callable[[], Any]) -> None:
+    until = time.monotonic() + 300
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None:
+    location = StudyLocation(f"sqlite:///{tmp_path}/first.db", "tiny")
+    first = Tiny().default_hyperparameters("default")
+    assert first == {"learning_rate": 0.05, "batch_size": 8, "units": 4}
+    storage.create(location, "min", ABOUT, first)
+    tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
+    assert [trial.params == first for trial in storage.load(location).get_trials()] == [True, False]
+
+
+def test_a_study_goes_on_and_never_draws_the_same_again(location: StudyLocation) -> None:
+    task = Tiny()
+    tuning_worker.work(task, location, SETTINGS, 2, 0)
+    tuning_worker.work(task, location, SETTINGS, 4, 0)
+    tuning_worker.work(task, location, SETTINGS, 4, 0)
+    found = storage.load(location).get_trials()
+    assert [trial.state for trial in found] == [TrialState.COMPLETE] * 4
+    assert len({trial.params["learning_rate"] for trial in found}) == 4
+    for trial, settings in zip(found, task.planned, strict=True):
+        assert settings.learning_rate == trial.params["learning_rate"]
+        assert settings.batch_size == trial.params["batch_size"]
+        assert settings.hyperparameters == {"units": trial.params["units"]}
+        assert list(trial.intermediate_values) == [1, 2, 3]
+        assert trial.value == trial.intermediate_values[3]  # this task keeps its last epoch
+
+
+def test_a_training_that_diverges_is_pruned(
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: Any) -> None:
+        raise DivergedError("The loss is nan.")
+
+    monkeypatch.setattr(fit, "learn", diverge)
+    tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
+    assert storage.load(location).get_trials()[0].state == TrialState.PRUNED
+
+
+def test_a_hopeless_trial_is_pruned(
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each trial is worse than all before it, so those after the first few end early."""
+    reported = tuning_worker._Reporter.on_epoch_end
+
+    def worse(self: Any, epoch: int, logs: Any) -> None:
+        reported(self, epoch, {SEARCH.metric: float(self._trial.number)})
+
+    monkeypatch.setattr(tuning_worker._Reporter, "on_epoch_end", worse)
+    tuning_worker.work(Tiny(), location, SETTINGS, 7, 0)
+    states = [trial.state for trial in storage.load(location).get_trials()]
+    assert states == [TrialState.COMPLETE] * 5 + [TrialState.PRUNED] * 2
+
+
+def test_other_data_is_refused(location: StudyLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
+    monkeypatch.setattr(Tiny, "summary", lambda *_: {"fingerprint": "1" * 64})
+    with pytest.raises(TrainingError, match="was begun with other data"):
+        tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
+
+
+def test_two_processes_share_one_study(location: StudyLocation, repository_root: Path) -> None:
+    workers = [take_part(location, repository_root, 6, number, 3) for number in range(2)]
+    assert [worker.wait(300) for worker in workers] == [0, 0]
+    found = storage.load(location).get_trials()
+    assert all(storage.is_finished(trial) for trial in found)
+    assert len(found) in (6, 7)
+    assert len({trial.params["learning_rate"] for trial in found}) == len(found)
+
+
+def test_a_killed_trial_does_not_block_the_study(
+    location: StudyLocation, repository_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = take_part(location, repository_root, 1, 0, 1_000_000)
+    study = storage.load(location)
+    wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
+    worker.kill()
+    worker.wait()
+    assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]
+    monkeypatch.setattr(storage, "GRACE_S", 1)
+    tuning_worker.work(Tiny(), location, SETTINGS, 1, 1)
+    assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+def test_tune_and_train_from_it(
+    found_mpg: Found,
+    repository_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(repository_root))
+    monkeypatch.setattr(type(tasks.get("mpg")), "baselines", Task.baselines)  # takes its time
+    tune = ["tune", "mpg", "--arch", "tutorial", "--epochs", "1", "--trials", "2"]
+    assert cli.main([*tune, "--jobs", "2", "--study", "quick"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("trial ")
+    assert "  best " in lines[0]
+    assert lines[-1].endswith("python -m training train mpg --from-study quick")
+    folder = tmp_path / "runs" / "mpg" / "tune-quick"
+    outcome = json.loads((folder / "outcome.json").read_text())
+    assert outcome["trials"]["complete"] >= 2
+    for picture in ("history.png", "importance.png"):
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    assert cli.main([*tune, "--study", "quick", "--seed", "9"]) == 2
+    assert "is about seed 1, not 9: give another --study." in capsys.readouterr().err
+
+    assert cli.main(["train", "mpg", "--from-study", "quick", "--epochs", "1", "--no-publish"]) == 0
+    (run,) = (path.parent for path in tmp_path.glob("runs/mpg/*/export"))
+    card = read_card(run / "export")
+    assert card is not None
+    chosen = outcome["best"]["chosen"]
+    assert card.training["learning_rate"] == chosen.pop("learning_rate")
+    assert card.training["hyperparameters"] == chosen
+    assert card.training["from_study"].startswith("tuning mpg-quick, trial ")
+
+
+def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "tune", "mpg", "--arch", "tutorial"]
+    process = subprocess.Popen(
+        [*command, "--trials", "1", "--epochs", "1000000"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository_root)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    location = storage.location_of(tmp_path / "runs", "mpg", "tutorial", None)
+    wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
+    study = storage.load(location)
+    wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == "Interrupted. The same command goes on."
+    assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--trials", "0"], "Argument --trials: must be a whole number of at least 1, not '0'; see python -m training tune --help."),
+        (["--trials", "1", "--storage", "nowhere"], "--storage must be the URL of a database, such as postgresql+psycopg://user:password@host/database, not 'nowhere'."),
+        (["--trials", "1", "--arch", "huge"], "mpg has no architecture 'huge'; it has default, tutorial."),
+    ],
+)  # fmt: skip
+def test_wrong_usage(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["tune", "mpg", *arguments]) == 2
+    assert capsys.readouterr().err == f"{message}\n"

@@ -1,1 +1,0 @@
-"""Cars: what a network sees of one, and what may be asked of it."""

@@ -1,0 +1,1 @@
+"""What people see of a command: lines, progress, numbers, failures as sentences."""

@@ -1,0 +1,58 @@
+"""Parsed data kept as ``.npz`` beside the user's other caches, never in the source."""
+
+import os
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+
+from training.data.locate import DataSet, Found
+from training.types import Array
+
+# Part of a cache file's name: to be raised when a parser gives something else than before.
+_FORMAT = 3
+
+
+def cache_home() -> Path:
+    """Return the folder of parsed data: ``$XDG_CACHE_HOME/understudy``, or under ``~/.cache``."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "understudy"
+
+
+def parsed(
+    data_set: DataSet, found: Found, parse: Callable[[Found], dict[str, Array]]
+) -> dict[str, Array]:
+    """Return what ``parse`` makes of the files, from the cache when these files were parsed before.
+
+    Raises:
+        TrainingError: the files are not what they should be; from ``parse``.
+    """
+    return cached(data_set.name, found.fingerprint(), lambda: parse(found))
+
+
+def cached(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+    """Return what ``make`` makes, from the cache where it is under this name and fingerprint."""
+    path = cache_home() / f"{name}-{_FORMAT}-{fingerprint[:16]}.npz"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+        pass  # never written, or not whole
+    arrays = make()
+    _store(path, arrays)
+    return arrays
+
+
+def _store(path: Path, arrays: dict[str, Array]) -> None:
+    """Write the cache; it is a convenience, so a full or read-only disk is no failure."""
+    draft = path.with_name(f".{uuid4().hex}.npz")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            np.savez(draft, allow_pickle=False, **arrays)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -1,0 +1,87 @@
+"""What parsed data is, of whatever source: pictures, texts, cars."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Graphs read no further: several times the longest review of IMDB, and little work.
+MAX_TEXT_BYTES = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Pictures with their classes, divided into what is learned from and what is measured with.
+
+    Attributes:
+        train: uint8 [N, height, width], grey values 0..255.
+        train_labels: int64 [N], 0-based.
+        test: like ``train``.
+        test_labels: like ``train_labels``.
+        labels: the names of the classes.
+        fingerprint: SHA-256 of the content.
+        own: what the card says of data that a user brought, as JSON; ``None`` for the published
+            data set.
+        test_files: where each picture of ``test`` came from; empty for the published data set.
+    """
+
+    train: npt.NDArray[np.uint8]
+    train_labels: npt.NDArray[np.int64]
+    test: npt.NDArray[np.uint8]
+    test_labels: npt.NDArray[np.int64]
+    labels: tuple[str, ...]
+    fingerprint: str
+    own: Mapping[str, Any] | None = None
+    test_files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Texts with their classes, divided into what is learned from and what is measured with.
+
+    Attributes:
+        train: UTF-8 bytes as they were written, one object a text.
+        train_labels: int64 [N], 0-based.
+        test: like ``train``.
+        test_labels: like ``train_labels``.
+        labels: the names of the classes.
+        fingerprint: SHA-256 of the content.
+        own: as in ``Images``.
+        test_originals: of each text of ``test`` its place in the file and how it stands there,
+            blanks around it included; empty for the published data set.
+    """
+
+    train: list[bytes]
+    train_labels: npt.NDArray[np.int64]
+    test: list[bytes]
+    test_labels: npt.NDArray[np.int64]
+    labels: tuple[str, ...]
+    fingerprint: str
+    own: Mapping[str, Any] | None = None
+    test_originals: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Cars with their consumption.
+
+    Attributes:
+        numbers: float32 [N] for each numeric column, by name; NaN is unknown.
+        origin: the region that a car was made in, [N].
+        origins: all regions, in the order of the network's inputs.
+        mpg: float32 [N], miles to the US gallon.
+        names: of the cars, [N].
+        fingerprint: SHA-256 of the content.
+        own: as in ``Images``.
+    """
+
+    numbers: dict[str, npt.NDArray[np.float32]]
+    origin: npt.NDArray[np.str_]
+    origins: tuple[str, ...]
+    mpg: npt.NDArray[np.float32]
+    names: npt.NDArray[np.str_]
+    fingerprint: str
+    own: Mapping[str, Any] | None = None

@@ -1,0 +1,74 @@
+"""What well-known models make of the examples that a network is judged by, on the same folds."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from threadpoolctl import threadpool_limits
+
+from training.types import Floats
+
+# From features [n, F] and targets [n] to a function of further features.
+Learn = Callable[[Floats, Floats], Callable[[Floats], Floats]]
+
+
+def median(_features: Floats, target: Floats) -> Callable[[Floats], Floats]:
+    """Learn the median of all, whatever the features."""
+    middle = np.median(target)
+    return lambda unseen: np.full(len(unseen), middle)
+
+
+def linear_regression(features: Floats, target: Floats) -> Callable[[Floats], Floats]:
+    """Learn by least squares."""
+
+    def design(x: Floats) -> Floats:
+        return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+    solution = np.linalg.lstsq(design(features), target)[0]
+    return lambda unseen: np.asarray(design(unseen) @ solution)
+
+
+def random_forest(features: Floats, target: Floats) -> Callable[[Floats], Floats]:
+    """Learn a random forest (Breiman 2001), as scikit-learn has it, of 100 trees."""
+    forest = RandomForestRegressor(random_state=0).fit(features, target)
+    return lambda unseen: np.asarray(forest.predict(unseen))
+
+
+def gaussian_process(features: Floats, target: Floats) -> Callable[[Floats], Floats]:
+    """Learn a Gaussian process with one length scale and noise, by maximum likelihood.
+
+    A length scale for each feature does worse on data as small as ours (docs/experiments.md).
+    """
+    kernel = ConstantKernel() * RBF(3.0) + WhiteKernel(0.1)
+    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
+    process.fit(features, target)
+    return lambda unseen: np.asarray(process.predict(unseen))
+
+
+def mean_errors(
+    models: Mapping[str, Learn],
+    features: Floats,
+    logarithms: Floats,
+    held_out: npt.NDArray[np.bool_],
+) -> dict[str, float]:
+    """Return each model's mean absolute error by repeated cross-validation.
+
+    Args:
+        models: by name.
+        features: standardised, [N, F].
+        logarithms: of the numbers that are to be told, [N]; the models learn these, the errors
+            are those of the numbers.
+        held_out: the rows of each fold, [folds, N].
+    """
+    x, actual = features.astype(np.float64), np.exp(logarithms)
+    errors = dict.fromkeys(models, 0.0)
+    # Threads are of no use to matrices as small, and would make the figures hang on their number.
+    with threadpool_limits(1):
+        for name, learn in models.items():
+            for fold in held_out:
+                predict = learn(x[~fold], logarithms[~fold])
+                errors[name] += float(np.abs(np.exp(predict(x[fold])) - actual[fold]).sum())
+    return {name: total / int(held_out.sum()) for name, total in errors.items()}

@@ -1,0 +1,48 @@
+"""Ctrl-C, and a request to stop, between two batches and not in the midst of one."""
+
+import contextlib
+import signal
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+import keras
+
+from training.fitting.signals import SIGNALS
+
+
+class InterruptBetweenBatches(keras.callbacks.Callback):
+    """Raises KeyboardInterrupt where Python is in charge.
+
+    TensorFlow calls back into Python for its data; an exception that is raised there by a signal
+    can end the whole process instead of the training. A second signal does not wait.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = False
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Take both signals over for as long as the block runs."""
+        before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._stop_if_asked()
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._stop_if_asked()
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def _stop_if_asked(self) -> None:
+        if self._asked:
+            raise KeyboardInterrupt

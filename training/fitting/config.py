@@ -1,0 +1,290 @@
+"""The settings of one training run: defaults of the architecture < TOML file < command line."""
+
+import dataclasses
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from service.repository.precision import Precision
+from training.errors import UsageError
+
+DEFAULT_ARCHITECTURE = "default"
+DEFAULT_SEED = 1
+DEFAULT_MAX_BAD_ROWS = 0.01
+DEFAULT_CHECKPOINTS = 5
+# Of the architecture's learning rate, where a training begins with a published version.
+FINE_TUNING = 0.1
+# The settings that a search may choose; all other names are the network's hyperparameters.
+TUNABLE = ("learning_rate", "batch_size")
+
+Network = TypeVar("Network")
+
+
+def default_out() -> Path:
+    """Return the folder of models, the service's: ``MODELS``, or ``saved_models``."""
+    return Path(os.environ.get("MODELS") or "saved_models")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingDefaults:
+    """The settings that an architecture brings.
+
+    Attributes:
+        epochs: the default of ``--epochs``.
+        batch_size: the default of ``--batch-size``.
+        learning_rate: the default of ``--learning-rate``.
+        patience: epochs without progress on the held-out data after which training ends;
+            ``None`` where the schedule needs all its epochs.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that decides a training run, beside the data itself.
+
+    Attributes:
+        model: the name of the task.
+        arch: the name of one of its architectures.
+        epochs: how often the training data is gone through.
+        batch_size: examples in one step.
+        learning_rate: the highest that the architecture's schedule reaches.
+        seed: of weights, splits, shuffling and augmentation.
+        data: the folder or file to take the data from; ``None`` searches the known places.
+        max_bad_rows: the largest share of bad rows in own data that is put up with, 0 to 1.
+        checkpoints: how many of the last epochs' are kept, beside the best epoch's.
+        init_from: the published version to begin with: "live" or its number; ``None`` begins with
+            nothing.
+        precision: what the export multiplies in when it is measured, and when it serves.
+        out: the folder of models to publish into.
+        publish: whether the run ends with a new version.
+        hyperparameters: of the architecture, where they are not as it has them.
+        from_study: the tuning and the trial that chose the settings; ``None`` without.
+    """
+
+    model: str
+    arch: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    data: Path | None
+    out: Path
+    publish: bool
+    max_bad_rows: float = DEFAULT_MAX_BAD_ROWS
+    checkpoints: int = DEFAULT_CHECKPOINTS
+    init_from: str | None = None
+    precision: Precision = Precision.FLOAT32
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    from_study: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        value = dataclasses.asdict(self)
+        return value | {"data": None if self.data is None else str(self.data), "out": str(self.out)}
+
+
+def settings_from_json(value: Mapping[str, Any]) -> Settings:
+    """Read settings as ``Settings.to_json`` wrote them.
+
+    Raises:
+        UsageError: a key is missing or unknown. What has a default may be missing: an earlier
+            program knew no such setting.
+    """
+    names = {item.name for item in dataclasses.fields(Settings)}
+    required = {
+        item.name
+        for item in dataclasses.fields(Settings)
+        if item.default is item.default_factory is dataclasses.MISSING
+    }
+    for wrong in sorted((required - value.keys()) | (value.keys() - names)):
+        raise UsageError(f"settings: {wrong!r} is {'missing' if wrong in names else 'unknown'}.")
+    data = None if value["data"] is None else Path(value["data"])
+    precision = Precision(value.get("precision", Precision.FLOAT32))
+    typed = {"data": data, "out": Path(value["out"]), "precision": precision}
+    return Settings(**dict(value) | typed)
+
+
+def with_hyperparameters(network: Network, changed: Mapping[str, Any]) -> Network:
+    """Return a task's description of a network, a dataclass, with some of its fields replaced.
+
+    Raises:
+        UsageError: there is no such field; a run or a study is of another age of the code.
+    """
+    names = [item.name for item in dataclasses.fields(network)]  # type: ignore[arg-type]
+    for name in changed:
+        if name not in names:
+            raise UsageError(
+                f"The network has no hyperparameter {name!r}; it has {', '.join(names)}."
+            )
+    return dataclasses.replace(network, **changed)  # type: ignore[type-var]
+
+
+def with_chosen(settings: Settings, chosen: Mapping[str, Any]) -> Settings:
+    """Return ``settings`` with what a search chose: settings by their names, the rest of the
+    names are hyperparameters of the network.
+    """
+    own = {name: value for name, value in chosen.items() if name in TUNABLE}
+    rest = {name: value for name, value in chosen.items() if name not in TUNABLE}
+    return dataclasses.replace(
+        settings, **own, hyperparameters={**settings.hyperparameters, **rest}
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the options in a TOML file, each checked; keys are the options' names.
+
+    Raises:
+        UsageError: the file cannot be read, or a key or value is wrong; the message names it.
+    """
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}.") from error
+    for key, item in value.items():
+        if key not in OPTIONS:
+            raise UsageError(f"{path}: unknown key {key!r}; known are {', '.join(OPTIONS)}.")
+        try:
+            OPTIONS[key](item)
+        except ValueError as error:
+            raise UsageError(f"{path}: {key} must be {error}, not {item!r}.") from error
+    return value
+
+
+def resolve(
+    model: str,
+    architectures: Mapping[str, TrainingDefaults],
+    toml: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> Settings:
+    """Settle each setting: the command line wins over TOML, TOML over the architecture.
+
+    Args:
+        model: the name of the model to train.
+        architectures: the networks that it may have, by name.
+        toml: what ``read_toml`` returned; empty without a file.
+        given: what the command line gave, by the options' names; nothing for what it did not.
+
+    Raises:
+        UsageError: the model has no such architecture.
+    """
+    chosen = {**toml, **given}
+    arch = chosen.get("arch", DEFAULT_ARCHITECTURE)
+    if arch not in architectures:
+        known = ", ".join(architectures)
+        raise UsageError(f"{model} has no architecture {arch!r}; it has {known}.")
+    architecture = architectures[arch]
+    data, start = chosen.get("data"), chosen.get("init-from")
+    # What was learned is to be refined; at the full rate it would be forgotten first.
+    rate = architecture.learning_rate * (1 if start is None else FINE_TUNING)
+    return Settings(
+        model=model,
+        arch=arch,
+        epochs=chosen.get("epochs", architecture.epochs),
+        batch_size=chosen.get("batch-size", architecture.batch_size),
+        learning_rate=float(chosen.get("learning-rate", rate)),
+        seed=chosen.get("seed", DEFAULT_SEED),
+        data=None if data is None else Path(data),
+        out=Path(chosen.get("out", default_out())),
+        publish=not chosen.get("no-publish", False),
+        init_from=None if start is None else str(start),
+        checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),
+        precision=Precision(chosen.get("precision", Precision.FLOAT32)),
+        max_bad_rows=float(chosen.get("max-bad-rows", DEFAULT_MAX_BAD_ROWS)),
+    )
+
+
+def parse(option: str, given: str) -> Any:
+    """Read an option's value from the command line, where all values are text.
+
+    Raises:
+        ValueError: it is no value for this option; the message says what the value must be.
+    """
+    value: Any = given
+    for kind in (int, float):
+        if OPTIONS[option] in _NUMBERS:
+            with suppress(ValueError):
+                value = kind(given)
+                break
+    return OPTIONS[option](value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a string")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number of at least 1")
+    return value
+
+
+def _seed(value: Any) -> int:
+    # numpy's legacy seed, which keras.utils.set_random_seed sets too, has 32 bits.
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise ValueError("a whole number from 0 to 4294967295")
+    return value
+
+
+def _rate(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 10:
+        raise ValueError("a number above 0 and at most 10")
+    return float(value)
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("a share from 0 to 1")
+    return float(value)
+
+
+def _version(value: Any) -> str:
+    # From the command line a number is text.
+    text = str(value) if isinstance(value, int | str) else ""
+    if not re.fullmatch("live|[0-9]{1,18}", text):
+        raise ValueError("live, or the number of a version")
+    return text
+
+
+def _precision(value: Any) -> str:
+    if not isinstance(value, str) or value not in set(Precision):
+        raise ValueError(" or ".join(Precision))
+    return value
+
+
+_NUMBERS = (_count, _seed, _rate, _share)
+
+# The options that a TOML file may hold, each with its check; a check raises ValueError with
+# what the value must be.
+OPTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "arch": _text,
+    "epochs": _count,
+    "batch-size": _count,
+    "learning-rate": _rate,
+    "seed": _seed,
+    "data": _text,
+    "max-bad-rows": _share,
+    "checkpoints": _count,
+    "init-from": _version,
+    "precision": _precision,
+    "out": _text,
+    "no-publish": _flag,
+}

@@ -1,0 +1,167 @@
+"""The run folder: ``runs/<model>/<time>/``, everything that one training leaves behind.
+
+config.json      the settings, as decided; what ``--resume`` reads
+data.json        the fingerprint of the data that it learns from
+start/<number>/  a copy of the version that the training begins with; where it does
+bad-rows.txt     what was wrong with own data, a line each; where something was
+history.csv      one line an epoch
+checkpoints/     the last epochs' weights, and the best epoch's; see training.fitting.checkpoints
+exports/         what the command export was asked for
+export/          the SavedModel with card and golden examples, as published
+report.html      the outcome, for people
+"""
+
+import csv
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from service.repository.errors import RepositoryError
+from service.repository.jsonfile import read_object, write_object
+from service.repository.precision import Precision
+from training.errors import TrainingError, UsageError
+from training.fitting.config import Settings, settings_from_json
+
+RUNS = Path("runs")
+_CONFIG = "config.json"
+_DATA = "data.json"
+_HISTORY = "history.csv"
+
+
+class Run:
+    """One run's folder. ``open`` and ``create`` make it; the constructor only names it."""
+
+    def __init__(self, folder: Path, settings: Settings, *, is_new: bool = False) -> None:
+        self._is_new = is_new
+        self.folder = folder
+        self.settings = settings
+        self.checkpoints = folder / "checkpoints"
+        self.export = folder / "export"
+        self.report = folder / "report.html"
+        self.bad_rows = folder / "bad-rows.txt"
+        self.start = folder / "start"
+        self.exports = folder / "exports"
+        self.lock = folder / ".lock"
+        # The epoch that is exported; ``None`` is the best.
+        self.exported_epoch: int | None = None
+
+    def taken_up(self, given: Mapping[str, Any]) -> "Run":
+        """Return the run as the command line wants it to go on.
+
+        Args:
+            given: the folders that were named, ``data`` and ``out``, and ``precision``, which
+                otherwise stay as they were; and ``no-publish``, without which the run publishes
+                now.
+        """
+        settings = dataclasses.replace(
+            self.settings,
+            data=Path(given["data"]) if "data" in given else self.settings.data,
+            out=Path(given.get("out", self.settings.out)),
+            publish=not given.get("no-publish", False),
+            precision=Precision(given.get("precision", self.settings.precision)),
+        )
+        return Run(self.folder, settings)
+
+    def exporting_to(self, folder: Path, epoch: int | None) -> "Run":
+        """Return the same run with another place for its export, of the best or a given epoch."""
+        run = Run(self.folder, self.settings)
+        run.export, run.exported_epoch = folder, epoch
+        return run
+
+    def discard(self) -> None:
+        """Remove the folder of a run that was created just now; one that is taken up stays."""
+        if self._is_new:
+            shutil.rmtree(self.folder)
+
+    def has_begun(self) -> bool:
+        """Whether there is a checkpoint, or the draft of one."""
+        return any(self.checkpoints.iterdir())
+
+    def history(self) -> list[dict[str, float]]:
+        """Return the finished epochs, first to last; the key ``epoch`` counts from 1.
+
+        Raises:
+            TrainingError: the file is damaged.
+        """
+        path = self.folder / _HISTORY
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            try:
+                return [
+                    {key: int(item) if key == "epoch" else float(item) for key, item in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+            except (ValueError, TypeError, csv.Error) as error:
+                raise TrainingError(
+                    f"{path} is damaged: {error}. Begin anew; this run cannot go on without it."
+                ) from error
+
+    def write_history(self, rows: list[Mapping[str, float]]) -> None:
+        """Replace the history by ``rows``, which all have the same keys."""
+        draft = self.folder / f".{_HISTORY}"
+        with draft.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["epoch"])
+            writer.writeheader()
+            writer.writerows(rows)
+        draft.replace(self.folder / _HISTORY)
+
+
+def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
+    """Note which data is learned from in ``folder``; what was begun with it goes on with no other.
+
+    The network follows from the data: its words, its means and spreads, which rows are held out.
+    Weights that were learned with one and go on with another fit in shape, and in nothing else.
+
+    Raises:
+        TrainingError: it was begun with other data.
+    """
+    path = folder / _DATA
+    if begun and path.is_file():
+        known = read_object(path)["fingerprint"]
+        if known != fingerprint:
+            raise TrainingError(
+                f"{folder} was begun with other data: its fingerprint was {known[:16]}..., and is "
+                f"{fingerprint[:16]}... now. Name that data by --data, or begin anew."
+            )
+    write_object(path, {"fingerprint": fingerprint})
+
+
+def create(root: Path, settings: Settings) -> Run:
+    """Make the folder of a new run under ``root``, named by the time in UTC."""
+    run = Run(new_folder(root / settings.model), settings, is_new=True)
+    run.checkpoints.mkdir()
+    write_object(run.folder / _CONFIG, settings.to_json())
+    return run
+
+
+def new_folder(root: Path, prefix: str = "") -> Path:
+    """Make a folder under ``root`` that is named ``prefix`` and the time in UTC."""
+    stem = prefix + datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    number = 1
+    while True:
+        folder = root / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def open_run(folder: Path) -> Run:
+    """Take up the run in ``folder``.
+
+    Raises:
+        UsageError: there is no run, or its configuration cannot be read.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise UsageError(f"{folder} is not a run: it has no {_CONFIG}.")
+    try:
+        value: dict[str, Any] = read_object(folder / _CONFIG)
+        return Run(folder, settings_from_json(value))
+    except (RepositoryError, UsageError) as error:
+        raise UsageError(f"{folder / _CONFIG}: {error}") from error

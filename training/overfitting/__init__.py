@@ -1,0 +1,1 @@
+"""The comparison of networks that over- and underfit."""

@@ -1,0 +1,67 @@
+"""The live version: the one that serves now, and that a new one would take the place of.
+
+That is what the services tell (``service.repository.serving``), not what the policy wishes: a
+version that was refused does not serve, however high its number.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.repository.card import Card, read_card
+from service.repository.golden import Golden, read_golden
+from service.repository.policy import read_policy
+from service.repository.serving import Reality, reality, version_digest
+from service.repository.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVersion:
+    """A version that serves.
+
+    Attributes:
+        version: its number.
+        folder: where it lies.
+        card: its card; ``None`` of a foreign SavedModel.
+        golden: its golden examples; ``None`` where it brings none.
+        how: how it is known to serve, for people.
+    """
+
+    version: int
+    folder: Path
+    card: Card | None
+    golden: Golden | None
+    how: str = "it serves"
+
+
+def find_live_version(root: Path, model: str) -> LiveVersion | None:
+    """Return the highest version that serves; ``None`` when none does.
+
+    Where no service tells what serves, it is the highest that the policy asks for of those that
+    no service has refused.
+
+    Raises:
+        RepositoryError: the policy, the card or the golden examples cannot be read.
+    """
+    store = Store(root)
+    versions = store.versions(model)
+    real = reality(store, model)
+    serving = real.expected(read_policy(root / model), versions)
+    if not serving:
+        return None
+    version = serving[-1]
+    folder = versions[version]
+    how = _how(model, real, version, folder)
+    return LiveVersion(version, folder, read_card(folder), read_golden(folder), how)
+
+
+def _how(model: str, real: Reality, version: int, folder: Path) -> str:
+    if version not in real.serving:
+        vanished = ", ".join(map(str, sorted(real.serving)))
+        if vanished:
+            return f"by the policy: the folder of version {vanished}, which serves, is gone"
+        if real.told:
+            return "by the policy: the service that runs serves none yet"
+        return f"by the policy: no service tells what serves of {model}"
+    if real.serving[version] not in ("", version_digest(folder)):
+        return "it serves, but its files were changed since it was loaded"
+    return "it serves"

@@ -1,0 +1,61 @@
+"""Whether an export's rows are independent: tried out on its golden examples, for its card.
+
+The service runs requests together where the card says so. A version whose rows depend on one
+another is published all the same, with the declaration that they do: it is not wrong, only slower
+to serve, for each of its requests then runs alone and whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from service.repository.contract import Contract, Signature
+from service.repository.golden import (
+    Golden,
+    GoldenExample,
+    Tensors,
+    batch_of,
+    examples_by_signature,
+)
+from service.repository.rowcheck import neighbours_matter
+from training.console.progress import say
+from training.types import Array, Predict
+
+# Of golden examples that are asked: each alone, and all of them together in several ways.
+_MOST = 16
+
+
+def declare_independence(predict: Predict, contract: Contract, golden: Golden) -> Contract:
+    """Return the contract with what its golden examples show of each signature's rows.
+
+    A signature that already says so itself, has no rows, or has only one example, is left as it
+    is: a single row shows nothing, and the service then looks at the graph.
+    """
+    declared = dict(contract)
+    for signature, examples in examples_by_signature(golden, contract):
+        if signature.rows_independent is not None or not signature.has_rows or len(examples) < 2:
+            continue
+        reason = _reason(predict, signature, examples[:_MOST], golden)
+        if reason:
+            say(f"signature {signature.name!r}: rows are not independent; {reason}")
+        declared[signature.name] = replace(signature, rows_independent=not reason)
+    return declared
+
+
+def _reason(
+    predict: Predict, signature: Signature, examples: Sequence[GoldenExample], golden: Golden
+) -> str:
+    try:
+        inputs = batch_of(signature, examples)
+        return neighbours_matter(
+            partial(_run, predict, signature.name),
+            inputs,
+            absolute=golden.absolute,
+            relative=golden.relative,
+        )
+    except ValueError as error:  # rows of different shapes, which no batch can hold
+        return f"they cannot be asked together ({error})"
+
+
+def _run(predict: Predict, name: str, inputs: Tensors) -> dict[str, Array]:
+    return predict(name, inputs)

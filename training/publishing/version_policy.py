@@ -1,0 +1,165 @@
+"""Say which versions serve: version policies, labels, rollbacks, and how many versions are kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from service.repository import policy as policies
+from service.repository.errors import RepositoryError
+from service.repository.policy import Policy, policy_from_json, read_policy, rolled_back
+from service.repository.serving import reality
+from service.repository.store import Store
+from training.console.progress import say
+from training.errors import TrainingError, UsageError
+
+
+def change_policy(
+    root: Path,
+    model: str,
+    *,
+    latest: int | None,
+    versions: Sequence[int] | None,
+    labels: Sequence[str],
+    keep: int | None,
+) -> None:
+    """Change what is given of a model's policy, and print the policy that is in force then.
+
+    Args:
+        root: the folder of models.
+        model: the model's name.
+        latest: serve that many of the highest versions.
+        versions: serve these versions and no others.
+        labels: ``name=version`` to give a label, ``name=`` to take it away.
+        keep: versions to keep on disk when one is published; 0 keeps all.
+
+    Raises:
+        UsageError: a version that is named is not there, or a value is none.
+        RepositoryError: the policy file that is there is none.
+        TrainingError: the policy cannot be written.
+    """
+    store = Store(root)
+    _check_model(store, model)
+
+    def changed(policy: Policy) -> Policy:
+        if latest is not None:
+            policy = replace(policy, latest=latest, versions=(), unloaded=False)
+        if versions is not None:
+            policy = replace(policy, versions=tuple(sorted(set(versions))), unloaded=False)
+        if keep is not None:
+            policy = replace(policy, keep=keep or None)
+        policy = replace(policy, labels=_relabelled(policy, labels))
+        # Read back as the service will read it, so that nothing it refuses is ever written.
+        try:
+            policy = policy_from_json(policy.to_json())
+        except RepositoryError as error:
+            raise UsageError(str(error)) from error
+        available = store.versions(model)
+        missing = {*policy.versions, *policy.labels.values()} - available.keys()
+        if missing:
+            known = ", ".join(map(str, available))
+            raise UsageError(f"{model} has no version {min(missing)} in {root}; it has {known}.")
+        return policy
+
+    _change(store, model, changed)
+
+
+def roll_back(root: Path, model: str) -> None:
+    """Put the version before the one that serves back in service, and pin it.
+
+    Raises:
+        UsageError: there is no such model.
+        RepositoryError: there is no earlier version.
+        TrainingError: the policy cannot be written.
+    """
+    store = Store(root)
+    _check_model(store, model)
+    real = reality(store, model)
+    if not real.told:
+        say(f"No service tells what serves of {model}: going back from what the policy asks for.")
+    _change(
+        store,
+        model,
+        lambda policy: rolled_back(
+            policy, store.versions(model), serving=real.serving, refused=real.refused
+        ),
+    )
+
+
+def in_use(store: Store, model: str) -> set[int]:
+    """Return the versions that must not be removed: that serve, are pinned or bear a label.
+
+    Where no service tells what serves, those that the policy asks for.
+
+    Raises:
+        RepositoryError: the model's policy cannot be read.
+    """
+    real = reality(store, model)
+    available = store.versions(model)
+    policy = read_policy(store.root / model)
+    return {*policy.in_use(available.keys() - real.refused.keys()), *real.serving}
+
+
+def after_publishing(store: Store, model: str, before: set[int]) -> None:
+    """Say if the new version does not serve by itself, and remove versions beyond the policy.
+
+    Args:
+        store: the folder of models.
+        model: the model's name.
+        before: the versions that were in use before.
+
+    Raises:
+        RepositoryError: the model's policy cannot be read.
+    """
+    policy = read_policy(store.root / model)
+    if policy.unloaded:
+        say(
+            "The model is unloaded: the new version does not serve. "
+            f"To serve the latest again: python -m training serve-policy {model} --latest 1"
+        )
+    elif policy.pinned:
+        named = ", ".join(map(str, policy.versions))
+        say(
+            f"Serving is pinned to version {named}: the new one waits. "
+            f"To follow the latest again: python -m training serve-policy {model} --latest 1"
+        )
+    if policy.keep is not None:
+        # Nobody may pin a version while it is removed.
+        with policies.policy_locked(store.root / model):
+            real = reality(store, model)
+            spare = in_use(store, model) | before
+            removed = store.prune(model, policy.keep, spare, real.refused)
+        for version in removed:
+            why = ", and was refused" if version in real.refused else ""
+            say(f"removed version {version}, beyond the {policy.keep} that are kept{why}")
+
+
+def _check_model(store: Store, model: str) -> None:
+    if not store.versions(model):
+        known = ", ".join(store.models()) or "none"
+        raise UsageError(f"There is no model {model!r} in {store.root}; there are: {known}.")
+
+
+def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
+    labels = dict(policy.labels)
+    for change in changes:
+        name, equals, version = change.partition("=")
+        if not equals or not (version == "" or version.isdecimal()):
+            raise UsageError(f"--label must be NAME=VERSION or NAME=, not {change!r}.")
+        if version:
+            labels[name] = int(version)
+        else:
+            labels.pop(name, None)
+    return labels
+
+
+def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> None:
+    """Change a model's policy as one step, and print the one that is in force then."""
+    try:
+        policy = policies.change_policy(store.root / model, changed)
+    except OSError as error:
+        raise TrainingError(f"The policy cannot be written: {error.strerror}.") from error
+    serving = ", ".join(map(str, policy.select(store.versions(model))))
+    labels = "".join(f"; {label} is {version}" for label, version in sorted(policy.labels.items()))
+    pinned = " (pinned)" if policy.pinned else ""
+    serves = "nothing serves (unloaded)" if policy.unloaded else f"version {serving} serves{pinned}"
+    say(f"{model}: {serves}{labels}")

@@ -1,0 +1,1 @@
+"""What a training leaves for people to read: the report, drawings, the worst mistakes."""

@@ -1,0 +1,1 @@
+"""The search for better settings: a study in a database, its workers, their supervisor."""

@@ -1,0 +1,68 @@
+"""Take a checkpoint out of a run: as a version to serve, as a Keras model, or as bare weights."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from training.console.progress import say
+from training.errors import UsageError
+from training.fitting.checkpoints import Checkpoints
+from training.fitting.run_folder import Run
+from training.tasks.base import Task
+from training.workflows import train
+
+_ENDINGS = {"savedmodel": "", "keras": ".keras", "weights": ".weights.h5"}
+
+
+def export_checkpoint(
+    task: Task[Any], run: Run, epoch: int | None, form: str, target: Path | None
+) -> Path:
+    """Export a checkpoint of ``run``.
+
+    Args:
+        task: that the run is of.
+        run: the run; its data must be there, for the network follows from it.
+        epoch: the number of finished epochs; ``None`` takes the best.
+        form: "savedmodel", a version with card and golden examples, proved but not published;
+            "keras", the network with its weights; "weights" alone. The last two leave out the
+            optimizer, and what stands before and after the network in a version.
+        target: where to; ``None`` takes a place below the run's ``exports``.
+
+    Returns:
+        the folder or file that was written.
+
+    Raises:
+        UsageError: there is no such checkpoint, or the target is there or has another ending.
+        TrainingError: the data is not there, or the model does not prove itself.
+    """
+    ending = _ENDINGS[form]
+    name = "best" if epoch is None else f"epoch-{epoch:04d}"
+    path = run.exports / f"{name}{ending}" if target is None else target
+    if not path.name.endswith(ending):
+        raise UsageError(f"{path} must end in {ending}: Keras takes no other name for it.")
+    if target is not None and path.exists():
+        raise UsageError(f"{path} is there already.")
+    checkpoints = Checkpoints(run.checkpoints, run.settings.checkpoints)
+    if epoch is not None:
+        checkpoints.of(epoch)  # before anything is loaded
+    loaded, plan = train.planned(task, run)
+    if epoch is None:
+        checkpoints.restore_best(plan.model)
+    else:
+        checkpoints.restore(plan.model, epoch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if form == "savedmodel":
+        train.export_as_it_is(task, loaded, plan, run.exporting_to(path, epoch))
+    else:
+        # A model of its own over the same layers: without optimizer and loss.
+        bare = keras.Model(plan.model.input, plan.model.output, name=plan.model.name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            if form == "keras":
+                bare.save(path)
+            else:
+                bare.save_weights(path, overwrite=True)
+    say(f"exported to {path}")
+    return path

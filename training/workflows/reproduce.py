@@ -1,0 +1,143 @@
+"""Train a published version again from its card, and see whether it comes out the same."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.repository.card import Card, read_card
+from service.repository.precision import Precision
+from service.repository.store import Store
+from training.console.number_format import flat
+from training.console.progress import say
+from training.data.load import load
+from training.errors import NotReproducedError, TrainingError, UsageError
+from training.fitting import run_folder
+from training.fitting.config import Settings
+from training.publishing.provenance import git_commit, libraries
+from training.tasks.base import Task
+from training.workflows import train
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the figures of a training that was repeated compare with those of the first one.
+
+    On one machine, with the same versions of the libraries and the same source, TensorFlow's
+    operations are deterministic, and all figures are the same to the last bit. Otherwise sums
+    are added in other orders, and weights differ; then the headline must lie within the 95 %
+    confidence interval of the first one.
+
+    Attributes:
+        agrees: whether it does.
+        sentence: what was compared, with the numbers.
+    """
+
+    agrees: bool
+    sentence: str
+
+
+def reproduce(task: Task[Any], root: Path, version: int, named: Path | None) -> None:
+    """Train a version again into a run folder, and say whether its metrics agree.
+
+    Args:
+        task: that trained it.
+        root: the folder of models.
+        version: the version's number.
+        named: where the data is; ``None`` searches the known places.
+
+    Raises:
+        UsageError: there is no such version.
+        TrainingError: its card does not say enough, or the data is not what it learned from.
+        NotReproducedError: the metrics do not agree.
+    """
+    card = _card(root, task.name, version)
+    settings = settings_of(card, data=named, out=root)
+    loaded = load(task, named, settings.max_bad_rows)
+    now, then = task.summary(loaded.data)["fingerprint"], card.data.get("fingerprint")
+    if now != then:
+        raise TrainingError(
+            f"{loaded.story}: this is not the data that version {version} learned from: "
+            f"its fingerprint is {now}, not {then}."
+        )
+    for difference in differences(card):
+        say(difference)
+    run = run_folder.create(run_folder.RUNS, settings)
+    train.train(run)
+    repeated = read_card(run.export)
+    assert repeated is not None
+    agreement = compare(card.evaluation, repeated.evaluation)
+    if not agreement.agrees:
+        raise NotReproducedError(f"Version {version} is not reproduced: {agreement.sentence}")
+    say(f"version {version} is reproduced: {agreement.sentence}")
+
+
+def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
+    """Return the settings that a version was trained with, as its card tells them.
+
+    Raises:
+        TrainingError: the card does not tell one that is needed.
+    """
+    given: dict[str, Any] = {"model": card.name, "data": data, "out": out, "publish": False}
+    names = {field.name for field in dataclasses.fields(Settings)} - given.keys()
+    told = {name: card.training[name] for name in names if name in card.training}
+    if "init_from" in told:
+        told["init_from"] = str(told["init_from"])
+    if "precision" in told:
+        told["precision"] = Precision(told["precision"])
+    for field in dataclasses.fields(Settings):
+        required = (field.default, field.default_factory) == (dataclasses.MISSING,) * 2
+        if required and field.name not in given | told:
+            raise TrainingError(f"The card does not tell {field.name!r} of the training.")
+    return Settings(**given, **told)
+
+
+def differences(card: Card) -> list[str]:
+    """Say, a sentence each, what is other now than when the version was trained."""
+    said = []
+    now = libraries()
+    for name, then in card.libraries.items():
+        if now.get(name) != then:
+            said.append(f"{name} is {now.get(name, 'not here')}; it was {then}")
+    commit, was = git_commit(), card.training.get("git_commit")
+    if commit != was:
+        said.append(f"the source is {commit or 'of no commit'}; it was {was or 'of no commit'}")
+    return said
+
+
+def compare(was: Mapping[str, Any], now: Mapping[str, Any]) -> Agreement:
+    """Compare the evaluations of two cards."""
+    first, second = was["headline"], now["headline"]
+    if first["name"] != second["name"]:
+        return Agreement(False, f"it was measured by {first['name']}, now by {second['name']}.")
+    old, new = _figures(was), _figures(now)
+    shared = old.keys() & new.keys()
+    other = sum(old[name] != new[name] for name in shared)
+    if not other:
+        return Agreement(True, f"all {len(shared)} figures are the same to the last bit.")
+    text = f"{first['name']} was {first['value']:.6f} and is {second['value']:.6f}"
+    if "low" not in first:
+        return Agreement(False, f"{text}; the card has no confidence interval to allow for that.")
+    within = first["low"] <= second["value"] <= first["high"]
+    return Agreement(
+        within,
+        f"{text}, {'within' if within else 'outside'} the 95 % confidence interval "
+        f"{first['low']:.4f} to {first['high']:.4f}; {other} of {len(shared)} figures differ.",
+    )
+
+
+def _figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    figures = flat(evaluation)
+    return {name: value for name, value in figures.items() if isinstance(value, int | float)}
+
+
+def _card(root: Path, model: str, version: int) -> Card:
+    versions = Store(root).versions(model)
+    if version not in versions:
+        known = ", ".join(map(str, versions)) or "none"
+        raise UsageError(f"{model} has no version {version} in {root}; it has {known}.")
+    card = read_card(versions[version])
+    if card is None:
+        raise TrainingError(f"Version {version} of {model} has no card to train it again from.")
+    return card

@@ -1,0 +1,298 @@
+"""From settings to a published version: load, train, export, measure, prove, publish."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from service.repository.card import Card
+from service.repository.precision import Precision, why_not_here
+from service.repository.store import Store
+from training import tasks
+from training.console.progress import say
+from training.data.load import Loaded, load
+from training.data.own.findings import findings_of
+from training.errors import RefusedError, TrainingError, UsageError
+from training.evaluation.calibration import on_test_set
+from training.evaluation.metrics import beside_the_headline
+from training.evaluation.out_of_fold import write_errors
+from training.evaluation.predictions import ClassificationPredictions, Predictions
+from training.fitting import fit
+from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
+from training.fitting.lock import exclusive_lock
+from training.fitting.plan import TrainingPlan
+from training.fitting.run_folder import Run, keep_to_data
+from training.publishing import export, version_policy
+from training.publishing.export_precision import alike_in_both
+from training.publishing.gates import Candidate, GateReport, run_gates
+from training.publishing.golden_regression import carried_over
+from training.publishing.live_version import find_live_version
+from training.publishing.provenance import git_commit, libraries
+from training.publishing.row_independence import declare_independence
+from training.reporting.mistakes import worst_mistakes
+from training.reporting.report import ReportData, write_report
+from training.tasks.base import Exportable, Task
+from training.workflows.initial_version import find_initial_version
+
+
+def train(run: Run, *, force: bool = False) -> int | None:
+    """Train as the run's settings say, from its last checkpoint where it has one.
+
+    Args:
+        run: the run.
+        force: publish what the gates refuse.
+
+    Returns:
+        the number of the published version; ``None`` when the settings say not to publish.
+
+    Raises:
+        BusyError: another process trains in the run's folder.
+        RefusedError: a gate refuses the version.
+        TrainingError: the data is not there, or the model does not prove itself.
+    """
+    with exclusive_lock(run.lock, f"A training in {run.folder}"):
+        return _train(run, force)
+
+
+def _train(run: Run, force: bool) -> int | None:
+    settings = run.settings
+    if settings.publish:
+        _make_room(run)
+    task: Task[Any] = tasks.get(settings.model)
+    _check_precision(task, run)
+    architecture = task.architectures[settings.arch]
+    loaded, plan = planned(task, run)
+    say(
+        f"{settings.model}, {settings.arch}: {architecture.description}; "
+        f"{plan.model.count_params():,} parameters; run folder {run.folder}"
+    )
+    fit.fit(plan, architecture, run)
+    exported = _export(task, loaded, plan, run, force)
+    write_report(
+        run.report,
+        ReportData(
+            settings=settings.to_json(),
+            history=run.history(),
+            card=exported.card,
+            answers=exported.answers,
+            mistakes=worst_mistakes(task, loaded.data, exported.answers),
+            gates=exported.gates,
+        ),
+    )
+    headline = exported.card.evaluation["headline"]
+    say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
+    for line in beside_the_headline(exported.card.evaluation):
+        say(line)
+    if not settings.publish:
+        say(f"not published; the export is in {run.export}")
+        return None
+    _pass(exported.gates, run, force)
+    store = Store(settings.out)
+    before = version_policy.in_use(store, settings.model)
+    version = export.publish(run.export, settings.out, settings.model)
+    say(f"published as {settings.out / settings.model / str(version)}")
+    version_policy.after_publishing(store, settings.model, before)
+    return version
+
+
+def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run) -> Card:
+    """Export the network of ``plan`` with the weights that it has, measure and prove it.
+
+    Raises:
+        TrainingError: the model does not prove itself.
+    """
+    return _export(task, loaded, plan, run).card
+
+
+def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
+    """Load the data and build the network; a run that does not come so far leaves no folder."""
+    try:
+        initial = _initial_weights(task, run)
+        loaded = _load(task, run)
+        fit.prepare(run.settings.seed)
+        if initial is None:
+            return loaded, task.plan(loaded.data, run.settings)
+        say(f"starting from version {initial.version}")
+        plan = task.plan_as_published(loaded.data, run.settings, initial.folder)
+        initial.load_into(plan.model, task.classes(loaded.data))
+        return loaded, plan
+    except TrainingError:
+        run.discard()
+        raise
+
+
+def _make_room(run: Run) -> None:
+    """See that a version could be published: after an hour of training it would be late to hear.
+
+    Raises:
+        UsageError: it could not.
+    """
+    out = run.settings.out
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        run.discard()
+        raise UsageError(f"--out {out} cannot be a folder of models: {error.strerror}.") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        run.discard()
+        raise UsageError(f"--out {out} cannot be written to.")
+
+
+def _check_precision(task: Task[Any], run: Run) -> None:
+    """See that the export can be measured in the precision that it is to state.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    precision = run.settings.precision
+    if precision is Precision.FLOAT32:
+        return
+    if why := task.no_bf16:
+        run.discard()
+        raise UsageError(f"--precision {precision}: {task.name} cannot be measured in it: {why}.")
+    if why := why_not_here(precision):
+        run.discard()
+        raise UsageError(f"--precision {precision} cannot be measured here: {why}.")
+
+
+def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
+    """Find the version to begin with, and keep a copy for the day that the run is resumed."""
+    which = run.settings.init_from
+    if which is None:
+        return None
+    if task.fine_tuning_unsupported:
+        raise UsageError(
+            f"{task.name} cannot start from a version: {task.fine_tuning_unsupported}."
+        )
+    return kept_copy(run.start) or keep_copy(
+        find_initial_version(run.settings.out, task.name, which), run.start
+    )
+
+
+def _load(task: Task[Any], run: Run) -> Loaded[Any]:
+    """Load the data, and keep in the run folder what is wrong with it."""
+    loaded = load(task, run.settings.data, run.settings.max_bad_rows)
+    say(f"data: {loaded.story}")
+    summary = task.summary(loaded.data)
+    for found in findings_of(summary):
+        say(f"warning: {found.sentence}")
+    keep_to_data(run.folder, summary["fingerprint"], run.has_begun())
+    if loaded.bad.lines:
+        run.bad_rows.write_text("\n".join(loaded.bad.lines) + "\n", encoding="utf-8")
+        say(f"{len(loaded.bad):,} bad rows are left out; {run.bad_rows} lists them:")
+        say(loaded.bad.listing())
+    return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """What an export is known by: its card, its answers, and whether it may be published."""
+
+    card: Card
+    answers: Predictions
+    gates: GateReport
+
+
+def _export(
+    task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run, force: bool = False
+) -> _Exported:
+    """Export the trained network into the run folder; measure, judge and prove it there."""
+    settings, data = run.settings, loaded.data
+    exportable = task.exportable(data, plan)
+    export.write_saved_model(exportable, run.export)
+    if exportable.out_of_fold is not None:
+        write_errors(run.export, exportable.out_of_fold)
+    predict = export.open_saved_model(run.export, settings.precision)
+    say("measuring the export on the full test set")
+    answers = task.answers(data, predict)
+    evaluation = _evaluation(task, data, plan, exportable, answers)
+    incumbent = find_live_version(settings.out, settings.model)
+    if incumbent is not None:
+        say(f"comparing it with live version {incumbent.version} ({incumbent.how})")
+    candidate = Candidate(
+        exportable=exportable,
+        predict=predict,
+        answers=answers,
+        evaluation=evaluation,
+        of_own_data=loaded.own,
+    )
+    report = run_gates(task, data, candidate, incumbent)
+    cases = list(task.golden(data, predict))
+    if incumbent is not None:
+        cases += carried_over(cases, incumbent, exportable.contract)
+    golden = export.answer(predict, exportable.contract, cases)
+    in_float32 = export.open_saved_model(run.export, Precision.FLOAT32)
+    if settings.precision is not Precision.FLOAT32:
+        golden = alike_in_both(golden, exportable.contract, in_float32)
+    contract = declare_independence(predict, exportable.contract, golden)
+    gates = {**report.to_json(), "forced": force and not report.passed}
+    card = Card(
+        name=task.name,
+        title=loaded.title,
+        description=loaded.description,
+        task=task.kind,
+        contract=contract,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        evaluation=evaluation,
+        training={**_training(plan, run), "gates": gates},
+        data=task.summary(data),
+        libraries=libraries(),
+        precision=settings.precision,
+    )
+    if not task.fine_tuning_unsupported:
+        write_weights(run.export, plan.model, task.classes(data))
+    export.finish(run.export, card, golden)
+    export.prove(export.open_saved_model(run.export), run.export)
+    export.prove(in_float32, run.export)
+    return _Exported(card, exportable.out_of_fold or answers, report)
+
+
+def _evaluation(
+    task: Task[Any], data: Any, plan: TrainingPlan, exportable: Exportable, answers: Predictions
+) -> dict[str, Any]:
+    """Measure the export; for the card."""
+    evaluation = {**task.measure(answers), **exportable.evaluation}
+    if "calibration" in evaluation and isinstance(answers, ClassificationPredictions):
+        evaluation["calibration"] = on_test_set(answers, evaluation["calibration"])
+    baselines = task.baselines(data, plan)
+    return evaluation | ({"compared": dict(baselines)} if baselines else {})
+
+
+def _pass(report: GateReport, run: Run, force: bool) -> None:
+    """Tell what the gates say.
+
+    Raises:
+        RefusedError: one of them refuses the version, and it is not forced.
+    """
+    for result in report.results:
+        say(f"gate {result.gate}, {'passed' if result.passed else 'refused'}: {result.sentence}")
+    if report.passed:
+        return
+    if force:
+        say("published all the same, by force")
+        return
+    raise RefusedError(
+        f"Not published: {' '.join(report.refusals())} To publish it all the same: "
+        f"python -m training train {run.settings.model} --resume {run.folder} --force"
+    )
+
+
+# Settings that do not decide what is learned, or that tell of this machine.
+_NOT_LEARNED = {"model", "data", "init_from", "out", "publish", "checkpoints"}
+
+
+def _training(plan: TrainingPlan, run: Run) -> dict[str, Any]:
+    """Say how the network was trained, so that it can be trained again; for the card."""
+    settings, history, initial = run.settings.to_json(), run.history(), kept_copy(run.start)
+    return {
+        **{name: value for name, value in settings.items() if name not in _NOT_LEARNED},
+        # By its number, whatever it was asked for by: the live version will be another.
+        **({"init_from": initial.version} if initial else {}),
+        "epochs_done": len(history),
+        "best_epoch": fit.best_epoch(plan, history),
+        **({"exported_epoch": run.exported_epoch} if run.exported_epoch else {}),
+        "seconds": round(sum(row["seconds"] for row in history), 1),
+        "parameters": plan.model.count_params(),
+        "last_epoch": {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds")},
+        "git_commit": git_commit(),
+    }
