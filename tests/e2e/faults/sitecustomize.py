@@ -118,6 +118,8 @@ def _in_worker() -> None:
         return real_load(*arguments, **options)
 
     loader.load = load
+    servable = sys.modules["service.runtime.servable"].Servable
+    servable.prove = _after(lambda _: _hang(f"proving {_model()}"), "", servable.prove)
 
 
 def _after(do: Callable[[str], None], place: str, real: Callable[..., Any]) -> Callable[..., Any]:
