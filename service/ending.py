@@ -14,17 +14,24 @@ from typing import Any
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
-def stop_at_once_when_asked(clean_up: Callable[[], None]) -> None:
+# What a process that starts has made so far, and removes before it ends.
+_clean_ups: list[Callable[[], None]] = []
+
+
+def stop_at_once_when_asked() -> None:
     """Let a process that only starts end with status 0 on SIGTERM or Ctrl-C, without a word.
 
     Whoever handles these signals already goes on to; gunicorn does once it has started.
-
-    Args:
-        clean_up: removes what the process has made so far.
     """
+    has_begun = False
 
     def end(signum: int, frame: Any) -> None:
-        clean_up()
+        nonlocal has_begun
+        if has_begun:
+            return  # Asked again while it cleans up.
+        has_begun = True
+        for clean_up in _clean_ups:
+            clean_up()
         os._exit(0)
 
     for signum in _STOPPING:
@@ -32,8 +39,17 @@ def stop_at_once_when_asked(clean_up: Callable[[], None]) -> None:
             signal.signal(signum, end)
 
 
+def before_stopping_at_once(clean_up: Callable[[], None]) -> None:
+    """Let a process that is asked to end while it starts remove what it has made so far."""
+    _clean_ups.append(clean_up)
+
+
 def hold_signals() -> None:
-    """Let signals to stop wait, so that none is lost between a fork and the child's handlers."""
+    """Let signals to stop wait, so that none is lost between a fork and the child's handlers.
+
+    It holds for the calling thread and those that it starts meanwhile: any other thread may take a
+    signal that is sent to the process.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
 
 

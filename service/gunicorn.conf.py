@@ -3,7 +3,13 @@
 gunicorn reads the plain names as its settings and calls the functions as its hooks.
 """
 
+from service import ending
+
+# Importing all of this takes seconds, TensorFlow most; gunicorn handles no signals before.
+ending.stop_at_once_when_asked()
+
 import asyncio
+import contextlib
 import importlib
 import logging
 import math
@@ -13,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from service import ending, run_folder, startup
+from service import run_folder, startup
 from service.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
 from service.runtime import memory
@@ -25,8 +31,7 @@ try:
 except SettingError as error:
     sys.exit("\n".join(f"understudy: {line}" for line in str(error).splitlines()))
 
-# Importing TensorFlow takes seconds; gunicorn handles no signals before.
-ending.stop_at_once_when_asked(lambda: run_folder.remove(os.environ))
+ending.before_stopping_at_once(lambda: run_folder.remove(os.environ))
 # Not when the configuration is read again: then it is this service that listens there.
 if not run_folder.is_prepared(os.environ):
     _problems = startup.problems(_settings)
@@ -35,10 +40,14 @@ if not run_folder.is_prepared(os.environ):
         _problems += [_listening] if _listening else []
     if _problems:
         sys.exit("\n".join(f"understudy: {line}" for line in _problems))
+    # Nobody would remove a folder that is made by halves.
+    ending.hold_signals()
     try:
         run_folder.prepare(os.environ)
     except run_folder.RunFolderError as error:
         sys.exit(f"understudy: {error}")
+    finally:
+        ending.take_signals()
 
 # Before gunicorn imports the worker's class, which would bring all of it.
 memory.import_tensorflow()
@@ -89,11 +98,12 @@ def on_starting(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Make the metrics' folder anew if it was cleaned away: without it no worker can start.
+    """Make the metrics' folder anew if it was cleaned away; where it cannot be, do without.
 
     No signal comes to the worker while it still has its master's handlers.
     """
-    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
     ending.hold_signals()
 
 
@@ -123,7 +133,10 @@ async def _load(worker: Any, lifecycle: Any) -> None:
     try:
         await asyncio.sleep(_LOOK_S)
         if not worker.is_stopping:
+            # Nor may a signal come to one of the threads that begin here, TensorFlow's among them.
+            ending.hold_signals()
             lifecycle.start()
+            ending.take_signals()
         deadline = time.monotonic() + _settings.load_wait_s
         while not worker.is_stopping and time.monotonic() < deadline:
             if lifecycle.wait_until_settled(timeout_s=0):

@@ -240,7 +240,7 @@ def read_ended(folder: Path) -> Ended:
     """Return what those have counted who ended; nothing if there is none."""
     try:
         return _parsed((folder / _ENDED).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Ended()
 
 
@@ -301,7 +301,7 @@ def _number_of(folder: Path) -> int:
     try:
         with (folder / _ENDED).open("rb") as file:
             return int(file.readline())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
 
 

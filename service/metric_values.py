@@ -287,6 +287,9 @@ class ValueStore:
         """Try to write what is in no file, if it was not tried just now."""
         if not self._missing or time.monotonic() < self._retry_at:
             return
+        # It may have been cleaned away.
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
         with self.lock:
             missing, self._missing = self._missing, {}
             self._full.clear()

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -175,8 +174,14 @@ def test_sigterm_lets_running_requests_finish(start_service: StartService, model
         connection.sendall(head.encode() + body[:10])
         held = re.compile(r"\nunderstudy_connections{\S+} [1-9]")
         eventually(lambda: held.search(service.get("/metrics").text) is not None)
-        service.process.send_signal(signal.SIGTERM)
-        threading.Event().wait(0.5)
+        with socket.create_connection((address.hostname, address.port), timeout=60) as idle:
+            idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            first = http.client.HTTPResponse(idle)
+            first.begin()
+            assert first.read()
+            service.process.send_signal(signal.SIGTERM)
+            # The worker has parted with all connections by now over which nothing comes.
+            assert idle.recv(1) == b""
         connection.sendall(body[10:])
         response = http.client.HTTPResponse(connection)
         response.begin()

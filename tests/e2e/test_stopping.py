@@ -3,97 +3,108 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Service, eventually, free_port
+from tests.e2e.conftest import eventually
+from tests.e2e.test_lifecycle_faults import with_faults
+from tests.e2e.unattended import StartUnattended, Unattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.endless import publish_endless
 
 _BOTH = pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
 
 
-class _Started:
-    """A service that is not waited for."""
-
-    def __init__(self, models: Path, folder: Path, root: Path) -> None:
-        self.errors = folder / "err"
-        port = free_port()
-        with (folder / "out").open("wb") as out, self.errors.open("wb") as err:
-            self.process = subprocess.Popen(
-                [Path(sys.executable).with_name("gunicorn"), "-c", "service/gunicorn.conf.py"],
-                cwd=root,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                env={
-                    **os.environ,
-                    "MODELS": str(models),
-                    "PORT": str(port),
-                    "UNDERSTUDY_WORKERS": "2",
-                    "UNDERSTUDY_POLL_INTERVAL_S": "0.2",
-                    "UNDERSTUDY_LAME_DUCK_S": "0.2",
-                    "UNDERSTUDY_DRAIN_S": "2",
-                    "TMPDIR": str(folder),
-                },
-            )
-        self.folder = folder
-        self.service = Service(
-            f"http://127.0.0.1:{port}", self.process, folder / "out", self.errors
-        )
-
-    def has_written(self, text: str) -> bool:
-        return text in self.errors.read_text()
-
-    def end(self, signum: int) -> None:
-        """Send a signal as a terminal does (SIGINT, to all processes) or a supervisor."""
-        if signum == signal.SIGINT:
-            os.killpg(self.process.pid, signum)
-        else:
-            self.process.send_signal(signum)
-        assert self.process.wait(30) == 0, self.errors.read_text()
-        said = self.errors.read_text() + (self.folder / "out").read_text()
-        assert "Traceback" not in said, said
-        assert "SIGKILL" not in said, said
-        assert [each.name for each in self.folder.glob("understudy-*")] == []
-        # Nobody is left behind.
-        with pytest.raises(ProcessLookupError):
-            os.killpg(self.process.pid, 0)
+@pytest.fixture
+def start(tmp_path: Path, repository_root: Path) -> Iterator[StartUnattended]:
+    publish_affine(tmp_path / "models")
+    with unattended(repository_root, tmp_path / "models", tmp_path / "run") as start:
+        yield start
 
 
 @pytest.fixture
-def started(tmp_path: Path, repository_root: Path) -> Iterator[_Started]:
-    models = tmp_path / "models"
-    publish_affine(models)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    started = _Started(models, folder, repository_root)
-    yield started
-    if started.process.poll() is None:
-        os.killpg(started.process.pid, signal.SIGKILL)
-        started.process.wait()
+def started(start: StartUnattended) -> Unattended:
+    return start()
+
+
+def _has_a_folder(started: Unattended) -> bool:
+    return any(started.folder.glob("understudy-*"))
 
 
 @_BOTH
-def test_while_it_imports(started: _Started, signum: int) -> None:
+def test_while_it_imports_tensorflow(started: Unattended, signum: int) -> None:
+    maps = Path(f"/proc/{started.process.pid}/maps")
+    eventually(lambda: "/libtensorflow" in maps.read_text())
+    assert _has_a_folder(started)
+    started.end(signum)
+    assert started.said() == ""
+
+
+@_BOTH
+@pytest.mark.parametrize(
+    "module",
+    [
+        # Before there is a folder, before TensorFlow and within it, and when gunicorn, which has
+        # read its configuration, gets what is named there.
+        *("service.run_folder", "tensorflow", "tensorflow.python.framework.ops"),
+        *("service.server.worker", "service.runtime.servable"),
+    ],
+)
+def test_before_gunicorn_has_started(
+    start: StartUnattended, tmp_path: Path, repository_root: Path, signum: int, module: str
+) -> None:
+    faults = tmp_path / "faults"
+    faults.write_text(f"hang importing {module}")
+    started = start(**with_faults(repository_root, faults))
+    eventually((tmp_path / "faults.reached").exists)
+    assert _has_a_folder(started) == (module != "service.run_folder")
+    started.end(signum)
+    assert started.said() == ""
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "QUIT"])
+def test_while_it_makes_its_folder(
+    start: StartUnattended, tmp_path: Path, repository_root: Path, name: str
+) -> None:
+    faults = tmp_path / "faults"
+    faults.write_text(f"signal {name} itself mkdtemp")
+    started = start(**with_faults(repository_root, faults))
+    started.check_end()
+    assert (tmp_path / "faults.reached").exists()
+    assert started.said() == ""
+
+
+def test_twice_while_it_imports(
+    start: StartUnattended, tmp_path: Path, repository_root: Path
+) -> None:
+    faults = tmp_path / "faults"
+    faults.write_text("hang importing tensorflow")
+    started = start(**with_faults(repository_root, faults))
+    eventually((tmp_path / "faults.reached").exists)
+    for _ in range(5):
+        started.send(signal.SIGINT)
+    started.check_end()
+    assert started.said() == ""
+
+
+@_BOTH
+def test_when_gunicorn_starts(started: Unattended, signum: int) -> None:
     eventually(lambda: started.has_written("Starting gunicorn"))
     started.end(signum)
 
 
 @_BOTH
-def test_while_workers_start(started: _Started, signum: int) -> None:
+def test_while_workers_start(started: Unattended, signum: int) -> None:
     eventually(lambda: started.has_written("Booting worker"))
     started.end(signum)
 
 
 @_BOTH
 def test_while_a_model_loads_that_never_will(
-    started: _Started, signum: int, tmp_path: Path
+    started: Unattended, signum: int, tmp_path: Path
 ) -> None:
     eventually(lambda: started.has_written("Starting gunicorn"))
     publish_endless(tmp_path / "models", above=-1.0)
@@ -108,14 +119,16 @@ def test_while_a_model_loads_that_never_will(
 
 
 @_BOTH
-def test_while_it_serves_and_swaps(started: _Started, signum: int, tmp_path: Path) -> None:
+def test_while_it_serves_and_swaps(started: Unattended, signum: int, tmp_path: Path) -> None:
     eventually(lambda: started.has_written("Versions serve."))
     publish_affine(tmp_path / "models", bias=1.0)
     started.end(signum)
 
 
 @_BOTH
-def test_while_a_prediction_does_not_return(started: _Started, signum: int, tmp_path: Path) -> None:
+def test_while_a_prediction_does_not_return(
+    started: Unattended, signum: int, tmp_path: Path
+) -> None:
     publish_endless(tmp_path / "models")
     eventually(lambda: started.has_written("Listening"))
     eventually(lambda: _serves(started, "endless"))
@@ -128,7 +141,7 @@ def test_while_a_prediction_does_not_return(started: _Started, signum: int, tmp_
     started.end(signum)
 
 
-def _serves(started: _Started, model: str) -> bool:
+def _serves(started: Unattended, model: str) -> bool:
     try:
         return started.service.get(f"/v2/models/{model}/ready").ok
     except OSError:
@@ -137,8 +150,8 @@ def _serves(started: _Started, model: str) -> bool:
 
 @_BOTH
 @pytest.mark.parametrize("round_", range(int(os.environ.get("STOPPING_ROUNDS", "2"))))
-def test_at_any_moment(started: _Started, signum: int, round_: int) -> None:
-    eventually(lambda: started.has_written("Starting gunicorn"))
+def test_at_any_moment(started: Unattended, signum: int, round_: int) -> None:
+    eventually(lambda: _has_a_folder(started))
     # The moment is the case; what must hold, holds at each.
-    time.sleep(random.Random(f"{signum} {round_}").uniform(0.0, 6.0))
+    time.sleep(random.Random(f"{signum} {round_}").uniform(0.0, 9.0))
     started.end(signum)

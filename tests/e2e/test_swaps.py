@@ -148,9 +148,12 @@ def test_sighup_reloads_without_a_failed_request(start_service: StartService, mo
 
 
 def test_sigterm_turns_readiness_off_first(start_service: StartService, models: Path) -> None:
-    service = start_service(models, UNDERSTUDY_LAME_DUCK_S="3")
+    # For longer than the test takes, on whatever machine; a second signal cuts it short.
+    service = start_service(models, UNDERSTUDY_LAME_DUCK_S="120")
     service.process.send_signal(signal.SIGTERM)
     eventually(lambda: service.get("/readyz").status_code == 503)
-    assert service.get("/livez").headers["Connection"] == "close"
+    eventually(lambda: service.get("/livez").headers["Connection"] == "close")
     assert service.post("/v1/models/affine:predict", ONLY_Y).status_code == 200
+    assert service.process.poll() is None
+    service.process.send_signal(signal.SIGINT)
     assert service.process.wait(60) == 0

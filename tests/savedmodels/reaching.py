@@ -1,4 +1,4 @@
-"""Graphs that reach out of themselves: to files, to Python, to the end of the process."""
+"""Graphs that reach out of themselves: to files, other processes, Python, the end of this one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +105,64 @@ def call_numpy(text: Any) -> Any:
     return tf.ensure_shape(tf.numpy_function(np.copy, [text], tf.string), [None])
 
 
+def ask_a_data_service(text: Any) -> Any:
+    dataset = tf.data.experimental.service.from_dataset_id(
+        processing_mode="parallel_epochs",
+        service="grpc://127.0.0.1:1",
+        dataset_id="other",
+        element_spec=tf.TensorSpec([], tf.string),
+    )
+    return tf.fill(tf.shape(text), dataset.reduce("", lambda a, b: a + b))
+
+
+def register_with_a_data_service(text: Any) -> Any:
+    number = tf.raw_ops.RegisterDatasetV2(
+        dataset=tf.data.Dataset.from_tensors(text)._variant_tensor,
+        address="127.0.0.1:1",
+        protocol="grpc",
+        external_state_policy=0,
+    )
+    return tf.fill(tf.shape(text), number)
+
+
+def reduce_with_others(text: Any) -> Any:
+    number = tf.raw_ops.CollectiveReduce(
+        input=tf.cast(tf.size(text), tf.float32),
+        group_size=2,
+        group_key=1,
+        instance_key=1,
+        merge_op="Add",
+        final_op="Id",
+        subdiv_offsets=[0],
+    )
+    return tf.fill(tf.shape(text), tf.strings.as_string(number))
+
+
+def gather_from_others(text: Any) -> Any:
+    numbers = tf.raw_ops.CollectiveGatherV2(
+        input=tf.cast(tf.shape(text), tf.float32),
+        group_size=2,
+        group_key=1,
+        instance_key=1,
+        ordering_token=[],
+    )
+    return tf.fill(tf.shape(text), tf.strings.as_string(numbers[0]))
+
+
+def receive(text: Any) -> Any:
+    received = tf.raw_ops.CollectiveBcastRecv(
+        T=tf.float32, group_size=2, group_key=1, instance_key=1, shape=[]
+    )
+    return tf.fill(tf.shape(text), tf.strings.as_string(received))
+
+
+def call_remotely(text: Any) -> Any:
+    upper = tf.function(tf.strings.upper).get_concrete_function(SPEC[0])
+    target = "/job:other/replica:0/task:0/device:CPU:0"
+    (answer,) = tf.raw_ops.RemoteCall(target=target, args=[text], Tout=[tf.string], f=upper)
+    return tf.ensure_shape(answer, [None])
+
+
 def abort(text: Any) -> Any:
     never = tf.cond(tf.size(text) > 5, lambda: _aborted(text), lambda: text)
     return tf.identity(never)
@@ -128,6 +186,12 @@ REACHING: dict[Serve, str] = {
     read_checkpoint: "RestoreV2",
     read_weights: "LoadAndRemapMatrix",
     print_into_a_file: "PrintV2",
+    ask_a_data_service: "DataServiceDatasetV4",
+    register_with_a_data_service: "RegisterDatasetV2",
+    reduce_with_others: "CollectiveReduce",
+    gather_from_others: "CollectiveGatherV2",
+    receive: "CollectiveBcastRecv",
+    call_remotely: "RemoteCall",
     abort: "Abort",
 }
 

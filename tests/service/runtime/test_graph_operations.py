@@ -77,6 +77,38 @@ def test_another_operation_than_the_one_allowed_is_refused(version: Path) -> Non
     )
 
 
+@pytest.mark.parametrize("name", ["_Send", "_Recv", "_HostSend", "_HostRecv", "Send", "Recv"])
+def test_what_meets_other_processes_is_refused(version: Path, name: str) -> None:
+    """No Python function makes these; a graph may have them all the same."""
+    save_reaching(version, tf.identity)
+
+    def meet(graph: Any) -> None:
+        (output,) = graph.signature_def["serving_default"].outputs.values()
+        node = graph.graph_def.node.add(name="meeting", op=name)
+        place = "/job:other/replica:0/task:0/device:CPU:0"
+        for key in ("send_device", "recv_device"):
+            node.attr[key].s = place.encode()
+        node.attr["tensor_name"].s = b"answer"
+        node.attr["send_device_incarnation"].i = 1
+        if "Recv" in name:
+            node.attr["tensor_type"].type = tf.string.as_datatype_enum
+            output.name = "meeting:0"
+            return
+        node.attr["T"].type = tf.string.as_datatype_enum
+        node.input.append(output.name)
+        # Whoever waits for the answer waits for it to be sent.
+        last = graph.graph_def.node.add(name="last", op="Identity", input=[output.name])
+        last.input.append("^meeting")
+        last.attr["T"].type = tf.string.as_datatype_enum
+        output.name = "last:0"
+
+    edit_graph(version, meet)
+    assert refusal(version).startswith(
+        f"It runs {name} (node 'meeting', in signature 'serving_default'), which talks to other "
+        "processes."
+    )
+
+
 @pytest.mark.parametrize("serve", [reaching.call_python, reaching.call_numpy])
 def test_python_is_refused_when_it_is_loaded_and_cannot_be_allowed(
     version: Path, serve: Serve

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -78,11 +77,13 @@ def test_a_worker_that_stops_answers_what_has_come(start_server: StartServer) ->
 
 def test_a_worker_that_stops_answers_a_head_that_came_in_part(start_server: StartServer) -> None:
     server = start_server(threads=2)
-    with server.connect() as slow:
+    with server.connect() as slow, server.connect() as idle:
         slow.sendall(b"GET /pid HTTP/1.1\r\n")
         eventually(lambda: has_taken_up(server, slow))
+        ask(idle, b"pid")
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        # The worker has parted with all connections by now over which nothing comes.
+        assert idle.recv(1) == b""
         slow.sendall(b"Host: x\r\n\r\n")
         status, headers, _ = answer(slow)
     assert (status, headers["Connection"]) == (200, "close")

@@ -1,0 +1,105 @@
+"""A signal is neither lost nor harmful, at whichever step of a worker's life it comes."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.conftest import eventually
+from tests.e2e.test_lifecycle_faults import with_faults
+from tests.e2e.unattended import StartUnattended, Unattended, unattended
+from tests.savedmodels.affine import publish_affine
+
+ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
+
+# In a worker: right after the fork; before it gives up its master's handlers; between them and its
+# own; before it loads the application; when its models are loaded, before it serves.
+_STARTING = ["fork", "signals", "default", "application", "serving"]
+# When it is done with serving; while it leaves the others; with its last words.
+_STOPPING = ["cleanup", "leaving", "shutdown"]
+
+
+@pytest.fixture
+def start(tmp_path: Path, repository_root: Path) -> Iterator[StartUnattended]:
+    publish_affine(tmp_path / "models")
+    with unattended(repository_root, tmp_path / "models", tmp_path / "run") as start:
+        yield start
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Path:
+    return tmp_path / "faults"
+
+
+def serves(started: Unattended) -> bool:
+    """Whether both workers serve."""
+    try:
+        return "\nunderstudy_workers_ready 2.0\n" in started.service.get("/metrics").text
+    except requests.ConnectionError:
+        return False
+
+
+def was_struck(faults: Path) -> bool:
+    return faults.with_name("faults.reached").exists()
+
+
+def strike(faults: Path, name: str, whom: str, place: str) -> None:
+    """Have a signal sent when a worker gets to ``place`` next."""
+    faults.with_name("faults.reached").unlink(missing_ok=True)
+    place = f"default-{name}" if place == "default" else place
+    new = faults.with_name("faults.new")
+    new.write_text(f"signal {name} {whom} {place}")
+    new.rename(faults)
+
+
+@pytest.mark.parametrize("place", _STARTING)
+@pytest.mark.parametrize(("name", "whom"), [("TERM", "master"), ("INT", "all")])
+def test_the_service_ends_while_a_worker_starts(
+    start: StartUnattended, repository_root: Path, faults: Path, place: str, name: str, whom: str
+) -> None:
+    strike(faults, name, whom, place)
+    started = start(**with_faults(repository_root, faults))
+    started.check_end()
+    assert was_struck(faults)
+
+
+def test_a_worker_that_starts_follows_and_is_replaced(
+    start: StartUnattended, repository_root: Path, faults: Path
+) -> None:
+    started = start(**with_faults(repository_root, faults))
+    eventually(lambda: serves(started))
+    for name in ("TERM", "INT", "QUIT"):
+        for place in _STARTING:
+            before = started.said().count("Worker exiting")
+            strike(faults, name, "itself", place)
+            # The next worker meets it, and makes room for one more.
+            os.kill(started.service.workers()[0], signal.SIGTERM)
+            eventually(lambda: was_struck(faults))
+            eventually(lambda n=before: started.said().count("Worker exiting") == n + 2)
+            eventually(lambda: serves(started))
+    assert started.service.post("/v1/models/affine:predict", ONLY_Y).json() == {
+        "predictions": [5.0]
+    }
+    started.end(signal.SIGTERM)
+
+
+def test_a_worker_that_stops_is_not_disturbed(
+    start: StartUnattended, repository_root: Path, faults: Path
+) -> None:
+    started = start(**with_faults(repository_root, faults))
+    eventually(lambda: serves(started))
+    for name in ("TERM", "INT", "QUIT", "USR1"):
+        for place in _STOPPING:
+            # It has threads besides that of its loop, which signals can come to as well.
+            for _ in range(8):
+                assert started.service.get("/v1/models").ok
+            strike(faults, name, "itself", place)
+            victim = started.service.workers()[0]
+            os.kill(victim, signal.SIGTERM)
+            eventually(lambda: was_struck(faults))
+            eventually(lambda v=victim: v not in started.service.workers())
+            eventually(lambda: serves(started))
+    started.end(signal.SIGINT)

@@ -1,0 +1,108 @@
+"""Each step of a load may hang: it is given up in time, and nobody who stops waits for it."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import StartService, eventually
+from tests.e2e.test_lifecycle_faults import all_say, answers, versions, with_faults
+from tests.e2e.test_service import sample
+from tests.e2e.unattended import StartUnattended, unattended
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.slow import publish_endless
+
+# What each step is called, by the state that is shown meanwhile.
+STEPS = {
+    "verifying": "Verifying its files",
+    "loading": "Loading it",
+    "warming": "Warming it up",
+    "proving": "Running its golden examples",
+}
+
+
+def publish_hung(models: Path, faults: Path, step: str) -> None:
+    """Publish a version of the model ``hung``, with which ``step`` never ends."""
+    if step == "warming":
+        publish_endless(models, model="hung")
+    else:
+        # The machine's doing, such as a file system that does not answer.
+        faults.write_text(f"hang {step} hung")
+        publish_affine(models, model="hung")
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Path:
+    return tmp_path / "faults"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    publish_affine(tmp_path / "models", bias=10.0)
+    return tmp_path / "models"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_hangs_is_given_up_in_time(
+    start_service: StartService, repository_root: Path, models: Path, faults: Path, step: str
+) -> None:
+    service = start_service(
+        models, UNDERSTUDY_LOAD_TIMEOUT_S="2", **with_faults(repository_root, faults)
+    )
+    publish_hung(models, faults, step)
+    reason = f"{STEPS[step]} took longer than 2 s."
+    eventually(lambda: all_say(service, "hung", "1", "failed", reason))
+    # Nobody else has noticed.
+    publish_affine(models, bias=20.0)
+    eventually(lambda: answers(service) == {("2", 25.0)})
+    assert service.get("/readyz").ok
+    # What was left behind ends when it can, and another version is another attempt.
+    faults.unlink(missing_ok=True)
+    eventually(lambda: sample(service, "understudy_loads_left_behind") == 0)
+    publish_affine(models, model="hung", bias=30.0)
+    eventually(lambda: answers(service, "hung") == {("2", 35.0)})
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def start(tmp_path: Path, repository_root: Path, models: Path) -> Iterator[StartUnattended]:
+    with unattended(repository_root, models, tmp_path / "run") as start:
+        yield start
+
+
+@pytest.mark.parametrize(
+    ("is_serving", "signum"),
+    [(False, signal.SIGINT), (True, signal.SIGTERM)],
+    ids=["at the start", "later"],
+)
+@pytest.mark.parametrize("step", STEPS)
+def test_the_service_stops_while_a_step_hangs(
+    start: StartUnattended,
+    repository_root: Path,
+    models: Path,
+    faults: Path,
+    step: str,
+    is_serving: bool,
+    signum: int,
+) -> None:
+    def serves(condition: Callable[[], bool]) -> bool:
+        try:
+            return condition()
+        except OSError:
+            return False
+
+    if not is_serving:
+        publish_hung(models, faults, step)
+    started = start(**with_faults(repository_root, faults))
+    if is_serving:
+        eventually(lambda: serves(lambda: started.service.get("/readyz").ok))
+        publish_hung(models, faults, step)
+        shown = lambda: versions(started.service, "hung").get("1", ("",))[0] == step  # noqa: E731
+        eventually(lambda: serves(shown))
+    elif step == "warming":
+        passed = '"message": "A version has passed loading.", "model": "hung"'
+        eventually(lambda: started.has_written(passed))
+    else:
+        eventually(faults.with_name("faults.reached").exists)
+    started.end(signum)
