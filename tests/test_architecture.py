@@ -11,7 +11,8 @@ import pytest
 
 # Each wing, and the parts of the service that it may import.
 GROUND = {
-    f"service.{name}" for name in ("errors", "settings", "logs", "metrics", "exposition", "quiet")
+    f"service.{name}"
+    for name in ("errors", "settings", "logs", "metrics", "exposition", "quiet", "gathered_metrics")
 }
 # Training shares with the service how a version lies on disk, and how a picture file is prepared:
 # a network that learned from pictures prepared otherwise would be asked about others than it knows.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import eventually
-from training.sources import Found
+from training.data.locate import Found
 
 
 def removed(database: Path) -> None:
