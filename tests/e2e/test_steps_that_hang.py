@@ -72,11 +72,12 @@ def start(tmp_path: Path, repository_root: Path, models: Path) -> Iterator[Start
 
 
 @pytest.mark.parametrize(
-    ("is_serving", "signum"),
-    [(False, signal.SIGINT), (True, signal.SIGTERM)],
-    ids=["at the start", "later"],
+    ("step", "is_serving", "signum"),
+    [
+        (step, *((False, signal.SIGINT), (True, signal.SIGTERM))[i % 2])
+        for i, step in enumerate(STEPS)
+    ],
 )
-@pytest.mark.parametrize("step", STEPS)
 def test_the_service_stops_while_a_step_hangs(
     start: StartUnattended,
     repository_root: Path,

@@ -43,14 +43,16 @@ def test_while_it_imports_tensorflow(started: Unattended, signum: int) -> None:
     assert started.said() == ""
 
 
-@_BOTH
 @pytest.mark.parametrize(
-    "module",
+    ("module", "signum"),
     [
         # Before there is a folder, before TensorFlow and within it, and when gunicorn, which has
         # read its configuration, gets what is named there.
-        *("service.run_folder", "tensorflow", "tensorflow.python.framework.ops"),
-        *("service.server.worker", "service.runtime.servable"),
+        ("service.run_folder", signal.SIGTERM),
+        ("tensorflow", signal.SIGINT),
+        ("tensorflow.python.framework.ops", signal.SIGTERM),
+        ("service.server.worker", signal.SIGINT),
+        ("service.runtime.servable", signal.SIGTERM),
     ],
 )
 def test_before_gunicorn_has_started(
