@@ -84,9 +84,14 @@ def test_a_full_folder_takes_no_worker(
         assert told(service, NO_ROOM) == {}
         assert set(readiness(service)) == {""}
         fill(seen)
-        # New series, such as those of a new version, find no room.
+        # New series, such as those of a new version that is asked, find no room.
         publish_affine(tmp_path / "models", bias=10.0)
-        eventually(lambda: told(service, NO_ROOM).keys() == set(map(str, workers)))
+        eventually(
+            lambda: (
+                ask(service, 24) == [200] * 24
+                and told(service, NO_ROOM).keys() == set(map(str, workers))
+            )
+        )
     assert ask(service, 48) == [200] * 48
     eventually(lambda: set(readiness(service)) == {INCOMPLETE})
     assert service.get("/metrics").ok

@@ -128,7 +128,10 @@ def _connections(pid: int) -> int:
     established = {row.split()[9] for row in table if row.split()[3] == "01"}
     inodes = set()
     for handle in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(handle.readlink())
+        try:
+            target = str(handle.readlink())
+        except FileNotFoundError:
+            continue  # It has been closed meanwhile.
         if target.startswith("socket:["):
             inodes.add(target.removeprefix("socket:[").removesuffix("]"))
     return len(inodes & established)
