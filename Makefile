@@ -25,9 +25,8 @@ train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="
 	@test -n "$(MODEL)" || { echo 'Say which model: make train MODEL=mpg'; exit 2; }
 	@$(BIN)/python -m training train $(MODEL) $(ARGS)
 
-# Two processes, since each that loads TensorFlow takes 600 MB; a file stays in one of them. In the
-# order of their names the long files of few tests, such as the README's, do not come last.
-IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Two processes, since each that loads TensorFlow takes 600 MB; a file stays in one of them.
+IN_PARALLEL := --numprocesses 2 --dist loadfile
 
 test: install-dev ## Run all tests
 	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
