@@ -1,10 +1,11 @@
-"""Whether an export's rows are independent: tried out on its golden examples, for its card.
+"""Whether an export's rows are independent: tried out on examples and varied rows, for its card.
 
 The service runs requests together where the card says so. A version whose rows depend on one
 another is published all the same, with the declaration that they do: it is not wrong, only slower
 to serve, for each of its requests then runs alone and whole.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,16 +18,18 @@ from service.repository.golden import (
     batch_of,
     examples_by_signature,
 )
-from service.repository.rowcheck import neighbours_matter
+from service.repository.rowcheck import neighbours_matter, varied_rows
 from training.console.progress import say
 from training.types import Array, Predict
 
 # Of golden examples that are asked: each alone, and all of them together in several ways.
 _MOST = 16
+# Of rows that are made up.
+_VARIED = 4
 
 
 def declare_independence(predict: Predict, contract: Contract, golden: Golden) -> Contract:
-    """Return the contract with what its golden examples show of each signature's rows.
+    """Return the contract with what golden examples and varied rows show of its rows.
 
     A signature that already says so itself, has no rows, or has only one example, is left as it
     is: a single row shows nothing, and the service then looks at the graph.
@@ -45,16 +48,24 @@ def declare_independence(predict: Predict, contract: Contract, golden: Golden) -
 def _reason(
     predict: Predict, signature: Signature, examples: Sequence[GoldenExample], golden: Golden
 ) -> str:
+    check = partial(
+        neighbours_matter,
+        partial(_run, predict, signature.name),
+        absolute=golden.absolute,
+        relative=golden.relative,
+    )
     try:
-        inputs = batch_of(signature, examples)
-        return neighbours_matter(
-            partial(_run, predict, signature.name),
-            inputs,
-            absolute=golden.absolute,
-            relative=golden.relative,
-        )
+        reason = check(batch_of(signature, examples))
     except ValueError as error:  # rows of different shapes, which no batch can hold
         return f"they cannot be asked together ({error})"
+    # Golden examples may be clear cases, whose answers hardly move whatever stands beside them.
+    varied = varied_rows(signature, _VARIED)
+    if reason or varied is None:
+        return reason
+    # That the network refuses what was made up says nothing of its rows.
+    with contextlib.suppress(Exception):
+        return check(varied)
+    return ""
 
 
 def _run(predict: Predict, name: str, inputs: Tensors) -> dict[str, Array]:

@@ -37,6 +37,29 @@ def test_the_card_says_what_the_golden_examples_show(capsys: pytest.CaptureFixtu
     )
 
 
+def test_clear_golden_examples_do_not_hide_what_varied_rows_show() -> None:
+    def saturated(signature: str, inputs: Tensors) -> Tensors:
+        x = inputs["x"]
+        if signature == "mixes":
+            x = x - 0.1 * x.mean()
+        return {"y": np.clip(1.5 * x, -1, 1).astype(np.float32)}
+
+    declared = declare_independence(saturated, CONTRACT, Golden(EXAMPLES))
+    assert declared["keeps"].rows_independent is True
+    assert declared["mixes"].rows_independent is False
+
+
+def test_what_refuses_varied_rows_is_known_by_its_golden_examples() -> None:
+    def picky(signature: str, inputs: Tensors) -> Tensors:
+        if not np.isin(inputs["x"], (1.0, 2.0)).all():
+            raise RuntimeError("I know only 1 and 2.")
+        return predict(signature, inputs)
+
+    declared = declare_independence(picky, CONTRACT, Golden(EXAMPLES))
+    assert declared["keeps"].rows_independent is True
+    assert declared["mixes"].rows_independent is False
+
+
 def test_inspect_says_which_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_mixing(tmp_path / "1")
     assert cli.main(["inspect", str(tmp_path / "1")]) == 0
