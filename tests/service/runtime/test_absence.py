@@ -1,23 +1,17 @@
 """A worker that starts while files of models are away, beside one that serves from memory."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.api.health import require_ready
 from service.errors import NotFoundError, UnavailableError
-from service.metrics import Metrics
-from service.repository.store import Store
-from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
-from service.runtime.servable import Servable
+from tests.e2e.conftest import eventually
+from tests.lifecycles import Start, starting
 from tests.savedmodels.affine import publish_affine
-
-Begin = Callable[[], Lifecycle]
 
 
 @pytest.fixture
@@ -28,39 +22,10 @@ def store(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def begin(tmp_path: Path, store: Path) -> Iterator[Begin]:
+def begin(tmp_path: Path, store: Path) -> Iterator[Start]:
     """Return a function that starts a worker's lifecycle and waits until it has settled."""
-    started: list[Lifecycle] = []
-
-    def make() -> Lifecycle:
-        metrics = Metrics()
-        lifecycle = Lifecycle(
-            Store(store),
-            Board(tmp_path / "board"),
-            Loader(servable, metrics),
-            metrics,
-            poll_interval_s=0.05,
-            quiet_s=0.0,
-        )
-        lifecycle.start()
-        started.append(lifecycle)
-        assert lifecycle.wait_until_settled(60)
-        return lifecycle
-
-    yield make
-    for lifecycle in started:
-        lifecycle.stop()
-
-
-def servable(model: str, version: int, folder: Path) -> Servable:
-    return Servable(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come true."
-        time.sleep(0.02)
+    with starting(store, board=tmp_path / "board") as begin:
+        yield begin
 
 
 def serves(lifecycle: Lifecycle, model: str = "affine") -> bool:
@@ -73,7 +38,7 @@ def serves(lifecycle: Lifecycle, model: str = "affine") -> bool:
 
 @pytest.mark.parametrize("how", ["gone", "empty", "a file", "a link to nowhere"])
 def test_what_the_others_serve_is_unavailable_and_not_unknown(
-    tmp_path: Path, store: Path, begin: Begin, how: str
+    tmp_path: Path, store: Path, begin: Start, how: str
 ) -> None:
     first = begin()
     away = tmp_path / "away"
@@ -108,7 +73,7 @@ def test_what_the_others_serve_is_unavailable_and_not_unknown(
     eventually(lambda: not first.ignored() and not second.ignored())
 
 
-def test_all_workers_were_replaced_meanwhile(store: Path, tmp_path: Path, begin: Begin) -> None:
+def test_all_workers_were_replaced_meanwhile(store: Path, tmp_path: Path, begin: Start) -> None:
     first = begin()
     store.rename(tmp_path / "away")
     store.mkdir()
@@ -121,7 +86,7 @@ def test_all_workers_were_replaced_meanwhile(store: Path, tmp_path: Path, begin:
         second.acquire("other")
 
 
-def test_nothing_is_known_of_a_folder_that_cannot_be_read(store: Path, begin: Begin) -> None:
+def test_nothing_is_known_of_a_folder_that_cannot_be_read(store: Path, begin: Start) -> None:
     shutil.rmtree(store)
     lifecycle = begin()
     with pytest.raises(UnavailableError, match="Whether there is a model 'affine' is not known"):
@@ -133,7 +98,7 @@ def test_nothing_is_known_of_a_folder_that_cannot_be_read(store: Path, begin: Be
 
 
 def test_a_model_that_was_removed_is_there_while_a_worker_serves_it(
-    store: Path, begin: Begin
+    store: Path, begin: Start
 ) -> None:
     publish_affine(store, model="other")
     first = begin()
@@ -157,7 +122,7 @@ def test_a_model_that_was_removed_is_there_while_a_worker_serves_it(
 
 
 def test_a_model_whose_folder_cannot_be_read_is_unavailable(
-    store: Path, tmp_path: Path, begin: Begin
+    store: Path, tmp_path: Path, begin: Start
 ) -> None:
     publish_affine(store, model="other")
     first = begin()
@@ -173,7 +138,7 @@ def test_a_model_whose_folder_cannot_be_read_is_unavailable(
         second.require("affine")
 
 
-def test_an_unloaded_model_that_is_removed_is_unknown(store: Path, begin: Begin) -> None:
+def test_an_unloaded_model_that_is_removed_is_unknown(store: Path, begin: Start) -> None:
     publish_affine(store, model="other")
     first = begin()
     (store / "affine" / "policy.json").write_text('{"unloaded": true}')

@@ -6,22 +6,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from service.metrics import Metrics
 from service.repository.card import CARD
 from service.repository.golden import GOLDEN, Golden, GoldenExample
 from service.repository.manifest import MANIFEST, write_manifest
-from service.repository.store import Store
-from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
-from service.runtime.servable import Servable
 from service.runtime.state import State
+from tests.lifecycles import started
 from tests.savedmodels.affine import fill_affine, publish_affine
 from tests.savedmodels.shapes import save_shapes
 
@@ -32,17 +27,7 @@ DATA = "variables/variables.data-00000-of-00001"
 def lifecycle(tmp_path: Path) -> Iterator[Lifecycle]:
     """A lifecycle that serves version 1; version 2 is for the tests to spoil."""
     publish_affine(tmp_path / "models", bias=1.0)
-    metrics = Metrics()
-    lifecycle = Lifecycle(
-        Store(tmp_path / "models"),
-        Board(None),
-        Loader(partial(Servable, cores=1, most_rows=64, metrics=metrics), metrics),
-        metrics,
-        poll_interval_s=0.05,
-        quiet_s=0.0,
-    )
-    lifecycle.start()
-    assert lifecycle.wait_until_settled(60)
+    lifecycle = started(tmp_path / "models")
     yield lifecycle
     lifecycle.stop()
 

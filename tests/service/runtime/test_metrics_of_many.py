@@ -1,6 +1,5 @@
 """How much room the metrics of a worker take that starts with many models."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,11 +7,8 @@ from prometheus_client import generate_latest
 
 from service.metric_values import MULTIPROCESS_DIRECTORY
 from service.metrics import Metrics
-from service.repository.store import Store
-from service.runtime.board import Board
-from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
 from service.runtime.servable import Servable
+from tests.lifecycles import started
 
 MODELS = 200
 # Compose gives 64 MiB to all workers, to the one that replaces each, and to what ended before.
@@ -60,17 +56,8 @@ def test_a_start_with_many_models_leaves_room(
         version.mkdir(parents=True)
         (version / "saved_model.pb").write_bytes(b"graph")
     metrics = Metrics()
-    lifecycle = Lifecycle(
-        Store(tmp_path / "models"),
-        Board(None),
-        Loader(partial(Counted, cores=1, most_rows=64, metrics=metrics), metrics),
-        metrics,
-        poll_interval_s=0.05,
-        quiet_s=0.0,
-    )
-    lifecycle.start()
+    lifecycle = started(tmp_path / "models", kind=Counted, metrics=metrics, settled_s=120)
     try:
-        assert lifecycle.wait_until_settled(120)
         assert all(map(lifecycle.serves, lifecycle.models()))
         assert len(lifecycle.models()) == MODELS
         assert metrics.missing == 0

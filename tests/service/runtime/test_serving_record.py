@@ -4,51 +4,26 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from service.metrics import Metrics
 from service.repository.policy import Policy, write_policy
 from service.repository.serving import FOLDER, Record, read_records, reality, version_digest
 from service.repository.store import Store
 from service.runtime import serving_record
-from service.runtime.board import Board
-from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
-from service.runtime.servable import Servable
 from service.runtime.state import State
+from tests.lifecycles import Start, starting
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.reaching import read_file, save_reaching
 from tests.service.runtime.test_lifecycle import eventually
 
-Start = Callable[[], Lifecycle]
-
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    started: list[Lifecycle] = []
-
-    def make() -> Lifecycle:
-        metrics = Metrics()
-        lifecycle = Lifecycle(
-            Store(tmp_path),
-            Board(None),
-            Loader(partial(Servable, cores=1, most_rows=64, metrics=metrics), metrics),
-            metrics,
-            poll_interval_s=0.05,
-            quiet_s=0.0,
-        )
-        lifecycle.start()
-        started.append(lifecycle)
-        assert lifecycle.wait_until_settled(60)
-        return lifecycle
-
-    yield make
-    for lifecycle in started:
-        lifecycle.stop()
+    with starting(tmp_path) as start:
+        yield start
 
 
 def publish_broken(root: Path) -> None:

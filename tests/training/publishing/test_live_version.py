@@ -1,14 +1,11 @@
 """What really serves is what the trainer goes by, whatever the policy wishes."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from service.metrics import Metrics
 from service.repository.card import read_card
 from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.serving import (
@@ -20,10 +17,8 @@ from service.repository.serving import (
     write_record,
 )
 from service.repository.store import Store
-from service.runtime.board import Board
-from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
-from service.runtime.servable import Servable
+from tests.e2e.conftest import eventually
+from tests.lifecycles import Start, starting
 from training import cli
 from training.publishing.live_version import find_live_version
 
@@ -31,38 +26,13 @@ TRAIN = ["train", "toy", "--data", "data", "--out", "models"]
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[], Lifecycle]]:
-    started: list[Lifecycle] = []
-
-    def make() -> Lifecycle:
-        metrics = Metrics()
-        lifecycle = Lifecycle(
-            Store(tmp_path / "models"),
-            Board(None),
-            Loader(partial(Servable, cores=1, most_rows=64, metrics=metrics), metrics),
-            metrics,
-            poll_interval_s=0.05,
-            quiet_s=0.0,
-        )
-        lifecycle.start()
-        started.append(lifecycle)
-        assert lifecycle.wait_until_settled(60)
-        return lifecycle
-
-    yield make
-    for lifecycle in started:
-        lifecycle.stop()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come true."
-        time.sleep(0.02)
+def serve(tmp_path: Path) -> Iterator[Start]:
+    with starting(tmp_path / "models") as serve:
+        yield serve
 
 
 def test_a_refused_version_is_neither_compared_with_nor_begun_with_nor_counted(
-    toy: Path, serve: Callable[[], Lifecycle], capsys: pytest.CaptureFixture[str]
+    toy: Path, serve: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(toy / "models")
     for seed in ("1", "2"):
