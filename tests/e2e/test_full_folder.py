@@ -64,6 +64,11 @@ def readiness(service: Service) -> list[str]:
     return [service.get("/readyz").json().get("metrics", "") for _ in range(12)]
 
 
+def both_serve(service: Service) -> None:
+    """Wait for the second worker, too: one that is still starting has made no files yet."""
+    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+
+
 @pytest.mark.parametrize("since", ["the start", "later"])
 def test_a_full_folder_takes_no_worker(
     start_service: StartService, tmp_path: Path, since: str
@@ -77,10 +82,12 @@ def test_a_full_folder_takes_no_worker(
         )
     publish_affine(tmp_path / "models")
     service = start_service(tmp_path / "models", under=under, PROMETHEUS_MULTIPROC_DIR=str(small))
+    eventually(lambda: len(service.workers()) == 2)
     workers = service.workers()
     seen = Path(f"/proc/{service.process.pid}/root/{small}")
     assert ask(service, 24) == [200] * 24
     if since == "later":
+        both_serve(service)
         assert told(service, NO_ROOM) == {}
         assert set(readiness(service)) == {""}
         fill(seen)
@@ -106,7 +113,8 @@ def test_a_full_folder_takes_no_worker(
     (seen / "filler").unlink()
     eventually(lambda: set(readiness(service)) == {""})
     eventually(lambda: sample(service, "understudy_metrics_missing") == 0)
-    assert sample(service, "understudy_workers_ready") == 2
+    # Each worker writes what is missing when it is asked next.
+    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
     assert service.workers() == workers
     # Each has said so once.
     assert set(told(service, NO_ROOM).values()) == {1}
@@ -120,6 +128,7 @@ def test_the_folder_cannot_be_made_anew(start_service: StartService, tmp_path: P
     chosen = tmp_path / "metrics"
     publish_affine(tmp_path / "models")
     service = start_service(tmp_path / "models", PROMETHEUS_MULTIPROC_DIR=str(chosen))
+    both_serve(service)
     shutil.rmtree(chosen)
     chosen.touch()
     victim = service.workers()[0]
