@@ -101,4 +101,4 @@ USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 \
     CMD ["/usr/local/bin/python", "-I", "-S", "deploy/docker/healthcheck.py"]
 # gunicorn itself, not a shell around it, so that the stop signal reaches it and it drains.
-CMD ["gunicorn", "-c", "service/gunicorn.conf.py"]
+CMD ["gunicorn", "-c", "service/server/gunicorn.conf.py"]

@@ -15,7 +15,7 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: install-serve ## Serve the models in saved_models/ (HOST, PORT, MODELS override)
-	@exec $(BIN)/gunicorn -c service/gunicorn.conf.py
+	@exec $(BIN)/gunicorn -c service/server/gunicorn.conf.py
 
 watch: install-serve ## See what clients of a model notice: make watch MODEL=mpg
 	@test -n "$(MODEL)" || { echo 'Say which model: make watch MODEL=mpg'; exit 2; }

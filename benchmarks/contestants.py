@@ -103,7 +103,7 @@ def _triton(port: int, workers: int) -> list[str]:
 
 def _ours(port: int, workers: int) -> list[str]:
     # Address and workers come from the environment, as everything of the service does.
-    return ["-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
+    return ["-m", "gunicorn", "-c", "service/server/gunicorn.conf.py"]
 
 
 def _is_for_peers(case: Case) -> bool:

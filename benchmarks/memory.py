@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> None:
             "UNDERSTUDY_WORKERS": str(options.workers),
             "UNDERSTUDY_POLL_INTERVAL_S": "0.1",
         }
-        command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "service/server/gunicorn.conf.py"]
         with Server("the service", command, port, environ, Path(name, "log")) as server:
             server.wait_until_ready()
             start = _report("at the start", server)

@@ -3,7 +3,8 @@
 Processor time in microseconds, from a body's bytes to checked tensors, and from a model's outputs
 to the response's bytes, without a server: the least of some rounds in which the ways take turns,
 since whatever disturbs a measurement can only add to it. Beside the way that the service goes
-stands the reference, which makes a Python object of every number (service/api/codec/rows.py).
+stands the reference, which makes a Python object of every number
+(service/api/codecs/tfserving/predict_requests.py).
 """
 
 import argparse
@@ -20,8 +21,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.models import CLOTHING, MPG, golden_of, latest_version
 from benchmarks.process import ROOT
 from benchmarks.table import markdown_table, number
-from service.api.codec import predictions, rows
-from service.api.schemas import signature_schema
+from service.api.codecs.tfserving import predict_requests, predict_responses
+from service.api.validation.schemas import signature_schema
 from service.repository.card import read_card
 from service.repository.contract import DEFAULT_SIGNATURE, Contract
 from service.repository.golden import Tensors
@@ -51,7 +52,7 @@ def main() -> None:
     table = []
     for title, asked, outputs in _answers(_contract(models, CLOTHING)):
         (cost,) = _least_us(_encoder(asked, outputs))
-        table.append([title, f"{len(predictions.encode(asked, outputs)):,}", number(cost)])
+        table.append([title, f"{len(predict_responses.encode(asked, outputs)):,}", number(cost)])
     print("\n" + markdown_table(["answer", "bytes", "us"], table))
 
 
@@ -73,18 +74,20 @@ def _cpu_us(work: _Work) -> float:
 
 def _reader(body: bytes, contract: Contract) -> _Work:
     schemas = {name: signature_schema(s, limit=_MOST_PROBLEMS) for name, s in contract.items()}
-    return lambda: rows.read(
-        rows.parse(body), contract, lambda s: schemas[s.name], limit=_MOST_PROBLEMS
+    return lambda: predict_requests.read(
+        predict_requests.parse(body), contract, lambda s: schemas[s.name], limit=_MOST_PROBLEMS
     )
 
 
 def _reference(body: bytes, contract: Contract) -> _Work:
     schemas = {name: signature_schema(s, limit=_MOST_PROBLEMS) for name, s in contract.items()}
-    return lambda: rows.reference(body, contract, lambda s: schemas[s.name], limit=_MOST_PROBLEMS)
+    return lambda: predict_requests.reference(
+        body, contract, lambda s: schemas[s.name], limit=_MOST_PROBLEMS
+    )
 
 
-def _encoder(asked: rows.PredictRequest, outputs: Tensors) -> _Work:
-    return lambda: predictions.encode(asked, outputs)
+def _encoder(asked: predict_requests.PredictRequest, outputs: Tensors) -> _Work:
+    return lambda: predict_responses.encode(asked, outputs)
 
 
 def _pictures(models: Path) -> Iterator[tuple[str, bytes, Contract]]:
@@ -113,7 +116,7 @@ def _cars(models: Path) -> Iterator[tuple[str, bytes, Contract]]:
         yield _several(count, "record"), _dump({"instances": chosen}), contract
 
 
-def _answers(contract: Contract) -> Iterator[tuple[str, rows.PredictRequest, Tensors]]:
+def _answers(contract: Contract) -> Iterator[tuple[str, predict_requests.PredictRequest, Tensors]]:
     signature = contract[DEFAULT_SIGNATURE]
     labels = next(field.choices for field in signature.outputs if field.choices)
     random = np.random.default_rng(0)
@@ -126,13 +129,17 @@ def _answers(contract: Contract) -> Iterator[tuple[str, rows.PredictRequest, Ten
             "confidence": scores.max(1),
             "probabilities": scores,
         }
-        yield _several(count, "classification"), rows.PredictRequest(signature, {}, count), outputs
+        yield (
+            _several(count, "classification"),
+            predict_requests.PredictRequest(signature, {}, count),
+            outputs,
+        )
     large = random.random(_LARGE, dtype=np.float32)
     shape = " x ".join(map(str, _LARGE))
-    yield f"{shape} alone", rows.PredictRequest(signature, {}, _LARGE[0]), {"y": large}
+    yield f"{shape} alone", predict_requests.PredictRequest(signature, {}, _LARGE[0]), {"y": large}
     both: Tensors = {"y": large, "n": np.arange(_LARGE[0])}
-    yield f"{shape} and a number", rows.PredictRequest(signature, {}, _LARGE[0]), both
-    yield f"{shape} as column", rows.PredictRequest(signature, {}, None), both
+    yield f"{shape} and a number", predict_requests.PredictRequest(signature, {}, _LARGE[0]), both
+    yield f"{shape} as column", predict_requests.PredictRequest(signature, {}, None), both
 
 
 def _contract(models: Path, model: str) -> Contract:

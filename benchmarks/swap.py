@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace) -> int:
             "PORT": str(port := free_port()),
             "UNDERSTUDY_WORKERS": str(options.workers),
         }
-        command = [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "service/server/gunicorn.conf.py"]
         with Server("the service", command, port, environ, log) as server:
             server.wait_until_ready()
             answers, swapping_from = _watch_swaps(options, port, trained, models)

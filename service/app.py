@@ -8,36 +8,36 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from service import __version__
-from service.api.admin import admin_routes
-from service.api.classify import Classify, classify_routes
-from service.api.codec.examples import Method
-from service.api.codec.v2.config import Limits
-from service.api.exchange import Observer
-from service.api.files import Files
-from service.api.health import health_routes
-from service.api.inference import Endpoint, Inference
-from service.api.inference_v2 import InferV2, inference_v2_routes
-from service.api.models import model_routes
-from service.api.observe import observe
+from service.api.codecs.oip.model_config import Limits
+from service.api.codecs.tfserving.classify_requests import Method
+from service.api.http.flask_hooks import observe
+from service.api.http.request_context import RequestObserver
+from service.api.http.url_paths import one_spelling
+from service.api.inference.event_loop import PredictionRoutes
+from service.api.inference.pipeline import Endpoint, Inference
 from service.api.openapi.document import Documents
-from service.api.openapi.routes import openapi_routes
-from service.api.predict import Predict, predict_routes
-from service.api.prediction_loop import PredictionRoutes
-from service.api.repository_v2 import repository_v2_routes
-from service.api.root import root_routes
-from service.api.routing import one_spelling
-from service.api.server_v2 import server_v2_routes
-from service.api.statistics_v2 import statistics_v2_routes
-from service.api.unsupported import unsupported_routes
-from service.metrics import Metrics
+from service.api.routes.admin import admin_routes
+from service.api.routes.classify import Classify, classify_routes
+from service.api.routes.health import health_routes
+from service.api.routes.models import model_routes
+from service.api.routes.oip_inference import InferV2, inference_v2_routes
+from service.api.routes.oip_repository import repository_v2_routes
+from service.api.routes.oip_server import server_v2_routes
+from service.api.routes.oip_statistics import statistics_v2_routes
+from service.api.routes.openapi_document import openapi_routes
+from service.api.routes.predict import Predict, predict_routes
+from service.api.routes.root import root_routes
+from service.api.routes.unsupported import unsupported_routes
+from service.api.validation.file_inputs import Files
+from service.monitoring.metrics import Metrics
 from service.process_settings import process_settings
 from service.repository.store import Store
 from service.runtime.admission import Admission
-from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
+from service.runtime.loader import Loader
 from service.runtime.servable import Servable
-from service.runtime.stuck import StuckWatch
+from service.runtime.stuck_predictions import StuckWatch
+from service.runtime.worker_group import WorkerGroup
 from service.settings import Settings, usable_cores
 
 
@@ -53,7 +53,7 @@ class Predictions:
 
     routes: PredictionRoutes
     inference: Inference
-    observer: Observer
+    observer: RequestObserver
 
 
 class _Json(DefaultJSONProvider):
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     lifecycle = Lifecycle(
         store,
-        Board(settings.board),
+        WorkerGroup(settings.board),
         Loader(
             partial(
                 Servable,
@@ -116,7 +116,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
-    observer = Observer(metrics, access_log=settings.access_log)
+    observer = RequestObserver(metrics, access_log=settings.access_log)
     observe(app, observer)
     one_spelling(app)
     bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}

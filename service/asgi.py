@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from service.api.answer import Answer, as_service_error
-from service.api.body import content_encoding
-from service.api.body_budget import BodyBudget, BodyShare
-from service.api.head import check_head
-from service.api.prediction_loop import PredictionLoop, Route
+from service.api.http.body_budget import BodyBudget, BodyShare
+from service.api.http.head_checks import check_head
+from service.api.http.request_body import content_encoding
+from service.api.http.responses import Answer, as_service_error
+from service.api.inference.event_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
 from service.process_settings import process_settings
 from service.settings import Settings

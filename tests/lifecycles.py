@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from service.metrics import Metrics
+from service.monitoring.metrics import Metrics
 from service.repository.store import Store
-from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
+from service.runtime.loader import Loader
 from service.runtime.servable import Servable
+from service.runtime.worker_group import WorkerGroup
 
 Start = Callable[[], Lifecycle]
 
@@ -35,7 +35,7 @@ def started(
     metrics = metrics or Metrics()
     lifecycle = Lifecycle(
         Store(models),
-        Board(board),
+        WorkerGroup(board),
         Loader(partial(kind, cores=1, most_rows=64, metrics=metrics), metrics),
         metrics,
         poll_interval_s=0.05,

@@ -9,21 +9,28 @@ from pathlib import Path
 
 import pytest
 
-# Each wing, and the parts of the service that it may import.
-GROUND = {
-    f"service.{name}"
-    for name in ("errors", "settings", "logs", "metrics", "exposition", "quiet", "gathered_metrics")
-}
-# Training shares with the service how a version lies on disk, and how a picture file is prepared:
-# a network that learned from pictures prepared otherwise would be asked about others than it knows.
-SHARED = {"service.repository", "service.pictures"}
-WINGS = {
-    "service/repository": {"service.repository"},
-    "service/pictures": {"service.pictures"},
-    "service/runtime": GROUND | {"service.repository", "service.runtime"},
-    "service/api": GROUND | SHARED | {"service.runtime", "service.api"},
-    "training": SHARED | {"training"},
-}
+# The service's packages from the ground up. Each may import those in the lines below its own, and no
+# other.
+SERVICE = (
+    {"errors", "images"},
+    {"settings"},
+    {"process_settings", "monitoring"},
+    {"repository"},
+    {"runtime"},
+    {"api.json"},
+    {"api.validation"},
+    {"api.http"},
+    {"api.codecs"},
+    {"api.inference"},
+    {"api.openapi"},
+    {"api.routes"},
+    {"app"},
+    {"asgi"},
+    {"server"},
+)
+# Training shares with the service how a version lies on disk, and how an image file is prepared:
+# a network that learned from images prepared otherwise would be asked about others than it knows.
+SHARED = {"service.repository", "service.images"}
 
 
 # Training's packages from the ground up. Each may import those in the lines below its own, and no
@@ -61,19 +68,12 @@ def is_under(module: str, packages: set[str]) -> bool:
     return any(module == p or module.startswith(f"{p}.") for p in packages)
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_imports_run_one_way(repository_root: Path, wing: str) -> None:
-    files = list((repository_root / wing).rglob("*.py"))
-    assert files
-    for path in files:
-        ours = {m for m in imports(path) if is_under(m, {"service", "training"})}
-        assert all(is_under(module, WINGS[wing]) for module in ours), (path, ours)
-
-
-def modules_of_training(root: Path) -> dict[str, Path]:
-    """Return training's modules by their dotted names; a package is its ``__init__``."""
+def modules_of(root: Path, half: str) -> dict[str, Path]:
+    """Return a half's modules by their dotted names; a package is its ``__init__``."""
     found = {}
-    for path in (root / "training").rglob("*.py"):
+    for path in (root / half).rglob("*.py"):
+        if path.name == "gunicorn.conf.py":
+            continue  # Read by gunicorn, and imported by nobody.
         parts = path.relative_to(root).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
@@ -92,47 +92,73 @@ def imported_modules(path: Path, known: Mapping[str, Path]) -> set[str]:
     return found & known.keys()
 
 
-def test_the_root_of_training_is_its_table_of_contents(repository_root: Path) -> None:
-    top = {module.split(".")[1] for module in modules_of_training(repository_root) if "." in module}
-    assert top == set().union(*TRAINING)
-    files = {path.stem for path in (repository_root / "training").glob("*.py")}
-    assert files == {"__init__", "__main__", "cli", "errors", "types"}
+def room_of(module: str) -> str:
+    """Return the package of a module that the orders above name; of the API, the one within it."""
+    half, *inner = module.split(".")
+    if not inner:
+        return half
+    depth = 2 if half == "service" and inner[0] == "api" and len(inner) > 1 else 1
+    return ".".join(inner[:depth])
 
 
-def test_imports_of_training_run_downwards(repository_root: Path) -> None:
-    level = {package: number for number, line in enumerate(TRAINING) for package in line}
-    known = modules_of_training(repository_root)
+@pytest.mark.parametrize(
+    ("half", "order", "modules"),
+    [
+        ("service", SERVICE, {"app", "asgi", "errors", "process_settings", "settings"}),
+        ("training", TRAINING, {"__main__", "cli", "errors", "types"}),
+    ],
+)
+def test_the_root_is_the_table_of_contents(
+    repository_root: Path, half: str, order: tuple[set[str], ...], modules: set[str]
+) -> None:
+    rooms = {room_of(module) for module in modules_of(repository_root, half)}
+    assert rooms - {half, "api"} == set().union(*order)
+    assert {path.stem for path in (repository_root / half).glob("*.py")} == modules | {"__init__"}
+
+
+@pytest.mark.parametrize(("half", "order"), [("service", SERVICE), ("training", TRAINING)])
+def test_imports_run_downwards(
+    repository_root: Path, half: str, order: tuple[set[str], ...]
+) -> None:
+    level = {room: number for number, line in enumerate(order) for room in line}
+    known = modules_of(repository_root, half)
     for module, path in known.items():
-        if module == "training":
-            assert not imported_modules(path, known), path
-            continue
-        here = module.split(".")[1]
-        for imported in imported_modules(path, known) - {"training"}:
-            there = imported.split(".")[1]
+        here = room_of(module)
+        for imported in imported_modules(path, known) - {half}:
+            there = room_of(imported)
             assert there == here or level[there] < level[here], f"{module} imports {imported}"
 
 
-def test_no_modules_of_training_import_one_another_in_a_circle(repository_root: Path) -> None:
-    known = modules_of_training(repository_root)
+@pytest.mark.parametrize("half", ["service", "training"])
+def test_no_modules_import_one_another_in_a_circle(repository_root: Path, half: str) -> None:
+    known = modules_of(repository_root, half)
     graph = {module: imported_modules(path, known) for module, path in known.items()}
     # An ``__init__`` that finds its modules at run time imports none; what it has in common with
     # them is theirs to import.
     TopologicalSorter(graph).prepare()
 
 
-def test_a_name_means_one_thing_in_training(repository_root: Path) -> None:
-    """But a command is named as what it runs, whose module it imports."""
+def test_training_shares_with_the_service_what_lies_on_disk(repository_root: Path) -> None:
+    for path in modules_of(repository_root, "training").values():
+        ours = {module for module in imports(path) if is_under(module, {"service"})}
+        assert all(is_under(module, SHARED) for module in ours), (path, ours)
+
+
+@pytest.mark.parametrize("half", ["service", "training"])
+def test_a_name_means_one_thing(repository_root: Path, half: str) -> None:
+    """But a command is named as what it runs, and each package may have errors of its own."""
     by_name: dict[str, list[str]] = {}
-    for module, path in modules_of_training(repository_root).items():
-        if path.stem != "__init__" and not module.startswith("training.commands."):
+    for module, path in modules_of(repository_root, half).items():
+        if path.stem not in ("__init__", "errors") and not module.startswith("training.commands."):
             by_name.setdefault(path.stem, []).append(module)
     assert not {name: modules for name, modules in by_name.items() if len(modules) > 1}
 
 
-def test_the_tests_of_training_mirror_its_packages(repository_root: Path) -> None:
-    tests = repository_root / "tests" / "training"
+@pytest.mark.parametrize("half", ["service", "training"])
+def test_the_tests_mirror_the_packages(repository_root: Path, half: str) -> None:
+    tests = repository_root / "tests" / half
     for path in tests.rglob("test_*.py"):
-        assert (repository_root / "training" / path.parent.relative_to(tests)).is_dir(), path
+        assert (repository_root / half / path.parent.relative_to(tests)).is_dir(), path
 
 
 def test_the_service_needs_neither_keras_nor_training(repository_root: Path) -> None:
@@ -153,7 +179,7 @@ def test_only_one_module_imports_tensorflow(repository_root: Path) -> None:
 def test_the_repository_loads_without_tensorflow_and_flask(repository_root: Path) -> None:
     script = (
         "import sys; import service.repository.store, service.repository.golden, "
-        "service.repository.policy, service.pictures.preparation; "
+        "service.repository.policy, service.images.preparation; "
         "sys.exit(bool({'tensorflow', 'flask'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], cwd=repository_root, check=True)

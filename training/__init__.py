@@ -1,6 +1,6 @@
 """Understudy's offline half: trains models and publishes them as versions that the service takes.
 
-Of the service it imports ``service.repository`` and ``service.pictures`` alone, so that what is
+Of the service it imports ``service.repository`` and ``service.images`` alone, so that what is
 published is exactly what will be read. Its packages, from the one that imports all others to those
 that all others import::
 

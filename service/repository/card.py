@@ -6,7 +6,7 @@ from typing import Any
 
 from service.repository.contract import Contract, contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_optional, shown, write_object
+from service.repository.json_files import read_optional, shown, write_object
 from service.repository.precision import Precision
 
 CARD = "assets.extra/card.json"

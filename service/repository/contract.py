@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.repository.errors import RepositoryError
-from service.repository.strings import string_to_json
+from service.repository.json_strings import string_to_json
 
 DEFAULT_SIGNATURE = "serving_default"
 

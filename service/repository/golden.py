@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from service.repository.contract import Contract, Field, Signature
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_optional, write_object
-from service.repository.strings import string_from_json, string_to_json
+from service.repository.json_files import read_optional, write_object
+from service.repository.json_strings import string_from_json, string_to_json
 
 GOLDEN = "assets.extra/golden.json"
 _FORMAT = 1

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
-from service.repository.files import open_file
-from service.repository.folders import walk
-from service.repository.jsonfile import read_object, write_object
-from service.repository.survey import printable
+from service.repository.folder_walk import walk
+from service.repository.json_files import read_object, write_object
+from service.repository.safe_open import open_file
+from service.repository.unserved_entries import printable
 
 MANIFEST = "manifest.json"
 _FORMAT = 1

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_optional, shown, write_object
-from service.repository.locking import locked
+from service.repository.file_lock import locked
+from service.repository.json_files import read_optional, shown, write_object
 
 POLICY = "policy.json"
 # It is read at every look at a model.

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import uuid4
 
-from service.repository import numbers, serving
+from service.repository import serving_records, version_numbers
 from service.repository.errors import RepositoryError
-from service.repository.folders import remove_tree, walk
+from service.repository.folder_walk import remove_tree, walk
 from service.repository.manifest import write_manifest
-from service.repository.published import note_published
-from service.repository.survey import Ignored, unreadable, unserved_in_root
+from service.repository.publication_marks import note_published
+from service.repository.unserved_entries import Ignored, unreadable, unserved_in_root
 
 # What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
 # are none, nor is what cannot be printed.
@@ -168,8 +168,8 @@ class Store:
             given = max(
                 given,
                 *self.versions(model),
-                *serving.ever_served(self.root, model),
-                numbers.highest_given(self.root, model),
+                *serving_records.ever_served(self.root, model),
+                version_numbers.highest_given(self.root, model),
             )
             version = given + 1
             if version > LAST_VERSION:
@@ -179,18 +179,18 @@ class Store:
                 )
             # Whoever takes it, and whether or not that can be seen afterwards: it is given.
             given = version
-            if not numbers.claim(self.root, model, version):
+            if not version_numbers.claim(self.root, model, version):
                 continue
             try:
                 staging.rename(self.root / model / str(version))
             except OSError as error:
                 # Another publisher took the number; any other failure is the caller's to know.
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    numbers.give_back(self.root, model, version)
+                    version_numbers.give_back(self.root, model, version)
                     raise
                 continue
             _sync(self.root / model)
-            numbers.forget_below(self.root, model, version)
+            version_numbers.forget_below(self.root, model, version)
             return version
 
 

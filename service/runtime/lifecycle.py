@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from service.errors import NotFoundError, UnavailableError
-from service.logs import log
-from service.metrics import Metrics
+from service.monitoring.logs import log
+from service.monitoring.metrics import Metrics
 from service.repository.policy import Policy
 from service.repository.store import Store
-from service.repository.survey import Ignored
-from service.runtime.absence import Absence, look_for_absent
-from service.runtime.board import Board
-from service.runtime.loading import Loader
+from service.repository.unserved_entries import Ignored
+from service.runtime.loader import Loader
+from service.runtime.missing_models import Absence, look_for_absent
 from service.runtime.model import Model, Outlook
 from service.runtime.servable import Servable
 from service.runtime.serving_record import ServingRecord
-from service.runtime.sightings import Sightings
-from service.runtime.state import VersionStatus
+from service.runtime.shared_observations import Sightings
+from service.runtime.version_state import VersionStatus
+from service.runtime.worker_group import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
 _IN_STEP_S = 0.02
@@ -58,7 +58,7 @@ class Lifecycle:
     def __init__(
         self,
         store: Store,
-        board: Board,
+        board: WorkerGroup,
         loader: Loader,
         metrics: Metrics,
         *,

@@ -10,20 +10,20 @@ from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 
-from service.logs import log
-from service.metrics import Metrics
+from service.monitoring.logs import log
+from service.monitoring.metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.manifest import content_digest, has_manifest
 from service.repository.policy import Policy, read_policy
 from service.repository.store import Store
-from service.runtime.arrival import look_at
-from service.runtime.board import Board, Decision, Plan
-from service.runtime.loading import Loaded, Loader
-from service.runtime.loads import Loads, Readiness
+from service.runtime.directory_snapshot import look_at
+from service.runtime.load_attempts import Loads, Readiness
+from service.runtime.loader import Loaded, Loader
 from service.runtime.memory import give_back
 from service.runtime.servable import Servable
-from service.runtime.sightings import Sightings
-from service.runtime.state import State, VersionStatus
+from service.runtime.shared_observations import Sightings
+from service.runtime.version_state import State, VersionStatus
+from service.runtime.worker_group import Decision, Plan, WorkerGroup
 
 # With nothing to serve, a version that loads for longer gives way to an older one meanwhile.
 _LONGEST_SILENCE_S = 10.0
@@ -82,7 +82,7 @@ class Model:
         self,
         name: str,
         store: Store,
-        board: Board,
+        board: WorkerGroup,
         loader: Loader,
         metrics: Metrics,
         *,

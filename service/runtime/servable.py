@@ -16,9 +16,9 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from service.errors import InvalidRequestError, ServiceError
-from service.logs import log
-from service.metrics import Metrics
-from service.quiet import silent_stderr
+from service.monitoring.logs import log
+from service.monitoring.metrics import Metrics
+from service.monitoring.silence import silent_stderr
 from service.repository.card import Card, read_card
 from service.repository.contract import (
     DEFAULT_SIGNATURE,
@@ -48,20 +48,20 @@ from service.repository.independence import (
 )
 from service.repository.policy import read_policy
 from service.repository.precision import Precision, precision_here
-from service.repository.published import was_published_here
+from service.repository.publication_marks import was_published_here
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
-from service.runtime.devices import leave_cluster
-from service.runtime.example_inputs import ExampleInputs
-from service.runtime.graph_operations import refused_operations
-from service.runtime.independence import IndependenceCheck
-from service.runtime.paths import literal
-from service.runtime.placeholders import placeholders
-from service.runtime.signatures import completed, derive_contract, tensor_name
+from service.runtime.contract_derivation import completed, derive_contract, tensor_name
+from service.runtime.device_placement import leave_cluster
+from service.runtime.graphs.example_inputs import ExampleInputs
+from service.runtime.graphs.state_writes import writes_state
+from service.runtime.graphs.termination import is_bounded
+from service.runtime.graphs.unsafe_operations import refused_operations
+from service.runtime.independence_check import IndependenceCheck
+from service.runtime.tensor_binding import Wiring
 from service.runtime.tensorflow_errors import first_sentence
-from service.runtime.termination import is_bounded
-from service.runtime.wiring import Wiring
-from service.runtime.writes import writes_state
+from service.runtime.tensorflow_paths import literal
+from service.runtime.warmup_inputs import placeholders
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

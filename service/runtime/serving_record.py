@@ -14,8 +14,8 @@ from typing import Protocol
 from uuid import uuid4
 
 from service.errors import NotFoundError
-from service.logs import log
-from service.repository.serving import (
+from service.monitoring.logs import log
+from service.repository.serving_records import (
     FOLDER,
     HEARTBEAT_S,
     ModelRecord,
@@ -26,7 +26,7 @@ from service.repository.serving import (
     write_record,
 )
 from service.repository.store import Store
-from service.runtime.state import State, VersionStatus
+from service.runtime.version_state import State, VersionStatus
 
 # Between looks at what serves: a trainer that comes right after a swap should find it.
 _LOOK_S = 0.25
@@ -44,7 +44,7 @@ class Models(Protocol):
 
 
 class ServingRecord:
-    """The record of one worker in its store (``service.repository.serving``).
+    """The record of one worker in its store (``service.repository.serving_records``).
 
     It has a thread of its own: a heartbeat must not wait for a model that takes long to load, nor
     a swap for a store that takes long to write. A store that is read-only here, or full, hurts

@@ -7,8 +7,8 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from service.logs import log
-from service.seats import Patience, Seat
+from service.monitoring.logs import log
+from service.server.connection_counts import Patience, Seat
 
 # How soon to look again for a connection that was left to another worker.
 _STEP_S = 0.001

@@ -9,17 +9,15 @@ and ``_safe_write``.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from gunicorn.asgi.protocol import ASGIProtocol
 
-from service.api.answer import error_answer
+from service.api.http.responses import error_answer
 from service.errors import ServiceError
+from service.server.connection_host import ConnectionHost
 from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
-from service.server.responses import head_of
-
-if TYPE_CHECKING:
-    from service.server.worker import Worker
+from service.server.response_heads import head_of
 
 # What gunicorn's parser refuses, by the status that it chose.
 _MESSAGES = {
@@ -35,10 +33,10 @@ _MESSAGES = {
 class GeneralProtocol(ASGIProtocol):
     """One connection, whatever it asks."""
 
-    worker: "Worker"
+    worker: ConnectionHost
     _closed: bool
 
-    def __init__(self, worker: "Worker") -> None:
+    def __init__(self, worker: ConnectionHost) -> None:
         """A connection of ``worker`` that is not made yet."""
         super().__init__(worker)
         self._since = worker.loop.time()

@@ -8,18 +8,17 @@ gunicorn's protocol for good; so whatever is malformed is refused by gunicorn's 
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from service.api.answer import Answer, error_answer
-from service.api.body_budget import UNCOUNTED_BYTES
-from service.api.prediction_loop import RunningPrediction
+from service.api.http.body_budget import UNCOUNTED_BYTES
+from service.api.http.responses import Answer, error_answer
+from service.api.inference.event_loop import RunningPrediction
 from service.errors import ServiceError
+from service.server.connection_host import ConnectionHost
 from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
-from service.server.heads import END, PredictionHead
-from service.server.responses import head_of
-
-if TYPE_CHECKING:
-    from service.server.worker import Worker
+from service.server.general_protocol import GeneralProtocol
+from service.server.request_heads import END, PredictionHead
+from service.server.response_heads import head_of
 
 # The longest plain head; gunicorn knows what to say of longer ones.
 _MOST_HEAD = 16 * 1024
@@ -33,15 +32,15 @@ _ONE_PIECE = 64 * 1024
 class PredictionProtocol(asyncio.Protocol):
     """One connection, for as long as it asks for predictions alone."""
 
-    def __init__(self, worker: "Worker") -> None:
-        """A connection of ``worker`` that is not made yet."""
-        self._worker = worker
+    def __init__(self, host: ConnectionHost) -> None:
+        """A connection of ``host`` that is not made yet."""
+        self._host = host
         self._transport: asyncio.Transport
         self._client = ""
         # What has come and was not used: of a head, or behind the request that is answered.
         self._held = b""
         self._head: PredictionHead | None = None
-        self._share = worker.budget.open()
+        self._share = host.budget.open()
         self._parts: list[bytes] = []
         self._have = 0
         self._running: RunningPrediction | None = None
@@ -51,7 +50,7 @@ class PredictionProtocol(asyncio.Protocol):
         self._will_go_on = False
         # Whether the client sends no more.
         self._has_ended = False
-        self._since = worker.loop.time()
+        self._since = host.loop.time()
         self._writing: WriteClock
 
     @property
@@ -64,14 +63,14 @@ class PredictionProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not asyncio's by type.
         self._transport = cast(asyncio.Transport, transport)
-        self._writing = WriteClock(self._transport, self._worker.read_timeout_s)
+        self._writing = WriteClock(self._transport, self._host.read_timeout_s)
         peer = transport.get_extra_info("peername")
         self._client = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._worker.connections.add(self)
+        self._host.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
-        self._worker.connections.remove(self)
+        self._host.connections.remove(self)
         self._forget_body()
         if self._running is not None:
             self._running.abandon()
@@ -89,7 +88,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._read_body(data)
             return
         if not self._held:
-            self._since = self._worker.loop.time()
+            self._since = self._host.loop.time()
         self._held = self._held + data if self._held else data
         self._read_head()
 
@@ -100,28 +99,28 @@ class PredictionProtocol(asyncio.Protocol):
             return True
         if not (self._is_answering or self._will_go_on):
             return False
-        self._worker.loop.call_later(HALF_CLOSED_S, self._give_up)
+        self._host.loop.call_later(HALF_CLOSED_S, self._give_up)
         return True
 
     def pause_writing(self) -> None:
-        self._writing.start(self._worker.loop.time())
+        self._writing.start(self._host.loop.time())
 
     def resume_writing(self) -> None:
         self._writing.stop()
 
     def check_time(self, now: float) -> None:
         """End the connection if its client is too slow, or has been idle for too long."""
-        worker = self._worker
+        host = self._host
         if self._writing.is_over(now):
             self._transport.abort()
         elif self._is_closing:
             return
         elif self.idle_since is not None:
-            if now - self._since > worker.keep_alive_s:
+            if now - self._since > host.keep_alive_s:
                 self._close()
         elif not self._is_answering:
             received = self._have + len(self._held)
-            if now - self._since > worker.read_timeout_s + received / BYTES_PER_S:
+            if now - self._since > host.read_timeout_s + received / BYTES_PER_S:
                 late = ServiceError("The request did not come in time.", status=408)
                 self._write(error_answer(late), {}, closes=True)
                 self._close()
@@ -139,14 +138,14 @@ class PredictionProtocol(asyncio.Protocol):
                 self._hand_on()
             return
         end += len(END)
-        head = self._worker.heads.read(held[:end])
-        if head is None or head.length > self._worker.max_body_bytes:
+        head = self._host.heads.read(held[:end])
+        if head is None or head.length > self._host.max_body_bytes:
             self._hand_on()
             return
         self._held = b""
         self._head = head
         if head.length > UNCOUNTED_BYTES:
-            self._share = self._worker.budget.open()
+            self._share = self._host.budget.open()
         self._read_body(held[end:])
 
     def _read_body(self, data: bytes) -> None:
@@ -157,7 +156,7 @@ class PredictionProtocol(asyncio.Protocol):
             try:
                 self._share.add(min(len(data), missing))
             except ServiceError as error:
-                answer, headers = self._worker.predictions.refuse(head.environ, self._client, error)
+                answer, headers = self._host.predictions.refuse(head.environ, self._client, error)
                 self._write(answer, headers, closes=True)
                 self._close()
                 return
@@ -173,8 +172,8 @@ class PredictionProtocol(asyncio.Protocol):
             self._parts = []
         self._have = 0
         self._is_answering = True
-        worker = self._worker
-        running = worker.predictions.start(
+        host = self._host
+        running = host.predictions.start(
             head.route, head.environ, self._client, data, self._respond
         )
         if self._is_answering:
@@ -187,16 +186,16 @@ class PredictionProtocol(asyncio.Protocol):
         if self._is_closing:
             return
         is_last = self._has_ended and not self._held
-        closes = head.closes or self._worker.is_draining or is_last
+        closes = head.closes or self._host.is_draining or is_last
         self._write(answer, headers, closes=closes)
         self._is_answering = False
-        self._since = self._worker.loop.time()
+        self._since = self._host.loop.time()
         if closes:
             self._close()
         elif self._held:
             # Not at once: answers that are ready at once would nest.
             self._will_go_on = True
-            self._worker.loop.call_soon(self._go_on)
+            self._host.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """Read the request that has come behind the last one."""
@@ -213,7 +212,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._transport.abort()
 
     def _write(self, answer: Answer, headers: Mapping[str, str], *, closes: bool) -> None:
-        head = head_of(answer, headers, self._worker.date, closes=closes)
+        head = head_of(answer, headers, self._host.date, closes=closes)
         if len(answer.body) <= _ONE_PIECE:
             self._transport.write(head + answer.body)
         else:
@@ -230,7 +229,7 @@ class PredictionProtocol(asyncio.Protocol):
         if self._has_ended:
             self._transport.close()  # It sends what is left; there is nothing to wait for.
         else:
-            part(self._worker.loop, self._transport)
+            part(self._host.loop, self._transport)
 
     def _forget_body(self) -> None:
         """Give back what the body of the request under way has taken of the budget."""
@@ -244,8 +243,8 @@ class PredictionProtocol(asyncio.Protocol):
             return
         # This object has no more to do with the connection, whatever it has still planned.
         self._is_closing = True
-        protocol = self._worker.general_protocol()
-        self._worker.connections.replace(self, protocol)
+        protocol = GeneralProtocol(self._host)
+        self._host.connections.replace(self, protocol)
         self._transport.set_protocol(protocol)
         protocol.take_over(self._transport)
         protocol.data_received(self._held)

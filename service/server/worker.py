@@ -16,17 +16,17 @@ from typing import Any
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
-from service.api.body_budget import BodyBudget
-from service.api.prediction_loop import PredictionLoop
+from service.api.http.body_budget import BodyBudget
+from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application
-from service.ending import take_signals
 from service.process_settings import process_settings
-from service.seats import SEATS
 from service.server.acceptor import Acceptor
+from service.server.connection_counts import SEATS
 from service.server.connections import GRACE_S, Connections
 from service.server.general_protocol import GeneralProtocol
-from service.server.heads import HeadReader
 from service.server.prediction_protocol import PredictionProtocol
+from service.server.process_exit import take_signals
+from service.server.request_heads import HeadReader
 
 _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that
@@ -107,10 +107,6 @@ class Worker(ASGIWorker):
         self.connections = Connections(most, self.seat)
         sys.setswitchinterval(_TURN_S)
         super().init_process()
-
-    def general_protocol(self) -> GeneralProtocol:
-        """Return a protocol for whatever is not a plain prediction."""
-        return GeneralProtocol(self)
 
     def handle_exit_signal(self) -> None:
         """Say that the worker is not ready any more, and stop when others have noticed."""

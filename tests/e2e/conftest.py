@@ -89,7 +89,7 @@ def start_service(
                     *under,
                     Path(sys.executable).with_name("gunicorn"),
                     "-c",
-                    "service/gunicorn.conf.py",
+                    "service/server/gunicorn.conf.py",
                 ],
                 cwd=repository_root,
                 stdout=out,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.folders import remove_tree
+from service.repository.folder_walk import remove_tree
 from tests.e2e.conftest import Service, StartService, eventually
 from tests.savedmodels.affine import publish_affine, save_affine
-from tests.service.repository.test_folders import nest
+from tests.service.repository.test_folder_walk import nest
 
 
 def told(service: Service, path: str) -> int:

@@ -10,7 +10,7 @@ import requests
 
 from service.repository.card import read_card
 from tests.e2e.conftest import Service, StartService
-from tests.pictures import WAYS, write_triangles
+from tests.images import WAYS, write_triangles
 from training import cli, tasks
 from training.data.load import load
 from training.publishing.export import open_saved_model

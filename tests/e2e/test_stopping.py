@@ -48,7 +48,7 @@ def test_while_it_imports_tensorflow(started: Unattended, signum: int) -> None:
     [
         # Before there is a folder, before TensorFlow and within it, and when gunicorn, which has
         # read its configuration, gets what is named there.
-        ("service.run_folder", signal.SIGTERM),
+        ("service.server.shared_folder", signal.SIGTERM),
         ("tensorflow", signal.SIGINT),
         ("tensorflow.python.framework.ops", signal.SIGTERM),
         ("service.server.worker", signal.SIGINT),
@@ -62,7 +62,7 @@ def test_before_gunicorn_has_started(
     faults.write_text(f"hang importing {module}")
     started = start(**with_faults(repository_root, faults))
     eventually((tmp_path / "faults.reached").exists)
-    assert _has_a_folder(started) == (module != "service.run_folder")
+    assert _has_a_folder(started) == (module != "service.server.shared_folder")
     started.end(signum)
     assert started.said() == ""
 

@@ -35,7 +35,11 @@ class Unattended:
         port = free_port()
         with (folder / "out").open("wb") as out, self.errors.open("wb") as err:
             self.process = subprocess.Popen(
-                [Path(sys.executable).with_name("gunicorn"), "-c", "service/gunicorn.conf.py"],
+                [
+                    Path(sys.executable).with_name("gunicorn"),
+                    "-c",
+                    "service/server/gunicorn.conf.py",
+                ],
                 cwd=root,
                 stdout=out,
                 stderr=err,

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from service.api.exchange import Observer
-from service.api.prediction_loop import PredictionRoutes
+from service.api.http.request_context import RequestObserver
+from service.api.inference.event_loop import PredictionRoutes
 from service.app import Predictions
 from service.asgi import Application
-from service.metrics import Metrics
+from service.monitoring.metrics import Metrics
 from service.settings import Settings
 
 LARGE = bytes(range(256)) * 4096 * 16
@@ -21,7 +21,7 @@ class Echo:
 
     def __init__(self) -> None:
         self._metrics = Metrics()
-        observer = Observer(self._metrics, access_log=False)
+        observer = RequestObserver(self._metrics, access_log=False)
         self.extensions = {
             "lifecycle": self,
             "metrics": self._metrics,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_optional, write_object
+from service.repository.json_files import read_optional, write_object
 from training.evaluation.predictions import RegressionPredictions
 
 OUT_OF_FOLD = "assets.extra/out_of_fold.json"

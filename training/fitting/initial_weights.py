@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from service.repository.folders import check_bounds
+from service.repository.folder_walk import check_bounds
 from training.errors import TrainingError
 from training.types import Array
 

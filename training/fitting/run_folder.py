@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_object, write_object
+from service.repository.json_files import read_object, write_object
 from service.repository.precision import Precision
 from training.errors import TrainingError, UsageError
 from training.fitting.config import Settings, settings_from_json

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from service.repository.errors import RepositoryError
-from service.repository.jsonfile import read_object, write_object
+from service.repository.json_files import read_object, write_object
 from training.console.progress import say
 from training.data.load import load
 from training.errors import UsageError

@@ -1,7 +1,7 @@
 """The live version: the one that serves now, and that a new one would take the place of.
 
-That is what the services tell (``service.repository.serving``), not what the policy wishes: a
-version that was refused does not serve, however high its number.
+That is what the services tell (``service.repository.serving_records``), not what the policy wishes:
+a version that was refused does not serve, however high its number.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from pathlib import Path
 from service.repository.card import Card, read_card
 from service.repository.golden import Golden, read_golden
 from service.repository.policy import read_policy
-from service.repository.serving import Reality, reality, version_digest
+from service.repository.serving_records import version_digest
+from service.repository.serving_status import Reality, reality
 from service.repository.store import Store
 
 

@@ -18,7 +18,7 @@ from service.repository.golden import (
     batch_of,
     examples_by_signature,
 )
-from service.repository.rowcheck import neighbours_matter, varied_rows
+from service.repository.row_check import neighbours_matter, varied_rows
 from training.console.progress import say
 from training.types import Array, Predict
 

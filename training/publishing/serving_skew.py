@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from service.pictures.preparation import UnfitPictureError
+from service.images.preparation import UnfitPictureError
 from service.repository.contract import Contract, Field
 from service.repository.golden import Golden, agree, row_to_json
 from training.data.original_examples import Original

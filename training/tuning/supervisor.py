@@ -13,7 +13,7 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from service.repository.jsonfile import write_object
+from service.repository.json_files import write_object
 from training.console.progress import say
 from training.errors import TrainingError
 from training.tasks.search_space import Search

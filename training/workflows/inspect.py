@@ -12,7 +12,7 @@ from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
 from service.repository.independence import decide, of_policy, prove_independence
 from service.repository.policy import read_policy
-from service.repository.serving import Reality, realities
+from service.repository.serving_status import Reality, realities
 from service.repository.store import Store
 from training import tasks
 from training.console.number_format import figure, flat

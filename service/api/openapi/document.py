@@ -9,19 +9,19 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
-from service.api.codec.results import classification, regression
-from service.api.openapi import common, headers
-from service.api.openapi.common import ref
-from service.api.openapi.fields import Schema, tensor_schema
+from service.api.codecs.tfserving.classify_responses import classification, regression
+from service.api.openapi import response_headers, shared_parts
+from service.api.openapi.field_schemas import Schema, tensor_schema
 from service.api.openapi.operations import Operation, Place, describe
-from service.api.openapi.signatures import (
+from service.api.openapi.shared_parts import ref
+from service.api.openapi.signature_schemas import (
     CLASSES,
     VALUE,
     Bodies,
     examples_bodies,
     predict_bodies,
 )
-from service.api.schemas import TensorField, signature_schema
+from service.api.validation.schemas import TensorField, signature_schema
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
 
@@ -97,13 +97,13 @@ class Documents:
         assert plugin.converter is not None
         plugin.converter.add_attribute_function(_tensor_field)  # type: ignore[no-untyped-call]
         spec.components.security_scheme("admin", {"type": "http", "scheme": "bearer"})
-        for name, schema in common.SCHEMAS.items():
+        for name, schema in shared_parts.SCHEMAS.items():
             spec.components.schema(name, schema=schema)
-        for name, header in headers.COMPONENTS.items():
+        for name, header in response_headers.COMPONENTS.items():
             spec.components.header(name, header)
-        for status in common.ERROR_STATUSES:
-            spec.components.response(f"Error{status}", common.error_response(status))
-        taken: set[str] = set(common.SCHEMAS)
+        for status in shared_parts.ERROR_STATUSES:
+            spec.components.response(f"Error{status}", shared_parts.error_response(status))
+        taken: set[str] = set(shared_parts.SCHEMAS)
         places: dict[str, dict[str, Place]] = {}
         for model, (labels, servables) in found.items():
             by_version = {
@@ -126,7 +126,7 @@ class Documents:
         for path, operations in self._paths(places):
             for method, operation in operations.items():
                 name = f"{method}{path.replace('/', '_').replace(':', '_')}"
-                operation["operationId"] = common.component_name(name, ids)
+                operation["operationId"] = shared_parts.component_name(name, ids)
             spec.path(path, operations=operations)
         return spec.to_dict()
 
@@ -136,7 +136,7 @@ class Documents:
         first = servable.card is not None and servable.card.task == "regression"
         for signature in servable.contract.values():
             stem = f"{servable.model}.{servable.version}.{signature.name}"
-            name = common.component_name(f"{stem}.columns", taken)
+            name = shared_parts.component_name(f"{stem}.columns", taken)
             spec.components.schema(name, schema=signature_schema(signature, limit=1))
             columns, most = ref("schemas", name), self._max_rows
             golden = servable.golden
@@ -154,14 +154,14 @@ class Documents:
         }
 
     def _together(self, spec: APISpec, stem: str, found: list[Bodies], taken: set[str]) -> Bodies:
-        request = common.component_name(f"{stem}.request", taken)
-        answer = common.component_name(f"{stem}.answer", taken)
+        request = shared_parts.component_name(f"{stem}.request", taken)
+        answer = shared_parts.component_name(f"{stem}.answer", taken)
         spec.components.schema(request, {"anyOf": [bodies.request for bodies in found]})
         spec.components.schema(answer, {"anyOf": [bodies.answer for bodies in found]})
         examples = {}
         for bodies in found:
             for title, (asked, told) in bodies.examples.items():
-                name = common.component_name(f"{stem}.{title}", taken)
+                name = shared_parts.component_name(f"{stem}.{title}", taken)
                 spec.components.example(f"{name}.request", {"summary": title, "value": asked})
                 pair = [ref("examples", f"{name}.request"), None]
                 if told is not None:

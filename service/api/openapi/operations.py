@@ -6,13 +6,13 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
-from service.api.codec.media.kinds import content_types, in_order
-from service.api.openapi import answers, headers
-from service.api.openapi.answers import an_object
-from service.api.openapi.common import JSON, responses
-from service.api.openapi.fields import Schema
-from service.api.openapi.server import REGION, SERVER
-from service.api.openapi.signatures import Bodies
+from service.api.codecs.media.content_types import content_types, in_order
+from service.api.openapi import response_headers, response_schemas
+from service.api.openapi.field_schemas import Schema
+from service.api.openapi.response_schemas import an_object
+from service.api.openapi.server_operations import REGION, SERVER
+from service.api.openapi.shared_parts import JSON, responses
+from service.api.openapi.signature_schemas import Bodies
 from service.runtime.servable import Servable
 
 Operation = dict[str, Any]
@@ -76,13 +76,20 @@ def _inference(verb: str, place: Place) -> Operation:
         "description": card.description if card else "",
         "requestBody": {"required": True, "content": content},
         "responses": responses(
-            bodies.answer, *_PREDICTION_ERRORS, headers=headers.OF_PREDICTION, examples=told
+            bodies.answer,
+            *_PREDICTION_ERRORS,
+            headers=response_headers.OF_PREDICTION,
+            examples=told,
         ),
     }
 
 
 _V2_INPUT = an_object(
-    {"name": answers.STRING, "datatype": answers.STRING, "shape": {"type": "array"}}
+    {
+        "name": response_schemas.STRING,
+        "datatype": response_schemas.STRING,
+        "shape": {"type": "array"},
+    }
 )
 _IF_MATCH: Schema = {
     "name": "If-Match",
@@ -90,69 +97,85 @@ _IF_MATCH: Schema = {
     "description": "The ETag of the policy that is to be changed; another is left as it is.",
     "schema": {"type": "string"},
 }
-_V2_ANSWERS = responses(answers.V2_ANSWER, *_PREDICTION_ERRORS, headers=headers.OF_BYTES)
+_V2_ANSWERS = responses(
+    response_schemas.V2_ANSWER, *_PREDICTION_ERRORS, headers=response_headers.OF_BYTES
+)
 _V2_ANSWERS["200"]["content"][_OCTETS] = {}
 _ADMIN: Operation = {"security": [{"admin": []}]}
 _KNOWN: dict[tuple[str, str], Operation] = {
     ("health.livez", "GET"): {
         "summary": "Whether the process lives",
-        "responses": responses(answers.LIVE),
+        "responses": responses(response_schemas.LIVE),
     },
     ("health.readyz", "GET"): {
         "summary": "Whether a model serves",
-        "responses": responses(answers.READY, 503),
+        "responses": responses(response_schemas.READY, 503),
     },
     ("health.exposition", "GET"): {
         "summary": "Metrics for Prometheus",
-        "responses": responses(answers.STRING, content_type=_TEXT),
+        "responses": responses(response_schemas.STRING, content_type=_TEXT),
     },
     ("models.list_models", "GET"): {
         "summary": "All models, what they take, and the states of their versions",
-        "responses": responses(answers.MODELS),
+        "responses": responses(response_schemas.MODELS),
     },
     ("models.status", "GET"): {
         "summary": "The states of a model's versions",
-        "responses": responses(answers.STATUS, 404, 503),
+        "responses": responses(response_schemas.STATUS, 404, 503),
     },
     ("models.metadata", "GET"): {
         "summary": "The signatures in TensorFlow's own form",
-        "responses": responses(answers.METADATA, 404, 503, headers=headers.OF_VERSION),
+        "responses": responses(
+            response_schemas.METADATA, 404, 503, headers=response_headers.OF_VERSION
+        ),
     },
     ("admin.get_policy", "GET"): {
         "summary": "Which versions should serve",
-        "responses": responses(answers.POLICY, *_ADMIN_ERRORS, headers=headers.OF_POLICY),
+        "responses": responses(
+            response_schemas.POLICY, *_ADMIN_ERRORS, headers=response_headers.OF_POLICY
+        ),
         **_ADMIN,
     },
     ("admin.put_policy", "PUT"): {
         "summary": "Say which versions should serve; what the body does not name stays as it is",
         "parameters": [_IF_MATCH],
-        "requestBody": {"required": True, "content": {JSON: {"schema": answers.POLICY}}},
-        "responses": responses(answers.POLICY, *_ADMIN_ERRORS, 412, headers=headers.OF_POLICY),
+        "requestBody": {"required": True, "content": {JSON: {"schema": response_schemas.POLICY}}},
+        "responses": responses(
+            response_schemas.POLICY, *_ADMIN_ERRORS, 412, headers=response_headers.OF_POLICY
+        ),
         **_ADMIN,
     },
     ("admin.roll_back", "POST"): {
         "summary": "Serve the version before",
         "parameters": [_IF_MATCH],
-        "responses": responses(answers.POLICY, *_ADMIN_ERRORS, 412, headers=headers.OF_POLICY),
+        "responses": responses(
+            response_schemas.POLICY, *_ADMIN_ERRORS, 412, headers=response_headers.OF_POLICY
+        ),
         **_ADMIN,
     },
     ("openapi.document", "GET"): {
         "summary": "This document",
-        "responses": responses(answers.DOCUMENT, headers=headers.PACKED),
+        "responses": responses(response_schemas.DOCUMENT, headers=response_headers.PACKED),
     },
     ("openapi.page", "GET"): {
         "summary": "This document as a page",
-        "responses": responses(answers.STRING, content_type="text/html", headers=headers.OF_PAGE),
+        "responses": responses(
+            response_schemas.STRING, content_type="text/html", headers=response_headers.OF_PAGE
+        ),
     },
     ("openapi.script", "GET"): {
         "summary": "The page's script",
         "responses": responses(
-            answers.STRING, content_type="text/javascript", headers=headers.OF_PAGE
+            response_schemas.STRING,
+            content_type="text/javascript",
+            headers=response_headers.OF_PAGE,
         ),
     },
     ("openapi.style", "GET"): {
         "summary": "The page's style",
-        "responses": responses(answers.STRING, content_type="text/css", headers=headers.OF_PAGE),
+        "responses": responses(
+            response_schemas.STRING, content_type="text/css", headers=response_headers.OF_PAGE
+        ),
     },
     ("inference_v2.infer", "POST"): {
         "summary": "Infer, by the Open Inference Protocol",
@@ -179,29 +202,29 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         "responses": _V2_ANSWERS,
     },
 }
-_REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": answers.ANY_OBJECT}}}}
+_REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": response_schemas.ANY_OBJECT}}}}
 _KNOWN |= {
     ("repository_v2.index", "POST"): {
         "summary": "Every version there is, with its state",
         **_REPOSITORY_BODY,
-        "responses": responses(answers.INDEX, 400, 408, 413, 415),
+        "responses": responses(response_schemas.INDEX, 400, 408, 413, 415),
     },
     ("repository_v2.load", "POST"): {
         "summary": "Load the model that was unloaded",
         **_REPOSITORY_BODY,
-        "responses": responses(answers.NOTHING, *_ADMIN_ERRORS, 504),
+        "responses": responses(response_schemas.NOTHING, *_ADMIN_ERRORS, 504),
         **_ADMIN,
     },
     ("repository_v2.unload", "POST"): {
         "summary": "Unload the model until it is loaded again",
         **_REPOSITORY_BODY,
-        "responses": responses(answers.NOTHING, *_ADMIN_ERRORS, 504),
+        "responses": responses(response_schemas.NOTHING, *_ADMIN_ERRORS, 504),
         **_ADMIN,
     },
 }
 _KNOWN |= SERVER
 # Of routes that are not described by themselves, by the group that they belong to.
 _OTHERS: dict[str, Operation] = {
-    "statistics_v2": {"responses": responses(answers.STATISTICS, 404, 503)},
+    "statistics_v2": {"responses": responses(response_schemas.STATISTICS, 404, 503)},
 }
 _SOMETHING: Operation = {"responses": {"default": {"description": "The answer."}}}

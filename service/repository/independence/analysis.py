@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.repository.files import read_file
+from service.repository.independence.abstract_values import Mixed, Tensor, Value, rows_of
 from service.repository.independence.graph import Graph, shape_of
+from service.repository.independence.input_interaction import inputs_meet
 from service.repository.independence.interpreter import Interpreter, TooLargeError
-from service.repository.independence.meeting import inputs_meet
 from service.repository.independence.protos import parse_saved_model
-from service.repository.independence.sizes import ROWS
-from service.repository.independence.state import changing_signature, uses_of
-from service.repository.independence.values import Mixed, Tensor, Value, rows_of
+from service.repository.independence.shared_state import changing_signature, uses_of
+from service.repository.independence.symbolic_sizes import ROWS
+from service.repository.safe_open import read_file
 
 SAVED_MODEL = "saved_model.pb"
 # Python does nothing else while protobuf parses a graph: 64 MiB take from a twentieth of a second,

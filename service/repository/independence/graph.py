@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from service.repository.independence.sizes import Size, unknown
-from service.repository.independence.values import Known, Shape, Tensor, Value, known
+from service.repository.independence.abstract_values import Known, Shape, Tensor, Value, known
+from service.repository.independence.symbolic_sizes import Size, unknown
 
 # Operations of several named outputs of one tensor each, for references as functions make them.
 _OUTPUTS: Mapping[str, tuple[str, ...]] = {

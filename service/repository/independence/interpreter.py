@@ -13,12 +13,8 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from service.repository.independence import control
-from service.repository.independence.folding import fold
-from service.repository.independence.graph import Function, Graph, Node
-from service.repository.independence.operations import CALLS, CHECKS, PURE, READING
-from service.repository.independence.rules import RULES
-from service.repository.independence.values import (
+from service.repository.independence import control_flow
+from service.repository.independence.abstract_values import (
     Item,
     Known,
     Mixed,
@@ -30,6 +26,10 @@ from service.repository.independence.values import (
     as_tensor,
     is_free,
 )
+from service.repository.independence.graph import Function, Graph, Node
+from service.repository.independence.rules import RULES
+from service.repository.independence.shape_arithmetic import fold
+from service.repository.independence.stateless_operations import CALLS, CHECKS, PURE, READING
 
 # Beyond that, a graph is not worth the time: it counts as not known.
 _MOST_STEPS = 200_000
@@ -172,7 +172,7 @@ class Interpreter:
             reached.add(name)
             pending.append((name, True))
             pending += [(frame.names(reference), False) for reference in node.inputs]
-            pending += [(control, False) for control in node.controls]
+            pending += [(control_flow, False) for control_flow in node.controls]
         return reached
 
     def _run_node(self, frame: Frame, node: Node) -> Given:
@@ -209,7 +209,7 @@ class Interpreter:
             isinstance(argument, Item) or is_free(argument) for argument in arguments
         ):
             return Item(_item_shape(node, arguments))
-        counted = control.count_turns(node, arguments)
+        counted = control_flow.count_turns(node, arguments)
         if counted is not None:
             return counted
         rule = RULES.get(node.op)
@@ -221,8 +221,8 @@ class Interpreter:
         if node.op in ("PartitionedCall", "StatefulPartitionedCall"):
             return self.call(node.function("f"), arguments)
         if node.op in ("While", "StatelessWhile"):
-            return control.run_loop(self, node, arguments)
-        return control.run_branches(self, node, arguments)
+            return control_flow.run_loop(self, node, arguments)
+        return control_flow.run_branches(self, node, arguments)
 
     def _effects_in(self, function: Function) -> str:
         if function.name not in self._side_effects:
@@ -262,7 +262,7 @@ def _obstacle_beside(
         reached: their names.
         beside: those that run without being waited for.
     """
-    waited_for = (control for name in reached for control in frame.nodes[name].controls)
+    waited_for = (control_flow for name in reached for control_flow in frame.nodes[name].controls)
     for name in itertools.chain(beside, waited_for):
         given = frame.given.get(name)
         if isinstance(given, Mixed):

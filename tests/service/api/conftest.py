@@ -14,7 +14,7 @@ from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
 from tests.savedmodels.dtypes import publish_types
 from tests.savedmodels.shapes import save_shapes
-from tests.service.api.badrequests import MAX_ERRORS, MAX_ROWS
+from tests.service.api.bad_requests import MAX_ERRORS, MAX_ROWS
 from tests.service.conftest import served
 
 

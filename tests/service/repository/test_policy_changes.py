@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.repository import locking
+from service.repository import file_lock
 from service.repository.errors import RepositoryError
 from service.repository.policy import (
     POLICY,
@@ -103,7 +103,7 @@ with policy_locked(pathlib.Path(sys.argv[1])):
 def test_who_holds_a_policy_for_long_is_named_and_who_dies_holds_nothing(
     tmp_path: Path, repository_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locking, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(file_lock, "_PATIENCE_S", 0.1)
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)],
         cwd=repository_root,

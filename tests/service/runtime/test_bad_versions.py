@@ -15,7 +15,7 @@ from service.repository.card import CARD
 from service.repository.golden import GOLDEN, Golden, GoldenExample
 from service.repository.manifest import MANIFEST, write_manifest
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.state import State
+from service.runtime.version_state import State
 from tests.lifecycles import started
 from tests.savedmodels.affine import fill_affine, publish_affine
 from tests.savedmodels.shapes import save_shapes

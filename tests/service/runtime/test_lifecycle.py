@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from service.errors import NotFoundError, UnavailableError
-from service.metrics import Metrics
+from service.monitoring.metrics import Metrics
 from service.repository.policy import POLICY
 from service.repository.store import Store
-from service.runtime.board import Board
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.loading import Loader
+from service.runtime.loader import Loader
 from service.runtime.servable import Fault, LoadError, Servable
-from service.runtime.state import State
+from service.runtime.version_state import State
+from service.runtime.worker_group import WorkerGroup
 from tests.savedmodels.affine import publish_affine, save_affine
 
 
@@ -55,7 +55,7 @@ def make_lifecycle(tmp_path: Path) -> Iterator[MakeLifecycle]:
         metrics = Metrics()
         lifecycle = Lifecycle(
             CountingStore(tmp_path),
-            Board(board, silent_s=silent_s),
+            WorkerGroup(board, silent_s=silent_s),
             Loader(load or servable, metrics, step_timeout_s=step_timeout_s),
             metrics,
             poll_interval_s=0.05,
@@ -165,7 +165,7 @@ def test_a_bad_version_is_tried_once_while_its_files_stay(
     tmp_path: Path, make_lifecycle: MakeLifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Between attempts at what is worth another.
-    monkeypatch.setattr("service.runtime.loads._FIRST_RETRY_S", 0.0)
+    monkeypatch.setattr("service.runtime.load_attempts._FIRST_RETRY_S", 0.0)
     publish_affine(tmp_path)
     attempts = []
 
@@ -592,7 +592,7 @@ def test_what_a_refused_version_has_read_is_given_back(
         gc.collect()
         left.append([graph() for graph in read])
 
-    monkeypatch.setattr("service.runtime.loads.give_back", give_back)
+    monkeypatch.setattr("service.runtime.load_attempts.give_back", give_back)
     publish_affine(tmp_path)
     lifecycle = make_lifecycle(load=fail)
     eventually(lambda: states(lifecycle) == {1: State.FAILED} and left != [])

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from service.metric_values import MULTIPROCESS_DIRECTORY
-from service.metrics import Metrics
+from service.monitoring.metric_values import MULTIPROCESS_DIRECTORY
+from service.monitoring.metrics import Metrics
 from service.runtime.servable import Servable
 from tests.lifecycles import started
 
@@ -70,7 +70,7 @@ def test_a_version_that_ended_may_still_be_counted_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A request that outlives the series of its version makes none that nobody ends."""
-    monkeypatch.setattr("service.metrics._SHOWN_S", -1.0)
+    monkeypatch.setattr("service.monitoring.metrics._SHOWN_S", -1.0)
     metrics = Metrics()
     held = metrics.begin_version("m", "1")
     held.parse.observe(0.1)

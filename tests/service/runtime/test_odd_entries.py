@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from service.repository.folders import remove_tree
+from service.repository.folder_walk import remove_tree
 from service.repository.policy import POLICY
-from service.repository.survey import Ignored
-from service.runtime.arrival import look_at
+from service.repository.unserved_entries import Ignored
+from service.runtime.directory_snapshot import look_at
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.sightings import Sightings, look_early
-from service.runtime.state import State
+from service.runtime.shared_observations import Sightings, look_early
+from service.runtime.version_state import State
 from tests.savedmodels.affine import publish_affine, save_affine
 from tests.service.conftest import MakeApp
-from tests.service.repository.test_folders import nest
-from tests.service.repository.test_survey import dangle, loop, pipe
+from tests.service.repository.test_folder_walk import nest
+from tests.service.repository.test_unserved_entries import dangle, loop, pipe
 from tests.service.runtime.test_lifecycle import eventually, live, states
 
 
@@ -292,7 +292,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("service.runtime.sightings.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("service.runtime.shared_observations.time.monotonic", lambda: self.now)
 
 
 @pytest.mark.parametrize("skew_s", [-1e9, -3600.0, 0.0, 3600.0, 1e9])

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.metrics import Metrics
+from service.monitoring.metrics import Metrics
 from service.repository.card import write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, Tensors, write_golden
-from service.runtime.independence import IndependenceCheck
+from service.runtime.independence_check import IndependenceCheck
 from service.runtime.servable import Servable
 from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.savedmodels.saving import card

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidRequestError
-from service.metrics import Metrics
+from service.monitoring.metrics import Metrics
 from service.repository.card import CARD
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, write_golden

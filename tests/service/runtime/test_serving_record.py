@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from service.repository.policy import Policy, write_policy
-from service.repository.serving import FOLDER, Record, read_records, reality, version_digest
+from service.repository.serving_records import FOLDER, Record, read_records, version_digest
+from service.repository.serving_status import reality
 from service.repository.store import Store
 from service.runtime import serving_record
-from service.runtime.state import State
+from service.runtime.version_state import State
 from tests.lifecycles import Start, starting
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.reaching import read_file, save_reaching

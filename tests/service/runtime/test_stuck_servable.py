@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from service.errors import ServiceError
-from service.metrics import Metrics
+from service.monitoring.metrics import Metrics
 from service.repository.store import Store
 from service.runtime.servable import Servable
 from tests.savedmodels.affine import publish_affine

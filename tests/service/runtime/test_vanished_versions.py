@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.state import State
+from service.runtime.version_state import State
 from tests.e2e.conftest import eventually
 from tests.savedmodels.affine import publish_affine, save_affine
 from tests.service.conftest import MakeApp

@@ -8,14 +8,14 @@ import pytest
 
 from service.repository.card import read_card
 from service.repository.policy import Policy, read_policy, write_policy
-from service.repository.serving import (
+from service.repository.serving_records import (
     FOLDER,
     ModelRecord,
     Refused,
-    reality,
     version_digest,
     write_record,
 )
+from service.repository.serving_status import reality
 from service.repository.store import Store
 from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, starting

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Field, Signature
-from tests.pictures import write_triangles
+from tests.images import write_triangles
 from training import cli
 from training.data.original_examples import MOST, Original, by_turns
 from training.data.own.image_folder import as_sent

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from service.pictures.limits import MOST_PIXELS
-from service.pictures.preparation import UnfitPictureError, prepared
+from service.images.preparation import UnfitPictureError, prepared
+from service.images.size_limits import MOST_PIXELS
 from service.repository.contract import Field
-from service.repository.folders import FolderTooLargeError, walk
+from service.repository.folder_walk import FolderTooLargeError, walk
 from training.data.cache import cached
 from training.data.dataset_types import Images
 from training.data.own.bad_rows import BadRows

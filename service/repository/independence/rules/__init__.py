@@ -2,30 +2,30 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from service.repository.independence.abstract_values import Value
 from service.repository.independence.graph import Node
 from service.repository.independence.rules import (
-    blocks,
+    dilation,
     elementwise,
-    lists,
-    moving,
-    networks,
-    products,
-    reducing,
-    selecting,
-    texts,
+    layers,
+    lookups,
+    matrix_products,
+    record_parsing,
+    reductions,
+    reshaping,
+    tensor_lists,
 )
-from service.repository.independence.values import Value
 
 Rule = Callable[[Node, Sequence[Value]], Value | list[Value]]
 
 RULES: Mapping[str, Rule] = {
     **elementwise.RULES,
-    **moving.RULES,
-    **reducing.RULES,
-    **products.RULES,
-    **networks.RULES,
-    **blocks.RULES,
-    **selecting.RULES,
-    **texts.RULES,
-    **lists.RULES,
+    **reshaping.RULES,
+    **reductions.RULES,
+    **matrix_products.RULES,
+    **layers.RULES,
+    **dilation.RULES,
+    **lookups.RULES,
+    **record_parsing.RULES,
+    **tensor_lists.RULES,
 }

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.repository.independence.sizes import ONE, ROWS, Size, sized, unknown
-from service.repository.independence.values import (
+from service.repository.independence.abstract_values import (
     Known,
     MixError,
     Shape,
@@ -11,6 +10,7 @@ from service.repository.independence.values import (
     Value,
     as_tensor,
 )
+from service.repository.independence.symbolic_sizes import ONE, ROWS, Size, sized, unknown
 
 
 def integers(value: Value, what: str) -> list[int]:

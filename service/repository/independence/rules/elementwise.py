@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from service.repository.independence.abstract_values import Tensor, Value
 from service.repository.independence.graph import Node
 from service.repository.independence.rules.common import broadcast, tensor
-from service.repository.independence.values import Tensor, Value
 
 _COMBINING = [
     "Abs",

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from service.repository.independence import Proof, prove_independence
-from service.repository.rowcheck import neighbours_matter
+from service.repository.row_check import neighbours_matter
 from tests.service.conftest import served
 from tests.service.repository.independence.keras_zoo import CASES, MIXING, PROVED, Case
 

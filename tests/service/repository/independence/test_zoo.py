@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from service.repository.independence import Proof
-from service.repository.rowcheck import neighbours_matter
+from service.repository.row_check import neighbours_matter
 from tests.service.repository.independence import zoo
 from tests.service.repository.independence.conftest import Function
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from PIL import Image
 
 from service.repository.contract import Field
-from service.repository.folders import remove_tree
+from service.repository.folder_walk import remove_tree
 from tests.owndata import draw_shapes
-from tests.service.repository.test_folders import nest
+from tests.service.repository.test_folder_walk import nest
 from training.data.dataset_types import Images
 from training.data.fashion_mnist import GARMENTS
 from training.data.own.bad_rows import BadRows

@@ -1,0 +1,53 @@
+"""What every wire format does, and what it makes of a request."""
+
+from typing import Protocol, TypeVar
+
+from service.api.http.responses import Answer
+from service.api.validation.tensors import Index
+from service.repository.contract import Signature
+from service.repository.golden import Tensors
+from service.runtime.servable import Servable
+
+
+class CheckedRequest(Protocol):
+    """A checked request.
+
+    Attributes:
+        signature: the signature that is called.
+        inputs: an array for each of its inputs, of its dtype and shape.
+        instances: how many predictions are asked for.
+        place: how the request calls its list of instances.
+    """
+
+    @property
+    def signature(self) -> Signature: ...
+    @property
+    def inputs(self) -> Tensors: ...
+    @property
+    def instances(self) -> int: ...
+    def place(self, name: str, index: Index) -> str:
+        """Return the path by which the client knows the value of an input at an index."""
+
+    def row(self, row: int) -> str:
+        """Return the path by which the client knows a row of all inputs."""
+
+
+Document = TypeVar("Document")
+Request = TypeVar("Request", bound=CheckedRequest)
+
+
+class Codec(Protocol[Document, Request]):
+    """A wire format.
+
+    Each step raises ``InvalidRequestError`` for what the client did wrong, or another
+    ``ServiceError`` where HTTP has a status of its own for that.
+    """
+
+    def parse(self, body: bytes) -> Document:
+        """Return what the body says, whichever model it is for."""
+
+    def read(self, document: Document, servable: Servable) -> Request:
+        """Return the request that it is for ``servable``, checked against its contract."""
+
+    def write(self, request: Request, outputs: Tensors, servable: Servable) -> Answer:
+        """Return the answer."""

@@ -1,0 +1,39 @@
+"""The codec for a body, by its content type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from werkzeug.http import parse_options_header
+
+from service.api.codecs.base import Codec
+from service.api.codecs.media import content_types
+from service.api.codecs.media.csv_table import TableCodec
+from service.api.codecs.media.multipart_form import FormCodec
+from service.api.codecs.media.npy import NpyCodec
+from service.api.codecs.media.one_file import FileCodec
+from service.api.codecs.media.plain_request import BodyInfo, Bounds, PlainCodec
+from service.api.codecs.media.plain_text import TextCodec
+
+_CODECS: Mapping[str, type[PlainCodec]] = {
+    content_types.TEXT: TextCodec,
+    content_types.CSV: TableCodec,
+    content_types.NPY: NpyCodec,
+    content_types.FORM: FormCodec,
+}
+
+
+def plain_codec(content_type: str, signature_name: str | None, bounds: Bounds) -> Codec[Any, Any]:
+    """Return the codec for a body that is no JSON.
+
+    Whether a model takes the body is found when it is read for one; what is none of the known
+    kinds is a file, which models may take or not.
+
+    Args:
+        content_type: the request's header, with its parameters.
+        signature_name: the signature that the query names, if it does.
+        bounds: of the request.
+    """
+    told, options = parse_options_header(content_type)
+    codec: Any = _CODECS.get(content_types.canonical(told), FileCodec)
+    made: Codec[Any, Any] = codec(BodyInfo(told, options, signature_name), bounds)
+    return made

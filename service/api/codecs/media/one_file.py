@@ -1,0 +1,31 @@
+"""A picture, or another file that a contract names the type of: one instance."""
+
+from service.api.codecs.media.content_types import canonical, signature_for, takes_files
+from service.api.codecs.media.plain_request import (
+    PlainCodec,
+    PlainRequest,
+    nowhere,
+    request_of_files,
+)
+from service.errors import InvalidRequestError
+from service.repository.contract import Signature
+from service.runtime.servable import Servable
+
+
+class FileCodec(PlainCodec):
+    """A file."""
+
+    def parse(self, body: bytes) -> bytes:
+        return body
+
+    def read(self, file: bytes, servable: Servable) -> PlainRequest:
+        signature = signature_for(
+            servable.contract, self.told.signature_name, self.told.content_type, self._is_taken
+        )
+        if not file:
+            raise InvalidRequestError("Expected a file, not an empty body.")
+        return request_of_files(signature, [file], nowhere, self.bounds)
+
+    def _is_taken(self, signature: Signature) -> bool:
+        wanted = canonical(self.told.content_type)
+        return takes_files(signature) and wanted in signature.inputs[0].content_types

@@ -1,0 +1,164 @@
+"""What all plain bodies become, and how they are answered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from service.api.codecs.named_tensors import fill_in
+from service.api.codecs.tfserving import predict_requests, predict_responses
+from service.api.http.responses import Answer
+from service.api.validation.problems import refusal
+from service.api.validation.tensors import Array, Index, TensorError, came_as_scalars, to_tensor
+from service.repository.contract import Field, Signature
+from service.repository.golden import Tensors
+from service.runtime.servable import Servable
+
+
+class Place(Protocol):
+    """Says how the client knows a value; the empty path is the whole body."""
+
+    def __call__(self, index: Index, name: str = "") -> str:
+        """Return the path of the value of an input at an index, or of a row of all inputs."""
+
+
+def nowhere(index: Index, name: str = "") -> str:
+    """Return the path of the only value of a body."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of a request.
+
+    Attributes:
+        max_rows: the most instances that it may have.
+        max_errors: the most problems of it that are listed.
+    """
+
+    max_rows: int
+    max_errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class BodyInfo:
+    """What the head of a request tells of its body.
+
+    Attributes:
+        content_type: what it is, without parameters.
+        options: the parameters of the content type ("charset").
+        signature_name: the signature that the query names, if it does.
+    """
+
+    content_type: str
+    options: Mapping[str, str]
+    signature_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRequest:
+    """A checked request.
+
+    Attributes:
+        signature: the signature that is called.
+        inputs: a tensor for each of its inputs.
+        instances: how many predictions are asked for.
+        called: names a value for the client.
+        scalars: whether values came without the lists that the contract has around each.
+    """
+
+    signature: Signature
+    inputs: Tensors
+    instances: int
+    called: Place
+    scalars: bool = False
+
+    def place(self, name: str, index: Index) -> str:
+        """Return the path of the value of input ``name`` at ``index``."""
+        return self.called(index, name)
+
+    def row(self, row: int) -> str:
+        """Return the path of a row of all inputs."""
+        return self.called((row,))
+
+
+class PlainCodec:
+    """What the codecs of plain bodies share."""
+
+    def __init__(self, told: BodyInfo, bounds: Bounds) -> None:
+        """Prepare for one body."""
+        self.told = told
+        self.bounds = bounds
+
+    def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Answer:
+        asked = predict_requests.PredictRequest(
+            request.signature, request.inputs, request.instances, request.scalars
+        )
+        return Answer(predict_responses.encode(asked, outputs))
+
+
+def request_of_values(
+    signature: Signature, columns: Mapping[str, Sequence[Any]], place: Place, bounds: Bounds
+) -> PlainRequest:
+    """Return the request that asks about values as JSON has them.
+
+    Args:
+        signature: the signature that is called.
+        columns: for each of its inputs one value an instance; what is nullable may be left out.
+        place: names a value for the client.
+        bounds: of the request.
+
+    Raises:
+        InvalidRequestError: values are not what the inputs take; its details name them.
+    """
+    # One more problem than is listed shows that there are more.
+    limit = bounds.max_errors + 1
+    inputs: Tensors = {}
+    found: dict[tuple[Index, int], tuple[str, str]] = {}
+    for order, field in enumerate(signature.inputs):
+        if field.name in columns:
+            try:
+                inputs[field.name] = to_tensor(field, list(columns[field.name]), limit=limit)
+            except TensorError as error:
+                for index, text in error.problems.items():
+                    found[index, order] = (place(index, field.name), text)
+    if found:
+        raise refusal(
+            {path: [text] for _, (path, text) in sorted(found.items())}, bounds.max_errors
+        )
+    count = len(next(iter(columns.values()), [None]))
+    fill_in(signature, inputs, count)
+    # Nobody writes a list into a cell or a text.
+    return PlainRequest(signature, inputs, count, place, came_as_scalars(signature, columns))
+
+
+def request_of_files(
+    signature: Signature, files: Sequence[bytes], place: Place, bounds: Bounds
+) -> PlainRequest:
+    """Return the request that asks about files, one an instance.
+
+    Args:
+        signature: the signature that is called; its only input takes files.
+        files: at least one.
+        place: names a file for the client.
+        bounds: of the request.
+
+    Raises:
+        InvalidRequestError: files are larger than the input takes.
+    """
+    (field,) = signature.inputs
+    problems = {
+        place((i,), field.name): [_too_long(field, file)]
+        for i, file in enumerate(files)
+        if field.max_length is not None and len(file) > field.max_length
+    }
+    if problems:
+        raise refusal(problems, bounds.max_errors)
+    array: Array = np.empty(len(files), dtype=np.object_)
+    array[:] = files
+    return PlainRequest(signature, {field.name: array}, len(files), place)
+
+
+def _too_long(field: Field, file: bytes) -> str:
+    return f"Expected a file of at most {field.max_length} bytes, not {len(file)}."

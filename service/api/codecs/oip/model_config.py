@@ -1,0 +1,129 @@
+"""A model's configuration in Triton's form, as far as it is true of this service."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from service.api.codecs.oip.datatypes import datatype
+from service.api.codecs.oip.model_metadata import PLATFORM
+from service.repository.contract import Field, Signature
+from service.repository.policy import Policy
+
+# Of a row's three dimensions, the one of so few is that of the colours.
+_CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the service allows all models.
+
+    Attributes:
+        max_rows: the most rows of a request.
+        max_queue: the most predictions of a model that are under way in a worker.
+        timeout_s: the seconds in which a prediction must be answered.
+        workers: the processes that each hold a copy of a model.
+    """
+
+    max_rows: int
+    max_queue: int
+    timeout_s: float
+    workers: int
+
+
+def model_config(
+    model: str, signature: Signature, policy: Policy, limits: Limits
+) -> dict[str, Any]:
+    """Describe a model as Triton's ``ModelConfig``.
+
+    Args:
+        model: the model's name.
+        signature: whose inputs and outputs are described. Where it has rows, as many as a request
+            may have are the largest batch, and dimensions are those of a row.
+        policy: which versions serve.
+        limits: the service's own.
+    """
+    tensors = (*signature.inputs, *signature.outputs)
+    batches = signature.batched and all(field.shape is not None for field in tensors)
+    config: dict[str, Any] = {
+        "name": model,
+        "platform": PLATFORM,
+        "backend": "tensorflow",
+        "runtime": "",
+        "version_policy": _version_policy(policy),
+        "max_batch_size": limits.max_rows if batches else 0,
+        "input": [
+            {
+                **_tensor(field, batches=batches),
+                "format": _format(field, batches=batches),
+                "allow_ragged_batch": False,
+                "optional": field.optional,
+            }
+            for field in signature.inputs
+        ],
+        "output": [
+            {**_tensor(field, batches=batches), "label_filename": ""} for field in signature.outputs
+        ],
+        "batch_input": [],
+        "batch_output": [],
+        "instance_group": [
+            {"name": model, "kind": "KIND_AUTO", "count": limits.workers, "gpus": []}
+        ],
+        "default_model_filename": "",
+        "cc_model_filenames": {},
+        "metric_tags": {},
+        "parameters": {"signature_name": {"string_value": signature.name}},
+        "model_warmup": [],
+        "model_transaction_policy": {"decoupled": False},
+    }
+    if batches:
+        # What waits is what came while the batch before ran; nothing is waited for.
+        config["dynamic_batching"] = {
+            "preferred_batch_size": [],
+            "max_queue_delay_microseconds": 0,
+            "preserve_ordering": False,
+            "priority_levels": 0,
+            "default_queue_policy": {
+                "timeout_action": "REJECT",
+                "default_timeout_microseconds": round(limits.timeout_s * 1e6),
+                "allow_timeout_override": False,
+                "max_queue_size": limits.max_queue,
+            },
+        }
+    return config
+
+
+def _version_policy(policy: Policy) -> dict[str, Any]:
+    if policy.pinned:
+        return {"specific": {"versions": list(policy.versions)}}
+    return {"latest": {"num_versions": policy.latest}}
+
+
+def _tensor(field: Field, *, batches: bool) -> dict[str, Any]:
+    name = datatype(field)
+    described: dict[str, Any] = {
+        "name": field.name,
+        "data_type": f"TYPE_{'STRING' if name == 'BYTES' else name}",
+        "dims": _dims(field, batches=batches),
+        "is_shape_tensor": False,
+    }
+    if not described["dims"]:
+        # Triton knows of no tensor without dimensions; this is how it writes one.
+        described |= {"dims": [1], "reshape": {"shape": []}}
+    return described
+
+
+def _dims(field: Field, *, batches: bool) -> list[int]:
+    shape = (None,) if field.shape is None else field.shape[1:] if batches else field.shape
+    return [-1 if size is None else size for size in shape]
+
+
+def _format(field: Field, *, batches: bool) -> str:
+    """Say where a picture's colours are; TensorFlow's own order is the first."""
+    match _dims(field, batches=batches):
+        case [_, _, size] if field.is_number and size in _CHANNELS:
+            return "FORMAT_NHWC"
+        case [size, height, width] if (
+            field.is_number and size in _CHANNELS and not {height, width} & {*_CHANNELS}
+        ):
+            return "FORMAT_NCHW"
+        case _:
+            return "FORMAT_NONE"

@@ -1,0 +1,86 @@
+"""The outputs that a request asks for, and in which form."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.api.codecs.oip.classification import can_classify
+from service.api.codecs.oip.datatypes import datatype
+from service.api.codecs.oip.request_envelope import Problems
+from service.api.validation.messages import shorten
+from service.repository.contract import Field, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedOutput:
+    """An output that is asked for.
+
+    Attributes:
+        field: which.
+        binary: whether as bytes and not as JSON.
+        classes: how many of the highest values to name instead of giving all; 0 gives all.
+    """
+
+    field: Field
+    binary: bool = False
+    classes: int = 0
+
+
+def read_outputs(
+    signature: Signature, items: Sequence[Mapping[str, Any]], *, binary: bool, limit: int
+) -> tuple[tuple[RequestedOutput, ...], Problems]:
+    """Read what is asked for.
+
+    Args:
+        signature: whose outputs.
+        items: the request's outputs, their envelopes checked; without any, all are wanted.
+        binary: whether those that do not say come as bytes.
+        limit: the most problems to report.
+
+    Returns:
+        What is asked for, in its order, and what is wrong by path.
+    """
+    if not items:
+        return tuple(RequestedOutput(field, binary) for field in signature.outputs), {}
+    fields = {field.name: field for field in signature.outputs}
+    wanted: dict[str, RequestedOutput] = {}
+    problems: Problems = {}
+    for i, item in enumerate(items):
+        if len(problems) > limit:
+            break
+        place, name = f"outputs[{i}]", item["name"]
+        field = fields.get(name)
+        if field is None:
+            names = ", ".join(fields)
+            problems[f"{place}.name"] = [
+                f"Unknown output {shorten(name)}; signature {signature.name!r} gives {names}."
+            ]
+        elif name in wanted:
+            problems[f"{place}.name"] = [f"{name!r} is asked for already."]
+        else:
+            parameters = item.get("parameters") or {}
+            found = _output_problems(field, parameters)
+            problems |= {f"{place}.parameters.{key}": [text] for key, text in found.items()}
+            wanted[name] = RequestedOutput(
+                field,
+                parameters.get("binary_data", binary),
+                parameters.get("classification", 0),
+            )
+    return tuple(wanted.values()), problems
+
+
+def _output_problems(field: Field, parameters: Mapping[str, Any]) -> dict[str, str]:
+    problems = {}
+    binary = parameters.get("binary_data", False)
+    if not isinstance(binary, bool):
+        problems["binary_data"] = f"Expected true or false, not {shorten(binary)}."
+    count = parameters.get("classification", 0)
+    if type(count) is not int or count < 0:
+        problems["classification"] = f"Expected a number of classes, not {shorten(count)}."
+    elif count and not can_classify(field):
+        problems["classification"] = (
+            f"Classes have numbers as scores, and {field.name!r} is {datatype(field)}."
+        )
+    if "shared_memory_region" in parameters:
+        problems["shared_memory_region"] = "This service shares no memory with clients."
+    return problems

@@ -1,0 +1,342 @@
+"""Requests in TensorFlow Serving's REST format of ``:predict``: JSON to tensors.
+
+Rows (``instances``) hold one value or object an instance, columns (``inputs``) one list a tensor.
+
+There are two ways through. Requests with which nothing is wrong take the fast one, which lifts long
+arrays of numbers out of the text and checks by columns. All others are read again by the reference,
+which makes a Python object of every value and can name each place; errors are its alone.
+"""
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import marshmallow
+
+from service.api.codecs.named_tensors import absent, fill_in, unequal_rows
+from service.api.codecs.tfserving import predict_fast_path
+from service.api.http.request_body import json_value
+from service.api.json import json_arrays
+from service.api.json.json_numbers import Numbers
+from service.api.validation.messages import describe, shorten
+from service.api.validation.problems import (
+    LONGEST_NAME,
+    brackets,
+    check_count,
+    envelope_problems,
+    first_names,
+    refusal,
+    without_excess,
+)
+from service.api.validation.schemas import PredictEnvelope
+from service.api.validation.tensors import Index, came_as_scalars
+from service.errors import InvalidRequestError, strip
+from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
+from service.repository.golden import Tensors
+
+# What is wrong, by input and by the index into its value.
+_Problems = dict[tuple[str, Index], list[str]]
+
+SchemaOf = Callable[[Signature], marshmallow.Schema]
+
+_ENVELOPE = PredictEnvelope()
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """A checked request.
+
+    Attributes:
+        signature: the signature that is called.
+        inputs: a tensor for each of its inputs.
+        rows: how many instances were sent as rows; ``None`` when columns were sent.
+        scalars: whether values came without the lists that the contract has around each.
+    """
+
+    signature: Signature
+    inputs: Tensors
+    rows: int | None
+    scalars: bool = False
+
+    @property
+    def instances(self) -> int:
+        """How many instances are asked about."""
+        if self.rows is not None:
+            return self.rows
+        if not self.signature.has_rows:
+            return 1
+        # Where rows are not independent, columns may be of different lengths.
+        return max((int(tensor.shape[0]) for tensor in self.inputs.values()), default=1)
+
+    def row(self, row: int) -> str:
+        """Return the path of a row of all inputs."""
+        if self.rows is None:
+            return f"inputs{'.*' if len(self.signature.inputs) > 1 else ''}[{row}]"
+        return f"instances[{row}]"
+
+    def place(self, name: str, index: Index) -> str:
+        """Return the path of the value of input ``name`` at ``index``."""
+        named = f".{name}" if len(self.signature.inputs) > 1 else ""
+        if self.rows is None:
+            return f"inputs{named}{brackets(index)}"
+        return f"instances{brackets(index[:1])}{named}{brackets(index[1:])}"
+
+
+def parse(body: bytes) -> Any:
+    """Return the JSON value in ``body``, for ``read``: long arrays of numbers are ``Numbers``.
+
+    Raises:
+        InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
+    """
+    return json_value(body, json_arrays.loads)
+
+
+def check_length(document: Any, *, most: int) -> None:
+    """Check how many instances a parsed request has, before anything is made of them.
+
+    Of columns, it is only known when they have been read.
+
+    Raises:
+        InvalidRequestError: there are more than ``most``.
+    """
+    instances = document.get("instances") if type(document) is dict else None
+    if type(instances) is Numbers:
+        check_count("instances", int(instances.array.shape[0]), most=most)
+    elif type(instances) is list:
+        check_count("instances", len(instances), most=most)
+
+
+def read(
+    document: Any,
+    contract: Contract,
+    schema_of: SchemaOf,
+    *,
+    limit: int,
+    default: str = DEFAULT_SIGNATURE,
+) -> PredictRequest:
+    """Check a parsed request against a model's contract.
+
+    Args:
+        document: what ``parse`` returned.
+        contract: the model's.
+        schema_of: gives the schema of a signature's inputs.
+        limit: the most problems to report.
+        default: the name of the signature that is called if the request names none.
+
+    Raises:
+        InvalidRequestError: it is no request that the model takes; its details name the places.
+    """
+    found = predict_fast_path.read(document, contract, default)
+    if found is not None:
+        return PredictRequest(*found)
+    return _read(json_arrays.plain(document), contract, schema_of, limit, default)
+
+
+def reference(
+    body: bytes, contract: Contract, schema_of: SchemaOf, *, limit: int
+) -> PredictRequest:
+    """Do what ``parse`` and ``read`` do, without the fast way.
+
+    Raises:
+        InvalidRequestError: as they do.
+    """
+    return _read(json_value(body), contract, schema_of, limit, DEFAULT_SIGNATURE)
+
+
+def _read(
+    document: Any, contract: Contract, schema_of: SchemaOf, limit: int, default: str
+) -> PredictRequest:
+    if not isinstance(document, dict):
+        raise InvalidRequestError(
+            f"Expected a JSON object with 'instances' or 'inputs', not {shorten(document)}."
+        )
+    try:
+        envelope = _ENVELOPE.load(without_excess(document, _ENVELOPE.fields, limit))
+    except marshmallow.ValidationError as error:
+        raise refusal(envelope_problems(error), limit) from error
+    signature = signature_of(contract, envelope.get("signature_name") or default)
+    if "instances" in envelope:
+        return _read_rows(signature, envelope["instances"], schema_of(signature), limit)
+    return _read_columns(signature, envelope["inputs"], schema_of(signature), limit)
+
+
+def signature_of(contract: Contract, name: str) -> Signature:
+    """Return the signature that a request names.
+
+    Raises:
+        InvalidRequestError: there is no such signature.
+    """
+    if name not in contract:
+        raise InvalidRequestError(
+            f'Serving signature name: "{name[:LONGEST_NAME]}" not found in signature def; '
+            f"there are: {', '.join(contract)}.{why_left_out(contract, name)}"
+        )
+    return contract[name]
+
+
+def _read_rows(
+    signature: Signature, instances: Any, schema: marshmallow.Schema, limit: int
+) -> PredictRequest:
+    if not isinstance(instances, list) or not instances:
+        message = f"Expected a list of at least 1 instance, not {shorten(instances)}."
+        raise refusal({"instances": [message]}, limit)
+    if not predict_fast_path.is_named(signature, instances[0]):
+        columns = _only_input(signature, instances, "instances[0]", instances[0], limit)
+        inputs, problems = _load(schema, columns, limit)
+        if problems:
+            raise refusal(
+                {f"instances{brackets(index)}": texts for (_, index), texts in problems.items()},
+                limit,
+            )
+        return PredictRequest(
+            signature, inputs, len(instances), came_as_scalars(signature, columns)
+        )
+
+    inputs = read_objects(signature, instances, schema, place="instances", limit=limit)
+    first = {name: [value] for name, value in instances[0].items()}
+    return PredictRequest(signature, inputs, len(instances), came_as_scalars(signature, first))
+
+
+def read_objects(
+    signature: Signature,
+    instances: Sequence[Any],
+    schema: marshmallow.Schema,
+    *,
+    place: str,
+    limit: int,
+) -> Tensors:
+    """Read instances that name each input.
+
+    Args:
+        signature: whose inputs.
+        instances: what should be an object each.
+        schema: of the signature's inputs.
+        place: how the request calls the list of instances.
+        limit: the most problems to report.
+
+    Raises:
+        InvalidRequestError: some are not what the signature takes; its details name the places.
+    """
+    left = absent(signature, instances)
+    by_row = _key_problems(signature, instances, left, limit)
+    # Rows that lack a value have been named; their other values are checked all the same.
+    rows = {
+        f.name: _rows_with(f.name, instances, every=not by_row)
+        for f in signature.inputs
+        if f.name not in left
+    }
+    columns = {name: [instances[i].get(name) for i in rows[name]] for name in rows if rows[name]}
+    inputs, problems = _load(schema, columns, limit)
+    for (name, index), texts in problems.items():
+        if index:
+            where = f".{name}{brackets(index[1:])}"
+            by_row.setdefault(rows[name][index[0]], {})[where] = texts
+        elif name in columns:
+            # Of the batch as a whole: the signature takes another number of rows.
+            by_row.setdefault(0, {})[f".{name}"] = texts
+    if by_row:
+        raise refusal(
+            {
+                f"{place}[{row}]{where}": texts
+                for row in sorted(by_row)
+                for where, texts in by_row[row].items()
+            },
+            limit,
+        )
+    fill_in(signature, inputs, len(instances))
+    return inputs
+
+
+def _rows_with(name: str, instances: Sequence[Any], *, every: bool) -> Sequence[int]:
+    if every:
+        return range(len(instances))
+    return [i for i, row in enumerate(instances) if type(row) is dict and name in row]
+
+
+def _key_problems(
+    signature: Signature, instances: Sequence[Any], left: Container[str], limit: int
+) -> dict[int, dict[str, list[str]]]:
+    """Name, by row and place, what is no object or has keys that are not the inputs'.
+
+    It stops behind the first row that makes it more than can be listed.
+
+    Args:
+        signature: whose inputs.
+        instances: the rows.
+        left: the inputs that all rows leave out, as they may.
+        limit: the most problems to report.
+    """
+    fields = {field.name: field for field in signature.inputs}
+    names = ", ".join(fields) or "no inputs"
+    problems: dict[int, dict[str, list[str]]] = {}
+    count = 0
+    for i, row in enumerate(instances):
+        if count > limit:
+            break
+        if type(row) is not dict:
+            problems[i] = {"": [f"Expected {_object_of(signature)}, not {shorten(row)}."]}
+        elif row.keys() != fields.keys():
+            unknown = f"Unknown field; signature {signature.name!r} takes {names}."
+            too_many = first_names(row.keys() - fields.keys(), limit)
+            found = {f".{name}": [unknown] for name in too_many}
+            for name, field in fields.items():
+                if name not in row and name not in left and not field.optional:
+                    found[f".{name}"] = [f"Missing; expected {describe(field)}."]
+            if found:
+                problems[i] = found
+        count += len(problems.get(i, ()))
+    return problems
+
+
+def _read_columns(
+    signature: Signature, value: Any, schema: marshmallow.Schema, limit: int
+) -> PredictRequest:
+    named = predict_fast_path.is_named(signature, value)
+    columns = value if named else _only_input(signature, value, "inputs", value, limit)
+    inputs, problems = _load(schema, columns, limit)
+    if not problems and signature.needs_equal_rows:
+        problems = {(name, ()): [text] for name, text in unequal_rows(inputs).items()}
+    if problems:
+        raise refusal(
+            {
+                f"inputs{f'.{name}' if named else ''}{brackets(index)}": texts
+                for (name, index), texts in problems.items()
+            },
+            limit,
+        )
+    fill_in(signature, inputs)
+    return PredictRequest(signature, inputs, None, came_as_scalars(signature, columns))
+
+
+def _only_input(
+    signature: Signature, value: Any, place: str, sample: Any, limit: int
+) -> dict[str, Any]:
+    """Give a value that came without a name the name of the signature's only input."""
+    if len(signature.inputs) != 1:
+        message = f"Expected {_object_of(signature)}, not {shorten(sample)}."
+        raise refusal({place: [message]}, limit)
+    return {signature.inputs[0].name: value}
+
+
+def _object_of(signature: Signature) -> str:
+    names = ", ".join(field.name for field in signature.inputs)
+    return f"an object with {names}" if names else "an empty object"
+
+
+def _load(
+    schema: marshmallow.Schema, columns: dict[str, Any], limit: int
+) -> tuple[Tensors, _Problems]:
+    """Load columns through the schema; without problems the tensors are whole."""
+    known = {str(field.data_key) for field in schema.fields.values()}
+    try:
+        return schema.load(without_excess(columns, known, limit)), {}
+    except marshmallow.ValidationError as error:
+        problems: _Problems = {}
+        for name, messages in error.messages_dict.items():
+            if isinstance(messages, dict):
+                problems |= {(name, index): texts for index, texts in messages.items()}
+            else:
+                problems[name[:LONGEST_NAME], ()] = messages
+        # marshmallow holds its own errors, and with them the data, in cycles.
+        strip(error)
+        return {}, problems

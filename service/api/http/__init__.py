@@ -1,0 +1,1 @@
+"""What HTTP asks of every request and response, whatever its route and format."""

@@ -1,0 +1,329 @@
+"""Predictions on the event loop: read, checked and run with those that come at the same moment.
+
+Short work is done on the loop; what takes long (large bodies, packed ones, pictures, large answers)
+on a thread. All methods are called on the loop's thread.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from time import thread_time
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from service.api.http.compression import compressed
+from service.api.http.request_body import content_encoding, too_large, unpacked
+from service.api.http.request_context import RequestContext, RequestObserver
+from service.api.http.responses import Answer, as_service_error, error_answer
+from service.api.http.url_paths import VERSION
+from service.api.inference.loop_turns import Turns
+from service.api.inference.parse_cost import SMALL_BYTES, ParseCost, is_large
+from service.api.inference.pipeline import Endpoint, Inference, Prediction, Target
+from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
+from service.runtime.batching import BatchQueue, Ticket
+from service.runtime.servable import Servable
+
+# Threads that parse what is large; more would only contend for the interpreter.
+_PARSERS = 4
+# Idle ones cost little; each signature runs one call at a time.
+_RUNNERS = 64
+
+# As in ``routing``; what is unusual (a name beyond ASCII, say) is left to Flask.
+_NAME = "[ -.0-9;-~]+"
+
+Respond = Callable[[Answer, Mapping[str, str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a path leads.
+
+    Attributes:
+        target: who is asked.
+        endpoint: the protocol's endpoint.
+    """
+
+    target: Target
+    endpoint: Endpoint
+
+
+class PredictionRoutes:
+    """The paths of predictions; what is unusual (a name beyond ASCII, say) is left to Flask."""
+
+    def __init__(self, verbs: Mapping[str, Endpoint], infer: Endpoint) -> None:
+        """Routes to endpoints.
+
+        Args:
+            verbs: the endpoints of ``/v1/models/...:<verb>``.
+            infer: the endpoint of ``/v2/models/.../infer``.
+        """
+        self._verbs = verbs
+        self._infer = infer
+        self._v1 = re.compile(
+            rf"/v1/models/({_NAME})(?:/versions/({VERSION})|/labels/({_NAME}))?"
+            rf":({'|'.join(verbs)})"
+        )
+        self._v2 = re.compile(rf"/v2/models/({_NAME})(?:/versions/({VERSION}))?/infer")
+
+    def find(self, path: str) -> Route | None:
+        """Return where a decoded path leads, if it is one of a prediction."""
+        if found := self._v1.fullmatch(path):
+            model, version, label, verb = found.groups()
+            target = Target(model, int(version) if version else None, label)
+            return Route(target, self._verbs[verb])
+        if found := self._v2.fullmatch(path):
+            model, version = found.groups()
+            return Route(Target(model, int(version) if version else None), self._infer)
+        return None
+
+
+class PredictionLoop:
+    """Answers predictions on one event loop."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, inference: Inference, observer: RequestObserver
+    ) -> None:
+        """Ready to answer.
+
+        Args:
+            loop: the loop that calls.
+            inference: what a prediction is.
+            observer: sees requests begin and end.
+        """
+        self.loop = loop
+        self.inference = inference
+        self.observer = observer
+        self.parsers = ThreadPoolExecutor(_PARSERS, thread_name_prefix="parse")
+        self._runners = ThreadPoolExecutor(_RUNNERS, thread_name_prefix="infer")
+        self._turns = Turns(loop)
+        self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
+        self._parse_costs: WeakKeyDictionary[Servable, ParseCost] = WeakKeyDictionary()
+
+    def start(
+        self,
+        route: Route,
+        environ: Mapping[str, Any],
+        client: str,
+        body: bytes,
+        respond: Respond,
+    ) -> "RunningPrediction":
+        """Begin to answer a request whose body has been read.
+
+        Args:
+            route: where its path leads.
+            environ: its line and headers, as WSGI names them.
+            client: the client's address.
+            body: its body, as it came.
+            respond: is called once, with the answer and the headers that it carries besides; not
+                if the request is abandoned.
+        """
+        exchange = self.observer.begin(environ, client)
+        running = RunningPrediction(self, exchange, respond)
+        self._turns.begin(exchange.start, running.start, route, body)
+        return running
+
+    def refuse(
+        self, environ: Mapping[str, Any], client: str, error: ServiceError
+    ) -> tuple[Answer, Mapping[str, str]]:
+        """Refuse a request whose body is not read; return the answer and its further headers.
+
+        Args:
+            environ: its line and headers, as WSGI names them.
+            client: the client's address.
+            error: why it is refused.
+        """
+        exchange = self.observer.begin(environ, client)
+        exchange.failure = error
+        answer = error_answer(error)
+        headers = self.observer.finish(exchange, answer.status)
+        self.observer.end(exchange)
+        return answer, headers
+
+    def queue(self, prediction: Prediction) -> BatchQueue:
+        """Return the queue of a checked prediction's signature."""
+        servable, signature = prediction.servable, prediction.asked.signature
+        queues = self._queues.get(servable)
+        if queues is None:
+            queues = self._queues[servable] = {}
+        queue = queues.get(signature.name)
+        if queue is None:
+            queue = queues[signature.name] = BatchQueue(
+                partial(servable.predict, signature),
+                most_rows=servable.most_rows,
+                cost=servable.cost(signature),
+                note_batch=servable.note_batch,
+                loop=self.loop,
+                threads=self._runners,
+                stuck_after_s=self.inference.timeout_s,
+            )
+        return queue
+
+    def parse_cost(self, servable: Servable) -> ParseCost:
+        """Return how long bodies for a servable take to parse."""
+        cost = self._parse_costs.get(servable)
+        if cost is None:
+            cost = self._parse_costs[servable] = ParseCost()
+        return cost
+
+    def close(self) -> None:
+        """Take no more work for the threads; what runs is not waited for."""
+        self.parsers.shutdown(wait=False, cancel_futures=True)
+        self._runners.shutdown(wait=False, cancel_futures=True)
+
+
+class RunningPrediction:
+    """One request on its way through the loop."""
+
+    __slots__ = ("_exchange", "_loop", "_prediction", "_respond", "_ticket")
+
+    def __init__(self, loop: PredictionLoop, exchange: RequestContext, respond: Respond) -> None:
+        self._loop = loop
+        self._exchange = exchange
+        self._respond: Respond | None = respond
+        self._prediction: Prediction | None = None
+        self._ticket: Ticket | None = None
+
+    def start(self, route: Route, body: bytes) -> None:
+        """Check the request and let it wait for its batch."""
+        if self._respond is None:
+            self._fail(AbandonedError())
+            return
+        inference, exchange = self._loop.inference, self._exchange
+        try:
+            inference.require(exchange, route.target.model)
+            encoding = content_encoding(exchange.environ)
+            self._prediction = inference.open(exchange, route.target)
+        except Exception as error:
+            self._fail(error)
+            return
+        endpoint, size = route.endpoint, len(body)
+        try:
+            if encoding or size > SMALL_BYTES:
+                cost = self._loop.parse_cost(self._prediction.servable)
+                check = partial(self._check_large, endpoint, body, encoding, cost)
+                if encoding or not cost.is_quick(size):
+                    self._on_thread(check, self._prepare)
+                    return
+                check()
+            else:
+                self._check(endpoint, body)
+            self._prepare(None)
+        except Exception as error:
+            self._fail(error)
+
+    def abandon(self) -> None:
+        """Give the request up, because its client has hung up."""
+        self._respond = None
+        if self._ticket is not None:
+            self._ticket.abandon()
+
+    def _check(self, endpoint: Endpoint, body: bytes) -> None:
+        assert self._prediction is not None
+        most = self._loop.inference.max_body_bytes
+        if len(body) > most:
+            raise too_large(most)
+        self._prediction.check(endpoint, self._exchange.environ, body)
+
+    def _check_large(self, endpoint: Endpoint, body: bytes, encoding: str, cost: ParseCost) -> None:
+        body = unpacked(body, encoding, self._loop.inference.max_body_bytes)
+        start = thread_time()
+        try:
+            self._check(endpoint, body)
+        finally:
+            cost.note(len(body), thread_time() - start)
+
+    def _prepare(self, _: None) -> None:
+        assert self._prediction is not None
+        if self._prediction.has_files:
+            self._on_thread(self._prediction.prepare_files, self._submit)
+        else:
+            self._submit(None)
+
+    def _submit(self, _: None) -> None:
+        prediction = self._prediction
+        assert prediction is not None
+        if self._respond is None:
+            self._fail(AbandonedError())
+            return
+        self._ticket = Ticket(
+            prediction.inputs,
+            prediction.rows,
+            prediction.deadline,
+            self._ran,
+            rows_independent=prediction.runs_in_batches,
+        )
+        self._loop.queue(prediction).submit(self._ticket)
+
+    def _ran(self, ticket: Ticket) -> None:
+        prediction = self._prediction
+        assert prediction is not None
+        error = ticket.error
+        if isinstance(error, InvalidRequestError):
+            # To find the rows that the graph refuses takes further calls.
+            self._on_thread(partial(_name_rows, prediction, error), self._fail)
+            return
+        if error is not None:
+            self._fail(error)
+            return
+        assert ticket.outputs is not None
+        prediction.note_run(ticket.waited_s, ticket.ran_s)
+        write = partial(self._write, prediction, ticket.outputs)
+        if is_large(ticket.outputs):
+            self._on_thread(write, self._finish)
+            return
+        try:
+            answer = write()
+        except Exception as wrong:
+            self._fail(wrong)
+            return
+        self._finish(answer)
+
+    def _write(self, prediction: Prediction, outputs: Any) -> Answer:
+        accepted = self._exchange.environ.get("HTTP_ACCEPT_ENCODING", "")
+        return compressed(prediction.answer(outputs), accepted)
+
+    def _fail(self, error: Exception) -> None:
+        exchange = self._exchange
+        environ = exchange.environ
+        failure = as_service_error(error, environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        exchange.failure = failure
+        self._finish(error_answer(failure))
+
+    def _finish(self, answer: Answer) -> None:
+        if self._prediction is not None:
+            self._prediction.close()
+            self._prediction = None
+        headers = self._loop.observer.finish(self._exchange, answer.status)
+        self._loop.observer.end(self._exchange)
+        respond, self._respond, self._ticket = self._respond, None, None
+        if respond is not None:
+            respond(answer, headers)
+
+    def _on_thread(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Do ``work`` on a thread, and ``then`` with its result on the loop."""
+
+        def done(future: Any) -> None:
+            self._loop.loop.call_soon_threadsafe(self._go_on, future, then)
+
+        self._loop.parsers.submit(work).add_done_callback(done)
+
+    def _go_on(self, future: Any, then: Callable[[Any], None]) -> None:
+        error = future.exception()
+        if error is not None:
+            self._fail(error)
+            return
+        try:
+            then(future.result())
+        except Exception as wrong:
+            self._fail(wrong)
+
+
+def _name_rows(prediction: Prediction, error: InvalidRequestError) -> InvalidRequestError:
+    refusal = prediction.with_rows(error)
+    if refusal is not error:
+        # Nobody else looks at it any more.
+        strip(error)
+    return refusal

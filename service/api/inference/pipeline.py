@@ -1,0 +1,332 @@
+"""The one road of a prediction, whatever its wire format: place, lease, batch, answer.
+
+On the event loop (``event_loop``) its steps run apart, and its batch with others; under any
+other WSGI server ``Inference.answer`` takes them one after the other, on the calling thread.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+from typing import Any, Protocol
+
+from service.api.codecs.base import CheckedRequest, Codec
+from service.api.http.request_body import read_body
+from service.api.http.request_context import RequestContext
+from service.api.http.responses import Answer
+from service.api.json.value_budget import ValueBudget
+from service.api.validation.file_inputs import Files
+from service.api.validation.problems import check_count, refusal
+from service.errors import DeadlineError, InvalidRequestError
+from service.monitoring.gathered_metrics import GatheredVersion
+from service.monitoring.metrics import VersionMetrics
+from service.repository.golden import Tensors
+from service.runtime.admission import Admission
+from service.runtime.bisection import bisect_refused_rows
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.servable import Servable
+
+_TIMEOUT_HEADER = "HTTP_X_REQUEST_TIMEOUT_MS"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked: a model, and one of its versions by number or label, or its latest."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+
+class Endpoint(Protocol):
+    """What the prediction routes of one protocol do."""
+
+    def codec(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
+        """Return the wire format of a request, and its body in that format.
+
+        Args:
+            environ: its line and headers, as WSGI names them.
+            body: its body, unpacked.
+
+        Raises:
+            ServiceError: 415, it is none of this endpoint's.
+        """
+
+
+class Inference:
+    """Answers predictions."""
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        admission: Admission,
+        files: Files,
+        *,
+        timeout_s: float,
+        max_rows: int,
+        max_errors: int,
+        max_body_bytes: int,
+    ) -> None:
+        """Ready to answer.
+
+        Args:
+            lifecycle: where the servables are.
+            admission: bounds how many predictions are under way.
+            files: prepares the inputs that are files.
+            timeout_s: seconds that a prediction may take.
+            max_rows: the most instances of a request.
+            max_errors: the most problems of one request that are listed.
+            max_body_bytes: the most bytes of a body, packed or not.
+        """
+        self.lifecycle = lifecycle
+        self.admission = admission
+        self.files = files
+        self.timeout_s = timeout_s
+        self.max_rows = max_rows
+        self.max_errors = max_errors
+        self.max_body_bytes = max_body_bytes
+        self.values = ValueBudget(max_rows=max_rows, max_body_bytes=max_body_bytes)
+
+    def answer(self, exchange: RequestContext, target: Target, endpoint: Endpoint) -> Answer:
+        """Answer one request on the calling thread.
+
+        Its body is read first: a slow client must hold no place.
+
+        Raises:
+            NotFoundError: there is no such model, version or label.
+            UnavailableError: no version serves yet, or too many predictions are under way.
+            DeadlineError: the time for the request was up first.
+            InvalidRequestError: it is no request that the model takes.
+            ServiceError: the model failed.
+        """
+        self.require(exchange, target.model)
+        body = read_body(exchange.environ, most=self.max_body_bytes)
+        prediction = self.open(exchange, target)
+        try:
+            prediction.check(endpoint, exchange.environ, body)
+            prediction.prepare_files()
+            outputs = prediction.run()
+            return prediction.answer(outputs)
+        finally:
+            prediction.close()
+
+    def require(self, exchange: RequestContext, model: str) -> None:
+        """Note which model is asked.
+
+        Raises:
+            NotFoundError: there is no such model.
+        """
+        self.lifecycle.require(model)
+        exchange.model = model
+
+    def open(self, exchange: RequestContext, target: Target) -> "Prediction":
+        """Take a place and a lease for a request; the prediction's ``close`` gives them back.
+
+        Raises:
+            NotFoundError: there is no such model, version or label.
+            UnavailableError: no version serves yet, or too many predictions are under way.
+            InvalidRequestError: its header of a timeout is malformed.
+        """
+        deadline = exchange.start + self._seconds(exchange.environ.get(_TIMEOUT_HEADER))
+        self.admission.enter(target.model)
+        start = monotonic()
+        try:
+            servable = self.lifecycle.acquire(target.model, target.version, target.label)
+        except BaseException:
+            self.admission.leave(target.model, monotonic() - start)
+            raise
+        exchange.version, exchange.predicts = servable.version, True
+        metrics = exchange.metrics.version(servable.model, str(servable.version))
+        return Prediction(self, servable, metrics, deadline, start)
+
+    def _seconds(self, told: str | None) -> float:
+        """Return how long the request may take; its header can only shorten that."""
+        if told is None:
+            return self.timeout_s
+        try:
+            seconds = float(told) / 1000
+        except ValueError:
+            seconds = math.nan
+        if not seconds > 0:
+            raise InvalidRequestError(
+                f"X-Request-Timeout-Ms: expected a number of milliseconds above 0, "
+                f"not {told[:60]!r}."
+            )
+        return min(seconds, self.timeout_s)
+
+
+class Prediction:
+    """One request that is being answered.
+
+    Attributes:
+        servable: the version that answers it, on a lease.
+        deadline: when it is too late, in seconds of ``time.monotonic``.
+        asked: the checked request, after ``check``.
+        inputs: an array for each input of its signature, after ``check``.
+        runs_in_batches: whether it may run together with others, and its rows in several batches.
+        rows: how many rows a batch gets of it; 1 when it must run alone and whole.
+    """
+
+    __slots__ = (
+        "_codec",
+        "_infer_s",
+        "_inference",
+        "_metrics",
+        "_parse_s",
+        "_serialise_s",
+        "_start",
+        "_validate_s",
+        "_wait_s",
+        "asked",
+        "deadline",
+        "inputs",
+        "rows",
+        "runs_in_batches",
+        "servable",
+    )
+
+    def __init__(
+        self,
+        inference: Inference,
+        servable: Servable,
+        metrics: VersionMetrics | GatheredVersion,
+        deadline: float,
+        start: float,
+    ) -> None:
+        self._inference = inference
+        self._metrics = metrics
+        # What has not come to pass is not counted.
+        self._parse_s: float | None = None
+        self._validate_s: float | None = None
+        self._wait_s: float | None = None
+        self._infer_s = 0.0
+        self._serialise_s: float | None = None
+        self._codec: Codec[Any, Any]
+        self._start = start
+        self.servable = servable
+        self.deadline = deadline
+        self.asked: CheckedRequest
+        self.inputs: Tensors
+        self.runs_in_batches = False
+        self.rows = 1
+
+    def check(self, endpoint: Endpoint, environ: Mapping[str, Any], body: bytes) -> None:
+        """Parse and check the request.
+
+        Args:
+            endpoint: knows the wire formats.
+            environ: the request's line and headers, as WSGI names them.
+            body: its body, unpacked.
+
+        Raises:
+            ServiceError: 415, its format is none of the endpoint's; 413, it holds too many values.
+            InvalidRequestError: it is no request that the model takes.
+        """
+        inference = self._inference
+        start = monotonic()
+        with inference.values.bound(len(body), self.servable.contract):
+            self._codec, body = endpoint.codec(environ, body)
+            document = self._codec.parse(body)
+            parsed = monotonic()
+            self._parse_s = parsed - start
+            asked = self._codec.read(document, self.servable)
+            del document
+        check_count("", asked.instances, most=inference.max_rows)
+        self.asked, self.inputs = asked, asked.inputs
+        signature = asked.signature
+        self.runs_in_batches = signature.runs_in_batches and (
+            not signature.inputs_apart
+            or len({tensor.shape[0] for tensor in asked.inputs.values()}) == 1
+        )
+        if self.runs_in_batches:
+            self.rows = next(iter(asked.inputs.values())).shape[0]
+        self._validate_s = monotonic() - parsed
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are files to prepare, which takes long."""
+        return bool(self.asked.signature.files)
+
+    def prepare_files(self) -> None:
+        """Prepare inputs that are files, if there are any.
+
+        Raises:
+            InvalidRequestError: a file is not what the model takes.
+        """
+        asked = self.asked
+        if self.has_files:
+            files = self._inference.files
+            self.inputs = files.prepare(asked.signature, asked.inputs, asked.place)
+
+    def run(self) -> Tensors:
+        """Run the request by itself, on the calling thread.
+
+        Raises:
+            DeadlineError: its time was up first.
+            InvalidRequestError: the graph refused the values; it names the rows.
+            ServiceError: the model failed.
+        """
+        _check(self.deadline)
+        start = perf_counter()
+        try:
+            outputs = self._call(self.inputs)
+        except InvalidRequestError as error:
+            raise self.with_rows(error) from error
+        self.note_run(0.0, perf_counter() - start)
+        _check(self.deadline)
+        return outputs
+
+    def note_run(self, waited_s: float, ran_s: float) -> None:
+        """Take note how long the request waited for its batch, and how long that ran."""
+        self._wait_s, self._infer_s = waited_s, ran_s
+
+    def answer(self, outputs: Tensors) -> Answer:
+        """Return the answer that tells of ``outputs``."""
+        start = monotonic()
+        answer = self._codec.write(self.asked, outputs, self.servable)
+        self._serialise_s = monotonic() - start
+        return answer
+
+    def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
+        """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
+        asked, most = self.asked, self._inference.max_errors
+        if not self.runs_in_batches:
+            # Of a part of the rows it would be another question.
+            return error
+        found = {0: error}
+        if asked.instances > 1:
+            found = bisect_refused_rows(self._call_in_time, self.inputs, most=most)
+        problems = {asked.row(row): [refused.message] for row, refused in found.items()}
+        return refusal(problems, most) if problems else error
+
+    def close(self) -> None:
+        """Give place and lease back, and count what has come to pass."""
+        self._count()
+        self.servable.release()
+        self._inference.admission.leave(self.servable.model, monotonic() - self._start)
+
+    def _count(self) -> None:
+        metrics = self._metrics
+        if self._parse_s is not None:
+            metrics.parse.observe(self._parse_s)
+        if self._validate_s is not None:
+            metrics.validate.observe(self._validate_s)
+        if self._wait_s is not None:
+            metrics.wait.observe(self._wait_s)
+            metrics.infer.observe(self._infer_s)
+        if self._serialise_s is not None:
+            metrics.serialise.observe(self._serialise_s)
+            metrics.predictions.inc(self.asked.instances)
+
+    def _call(self, inputs: Tensors) -> Tensors:
+        rows = next(iter(inputs.values())).shape[0] if self.runs_in_batches else 1
+        return self.servable.run(self.asked.signature, inputs, rows)
+
+    def _call_in_time(self, inputs: Tensors) -> Tensors:
+        _check(self.deadline)
+        return self._call(inputs)
+
+
+def _check(deadline: float) -> None:
+    if monotonic() >= deadline:
+        raise DeadlineError

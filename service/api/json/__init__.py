@@ -1,0 +1,1 @@
+"""JSON text to Python and numpy, within bounds."""

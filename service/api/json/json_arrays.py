@@ -1,0 +1,167 @@
+"""JSON bodies that hold long arrays of numbers, without a Python object for each number.
+
+Before orjson sees the body, its long arrays of numbers are *lifted* out: each is parsed on its
+own (service/api/json/json_numbers.py), and leaves a placeholder, a string of random characters
+that no client knows. orjson parses the little that remains, and the arrays go where their
+placeholders are found. So an array may stand wherever JSON allows a value, whatever the wire
+format.
+
+Where to look is a guess; nothing rests on it. The result stands only if orjson accepts the
+remainder and every placeholder is found in it as a whole value: then the text with the arrays,
+which are well-formed themselves, is well-formed too and means the same. A placeholder that landed
+within a string, in a key, beside a value, or under a key that comes twice is not found or makes
+orjson fail. In any doubt nothing is lifted, and what is wrong is in orjson's own words.
+"""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.api.json.json_numbers import Numbers, read_all
+from service.api.json.value_budget import admit_numbers, admit_text
+
+# In bytes. Shorter arrays are cheaper as Python's lists: for one array of small whole numbers the
+# two ways cost about the same from 300 to 750, and lifting less beyond.
+_SHORTEST = 400
+# How far down arrays are looked for. orjson's own limit is on the depth of the whole body, which
+# lifting must not help anyone around.
+_DEEPEST = 16
+# Up to so many quotation marks are sooner found one by one than by numpy.
+_FEW_QUOTES = 16
+_QUOTE = ord('"')
+_NESTED = (Numbers, list, dict)
+_SECRET = secrets.token_hex(16)
+
+
+def loads(body: bytes) -> Any:
+    """Return the JSON value in ``body``, with ``Numbers`` for its long arrays of numbers.
+
+    Raises:
+        orjson.JSONDecodeError: it is not strict JSON in UTF-8.
+        ServiceError: 413, it holds too many other values.
+    """
+    spans = list(_spans(body)) if len(body) > _SHORTEST else None
+    if spans:
+        lifted = read_all([body[start:end] for start, end in spans])
+        found = [
+            (*span, numbers)
+            for span, numbers in zip(spans, lifted, strict=True)
+            if numbers is not None
+        ]
+        if found:
+            document = _loads_lifted(body, found)
+            if document is not None:
+                return document
+    admit_text(body)
+    return orjson.loads(body)
+
+
+def plain(document: Any) -> Any:
+    """Return what ``loads`` returned with nested lists in the place of all ``Numbers``.
+
+    Raises:
+        ServiceError: 413, there are too many numbers.
+    """
+    admit_numbers(_count(document, _DEEPEST))
+    return _plain(document, _DEEPEST)
+
+
+def _count(value: Any, depth: int) -> int:
+    """Return how many numbers there are in ``Numbers``."""
+    if type(value) is Numbers:
+        return int(value.array.size)
+    # A call for each of millions of plain values would take seconds.
+    if type(value) is list and depth:
+        return sum(_count(item, depth - 1) for item in value if type(item) in _NESTED)
+    if type(value) is dict and depth:
+        return sum(_count(item, depth - 1) for item in value.values() if type(item) in _NESTED)
+    return 0
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if type(value) is Numbers:
+        return value.as_lists()
+    if type(value) is list and depth:
+        return [_plain(item, depth - 1) if type(item) in _NESTED else item for item in value]
+    if type(value) is dict and depth:
+        return {
+            key: _plain(item, depth - 1) if type(item) in _NESTED else item
+            for key, item in value.items()
+        }
+    return value
+
+
+def _loads_lifted(body: bytes, found: list[tuple[int, int, Numbers]]) -> Any:
+    """Parse the body without what was found in it; ``None`` if that is not certain to be right."""
+    parts, placeholders, position = [], {}, 0
+    for i, (start, end, numbers) in enumerate(found):
+        name = f"{_SECRET}{i}"
+        placeholders[name] = numbers
+        parts += [body[position:start], f'"{name}"'.encode()]
+        position = end
+    parts.append(body[position:])
+    remainder = b"".join(parts)
+    admit_text(remainder)
+    try:
+        document = orjson.loads(remainder)
+    except orjson.JSONDecodeError:
+        return None
+    if type(document) is not dict and type(document) is not list:
+        return None
+    _put_back(document, placeholders, _DEEPEST - 1)
+    return None if placeholders else document
+
+
+def _put_back(value: Any, placeholders: dict[str, Numbers], depth: int) -> None:
+    """Replace placeholders in ``value`` by their numbers, and strike them off the list."""
+    items = value.items() if type(value) is dict else enumerate(value)
+    for key, item in items:
+        kind = type(item)
+        if kind is str:
+            numbers = placeholders.pop(item, None)
+            if numbers is not None:
+                value[key] = numbers
+        elif (kind is dict or kind is list) and depth:
+            _put_back(item, placeholders, depth - 1)
+        if not placeholders:
+            return
+
+
+def _spans(body: bytes) -> Iterator[tuple[int, int]]:
+    """Find what may be arrays of numbers, by start and end: between strings, from [ to ]."""
+    for start, end in _gaps(_without_escapes(body)):
+        first = body.find(b"[", start, end)
+        if first >= 0:
+            brace = body.find(b"}", first, end)
+            last = body.rfind(b"]", first, end if brace < 0 else brace)
+            if last - first >= _SHORTEST:
+                yield first, last + 1
+
+
+def _without_escapes(body: bytes) -> bytes:
+    """Return the body with quotation marks only where strings begin and end."""
+    if b"\\" not in body:
+        return body
+    return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+
+
+def _gaps(text: bytes) -> Iterator[tuple[int, int]]:
+    """Find the long stretches outside of strings, by start and end."""
+    quotes, at = [-1], text.find(b'"')
+    while at >= 0 and len(quotes) <= _FEW_QUOTES:
+        quotes.append(at)
+        at = text.find(b'"', at + 1)
+    if at < 0:
+        quotes.append(len(text))
+        for i in range(0, len(quotes) - 1, 2):
+            if quotes[i + 1] - quotes[i] > _SHORTEST:
+                yield quotes[i] + 1, quotes[i + 1]
+        return
+    every = np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
+    bounds = np.concatenate(([-1], every, [len(text)]))
+    starts, ends = bounds[:-1:2], bounds[1::2]
+    for i in np.flatnonzero(ends - starts > _SHORTEST).tolist():
+        yield int(starts[i]) + 1, int(ends[i])

@@ -1,0 +1,248 @@
+"""The schemas of answers that are no predictions; tests hold them against real ones."""
+
+from typing import Any
+
+from service.api.openapi.field_schemas import Schema
+from service.api.openapi.shared_parts import ref
+
+STRING: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+FLAG: Schema = {"type": "boolean"}
+ANY_OBJECT: Schema = {"type": "object"}
+ANYTHING: Schema = {}
+
+
+def array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def by_name(values: Schema) -> Schema:
+    """Describe an object whose keys are names of models, signatures or labels."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def an_object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> Schema:
+    """Describe an object of keys that are always there, and of some that may be."""
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+    }
+
+
+NOTHING: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
+_STRINGS = array(STRING)
+_TENSOR = an_object({"name": STRING, "datatype": STRING, "shape": array(WHOLE)})
+_FIELD = an_object(
+    {"name": STRING, "dtype": STRING, "shape": {"type": ["array", "null"]}},
+    {
+        "description": STRING,
+        "unit": STRING,
+        "minimum": NUMBER,
+        "maximum": NUMBER,
+        "max_length": WHOLE,
+        "example": ANYTHING,
+        "choices": array(ANYTHING),
+        "content_types": _STRINGS,
+        "nullable": {"const": True},
+        "has_default": {"const": True, "description": "A request may leave it out."},
+        "default": {"description": "What stands for it then, unless that is large."},
+    },
+)
+_SIGNATURE = an_object(
+    {
+        "inputs": array(_FIELD),
+        "outputs": array(_FIELD),
+        "batching": an_object({"rows_independent": FLAG, "source": STRING, "reason": STRING}),
+    },
+    {"rows_independent": FLAG},
+)
+MODELS = an_object(
+    {
+        "models": array(
+            an_object(
+                {
+                    "name": STRING,
+                    "version": {"type": ["string", "null"]},
+                    "labels": by_name(WHOLE),
+                    "versions": array(
+                        an_object({"version": STRING, "state": STRING, "reason": STRING})
+                    ),
+                    "policy_problem": STRING,
+                },
+                {
+                    "stuck": {
+                        **_STRINGS,
+                        "description": "The signatures whose predictions do not return.",
+                    },
+                    "precision": {
+                        **an_object({"stated": STRING, "used": STRING, "reason": STRING}),
+                        "description": "What it multiplies in, and why not in what it states.",
+                    },
+                    "signatures": by_name(_SIGNATURE),
+                    "left_out": {
+                        **by_name(STRING),
+                        "description": "Why the other signatures cannot be served.",
+                    },
+                    "title": STRING,
+                    "description": STRING,
+                    "evaluation": by_name(ANYTHING),
+                },
+            )
+        ),
+        "ignored": {
+            **array(an_object({"path": STRING, "reason": STRING})),
+            "description": "What lies in the folder of models and is not served.",
+        },
+    }
+)
+LIVE = an_object({"status": STRING})
+READY = an_object(
+    {"status": STRING},
+    {
+        "metrics": {**STRING, "description": "That some cannot be counted, where it is so."},
+        "stuck": {
+            **by_name(_STRINGS),
+            "description": "The signatures whose predictions do not return, by model.",
+        },
+    },
+)
+METADATA = an_object(
+    {
+        "model_spec": an_object({"name": STRING, "signature_name": STRING, "version": STRING}),
+        "metadata": an_object({"signature_def": an_object({"signature_def": by_name(ANY_OBJECT)})}),
+    }
+)
+POLICY = ref("schemas", "Policy")
+STATUS = ref("schemas", "ModelStatus")
+DOCUMENT = an_object(
+    {
+        "openapi": STRING,
+        "info": ANY_OBJECT,
+        "paths": by_name(ANY_OBJECT),
+        "components": by_name(ANY_OBJECT),
+        "tags": array(an_object({"name": STRING, "description": STRING})),
+    }
+)
+ROOT = an_object(
+    {
+        "name": STRING,
+        "version": STRING,
+        "status": {"const": "alive"},
+        "models": _STRINGS,
+        "endpoints": by_name(STRING),
+    }
+)
+V2_SERVER = an_object({"name": STRING, "version": STRING, "extensions": _STRINGS})
+V2_LIVE = an_object({"live": FLAG})
+V2_READY = an_object({"ready": FLAG})
+V2_MODELS = an_object({"models": _STRINGS})
+V2_MODEL_READY = an_object({"name": STRING, "ready": FLAG})
+V2_METADATA = an_object(
+    {
+        "name": STRING,
+        "versions": _STRINGS,
+        "platform": STRING,
+        "inputs": array(_TENSOR),
+        "outputs": array(_TENSOR),
+    }
+)
+V2_ANSWER = an_object(
+    {
+        "model_name": STRING,
+        "model_version": STRING,
+        "outputs": array(
+            an_object(
+                {"name": STRING, "datatype": STRING, "shape": array(WHOLE)},
+                {"data": {"type": "array"}, "parameters": an_object({"binary_data_size": WHOLE})},
+            )
+        ),
+    },
+    {"id": STRING},
+)
+INDEX = array(an_object({"name": STRING, "version": STRING, "state": STRING, "reason": STRING}))
+TRACES = an_object(
+    {
+        "trace_file": STRING,
+        "trace_level": _STRINGS,
+        "trace_rate": STRING,
+        "trace_count": STRING,
+        "log_frequency": STRING,
+        "trace_mode": STRING,
+    }
+)
+LOGS = an_object(
+    {
+        "log_file": STRING,
+        "log_info": FLAG,
+        "log_warnings": FLAG,
+        "log_errors": FLAG,
+        "log_verbose_level": WHOLE,
+        "log_format": STRING,
+    }
+)
+_DURATION = an_object({"count": WHOLE, "ns": WHOLE})
+_PHASES = ("queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss")
+STATISTICS = an_object(
+    {
+        "model_stats": array(
+            an_object(
+                {
+                    "name": STRING,
+                    "version": STRING,
+                    "last_inference": WHOLE,
+                    "inference_count": WHOLE,
+                    "execution_count": WHOLE,
+                    "inference_stats": an_object(
+                        dict.fromkeys(("success", "fail", *_PHASES), _DURATION)
+                    ),
+                    "batch_stats": array(
+                        an_object(
+                            {
+                                "batch_size": WHOLE,
+                                "compute_input": _DURATION,
+                                "compute_infer": _DURATION,
+                                "compute_output": _DURATION,
+                            }
+                        )
+                    ),
+                }
+            )
+        )
+    }
+)
+_CONFIG_TENSOR = {
+    "name": STRING,
+    "data_type": STRING,
+    "dims": array(WHOLE),
+    "is_shape_tensor": FLAG,
+}
+_RESHAPE = {"reshape": an_object({"shape": array(WHOLE)})}
+CONFIG = an_object(
+    {
+        "name": STRING,
+        "platform": STRING,
+        "backend": STRING,
+        "runtime": STRING,
+        "version_policy": an_object({}, {"specific": ANY_OBJECT, "latest": ANY_OBJECT}),
+        "max_batch_size": WHOLE,
+        "input": array(
+            an_object(
+                {**_CONFIG_TENSOR, "format": STRING, "allow_ragged_batch": FLAG, "optional": FLAG},
+                _RESHAPE,
+            )
+        ),
+        "output": array(an_object({**_CONFIG_TENSOR, "label_filename": STRING}, _RESHAPE)),
+        "batch_input": array(ANYTHING),
+        "batch_output": array(ANYTHING),
+        "instance_group": array(ANY_OBJECT),
+        "default_model_filename": STRING,
+        "cc_model_filenames": by_name(STRING),
+        "metric_tags": by_name(STRING),
+        "parameters": by_name(ANY_OBJECT),
+        "model_warmup": array(ANYTHING),
+        "model_transaction_policy": ANY_OBJECT,
+    },
+    {"dynamic_batching": ANY_OBJECT},
+)

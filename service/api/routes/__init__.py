@@ -1,0 +1,1 @@
+"""Flask's routes: one module a group of them."""

@@ -1,0 +1,177 @@
+"""``/v2/repository``: which models there are, and loading and unloading them, as Triton does.
+
+What serves is the policy's to say, and stays so over restarts and for every worker. Unloading a
+model is written there, beside what serves when it is loaded again; loading takes it back.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, request
+
+from service.api.http.flask_hooks import exchange
+from service.api.http.request_body import json_value, read_body
+from service.api.routes.admin import attempt, authorise, change
+from service.api.validation.messages import shorten
+from service.errors import InvalidRequestError, ServiceError
+from service.repository.policy import read_policy
+from service.repository.store import Store
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.version_state import State
+from service.settings import Settings
+
+_REPOSITORY = "/v2/repository"
+_MODEL = f"{_REPOSITORY}/models/<model:model>"
+
+# Triton knows five states; ours are finer.
+_WIRE_STATES = {
+    State.VERIFYING: "LOADING",
+    State.LOADING: "LOADING",
+    State.WARMING: "LOADING",
+    State.PROVING: "LOADING",
+    State.PROVED: "LOADING",
+    State.AVAILABLE: "READY",
+    State.DRAINING: "UNLOADING",
+}
+_ELSE = "UNAVAILABLE"
+# Between looks at a model that is not yet what it should be.
+_PAUSE_S = 0.05
+
+
+def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blueprint:
+    """Return the routes of the protocol's model repository extension.
+
+    Args:
+        lifecycle: knows the models.
+        store: holds their versions and policies.
+        settings: hold the token that loading and unloading need, and the time that they may take.
+    """
+    blueprint = Blueprint("repository_v2", __name__)
+
+    @blueprint.post(f"{_REPOSITORY}/index")
+    def index() -> list[dict[str, str]]:
+        ready = _body(settings).get("ready", False)
+        if not isinstance(ready, bool):
+            raise InvalidRequestError(f"ready: Expected true or false, not {shorten(ready)}.")
+        names = sorted({*lifecycle.models(), *store.models()})
+        entries = [entry for name in names for entry in _entries(lifecycle, store, name)]
+        return [entry for entry in entries if not ready or entry["state"] == "READY"]
+
+    @blueprint.post(f"{_MODEL}/load")
+    def load(model: str) -> dict[str, Any]:
+        authorise(settings.admin_token)
+        _take_parameters({})
+        return _change(model, unloaded=False)
+
+    @blueprint.post(f"{_MODEL}/unload")
+    def unload(model: str) -> dict[str, Any]:
+        authorise(settings.admin_token)
+        # No model has dependents here.
+        _take_parameters({"unload_dependents": bool})
+        return _change(model, unloaded=True)
+
+    def _take_parameters(known: Mapping[str, type]) -> None:
+        parameters = _body(settings).get("parameters", {})
+        if not isinstance(parameters, dict):
+            raise InvalidRequestError(f"parameters: Expected an object, not {shorten(parameters)}.")
+        for key, value in parameters.items():
+            if not isinstance(value, known.get(key, ())):
+                raise InvalidRequestError(
+                    f"parameters.{key[:100]}: Unknown; models and their configuration come from "
+                    "the folder of models alone."
+                )
+
+    def _change(model: str, *, unloaded: bool) -> dict[str, Any]:
+        if model not in store.models():
+            lifecycle.require(model)
+        exchange().model = model
+
+        def in_force() -> bool:
+            policy = attempt(lambda: read_policy(store.root / model), status=409)
+            return policy.unloaded is unloaded
+
+        if not in_force():
+            change(store, model, lambda before: replace(before, unloaded=unloaded))
+        _wait(lifecycle, model, in_force, unloaded=unloaded, timeout_s=settings.timeout_s)
+        return {}
+
+    return blueprint
+
+
+def _body(settings: Settings) -> Mapping[str, Any]:
+    """Return the request's JSON object; without a body, an empty one."""
+    body = read_body(request.environ, most=settings.max_body_bytes)
+    value = json_value(body) if body.strip() else {}
+    if not isinstance(value, dict):
+        raise InvalidRequestError(f"Expected a JSON object, not {shorten(value)}.")
+    return value
+
+
+def _entries(lifecycle: Lifecycle, store: Store, name: str) -> list[dict[str, str]]:
+    status = {}
+    if name in lifecycle.models():
+        status = {item.version: item for item in lifecycle.status(name)}
+    entries = []
+    for version in sorted({*status, *store.versions(name)}):
+        item = status.get(version)
+        entries.append(
+            {
+                "name": name,
+                "version": str(version),
+                "state": _WIRE_STATES.get(item.state, _ELSE) if item else _ELSE,
+                "reason": item.reason if item else "The policy does not ask for it.",
+            }
+        )
+    return entries
+
+
+def _wait(
+    lifecycle: Lifecycle,
+    model: str,
+    in_force: Callable[[], bool],
+    *,
+    unloaded: bool,
+    timeout_s: float,
+) -> None:
+    """Wait until a model serves, or does not any more, in all workers.
+
+    Args:
+        lifecycle: knows what serves.
+        model: the model's name.
+        in_force: whether the policy still says what is waited for.
+        unloaded: whether nothing is to serve.
+        timeout_s: seconds to wait at most.
+
+    Raises:
+        ServiceError: 409, no version can be loaded, or another change has taken this one's place;
+            504, time was up, and the change is in force all the same.
+    """
+    deadline = time.monotonic() + timeout_s
+    what = "unloaded" if unloaded else "loaded"
+    while True:
+        ended = lifecycle.look_again(model, deadline - time.monotonic())
+        if ended and lifecycle.serves(model) is not unloaded:
+            return
+        if not in_force():
+            raise ServiceError(
+                f"Model {model!r} was to be {what}, and another change has taken that back before "
+                "all workers had followed.",
+                status=409,
+            )
+        failed = [item for item in lifecycle.status(model) if item.state is State.FAILED]
+        if ended and failed and not unloaded:
+            raise ServiceError(
+                f"Model {model!r} was not loaded; version {failed[0].version} was refused: "
+                f"{failed[0].reason}",
+                status=409,
+            )
+        if time.monotonic() >= deadline:
+            raise ServiceError(
+                f"Model {model!r} is to be {what}: the policy says so and stays in force, but "
+                f"not all workers have followed in {timeout_s:g} s. They go on; "
+                f"GET /v1/models/{model} shows how far they are.",
+                status=504,
+            )
+        time.sleep(_PAUSE_S)

@@ -1,0 +1,83 @@
+"""``GET /``: what this is, and where to go on."""
+
+import html
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request
+
+from service.api.http.flask_hooks import as_response
+from service.api.http.responses import JSON, Answer
+from service.runtime.lifecycle import Lifecycle
+
+_HTML = "text/html"
+_ENDPOINTS = {
+    "/docs": "every operation, with forms to try it",
+    "/openapi.json": "the same, for programs",
+    "/v1/models": "all models: their versions, what they take and what they are worth",
+    "/v2": "the Open Inference Protocol",
+    "/readyz": "whether a model serves",
+    "/livez": "whether the process lives",
+    "/metrics": "metrics for Prometheus",
+}
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Understudy</title>
+<h1>Understudy</h1>
+<p>A server of TensorFlow models, version {version}. It speaks TensorFlow Serving's REST API and the
+Open Inference Protocol.</p>
+<h2>Models</h2>
+<ul>
+{models}
+</ul>
+<h2>Where to go on</h2>
+<ul>
+{endpoints}
+</ul>
+</html>
+"""
+_HEADERS = {
+    "Vary": "Accept",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
+    """Return the route.
+
+    Args:
+        lifecycle: knows the models.
+        version: of this software.
+    """
+    blueprint = Blueprint("root", __name__)
+
+    @blueprint.get("/")
+    def root() -> Response | tuple[dict[str, Any], dict[str, str]]:
+        models = lifecycle.models()
+        if request.accept_mimetypes.best_match([JSON, _HTML]) == _HTML:
+            page = _page(models, version).encode()
+            return as_response(Answer(page, f"{_HTML}; charset=utf-8", headers=_HEADERS))
+        # KServe's clients of its first protocol look for this status.
+        told = {"name": "understudy", "version": version, "status": "alive", "models": models}
+        return told | {"endpoints": _ENDPOINTS}, _HEADERS
+
+    return blueprint
+
+
+def _page(models: list[str], version: str) -> str:
+    items = [_item(f"/v1/models/{quote(name, safe='')}", name) for name in models]
+    return _PAGE.format(
+        version=html.escape(version),
+        models="\n".join(items) or "<li>There is none yet.</li>",
+        endpoints="\n".join(_item(path, path, text) for path, text in _ENDPOINTS.items()),
+    )
+
+
+def _item(path: str, name: str, text: str = "") -> str:
+    after = f": {html.escape(text)}" if text else ""
+    return f'<li><a href="{html.escape(path)}">{html.escape(name)}</a>{after}</li>'

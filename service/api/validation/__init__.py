@@ -1,0 +1,1 @@
+"""Values of requests, held to the contract of a model."""

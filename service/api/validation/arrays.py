@@ -1,0 +1,108 @@
+"""Arrays that came as bytes, held to the contract as JSON values are
+(service/api/validation/tensors.py).
+
+Each check is one pass over the array; only when it fails are the offending places looked for.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from service.api.json.json_numbers import MOST_DIMENSIONS
+from service.api.validation.messages import describe, shorten, sizes
+from service.api.validation.tensors import Array, TensorError
+from service.repository.contract import Field
+
+_LONGEST_SHAPE = 60
+# What a tensor without values may have in its other dimensions together: a few bytes name a shape
+# of which a model could make terabytes.
+_MOST_AROUND_NOTHING = 2**20
+
+
+def shape_problem(field: Field, shape: Sequence[int]) -> str:
+    """Say in a sentence why ``shape`` is not one that ``field`` takes; empty when it is."""
+    if len(shape) > MOST_DIMENSIONS:
+        return f"Expected at most {MOST_DIMENSIONS} dimensions, not {len(shape)}."
+    # Only the first dimension may hold the instances; all others may be empty, as sequences are.
+    if field.shape is None:
+        fits = 0 not in shape[:1]
+    else:
+        fits = len(shape) == len(field.shape) and all(
+            size == fixed if fixed is not None else size > 0 or i > 0
+            for i, (size, fixed) in enumerate(zip(shape, field.shape, strict=True))
+        )
+    if not fits:
+        if field.shape is None:
+            return f"Expected at least 1 in the first dimension, not {shorten_shape(shape)}."
+        above = ", N at least 1," if None in field.shape[:1] else ","
+        return f"Expected {sizes(field.shape)}{above} not {shorten_shape(shape)}."
+    if 0 in shape and math.prod(filter(None, shape)) > _MOST_AROUND_NOTHING:
+        return (
+            f"Expected at most {_MOST_AROUND_NOTHING} as the product of the sizes beside 0, "
+            f"not {shorten_shape(shape)}."
+        )
+    return ""
+
+
+def shorten_shape(shape: Sequence[int]) -> str:
+    """Return a shape as a short text for a message."""
+    text = str(list(shape))
+    return text if len(text) <= _LONGEST_SHAPE else f"{text[: _LONGEST_SHAPE - 3]}..."
+
+
+def check_array(field: Field, array: Array, *, limit: int) -> None:
+    """Check the values of an array that is already of the field's dtype; strings are ``bytes``.
+
+    NaN stands for null where the field is nullable, and is refused where it is not.
+
+    Args:
+        field: what is expected.
+        array: flat.
+        limit: the most problems to report.
+
+    Raises:
+        TensorError: it names up to ``limit`` places.
+    """
+    wrong = _wrong_strings(field, array) if field.dtype == "string" else _wrong(field, array)
+    if wrong is None or not wrong.any():
+        return
+    expected = describe(field)
+    raise TensorError(
+        {
+            (int(i),): f"Expected {expected}, not {shorten(array[i : i + 1].tolist()[0])}."
+            for i in np.flatnonzero(wrong)[:limit]
+        }
+    )
+
+
+def _wrong(field: Field, array: Array) -> Array | None:
+    """Return where an array of numbers breaks a rule; ``None`` when it cannot."""
+    if field.dtype == "bool":
+        return None
+    null = np.isnan(array) if field.is_float and field.nullable else None
+    checks: list[Array] = []
+    if field.is_float:
+        checks.append(~np.isfinite(array))
+    if field.choices:
+        checks.append(~np.isin(array, np.array(field.choices, dtype=array.dtype)))
+    if field.minimum is not None:
+        checks.append(array < field.minimum)
+    if field.maximum is not None:
+        checks.append(array > field.maximum)
+    if not checks:
+        return None
+    wrong: Array = np.logical_or.reduce(checks)
+    return wrong if null is None else wrong & ~null
+
+
+def _wrong_strings(field: Field, array: Array) -> Array | None:
+    values: list[Any] = array.tolist()
+    choices = {str(choice).encode() for choice in field.choices}
+    most = field.max_length
+    if choices and not choices.issuperset(values):
+        return np.array([value not in choices for value in values])
+    if most is not None and max(map(len, values), default=0) > most:
+        return np.array([len(value) > most for value in values])
+    return None

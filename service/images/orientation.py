@@ -1,0 +1,79 @@
+"""Pictures that a graph would misread are written anew, so that it sees what people see."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from service.images.file_headers import Picture, PictureError, called
+
+# What is opened here has been measured before, against a limit of our own.
+Image.MAX_IMAGE_PIXELS = None
+
+# Exif 2.3, table 5: what brings a picture of each orientation upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Beyond this a turned photograph is larger than it came, and nothing is gained.
+_QUALITY = 95
+# PNG's cheapest: the file is read once, a moment later.
+_COMPRESSION = 1
+
+
+def upright(picture: Picture, content_types: tuple[str, ...]) -> bytes:
+    """Return the file as a graph must get it to see what people see.
+
+    Args:
+        picture: what ``look`` found.
+        content_types: what the graph takes; BMP is the fastest to write and to read, PNG alone
+            keeps transparency.
+
+    Raises:
+        PictureError: it would be misread as it is, and Pillow cannot decode it.
+    """
+    turn = _TURNS.get(picture.orientation)
+    if turn is None and not picture.is_unusual:
+        return picture.encoded
+    file = io.BytesIO(picture.encoded)
+    try:
+        with Image.open(file, formats=("PNG", "JPEG", "GIF", "BMP")) as image:
+            # Of a GIF whose screen is larger than its first picture, a graph sees the picture.
+            if image.size != (picture.width, picture.height):
+                if picture.content_type == "image/gif":
+                    return picture.encoded
+                raise ValueError("another size than its header says")
+            shown = _plain(image)
+            return _written(shown if turn is None else shown.transpose(turn), content_types)
+    except Exception as error:  # Each of Pillow's readers has exceptions of its own.
+        raise PictureError(f"{called(picture.content_type)} that cannot be decoded") from error
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Return an image in a mode that graphs know: grey or colour, with or without opacity."""
+    if image.mode.startswith("I"):  # Of 16 bits a graph takes the upper eight; Pillow would clip.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if "transparency" in image.info:
+        return image.convert("RGBA")
+    image.load()
+    return image if image.mode in ("L", "RGB", "LA", "RGBA") else image.convert("RGB")
+
+
+def _written(image: Image.Image, content_types: tuple[str, ...]) -> bytes:
+    written = io.BytesIO()
+    if image.mode in ("LA", "RGBA") and "image/png" in content_types:
+        image.save(written, "PNG", compress_level=_COMPRESSION)
+        return written.getvalue()
+    opaque = image if image.mode in ("L", "RGB") else image.convert("RGB")
+    if "image/bmp" in content_types:
+        opaque.save(written, "BMP")
+    elif "image/png" in content_types and "image/jpeg" not in content_types:
+        opaque.save(written, "PNG", compress_level=_COMPRESSION)
+    else:
+        opaque.save(written, "JPEG", quality=_QUALITY, subsampling=0)
+    return written.getvalue()

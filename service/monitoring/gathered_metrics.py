@@ -1,0 +1,167 @@
+"""What predictions on the event loop count, gathered for one turn of the loop.
+
+A change of a shared value takes a lock and writes to a file, and a request makes sixteen of them.
+The requests of a batch change the same values, so their changes are added up in Python and handed
+on together. All of it belongs to the loop's thread.
+
+What it relies on, as of prometheus-client 0.23: of a ``Histogram`` with labels ``_upper_bounds``,
+``_buckets`` and ``_sum``, and that a bucket holds what is above the bucket before it.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import Summary
+
+from service.monitoring.metrics import Metrics, VersionMetrics
+
+# Objects that are kept for the next turns; far above what a service has versions and answers.
+_MOST_KEPT = 1000
+
+
+class GatheredSum:
+    """Changes of a counter or a gauge."""
+
+    __slots__ = ("_amount", "_gathered", "_hand_on", "_is_noted")
+
+    def __init__(self, gathered: "GatheredMetrics", hand_on: Callable[[float], None]) -> None:
+        self._gathered = gathered
+        self._hand_on = hand_on
+        self._amount = 0.0
+        self._is_noted = False
+
+    def inc(self, amount: float = 1) -> None:
+        """Add to it."""
+        if not self._is_noted:
+            self._is_noted = True
+            self._gathered.has_changed(self)
+        self._amount += amount
+
+    def dec(self, amount: float = 1) -> None:
+        """Take from it."""
+        self.inc(-amount)
+
+    def flush(self) -> None:
+        """Hand on what has been gathered."""
+        amount, self._amount, self._is_noted = self._amount, 0.0, False
+        if amount:
+            self._hand_on(amount)
+
+
+class GatheredHistogram:
+    """Observations of a histogram."""
+
+    __slots__ = ("_bounds", "_counts", "_find", "_gathered", "_sum")
+
+    def __init__(self, gathered: "GatheredMetrics", find: Callable[[], Any]) -> None:
+        self._gathered = gathered
+        self._find = find
+        self._bounds: list[float] = find()._upper_bounds
+        self._counts: dict[int, int] = {}
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        counts = self._counts
+        if not counts:
+            self._gathered.has_changed(self)
+        bucket = bisect_left(self._bounds, value)
+        counts[bucket] = counts.get(bucket, 0) + 1
+        self._sum += value
+
+    def flush(self) -> None:
+        """Hand on what has been gathered."""
+        counts, total = self._counts, self._sum
+        self._counts, self._sum = {}, 0.0
+        histogram = self._find()
+        histogram._sum.inc(total)
+        for bucket, count in counts.items():
+            histogram._buckets[bucket].inc(count)
+
+
+class GatheredVersion:
+    """What ``VersionMetrics`` counts of a prediction."""
+
+    __slots__ = (
+        "_find",
+        "infer",
+        "parse",
+        "predictions",
+        "request_seconds",
+        "serialise",
+        "validate",
+        "wait",
+    )
+
+    def __init__(self, gathered: "GatheredMetrics", find: Callable[[], VersionMetrics]) -> None:
+        self.parse = GatheredHistogram(gathered, lambda: find().parse)
+        self.validate = GatheredHistogram(gathered, lambda: find().validate)
+        self.wait = GatheredHistogram(gathered, lambda: find().wait)
+        self.infer = GatheredHistogram(gathered, lambda: find().infer)
+        self.serialise = GatheredHistogram(gathered, lambda: find().serialise)
+        self.request_seconds = GatheredHistogram(gathered, lambda: find().request_seconds)
+        self.predictions = GatheredSum(gathered, lambda amount: find().predictions.inc(amount))
+        self._find = find
+
+    @property
+    def failure_seconds(self) -> Summary:
+        """Seconds of requests that failed; not gathered, since they are rare."""
+        return self._find().failure_seconds
+
+
+class GatheredMetrics:
+    """The part of ``Metrics`` that requests change, for one event loop.
+
+    Attributes:
+        in_flight: requests being handled.
+    """
+
+    def __init__(self, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+        """Nothing is gathered yet.
+
+        Args:
+            metrics: what it is handed on to.
+            loop: the loop.
+        """
+        self._metrics = metrics
+        self._loop = loop
+        self._changed: list[GatheredSum | GatheredHistogram] = []
+        self._versions: dict[tuple[str, str], GatheredVersion] = {}
+        self._answered: dict[tuple[str, str, int], GatheredSum] = {}
+        self.in_flight = GatheredSum(self, metrics.in_flight.inc)
+
+    def version(self, model: str, version: str) -> GatheredVersion:
+        """Return what is gathered of a version."""
+        found = self._versions.get((model, version))
+        if found is None:
+            found = GatheredVersion(self, lambda: self._metrics.version(model, version))
+            self._versions[model, version] = found
+        return found
+
+    def answered(self, model: str, version: str, status: int) -> GatheredSum:
+        """Return the counter of one kind of answer."""
+        found = self._answered.get((model, version, status))
+        if found is None:
+            # Looked up anew each time: the series of a version that has ended may be gone.
+            found = GatheredSum(
+                self, lambda amount: self._metrics.answered(model, version, status).inc(amount)
+            )
+            self._answered[model, version, status] = found
+        return found
+
+    def has_changed(self, changed: GatheredSum | GatheredHistogram) -> None:
+        """Take note of what is to be handed on at the end of this turn of the loop."""
+        if not self._changed:
+            self._loop.call_soon(self.flush)
+        self._changed.append(changed)
+
+    def flush(self) -> None:
+        """Hand on all that has been gathered."""
+        changed, self._changed = self._changed, []
+        for each in changed:
+            each.flush()
+        if len(self._versions) + len(self._answered) > _MOST_KEPT:
+            self._versions.clear()
+            self._answered.clear()

@@ -1,0 +1,305 @@
+"""How a version becomes a servable: verify, load, warm up, prove; each step timed and told.
+
+Each attempt runs on a thread of its own, which the lifecycle's thread looks after but never waits
+for: a version that loads for long, or for ever, holds up nothing else. Python cannot end a thread;
+so one that is given up is left behind. Its session is closed, which ends most endless graphs, and
+so is its servable when the thread ends at last.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.monitoring.logs import log
+from service.monitoring.metrics import Metrics
+from service.repository.errors import RepositoryError
+from service.repository.file_sizes import check_sizes
+from service.repository.independence import Declared
+from service.repository.manifest import content_digest, has_manifest, verify_manifest
+from service.runtime.directory_snapshot import DirectorySnapshot, look_at
+from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.version_state import State
+
+MakeServable = Callable[[str, int, Path], Servable]
+
+# What each step of a load is called when it is given up.
+_DOING = {
+    State.VERIFYING: "Verifying its files",
+    State.LOADING: "Loading it",
+    State.WARMING: "Warming it up",
+    State.PROVING: "Running its golden examples",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A version that has proved itself.
+
+    Attributes:
+        servable: what answers.
+        content: stands for the content of the files that it was loaded from.
+        arrival: how the files looked.
+    """
+
+    servable: Servable
+    content: str
+    arrival: DirectorySnapshot
+
+
+class ReplacedError(LoadError):
+    """Workers hold another content under this number.
+
+    Attributes:
+        content: the content that was found.
+    """
+
+    def __init__(self, version: int, content: str) -> None:
+        super().__init__(
+            Fault.REPLACED,
+            f"Version {version} was replaced in place: workers still hold other content under "
+            "that number; publish it under a new one.",
+        )
+        self.content = content
+
+
+class ChangedError(Exception):
+    """The files changed while they were loaded; what was loaded may be of two contents."""
+
+
+class Loader:
+    """Makes servables that have proved themselves."""
+
+    def __init__(
+        self,
+        make: MakeServable,
+        metrics: Metrics,
+        watch: Callable[[Servable], None] = lambda servable: None,
+        *,
+        step_timeout_s: float = 300.0,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            make: makes a servable of a model's name, a version and its folder.
+            metrics: where the seconds of each step are counted.
+            watch: is told of each servable that is made.
+            step_timeout_s: seconds that each step may take before the load is given up.
+        """
+        self._watch = watch
+        self._make = make
+        self._metrics = metrics
+        self._step_timeout_s = step_timeout_s
+        self._left_behind: list[Loading] = []
+
+    def give_up(self, loading: "Loading") -> None:
+        """Leave a load behind; its servable is closed as soon as its thread ends."""
+        if loading.give_up():
+            self._left_behind.append(loading)
+            self._metrics.loads_left_behind.inc()
+
+    def count_left_behind(self) -> None:
+        """Take note of loads that were left behind and have ended by now."""
+        for loading in [each for each in self._left_behind if each.done]:
+            self._left_behind.remove(loading)
+            self._metrics.loads_left_behind.dec()
+
+    def begin(
+        self,
+        model: str,
+        version: int,
+        folder: Path,
+        arrival: DirectorySnapshot,
+        *,
+        contents: Callable[[], dict[int, str]],
+        declared: Declared,
+        tell: Callable[[State], None],
+        on_end: Callable[[], None],
+    ) -> "Loading":
+        """Begin to load the version in ``folder``, on a thread of its own.
+
+        Args:
+            model: the model's name.
+            version: the version's number.
+            folder: the version's folder.
+            arrival: how the folder looks.
+            contents: returns what the workers hold under each number.
+            declared: what the model's policy says of the independence of rows.
+            tell: is told of each step as it begins, on that thread, until it is given up.
+            on_end: is called on that thread when it ends.
+        """
+
+        def load(loading: Loading) -> Loaded:
+            return self._load(model, version, folder, arrival, contents, declared, loading)
+
+        return Loading(f"load {model} {version}", load, arrival, self._step_timeout_s, tell, on_end)
+
+    def _load(
+        self,
+        model: str,
+        version: int,
+        folder: Path,
+        arrival: DirectorySnapshot,
+        contents: Callable[[], dict[int, str]],
+        declared: Declared,
+        loading: "Loading",
+    ) -> Loaded:
+        @contextlib.contextmanager
+        def step(state: State) -> Iterator[None]:
+            loading.enter(state)
+            start = time.perf_counter()
+            yield
+            seconds = time.perf_counter() - start
+            self._metrics.load_seconds.labels(model, str(state)).observe(seconds)
+            log(
+                logging.INFO,
+                f"A version has passed {state}.",
+                model=model,
+                version=version,
+                milliseconds=round(seconds * 1000, 1),
+            )
+
+        with step(State.VERIFYING):
+            try:
+                check_sizes(folder)
+            except RepositoryError as error:
+                raise LoadError(Fault.GRAPH, str(error)) from error
+            try:
+                if has_manifest(folder):
+                    verify_manifest(folder)
+                elif blocked := look_at(folder).blocked:
+                    raise LoadError(Fault.GRAPH, blocked)
+                content = content_digest(folder)
+            except PermissionError as error:
+                reason = look_at(folder).blocked or f"It cannot be read: {error.strerror}."
+                raise LoadError(Fault.GRAPH, reason) from error
+            except RepositoryError as error:
+                raise LoadError(Fault.MANIFEST, str(error)) from error
+            if contents().get(version, content) != content:
+                raise ReplacedError(version, content)
+        with step(State.LOADING):
+            servable = self._make(model, version, folder)
+        servable.declare_rows(declared)
+        self._watch(servable)
+        try:
+            loading.servable = servable
+            with step(State.WARMING):
+                servable.warm_up()
+            with step(State.PROVING):
+                servable.prove()
+                servable.check_rows()
+            if look_at(folder).digest != arrival.digest:
+                raise ChangedError
+        except BaseException:
+            servable.retire(lambda: None)
+            raise
+        return Loaded(servable, content, arrival)
+
+
+class Loading:
+    """One attempt to load a version, under way on a thread of its own.
+
+    Attributes:
+        arrival: how the files looked when it began.
+        servable: what it has made so far, so that it can be interrupted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        load: Callable[["Loading"], Loaded],
+        arrival: DirectorySnapshot,
+        step_timeout_s: float,
+        tell: Callable[[State], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """Begin; the arguments are ``Loader.begin``'s."""
+        self.arrival = arrival
+        self.servable: Servable | None = None
+        self._load = load
+        self._step_timeout_s = step_timeout_s
+        self._tell = tell
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._state = State.VERIFYING
+        self._began = self._step_began = time.monotonic()
+        self._result: Loaded | BaseException | None = None
+        self._given_up = False
+        # Not of a pool, whose threads are waited for when the process ends.
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been under way, in seconds."""
+        return time.monotonic() - self._began
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is loaded, and only warms up and proves itself."""
+        return self._state in (State.WARMING, State.PROVING)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to an end."""
+        return self._result is not None
+
+    def result(self) -> Loaded:
+        """Return what was loaded.
+
+        Raises:
+            BaseException: what kept it from being loaded.
+        """
+        if isinstance(self._result, Loaded):
+            return self._result
+        raise self._result or RuntimeError("It is still being loaded.")
+
+    def overdue(self) -> str:
+        """Return what takes too long, in a sentence; empty while nothing does."""
+        with self._lock:
+            state, seconds = self._state, time.monotonic() - self._step_began
+        if self.done or seconds < self._step_timeout_s:
+            return ""
+        return f"{_DOING[state]} took longer than {self._step_timeout_s:g} s."
+
+    def give_up(self) -> bool:
+        """Leave the thread behind; its servable is closed as soon as it ends.
+
+        Returns:
+            Whether the thread still runs.
+        """
+        with self._lock:
+            self._given_up = True
+            result = self._result
+        if isinstance(result, Loaded):
+            result.servable.retire(lambda: None)
+        elif result is None and self.servable is not None:
+            self.servable.interrupt()
+        return result is None
+
+    def enter(self, state: State) -> None:
+        """Begin a step."""
+        with self._lock:
+            self._state, self._step_began = state, time.monotonic()
+            given_up = self._given_up
+        if given_up:
+            raise InterruptedError("It was given up.")
+        self._tell(state)
+
+    def _run(self) -> None:
+        result: Loaded | BaseException
+        try:
+            result = self._load(self)
+        except BaseException as error:
+            # Whatever it is, SystemExit too: the lifecycle must not wait for it.
+            result = error
+        with self._lock:
+            self._result = result
+            given_up = self._given_up
+        if given_up and isinstance(result, Loaded):
+            result.servable.retire(lambda: None)
+        # An error holds all that was read; whoever is woken frees it.
+        del result
+        self._on_end()

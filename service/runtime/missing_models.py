@@ -1,0 +1,88 @@
+"""Models that a service serves and whose files are away: a share that is gone, an empty mount.
+
+Who has loaded such a model goes on serving it from memory. A worker that starts meanwhile cannot
+load it, and must not say that there is none: clients and load balancers take 404 for final.
+"""
+
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from service.repository.store import Store
+from service.repository.unserved_entries import Ignored
+from service.runtime.worker_group import WorkerGroup
+
+_EMPTY = "It holds no model any more, though the service has served some of it."
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """What one look has not found in the folder of models.
+
+    Attributes:
+        problem: what is wrong with the folder as a whole, in a sentence; empty when nothing is.
+        is_unreadable: whether nothing of the folder can be seen.
+        models: why those models cannot be loaded that the service serves and that are not there,
+            in a sentence, by name.
+    """
+
+    problem: str = ""
+    is_unreadable: bool = False
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    def why(self, model: str) -> str:
+        """Return why a worker that does not know a model cannot serve it now.
+
+        Empty when the worker may say that there is none.
+        """
+        if reason := self.models.get(model):
+            return f"Model {model!r} cannot be loaded by this worker now: {reason}"
+        if self.is_unreadable:
+            return f"Whether there is a model {model!r} is not known: {self.problem}"
+        return ""
+
+    def ignored(self, known: Container[str]) -> Iterator[Ignored]:
+        """Yield what is to be told beside the other entries that are not served.
+
+        Args:
+            known: the models of which more is told: this worker knows them, or they are named
+                among those entries already.
+        """
+        if self.problem and not self.is_unreadable:
+            yield Ignored(".", _EMPTY)
+        for model, reason in self.models.items():
+            if model not in known:
+                yield Ignored(model, f"This worker cannot load it: {reason}")
+
+
+def look_for_absent(
+    store: Store, board: WorkerGroup, models: Collection[str], ignored: Iterable[Ignored]
+) -> Absence:
+    """Look for models that the service serves and that are not in the store.
+
+    A model whose folder alone is gone was removed: only while a living worker serves it from
+    memory is it one that the service has.
+
+    Args:
+        store: the folder of models.
+        board: what the workers have agreed on.
+        models: the names of the models that were found in the store.
+        ignored: what else was found there.
+
+    Raises:
+        OSError: the board cannot be read.
+    """
+    served = board.served()
+    missing = {model: is_held for model, is_held in served.items() if model not in models}
+    reasons = {item.path: item.reason for item in ignored if item.path in missing}
+    problem = store.why_unreadable()
+    is_unreadable = bool(problem)
+    if missing and not problem and not models and not reasons:
+        problem = _EMPTY
+    if problem:
+        problem = f"The folder of models: {problem}"
+    absent = {}
+    for model, is_held in missing.items():
+        reason = problem or reasons.get(model, "")
+        if reason or is_held:
+            absent[model] = reason or "Its folder is away; other workers serve it from memory."
+    return Absence(problem, is_unreadable, absent)

@@ -1,0 +1,189 @@
+"""gunicorn's configuration: what to run, and what happens in master and workers.
+
+gunicorn reads the plain names as its settings and calls the functions as its hooks.
+"""
+
+from service.server import process_exit
+
+# Importing all of this takes seconds, TensorFlow most; gunicorn handles no signals before.
+process_exit.stop_at_once_when_asked()
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from service.monitoring.logs import LOG_CONFIG, log
+from service.process_settings import process_settings, secrets
+from service.runtime import memory
+from service.server import preflight, shared_folder
+from service.server.connection_counts import SEATS
+from service.settings import SettingError, Settings
+
+try:
+    _settings = process_settings()
+except SettingError as error:
+    sys.exit("\n".join(f"understudy: {line}" for line in str(error).splitlines()))
+
+process_exit.before_stopping_at_once(lambda: shared_folder.remove(os.environ))
+# Not when the configuration is read again: then it is this service that listens there.
+if not shared_folder.is_prepared(os.environ):
+    _problems = preflight.problems(_settings)
+    if not preflight.binds_elsewhere(sys.argv[1:], os.environ):
+        _listening = preflight.listening_problem(_settings.host, _settings.port)
+        _problems += [_listening] if _listening else []
+    if _problems:
+        sys.exit("\n".join(f"understudy: {line}" for line in _problems))
+    # Nobody would remove a folder that is made by halves.
+    process_exit.hold_signals()
+    try:
+        shared_folder.prepare(os.environ)
+    except shared_folder.RunFolderError as error:
+        sys.exit(f"understudy: {error}")
+    finally:
+        process_exit.take_signals()
+
+# Before gunicorn imports the worker's class, which would bring all of it.
+memory.import_tensorflow()
+
+wsgi_app = "service.asgi:create_application()"
+worker_class = "service.server.worker.Worker"
+logger_class = "service.server.worker.QuietLogger"
+# An IPv6 address has colons of its own.
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
+workers = _settings.workers
+# More than one would only draw a warning: the threads for Flask are the application's own.
+threads = 1
+# Far above what a load balancer keeps; idle connections go first.
+worker_connections = 10_000
+asgi_lifespan = "off"
+# "auto" would take gunicorn_h1c where it happens to be installed; docs/performance.md says why not.
+http_parser = "python"
+# What a worker gets to end in when it has done all it may wait for, before it is killed.
+_END_S = 3
+# Between looks whether the models serve.
+_LOOK_S = 0.02
+graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s) + _END_S
+# Longer than load balancers keep idle connections, so that it is they who close them, and not
+# this side at the moment at which a request is on its way.
+keepalive = 75
+# The control socket is a thread in the master and a file; there is no use for either here.
+control_socket_disable = True
+logconfig_dict = LOG_CONFIG
+# Of any library, as lines of that log.
+logging.captureWarnings(True)
+# The heartbeat is a file's time; on a container's overlay file system writing it can block.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def on_starting(server: Any) -> None:
+    """Import TensorFlow in the master, so that workers share its memory and start quickly.
+
+    Versions without a manifest are looked at before, so that they need not lie still afterwards.
+    Importing is all that may happen there: after any TensorFlow operation a fork hangs.
+    """
+    for sentence in Settings.unknown(os.environ):
+        log(logging.WARNING, sentence)
+    sightings = importlib.import_module("service.runtime.shared_observations")
+    sightings.look_early(_settings.models, Path(os.environ["UNDERSTUDY_BOARD"]))
+    importlib.import_module("service.asgi")
+    memory.prepare_to_fork()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Make the metrics' folder anew if it was cleaned away; where it cannot be, do without.
+
+    No signal comes to the worker while it still has its master's handlers.
+    """
+    with contextlib.suppress(OSError):
+        Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+    process_exit.hold_signals()
+
+
+# In the master, which goes on at once.
+os.register_at_fork(after_in_parent=process_exit.take_signals)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the models in the worker, and let it take requests when they serve."""
+    lifecycle = _lifecycle(worker)
+    if hasattr(worker, "loop"):
+        worker.loop.run_until_complete(_load(worker, lifecycle))
+    else:
+        process_exit.take_signals()
+        lifecycle.start()
+        lifecycle.wait_until_settled(timeout_s=_settings.load_wait_s)
+    memory.give_back()
+    if worker.age == 1 and not _is_stopping(worker):
+        from service.server.banner import banner
+
+        print(banner(lifecycle, _settings), flush=True)
+
+
+async def _load(worker: Any, lifecycle: Any) -> None:
+    """Wait until the models serve, on the loop: a signal that comes while it stands is lost."""
+    process_exit.take_signals()
+    try:
+        await asyncio.sleep(_LOOK_S)
+        if not worker.is_stopping:
+            # Nor may a signal come to one of the threads that begin here, TensorFlow's among them.
+            process_exit.hold_signals()
+            lifecycle.start()
+            process_exit.take_signals()
+        deadline = time.monotonic() + _settings.load_wait_s
+        while not worker.is_stopping and time.monotonic() < deadline:
+            if lifecycle.wait_until_settled(timeout_s=0):
+                break
+            # The master kills workers that do not show that they are alive.
+            worker.notify()
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        # Until the worker serves.
+        process_exit.hold_signals()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """End the worker, though a model may still load, or a prediction run, in one of its threads."""
+    try:
+        # One that failed to start has no lifecycle.
+        if _application(worker) is not None:
+            _lifecycle(worker).stop(_END_S / 3)
+    finally:
+        process_exit.end_process()
+
+
+def _application(worker: Any) -> Any:
+    """Return the application in a worker of ours, or in one of gunicorn's for WSGI."""
+    return getattr(worker, "asgi", None) or getattr(worker, "wsgi", None)
+
+
+def _lifecycle(worker: Any) -> Any:
+    return _application(worker).flask.extensions["lifecycle"]
+
+
+def _is_stopping(worker: Any) -> bool:
+    return bool(getattr(worker, "is_stopping", not worker.alive))
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what a worker showed that is gone, however it went."""
+    shared_folder.fold_metrics(os.environ)
+    if hasattr(worker, "seat"):
+        SEATS.give_back(worker.seat)
+
+
+def pre_exec(server: Any) -> None:
+    """Pass the secrets on to the process that takes this one's place (``SIGUSR2``)."""
+    server.cfg.env_orig.update(secrets())
+
+
+def on_exit(server: Any) -> None:
+    """Leave no files behind."""
+    shared_folder.remove(os.environ)

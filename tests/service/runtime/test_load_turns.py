@@ -1,0 +1,110 @@
+"""Loads take turns: models that never get ready keep no good one waiting, nor unnamed."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.monitoring.metrics import Metrics
+from service.repository.store import Store
+from service.runtime import worker_group
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.loader import Loader
+from service.runtime.servable import Servable
+from service.runtime.version_state import State
+from service.runtime.worker_group import WorkerGroup
+from service.server.banner import banner
+from service.settings import Settings
+from tests.savedmodels.affine import publish_affine
+
+Begin = Callable[[], Lifecycle]
+ENDLESS = [f"a{i}" for i in range(6)]
+
+
+@pytest.fixture
+def go() -> threading.Event:
+    """Let the endless models end."""
+    return threading.Event()
+
+
+@pytest.fixture
+def lifecycle(
+    tmp_path: Path, go: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Begin]:
+    """Return a function that begins to load some models that never end and a good one."""
+    models = tmp_path / "models"
+    for name in (*ENDLESS, "good"):
+        publish_affine(models, model=name)
+
+    class Endless(Servable):
+        def warm_up(self) -> None:
+            assert go.wait(60)
+
+    def load(model: str, version: int, folder: Path) -> Servable:
+        kind = Endless if model in ENDLESS else Servable
+        return kind(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
+
+    # A slow load alone never lets others pass here.
+    monkeypatch.setattr(worker_group, "_SLOW_LOAD_S", math.inf)
+    metrics = Metrics()
+    lifecycle = Lifecycle(
+        Store(models),
+        WorkerGroup(tmp_path / "board"),
+        Loader(load, metrics),
+        metrics,
+        poll_interval_s=0.05,
+        quiet_s=0.0,
+    )
+
+    def begin() -> Lifecycle:
+        lifecycle.start()
+        return lifecycle
+
+    yield begin
+    go.set()
+    lifecycle.stop()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "It did not come true."
+        time.sleep(0.02)
+
+
+def serves(lifecycle: Lifecycle, name: str) -> bool:
+    return name in lifecycle.models() and lifecycle.serves(name)
+
+
+def test_a_good_model_serves_after_endless_ones_that_sort_before_it(
+    lifecycle: Begin, go: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_group, "_SLOW_RUN_S", 0.05)
+    worker = lifecycle()
+    eventually(lambda: serves(worker, "good"))
+    assert not any(serves(worker, name) for name in ENDLESS)
+    go.set()
+    eventually(lambda: all(serves(worker, name) for name in ENDLESS))
+
+
+def test_what_waits_for_its_turn_is_named(
+    lifecycle: Begin, go: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_group, "_SLOW_RUN_S", math.inf)
+    worker = lifecycle()
+
+    def known() -> list[tuple[State, str]]:
+        if "good" not in worker.models():
+            return []
+        return [(item.state, item.reason) for item in worker.status("good")]
+
+    eventually(lambda: known() == [(State.DISCOVERED, "It waits for a0 1, a1 1 to load.")])
+    told = banner(worker, Settings())
+    assert "  good is still being loaded. It waits for a0 1, a1 1 to load." in told.splitlines()
+    assert "  a0 is still being loaded." in told.splitlines()
+    go.set()
+    eventually(lambda: serves(worker, "good"))
+    assert known() == [(State.AVAILABLE, "")]

@@ -1,0 +1,78 @@
+"""The worker, as real processes with a small application."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import eventually, free_port
+from tests.service.server.wire import Server, ask
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def start_server(
+    tmp_path_factory: pytest.TempPathFactory, repository_root: Path
+) -> Iterator[StartServer]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str, workers: int = 1, threads: int = 4, **environment: str) -> Server:
+        port = free_port()
+        folder = tmp_path_factory.mktemp("server")
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    Path(sys.executable).with_name("gunicorn"),
+                    *("--worker-class", "service.server.worker.Worker", "--no-control-socket"),
+                    *("--bind", f"127.0.0.1:{port}", "--keep-alive", "75"),
+                    *("--workers", str(workers), "--worker-connections", "1000"),
+                    *arguments,
+                    "tests.service.echo:app",
+                ],
+                cwd=repository_root,
+                stderr=log,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(repository_root),
+                    "UNDERSTUDY_LAME_DUCK_S": "0",
+                    "UNDERSTUDY_THREADS": str(threads),
+                    "UNDERSTUDY_MAX_BODY_BYTES": "1000000",
+                    **environment,
+                },
+            )
+        started.append(process)
+        server = Server(port, process, folder / "log")
+
+        def answers() -> bool:
+            assert process.poll() is None, server.log.read_text()
+            with contextlib.suppress(OSError), server.connect() as connection:
+                return ask(connection, b"pid") != b""
+            return False
+
+        eventually(answers)
+        return server
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(start_server: StartServer) -> Iterator[Server]:
+    server = start_server()
+    yield server
+    # Whatever the tests did, the log tells of no failure but the one that was asked for.
+    assert "Socket error" not in server.log.read_text()
+
+
+@pytest.fixture
+def connection(server: Server) -> Iterator[socket.socket]:
+    with server.connect() as connection:
+        yield connection

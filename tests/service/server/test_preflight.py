@@ -1,0 +1,120 @@
+"""What is looked at before the service starts, as a person who starts it sees it."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.server.preflight import binds_elsewhere, listening_problem, problems
+from service.settings import Settings
+
+
+def start(root: Path, tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Start a service that cannot start, and return how it ended."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-X", "importtime", "-c"),
+            "import sys; from gunicorn.app.wsgiapp import run; sys.exit(run())",
+            *("-c", "service/server/gunicorn.conf.py"),
+        ],
+        cwd=root,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PORT": "0", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def said(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    lines = ended.stderr.splitlines()
+    assert not [line for line in lines if line.startswith("import time:") and "tensorflow" in line]
+    return [line for line in lines if not line.startswith("import time:")]
+
+
+def test_a_port_that_is_taken_is_one_line(repository_root: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = start(repository_root, tmp_path, PORT=str(port))
+    assert ended.returncode == 1
+    assert said(ended) == [f"understudy: PORT: {port} on 127.0.0.1 is in use by another process."]
+    assert ended.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_that_is_wrong_is_named_at_once(repository_root: Path, tmp_path: Path) -> None:
+    ended = start(
+        repository_root, tmp_path, PORT="http", UNDERSTUDY_THREADS="0", UNDERSTUDY_QUIET_S="soon"
+    )
+    assert ended.returncode == 1
+    assert said(ended) == [
+        "understudy: PORT must be a whole number, not 'http'.",
+        "understudy: UNDERSTUDY_THREADS must be at least 1, not '0'.",
+        "understudy: UNDERSTUDY_QUIET_S must be a number, not 'soon'.",
+    ]
+    (tmp_path / "file").write_text("")
+    ended = start(repository_root, tmp_path, MODELS=str(tmp_path / "file"), HOST="no.such.invalid")
+    assert ended.returncode == 1
+    first, second = said(ended)
+    assert first.startswith("understudy: MODELS must be a folder of models; ")
+    assert second.startswith("understudy: HOST: 'no.such.invalid' cannot be resolved: ")
+
+
+def test_models_must_be_a_folder_or_nothing_yet(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("file", "file/below", "link", "loop"):
+        (told,) = problems(Settings(models=tmp_path / name))
+        assert told.startswith("MODELS"), told
+        assert str(tmp_path) in told
+    assert problems(Settings(models=tmp_path)) == []
+    assert problems(Settings(models=tmp_path / "not" / "yet")) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("203.0.113.7", "HOST: 203.0.113.7 is no address of this machine."),
+        ("no.such.invalid", "HOST: 'no.such.invalid' cannot be resolved: "),
+        ("a" * 64, "HOST: "),
+        ("fe80::zz", "HOST: 'fe80::zz' cannot be resolved: "),
+        ("127.0.0.1:80", "HOST: '127.0.0.1:80' cannot be resolved: "),
+    ],
+)
+def test_where_nobody_can_listen_is_named(host: str, told: str) -> None:
+    assert (listening_problem(host, 0) or "").startswith(told)
+
+
+def test_a_port_that_needs_a_privilege_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.bind", refuse)
+    assert listening_problem("127.0.0.1", 80) == "PORT: this user may not listen on port 80."
+
+
+def test_where_one_can_listen_nothing_is_said() -> None:
+    assert listening_problem("127.0.0.1", 0) is None
+    assert listening_problem("localhost", 0) is None
+    assert listening_problem("0.0.0.0", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "elsewhere"),
+    [
+        (["-c", "service/server/gunicorn.conf.py"], {}, False),
+        (["--bind", "0.0.0.0:80"], {}, True),
+        (["--bind=0.0.0.0:80"], {}, True),
+        (["-b", "0.0.0.0:80"], {}, True),
+        ([], {"GUNICORN_CMD_ARGS": "--workers 2 --bind :80"}, True),
+        ([], {"LISTEN_FDS": "1"}, True),
+    ],
+)
+def test_other_addresses_are_gunicorns_to_look_at(
+    arguments: list[str], environ: dict[str, str], elsewhere: bool
+) -> None:
+    assert binds_elsewhere(arguments, environ) is elsewhere
