@@ -8,24 +8,26 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from service import __version__
+from service.api.codecs.base import CodecSelector
+from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
 from service.api.codecs.oip.model_config import Limits
-from service.api.codecs.tfserving.classify_requests import Method
+from service.api.codecs.tfserving.classify_codec import Method
 from service.api.http.flask_hooks import observe
 from service.api.http.request_context import RequestObserver
 from service.api.http.url_paths import one_spelling
 from service.api.inference.event_loop import PredictionRoutes
-from service.api.inference.pipeline import Endpoint, Inference
+from service.api.inference.pipeline import Inference
 from service.api.openapi.document import Documents
 from service.api.routes.admin import admin_routes
-from service.api.routes.classify import Classify, classify_routes
+from service.api.routes.classify import classify_routes
 from service.api.routes.health import health_routes
 from service.api.routes.models import model_routes
-from service.api.routes.oip_inference import InferV2, inference_v2_routes
+from service.api.routes.oip_inference import inference_v2_routes
 from service.api.routes.oip_repository import repository_v2_routes
 from service.api.routes.oip_server import server_v2_routes
 from service.api.routes.oip_statistics import statistics_v2_routes
 from service.api.routes.openapi_document import openapi_routes
-from service.api.routes.predict import Predict, predict_routes
+from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import Files
@@ -128,16 +130,16 @@ def create_app(settings: Settings | None = None) -> Flask:
         max_body_bytes=settings.max_body_bytes,
         **bounds,
     )
-    predict, infer = Predict(**bounds), InferV2(max_errors=settings.max_errors)
-    methods = [Classify(method, **bounds) for method in Method]
-    verbs: dict[str, Endpoint] = {
+    predict, infer = PredictCodecs(**bounds), InferCodecs(max_errors=settings.max_errors)
+    classify = [ClassifyCodecs(method, **bounds) for method in Method]
+    verbs: dict[str, CodecSelector] = {
         "predict": predict,
-        **{item.method.name.lower(): item for item in methods},
+        **{codecs.method.name.lower(): codecs for codecs in classify},
     }
     app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), inference, observer)
     app.register_blueprint(predict_routes(inference, predict))
-    for endpoint in methods:
-        app.register_blueprint(classify_routes(inference, endpoint))
+    for codecs in classify:
+        app.register_blueprint(classify_routes(inference, codecs))
     limits = Limits(settings.max_rows, settings.max_queue, settings.timeout_s, settings.workers)
     app.register_blueprint(
         inference_v2_routes(inference, infer, lifecycle, limits, server_version=__version__)

@@ -1,6 +1,7 @@
 """What every wire format does, and what it makes of a request."""
 
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
 
 from service.api.http.responses import Answer
 from service.api.validation.tensors import Index
@@ -51,3 +52,18 @@ class Codec(Protocol[Document, Request]):
 
     def write(self, request: Request, outputs: Tensors, servable: Servable) -> Answer:
         """Return the answer."""
+
+
+class CodecSelector(Protocol):
+    """The codecs of one route of predictions."""
+
+    def select(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
+        """Return the codec of a request, and its body in that wire format.
+
+        Args:
+            environ: its line and headers, as WSGI names them.
+            body: its body, unpacked.
+
+        Raises:
+            ServiceError: 415, the route has no codec for its content type.
+        """

@@ -14,6 +14,7 @@ from time import thread_time
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from service.api.codecs.base import CodecSelector
 from service.api.http.compression import compressed
 from service.api.http.request_body import content_encoding, too_large, unpacked
 from service.api.http.request_context import RequestContext, RequestObserver
@@ -21,7 +22,7 @@ from service.api.http.responses import Answer, as_service_error, error_answer
 from service.api.http.url_paths import VERSION
 from service.api.inference.loop_turns import Turns
 from service.api.inference.parse_cost import SMALL_BYTES, ParseCost, is_large
-from service.api.inference.pipeline import Endpoint, Inference, Prediction, Target
+from service.api.inference.pipeline import Inference, Prediction, Target
 from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
@@ -43,22 +44,22 @@ class Route:
 
     Attributes:
         target: who is asked.
-        endpoint: the protocol's endpoint.
+        codecs: the wire formats of the route.
     """
 
     target: Target
-    endpoint: Endpoint
+    codecs: CodecSelector
 
 
 class PredictionRoutes:
     """The paths of predictions; what is unusual (a name beyond ASCII, say) is left to Flask."""
 
-    def __init__(self, verbs: Mapping[str, Endpoint], infer: Endpoint) -> None:
-        """Routes to endpoints.
+    def __init__(self, verbs: Mapping[str, CodecSelector], infer: CodecSelector) -> None:
+        """The routes of both protocols.
 
         Args:
-            verbs: the endpoints of ``/v1/models/...:<verb>``.
-            infer: the endpoint of ``/v2/models/.../infer``.
+            verbs: the codecs of ``/v1/models/...:<verb>``.
+            infer: the codecs of ``/v2/models/.../infer``.
         """
         self._verbs = verbs
         self._infer = infer
@@ -199,17 +200,17 @@ class RunningPrediction:
         except Exception as error:
             self._fail(error)
             return
-        endpoint, size = route.endpoint, len(body)
+        codecs, size = route.codecs, len(body)
         try:
             if encoding or size > SMALL_BYTES:
                 cost = self._loop.parse_cost(self._prediction.servable)
-                check = partial(self._check_large, endpoint, body, encoding, cost)
+                check = partial(self._check_large, codecs, body, encoding, cost)
                 if encoding or not cost.is_quick(size):
                     self._on_thread(check, self._prepare)
                     return
                 check()
             else:
-                self._check(endpoint, body)
+                self._check(codecs, body)
             self._prepare(None)
         except Exception as error:
             self._fail(error)
@@ -220,18 +221,20 @@ class RunningPrediction:
         if self._ticket is not None:
             self._ticket.abandon()
 
-    def _check(self, endpoint: Endpoint, body: bytes) -> None:
+    def _check(self, codecs: CodecSelector, body: bytes) -> None:
         assert self._prediction is not None
         most = self._loop.inference.max_body_bytes
         if len(body) > most:
             raise too_large(most)
-        self._prediction.check(endpoint, self._exchange.environ, body)
+        self._prediction.check(codecs, self._exchange.environ, body)
 
-    def _check_large(self, endpoint: Endpoint, body: bytes, encoding: str, cost: ParseCost) -> None:
+    def _check_large(
+        self, codecs: CodecSelector, body: bytes, encoding: str, cost: ParseCost
+    ) -> None:
         body = unpacked(body, encoding, self._loop.inference.max_body_bytes)
         start = thread_time()
         try:
-            self._check(endpoint, body)
+            self._check(codecs, body)
         finally:
             cost.note(len(body), thread_time() - start)
 

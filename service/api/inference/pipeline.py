@@ -8,9 +8,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, perf_counter
-from typing import Any, Protocol
+from typing import Any
 
-from service.api.codecs.base import CheckedRequest, Codec
+from service.api.codecs.base import CheckedRequest, Codec, CodecSelector
 from service.api.http.request_body import read_body
 from service.api.http.request_context import RequestContext
 from service.api.http.responses import Answer
@@ -36,21 +36,6 @@ class Target:
     model: str
     version: int | None = None
     label: str | None = None
-
-
-class Endpoint(Protocol):
-    """What the prediction routes of one protocol do."""
-
-    def codec(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
-        """Return the wire format of a request, and its body in that format.
-
-        Args:
-            environ: its line and headers, as WSGI names them.
-            body: its body, unpacked.
-
-        Raises:
-            ServiceError: 415, it is none of this endpoint's.
-        """
 
 
 class Inference:
@@ -87,7 +72,7 @@ class Inference:
         self.max_body_bytes = max_body_bytes
         self.values = ValueBudget(max_rows=max_rows, max_body_bytes=max_body_bytes)
 
-    def answer(self, exchange: RequestContext, target: Target, endpoint: Endpoint) -> Answer:
+    def answer(self, exchange: RequestContext, target: Target, codecs: CodecSelector) -> Answer:
         """Answer one request on the calling thread.
 
         Its body is read first: a slow client must hold no place.
@@ -103,7 +88,7 @@ class Inference:
         body = read_body(exchange.environ, most=self.max_body_bytes)
         prediction = self.open(exchange, target)
         try:
-            prediction.check(endpoint, exchange.environ, body)
+            prediction.check(codecs, exchange.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
             return prediction.answer(outputs)
@@ -210,22 +195,23 @@ class Prediction:
         self.runs_in_batches = False
         self.rows = 1
 
-    def check(self, endpoint: Endpoint, environ: Mapping[str, Any], body: bytes) -> None:
+    def check(self, codecs: CodecSelector, environ: Mapping[str, Any], body: bytes) -> None:
         """Parse and check the request.
 
         Args:
-            endpoint: knows the wire formats.
+            codecs: the wire formats of its route.
             environ: the request's line and headers, as WSGI names them.
             body: its body, unpacked.
 
         Raises:
-            ServiceError: 415, its format is none of the endpoint's; 413, it holds too many values.
+            ServiceError: 415, its route has no codec for its content type; 413, it holds
+                too many values.
             InvalidRequestError: it is no request that the model takes.
         """
         inference = self._inference
         start = monotonic()
         with inference.values.bound(len(body), self.servable.contract):
-            self._codec, body = endpoint.codec(environ, body)
+            self._codec, body = codecs.select(environ, body)
             document = self._codec.parse(body)
             parsed = monotonic()
             self._parse_s = parsed - start
