@@ -16,7 +16,7 @@ from service.api.http.flask_hooks import observe
 from service.api.http.request_context import RequestObserver
 from service.api.http.url_paths import one_spelling
 from service.api.inference.event_loop import PredictionRoutes
-from service.api.inference.pipeline import Inference
+from service.api.inference.pipeline import InferencePipeline
 from service.api.openapi.document import Documents
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
@@ -49,12 +49,12 @@ class Predictions:
 
     Attributes:
         routes: the paths of predictions.
-        inference: how they are answered.
+        pipeline: how they are answered.
         observer: sees requests begin and end.
     """
 
     routes: PredictionRoutes
-    inference: Inference
+    pipeline: InferencePipeline
     observer: RequestObserver
 
 
@@ -122,7 +122,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     observe(app, observer)
     one_spelling(app)
     bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}
-    inference = Inference(
+    pipeline = InferencePipeline(
         lifecycle,
         Admission(per_model=settings.max_queue),
         Files(most_pixels=settings.max_image_pixels, max_errors=settings.max_errors),
@@ -136,13 +136,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         "predict": predict,
         **{codecs.method.name.lower(): codecs for codecs in classify},
     }
-    app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), inference, observer)
-    app.register_blueprint(predict_routes(inference, predict))
+    app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), pipeline, observer)
+    app.register_blueprint(predict_routes(pipeline, predict))
     for codecs in classify:
-        app.register_blueprint(classify_routes(inference, codecs))
+        app.register_blueprint(classify_routes(pipeline, codecs))
     limits = Limits(settings.max_rows, settings.max_queue, settings.timeout_s, settings.workers)
     app.register_blueprint(
-        inference_v2_routes(inference, infer, lifecycle, limits, server_version=__version__)
+        inference_v2_routes(pipeline, infer, lifecycle, limits, server_version=__version__)
     )
     app.register_blueprint(server_v2_routes(lifecycle, settings))
     app.register_blueprint(unsupported_routes(lifecycle))

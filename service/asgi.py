@@ -9,9 +9,9 @@ from a2wsgi import WSGIMiddleware
 from flask import Flask
 
 from service.api.http.body_budget import BodyBudget, BodyShare
-from service.api.http.head_checks import check_head
+from service.api.http.header_checks import check_headers
 from service.api.http.request_body import content_encoding
-from service.api.http.responses import Answer, as_service_error
+from service.api.http.responses import Response, as_service_error
 from service.api.inference.event_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
 from service.process_settings import process_settings
@@ -60,7 +60,7 @@ class Application:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.loop is not loop:
             parts = self._predictions
-            self._loop = PredictionLoop(loop, parts.inference, parts.observer.on_loop(loop))
+            self._loop = PredictionLoop(loop, parts.pipeline, parts.observer.on_loop(loop))
         return self._loop
 
     def route(self, method: str, path: str) -> Route | None:
@@ -94,18 +94,18 @@ class Application:
         environ = _environ(scope)
         try:
             # A client that waits to be told to go on with its body is told of these instead.
-            check_head(environ)
+            check_headers(environ)
             if route is not None:
                 content_encoding(environ)
-                self._predictions.inference.lifecycle.require(route.target.model)
+                self._predictions.pipeline.lifecycle.require(route.target.model)
             body = await self._read(scope, receive, share)
         except DisconnectedError:
             raise
         except Exception as error:
             share.give_back()
             failure = as_service_error(error, scope["method"], scope["path"])
-            answer, headers = self.predictions().refuse(environ, _client(scope), failure)
-            await _send(send, answer, headers.items())
+            response, headers = self.predictions().refuse(environ, _client(scope), failure)
+            await _send(send, response, headers.items())
             return
         if route is None or body is None:
             await self._answer_in_thread(scope, body, send)
@@ -158,13 +158,13 @@ class Application:
         receive: Receive,
         send: Send,
     ) -> None:
-        answered: asyncio.Future[tuple[Answer, Mapping[str, str]]] = (
+        answered: asyncio.Future[tuple[Response, Mapping[str, str]]] = (
             asyncio.get_running_loop().create_future()
         )
 
-        def respond(answer: Answer, headers: Mapping[str, str]) -> None:
+        def respond(response: Response, headers: Mapping[str, str]) -> None:
             if not answered.done():
-                answered.set_result((answer, headers))
+                answered.set_result((response, headers))
 
         running = self.predictions().start(route, environ, client, body, respond)
         gone: asyncio.Future[Message] = asyncio.ensure_future(receive())
@@ -175,8 +175,8 @@ class Application:
             if not answered.done():
                 running.abandon()
         if answered.done():
-            answer, headers = answered.result()
-            await _send(send, answer, headers.items())
+            response, headers = answered.result()
+            await _send(send, response, headers.items())
 
 
 def create_application(settings: Settings | None = None) -> Application:
@@ -192,23 +192,23 @@ def create_application(settings: Settings | None = None) -> Application:
     return Application(create_app(settings), settings)
 
 
-async def _send(send: Send, answer: Answer, more: Iterable[tuple[str, str]]) -> None:
+async def _send(send: Send, response: Response, more: Iterable[tuple[str, str]]) -> None:
     headers = [
-        ("content-type", answer.content_type),
-        ("content-length", str(len(answer.body))),
-        *answer.headers.items(),
+        ("content-type", response.content_type),
+        ("content-length", str(len(response.body))),
+        *response.headers.items(),
         *more,
     ]
     await send(
         {
             "type": "http.response.start",
-            "status": answer.status,
+            "status": response.status,
             "headers": [
                 (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers
             ],
         }
     )
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def _origin_form(path: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 from service.api.validation.tensors import Index
 from service.repository.contract import Signature
 from service.repository.golden import Tensors
@@ -26,10 +26,10 @@ class CheckedRequest(Protocol):
     def inputs(self) -> Tensors: ...
     @property
     def instances(self) -> int: ...
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path by which the client knows the value of an input at an index."""
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path by which the client knows a row of all inputs."""
 
 
@@ -50,7 +50,7 @@ class Codec(Protocol[Document, Request]):
     def read(self, document: Document, servable: Servable) -> Request:
         """Return the request that it is for ``servable``, checked against its contract."""
 
-    def write(self, request: Request, outputs: Tensors, servable: Servable) -> Answer:
+    def write(self, request: Request, outputs: Tensors, servable: Servable) -> Response:
         """Return the answer."""
 
 

@@ -84,56 +84,56 @@ class RequestObserver:
         assert isinstance(self._metrics, Metrics)
         return RequestObserver(GatheredMetrics(self._metrics, loop), access_log=self._access_log)
 
-    def finish(self, exchange: RequestContext, status: int) -> dict[str, str]:
+    def finish(self, context: RequestContext, status: int) -> dict[str, str]:
         """Count, time and log an answer; return the headers that it carries besides its own."""
-        seconds = monotonic() - exchange.start
-        headers = {"X-Request-Id": exchange.request_id}
-        version = "" if exchange.version is None else str(exchange.version)
+        seconds = monotonic() - context.start
+        headers = {"X-Request-Id": context.request_id}
+        version = "" if context.version is None else str(context.version)
         if version:
             headers["X-Model-Version"] = version
-        if exchange.predicts:
-            metrics = self._metrics.version(exchange.model, version)
+        if context.predicts:
+            metrics = self._metrics.version(context.model, version)
             metrics.request_seconds.observe(seconds)
-            if exchange.failure is not None:
+            if context.failure is not None:
                 metrics.failure_seconds.observe(seconds)
-        self._metrics.answered(exchange.model, version, status).inc()
-        if exchange.failure is not None or self._access_log:
-            self._log(exchange, status, seconds)
+        self._metrics.answered(context.model, version, status).inc()
+        if context.failure is not None or self._access_log:
+            self._log(context, status, seconds)
         return headers
 
-    def end(self, exchange: RequestContext) -> None:
+    def end(self, context: RequestContext) -> None:
         """Take note that a request is no longer being handled, and let go of what it held."""
         self._metrics.in_flight.dec()
-        if exchange.failure is not None:
-            strip(exchange.failure)
-            exchange.failure = None
+        if context.failure is not None:
+            strip(context.failure)
+            context.failure = None
 
-    def _log(self, exchange: RequestContext, status: int, seconds: float) -> None:
-        failure, level = exchange.failure, logging.INFO
+    def _log(self, context: RequestContext, status: int, seconds: float) -> None:
+        failure, level = context.failure, logging.INFO
         refused = 0
         if isinstance(failure, UnavailableError):
             # Under overload a line for each would take the time that is missing.
-            last, refused = self._refusals.get(exchange.model, (-math.inf, 0))
+            last, refused = self._refusals.get(context.model, (-math.inf, 0))
             if monotonic() - last < _REFUSALS_S:
-                self._refusals[exchange.model] = (last, refused + 1)
+                self._refusals[context.model] = (last, refused + 1)
                 return
-            self._refusals[exchange.model] = (monotonic(), 0)
+            self._refusals[context.model] = (monotonic(), 0)
         if failure is not None:
             # What is not supported is the client's mistake.
             mine = failure.status >= 500 and failure.status != 501
             level = logging.ERROR if mine else logging.WARNING
-        environ = exchange.environ
+        environ = context.environ
         log(
             level,
             failure.message if failure else "Answered.",
             error=failure.__cause__ if failure and failure.status == 500 else None,
-            request_id=exchange.request_id,
+            request_id=context.request_id,
             method=environ["REQUEST_METHOD"],
             path=environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace"),
             status=status,
-            model=exchange.model,
-            version=exchange.version,
+            model=context.model,
+            version=context.version,
             milliseconds=round(seconds * 1000, 3),
-            client=exchange.client,
+            client=context.client,
             **({"refused_before": refused} if refused else {}),
         )

@@ -13,7 +13,7 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response.
 
     Attributes:
@@ -29,9 +29,9 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def error_answer(error: ServiceError) -> Answer:
+def error_response(error: ServiceError) -> Response:
     """Return the one body that every failure becomes."""
-    return Answer(orjson.dumps(error.body()), JSON, error.status, error.headers)
+    return Response(orjson.dumps(error.body()), JSON, error.status, error.headers)
 
 
 def as_service_error(error: Exception, method: str, path: str) -> ServiceError:

@@ -18,11 +18,11 @@ from service.api.codecs.base import CodecSelector
 from service.api.http.compression import compressed
 from service.api.http.request_body import content_encoding, too_large, unpacked
 from service.api.http.request_context import RequestContext, RequestObserver
-from service.api.http.responses import Answer, as_service_error, error_answer
+from service.api.http.responses import Response, as_service_error, error_response
 from service.api.http.url_paths import VERSION
 from service.api.inference.loop_turns import Turns
 from service.api.inference.parse_cost import SMALL_BYTES, ParseCost, is_large
-from service.api.inference.pipeline import Inference, Prediction, Target
+from service.api.inference.pipeline import InferencePipeline, Prediction, Target
 from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
@@ -35,7 +35,7 @@ _RUNNERS = 64
 # As in ``routing``; what is unusual (a name beyond ASCII, say) is left to Flask.
 _NAME = "[ -.0-9;-~]+"
 
-Respond = Callable[[Answer, Mapping[str, str]], None]
+Respond = Callable[[Response, Mapping[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Route:
     """Where a path leads.
 
     Attributes:
-        target: who is asked.
+        target: who is request.
         codecs: the wire formats of the route.
     """
 
@@ -85,7 +85,10 @@ class PredictionLoop:
     """Answers predictions on one event loop."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, inference: Inference, observer: RequestObserver
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pipeline: InferencePipeline,
+        observer: RequestObserver,
     ) -> None:
         """Ready to answer.
 
@@ -95,7 +98,7 @@ class PredictionLoop:
             observer: sees requests begin and end.
         """
         self.loop = loop
-        self.inference = inference
+        self.pipeline = pipeline
         self.observer = observer
         self.parsers = ThreadPoolExecutor(_PARSERS, thread_name_prefix="parse")
         self._runners = ThreadPoolExecutor(_RUNNERS, thread_name_prefix="infer")
@@ -121,14 +124,14 @@ class PredictionLoop:
             respond: is called once, with the answer and the headers that it carries besides; not
                 if the request is abandoned.
         """
-        exchange = self.observer.begin(environ, client)
-        running = RunningPrediction(self, exchange, respond)
-        self._turns.begin(exchange.start, running.start, route, body)
+        context = self.observer.begin(environ, client)
+        running = RunningPrediction(self, context, respond)
+        self._turns.begin(context.start, running.start, route, body)
         return running
 
     def refuse(
         self, environ: Mapping[str, Any], client: str, error: ServiceError
-    ) -> tuple[Answer, Mapping[str, str]]:
+    ) -> tuple[Response, Mapping[str, str]]:
         """Refuse a request whose body is not read; return the answer and its further headers.
 
         Args:
@@ -136,16 +139,16 @@ class PredictionLoop:
             client: the client's address.
             error: why it is refused.
         """
-        exchange = self.observer.begin(environ, client)
-        exchange.failure = error
-        answer = error_answer(error)
-        headers = self.observer.finish(exchange, answer.status)
-        self.observer.end(exchange)
-        return answer, headers
+        context = self.observer.begin(environ, client)
+        context.failure = error
+        response = error_response(error)
+        headers = self.observer.finish(context, response.status)
+        self.observer.end(context)
+        return response, headers
 
     def queue(self, prediction: Prediction) -> BatchQueue:
         """Return the queue of a checked prediction's signature."""
-        servable, signature = prediction.servable, prediction.asked.signature
+        servable, signature = prediction.servable, prediction.request.signature
         queues = self._queues.get(servable)
         if queues is None:
             queues = self._queues[servable] = {}
@@ -158,7 +161,7 @@ class PredictionLoop:
                 note_batch=servable.note_batch,
                 loop=self.loop,
                 threads=self._runners,
-                stuck_after_s=self.inference.timeout_s,
+                stuck_after_s=self.pipeline.timeout_s,
             )
         return queue
 
@@ -178,11 +181,11 @@ class PredictionLoop:
 class RunningPrediction:
     """One request on its way through the loop."""
 
-    __slots__ = ("_exchange", "_loop", "_prediction", "_respond", "_ticket")
+    __slots__ = ("_context", "_loop", "_prediction", "_respond", "_ticket")
 
-    def __init__(self, loop: PredictionLoop, exchange: RequestContext, respond: Respond) -> None:
+    def __init__(self, loop: PredictionLoop, context: RequestContext, respond: Respond) -> None:
         self._loop = loop
-        self._exchange = exchange
+        self._context = context
         self._respond: Respond | None = respond
         self._prediction: Prediction | None = None
         self._ticket: Ticket | None = None
@@ -192,11 +195,11 @@ class RunningPrediction:
         if self._respond is None:
             self._fail(AbandonedError())
             return
-        inference, exchange = self._loop.inference, self._exchange
+        pipeline, context = self._loop.pipeline, self._context
         try:
-            inference.require(exchange, route.target.model)
-            encoding = content_encoding(exchange.environ)
-            self._prediction = inference.open(exchange, route.target)
+            pipeline.require(context, route.target.model)
+            encoding = content_encoding(context.environ)
+            self._prediction = pipeline.open(context, route.target)
         except Exception as error:
             self._fail(error)
             return
@@ -223,15 +226,15 @@ class RunningPrediction:
 
     def _check(self, codecs: CodecSelector, body: bytes) -> None:
         assert self._prediction is not None
-        most = self._loop.inference.max_body_bytes
+        most = self._loop.pipeline.max_body_bytes
         if len(body) > most:
             raise too_large(most)
-        self._prediction.check(codecs, self._exchange.environ, body)
+        self._prediction.check(codecs, self._context.environ, body)
 
     def _check_large(
         self, codecs: CodecSelector, body: bytes, encoding: str, cost: ParseCost
     ) -> None:
-        body = unpacked(body, encoding, self._loop.inference.max_body_bytes)
+        body = unpacked(body, encoding, self._loop.pipeline.max_body_bytes)
         start = thread_time()
         try:
             self._check(codecs, body)
@@ -278,32 +281,32 @@ class RunningPrediction:
             self._on_thread(write, self._finish)
             return
         try:
-            answer = write()
+            response = write()
         except Exception as wrong:
             self._fail(wrong)
             return
-        self._finish(answer)
+        self._finish(response)
 
-    def _write(self, prediction: Prediction, outputs: Any) -> Answer:
-        accepted = self._exchange.environ.get("HTTP_ACCEPT_ENCODING", "")
-        return compressed(prediction.answer(outputs), accepted)
+    def _write(self, prediction: Prediction, outputs: Any) -> Response:
+        accepted = self._context.environ.get("HTTP_ACCEPT_ENCODING", "")
+        return compressed(prediction.write_response(outputs), accepted)
 
     def _fail(self, error: Exception) -> None:
-        exchange = self._exchange
-        environ = exchange.environ
+        context = self._context
+        environ = context.environ
         failure = as_service_error(error, environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        exchange.failure = failure
-        self._finish(error_answer(failure))
+        context.failure = failure
+        self._finish(error_response(failure))
 
-    def _finish(self, answer: Answer) -> None:
+    def _finish(self, response: Response) -> None:
         if self._prediction is not None:
             self._prediction.close()
             self._prediction = None
-        headers = self._loop.observer.finish(self._exchange, answer.status)
-        self._loop.observer.end(self._exchange)
+        headers = self._loop.observer.finish(self._context, response.status)
+        self._loop.observer.end(self._context)
         respond, self._respond, self._ticket = self._respond, None, None
         if respond is not None:
-            respond(answer, headers)
+            respond(response, headers)
 
     def _on_thread(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do ``work`` on a thread, and ``then`` with its result on the loop."""

@@ -1,7 +1,7 @@
 """The one road of a prediction, whatever its wire format: place, lease, batch, answer.
 
 On the event loop (``event_loop``) its steps run apart, and its batch with others; under any
-other WSGI server ``Inference.answer`` takes them one after the other, on the calling thread.
+other WSGI server ``InferencePipeline.answer`` takes them one by one, on the calling thread.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 from service.api.codecs.base import CheckedRequest, Codec, CodecSelector
 from service.api.http.request_body import read_body
 from service.api.http.request_context import RequestContext
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 from service.api.json.value_budget import ValueBudget
 from service.api.validation.file_inputs import Files
 from service.api.validation.problems import check_count, refusal
@@ -38,7 +38,7 @@ class Target:
     label: str | None = None
 
 
-class Inference:
+class InferencePipeline:
     """Answers predictions."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Inference:
         self.max_body_bytes = max_body_bytes
         self.values = ValueBudget(max_rows=max_rows, max_body_bytes=max_body_bytes)
 
-    def answer(self, exchange: RequestContext, target: Target, codecs: CodecSelector) -> Answer:
+    def answer(self, context: RequestContext, target: Target, codecs: CodecSelector) -> Response:
         """Answer one request on the calling thread.
 
         Its body is read first: a slow client must hold no place.
@@ -84,27 +84,27 @@ class Inference:
             InvalidRequestError: it is no request that the model takes.
             ServiceError: the model failed.
         """
-        self.require(exchange, target.model)
-        body = read_body(exchange.environ, most=self.max_body_bytes)
-        prediction = self.open(exchange, target)
+        self.require(context, target.model)
+        body = read_body(context.environ, most=self.max_body_bytes)
+        prediction = self.open(context, target)
         try:
-            prediction.check(codecs, exchange.environ, body)
+            prediction.check(codecs, context.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
-            return prediction.answer(outputs)
+            return prediction.write_response(outputs)
         finally:
             prediction.close()
 
-    def require(self, exchange: RequestContext, model: str) -> None:
+    def require(self, context: RequestContext, model: str) -> None:
         """Note which model is asked.
 
         Raises:
             NotFoundError: there is no such model.
         """
         self.lifecycle.require(model)
-        exchange.model = model
+        context.model = model
 
-    def open(self, exchange: RequestContext, target: Target) -> "Prediction":
+    def open(self, context: RequestContext, target: Target) -> "Prediction":
         """Take a place and a lease for a request; the prediction's ``close`` gives them back.
 
         Raises:
@@ -112,7 +112,7 @@ class Inference:
             UnavailableError: no version serves yet, or too many predictions are under way.
             InvalidRequestError: its header of a timeout is malformed.
         """
-        deadline = exchange.start + self._seconds(exchange.environ.get(_TIMEOUT_HEADER))
+        deadline = context.start + self._seconds(context.environ.get(_TIMEOUT_HEADER))
         self.admission.enter(target.model)
         start = monotonic()
         try:
@@ -120,8 +120,8 @@ class Inference:
         except BaseException:
             self.admission.leave(target.model, monotonic() - start)
             raise
-        exchange.version, exchange.predicts = servable.version, True
-        metrics = exchange.metrics.version(servable.model, str(servable.version))
+        context.version, context.predicts = servable.version, True
+        metrics = context.metrics.version(servable.model, str(servable.version))
         return Prediction(self, servable, metrics, deadline, start)
 
     def _seconds(self, told: str | None) -> float:
@@ -146,7 +146,7 @@ class Prediction:
     Attributes:
         servable: the version that answers it, on a lease.
         deadline: when it is too late, in seconds of ``time.monotonic``.
-        asked: the checked request, after ``check``.
+        request: the checked request, after ``check``.
         inputs: an array for each input of its signature, after ``check``.
         runs_in_batches: whether it may run together with others, and its rows in several batches.
         rows: how many rows a batch gets of it; 1 when it must run alone and whole.
@@ -155,16 +155,16 @@ class Prediction:
     __slots__ = (
         "_codec",
         "_infer_s",
-        "_inference",
         "_metrics",
         "_parse_s",
+        "_pipeline",
         "_serialise_s",
         "_start",
         "_validate_s",
         "_wait_s",
-        "asked",
         "deadline",
         "inputs",
+        "request",
         "rows",
         "runs_in_batches",
         "servable",
@@ -172,13 +172,13 @@ class Prediction:
 
     def __init__(
         self,
-        inference: Inference,
+        pipeline: InferencePipeline,
         servable: Servable,
         metrics: VersionMetrics | GatheredVersion,
         deadline: float,
         start: float,
     ) -> None:
-        self._inference = inference
+        self._pipeline = pipeline
         self._metrics = metrics
         # What has not come to pass is not counted.
         self._parse_s: float | None = None
@@ -190,7 +190,7 @@ class Prediction:
         self._start = start
         self.servable = servable
         self.deadline = deadline
-        self.asked: CheckedRequest
+        self.request: CheckedRequest
         self.inputs: Tensors
         self.runs_in_batches = False
         self.rows = 1
@@ -208,30 +208,30 @@ class Prediction:
                 too many values.
             InvalidRequestError: it is no request that the model takes.
         """
-        inference = self._inference
+        pipeline = self._pipeline
         start = monotonic()
-        with inference.values.bound(len(body), self.servable.contract):
+        with pipeline.values.bound(len(body), self.servable.contract):
             self._codec, body = codecs.select(environ, body)
             document = self._codec.parse(body)
             parsed = monotonic()
             self._parse_s = parsed - start
-            asked = self._codec.read(document, self.servable)
+            request = self._codec.read(document, self.servable)
             del document
-        check_count("", asked.instances, most=inference.max_rows)
-        self.asked, self.inputs = asked, asked.inputs
-        signature = asked.signature
+        check_count("", request.instances, most=pipeline.max_rows)
+        self.request, self.inputs = request, request.inputs
+        signature = request.signature
         self.runs_in_batches = signature.runs_in_batches and (
             not signature.inputs_apart
-            or len({tensor.shape[0] for tensor in asked.inputs.values()}) == 1
+            or len({tensor.shape[0] for tensor in request.inputs.values()}) == 1
         )
         if self.runs_in_batches:
-            self.rows = next(iter(asked.inputs.values())).shape[0]
+            self.rows = next(iter(request.inputs.values())).shape[0]
         self._validate_s = monotonic() - parsed
 
     @property
     def has_files(self) -> bool:
         """Whether there are files to prepare, which takes long."""
-        return bool(self.asked.signature.files)
+        return bool(self.request.signature.files)
 
     def prepare_files(self) -> None:
         """Prepare inputs that are files, if there are any.
@@ -239,10 +239,10 @@ class Prediction:
         Raises:
             InvalidRequestError: a file is not what the model takes.
         """
-        asked = self.asked
+        request = self.request
         if self.has_files:
-            files = self._inference.files
-            self.inputs = files.prepare(asked.signature, asked.inputs, asked.place)
+            files = self._pipeline.files
+            self.inputs = files.prepare(request.signature, request.inputs, request.path_of)
 
     def run(self) -> Tensors:
         """Run the request by itself, on the calling thread.
@@ -266,30 +266,30 @@ class Prediction:
         """Take note how long the request waited for its batch, and how long that ran."""
         self._wait_s, self._infer_s = waited_s, ran_s
 
-    def answer(self, outputs: Tensors) -> Answer:
-        """Return the answer that tells of ``outputs``."""
+    def write_response(self, outputs: Tensors) -> Response:
+        """Return the response that holds ``outputs``."""
         start = monotonic()
-        answer = self._codec.write(self.asked, outputs, self.servable)
+        response = self._codec.write(self.request, outputs, self.servable)
         self._serialise_s = monotonic() - start
-        return answer
+        return response
 
     def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
         """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
-        asked, most = self.asked, self._inference.max_errors
+        request, most = self.request, self._pipeline.max_errors
         if not self.runs_in_batches:
             # Of a part of the rows it would be another question.
             return error
         found = {0: error}
-        if asked.instances > 1:
+        if request.instances > 1:
             found = bisect_refused_rows(self._call_in_time, self.inputs, most=most)
-        problems = {asked.row(row): [refused.message] for row, refused in found.items()}
+        problems = {request.path_of_row(row): [refused.message] for row, refused in found.items()}
         return refusal(problems, most) if problems else error
 
     def close(self) -> None:
         """Give place and lease back, and count what has come to pass."""
         self._count()
         self.servable.release()
-        self._inference.admission.leave(self.servable.model, monotonic() - self._start)
+        self._pipeline.admission.leave(self.servable.model, monotonic() - self._start)
 
     def _count(self) -> None:
         metrics = self._metrics
@@ -302,11 +302,11 @@ class Prediction:
             metrics.infer.observe(self._infer_s)
         if self._serialise_s is not None:
             metrics.serialise.observe(self._serialise_s)
-            metrics.predictions.inc(self.asked.instances)
+            metrics.predictions.inc(self.request.instances)
 
     def _call(self, inputs: Tensors) -> Tensors:
         rows = next(iter(inputs.values())).shape[0] if self.runs_in_batches else 1
-        return self.servable.run(self.asked.signature, inputs, rows)
+        return self.servable.run(self.request.signature, inputs, rows)
 
     def _call_in_time(self, inputs: Tensors) -> Tensors:
         _check(self.deadline)

@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from service.api.codecs.tfserving.classify_responses import classification, regression
 from service.api.openapi import response_headers, shared_parts
 from service.api.openapi.field_schemas import Schema, tensor_schema
-from service.api.openapi.operations import Operation, Place, describe
+from service.api.openapi.operations import DocumentedTarget, Operation, describe
 from service.api.openapi.shared_parts import ref
 from service.api.openapi.signature_schemas import (
     CLASSES,
@@ -104,10 +104,10 @@ class Documents:
         for status in shared_parts.ERROR_STATUSES:
             spec.components.response(f"Error{status}", shared_parts.error_response(status))
         taken: set[str] = set(shared_parts.SCHEMAS)
-        places: dict[str, dict[str, Place]] = {}
+        targets: dict[str, dict[str, DocumentedTarget]] = {}
         for model, (labels, servables) in found.items():
             by_version = {
-                version: Place(
+                version: DocumentedTarget(
                     model,
                     servable.card.title if servable.card else model,
                     servable,
@@ -115,15 +115,19 @@ class Documents:
                 )
                 for version, servable in servables.items()
             }
-            latest = by_version[max(by_version)] if by_version else Place(model, model, None, {})
-            places[model] = {
+            latest = (
+                by_version[max(by_version)]
+                if by_version
+                else DocumentedTarget(model, model, None, {})
+            )
+            targets[model] = {
                 "": latest,
-                **{f"/versions/{version}": place for version, place in by_version.items()},
+                **{f"/versions/{version}": target for version, target in by_version.items()},
                 **{f"/labels/{quote(label, safe='')}": by_version[v] for label, v in labels},
             }
             spec.tag({"name": model, "description": latest.title})
         ids: set[str] = set()
-        for path, operations in self._paths(places):
+        for path, operations in self._paths(targets):
             for method, operation in operations.items():
                 name = f"{method}{path.replace('/', '_').replace(':', '_')}"
                 operation["operationId"] = shared_parts.component_name(name, ids)
@@ -171,7 +175,7 @@ class Documents:
         return Bodies(ref("schemas", request), ref("schemas", answer), examples)
 
     def _paths(
-        self, places: Mapping[str, Mapping[str, Place]]
+        self, targets: Mapping[str, Mapping[str, DocumentedTarget]]
     ) -> Iterator[tuple[str, dict[str, Operation]]]:
         for rule in sorted(self._rules(), key=lambda rule: (rule.rule, rule.endpoint)):
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
@@ -180,12 +184,12 @@ class Documents:
                 if "<" not in whole:
                     yield whole, {m.lower(): describe(rule, m, None) for m in methods}
                 continue
-            for model, by_suffix in places.items():
-                for suffix, place in by_suffix.items():
+            for model, by_suffix in targets.items():
+                for suffix, target in by_suffix.items():
                     path = _path(rule.rule, model, suffix)
                     if path is None:
                         continue
-                    operations = {m.lower(): describe(rule, m, place) for m in methods}
+                    operations = {m.lower(): describe(rule, m, target) for m in methods}
                     operations = {m: o for m, o in operations.items() if o}
                     if operations:
                         yield path, operations

@@ -4,9 +4,10 @@ import contextlib
 import hmac
 from collections.abc import Callable
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, jsonify, request
+from flask import Response as FlaskResponse
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
 from service.errors import InvalidRequestError, ServiceError
@@ -37,13 +38,13 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
     blueprint = Blueprint("admin", __name__)
 
     @blueprint.get(f"{MODEL}/policy")
-    def get_policy(model: str) -> Response:
+    def get_policy(model: str) -> FlaskResponse:
         authorise(token)
         _find(lifecycle, model)
         return _shown(attempt(lambda: read_policy(store.root / model)))
 
     @blueprint.put(f"{MODEL}/policy")
-    def put_policy(model: str) -> Response:
+    def put_policy(model: str) -> FlaskResponse:
         authorise(token)
         _find(lifecycle, model)
         value = json_value(json_body(request.environ, most=settings.max_body_bytes))
@@ -62,7 +63,7 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
         return _shown(change(store, model, changed, repair=True))
 
     @blueprint.post(f"{MODEL}:rollback")
-    def roll_back(model: str) -> Response:
+    def roll_back(model: str) -> FlaskResponse:
         authorise(token)
         _find(lifecycle, model)
 
@@ -116,7 +117,7 @@ def _on_the_wire(token: str) -> list[bytes]:
 
 def _find(lifecycle: Lifecycle, model: str) -> None:
     lifecycle.require(model)
-    exchange().model = model
+    current_context().model = model
 
 
 def attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:
@@ -172,7 +173,7 @@ def _check_unchanged(before: Policy) -> None:
         )
 
 
-def _shown(policy: Policy) -> Response:
+def _shown(policy: Policy) -> FlaskResponse:
     response = jsonify(policy.to_json())
     response.set_etag(policy.etag)
     return response

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.url_paths import SERVABLE_PATHS
 from service.errors import NotFoundError
 from service.repository.precision import Precision, why_not_here
@@ -40,7 +40,7 @@ def model_routes(lifecycle: Lifecycle) -> Blueprint:
 
     def status(model: str, version: int | None = None, label: str | None = None) -> dict[str, Any]:
         known = lifecycle.status(model)
-        exchange().model = model
+        current_context().model = model
         if label is not None:
             with lifecycle.lease(model, label=label) as servable:
                 version = servable.version
@@ -54,9 +54,9 @@ def model_routes(lifecycle: Lifecycle) -> Blueprint:
         model: str, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         lifecycle.require(model)
-        exchange().model = model
+        current_context().model = model
         with lifecycle.lease(model, version, label) as servable:
-            exchange().version = servable.version
+            current_context().version = servable.version
             return {
                 "model_spec": {
                     "name": model,

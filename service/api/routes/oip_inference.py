@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
+from flask import Response as FlaskResponse
 
 from service.api.codecs.codec_selection import InferCodecs
 from service.api.codecs.oip.infer_request import find_signature
 from service.api.codecs.oip.model_config import Limits, model_config
 from service.api.codecs.oip.model_metadata import model_metadata
-from service.api.http.flask_hooks import as_response, exchange
+from service.api.http.flask_hooks import current_context, flask_response
 from service.api.http.query import signature_name
-from service.api.inference.pipeline import Inference, Target
+from service.api.inference.pipeline import InferencePipeline, Target
 from service.api.routes.health import require_ready
 from service.errors import UnavailableError
 from service.runtime.lifecycle import Lifecycle
@@ -30,7 +31,7 @@ _EXTENSIONS = (
 
 
 def inference_v2_routes(
-    inference: Inference,
+    pipeline: InferencePipeline,
     codecs: InferCodecs,
     lifecycle: Lifecycle,
     limits: Limits,
@@ -40,7 +41,7 @@ def inference_v2_routes(
     """Return the protocol's routes.
 
     Args:
-        inference: answers predictions.
+        pipeline: answers predictions.
         codecs: the wire formats of inference.
         lifecycle: knows the models.
         limits: what their configurations say of the service.
@@ -66,27 +67,27 @@ def inference_v2_routes(
 
     def metadata(model: str, version: int | None = None) -> dict[str, Any]:
         with _leased(lifecycle, model, version) as servable:
-            exchange().version = servable.version
+            current_context().version = servable.version
             signature = find_signature(servable.contract, signature_name(request.environ))
             return model_metadata(model, lifecycle.serving_versions(model), signature)
 
     def config(model: str, version: int | None = None) -> dict[str, Any]:
         with _leased(lifecycle, model, version) as servable:
-            exchange().version = servable.version
+            current_context().version = servable.version
             signature = find_signature(servable.contract, signature_name(request.environ))
             return model_config(model, signature, lifecycle.policy(model), limits)
 
     def model_ready(model: str, version: int | None = None) -> dict[str, Any]:
         with _leased(lifecycle, model, version) as servable:
-            exchange().version = servable.version
+            current_context().version = servable.version
             if servable.stuck:
                 raise UnavailableError(
                     f"Model {model!r} is stuck: a prediction does not return.", retry_after_s=30
                 )
             return {"name": model, "ready": True}
 
-    def view(model: str, version: int | None = None) -> Response:
-        return as_response(inference.answer(exchange(), Target(model, version), codecs))
+    def view(model: str, version: int | None = None) -> FlaskResponse:
+        return flask_response(pipeline.answer(current_context(), Target(model, version), codecs))
 
     for path in V2_SERVABLE_PATHS:
         blueprint.add_url_rule(path, view_func=metadata)
@@ -98,5 +99,5 @@ def inference_v2_routes(
 
 def _leased(lifecycle: Lifecycle, model: str, version: int | None) -> Any:
     lifecycle.require(model)
-    exchange().model = model
+    current_context().model = model
     return lifecycle.lease(model, version)

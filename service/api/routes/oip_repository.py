@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_value, read_body
 from service.api.routes.admin import attempt, authorise, change
 from service.api.validation.messages import shorten
@@ -86,7 +86,7 @@ def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings)
     def _change(model: str, *, unloaded: bool) -> dict[str, Any]:
         if model not in store.models():
             lifecycle.require(model)
-        exchange().model = model
+        current_context().model = model
 
         def in_force() -> bool:
             policy = attempt(lambda: read_policy(store.root / model), status=409)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from flask import Blueprint
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.routes.oip_inference import V2, V2_MODEL
 from service.errors import NotFoundError, ServiceError
 from service.monitoring.logs import LOGGER
@@ -77,7 +77,7 @@ def server_v2_routes(lifecycle: Lifecycle, settings: Settings) -> Blueprint:
     def _require(model: str | None) -> None:
         if model is not None:
             lifecycle.require(model)
-            exchange().model = model
+            current_context().model = model
 
     for path in (f"{V2}/trace/setting", f"{V2_MODEL}/trace/setting"):
         blueprint.add_url_rule(path, view_func=traces)

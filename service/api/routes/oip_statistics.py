@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 from prometheus_client.samples import Sample
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.routes.oip_inference import V2, V2_SERVABLE_PATHS
 from service.errors import NotFoundError
 from service.monitoring.metrics import Metrics
@@ -30,7 +30,7 @@ def statistics_v2_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
 
     def stats(model: str, version: int | None = None) -> dict[str, Any]:
         versions = lifecycle.serving_versions(model)
-        exchange().model = model
+        current_context().model = model
         if version is not None and version not in versions:
             raise NotFoundError(f"Version {version} of model {model!r} does not serve.")
         return _answer({model: versions if version is None else [version]})

@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from flask import Blueprint
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.url_paths import SERVABLE_PATHS
 from service.api.routes.oip_inference import V2_SERVABLE_PATHS
 from service.errors import ServiceError
@@ -25,7 +25,7 @@ def unsupported_routes(lifecycle: Lifecycle) -> Blueprint:
 
     def refuse(model: str, words: str) -> NoReturn:
         lifecycle.require(model)
-        exchange().model = model
+        current_context().model = model
         raise ServiceError(words, status=501)
 
     def explain(model: str, **_: Any) -> NoReturn:

@@ -15,7 +15,7 @@ from service.repository.golden import Tensors
 _TOGETHER = 8
 
 # Says how the client calls the value of an input at an index.
-Place = Callable[[str, Index], str]
+InputPath = Callable[[str, Index], str]
 
 
 class Files:
@@ -32,7 +32,7 @@ class Files:
         self._most_pixels = most_pixels
         self._max_errors = max_errors
 
-    def prepare(self, signature: Signature, inputs: Tensors, place: Place) -> Tensors:
+    def prepare(self, signature: Signature, inputs: Tensors, path_of: InputPath) -> Tensors:
         """Return the inputs of a request, its pictures as the graph must get them.
 
         Files of types that are no pictures are left as they are.
@@ -40,7 +40,7 @@ class Files:
         Args:
             signature: whose inputs.
             inputs: an array for each of them.
-            place: names a value for the client.
+            path_of: names a value for the client.
 
         Raises:
             InvalidRequestError: a file is none that its field takes, or too large when decoded.
@@ -54,7 +54,7 @@ class Files:
                 if isinstance(found, Picture):
                     pictures[field.name].append(found)
                 else:
-                    problems[place(field.name, index)] = [found]
+                    problems[path_of(field.name, index)] = [found]
         if problems:
             raise refusal(problems, self._max_errors)
         prepared = {}
@@ -64,7 +64,7 @@ class Files:
                 try:
                     array[index] = decodable(picture, field.content_types)
                 except UnfitPictureError as error:
-                    problems[place(field.name, index)] = [str(error)]
+                    problems[path_of(field.name, index)] = [str(error)]
             prepared[field.name] = array
         if problems:
             raise refusal(problems, self._max_errors)

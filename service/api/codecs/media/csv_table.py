@@ -49,10 +49,10 @@ class TableCodec(PlainCodec):
     """A CSV file (RFC 4180)."""
 
     def parse(self, body: bytes) -> str:
-        return decode(body, self.told.options.get("charset", ""))
+        return decode(body, self.info.options.get("charset", ""))
 
     def read(self, text: str, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, self.told.signature_name, CSV, takes_records)
+        signature = signature_for(servable.contract, self.info.signature_name, CSV, takes_records)
         rows = _rows(text)
         names = self._header(rows, signature)
         fields = [signature.input(name) for name in names]

@@ -14,7 +14,7 @@ from service.api.codecs.media.content_types import (
 )
 from service.api.codecs.media.csv_table import cell_reader
 from service.api.codecs.media.plain_request import (
-    Place,
+    BodyPath,
     PlainCodec,
     PlainRequest,
     request_of_files,
@@ -112,13 +112,13 @@ class FormCodec(PlainCodec):
     """A form, as browsers and ``curl -F`` send it."""
 
     def parse(self, body: bytes) -> list[Part]:
-        return parts_of(body, self.told.options.get("boundary", ""))
+        return parts_of(body, self.info.options.get("boundary", ""))
 
     def read(self, parts: Sequence[Part], servable: Servable) -> PlainRequest:
         kinds = [takes_texts, takes_records, takes_files]
         if any(part.filename is not None for part in parts):
             kinds = [takes_files, takes_texts, takes_records]
-        signature = signature_for(servable.contract, self.told.signature_name, FORM, *kinds)
+        signature = signature_for(servable.contract, self.info.signature_name, FORM, *kinds)
         if takes_files(signature):
             files = [part.body for part in parts]
             return request_of_files(signature, files, _place_of(parts), self.bounds)
@@ -162,7 +162,7 @@ def _text(part: Part, place: str) -> str:
     return text
 
 
-def _place_of(parts: Sequence[Part]) -> Place:
+def _place_of(parts: Sequence[Part]) -> BodyPath:
     def place(index: Index, name: str = "") -> str:
         filename = parts[index[0]].filename
         called = f" ({filename[:LONGEST_NAME]!r})" if filename else ""

@@ -126,7 +126,7 @@ class NpyCodec(PlainCodec):
         return array_of(body)
 
     def read(self, array: Array, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, self.told.signature_name, NPY, takes_arrays)
+        signature = signature_for(servable.contract, self.info.signature_name, NPY, takes_arrays)
         (field,) = signature.inputs
         problem = shape_problem(field, array.shape)
         if problem:

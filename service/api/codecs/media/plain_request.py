@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from service.api.codecs.named_tensors import fill_in
+from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.tfserving import predict_requests, predict_responses
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 from service.api.validation.problems import refusal
 from service.api.validation.tensors import Array, Index, TensorError, came_as_scalars, to_tensor
 from service.repository.contract import Field, Signature
@@ -16,14 +16,14 @@ from service.repository.golden import Tensors
 from service.runtime.servable import Servable
 
 
-class Place(Protocol):
+class BodyPath(Protocol):
     """Says how the client knows a value; the empty path is the whole body."""
 
     def __call__(self, index: Index, name: str = "") -> str:
         """Return the path of the value of an input at an index, or of a row of all inputs."""
 
 
-def nowhere(index: Index, name: str = "") -> str:
+def whole_body_path(index: Index, name: str = "") -> str:
     """Return the path of the only value of a body."""
     return ""
 
@@ -64,42 +64,42 @@ class PlainRequest:
         signature: the signature that is called.
         inputs: a tensor for each of its inputs.
         instances: how many predictions are asked for.
-        called: names a value for the client.
+        path_of_value: names a value for the client.
         scalars: whether values came without the lists that the contract has around each.
     """
 
     signature: Signature
     inputs: Tensors
     instances: int
-    called: Place
+    path_of_value: BodyPath
     scalars: bool = False
 
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path of the value of input ``name`` at ``index``."""
-        return self.called(index, name)
+        return self.path_of_value(index, name)
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
-        return self.called((row,))
+        return self.path_of_value((row,))
 
 
 class PlainCodec:
     """What the codecs of plain bodies share."""
 
-    def __init__(self, told: BodyInfo, bounds: Bounds) -> None:
+    def __init__(self, info: BodyInfo, bounds: Bounds) -> None:
         """Prepare for one body."""
-        self.told = told
+        self.info = info
         self.bounds = bounds
 
-    def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Answer:
+    def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Response:
         asked = predict_requests.PredictRequest(
             request.signature, request.inputs, request.instances, request.scalars
         )
-        return Answer(predict_responses.encode(asked, outputs))
+        return Response(predict_responses.encode(asked, outputs))
 
 
 def request_of_values(
-    signature: Signature, columns: Mapping[str, Sequence[Any]], place: Place, bounds: Bounds
+    signature: Signature, columns: Mapping[str, Sequence[Any]], place: BodyPath, bounds: Bounds
 ) -> PlainRequest:
     """Return the request that asks about values as JSON has them.
 
@@ -128,13 +128,13 @@ def request_of_values(
             {path: [text] for _, (path, text) in sorted(found.items())}, bounds.max_errors
         )
     count = len(next(iter(columns.values()), [None]))
-    fill_in(signature, inputs, count)
+    add_default_inputs(signature, inputs, count)
     # Nobody writes a list into a cell or a text.
     return PlainRequest(signature, inputs, count, place, came_as_scalars(signature, columns))
 
 
 def request_of_files(
-    signature: Signature, files: Sequence[bytes], place: Place, bounds: Bounds
+    signature: Signature, files: Sequence[bytes], place: BodyPath, bounds: Bounds
 ) -> PlainRequest:
     """Return the request that asks about files, one an instance.
 

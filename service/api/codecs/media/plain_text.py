@@ -4,8 +4,8 @@ from service.api.codecs.media.content_types import TEXT, signature_for, takes_te
 from service.api.codecs.media.plain_request import (
     PlainCodec,
     PlainRequest,
-    nowhere,
     request_of_values,
+    whole_body_path,
 )
 from service.errors import InvalidRequestError, ServiceError
 from service.runtime.servable import Servable
@@ -59,9 +59,9 @@ class TextCodec(PlainCodec):
     """A text."""
 
     def parse(self, body: bytes) -> str:
-        return decode(body, self.told.options.get("charset", ""))
+        return decode(body, self.info.options.get("charset", ""))
 
     def read(self, text: str, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, self.told.signature_name, TEXT, takes_texts)
+        signature = signature_for(servable.contract, self.info.signature_name, TEXT, takes_texts)
         columns = {signature.inputs[0].name: [text]}
-        return request_of_values(signature, columns, nowhere, self.bounds)
+        return request_of_values(signature, columns, whole_body_path, self.bounds)

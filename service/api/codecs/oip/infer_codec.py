@@ -7,7 +7,7 @@ from service.api.codecs.oip.binary_tensors import Framed, split
 from service.api.codecs.oip.infer_request import InferRequest
 from service.api.codecs.oip.raw_body import read_raw
 from service.api.http.request_body import json_value
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 from service.api.json import json_arrays
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
@@ -41,7 +41,7 @@ class InferCodec:
             return read_raw(framed.tail, contract, self._signature_name, limit=limit)
         return infer_request.read(parsed, framed.tail, contract, self._signature_name, limit=limit)
 
-    def write(self, request: InferRequest, outputs: Tensors, servable: Servable) -> Answer:
+    def write(self, request: InferRequest, outputs: Tensors, servable: Servable) -> Response:
         return infer_response.write(
             request, outputs, servable.contract, model=servable.model, version=servable.version
         )

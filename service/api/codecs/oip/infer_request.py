@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.api.codecs.named_tensors import fill_in
+from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.oip import request_envelope
 from service.api.codecs.oip.input_data import is_nested
 from service.api.codecs.oip.named_inputs import divide, read_inputs
@@ -50,7 +50,7 @@ class InferRequest:
         # Where rows are not independent, inputs may be of different lengths.
         return max((int(t.shape[0]) for t in self.inputs.values() if t.ndim), default=1)
 
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path by which the client knows the value of an input at an index."""
         path, shape = self.places[name], self.inputs[name].shape
         if name in self.nested:
@@ -58,10 +58,10 @@ class InferRequest:
         whole = (*index, *(0 for _ in shape[len(index) :]))
         return f"{path}[{np.ravel_multi_index(whole, shape)}]" if whole else path
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
         if len(self.inputs) == 1:
-            return self.place(next(iter(self.inputs)), (row,))
+            return self.path_of(next(iter(self.inputs)), (row,))
         return f"inputs[*].data, row {row}"
 
 
@@ -139,7 +139,7 @@ def _read(
     problems |= further
     if problems:
         raise refusal(problems, limit)
-    fill_in(signature, inputs)
+    add_default_inputs(signature, inputs)
     items = request["inputs"]
     return InferRequest(
         signature,

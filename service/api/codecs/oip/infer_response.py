@@ -10,7 +10,7 @@ from service.api.codecs.oip.classification import classify
 from service.api.codecs.oip.datatypes import datatype, pack
 from service.api.codecs.oip.infer_request import InferRequest
 from service.api.codecs.oip.requested_outputs import RequestedOutput
-from service.api.http.responses import JSON, Answer
+from service.api.http.responses import JSON, Response
 from service.api.validation.problems import check_finite
 from service.api.validation.tensors import Array
 from service.repository.contract import Contract
@@ -22,7 +22,7 @@ OCTETS = "application/octet-stream"
 
 def write(
     request: InferRequest, outputs: Tensors, contract: Contract, *, model: str, version: int
-) -> Answer:
+) -> Response:
     """Return the answer: the outputs that are asked for, in that order.
 
     Args:
@@ -44,8 +44,8 @@ def write(
     head |= {"model_name": model, "model_version": str(version), "outputs": described}
     text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
     if not any(wanted.binary for wanted in request.outputs):
-        return Answer(text, JSON)
-    return Answer(b"".join((text, *blobs)), OCTETS, headers={HEADER: str(len(text))})
+        return Response(text, JSON)
+    return Response(b"".join((text, *blobs)), OCTETS, headers={HEADER: str(len(text))})
 
 
 def _describe(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from service.api.codecs.named_tensors import unequal_rows
+from service.api.codecs.input_defaults import unequal_rows
 from service.api.codecs.oip.datatypes import datatype
 from service.api.codecs.oip.input_data import SizeError, from_bytes, from_json
 from service.api.codecs.oip.request_envelope import Problems

@@ -11,7 +11,7 @@ from service.api.codecs.tfserving.classify_requests import ExamplesRequest
 from service.api.codecs.tfserving.classify_responses import Results, classification, regression
 from service.api.codecs.tfserving.predict_requests import signature_of
 from service.api.http.request_body import json_value
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 from service.api.json.value_budget import expect_features
 from service.api.validation.problems import check_count, check_finite
 from service.api.validation.schemas import SchemaBook
@@ -82,7 +82,7 @@ class ClassifyCodec:
             )
         return ExamplesRequest(signature, inputs, len(examples), results)
 
-    def write(self, request: ExamplesRequest, outputs: Tensors, servable: Servable) -> Answer:
+    def write(self, request: ExamplesRequest, outputs: Tensors, servable: Servable) -> Response:
         for name, tensor in outputs.items():
             if tensor.ndim == 0 or tensor.shape[0] != request.instances:
                 raise InvalidRequestError(
@@ -90,7 +90,7 @@ class ClassifyCodec:
                     f"{request.instances} examples."
                 )
             check_finite(name, tensor)
-        return Answer(
+        return Response(
             orjson.dumps(
                 {"results": request.results(outputs)},
                 default=string_to_json,

@@ -51,11 +51,11 @@ class ExamplesRequest:
     instances: int
     results: Results
 
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path of the value of input ``name`` at ``index``."""
         return f"examples{brackets(index[:1])}.{name}{brackets(index[1:])}"
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
         return f"examples[{row}]"
 

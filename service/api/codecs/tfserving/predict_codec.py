@@ -4,7 +4,7 @@ from copy import copy
 from typing import Any
 
 from service.api.codecs.tfserving import predict_requests, predict_responses
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 from service.api.validation.schemas import SchemaBook
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Tensors
@@ -47,5 +47,5 @@ class PredictCodec:
 
     def write(
         self, request: predict_requests.PredictRequest, outputs: Tensors, servable: Servable
-    ) -> Answer:
-        return Answer(predict_responses.encode(request, outputs))
+    ) -> Response:
+        return Response(predict_responses.encode(request, outputs))

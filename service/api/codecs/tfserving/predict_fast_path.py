@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from service.api.codecs.named_tensors import absent, fill_in
+from service.api.codecs.input_defaults import add_default_inputs, inputs_left_out
 from service.api.json.json_numbers import Numbers
 from service.api.validation.tensors import came_as_scalars, clean_scalars, clean_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
@@ -66,7 +66,7 @@ def _read_rows(signature: Signature, instances: Any) -> Read | None:
     inputs = _tensors([field for field in signature.inputs if field.name in columns], columns)
     if inputs is None:
         return None
-    fill_in(signature, inputs, count)
+    add_default_inputs(signature, inputs, count)
     return signature, inputs, count, came_as_scalars(signature, columns)
 
 
@@ -74,7 +74,7 @@ def _columns(signature: Signature, instances: Sequence[Any]) -> dict[str, Any] |
     """Turn objects into a list for each input, with ``None`` where one was left out."""
     if set(map(type, instances)) != {dict}:
         return None
-    left = absent(signature, instances)
+    left = inputs_left_out(signature, instances)
     names = [field.name for field in signature.inputs if field.name not in left]
     if set(map(len, instances)) == {len(names)}:
         # Where none is missing, none is unknown either.
@@ -99,7 +99,7 @@ def _read_columns(signature: Signature, value: Any) -> Read | None:
     inputs = _tensors(given, columns)
     if inputs is None or (signature.needs_equal_rows and len(_row_counts(inputs)) > 1):
         return None
-    fill_in(signature, inputs)
+    add_default_inputs(signature, inputs)
     return signature, inputs, None, came_as_scalars(signature, columns)
 
 

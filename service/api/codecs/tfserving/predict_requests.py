@@ -13,7 +13,7 @@ from typing import Any
 
 import marshmallow
 
-from service.api.codecs.named_tensors import absent, fill_in, unequal_rows
+from service.api.codecs.input_defaults import add_default_inputs, inputs_left_out, unequal_rows
 from service.api.codecs.tfserving import predict_fast_path
 from service.api.http.request_body import json_value
 from service.api.json import json_arrays
@@ -68,13 +68,13 @@ class PredictRequest:
         # Where rows are not independent, columns may be of different lengths.
         return max((int(tensor.shape[0]) for tensor in self.inputs.values()), default=1)
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
         if self.rows is None:
             return f"inputs{'.*' if len(self.signature.inputs) > 1 else ''}[{row}]"
         return f"instances[{row}]"
 
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path of the value of input ``name`` at ``index``."""
         named = f".{name}" if len(self.signature.inputs) > 1 else ""
         if self.rows is None:
@@ -217,7 +217,7 @@ def read_objects(
     Raises:
         InvalidRequestError: some are not what the signature takes; its details name the places.
     """
-    left = absent(signature, instances)
+    left = inputs_left_out(signature, instances)
     by_row = _key_problems(signature, instances, left, limit)
     # Rows that lack a value have been named; their other values are checked all the same.
     rows = {
@@ -243,7 +243,7 @@ def read_objects(
             },
             limit,
         )
-    fill_in(signature, inputs, len(instances))
+    add_default_inputs(signature, inputs, len(instances))
     return inputs
 
 
@@ -304,7 +304,7 @@ def _read_columns(
             },
             limit,
         )
-    fill_in(signature, inputs)
+    add_default_inputs(signature, inputs)
     return PredictRequest(signature, inputs, None, came_as_scalars(signature, columns))
 
 

@@ -22,7 +22,7 @@ def unequal_rows(inputs: Tensors) -> dict[str, str]:
     }
 
 
-def fill_in(signature: Signature, inputs: Tensors, rows: int | None = None) -> None:
+def add_default_inputs(signature: Signature, inputs: Tensors, rows: int | None = None) -> None:
     """Add the inputs that were left out, each of its default, or of unknown values alone.
 
     Args:
@@ -45,7 +45,7 @@ def fill_in(signature: Signature, inputs: Tensors, rows: int | None = None) -> N
             inputs[field.name] = field.default
 
 
-def absent(signature: Signature, instances: Iterable[Any]) -> set[str]:
+def inputs_left_out(signature: Signature, instances: Iterable[Any]) -> set[str]:
     """Return the inputs with a default that no instance names; so the default stands for all."""
     left = {field.name for field in signature.inputs if field.default is not None}
     for row in instances if left else ():
