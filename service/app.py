@@ -10,13 +10,13 @@ from flask.json.provider import DefaultJSONProvider
 from service import __version__
 from service.api.codecs.base import CodecSelector
 from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
-from service.api.codecs.oip.model_config import Limits
 from service.api.codecs.tfserving.classify_codec import Method
 from service.api.http.flask_hooks import observe
 from service.api.http.request_context import RequestObserver
 from service.api.http.url_paths import one_spelling
 from service.api.inference.event_loop import PredictionRoutes
 from service.api.inference.pipeline import InferencePipeline
+from service.api.limits import Limits
 from service.api.openapi.document import Documents
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
@@ -121,17 +121,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     observer = RequestObserver(metrics, access_log=settings.access_log)
     observe(app, observer)
     one_spelling(app)
-    bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}
+    limits = Limits.from_settings(settings)
     pipeline = InferencePipeline(
         lifecycle,
-        Admission(per_model=settings.max_queue),
-        Files(most_pixels=settings.max_image_pixels, max_errors=settings.max_errors),
-        timeout_s=settings.timeout_s,
-        max_body_bytes=settings.max_body_bytes,
-        **bounds,
+        Admission(per_model=limits.max_queue),
+        Files(limits),
+        limits,
     )
-    predict, infer = PredictCodecs(**bounds), InferCodecs(max_errors=settings.max_errors)
-    classify = [ClassifyCodecs(method, **bounds) for method in Method]
+    predict, infer = PredictCodecs(limits), InferCodecs(limits)
+    classify = [ClassifyCodecs(method, limits) for method in Method]
     verbs: dict[str, CodecSelector] = {
         "predict": predict,
         **{codecs.method.name.lower(): codecs for codecs in classify},
@@ -140,7 +138,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(predict_routes(pipeline, predict))
     for codecs in classify:
         app.register_blueprint(classify_routes(pipeline, codecs))
-    limits = Limits(settings.max_rows, settings.max_queue, settings.timeout_s, settings.workers)
     app.register_blueprint(
         inference_v2_routes(pipeline, infer, lifecycle, limits, server_version=__version__)
     )
@@ -155,8 +152,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     documents = Documents(
         lifecycle,
         lambda: list(app.url_map.iter_rules()),
+        limits,
         version=__version__,
-        max_rows=settings.max_rows,
     )
     app.register_blueprint(openapi_routes(documents))
     return app

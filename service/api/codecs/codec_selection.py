@@ -5,7 +5,6 @@ from typing import Any
 
 from service.api.codecs.base import Codec
 from service.api.codecs.media.codec_choice import plain_codec
-from service.api.codecs.media.plain_request import Bounds
 from service.api.codecs.oip.infer_codec import InferCodec
 from service.api.codecs.oip.infer_response import OCTETS
 from service.api.codecs.tfserving.classify_codec import ClassifyCodec, Method
@@ -13,6 +12,7 @@ from service.api.codecs.tfserving.predict_codec import PredictCodec
 from service.api.http.query import signature_name
 from service.api.http.request_body import JSON_TYPES, as_json, json_request, media_type
 from service.api.http.responses import JSON
+from service.api.limits import Limits
 from service.errors import ServiceError
 
 # The last is what curl calls a body unless its content type is given.
@@ -23,15 +23,14 @@ _JSON_LENGTH_HEADER = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"
 class PredictCodecs:
     """Selects the codec of a ``:predict`` request: JSON of rows or columns, or a plain body."""
 
-    def __init__(self, *, max_rows: int, max_errors: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         """The codecs of ``:predict``.
 
         Args:
-            max_rows: the most instances of a request.
-            max_errors: the most problems of one request that are listed.
+            limits: of requests.
         """
-        self._codec = PredictCodec(max_rows=max_rows, max_errors=max_errors)
-        self._bounds = Bounds(max_rows=max_rows, max_errors=max_errors)
+        self._codec = PredictCodec(limits)
+        self._limits = limits
 
     def select(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
         """Return the codec of a request, and the body that it reads."""
@@ -40,7 +39,7 @@ class PredictCodecs:
         if media_type(environ) not in JSON_TYPES:
             request = json_request(environ, body)
             if request is None:
-                codec = plain_codec(environ["CONTENT_TYPE"], named, self._bounds)
+                codec = plain_codec(environ["CONTENT_TYPE"], named, self._limits)
             else:
                 body = request
         return codec, body
@@ -53,16 +52,15 @@ class ClassifyCodecs:
         method: classification or regression.
     """
 
-    def __init__(self, method: Method, *, max_rows: int, max_errors: int) -> None:
+    def __init__(self, method: Method, limits: Limits) -> None:
         """The codecs of one method.
 
         Args:
             method: classification or regression.
-            max_rows: the most examples of a request.
-            max_errors: the most problems of one request that are listed.
+            limits: of requests.
         """
         self.method = method
-        self._codec = ClassifyCodec(method, max_rows=max_rows, max_errors=max_errors)
+        self._codec = ClassifyCodec(method, limits)
 
     def select(self, environ: Mapping[str, Any], body: bytes) -> tuple[ClassifyCodec, bytes]:
         """Return the codec of a request, and the body that it reads."""
@@ -74,13 +72,13 @@ class ClassifyCodecs:
 class InferCodecs:
     """Selects the codec of an inference request: JSON, JSON with bytes after it, or bytes."""
 
-    def __init__(self, *, max_errors: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         """The codecs of the Open Inference Protocol.
 
         Args:
-            max_errors: the most problems of one request that are listed.
+            limits: of requests.
         """
-        self._max_errors = max_errors
+        self._limits = limits
 
     def select(self, environ: Mapping[str, Any], body: bytes) -> tuple[InferCodec, bytes]:
         """Return the codec of a request, and the body that it reads."""
@@ -96,7 +94,7 @@ class InferCodecs:
                 raise _unsupported(content_type)
         elif content_type not in (JSON, OCTETS, *_UNNAMED_TYPES):
             raise _unsupported(content_type)
-        codec = InferCodec(json_length, signature_name(environ), max_errors=self._max_errors)
+        codec = InferCodec(json_length, signature_name(environ), self._limits)
         return codec, body
 
 

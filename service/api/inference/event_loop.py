@@ -161,7 +161,7 @@ class PredictionLoop:
                 note_batch=servable.note_batch,
                 loop=self.loop,
                 threads=self._runners,
-                stuck_after_s=self.pipeline.timeout_s,
+                stuck_after_s=self.pipeline.limits.timeout_s,
             )
         return queue
 
@@ -226,7 +226,7 @@ class RunningPrediction:
 
     def _check(self, codecs: CodecSelector, body: bytes) -> None:
         assert self._prediction is not None
-        most = self._loop.pipeline.max_body_bytes
+        most = self._loop.pipeline.limits.max_body_bytes
         if len(body) > most:
             raise too_large(most)
         self._prediction.check(codecs, self._context.environ, body)
@@ -234,7 +234,7 @@ class RunningPrediction:
     def _check_large(
         self, codecs: CodecSelector, body: bytes, encoding: str, cost: ParseCost
     ) -> None:
-        body = unpacked(body, encoding, self._loop.pipeline.max_body_bytes)
+        body = unpacked(body, encoding, self._loop.pipeline.limits.max_body_bytes)
         start = thread_time()
         try:
             self._check(codecs, body)

@@ -15,6 +15,7 @@ from service.api.http.request_body import read_body
 from service.api.http.request_context import RequestContext
 from service.api.http.responses import Response
 from service.api.json.value_budget import ValueBudget
+from service.api.limits import Limits
 from service.api.validation.file_inputs import Files
 from service.api.validation.problems import check_count, refusal
 from service.errors import DeadlineError, InvalidRequestError
@@ -46,11 +47,7 @@ class InferencePipeline:
         lifecycle: Lifecycle,
         admission: Admission,
         files: Files,
-        *,
-        timeout_s: float,
-        max_rows: int,
-        max_errors: int,
-        max_body_bytes: int,
+        limits: Limits,
     ) -> None:
         """Ready to answer.
 
@@ -58,19 +55,13 @@ class InferencePipeline:
             lifecycle: where the servables are.
             admission: bounds how many predictions are under way.
             files: prepares the inputs that are files.
-            timeout_s: seconds that a prediction may take.
-            max_rows: the most instances of a request.
-            max_errors: the most problems of one request that are listed.
-            max_body_bytes: the most bytes of a body, packed or not.
+            limits: of requests.
         """
         self.lifecycle = lifecycle
         self.admission = admission
         self.files = files
-        self.timeout_s = timeout_s
-        self.max_rows = max_rows
-        self.max_errors = max_errors
-        self.max_body_bytes = max_body_bytes
-        self.values = ValueBudget(max_rows=max_rows, max_body_bytes=max_body_bytes)
+        self.limits = limits
+        self.values = ValueBudget(limits)
 
     def answer(self, context: RequestContext, target: Target, codecs: CodecSelector) -> Response:
         """Answer one request on the calling thread.
@@ -85,7 +76,7 @@ class InferencePipeline:
             ServiceError: the model failed.
         """
         self.require(context, target.model)
-        body = read_body(context.environ, most=self.max_body_bytes)
+        body = read_body(context.environ, most=self.limits.max_body_bytes)
         prediction = self.open(context, target)
         try:
             prediction.check(codecs, context.environ, body)
@@ -127,7 +118,7 @@ class InferencePipeline:
     def _seconds(self, told: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
         if told is None:
-            return self.timeout_s
+            return self.limits.timeout_s
         try:
             seconds = float(told) / 1000
         except ValueError:
@@ -137,7 +128,7 @@ class InferencePipeline:
                 f"X-Request-Timeout-Ms: expected a number of milliseconds above 0, "
                 f"not {told[:60]!r}."
             )
-        return min(seconds, self.timeout_s)
+        return min(seconds, self.limits.timeout_s)
 
 
 class Prediction:
@@ -217,7 +208,7 @@ class Prediction:
             self._parse_s = parsed - start
             request = self._codec.read(document, self.servable)
             del document
-        check_count("", request.instances, most=pipeline.max_rows)
+        check_count("", request.instances, most=pipeline.limits.max_rows)
         self.request, self.inputs = request, request.inputs
         signature = request.signature
         self.runs_in_batches = signature.runs_in_batches and (
@@ -275,7 +266,7 @@ class Prediction:
 
     def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
         """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
-        request, most = self.request, self._pipeline.max_errors
+        request, most = self.request, self._pipeline.limits.max_errors
         if not self.runs_in_batches:
             # Of a part of the rows it would be another question.
             return error

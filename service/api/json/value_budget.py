@@ -12,6 +12,7 @@ from threading import Lock
 
 import numpy as np
 
+from service.api.limits import Limits
 from service.errors import ServiceError
 from service.repository.contract import Contract, Field
 
@@ -35,15 +36,14 @@ _OPENING = (b",", b"[", b"{")
 class ValueBudget:
     """Bounds the values of parsed bodies in one worker."""
 
-    def __init__(self, *, max_rows: int, max_body_bytes: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         """No body is in work yet.
 
         Args:
-            max_rows: the most rows of a request.
-            max_body_bytes: the most bytes of a body.
+            limits: of rows and bytes.
         """
-        self._max_rows = max_rows
-        self._most = max(_ALWAYS, max_body_bytes // _LEAST_BYTES)
+        self._max_rows = limits.max_rows
+        self._most = max(_ALWAYS, limits.max_body_bytes // _LEAST_BYTES)
         self._one_at_a_time = Lock()
 
     def bound(self, size: int, contract: Contract) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
 from service.api.codecs.tfserving.classify_responses import classification, regression
+from service.api.limits import Limits
 from service.api.openapi import response_headers, shared_parts
 from service.api.openapi.field_schemas import Schema, tensor_schema
 from service.api.openapi.operations import DocumentedTarget, Operation, describe
@@ -36,20 +37,25 @@ class Documents:
     """Makes the document, and makes it anew when other versions serve."""
 
     def __init__(
-        self, lifecycle: Lifecycle, rules: Callable[[], list[Rule]], *, version: str, max_rows: int
+        self,
+        lifecycle: Lifecycle,
+        rules: Callable[[], list[Rule]],
+        limits: Limits,
+        *,
+        version: str,
     ) -> None:
         """Prepare.
 
         Args:
             lifecycle: knows the models.
             rules: returns the application's routes.
+            limits: of requests.
             version: of this software.
-            max_rows: the most rows of a request.
         """
         self._lifecycle = lifecycle
         self._rules = rules
         self._version = version
-        self._max_rows = max_rows
+        self._max_rows = limits.max_rows
         self._lock = threading.Lock()
         self._made_of: list[Any] = []
         self._document: dict[str, Any] = {}

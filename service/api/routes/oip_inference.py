@@ -7,11 +7,12 @@ from flask import Response as FlaskResponse
 
 from service.api.codecs.codec_selection import InferCodecs
 from service.api.codecs.oip.infer_request import find_signature
-from service.api.codecs.oip.model_config import Limits, model_config
+from service.api.codecs.oip.model_config import model_config
 from service.api.codecs.oip.model_metadata import model_metadata
 from service.api.http.flask_hooks import current_context, flask_response
 from service.api.http.query import signature_name
 from service.api.inference.pipeline import InferencePipeline, Target
+from service.api.limits import Limits
 from service.api.routes.health import require_ready
 from service.errors import UnavailableError
 from service.runtime.lifecycle import Lifecycle

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from service.api.limits import Limits
 from service.api.validation.problems import refusal
 from service.api.validation.tensors import Array, Index
 from service.images.file_headers import Picture, is_known
@@ -21,16 +22,14 @@ InputPath = Callable[[str, Index], str]
 class Files:
     """Prepares the files of requests."""
 
-    def __init__(self, *, most_pixels: int, max_errors: int) -> None:
-        """Prepare.
+    def __init__(self, limits: Limits) -> None:
+        """Prepares files within limits.
 
         Args:
-            most_pixels: the most pixels that a picture may have; all those of a request may have
-                eight times as many.
-            max_errors: the most problems of one request that are listed.
+            limits: of requests; all pictures of one may have eight times as many pixels as one
+                picture.
         """
-        self._most_pixels = most_pixels
-        self._max_errors = max_errors
+        self._limits = limits
 
     def prepare(self, signature: Signature, inputs: Tensors, path_of: InputPath) -> Tensors:
         """Return the inputs of a request, its pictures as the graph must get them.
@@ -56,7 +55,7 @@ class Files:
                 else:
                     problems[path_of(field.name, index)] = [found]
         if problems:
-            raise refusal(problems, self._max_errors)
+            raise refusal(problems, self._limits.max_errors)
         prepared = {}
         for field in known:
             array = np.empty(inputs[field.name].shape, dtype=np.object_)
@@ -67,16 +66,16 @@ class Files:
                     problems[path_of(field.name, index)] = [str(error)]
             prepared[field.name] = array
         if problems:
-            raise refusal(problems, self._max_errors)
+            raise refusal(problems, self._limits.max_errors)
         return {**inputs, **prepared}
 
     def _look(self, field: Field, files: Array) -> Iterator[tuple[Index, Picture | str]]:
         """Yield each file's picture, or what is wrong with it in a sentence, with its index."""
-        together = self._most_pixels * _TOGETHER
+        together = self._limits.max_image_pixels * _TOGETHER
         seen = 0
         for index, encoded in np.ndenumerate(files):
             try:
-                picture = checked(encoded, field.content_types, self._most_pixels)
+                picture = checked(encoded, field.content_types, self._limits.max_image_pixels)
             except UnfitPictureError as error:
                 yield index, str(error)
                 continue

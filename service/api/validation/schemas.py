@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 import marshmallow
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
+from service.api.limits import Limits
 from service.api.validation.messages import describe, shorten
 from service.api.validation.tensors import Array, TensorError, to_tensor
 from service.repository.contract import Field, Signature
@@ -139,10 +140,10 @@ def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
 class SchemaBook:
     """The schemas of all loaded versions, each made once and dropped with its version."""
 
-    def __init__(self, *, limit: int) -> None:
-        """Prepare; ``limit`` is the most problems that are listed."""
+    def __init__(self, limits: Limits) -> None:
+        """A book without schemas yet."""
         # One more shows that there are more.
-        self._limit = limit + 1
+        self._limit = limits.max_errors + 1
         self._schemas: WeakKeyDictionary[Servable, dict[str, marshmallow.Schema]] = (
             WeakKeyDictionary()
         )

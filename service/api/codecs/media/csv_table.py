@@ -65,11 +65,11 @@ class TableCodec(PlainCodec):
             if len(cells) != len(names):
                 expected = f"{counted(len(names))}, as many as the header has names"
                 problems[f"line {line}"] = [f"Expected {expected}, not {len(cells)}."]
-                if len(problems) > self.bounds.max_errors:
+                if len(problems) > self.limits.max_errors:
                     break
                 continue
-            if len(lines) == self.bounds.max_rows:
-                most = self.bounds.max_rows
+            if len(lines) == self.limits.max_rows:
+                most = self.limits.max_rows
                 raise InvalidRequestError(
                     f"Expected at most {most} rows in one request, not more; divide it."
                 )
@@ -77,14 +77,14 @@ class TableCodec(PlainCodec):
             for append, reader, cell in zip(into, readers, cells, strict=True):
                 append(reader(cell))
         if problems:
-            raise refusal(problems, self.bounds.max_errors)
+            raise refusal(problems, self.limits.max_errors)
         if not lines:
             raise InvalidRequestError("Expected at least 1 row below the header.")
 
         def place(index: Index, name: str = "") -> str:
             return f"line {lines[index[0]]}" + (f", {name}" if name else "")
 
-        return request_of_values(signature, columns, place, self.bounds)
+        return request_of_values(signature, columns, place, self.limits)
 
     def _header(self, rows: Iterator[_Row], signature: Signature) -> list[str]:
         line, cells = next(rows, (1, []))
@@ -93,7 +93,7 @@ class TableCodec(PlainCodec):
         problems: dict[str, list[str]] = {}
         seen: set[str] = set()
         for name in names:
-            if len(problems) > self.bounds.max_errors:
+            if len(problems) > self.limits.max_errors:
                 break
             if name not in fields:
                 text = f"Unknown column; expected {', '.join(fields)}."
@@ -107,7 +107,7 @@ class TableCodec(PlainCodec):
             if name not in names and not field.may_be_absent:
                 problems[f"line {line}, {name}"] = [f"Missing column; expected {describe(field)}."]
         if problems:
-            raise refusal(problems, self.bounds.max_errors)
+            raise refusal(problems, self.limits.max_errors)
         return names
 
 

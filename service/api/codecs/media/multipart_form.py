@@ -121,12 +121,12 @@ class FormCodec(PlainCodec):
         signature = signature_for(servable.contract, self.info.signature_name, FORM, *kinds)
         if takes_files(signature):
             files = [part.body for part in parts]
-            return request_of_files(signature, files, _place_of(parts), self.bounds)
+            return request_of_files(signature, files, _place_of(parts), self.limits)
         if takes_texts(signature):
             place = _place_of(parts)
             name = signature.inputs[0].name
             texts = [_text(part, place((i,))) for i, part in enumerate(parts)]
-            return request_of_values(signature, {name: texts}, place, self.bounds)
+            return request_of_values(signature, {name: texts}, place, self.limits)
         return self._record(signature, parts)
 
     def _record(self, signature: Signature, parts: Sequence[Part]) -> PlainRequest:
@@ -149,8 +149,8 @@ class FormCodec(PlainCodec):
             if name not in columns and not field.may_be_absent:
                 problems.setdefault(name, [f"Missing; expected {describe(field)}."])
         if problems:
-            raise refusal(problems, self.bounds.max_errors)
-        return request_of_values(signature, columns, lambda index, name="": name, self.bounds)
+            raise refusal(problems, self.limits.max_errors)
+        return request_of_values(signature, columns, lambda index, name="": name, self.limits)
 
 
 def _text(part: Part, place: str) -> str:

@@ -133,8 +133,8 @@ class NpyCodec(PlainCodec):
             raise InvalidRequestError(problem)
         try:
             # One more shows that there are more.
-            tensor = _converted(field, array, self.bounds.max_errors + 1)
-            check_array(field, tensor, limit=self.bounds.max_errors + 1)
+            tensor = _converted(field, array, self.limits.max_errors + 1)
+            check_array(field, tensor, limit=self.limits.max_errors + 1)
         except TensorError as error:
             raise refusal(
                 {
@@ -143,7 +143,7 @@ class NpyCodec(PlainCodec):
                     ]
                     for index, text in error.problems.items()
                 },
-                self.bounds.max_errors,
+                self.limits.max_errors,
             ) from error
         return PlainRequest(
             signature,

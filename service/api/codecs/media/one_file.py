@@ -24,7 +24,7 @@ class FileCodec(PlainCodec):
         )
         if not file:
             raise InvalidRequestError("Expected a file, not an empty body.")
-        return request_of_files(signature, [file], whole_body_path, self.bounds)
+        return request_of_files(signature, [file], whole_body_path, self.limits)
 
     def _is_taken(self, signature: Signature) -> bool:
         wanted = canonical(self.info.content_type)

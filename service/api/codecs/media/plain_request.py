@@ -9,6 +9,7 @@ import numpy as np
 from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.http.responses import Response
+from service.api.limits import Limits
 from service.api.validation.problems import refusal
 from service.api.validation.tensors import Array, Index, TensorError, came_as_scalars, to_tensor
 from service.repository.contract import Field, Signature
@@ -26,19 +27,6 @@ class BodyPath(Protocol):
 def whole_body_path(index: Index, name: str = "") -> str:
     """Return the path of the only value of a body."""
     return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Of a request.
-
-    Attributes:
-        max_rows: the most instances that it may have.
-        max_errors: the most problems of it that are listed.
-    """
-
-    max_rows: int
-    max_errors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +74,10 @@ class PlainRequest:
 class PlainCodec:
     """What the codecs of plain bodies share."""
 
-    def __init__(self, info: BodyInfo, bounds: Bounds) -> None:
+    def __init__(self, info: BodyInfo, limits: Limits) -> None:
         """Prepare for one body."""
         self.info = info
-        self.bounds = bounds
+        self.limits = limits
 
     def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Response:
         asked = predict_requests.PredictRequest(
@@ -99,7 +87,7 @@ class PlainCodec:
 
 
 def request_of_values(
-    signature: Signature, columns: Mapping[str, Sequence[Any]], place: BodyPath, bounds: Bounds
+    signature: Signature, columns: Mapping[str, Sequence[Any]], place: BodyPath, limits: Limits
 ) -> PlainRequest:
     """Return the request that asks about values as JSON has them.
 
@@ -107,13 +95,13 @@ def request_of_values(
         signature: the signature that is called.
         columns: for each of its inputs one value an instance; what is nullable may be left out.
         place: names a value for the client.
-        bounds: of the request.
+        limits: of requests.
 
     Raises:
         InvalidRequestError: values are not what the inputs take; its details name them.
     """
     # One more problem than is listed shows that there are more.
-    limit = bounds.max_errors + 1
+    limit = limits.max_errors + 1
     inputs: Tensors = {}
     found: dict[tuple[Index, int], tuple[str, str]] = {}
     for order, field in enumerate(signature.inputs):
@@ -125,7 +113,7 @@ def request_of_values(
                     found[index, order] = (place(index, field.name), text)
     if found:
         raise refusal(
-            {path: [text] for _, (path, text) in sorted(found.items())}, bounds.max_errors
+            {path: [text] for _, (path, text) in sorted(found.items())}, limits.max_errors
         )
     count = len(next(iter(columns.values()), [None]))
     add_default_inputs(signature, inputs, count)
@@ -134,7 +122,7 @@ def request_of_values(
 
 
 def request_of_files(
-    signature: Signature, files: Sequence[bytes], place: BodyPath, bounds: Bounds
+    signature: Signature, files: Sequence[bytes], place: BodyPath, limits: Limits
 ) -> PlainRequest:
     """Return the request that asks about files, one an instance.
 
@@ -142,7 +130,7 @@ def request_of_files(
         signature: the signature that is called; its only input takes files.
         files: at least one.
         place: names a file for the client.
-        bounds: of the request.
+        limits: of requests.
 
     Raises:
         InvalidRequestError: files are larger than the input takes.
@@ -154,7 +142,7 @@ def request_of_files(
         if field.max_length is not None and len(file) > field.max_length
     }
     if problems:
-        raise refusal(problems, bounds.max_errors)
+        raise refusal(problems, limits.max_errors)
     array: Array = np.empty(len(files), dtype=np.object_)
     array[:] = files
     return PlainRequest(signature, {field.name: array}, len(files), place)

@@ -64,4 +64,4 @@ class TextCodec(PlainCodec):
     def read(self, text: str, servable: Servable) -> PlainRequest:
         signature = signature_for(servable.contract, self.info.signature_name, TEXT, takes_texts)
         columns = {signature.inputs[0].name: [text]}
-        return request_of_values(signature, columns, whole_body_path, self.bounds)
+        return request_of_values(signature, columns, whole_body_path, self.limits)

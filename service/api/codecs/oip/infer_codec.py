@@ -9,6 +9,7 @@ from service.api.codecs.oip.raw_body import read_raw
 from service.api.http.request_body import json_value
 from service.api.http.responses import Response
 from service.api.json import json_arrays
+from service.api.limits import Limits
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
 
@@ -17,18 +18,18 @@ class InferCodec:
     """The protocol's bodies: JSON, JSON with bytes after it, or bytes alone. One a request."""
 
     def __init__(
-        self, header_length: str | None, signature_name: str | None, *, max_errors: int
+        self, header_length: str | None, signature_name: str | None, limits: Limits
     ) -> None:
         """The codec of one request.
 
         Args:
             header_length: the value of ``Inference-Header-Content-Length``, if it was sent.
             signature_name: the signature that the query asks for, if any.
-            max_errors: the most problems of one request that are listed.
+            limits: of requests.
         """
         self._header_length = header_length
         self._signature_name = signature_name
-        self._max_errors = max_errors
+        self._limits = limits
 
     def parse(self, body: bytes) -> tuple[Any, Framed]:
         framed = split(body, self._header_length)
@@ -36,7 +37,7 @@ class InferCodec:
 
     def read(self, document: tuple[Any, Framed], servable: Servable) -> InferRequest:
         parsed, framed = document
-        contract, limit = servable.contract, self._max_errors
+        contract, limit = servable.contract, self._limits.max_errors
         if framed.head is None:
             return read_raw(framed.tail, contract, self._signature_name, limit=limit)
         return infer_request.read(parsed, framed.tail, contract, self._signature_name, limit=limit)

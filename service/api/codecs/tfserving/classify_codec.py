@@ -13,6 +13,7 @@ from service.api.codecs.tfserving.predict_requests import signature_of
 from service.api.http.request_body import json_value
 from service.api.http.responses import Response
 from service.api.json.value_budget import expect_features
+from service.api.limits import Limits
 from service.api.validation.problems import check_count, check_finite
 from service.api.validation.schemas import SchemaBook
 from service.errors import InvalidRequestError
@@ -36,18 +37,16 @@ class Method(Enum):
 class ClassifyCodec:
     """TensorFlow Serving's JSON of ``:classify`` and of ``:regress``."""
 
-    def __init__(self, method: Method, *, max_rows: int, max_errors: int) -> None:
+    def __init__(self, method: Method, limits: Limits) -> None:
         """A codec for requests to any model.
 
         Args:
             method: what is asked for.
-            max_rows: the most examples of a request.
-            max_errors: the most problems of one request that are listed.
+            limits: of requests.
         """
         self._method = method
-        self._max_rows = max_rows
-        self._max_errors = max_errors
-        self._schemas = SchemaBook(limit=max_errors)
+        self._limits = limits
+        self._schemas = SchemaBook(limits)
         self._signature_name = DEFAULT_SIGNATURE
 
     def calling(self, signature_name: str) -> "ClassifyCodec":
@@ -61,24 +60,24 @@ class ClassifyCodec:
         return json_value(body)
 
     def read(self, document: Any, servable: Servable) -> ExamplesRequest:
-        envelope = classify_requests.read_envelope(document, limit=self._max_errors)
+        envelope = classify_requests.read_envelope(document, limit=self._limits.max_errors)
         signature = signature_of(
             servable.contract, envelope.get("signature_name") or self._signature_name
         )
         kind = servable.signature_def[signature.name]["method_name"]
         results = self._results(signature, kind, servable)
         examples, context = envelope["examples"], envelope["context"]
-        check_count("examples", len(examples), most=self._max_rows)
+        check_count("examples", len(examples), most=self._limits.max_rows)
         if classify_requests.takes_examples(signature) and (
             kind == self._method.value or servable.parses_examples(signature.name)
         ):
             inputs = classify_requests.read_as_messages(
-                signature, examples, context, limit=self._max_errors
+                signature, examples, context, limit=self._limits.max_errors
             )
         else:
             schema = self._schemas.schema(servable, signature)
             inputs = classify_requests.read_as_rows(
-                signature, examples, context, schema, limit=self._max_errors
+                signature, examples, context, schema, limit=self._limits.max_errors
             )
         return ExamplesRequest(signature, inputs, len(examples), results)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.http.responses import Response
+from service.api.limits import Limits
 from service.api.validation.schemas import SchemaBook
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Tensors
@@ -14,16 +15,14 @@ from service.runtime.servable import Servable
 class PredictCodec:
     """TensorFlow Serving's JSON of ``:predict``: rows (``instances``) or columns (``inputs``)."""
 
-    def __init__(self, *, max_rows: int, max_errors: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         """A codec for requests to any model.
 
         Args:
-            max_rows: the most instances of a request.
-            max_errors: the most problems of one request that are listed.
+            limits: of requests.
         """
-        self._max_rows = max_rows
-        self._max_errors = max_errors
-        self._schemas = SchemaBook(limit=max_errors)
+        self._limits = limits
+        self._schemas = SchemaBook(limits)
         self._signature_name = DEFAULT_SIGNATURE
 
     def calling(self, signature_name: str) -> "PredictCodec":
@@ -36,12 +35,12 @@ class PredictCodec:
         return predict_requests.parse(body)
 
     def read(self, document: Any, servable: Servable) -> predict_requests.PredictRequest:
-        predict_requests.check_length(document, most=self._max_rows)
+        predict_requests.check_length(document, most=self._limits.max_rows)
         return predict_requests.read(
             document,
             servable.contract,
             lambda signature: self._schemas.schema(servable, signature),
-            limit=self._max_errors,
+            limit=self._limits.max_errors,
             default=self._signature_name,
         )
 

@@ -8,13 +8,15 @@ from flask.testing import FlaskClient
 from google.protobuf import json_format
 
 from service import __version__
-from service.api.codecs.oip.model_config import Limits, model_config
+from service.api.codecs.oip.model_config import model_config
+from service.api.limits import Limits
 from service.repository.contract import Field, Shape, Signature
 from service.repository.policy import Policy
+from service.settings import Settings
 from tests.service.api.routes.test_routes import assert_error
 from tests.service.conftest import MakeApp
 
-LIMITS = Limits(max_rows=500, max_queue=64, timeout_s=30.0, workers=2)
+LIMITS = Limits.from_settings(Settings(max_rows=500, max_queue=64, timeout_s=30.0, workers=2))
 
 
 def config_of(*inputs: Field, outputs: tuple[Field, ...] = (), policy: Policy | None = None) -> Any:
