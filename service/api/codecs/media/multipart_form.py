@@ -1,4 +1,9 @@
-"""``multipart/form-data``: a file or a text an instance, or one instance's values by name."""
+"""``multipart/form-data``: a file or a text an instance, or one instance's values by name.
+
+Forms are not parsed by ``werkzeug.sansio.multipart`` because it parses a part's head of any length
+(0.3 s a megabyte), rejects names of files that are not UTF-8, copies every file twice, and takes a
+delimiter between single line feeds, as a file of another form may hold it, for one of its own.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,8 +46,8 @@ class Part:
 
     Attributes:
         name: of the form's field.
-        filename: of the file; ``None`` when the part is none.
-        charset: of its text, as it is told; empty when it is not.
+        filename: of the file; ``None`` when the part is not a file.
+        charset: of its text, as its content type says; empty when it does not.
         body: its content.
     """
 
@@ -56,7 +61,7 @@ def parts_of(body: bytes, boundary: str) -> list[Part]:
     """Return the parts of a form (RFC 7578, RFC 2046).
 
     Raises:
-        InvalidRequestError: it is no form, or has too many parts or too long heads.
+        InvalidRequestError: it is not a form, or has too many parts or too long heads.
     """
     if not 0 < len(boundary) <= _LONGEST_BOUNDARY or not boundary.isascii():
         raise InvalidRequestError(

@@ -67,6 +67,15 @@ from tests.service.api.validation.test_images import encode, marked, turned
             ),
             ["ONE", "ZWÖLF"],
         ),
+        # Between single line feeds a delimiter is content; names of files may be of any charset.
+        (
+            "echo",
+            FORM,
+            form(('name="a"; filename="b.txt"', "", b"one\n--B\ntwo")).replace(
+                b"b.txt", b"\xfc.txt"
+            ),
+            ["ONE\n--B\nTWO"],
+        ),
         (
             "cars",
             "text/csv",
