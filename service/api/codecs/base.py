@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 from service.api.http.responses import Response
-from service.api.validation.tensors import Index
+from service.api.validation.problems import Index
 from service.repository.contract import Signature
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable

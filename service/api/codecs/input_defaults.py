@@ -1,25 +1,12 @@
-"""What all formats that name whole tensors have in common: equal rows, and inputs left out."""
+"""Inputs that a request leaves out, as far as it may."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from service.api.validation.messages import counted
 from service.repository.contract import Signature
 from service.repository.golden import Tensors
-
-
-def unequal_rows(inputs: Tensors) -> dict[str, str]:
-    """Say, by name, which inputs have another number of rows than the first of them."""
-    # A tensor of unknown rank may have come as a single number, which has no rows.
-    rows = {name: tensor.shape[0] for name, tensor in inputs.items() if tensor.ndim}
-    first = next(iter(rows), "")
-    return {
-        name: f"Expected {counted(rows[first], 'row')}, as many as {first!r} has, not {count}."
-        for name, count in rows.items()
-        if count != rows[first]
-    }
 
 
 def add_default_inputs(signature: Signature, inputs: Tensors, rows: int | None = None) -> None:

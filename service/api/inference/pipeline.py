@@ -17,7 +17,8 @@ from service.api.http.responses import Response
 from service.api.json.value_budget import ValueBudget
 from service.api.limits import Limits
 from service.api.validation.file_inputs import Files
-from service.api.validation.problems import check_count, refusal
+from service.api.validation.problems import Problems
+from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.metrics import VersionMetrics
@@ -208,7 +209,7 @@ class Prediction:
             self._parse_s = parsed - start
             request = self._codec.read(document, self.servable)
             del document
-        check_count("", request.instances, most=pipeline.limits.max_rows)
+        check_row_count("", request.instances, most=pipeline.limits.max_rows)
         self.request, self.inputs = request, request.inputs
         signature = request.signature
         self.runs_in_batches = signature.runs_in_batches and (
@@ -273,8 +274,10 @@ class Prediction:
         found = {0: error}
         if request.instances > 1:
             found = bisect_refused_rows(self._call_in_time, self.inputs, most=most)
-        problems = {request.path_of_row(row): [refused.message] for row, refused in found.items()}
-        return refusal(problems, most) if problems else error
+        problems = Problems(most)
+        for row, refused in found.items():
+            problems.add(request.path_of_row(row), refused.message)
+        return problems.error() if found else error
 
     def close(self) -> None:
         """Give place and lease back, and count what has come to pass."""

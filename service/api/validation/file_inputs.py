@@ -1,12 +1,12 @@
 """Inputs that are files: checked and prepared before they reach the graph, in every wire format."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from service.api.limits import Limits
-from service.api.validation.problems import refusal
-from service.api.validation.tensors import Array, Index
+from service.api.validation.problems import Index, Problems
+from service.api.validation.tensors import Array
 from service.images.file_headers import Picture, is_known
 from service.images.preparation import UnfitPictureError, checked, decodable
 from service.repository.contract import Field, Signature
@@ -45,17 +45,12 @@ class Files:
             InvalidRequestError: a file is none that its field takes, or too large when decoded.
         """
         known = [f for f in signature.files if all(map(is_known, f.content_types))]
-        problems: dict[str, list[str]] = {}
-        pictures: dict[str, list[Picture]] = {}
-        for field in known:
-            pictures[field.name] = []
-            for index, found in self._look(field, inputs[field.name]):
-                if isinstance(found, Picture):
-                    pictures[field.name].append(found)
-                else:
-                    problems[path_of(field.name, index)] = [found]
-        if problems:
-            raise refusal(problems, self._limits.max_errors)
+        problems = Problems(self._limits.max_errors)
+        pictures = {
+            field.name: self._measure(field, inputs[field.name], problems, path_of)
+            for field in known
+        }
+        problems.raise_if_any()
         prepared = {}
         for field in known:
             array = np.empty(inputs[field.name].shape, dtype=np.object_)
@@ -63,24 +58,29 @@ class Files:
                 try:
                     array[index] = decodable(picture, field.content_types)
                 except UnfitPictureError as error:
-                    problems[path_of(field.name, index)] = [str(error)]
+                    problems.add(path_of(field.name, index), str(error))
             prepared[field.name] = array
-        if problems:
-            raise refusal(problems, self._limits.max_errors)
+        problems.raise_if_any()
         return {**inputs, **prepared}
 
-    def _look(self, field: Field, files: Array) -> Iterator[tuple[Index, Picture | str]]:
-        """Yield each file's picture, or what is wrong with it in a sentence, with its index."""
+    def _measure(
+        self, field: Field, files: Array, problems: Problems, path_of: InputPath
+    ) -> list[Picture]:
+        """Return each file's picture; those that are not fit are among the problems."""
         together = self._limits.max_image_pixels * _TOGETHER
-        seen = 0
+        pictures = []
+        pixels = 0
         for index, encoded in np.ndenumerate(files):
             try:
                 picture = checked(encoded, field.content_types, self._limits.max_image_pixels)
             except UnfitPictureError as error:
-                yield index, str(error)
+                problems.add(path_of(field.name, index), str(error))
                 continue
-            seen += picture.width * picture.height
-            if seen > together:
-                yield index, f"Expected at most {together} pixels in all pictures, not {seen}."
-            else:
-                yield index, picture
+            pixels += picture.width * picture.height
+            if pixels > together:
+                problems.add(
+                    path_of(field.name, index),
+                    f"Expected at most {together} pixels in all pictures, not {pixels}.",
+                )
+            pictures.append(picture)
+        return pictures

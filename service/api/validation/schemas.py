@@ -8,7 +8,8 @@ from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from service.api.limits import Limits
 from service.api.validation.messages import describe, shorten
-from service.api.validation.tensors import Array, TensorError, to_tensor
+from service.api.validation.problems import InvalidValueError, Problems, without_excess
+from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
 
@@ -79,6 +80,29 @@ class ExamplesEnvelope(marshmallow.Schema):
             raise ValidationError(problems)
 
 
+def load_envelope(
+    schema: marshmallow.Schema, document: dict[str, Any], problems: Problems
+) -> dict[str, Any]:
+    """Return what surrounds the values of a request, checked.
+
+    Args:
+        schema: of the envelope.
+        document: the JSON value.
+        problems: of the request.
+
+    Raises:
+        InvalidRequestError: it is not such an envelope.
+    """
+    try:
+        envelope: dict[str, Any] = schema.load(
+            without_excess(document, schema.fields, problems.limit)
+        )
+        return envelope
+    except ValidationError as error:
+        problems.add_schema_errors(error)
+    raise problems.error()
+
+
 class TensorField(fields.Field[Array]):
     """A marshmallow field that loads nested lists as one tensor.
 
@@ -105,7 +129,7 @@ class TensorField(fields.Field[Array]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Array:
         try:
             return to_tensor(self.spec, value, limit=self._limit)
-        except TensorError as error:
+        except InvalidValueError as error:
             raise ValidationError({i: [text] for i, text in error.problems.items()}) from error
 
 

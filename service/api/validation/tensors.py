@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from service.api.json.json_numbers import MOST_DIMENSIONS, Numbers
 from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field, Signature
 from service.repository.json_strings import string_from_json
 
-Index = tuple[int, ...]
 Array = npt.NDArray[Any]
 
 # From here on, float64 cannot tell whole numbers apart.
@@ -31,18 +31,6 @@ _INEXACT = 2**53
 _FEW = 32
 # The largest numbers of floats that Python's are turned into in one step.
 _MOST_FLOAT = {dtype: float(np.finfo(dtype).max) for dtype in ("float16", "float32", "float64")}
-
-
-class TensorError(Exception):
-    """A value is not the tensor that its field takes.
-
-    Attributes:
-        problems: the message for each offending place, by its index into the value.
-    """
-
-    def __init__(self, problems: dict[Index, str]) -> None:
-        super().__init__("; ".join(problems.values()))
-        self.problems = problems
 
 
 def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
@@ -58,7 +46,7 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
         An array of the field's dtype and shape; strings are ``bytes`` in an object array.
 
     Raises:
-        TensorError: the value is not that; it names up to ``limit`` places.
+        InvalidValueError: the value is not that; it names up to ``limit`` places.
     """
     if is_scalars(field, value):
         tensor = to_tensor(field.flat, value, limit=limit)
@@ -82,7 +70,7 @@ def clean_tensor(field: Field, value: Any) -> Array | None:
         return _numbers_to_tensor(field, value)
     try:
         return _lists_to_tensor(field, value, limit=1)
-    except TensorError:
+    except InvalidValueError:
         return None
 
 
@@ -216,7 +204,7 @@ def _lists_to_tensor(field: Field, value: Any, limit: int) -> Array:
     level = [value]
     while not _holds_leaves(field, level, len(shape)):
         if len(shape) == MOST_DIMENSIONS:
-            raise TensorError({(): f"Expected at most {MOST_DIMENSIONS} lists in each other."})
+            raise InvalidValueError(f"Expected at most {MOST_DIMENSIONS} lists in each other.")
         size = _check_lists(_Level(field, level, shape, limit))
         shape = (*shape, size)
         level = list(chain.from_iterable(level))
@@ -233,9 +221,9 @@ class _Level:
     shape: tuple[int, ...]
     limit: int
 
-    def refusal(
+    def error(
         self, wrong: Iterable[Any], expected: str, sizes: Sequence[int] | None = None
-    ) -> TensorError:
+    ) -> InvalidValueError:
         """Return the error that names the values for which ``wrong`` is true.
 
         Args:
@@ -244,7 +232,7 @@ class _Level:
             sizes: the values' lengths in bytes, where that is what is wrong.
         """
         positions = islice((i for i, bad in enumerate(wrong) if bad), self.limit)
-        return TensorError(
+        return InvalidValueError(
             {
                 tuple(map(int, np.unravel_index(i, self.shape))): (
                     f"Expected {expected}, not {_length(sizes, i)}{shorten(self.values[i])}."
@@ -271,13 +259,13 @@ def _check_lists(level: _Level) -> int:
     fixed = None if shape is None else shape[len(level.shape)]
     if any(kind is not list for kind in set(map(type, values))):
         expected = "a list" if fixed is None else _expected_list(level, fixed)
-        raise level.refusal((type(value) is not list for value in values), expected)
+        raise level.error((type(value) is not list for value in values), expected)
     size = len(values[0]) if fixed is None and values else fixed or 0
     if any(found != size for found in set(map(len, values))):
         expected = _expected_list(level, fixed)
-        raise level.refusal((len(value) != size for value in values), expected)
+        raise level.error((len(value) != size for value in values), expected)
     if size == 0 and fixed is None and not level.shape:
-        raise level.refusal([True], _expected_list(level, fixed))
+        raise level.error([True], _expected_list(level, fixed))
     return size
 
 
@@ -293,13 +281,13 @@ def _leaves_to_array(level: _Level) -> Array:
     field, values = level.field, level.values
     allowed = _leaf_types(field)
     if not set(map(type, values)) <= allowed:
-        raise level.refusal((type(value) not in allowed for value in values), describe(field))
+        raise level.error((type(value) not in allowed for value in values), describe(field))
     if field.dtype == "string":
         return _strings_to_array(level)
     if field.choices:
         choices = {*field.choices, None} if field.nullable else set(field.choices)
         if not choices.issuperset(values):
-            raise level.refusal((value not in choices for value in values), describe(field))
+            raise level.error((value not in choices for value in values), describe(field))
     array = _numbers_to_array(level)
     if field.minimum is not None or field.maximum is not None:
         low = -math.inf if field.minimum is None else field.minimum
@@ -308,7 +296,7 @@ def _leaves_to_array(level: _Level) -> Array:
         with np.errstate(over="ignore"):
             outside = (array < low) | (array > high)
         if outside.any():
-            raise level.refusal(outside, describe(field))
+            raise level.error(outside, describe(field))
     return array
 
 
@@ -334,13 +322,13 @@ def _numbers_to_array(level: _Level) -> Array:
             array = round_bfloat16(array)
         beyond = np.isinf(array)
         if beyond.any():
-            raise level.refusal(beyond, describe(field))
+            raise level.error(beyond, describe(field))
         return array
     bounds = np.iinfo(field.numpy_type)
     # Python's own whole numbers have no bounds to wrap around.
     if values and not bounds.min <= min(values) <= max(values) <= bounds.max:
         outside = (not bounds.min <= value <= bounds.max for value in values)
-        raise level.refusal(outside, describe(field))
+        raise level.error(outside, describe(field))
     return np.array(values, dtype=field.numpy_type)
 
 
@@ -356,11 +344,11 @@ def _strings_to_array(level: _Level) -> Array:
     if field.choices:
         choices = {str(choice).encode() for choice in field.choices}
         if not choices.issuperset(values):
-            raise level.refusal((value not in choices for value in values), describe(field))
+            raise level.error((value not in choices for value in values), describe(field))
     most = field.max_length
     if most is not None and max(map(len, values), default=0) > most:
         sizes = list(map(len, values))
-        raise level.refusal((size > most for size in sizes), describe(field), sizes)
+        raise level.error((size > most for size in sizes), describe(field), sizes)
     array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array
@@ -372,5 +360,5 @@ def _to_bytes(level: _Level) -> list[bytes]:
     values = [string_from_json(value) for value in level.values]
     if None in values:
         expected = f'{describe(level.field)} or {{"b64": "<base64>"}}'
-        raise level.refusal((value is None for value in values), expected)
+        raise level.error((value is None for value in values), expected)
     return [value for value in values if value is not None]

@@ -10,8 +10,7 @@ from service.api.codecs.media.content_types import CSV, signature_for, takes_rec
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest, request_of_values
 from service.api.codecs.media.plain_text import decode
 from service.api.validation.messages import counted, describe
-from service.api.validation.problems import LONGEST_NAME, refusal
-from service.api.validation.tensors import Index
+from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
@@ -60,12 +59,12 @@ class TableCodec(PlainCodec):
         columns: dict[str, list[Any]] = {name: [] for name in names}
         into = [columns[name].append for name in names]
         lines: list[int] = []
-        problems: dict[str, list[str]] = {}
+        problems = Problems(self.limits.max_errors)
         for line, cells in rows:
             if len(cells) != len(names):
                 expected = f"{counted(len(names))}, as many as the header has names"
-                problems[f"line {line}"] = [f"Expected {expected}, not {len(cells)}."]
-                if len(problems) > self.limits.max_errors:
+                problems.add(f"line {line}", f"Expected {expected}, not {len(cells)}.")
+                if problems.are_too_many:
                     break
                 continue
             if len(lines) == self.limits.max_rows:
@@ -76,8 +75,7 @@ class TableCodec(PlainCodec):
             lines.append(line)
             for append, reader, cell in zip(into, readers, cells, strict=True):
                 append(reader(cell))
-        if problems:
-            raise refusal(problems, self.limits.max_errors)
+        problems.raise_if_any()
         if not lines:
             raise InvalidRequestError("Expected at least 1 row below the header.")
 
@@ -90,10 +88,10 @@ class TableCodec(PlainCodec):
         line, cells = next(rows, (1, []))
         names = [cell.strip() for cell in cells]
         fields = {field.name: field for field in signature.inputs}
-        problems: dict[str, list[str]] = {}
+        problems = Problems(self.limits.max_errors)
         seen: set[str] = set()
         for name in names:
-            if len(problems) > self.limits.max_errors:
+            if problems.are_too_many:
                 break
             if name not in fields:
                 text = f"Unknown column; expected {', '.join(fields)}."
@@ -102,12 +100,11 @@ class TableCodec(PlainCodec):
             else:
                 seen.add(name)
                 continue
-            problems[f"line {line}, {name[:LONGEST_NAME]}"] = [text]
+            problems.add(f"line {line}, {name[:LONGEST_NAME]}", text)
         for name, field in fields.items():
             if name not in names and not field.may_be_absent:
-                problems[f"line {line}, {name}"] = [f"Missing column; expected {describe(field)}."]
-        if problems:
-            raise refusal(problems, self.limits.max_errors)
+                problems.add(f"line {line}, {name}", f"Missing column; expected {describe(field)}.")
+        problems.raise_if_any()
         return names
 
 

@@ -28,8 +28,7 @@ from service.api.codecs.media.plain_request import (
 from service.api.codecs.media.plain_text import decode
 from service.api.http.request_body import is_json_request
 from service.api.validation.messages import describe
-from service.api.validation.problems import LONGEST_NAME, refusal
-from service.api.validation.tensors import Index
+from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Signature
 from service.runtime.servable import Servable
@@ -137,7 +136,7 @@ class FormCodec(PlainCodec):
     def _record(self, signature: Signature, parts: Sequence[Part]) -> PlainRequest:
         fields = {field.name: field for field in signature.inputs}
         columns = {}
-        problems: dict[str, list[str]] = {}
+        problems = Problems(self.limits.max_errors)
         for part in parts:
             if part.name not in fields:
                 text = f"Unknown field; signature {signature.name!r} takes {', '.join(fields)}."
@@ -149,12 +148,11 @@ class FormCodec(PlainCodec):
                     reader(decode(part.body, part.charset, part.name) if part.body else "")
                 ]
                 continue
-            problems[part.name[:LONGEST_NAME]] = [text]
+            problems.add(part.name[:LONGEST_NAME], text)
         for name, field in fields.items():
             if name not in columns and not field.may_be_absent:
-                problems.setdefault(name, [f"Missing; expected {describe(field)}."])
-        if problems:
-            raise refusal(problems, self.limits.max_errors)
+                problems.add(name, f"Missing; expected {describe(field)}.")
+        problems.raise_if_any()
         return request_of_values(signature, columns, lambda index, name="": name, self.limits)
 
 

@@ -14,10 +14,10 @@ from numpy.lib import format as npy_format
 
 from service.api.codecs.media.content_types import NPY, signature_for, takes_arrays
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest
-from service.api.validation.arrays import check_array, shape_problem, shorten_shape
+from service.api.validation.arrays import check_array, check_shape, shorten_shape
 from service.api.validation.messages import counted, describe, shorten
-from service.api.validation.problems import brackets, refusal
-from service.api.validation.tensors import Array, Index, TensorError, round_bfloat16
+from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
+from service.api.validation.tensors import Array, round_bfloat16
 from service.errors import InvalidRequestError
 from service.repository.contract import Field
 from service.runtime.servable import Servable
@@ -89,11 +89,11 @@ def _converted(field: Field, array: Array, limit: int) -> Array:
     """Return the values, flat, in the field's dtype: numbers keep their kind, floats are rounded.
 
     Raises:
-        TensorError: it is of another kind, or values are beyond the field's dtype.
+        InvalidValueError: it is of another kind, or values are beyond the field's dtype.
     """
     kinds = "b" if field.dtype == "bool" else "iuf" if field.is_float else "iu"
     if array.dtype.kind not in kinds:
-        raise TensorError({(): f"Expected an array of {field.dtype}, not of {array.dtype.name}."})
+        raise InvalidValueError(f"Expected an array of {field.dtype}, not of {array.dtype.name}.")
     flat = array.reshape(-1)
     if field.dtype == "bool":
         # Any byte may stand in a file.
@@ -112,7 +112,7 @@ def _converted(field: Field, array: Array, limit: int) -> Array:
         beyond = (flat < bounds.min) | (flat > bounds.max)
     if beyond.any():
         expected = describe(field)
-        raise TensorError(
+        raise InvalidValueError(
             {
                 (int(i),): f"Expected {expected}, not {shorten(flat[i].item())}."
                 for i in np.flatnonzero(beyond)[:limit]
@@ -130,30 +130,30 @@ class NpyCodec(PlainCodec):
     def read(self, array: Array, servable: Servable) -> PlainRequest:
         signature = signature_for(servable.contract, self.info.signature_name, NPY, takes_arrays)
         (field,) = signature.inputs
-        problem = shape_problem(field, array.shape)
-        if problem:
-            raise InvalidRequestError(problem)
+        try:
+            check_shape(field, array.shape)
+        except InvalidValueError as error:
+            raise InvalidRequestError(str(error)) from error
         try:
             # One more shows that there are more.
             tensor = _converted(field, array, self.limits.max_errors + 1)
             check_array(field, tensor, limit=self.limits.max_errors + 1)
-        except TensorError as error:
-            raise refusal(
-                {
-                    _place(index and tuple(map(int, np.unravel_index(index[0], array.shape)))): [
-                        text
-                    ]
-                    for index, text in error.problems.items()
-                },
-                self.limits.max_errors,
-            ) from error
+        except InvalidValueError as error:
+            problems = Problems(self.limits.max_errors)
+            problems.add_value(
+                lambda flat: _path(
+                    tuple(map(int, np.unravel_index(flat[0], array.shape))) if flat else ()
+                ),
+                error,
+            )
+            raise problems.error() from error
         return PlainRequest(
             signature,
             {field.name: tensor.reshape(array.shape)},
             array.shape[0],
-            _place,
+            _path,
         )
 
 
-def _place(index: Index, name: str = "") -> str:
+def _path(index: Index, name: str = "") -> str:
     return f"array{brackets(index)}" if index else ""

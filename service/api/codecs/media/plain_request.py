@@ -10,9 +10,9 @@ from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.http.responses import Response
 from service.api.limits import Limits
-from service.api.validation.problems import refusal
-from service.api.validation.tensors import Array, Index, TensorError, came_as_scalars, to_tensor
-from service.repository.contract import Field, Signature
+from service.api.validation.problems import Index, InvalidValueError, Problems
+from service.api.validation.tensors import Array, came_as_scalars, to_tensor
+from service.repository.contract import Signature
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
 
@@ -87,14 +87,14 @@ class PlainCodec:
 
 
 def request_of_values(
-    signature: Signature, columns: Mapping[str, Sequence[Any]], place: BodyPath, limits: Limits
+    signature: Signature, columns: Mapping[str, Sequence[Any]], path_of: BodyPath, limits: Limits
 ) -> PlainRequest:
     """Return the request that asks about values as JSON has them.
 
     Args:
         signature: the signature that is called.
         columns: for each of its inputs one value an instance; what is nullable may be left out.
-        place: names a value for the client.
+        path_of: returns the path of a value for the client.
         limits: of requests.
 
     Raises:
@@ -103,50 +103,44 @@ def request_of_values(
     # One more problem than is listed shows that there are more.
     limit = limits.max_errors + 1
     inputs: Tensors = {}
-    found: dict[tuple[Index, int], tuple[str, str]] = {}
+    problems = Problems(limits.max_errors)
     for order, field in enumerate(signature.inputs):
         if field.name in columns:
             try:
                 inputs[field.name] = to_tensor(field, list(columns[field.name]), limit=limit)
-            except TensorError as error:
-                for index, text in error.problems.items():
-                    found[index, order] = (place(index, field.name), text)
-    if found:
-        raise refusal(
-            {path: [text] for _, (path, text) in sorted(found.items())}, limits.max_errors
-        )
+            except InvalidValueError as error:
+                for index, message in error.problems.items():
+                    problems.add(path_of(index, field.name), message, order=(index, order))
+    problems.raise_if_any()
     count = len(next(iter(columns.values()), [None]))
     add_default_inputs(signature, inputs, count)
     # Nobody writes a list into a cell or a text.
-    return PlainRequest(signature, inputs, count, place, came_as_scalars(signature, columns))
+    return PlainRequest(signature, inputs, count, path_of, came_as_scalars(signature, columns))
 
 
 def request_of_files(
-    signature: Signature, files: Sequence[bytes], place: BodyPath, limits: Limits
+    signature: Signature, files: Sequence[bytes], path_of: BodyPath, limits: Limits
 ) -> PlainRequest:
     """Return the request that asks about files, one an instance.
 
     Args:
         signature: the signature that is called; its only input takes files.
         files: at least one.
-        place: names a file for the client.
+        path_of: returns the path of a file for the client.
         limits: of requests.
 
     Raises:
         InvalidRequestError: files are larger than the input takes.
     """
     (field,) = signature.inputs
-    problems = {
-        place((i,), field.name): [_too_long(field, file)]
-        for i, file in enumerate(files)
-        if field.max_length is not None and len(file) > field.max_length
-    }
-    if problems:
-        raise refusal(problems, limits.max_errors)
+    problems = Problems(limits.max_errors)
+    for i, file in enumerate(files):
+        if field.max_length is not None and len(file) > field.max_length:
+            problems.add(
+                path_of((i,), field.name),
+                f"Expected a file of at most {field.max_length} bytes, not {len(file)}.",
+            )
+    problems.raise_if_any()
     array: Array = np.empty(len(files), dtype=np.object_)
     array[:] = files
-    return PlainRequest(signature, {field.name: array}, len(files), place)
-
-
-def _too_long(field: Field, file: bytes) -> str:
-    return f"Expected a file of at most {field.max_length} bytes, not {len(file)}."
+    return PlainRequest(signature, {field.name: array}, len(files), path_of)

@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 
 from service.api.codecs.input_defaults import add_default_inputs
-from service.api.codecs.oip import request_envelope
 from service.api.codecs.oip.input_data import is_nested
 from service.api.codecs.oip.named_inputs import divide, read_inputs
-from service.api.codecs.oip.request_envelope import Problems
+from service.api.codecs.oip.request_envelope import check_envelope
 from service.api.codecs.oip.requested_outputs import RequestedOutput, read_outputs
 from service.api.json import json_arrays
 from service.api.validation.messages import shorten
-from service.api.validation.problems import LONGEST_NAME, brackets, refusal
-from service.api.validation.tensors import Index
+from service.api.validation.problems import LONGEST_NAME, Index, Problems, brackets
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden import Tensors
@@ -117,56 +115,51 @@ def read(
 def _read(
     document: Any, tail: bytes, contract: Contract, signature_name: str | None, limit: int
 ) -> InferRequest:
-    request, problems = request_envelope.check(document, limit)
-    if problems:
-        raise refusal(problems, limit)
+    problems = Problems(limit)
+    request = check_envelope(document, problems)
     parameters = request.get("parameters") or {}
     name = parameters.get("signature_name", signature_name)
-    problems = _parameter_problems(parameters, name, limit)
-    if problems:
-        raise refusal(problems, limit)
+    _check_parameters(parameters, name, problems)
+    problems.raise_if_any()
     signature = find_signature(contract, name)
-    parts, problems = divide(request["inputs"], tail)
-    if problems:
-        raise refusal(problems, limit)
-    inputs, problems = read_inputs(signature, request["inputs"], parts, limit)
-    wanted, further = read_outputs(
+    parts = divide(request["inputs"], tail)
+    inputs = read_inputs(signature, request["inputs"], parts, problems)
+    outputs = read_outputs(
         signature,
         request.get("outputs") or [],
+        problems,
         binary=parameters.get("binary_data_output", False),
-        limit=limit,
     )
-    problems |= further
-    if problems:
-        raise refusal(problems, limit)
+    problems.raise_if_any()
     add_default_inputs(signature, inputs)
     items = request["inputs"]
     return InferRequest(
         signature,
         inputs,
-        wanted,
+        outputs,
         places={item["name"]: f"inputs[{i}].data" for i, item in enumerate(items)},
         nested={item["name"] for item in items if is_nested(item.get("data"))},
         id=request.get("id"),
     )
 
 
-def _parameter_problems(parameters: Mapping[str, Any], signature_name: Any, limit: int) -> Problems:
-    problems: Problems = {}
+def _check_parameters(
+    parameters: Mapping[str, Any], signature_name: Any, problems: Problems
+) -> None:
     if not (signature_name is None or isinstance(signature_name, str)):
-        problems["parameters.signature_name"] = [
-            f"Expected a string, not {shorten(signature_name)}."
-        ]
+        problems.add(
+            "parameters.signature_name", f"Expected a string, not {shorten(signature_name)}."
+        )
     binary = parameters.get("binary_data_output", False)
     if not isinstance(binary, bool):
-        problems["parameters.binary_data_output"] = [
-            f"Expected true or false, not {shorten(binary)}."
-        ]
+        problems.add(
+            "parameters.binary_data_output", f"Expected true or false, not {shorten(binary)}."
+        )
     for key in parameters:
-        if len(problems) > limit:
+        if problems.are_too_many:
             break
         if key.startswith(_RESERVED):
-            problems[f"parameters.{key[:LONGEST_NAME]}"] = [
-                f"Names that begin with {_RESERVED!r} are Triton's own."
-            ]
-    return problems
+            problems.add(
+                f"parameters.{key[:LONGEST_NAME]}",
+                f"Names that begin with {_RESERVED!r} are Triton's own.",
+            )

@@ -11,7 +11,7 @@ from service.api.codecs.oip.datatypes import datatype, pack
 from service.api.codecs.oip.infer_request import InferRequest
 from service.api.codecs.oip.requested_outputs import RequestedOutput
 from service.api.http.responses import JSON, Response
-from service.api.validation.problems import check_finite
+from service.api.validation.finite_outputs import check_finite
 from service.api.validation.tensors import Array
 from service.repository.contract import Contract
 from service.repository.golden import Tensors

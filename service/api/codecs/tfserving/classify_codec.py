@@ -14,7 +14,8 @@ from service.api.http.request_body import json_value
 from service.api.http.responses import Response
 from service.api.json.value_budget import expect_features
 from service.api.limits import Limits
-from service.api.validation.problems import check_count, check_finite
+from service.api.validation.finite_outputs import check_finite
+from service.api.validation.row_counts import check_row_count
 from service.api.validation.schemas import SchemaBook
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Signature
@@ -67,7 +68,7 @@ class ClassifyCodec:
         kind = servable.signature_def[signature.name]["method_name"]
         results = self._results(signature, kind, servable)
         examples, context = envelope["examples"], envelope["context"]
-        check_count("examples", len(examples), most=self._limits.max_rows)
+        check_row_count("examples", len(examples), most=self._limits.max_rows)
         if classify_requests.takes_examples(signature) and (
             kind == self._method.value or servable.parses_examples(signature.name)
         ):

@@ -15,17 +15,18 @@ import numpy as np
 
 from service.api.codecs.tfserving.classify_responses import Results
 from service.api.codecs.tfserving.predict_requests import read_objects
-from service.api.codecs.tfserving.tf_example import FeatureError, example, feature
+from service.api.codecs.tfserving.tf_example import example, feature
 from service.api.validation.messages import shorten
 from service.api.validation.problems import (
     LONGEST_NAME,
+    Index,
+    InvalidValueError,
+    Problems,
     brackets,
-    envelope_problems,
-    refusal,
+    invalid_request,
     without_excess,
 )
-from service.api.validation.schemas import ExamplesEnvelope
-from service.api.validation.tensors import Index
+from service.api.validation.schemas import ExamplesEnvelope, load_envelope
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
@@ -74,11 +75,7 @@ def read_envelope(document: Any, *, limit: int) -> dict[str, Any]:
         raise InvalidRequestError(
             f"Expected a JSON object with 'examples', not {shorten(document)}."
         )
-    try:
-        envelope: dict[str, Any] = _ENVELOPE.load(without_excess(document, _ENVELOPE.fields, limit))
-    except marshmallow.ValidationError as error:
-        raise refusal(envelope_problems(error), limit) from error
-    return envelope
+    return load_envelope(_ENVELOPE, document, Problems(limit))
 
 
 def takes_examples(signature: Signature) -> bool:
@@ -101,19 +98,18 @@ def read_as_messages(
         InvalidRequestError: some are not that; its details name the places.
     """
     _check_context(context, len(examples))
-    problems: dict[str, list[str]] = {}
-    shared = _features(context, "context", problems, limit)
+    problems = Problems(limit)
+    shared = _features(context, "context", problems)
     tensor = np.empty(len(examples), dtype=np.object_)
     for i, item in enumerate(examples):
-        if len(problems) > limit:
+        if problems.are_too_many:
             break
-        place = f"examples[{i}]"
+        path = f"examples[{i}]"
         if type(item) is dict:
-            tensor[i] = shared + _features(item, place, problems, limit)
+            tensor[i] = shared + _features(item, path, problems)
         else:
-            problems[place] = [f"Expected an object of features, not {shorten(item)}."]
-    if problems:
-        raise refusal(problems, limit)
+            problems.add(path, f"Expected an object of features, not {shorten(item)}.")
+    problems.raise_if_any()
     return {signature.inputs[0].name: tensor}
 
 
@@ -142,7 +138,7 @@ def read_as_rows(
     context = without_excess(context, known, limit)
     _check_context(context, len(examples))
     rows = [_as_row(signature, item, context) for item in examples]
-    return read_objects(signature, rows, schema, place="examples", limit=limit)
+    return read_objects(signature, rows, schema, path="examples", limit=limit)
 
 
 def _check_context(context: Mapping[str, Any], examples: int) -> None:
@@ -157,21 +153,18 @@ def _check_context(context: Mapping[str, Any], examples: int) -> None:
             f"Repeated in each of {examples} examples it comes to {size} characters, and "
             f"{_MOST_REPEATED} are allowed; send fewer examples at once."
         )
-        raise refusal({"context": [message]}, 1)
+        raise invalid_request("context", message)
 
 
-def _features(
-    item: Mapping[str, Any], place: str, problems: dict[str, list[str]], limit: int
-) -> bytes:
+def _features(item: Mapping[str, Any], path: str, problems: Problems) -> bytes:
     found = {}
     for name, value in item.items():
-        if len(problems) > limit:
+        if problems.are_too_many:
             break
         try:
             found[name] = feature(value)
-        except FeatureError as error:
-            index = brackets(() if error.index is None else (error.index,))
-            problems[f"{place}.{name[:LONGEST_NAME]}{index}"] = [error.message]
+        except InvalidValueError as error:
+            problems.add_value(f"{path}.{name[:LONGEST_NAME]}", error)
     return example(found)
 
 

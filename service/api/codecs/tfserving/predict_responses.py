@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 
 from service.api.codecs.tfserving.predict_requests import PredictRequest
-from service.api.validation.problems import check_finite
+from service.api.validation.finite_outputs import check_finite
 from service.api.validation.tensors import Array
 from service.errors import InvalidRequestError
 from service.repository.contract import Field

@@ -11,7 +11,8 @@ import tensorflow as tf
 from flask.testing import FlaskClient
 from hypothesis import strategies as st
 
-from service.api.codecs.tfserving.tf_example import FeatureError, example, feature
+from service.api.codecs.tfserving.tf_example import example, feature
+from service.api.validation.problems import InvalidValueError
 from service.app import create_app
 from service.settings import Settings
 from tests.savedmodels.affine import publish_affine
@@ -392,5 +393,5 @@ def test_examples_are_what_tensorflow_reads_and_writes(
 def test_any_value_is_a_feature_or_an_explained_error(value: Any) -> None:
     try:
         tf.train.Feature.FromString(feature(value))
-    except FeatureError as error:
-        assert error.message.startswith("Expected ")
+    except InvalidValueError as error:
+        assert str(error).startswith("Expected ")
