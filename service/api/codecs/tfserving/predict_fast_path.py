@@ -3,7 +3,7 @@
 Most requests are clean, and to find that out takes less than to be ready to say what is wrong:
 no marshmallow, and each check one pass over all rows. Whatever is not clean, or unusual enough to
 need thought, is left to the reader in service/api/codecs/tfserving/predict_requests.py, which would
-give a clean request the same tensors; tests/service/api/codecs/test_reading.py holds the two
+give a clean request the same tensors; tests/service/api/codecs/tfserving/test_predict_fast_path.py holds the two
 together.
 """
 

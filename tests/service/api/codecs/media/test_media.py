@@ -21,7 +21,7 @@ from tests.service.api.plain_bodies import (
     npy,
     post,
 )
-from tests.service.api.validation.test_images import encode, marked, turned
+from tests.service.images.test_file_headers import encode, marked, turned
 
 
 @pytest.mark.parametrize(
