@@ -11,9 +11,9 @@ from service import __version__
 from service.api.codecs.base import CodecSelector
 from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
 from service.api.codecs.tfserving.classify_codec import Method
-from service.api.http.flask_hooks import observe
+from service.api.http.flask_hooks import install_hooks
 from service.api.http.request_context import RequestObserver
-from service.api.http.url_paths import one_spelling
+from service.api.http.url_paths import configure_urls
 from service.api.inference.event_loop import PredictionRoutes
 from service.api.inference.pipeline import InferencePipeline
 from service.api.limits import Limits
@@ -119,8 +119,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
     observer = RequestObserver(metrics, access_log=settings.access_log)
-    observe(app, observer)
-    one_spelling(app)
+    install_hooks(app, observer)
+    configure_urls(app)
     limits = Limits.from_settings(settings)
     pipeline = InferencePipeline(
         lifecycle,

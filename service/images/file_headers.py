@@ -90,7 +90,7 @@ def is_known(content_type: str) -> bool:
     return content_type in _NAMES
 
 
-def called(content_type: str) -> str:
+def file_type(content_type: str) -> str:
     """Return what a file of a type is called in a message: "a PNG file"."""
     return f"a {_NAMES[content_type]} file"
 
@@ -101,7 +101,7 @@ def describe_pictures(content_types: tuple[str, ...]) -> str:
     return f"a {', '.join(others)} or {last} picture" if others else f"a {last} picture"
 
 
-def look(encoded: bytes) -> Picture:
+def read_header(encoded: bytes) -> Picture:
     """Return what the header of a PNG, JPEG, GIF or BMP file says.
 
     Of a GIF all but the first picture is left away: graphs that take one picture use that.

@@ -1,6 +1,6 @@
 """From a file as it was sent, or lies in a folder, to what a graph may decode."""
 
-from service.images.file_headers import Picture, PictureError, describe_pictures, look
+from service.images.file_headers import Picture, PictureError, describe_pictures, read_header
 from service.images.orientation import upright
 
 
@@ -21,7 +21,7 @@ def checked(encoded: bytes, content_types: tuple[str, ...], most_pixels: int) ->
     """
     expected = describe_pictures(content_types)
     try:
-        picture = look(encoded)
+        picture = read_header(encoded)
         if picture.content_type not in content_types:
             raise PictureError(describe_pictures((picture.content_type,)))
     except PictureError as error:

@@ -10,7 +10,7 @@ from service.api.http.responses import Response, as_service_error, error_respons
 from service.errors import strip
 
 
-def observe(app: Flask, observer: RequestObserver) -> None:
+def install_hooks(app: Flask, observer: RequestObserver) -> None:
     """Install the hooks and the error handler on ``app``."""
 
     @app.before_request

@@ -25,7 +25,7 @@ class VersionConverter(BaseConverter):
         return int(value)
 
 
-def one_spelling(app: Flask) -> None:
+def configure_urls(app: Flask) -> None:
     """Let each path be written in one way: neither a slash more nor two for one is another."""
     app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
     app.url_map.merge_slashes = False

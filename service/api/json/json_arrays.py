@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.api.json.json_numbers import Numbers, read_all
+from service.api.json.json_numbers import NumberArray, read_number_arrays
 from service.api.json.value_budget import admit_numbers, admit_text
 
 # In bytes. Shorter arrays are cheaper as Python's lists: for one array of small whole numbers the
@@ -32,12 +32,12 @@ _DEEPEST = 16
 # Up to so many quotation marks are sooner found one by one than by numpy.
 _FEW_QUOTES = 16
 _QUOTE = ord('"')
-_NESTED = (Numbers, list, dict)
+_NESTED = (NumberArray, list, dict)
 _SECRET = secrets.token_hex(16)
 
 
 def loads(body: bytes) -> Any:
-    """Return the JSON value in ``body``, with ``Numbers`` for its long arrays of numbers.
+    """Return the JSON value in ``body``, with ``NumberArray`` for its long arrays of numbers.
 
     Raises:
         orjson.JSONDecodeError: it is not strict JSON in UTF-8.
@@ -45,33 +45,33 @@ def loads(body: bytes) -> Any:
     """
     spans = list(_spans(body)) if len(body) > _SHORTEST else None
     if spans:
-        lifted = read_all([body[start:end] for start, end in spans])
+        lifted = read_number_arrays([body[start:end] for start, end in spans])
         found = [
             (*span, numbers)
             for span, numbers in zip(spans, lifted, strict=True)
             if numbers is not None
         ]
         if found:
-            document = _loads_lifted(body, found)
+            document = _loads_without_arrays(body, found)
             if document is not None:
                 return document
     admit_text(body)
     return orjson.loads(body)
 
 
-def plain(document: Any) -> Any:
-    """Return what ``loads`` returned with nested lists in the place of all ``Numbers``.
+def with_lists(document: Any) -> Any:
+    """Return what ``loads`` returned with nested lists in the place of all ``NumberArray``.
 
     Raises:
         ServiceError: 413, there are too many numbers.
     """
     admit_numbers(_count(document, _DEEPEST))
-    return _plain(document, _DEEPEST)
+    return _with_lists(document, _DEEPEST)
 
 
 def _count(value: Any, depth: int) -> int:
-    """Return how many numbers there are in ``Numbers``."""
-    if type(value) is Numbers:
+    """Return how many numbers there are in ``NumberArray``."""
+    if type(value) is NumberArray:
         return int(value.array.size)
     # A call for each of millions of plain values would take seconds.
     if type(value) is list and depth:
@@ -81,20 +81,20 @@ def _count(value: Any, depth: int) -> int:
     return 0
 
 
-def _plain(value: Any, depth: int) -> Any:
-    if type(value) is Numbers:
+def _with_lists(value: Any, depth: int) -> Any:
+    if type(value) is NumberArray:
         return value.as_lists()
     if type(value) is list and depth:
-        return [_plain(item, depth - 1) if type(item) in _NESTED else item for item in value]
+        return [_with_lists(item, depth - 1) if type(item) in _NESTED else item for item in value]
     if type(value) is dict and depth:
         return {
-            key: _plain(item, depth - 1) if type(item) in _NESTED else item
+            key: _with_lists(item, depth - 1) if type(item) in _NESTED else item
             for key, item in value.items()
         }
     return value
 
 
-def _loads_lifted(body: bytes, found: list[tuple[int, int, Numbers]]) -> Any:
+def _loads_without_arrays(body: bytes, found: list[tuple[int, int, NumberArray]]) -> Any:
     """Parse the body without what was found in it; ``None`` if that is not certain to be right."""
     parts, placeholders, position = [], {}, 0
     for i, (start, end, numbers) in enumerate(found):
@@ -115,7 +115,7 @@ def _loads_lifted(body: bytes, found: list[tuple[int, int, Numbers]]) -> Any:
     return None if placeholders else document
 
 
-def _put_back(value: Any, placeholders: dict[str, Numbers], depth: int) -> None:
+def _put_back(value: Any, placeholders: dict[str, NumberArray], depth: int) -> None:
     """Replace placeholders in ``value`` by their numbers, and strike them off the list."""
     items = value.items() if type(value) is dict else enumerate(value)
     for key, item in items:

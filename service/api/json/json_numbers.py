@@ -46,7 +46,7 @@ _parsers: deque[simdjson.Parser] = deque(maxlen=_KEPT_PARSERS)
 
 # Not frozen: that alone would cost more than the rest of its making.
 @dataclass(slots=True, eq=False)
-class Numbers:
+class NumberArray:
     """A rectangular array of numbers, as JSON wrote it and as numpy holds it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Numbers:
         return orjson.loads(self.text)
 
 
-def read_all(texts: Sequence[bytes]) -> list[Numbers | None]:
+def read_number_arrays(texts: Sequence[bytes]) -> list[NumberArray | None]:
     """Read JSON texts as arrays of numbers.
 
     Texts that are alike are parsed together, since much of a short text's cost is the call.
@@ -72,7 +72,7 @@ def read_all(texts: Sequence[bytes]) -> list[Numbers | None]:
         For each text its array; ``None`` for what is no rectangular, well-formed array of
         numbers, or holds one that is neither int64 nor, written as a fraction, a finite float64.
     """
-    found: list[Numbers | None] = [None] * len(texts)
+    found: list[NumberArray | None] = [None] * len(texts)
     alike: dict[tuple[bytes, bool], list[int]] = {}
     for i, text in enumerate(texts):
         whole = not (b"." in text or b"e" in text or b"E" in text)
@@ -83,7 +83,7 @@ def read_all(texts: Sequence[bytes]) -> list[Numbers | None]:
             array = _read([texts[i] for i in members], shape, whole=whole)
             if array is not None:
                 for i, part in zip(members, array, strict=True):
-                    found[i] = Numbers(texts[i], part)
+                    found[i] = NumberArray(texts[i], part)
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.api.json.json_numbers import MOST_DIMENSIONS, Numbers
+from service.api.json.json_numbers import MOST_DIMENSIONS, NumberArray
 from service.api.validation.messages import counted, describe, shorten
 from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field, Signature
@@ -39,7 +39,7 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
     Args:
         field: what is expected.
         value: numbers, strings, booleans or ``{"b64": ...}`` objects, in nested lists; or
-            ``Numbers``, or a list of them.
+            ``NumberArray``, or a list of them.
         limit: the most problems to report.
 
     Returns:
@@ -55,7 +55,9 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
         found = _numbers_to_tensor(field, value)
         if found is not None:
             return found
-        value = value.as_lists() if type(value) is Numbers else [item.as_lists() for item in value]
+        value = (
+            value.as_lists() if type(value) is NumberArray else [item.as_lists() for item in value]
+        )
     return _lists_to_tensor(field, value, limit)
 
 
@@ -82,9 +84,9 @@ def is_scalars(field: Field, value: Any) -> bool:
     """
     if not field.is_single:
         return False
-    if type(value) is Numbers:
+    if type(value) is NumberArray:
         return value.array.ndim == 1
-    return type(value) is list and bool(value) and type(value[0]) not in (list, Numbers)
+    return type(value) is list and bool(value) and type(value[0]) not in (list, NumberArray)
 
 
 def came_as_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
@@ -135,13 +137,13 @@ def round_bfloat16(array: Array) -> Array:
 
 def _holds_numbers(value: Any) -> bool:
     if type(value) is not list:
-        return type(value) is Numbers
-    return bool(value) and type(value[0]) is Numbers and set(map(type, value)) == {Numbers}
+        return type(value) is NumberArray
+    return bool(value) and type(value[0]) is NumberArray and set(map(type, value)) == {NumberArray}
 
 
-def _numbers_to_tensor(field: Field, value: Numbers | list[Numbers]) -> Array | None:
+def _numbers_to_tensor(field: Field, value: NumberArray | list[NumberArray]) -> Array | None:
     """Return numbers as the tensor that ``field`` describes, if they are that."""
-    array = value.array if isinstance(value, Numbers) else _stack(value)
+    array = value.array if isinstance(value, NumberArray) else _stack(value)
     if array is None or not field.is_number or not _has_shape(field, array):
         return None
     if field.choices and not _are_choices(field, array):
@@ -173,7 +175,7 @@ def _extremes(array: Array) -> tuple[Any, Any]:
     return np.minimum.reduce(flat), np.maximum.reduce(flat)
 
 
-def _stack(parts: Sequence[Numbers]) -> Array | None:
+def _stack(parts: Sequence[NumberArray]) -> Array | None:
     shape = parts[0].array.shape
     if any(part.array.shape != shape for part in parts):
         return None

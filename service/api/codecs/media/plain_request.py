@@ -83,7 +83,7 @@ class PlainCodec:
         asked = predict_requests.PredictRequest(
             request.signature, request.inputs, request.instances, request.scalars
         )
-        return Response(predict_responses.encode(asked, outputs))
+        return Response(predict_responses.encode_response(asked, outputs))
 
 
 def request_of_values(

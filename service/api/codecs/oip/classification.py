@@ -14,7 +14,7 @@ def can_classify(field: Field) -> bool:
     return field.is_number
 
 
-def labels(signature: Signature, contract: Contract, count: int) -> Sequence[str]:
+def class_labels(signature: Signature, contract: Contract, count: int) -> Sequence[str]:
     """Return the names of ``count`` classes, or none where the contract does not tell them.
 
     They are the choices of the signature's string output that has as many, in their order, if
@@ -32,7 +32,7 @@ def _choices(signature: Signature) -> list[tuple[str | int | float, ...]]:
     return [f.choices for f in signature.outputs if f.dtype == "string" and f.choices]
 
 
-def classify(signature: Signature, contract: Contract, tensor: Array, count: int) -> Array:
+def top_classes(signature: Signature, contract: Contract, tensor: Array, count: int) -> Array:
     """Return the classes with the highest scores, the highest first.
 
     Args:
@@ -50,7 +50,7 @@ def classify(signature: Signature, contract: Contract, tensor: Array, count: int
     rows = tensor.shape[0] if has_rows else 1
     scores = tensor.reshape(rows, math.prod(tensor.shape[1:]) if has_rows else tensor.size)
     count = min(count, scores.shape[1])
-    names = labels(signature, contract, scores.shape[1])
+    names = class_labels(signature, contract, scores.shape[1])
     top = np.empty((rows, count), dtype=np.object_)
     for row in range(rows):
         # The last of those sorted upwards, with the lower index first among equals.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.api.codecs.oip import infer_request, infer_response
-from service.api.codecs.oip.binary_tensors import Framed, split
+from service.api.codecs.oip.binary_tensors import FramedBody, split_body
 from service.api.codecs.oip.infer_request import InferRequest
 from service.api.codecs.oip.raw_body import read_raw
 from service.api.http.request_body import json_value
@@ -31,18 +31,20 @@ class InferCodec:
         self._signature_name = signature_name
         self._limits = limits
 
-    def parse(self, body: bytes) -> tuple[Any, Framed]:
-        framed = split(body, self._header_length)
+    def parse(self, body: bytes) -> tuple[Any, FramedBody]:
+        framed = split_body(body, self._header_length)
         return (None if framed.head is None else json_value(framed.head, json_arrays.loads)), framed
 
-    def read(self, document: tuple[Any, Framed], servable: Servable) -> InferRequest:
+    def read(self, document: tuple[Any, FramedBody], servable: Servable) -> InferRequest:
         parsed, framed = document
         contract, limit = servable.contract, self._limits.max_errors
         if framed.head is None:
             return read_raw(framed.tail, contract, self._signature_name, limit=limit)
-        return infer_request.read(parsed, framed.tail, contract, self._signature_name, limit=limit)
+        return infer_request.read_request(
+            parsed, framed.tail, contract, self._signature_name, limit=limit
+        )
 
     def write(self, request: InferRequest, outputs: Tensors, servable: Servable) -> Response:
-        return infer_response.write(
+        return infer_response.write_response(
             request, outputs, servable.contract, model=servable.model, version=servable.version
         )

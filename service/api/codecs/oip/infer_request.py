@@ -8,7 +8,7 @@ import numpy as np
 
 from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.oip.input_data import is_nested
-from service.api.codecs.oip.named_inputs import divide, read_inputs
+from service.api.codecs.oip.named_inputs import bytes_by_input, read_inputs
 from service.api.codecs.oip.request_envelope import check_envelope
 from service.api.codecs.oip.requested_outputs import RequestedOutput, read_outputs
 from service.api.json import json_arrays
@@ -89,13 +89,13 @@ def find_signature(contract: Contract, name: str | None) -> Signature:
     return contract[name]
 
 
-def read(
+def read_request(
     document: Any, tail: bytes, contract: Contract, signature_name: str | None, *, limit: int
 ) -> InferRequest:
     """Check a request against a model's contract.
 
     Args:
-        document: the JSON value; long arrays of numbers may be ``Numbers``.
+        document: the JSON value; long arrays of numbers may be ``NumberArray``.
         tail: the bytes after the JSON.
         contract: the model's.
         signature_name: the signature to call unless the request's parameters name one.
@@ -109,7 +109,7 @@ def read(
         return _read(document, *arguments)
     except InvalidRequestError:
         # What is wrong is said of the values as any JSON parser reads them.
-        return _read(json_arrays.plain(document), *arguments)
+        return _read(json_arrays.with_lists(document), *arguments)
 
 
 def _read(
@@ -122,7 +122,7 @@ def _read(
     _check_parameters(parameters, name, problems)
     problems.raise_if_any()
     signature = find_signature(contract, name)
-    parts = divide(request["inputs"], tail)
+    parts = bytes_by_input(request["inputs"], tail)
     inputs = read_inputs(signature, request["inputs"], parts, problems)
     outputs = read_outputs(
         signature,

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from service.api.codecs.oip.datatypes import (
+    bfloat16_to_float32,
     datatype,
     unpack_elements,
-    widened,
     wire_type,
 )
-from service.api.json.json_numbers import Numbers
+from service.api.json.json_numbers import NumberArray
 from service.api.validation.arrays import check_array, shorten_shape
 from service.api.validation.messages import counted, shorten
 from service.api.validation.problems import InvalidValueError
@@ -21,14 +21,14 @@ from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field
 
 
-def from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Array:
+def tensor_from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Array:
     """Return JSON data, flat or nested as the shape says, as a tensor.
 
     Raises:
         InvalidValueError: it is not a list, or has another shape; or values are not what the field
             takes, of which it names up to ``limit``.
     """
-    if type(data) is not list and type(data) is not Numbers:
+    if type(data) is not list and type(data) is not NumberArray:
         raise InvalidValueError(f"Expected a list of values, not {shorten(data)}.")
     if is_nested(data):
         tensor = to_tensor(field, data, limit=limit)
@@ -41,7 +41,7 @@ def from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Arra
                 f"not {shorten_shape(tensor.shape)}."
             )
         return tensor
-    count, size = math.prod(shape), len(data.array if isinstance(data, Numbers) else data)
+    count, size = math.prod(shape), len(data.array if isinstance(data, NumberArray) else data)
     if size != count:
         raise InvalidValueError(f"Expected {counted(count)}, as the shape says, not {size}.")
     if count == 0:
@@ -56,9 +56,9 @@ def _up_to_empty(shape: Sequence[int]) -> tuple[int, ...]:
 
 def is_nested(data: Any) -> bool:
     """Whether JSON data are lists in a list, and not one row of values."""
-    if type(data) is Numbers:
+    if type(data) is NumberArray:
         return data.array.ndim > 1
-    return type(data) is list and bool(data) and type(data[0]) in (list, Numbers)
+    return type(data) is list and bool(data) and type(data[0]) in (list, NumberArray)
 
 
 def check_size(field: Field, data: bytes, shape: Sequence[int]) -> None:
@@ -76,14 +76,14 @@ def check_size(field: Field, data: bytes, shape: Sequence[int]) -> None:
             )
 
 
-def from_bytes(field: Field, data: bytes, shape: Sequence[int], limit: int) -> Array:
+def tensor_from_bytes(field: Field, data: bytes, shape: Sequence[int], limit: int) -> Array:
     """Return binary data, of the size that ``check_size`` has checked, as a tensor.
 
     Raises:
         InvalidValueError: values are not what the field takes; it names up to ``limit`` places.
     """
     is_string = field.dtype == "string"
-    flat = _strings(data, math.prod(shape)) if is_string else numbers(field, data, limit)
+    flat = _strings(data, math.prod(shape)) if is_string else numbers_from_bytes(field, data, limit)
     check_array(field, flat, limit=limit)
     return flat.reshape(shape)
 
@@ -96,7 +96,7 @@ def _strings(data: bytes, count: int) -> Array:
     return flat
 
 
-def numbers(field: Field, data: bytes, limit: int) -> Array:
+def numbers_from_bytes(field: Field, data: bytes, limit: int) -> Array:
     """Return numbers, or booleans, as they travel as a flat array of the field's dtype.
 
     Raises:
@@ -113,6 +113,6 @@ def numbers(field: Field, data: bytes, limit: int) -> Array:
             )
         return codes.view(np.bool_)
     if field.dtype == "bfloat16":
-        return widened(np.frombuffer(data, wire_type(field)))
+        return bfloat16_to_float32(np.frombuffer(data, wire_type(field)))
     # In the order and alignment that TensorFlow takes without another look.
     return np.require(np.frombuffer(data, wire_type(field)), field.numpy_type, "A")

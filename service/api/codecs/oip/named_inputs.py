@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.api.codecs.oip.datatypes import datatype
-from service.api.codecs.oip.input_data import check_size, from_bytes, from_json
+from service.api.codecs.oip.input_data import check_size, tensor_from_bytes, tensor_from_json
 from service.api.validation.arrays import check_shape
 from service.api.validation.messages import counted, describe, shorten
 from service.api.validation.problems import InvalidValueError, Problems, invalid_request
@@ -15,7 +15,7 @@ from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 
 
-def divide(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[bytes | None]:
+def bytes_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[bytes | None]:
     """Divide the bytes after the JSON among the inputs.
 
     Returns:
@@ -66,7 +66,7 @@ def read_inputs(
     Args:
         signature: which takes them.
         items: the request's inputs, their envelopes checked.
-        parts: what ``divide`` returned for them.
+        parts: what ``bytes_by_input`` returned for them.
         problems: of the request.
     """
     fields = {field.name: field for field in signature.inputs}
@@ -120,12 +120,12 @@ def _read_input(
         sent = field if meant is shape else replace(field, shape=(None,) * len(shape))
         if part is None:
             key = "data"
-            tensor = from_json(sent, item["data"], shape, problems.limit)
+            tensor = tensor_from_json(sent, item["data"], shape, problems.limit)
         else:
             key = "parameters.binary_data_size"
             check_size(sent, part, shape)
             key = "data"
-            tensor = from_bytes(sent, part, shape, problems.limit)
+            tensor = tensor_from_bytes(sent, part, shape, problems.limit)
         return tensor.reshape(meant)
     except InvalidValueError as error:
         problems.add_value(f"{path}.{key}", error)

@@ -6,7 +6,7 @@ import numpy as np
 
 from service.api.codecs.oip.datatypes import datatype, wire_type
 from service.api.codecs.oip.infer_request import InferRequest, find_signature
-from service.api.codecs.oip.input_data import numbers
+from service.api.codecs.oip.input_data import numbers_from_bytes
 from service.api.codecs.oip.requested_outputs import RequestedOutput
 from service.api.validation.arrays import check_array
 from service.api.validation.messages import counted, sizes
@@ -70,6 +70,6 @@ def _numbers(field: Field, data: bytes, limit: int) -> Array:
             f"Expected {times}{counted(fixed, 'byte')}, for {datatype(field)} of shape "
             f"{sizes(shape)}, not {len(data)}."
         )
-    flat = numbers(field, data, limit)
+    flat = numbers_from_bytes(field, data, limit)
     check_array(field, flat, limit=limit)
     return flat.reshape([len(data) // fixed if size is None else size for size in shape])

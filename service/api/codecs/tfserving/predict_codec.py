@@ -32,11 +32,11 @@ class PredictCodec:
         return other
 
     def parse(self, body: bytes) -> Any:
-        return predict_requests.parse(body)
+        return predict_requests.parse_json(body)
 
     def read(self, document: Any, servable: Servable) -> predict_requests.PredictRequest:
         predict_requests.check_length(document, most=self._limits.max_rows)
-        return predict_requests.read(
+        return predict_requests.read_request(
             document,
             servable.contract,
             lambda signature: self._schemas.schema(servable, signature),
@@ -47,4 +47,4 @@ class PredictCodec:
     def write(
         self, request: predict_requests.PredictRequest, outputs: Tensors, servable: Servable
     ) -> Response:
-        return Response(predict_responses.encode(request, outputs))
+        return Response(predict_responses.encode_response(request, outputs))

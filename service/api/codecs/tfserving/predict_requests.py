@@ -17,7 +17,7 @@ from service.api.codecs.input_defaults import add_default_inputs, inputs_left_ou
 from service.api.codecs.tfserving import predict_fast_path
 from service.api.http.request_body import json_value
 from service.api.json import json_arrays
-from service.api.json.json_numbers import Numbers
+from service.api.json.json_numbers import NumberArray
 from service.api.validation.messages import describe, shorten
 from service.api.validation.problems import (
     LONGEST_NAME,
@@ -80,8 +80,8 @@ class PredictRequest:
         return f"instances{brackets(index[:1])}{named}{brackets(index[1:])}"
 
 
-def parse(body: bytes) -> Any:
-    """Return the JSON value in ``body``, for ``read``: long arrays of numbers are ``Numbers``.
+def parse_json(body: bytes) -> Any:
+    """Return the JSON value in ``body``; long arrays of numbers are ``NumberArray``.
 
     Raises:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
@@ -98,13 +98,13 @@ def check_length(document: Any, *, most: int) -> None:
         InvalidRequestError: there are more than ``most``.
     """
     instances = document.get("instances") if type(document) is dict else None
-    if type(instances) is Numbers:
+    if type(instances) is NumberArray:
         check_row_count("instances", int(instances.array.shape[0]), most=most)
     elif type(instances) is list:
         check_row_count("instances", len(instances), most=most)
 
 
-def read(
+def read_request(
     document: Any,
     contract: Contract,
     schema_of: SchemaOf,
@@ -115,7 +115,7 @@ def read(
     """Check a parsed request against a model's contract.
 
     Args:
-        document: what ``parse`` returned.
+        document: what ``parse_json`` returned.
         contract: the model's.
         schema_of: gives the schema of a signature's inputs.
         limit: the most problems to report.
@@ -124,16 +124,16 @@ def read(
     Raises:
         InvalidRequestError: it is no request that the model takes; its details name the places.
     """
-    found = predict_fast_path.read(document, contract, default)
+    found = predict_fast_path.clean_request_parts(document, contract, default)
     if found is not None:
         return PredictRequest(*found)
-    return _read(json_arrays.plain(document), contract, schema_of, limit, default)
+    return _read(json_arrays.with_lists(document), contract, schema_of, limit, default)
 
 
-def reference(
+def reference_request(
     body: bytes, contract: Contract, schema_of: SchemaOf, *, limit: int
 ) -> PredictRequest:
-    """Do what ``parse`` and ``read`` do, without the fast way.
+    """Do what ``parse_json`` and ``read_request`` do, without the fast way.
 
     Raises:
         InvalidRequestError: as they do.
@@ -177,7 +177,7 @@ def _read_rows(
     if not isinstance(instances, list) or not instances:
         message = f"Expected a list of at least 1 instance, not {shorten(instances)}."
         raise invalid_request("instances", message)
-    if not predict_fast_path.is_named(signature, instances[0]):
+    if not predict_fast_path.names_inputs(signature, instances[0]):
         columns = _only_input(signature, instances, "instances[0]", instances[0])
         inputs = _load(
             schema,
@@ -286,7 +286,7 @@ def _check_keys(
 def _read_columns(
     signature: Signature, value: Any, schema: marshmallow.Schema, problems: Problems
 ) -> PredictRequest:
-    named = predict_fast_path.is_named(signature, value)
+    named = predict_fast_path.names_inputs(signature, value)
     columns = value if named else _only_input(signature, value, "inputs", value)
 
     def path_of(name: str) -> str:

@@ -17,7 +17,7 @@ from service.repository.json_strings import string_to_json
 _BYTES_SUFFIX = "_bytes"
 
 
-def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
+def encode_response(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
     """Return the response's body: ``predictions`` for rows, ``outputs`` for columns.
 
     A signature with one output answers with its values alone, as in TensorFlow Serving. Where
