@@ -59,24 +59,24 @@ class Predictions:
 
 
 class _Json(DefaultJSONProvider):
-    """Keeps the order that the routes chose, and text as it is."""
+    """Keeps the order of keys that the routes chose, and characters beyond ASCII."""
 
     sort_keys = False
     ensure_ascii = False
 
     def dumps(self, obj: Any, **options: Any) -> str:
-        """Write ``obj``; half characters, as in names of files that are no text, are escaped."""
+        """Return ``obj`` as JSON; lone surrogates, as in names of files in bytes, are escaped."""
         return super().dumps(obj, **options).encode(errors="backslashreplace").decode()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the WSGI application, with its lifecycle as ``app.extensions["lifecycle"]``.
 
-    Its metrics are ``app.extensions["metrics"]``, for what the host may add to them; what an event
-    loop needs to answer predictions itself is ``app.extensions["predictions"]``.
+    Its metrics are ``app.extensions["metrics"]``; what an event loop needs to answer predictions
+    itself is ``app.extensions["predictions"]``.
 
-    Whoever hosts the application calls the lifecycle's ``start`` in each worker process, after
-    any fork, and its ``stop`` when the process ends; until then no model is loaded.
+    The host of the application calls the lifecycle's ``start`` in each worker process, after any
+    fork, and its ``stop`` when the process ends; until then no model is loaded.
 
     Args:
         settings: read from the environment unless given.

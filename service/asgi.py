@@ -27,7 +27,7 @@ _LENGTH = b"content-length"
 
 
 class DisconnectedError(Exception):
-    """The client has gone while its body was read."""
+    """The client hung up while its body was read."""
 
 
 class Application:
@@ -41,7 +41,7 @@ class Application:
     """
 
     def __init__(self, flask: Flask, settings: Settings) -> None:
-        """An application that answers nothing before its first request.
+        """An application that starts its event loop at the first request.
 
         Args:
             flask: the WSGI application; what its extension "predictions" routes does not go there.
@@ -93,7 +93,7 @@ class Application:
         route = self.route(scope["method"], scope["path"])
         environ = _environ(scope)
         try:
-            # A client that waits to be told to go on with its body is told of these instead.
+            # Before the body is read: a client that waits for 100 Continue gets these errors.
             check_headers(environ)
             if route is not None:
                 content_encoding(environ)
@@ -113,9 +113,9 @@ class Application:
             await self._predict(route, environ, _client(scope), body, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive, share: BodyShare) -> bytes | None:
-        """Return the body; ``None`` when it is larger than it may be, and was not read whole."""
-        told = _header(scope, _LENGTH)
-        if told and told.isdigit() and int(told) > self._max_body_bytes:
+        """Return the body; ``None`` where it is too large, and was not read to its end."""
+        length = _header(scope, _LENGTH)
+        if length and length.isdigit() and int(length) > self._max_body_bytes:
             return None
         parts: list[bytes] = []
         size = 0
@@ -134,7 +134,7 @@ class Application:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _answer_in_thread(self, scope: Scope, body: bytes | None, send: Send) -> None:
-        """Let Flask answer. One byte more than allowed, by its length, stands for all too large."""
+        """Let Flask answer; a body that is too large is announced as one byte more than allowed."""
         length = self._max_body_bytes + 1 if body is None else len(body)
         headers = [
             (name, value) for name, value in scope["headers"] if name not in (_CHUNKED, _LENGTH)
@@ -219,8 +219,8 @@ def _origin_form(path: str) -> str:
     return path or "/"
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == wanted), None)
+def _header(scope: Scope, key: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == key), None)
 
 
 def _client(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""Pictures that a graph would misread are written anew, so that it sees what people see."""
+"""Rewrites pictures that a graph would misread, so that it sees what people see."""
 
 import io
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 from service.images.file_headers import Picture, PictureError, file_type
 
-# What is opened here has been measured before, against a limit of our own.
+# The size has been checked before, against a limit of our own.
 Image.MAX_IMAGE_PIXELS = None
 
 # Exif 2.3, table 5: what brings a picture of each orientation upright.

@@ -1,4 +1,4 @@
-"""What every wire format does, and what it makes of a request."""
+"""What every wire format implements, and what it makes of a request."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
@@ -16,8 +16,7 @@ class CheckedRequest(Protocol):
     Attributes:
         signature: the signature that is called.
         inputs: an array for each of its inputs, of its dtype and shape.
-        instances: how many predictions are asked for.
-        place: how the request calls its list of instances.
+        instances: how many predictions the request is for.
     """
 
     @property
@@ -38,20 +37,20 @@ Request = TypeVar("Request", bound=CheckedRequest)
 
 
 class Codec(Protocol[Document, Request]):
-    """A wire format.
+    """A wire format: parses a body, reads a request for a model, writes its response.
 
-    Each step raises ``InvalidRequestError`` for what the client did wrong, or another
-    ``ServiceError`` where HTTP has a status of its own for that.
+    Each step raises ``InvalidRequestError`` where the client made a mistake, or another
+    ``ServiceError`` where HTTP has a status of its own for it.
     """
 
     def parse(self, body: bytes) -> Document:
-        """Return what the body says, whichever model it is for."""
+        """Return the body's content, independent of the model."""
 
     def read(self, document: Document, servable: Servable) -> Request:
-        """Return the request that it is for ``servable``, checked against its contract."""
+        """Return the request, checked against the contract of ``servable``."""
 
     def write(self, request: Request, outputs: Tensors, servable: Servable) -> Response:
-        """Return the answer."""
+        """Return the response that holds ``outputs``."""
 
 
 class CodecSelector(Protocol):

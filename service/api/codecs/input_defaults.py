@@ -10,12 +10,12 @@ from service.repository.golden import Tensors
 
 
 def add_default_inputs(signature: Signature, inputs: Tensors, rows: int | None = None) -> None:
-    """Add the inputs that were left out, each of its default, or of unknown values alone.
+    """Add the inputs that were left out: their defaults, or NaN for unknown values.
 
     Args:
         signature: whose inputs.
-        inputs: those that a request brings.
-        rows: how many instances it asks about; without, as many as the first input has rows.
+        inputs: those that a request has.
+        rows: how many instances the request has; without, as many as the first input has rows.
     """
     missing = [field for field in signature.inputs if field.name not in inputs]
     if not missing:
@@ -28,12 +28,12 @@ def add_default_inputs(signature: Signature, inputs: Tensors, rows: int | None =
         elif field.default_is_row:
             inputs[field.name] = np.repeat(field.default, rows, axis=0)
         else:
-            # As TensorFlow Serving does it: what is not one row is meant for all of them.
+            # As in TensorFlow Serving: a default that is not one row is the whole tensor.
             inputs[field.name] = field.default
 
 
 def inputs_left_out(signature: Signature, instances: Iterable[Any]) -> set[str]:
-    """Return the inputs with a default that no instance names; so the default stands for all."""
+    """Return the inputs with a default that no instance names; their defaults are used."""
     left = {field.name for field in signature.inputs if field.default is not None}
     for row in instances if left else ():
         if type(row) is dict:

@@ -1,10 +1,10 @@
-"""Answers packed with gzip or deflate, for clients that ask for it."""
+"""Responses compressed with gzip or deflate, for clients that accept it."""
 
 import zlib
 
 from service.api.http.responses import Response
 
-# Below this an answer fits into one packet anyway.
+# A smaller response fits into one packet anyway.
 _LEAST_BYTES = 1400
 # The fastest: with JSON numbers the slower levels gain little.
 _LEVEL = 1
@@ -14,11 +14,11 @@ _ALIASES = {"x-gzip": "gzip"}
 
 
 def compressed(response: Response, accepted: str) -> Response:
-    """Return ``response`` packed, if that is asked for and worth while.
+    """Return ``response`` compressed, if the client accepts that and it is worth it.
 
     Args:
         answer: any response.
-        accepted: the request's ``Accept-Encoding``; empty when there is none.
+        accepted: the request's ``Accept-Encoding``; empty without one.
     """
     if len(response.body) < _LEAST_BYTES or not accepted:
         return response

@@ -1,4 +1,4 @@
-"""Flask's part in what happens around every request."""
+"""What happens around every request that Flask answers."""
 
 from flask import Flask, g, request
 from flask import Response as FlaskResponse

@@ -1,4 +1,4 @@
-"""What HTTP asks of a request's head, where the server that hosts the application lets it pass."""
+"""What HTTP demands of a request's headers, where the server that hosts us does not check it."""
 
 import re
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""Predictions on the event loop: read, checked and run with those that come at the same moment.
+"""Predictions on the event loop, in batches of those that come at the same moment.
 
-Short work is done on the loop; what takes long (large bodies, packed ones, pictures, large answers)
+Short work is done on the loop; long work (large bodies, packed ones, pictures, large responses)
 on a thread. All methods are called on the loop's thread.
 """
 
@@ -32,7 +32,7 @@ _PARSERS = 4
 # Idle ones cost little; each signature runs one call at a time.
 _RUNNERS = 64
 
-# As in ``routing``; what is unusual (a name beyond ASCII, say) is left to Flask.
+# Flask answers requests to other names, for example beyond ASCII.
 _NAME = "[ -.0-9;-~]+"
 
 Respond = Callable[[Response, Mapping[str, str]], None]
@@ -52,7 +52,7 @@ class Route:
 
 
 class PredictionRoutes:
-    """The paths of predictions; what is unusual (a name beyond ASCII, say) is left to Flask."""
+    """The paths of predictions; unusual ones are left to Flask."""
 
     def __init__(self, verbs: Mapping[str, CodecSelector], infer: CodecSelector) -> None:
         """The routes of both protocols.
@@ -90,7 +90,7 @@ class PredictionLoop:
         pipeline: InferencePipeline,
         observer: RequestObserver,
     ) -> None:
-        """Ready to answer.
+        """A loop without predictions under way.
 
         Args:
             loop: the loop that calls.
@@ -197,7 +197,7 @@ class RunningPrediction:
             return
         pipeline, context = self._loop.pipeline, self._context
         try:
-            pipeline.require(context, route.target.model)
+            pipeline.require_model(context, route.target.model)
             encoding = content_encoding(context.environ)
             self._prediction = pipeline.open(context, route.target)
         except Exception as error:
@@ -219,7 +219,7 @@ class RunningPrediction:
             self._fail(error)
 
     def abandon(self) -> None:
-        """Give the request up, because its client has hung up."""
+        """Give up the request, because its client has hung up."""
         self._respond = None
         if self._ticket is not None:
             self._ticket.abandon()
@@ -258,12 +258,12 @@ class RunningPrediction:
             prediction.inputs,
             prediction.rows,
             prediction.deadline,
-            self._ran,
+            self._on_batch_end,
             rows_independent=prediction.runs_in_batches,
         )
         self._loop.queue(prediction).submit(self._ticket)
 
-    def _ran(self, ticket: Ticket) -> None:
+    def _on_batch_end(self, ticket: Ticket) -> None:
         prediction = self._prediction
         assert prediction is not None
         error = ticket.error
@@ -312,11 +312,11 @@ class RunningPrediction:
         """Do ``work`` on a thread, and ``then`` with its result on the loop."""
 
         def done(future: Any) -> None:
-            self._loop.loop.call_soon_threadsafe(self._go_on, future, then)
+            self._loop.loop.call_soon_threadsafe(self._continue, future, then)
 
         self._loop.parsers.submit(work).add_done_callback(done)
 
-    def _go_on(self, future: Any, then: Callable[[Any], None]) -> None:
+    def _continue(self, future: Any, then: Callable[[Any], None]) -> None:
         error = future.exception()
         if error is not None:
             self._fail(error)
@@ -328,8 +328,8 @@ class RunningPrediction:
 
 
 def _name_rows(prediction: Prediction, error: InvalidRequestError) -> InvalidRequestError:
-    refusal = prediction.with_rows(error)
+    refusal = prediction.name_refused_rows(error)
     if refusal is not error:
-        # Nobody else looks at it any more.
+        # Nothing else uses it any more.
         strip(error)
     return refusal

@@ -1,4 +1,4 @@
-"""The one road of a prediction, whatever its wire format: place, lease, batch, answer.
+"""The steps of a prediction, whatever its wire format: admit, lease, check, run, respond.
 
 On the event loop (``event_loop``) its steps run apart, and its batch with others; under any
 other WSGI server ``InferencePipeline.answer`` takes them one by one, on the calling thread.
@@ -33,7 +33,7 @@ _TIMEOUT_HEADER = "HTTP_X_REQUEST_TIMEOUT_MS"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is asked: a model, and one of its versions by number or label, or its latest."""
+    """A model, and one of its versions by number or label, or its latest."""
 
     model: str
     version: int | None = None
@@ -41,7 +41,7 @@ class Target:
 
 
 class InferencePipeline:
-    """Answers predictions."""
+    """What all predictions of a worker share, and how one begins."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class InferencePipeline:
         files: Files,
         limits: Limits,
     ) -> None:
-        """Ready to answer.
+        """A pipeline without predictions under way.
 
         Args:
-            lifecycle: where the servables are.
+            lifecycle: has the servables.
             admission: bounds how many predictions are under way.
             files: prepares the inputs that are files.
             limits: of requests.
@@ -67,16 +67,16 @@ class InferencePipeline:
     def answer(self, context: RequestContext, target: Target, codecs: CodecSelector) -> Response:
         """Answer one request on the calling thread.
 
-        Its body is read first: a slow client must hold no place.
+        Its body is read first, so that a slow client does not count as a prediction under way.
 
         Raises:
             NotFoundError: there is no such model, version or label.
             UnavailableError: no version serves yet, or too many predictions are under way.
-            DeadlineError: the time for the request was up first.
-            InvalidRequestError: it is no request that the model takes.
+            DeadlineError: the request timed out first.
+            InvalidRequestError: it is not a request that the model takes.
             ServiceError: the model failed.
         """
-        self.require(context, target.model)
+        self.require_model(context, target.model)
         body = read_body(context.environ, most=self.limits.max_body_bytes)
         prediction = self.open(context, target)
         try:
@@ -87,8 +87,8 @@ class InferencePipeline:
         finally:
             prediction.close()
 
-    def require(self, context: RequestContext, model: str) -> None:
-        """Note which model is asked.
+    def require_model(self, context: RequestContext, model: str) -> None:
+        """Check that a model exists, and note it in the context of a request.
 
         Raises:
             NotFoundError: there is no such model.
@@ -97,14 +97,14 @@ class InferencePipeline:
         context.model = model
 
     def open(self, context: RequestContext, target: Target) -> "Prediction":
-        """Take a place and a lease for a request; the prediction's ``close`` gives them back.
+        """Admit a request, and lease its servable; the prediction's ``close`` ends both.
 
         Raises:
             NotFoundError: there is no such model, version or label.
             UnavailableError: no version serves yet, or too many predictions are under way.
             InvalidRequestError: its header of a timeout is malformed.
         """
-        deadline = context.start + self._seconds(context.environ.get(_TIMEOUT_HEADER))
+        deadline = context.start + self._timeout_s(context.environ.get(_TIMEOUT_HEADER))
         self.admission.enter(target.model)
         start = monotonic()
         try:
@@ -116,18 +116,18 @@ class InferencePipeline:
         metrics = context.metrics.version(servable.model, str(servable.version))
         return Prediction(self, servable, metrics, deadline, start)
 
-    def _seconds(self, told: str | None) -> float:
+    def _timeout_s(self, header: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
-        if told is None:
+        if header is None:
             return self.limits.timeout_s
         try:
-            seconds = float(told) / 1000
+            seconds = float(header) / 1000
         except ValueError:
             seconds = math.nan
         if not seconds > 0:
             raise InvalidRequestError(
                 f"X-Request-Timeout-Ms: expected a number of milliseconds above 0, "
-                f"not {told[:60]!r}."
+                f"not {header[:60]!r}."
             )
         return min(seconds, self.limits.timeout_s)
 
@@ -172,7 +172,7 @@ class Prediction:
     ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
-        # What has not come to pass is not counted.
+        # A phase that was not reached is not counted.
         self._parse_s: float | None = None
         self._validate_s: float | None = None
         self._wait_s: float | None = None
@@ -198,7 +198,7 @@ class Prediction:
         Raises:
             ServiceError: 415, its route has no codec for its content type; 413, it holds
                 too many values.
-            InvalidRequestError: it is no request that the model takes.
+            InvalidRequestError: it is not a request that the model takes.
         """
         pipeline = self._pipeline
         start = monotonic()
@@ -240,7 +240,7 @@ class Prediction:
         """Run the request by itself, on the calling thread.
 
         Raises:
-            DeadlineError: its time was up first.
+            DeadlineError: the request timed out first.
             InvalidRequestError: the graph refused the values; it names the rows.
             ServiceError: the model failed.
         """
@@ -249,13 +249,13 @@ class Prediction:
         try:
             outputs = self._call(self.inputs)
         except InvalidRequestError as error:
-            raise self.with_rows(error) from error
+            raise self.name_refused_rows(error) from error
         self.note_run(0.0, perf_counter() - start)
         _check(self.deadline)
         return outputs
 
     def note_run(self, waited_s: float, ran_s: float) -> None:
-        """Take note how long the request waited for its batch, and how long that ran."""
+        """Note how long the request waited for its batch, and how long that ran, in seconds."""
         self._wait_s, self._infer_s = waited_s, ran_s
 
     def write_response(self, outputs: Tensors) -> Response:
@@ -265,11 +265,11 @@ class Prediction:
         self._serialise_s = monotonic() - start
         return response
 
-    def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
-        """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
+    def name_refused_rows(self, error: InvalidRequestError) -> InvalidRequestError:
+        """Return the error with the rows that the graph refuses, because it does not name them."""
         request, most = self.request, self._pipeline.limits.max_errors
         if not self.runs_in_batches:
-            # Of a part of the rows it would be another question.
+            # A part of the rows would be another request.
             return error
         found = {0: error}
         if request.instances > 1:
@@ -280,7 +280,7 @@ class Prediction:
         return problems.error() if found else error
 
     def close(self) -> None:
-        """Give place and lease back, and count what has come to pass."""
+        """End admission and lease, and count the phases that were reached."""
         self._count()
         self.servable.release()
         self._pipeline.admission.leave(self.servable.model, monotonic() - self._start)

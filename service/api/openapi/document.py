@@ -1,4 +1,4 @@
-"""The OpenAPI document: made of the routes there are and of the contracts that serve."""
+"""The OpenAPI document, made from the routes and from the contracts that serve."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ _INFO = (
 
 
 class Documents:
-    """Makes the document, and makes it anew when other versions serve."""
+    """The document, which is made again when other versions serve."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Documents:
         *,
         version: str,
     ) -> None:
-        """Prepare.
+        """A document that is made when it is first read.
 
         Args:
             lifecycle: knows the models.
@@ -170,12 +170,12 @@ class Documents:
         spec.components.schema(answer, {"anyOf": [bodies.answer for bodies in found]})
         examples = {}
         for bodies in found:
-            for title, (asked, told) in bodies.examples.items():
+            for title, (request, response) in bodies.examples.items():
                 name = shared_parts.component_name(f"{stem}.{title}", taken)
-                spec.components.example(f"{name}.request", {"summary": title, "value": asked})
+                spec.components.example(f"{name}.request", {"summary": title, "value": request})
                 pair = [ref("examples", f"{name}.request"), None]
-                if told is not None:
-                    spec.components.example(f"{name}.answer", {"summary": title, "value": told})
+                if response is not None:
+                    spec.components.example(f"{name}.answer", {"summary": title, "value": response})
                     pair[1] = ref("examples", f"{name}.answer")
                 examples[name] = (pair[0], pair[1])
         return Bodies(ref("schemas", request), ref("schemas", answer), examples)

@@ -1,4 +1,4 @@
-"""The operations of a document: what each route takes, answers and refuses."""
+"""The operations of the document: requests, responses and errors of each route."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,10 +62,10 @@ def describe(rule: Rule, method: str, target: DocumentedTarget | None) -> Operat
 def _inference(verb: str, target: DocumentedTarget) -> Operation:
     bodies = target.bodies[verb]
     body: dict[str, Any] = {"schema": bodies.request}
-    asked = {name: pair[0] for name, pair in bodies.examples.items()}
-    told = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
-    if asked:
-        body["examples"] = asked
+    requests = {name: pair[0] for name, pair in bodies.examples.items()}
+    answers = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
+    if requests:
+        body["examples"] = requests
     content = {JSON: body}
     if verb == "predict" and target.servable is not None:
         for signature in in_order(target.servable.contract):
@@ -79,7 +79,7 @@ def _inference(verb: str, target: DocumentedTarget) -> Operation:
             bodies.answer,
             *_PREDICTION_ERRORS,
             headers=response_headers.OF_PREDICTION,
-            examples=told,
+            examples=answers,
         ),
     }
 

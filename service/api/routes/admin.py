@@ -1,4 +1,4 @@
-"""Changing what serves, for those who hold the admin token: policies and rollbacks."""
+"""Changes of what serves, for holders of the admin token: policies and rollbacks."""
 
 import contextlib
 import hmac
@@ -30,9 +30,9 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
 
     Args:
         lifecycle: which knows the models.
-        store: whose policy files are written; every worker reads them at its next look.
-        settings: hold the token that a request must bear; when it is empty, the routes refuse
-            everything.
+        store: has the policy files; every worker reads them at its next poll.
+        settings: the admin token, which a request must have; without one, the routes refuse every
+            request.
     """
     token = settings.admin_token
     blueprint = Blueprint("admin", __name__)
@@ -53,7 +53,7 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
             _check_unchanged(before)
             policy = attempt(lambda: with_changes(before, value))
             named = {*policy.versions, *policy.labels.values()}
-            # What stood there before is not this client's mistake.
+            # Versions that the old policy named are not this client's mistake.
             named -= {*before.versions, *before.labels.values()}
             missing = named - store.versions(model).keys()
             if missing:
@@ -83,19 +83,19 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
 
 
 def authorise(token: str) -> None:
-    """Refuse the current request unless it bears the admin token.
+    """Refuse the current request unless it has the admin token.
 
     Args:
         token: the token; when it is empty, every request is refused.
 
     Raises:
-        ServiceError: 403, there is no token; 401, the request does not bear it.
+        ServiceError: 403, there is no token; 401, the request does not have it.
     """
     if not token:
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     # WSGI hands over a header's bytes as if they were latin-1. They are compared in constant time:
-    # the time taken must not tell how much was right.
+    # the time taken must not reveal how much was right.
     sent = given.strip().encode("latin-1", errors="replace")
     right = [hmac.compare_digest(sent, known) for known in _on_the_wire(token)]
     if scheme.lower() != "bearer" or not any(right):
@@ -144,9 +144,9 @@ def change(
         repair: as ``change_policy``.
 
     Raises:
-        ServiceError: 409, in the words of a ``RepositoryError``: the policy in force is none, is
-            held by another for too long, or cannot be changed so; or the folder cannot be written.
-            What ``changed`` raises comes through. The old policy is in force then.
+        ServiceError: 409, in the words of a ``RepositoryError``: the policy in force is invalid,
+            is locked by another process for too long, or cannot be changed so; or the folder cannot
+            be written. What ``changed`` raises comes through. The old policy is in force then.
     """
     try:
         return attempt(

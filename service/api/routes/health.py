@@ -1,4 +1,4 @@
-"""``/livez``, ``/readyz`` and ``/metrics``: for those who run the service."""
+"""``/livez``, ``/readyz`` and ``/metrics``: probes and Prometheus."""
 
 from typing import Any
 

@@ -45,8 +45,8 @@ def inference_v2_routes(
         pipeline: answers predictions.
         codecs: the wire formats of inference.
         lifecycle: knows the models.
-        limits: what their configurations say of the service.
-        server_version: the version of this software.
+        limits: of requests.
+        server_version: of this software.
     """
     blueprint = Blueprint("inference_v2", __name__)
 

@@ -1,6 +1,6 @@
-"""What Triton's clients ask of a server besides: its models, traces, logs, shared memory.
+"""What Triton's clients ask a server besides predictions: models, traces, logs, shared memory.
 
-Nothing of it can be changed here; what is told is how things are.
+These routes report the present state, and change nothing.
 """
 
 import logging
@@ -15,7 +15,7 @@ from service.monitoring.logs import LOGGER
 from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
 
-# None is taken, so that what a client reads of the rest has no effect.
+# No traces are taken, so the other values have no effect.
 _TRACES = {
     "trace_file": "",
     "trace_level": ["OFF"],

@@ -1,4 +1,4 @@
-"""``GET /``: what this is, and where to go on."""
+"""``GET /``: what the service is, and links to everything else."""
 
 import html
 from typing import Any
@@ -64,8 +64,8 @@ def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
             page = _page(models, version).encode()
             return flask_response(Response(page, f"{_HTML}; charset=utf-8", headers=_HEADERS))
         # KServe's clients of its first protocol look for this status.
-        told = {"name": "understudy", "version": version, "status": "alive", "models": models}
-        return told | {"endpoints": _ENDPOINTS}, _HEADERS
+        about = {"name": "understudy", "version": version, "status": "alive", "models": models}
+        return about | {"endpoints": _ENDPOINTS}, _HEADERS
 
     return blueprint
 
@@ -74,7 +74,7 @@ def _page(models: list[str], version: str) -> str:
     items = [_item(f"/v1/models/{quote(name, safe='')}", name) for name in models]
     return _PAGE.format(
         version=html.escape(version),
-        models="\n".join(items) or "<li>There is none yet.</li>",
+        models="\n".join(items) or "<li>No model yet.</li>",
         endpoints="\n".join(_item(path, path, text) for path, text in _ENDPOINTS.items()),
     )
 

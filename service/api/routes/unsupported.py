@@ -1,4 +1,4 @@
-"""What clients of other servers ask for and is not done here: told so, and what is instead."""
+"""Operations of other servers that are not supported here: 501, with what to use instead."""
 
 from typing import Any, NoReturn
 
@@ -20,7 +20,7 @@ _EXPLAIN = "Explanations are not supported here; POST {model}:predict answers pr
 
 
 def unsupported_routes(lifecycle: Lifecycle) -> Blueprint:
-    """Return the routes that answer 501, of models that are there; others are not found."""
+    """Return the routes that answer 501 for known models, and 404 for others."""
     blueprint = Blueprint("unsupported", __name__)
 
     def refuse(model: str, words: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """Arrays that came as bytes, held to the contract as JSON values are
 (service/api/validation/tensors.py).
 
-Each check is one pass over the array; only when it fails are the offending places looked for.
+Each check is one pass over the array; only if it fails are the offending places searched.
 """
 
 import math
@@ -17,8 +17,8 @@ from service.api.validation.tensors import Array
 from service.repository.contract import Field
 
 _LONGEST_SHAPE = 60
-# What a tensor without values may have in its other dimensions together: a few bytes name a shape
-# of which a model could make terabytes.
+# The product of the other dimensions of a tensor without values: a few bytes can name a shape of
+# which a model would make terabytes.
 _MOST_AROUND_NOTHING = 2**20
 
 
@@ -90,7 +90,7 @@ def check_array(field: Field, array: Array, *, limit: int) -> None:
 
 
 def _wrong(field: Field, array: Array) -> Array | None:
-    """Return where an array of numbers breaks a rule; ``None`` when it cannot."""
+    """Return a mask of the numbers that break a rule; ``None`` if no rule applies."""
     if field.dtype == "bool":
         return None
     null = np.isnan(array) if field.is_float and field.nullable else None

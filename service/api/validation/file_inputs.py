@@ -12,18 +12,18 @@ from service.images.preparation import UnfitPictureError, checked, decodable
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 
-# The pictures of a request are decoded in one call of the graph, which nothing can break off.
+# The pictures of a request are decoded in one call of the graph, which cannot be interrupted.
 _TOGETHER = 8
 
-# Says how the client calls the value of an input at an index.
+# Returns the path by which the client knows the value of an input at an index.
 InputPath = Callable[[str, Index], str]
 
 
 class Files:
-    """Prepares the files of requests."""
+    """The preparation of files in requests: checks and transforms those that are pictures."""
 
     def __init__(self, limits: Limits) -> None:
-        """Prepares files within limits.
+        """A preparation within limits.
 
         Args:
             limits: of requests; all pictures of one may have eight times as many pixels as one
@@ -34,15 +34,15 @@ class Files:
     def prepare(self, signature: Signature, inputs: Tensors, path_of: InputPath) -> Tensors:
         """Return the inputs of a request, its pictures as the graph must get them.
 
-        Files of types that are no pictures are left as they are.
+        Files of other types than pictures are left as they are.
 
         Args:
             signature: whose inputs.
             inputs: an array for each of them.
-            path_of: names a value for the client.
+            path_of: returns the path by which the client knows a value.
 
         Raises:
-            InvalidRequestError: a file is none that its field takes, or too large when decoded.
+            InvalidRequestError: a file is not one that its field takes, or too large when decoded.
         """
         known = [f for f in signature.files if all(map(is_known, f.content_types))]
         problems = Problems(self._limits.max_errors)

@@ -16,8 +16,8 @@ _FEW = 16
 def check_finite(name: str, tensor: npt.NDArray[Any], advice: str = "") -> None:
     """Check that JSON can hold an answer.
 
-    What a version answers to its golden examples is finite, or it would not serve; so it is the
-    request's values that lead out of the range of numbers.
+    A version answers its golden examples with finite numbers, or it would not serve; so an infinite
+    output is due to the values of the request.
 
     Args:
         name: the output's.
@@ -29,7 +29,7 @@ def check_finite(name: str, tensor: npt.NDArray[Any], advice: str = "") -> None:
     """
     if tensor.dtype.kind != "f":
         return
-    # Of so few numbers Python tells sooner.
+    # For so few numbers Python is faster.
     if tensor.size <= _FEW and all(map(math.isfinite, tensor.ravel().tolist())):
         return
     if np.isfinite(tensor).all():

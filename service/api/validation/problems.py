@@ -133,7 +133,7 @@ def brackets(index: Iterable[int]) -> str:
 
 
 def first_names(names: Iterable[str], limit: int) -> list[str]:
-    """Return the first of a client's own names in alphabetical order, cut as they are told back.
+    """Return the first of a client's own names in alphabetical order, cut as messages repeat them.
 
     Args:
         names: any number of names.
@@ -145,7 +145,7 @@ def first_names(names: Iterable[str], limit: int) -> list[str]:
 def without_excess(data: dict[str, Any], known: Container[str], limit: int) -> dict[str, Any]:
     """Return an object with as many unknown keys as problems are listed, and one more.
 
-    To make a sentence of each of a million would keep a worker for seconds, for nobody.
+    Without this, an object with a million unknown keys would keep a worker busy for seconds.
 
     Args:
         data: the object.

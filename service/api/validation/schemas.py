@@ -15,7 +15,7 @@ from service.runtime.servable import Servable
 
 
 class _Name(fields.Field[str]):
-    """A string, or a sentence that tells what came instead."""
+    """A string; the error says what came instead."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if value is not marshmallow.missing and type(value) is not str:
@@ -113,7 +113,7 @@ class TensorField(fields.Field[Array]):
     """
 
     def __init__(self, spec: Field, *, limit: int) -> None:
-        """Make the field for ``spec``."""
+        """The field for ``spec``, which reports up to ``limit`` problems."""
         expected = describe(spec)
         super().__init__(
             required=not spec.may_be_absent,
@@ -149,7 +149,7 @@ def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
         limit: the most problems that one tensor reports.
     """
     names = ", ".join(field.name for field in signature.inputs) or "no inputs"
-    # Inputs may bear any name, also those that mean something to marshmallow ("a.b", "Meta").
+    # Inputs may have any name, also those that have a meaning in marshmallow ("a.b", "Meta").
     tensors: dict[str, fields.Field[Any]] = {
         f"input_{i}": TensorField(field, limit=limit) for i, field in enumerate(signature.inputs)
     }
@@ -165,7 +165,7 @@ class SchemaBook:
     """The schemas of all loaded versions, each made once and dropped with its version."""
 
     def __init__(self, limits: Limits) -> None:
-        """A book without schemas yet."""
+        """A book without schemas, for requests within limits."""
         # One more shows that there are more.
         self._limit = limits.max_errors + 1
         self._schemas: WeakKeyDictionary[Servable, dict[str, marshmallow.Schema]] = (

@@ -1,7 +1,7 @@
 """JSON values to tensors, checked in bulk against a field of the contract.
 
-Each check is one pass over all values in C; only when it fails are the offending places
-looked for. Values are checked before they are cast, so nothing is rounded, wrapped around or
+Each check is one pass over all values in C; only if it fails are the offending places
+searched. Values are checked before they are cast, so nothing is rounded, wrapped around or
 turned from a boolean into a number on the way.
 
 Numbers may come in numpy's arrays already (service/api/json/json_numbers.py). They are held to
@@ -25,9 +25,9 @@ from service.repository.json_strings import string_from_json
 
 Array = npt.NDArray[Any]
 
-# From here on, float64 cannot tell whole numbers apart.
+# From here on, float64 cannot distinguish all whole numbers.
 _INEXACT = 2**53
-# Of so few numbers Python finds the largest sooner than numpy finds infinities.
+# Among so few numbers Python finds the largest faster than numpy finds infinities.
 _FEW = 32
 # The largest numbers of floats that Python's are turned into in one step.
 _MOST_FLOAT = {dtype: float(np.finfo(dtype).max) for dtype in ("float16", "float32", "float64")}
@@ -62,7 +62,7 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
 
 
 def clean_tensor(field: Field, value: Any) -> Array | None:
-    """Return what ``to_tensor`` returns, or ``None``, soon, where it would explain an error."""
+    """Return what ``to_tensor`` returns; ``None``, without explanation, where it would raise."""
     if is_scalars(field, value):
         tensor = clean_tensor(field.flat, value)
         return (
@@ -98,7 +98,7 @@ def came_as_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
 def clean_scalars(fields: Sequence[Field], columns: Sequence[list[Any]]) -> Array | None:
     """Return what ``to_tensor`` returns for each column, as the rows of one array, or ``None``.
 
-    Numpy's price for a call is that of some hundred numbers; this pays it once for all columns.
+    A call of numpy costs as much as some hundred numbers; this makes one for all columns.
 
     Args:
         fields: of one float dtype, of shape ``[None]`` and without choices.
@@ -229,7 +229,7 @@ class _Level:
         """Return the error that names the values for which ``wrong`` is true.
 
         Args:
-            wrong: tells of each value whether it is wrong.
+            wrong: for each value whether it is wrong.
             expected: what is expected.
             sizes: the values' lengths in bytes, where that is what is wrong.
         """
@@ -251,7 +251,7 @@ def _length(sizes: Sequence[int] | None, i: int) -> str:
 def _holds_leaves(field: Field, level: Sequence[Any], depth: int) -> bool:
     if field.shape is not None:
         return depth == len(field.shape)
-    # Of unknown rank: the first value tells how deep the lists go.
+    # Of unknown rank: the first value shows how deep the lists are nested.
     return not level or type(level[0]) is not list
 
 

@@ -24,17 +24,17 @@ _CODECS: Mapping[str, type[PlainCodec]] = {
 
 
 def plain_codec(content_type: str, signature_name: str | None, limits: Limits) -> Codec[Any, Any]:
-    """Return the codec for a body that is no JSON.
+    """Return the codec for a body that is not JSON.
 
-    Whether a model takes the body is found when it is read for one; what is none of the known
-    kinds is a file, which models may take or not.
+    Whether a model takes the body is checked when it is read; a body of any other content type is
+    a file.
 
     Args:
         content_type: the request's header, with its parameters.
         signature_name: the signature that the query names, if it does.
         limits: of requests.
     """
-    told, options = parse_options_header(content_type)
-    codec: Any = _CODECS.get(content_types.canonical(told), FileCodec)
-    made: Codec[Any, Any] = codec(BodyInfo(told, options, signature_name), limits)
+    media_type, options = parse_options_header(content_type)
+    codec: Any = _CODECS.get(content_types.canonical(media_type), FileCodec)
+    made: Codec[Any, Any] = codec(BodyInfo(media_type, options, signature_name), limits)
     return made

@@ -25,9 +25,9 @@ _Row = tuple[int, list[str]]
 
 
 def cell_reader(field: Field) -> Callable[[str], Any]:
-    """Return what makes a cell of a table the JSON value that it stands for.
+    """Return a function from a cell of a table to the JSON value that it stands for.
 
-    What stands for none stays a text, for ``to_tensor`` to refuse.
+    A cell that stands for no value stays a text, which ``to_tensor`` rejects.
     """
     if field.dtype == "string":
         return str
@@ -79,10 +79,10 @@ class TableCodec(PlainCodec):
         if not lines:
             raise InvalidRequestError("Expected at least 1 row below the header.")
 
-        def place(index: Index, name: str = "") -> str:
+        def path_of(index: Index, name: str = "") -> str:
             return f"line {lines[index[0]]}" + (f", {name}" if name else "")
 
-        return request_of_values(signature, columns, place, self.limits)
+        return request_of_values(signature, columns, path_of, self.limits)
 
     def _header(self, rows: Iterator[_Row], signature: Signature) -> list[str]:
         line, cells = next(rows, (1, []))

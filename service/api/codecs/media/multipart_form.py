@@ -67,7 +67,7 @@ def parts_of(body: bytes, boundary: str) -> list[Part]:
             f"Expected a boundary of 1 to {_LONGEST_BOUNDARY} characters in the Content-Type of a "
             "form."
         )
-    # What precedes the first delimiter says nothing, and the last has two dashes behind it.
+    # What precedes the first delimiter has no meaning; the last is followed by two dashes.
     delimiter = f"\r\n--{boundary}".encode()
     _, *sections = (b"\r\n" + body).split(delimiter, _MOST_PARTS + 1)
     parts = []
@@ -125,12 +125,12 @@ class FormCodec(PlainCodec):
         signature = signature_for(servable.contract, self.info.signature_name, FORM, *kinds)
         if takes_files(signature):
             files = [part.body for part in parts]
-            return request_of_files(signature, files, _place_of(parts), self.limits)
+            return request_of_files(signature, files, _path_of(parts), self.limits)
         if takes_texts(signature):
-            place = _place_of(parts)
+            path_of = _path_of(parts)
             name = signature.inputs[0].name
-            texts = [_text(part, place((i,))) for i, part in enumerate(parts)]
-            return request_of_values(signature, {name: texts}, place, self.limits)
+            texts = [_text(part, path_of((i,))) for i, part in enumerate(parts)]
+            return request_of_values(signature, {name: texts}, path_of, self.limits)
         return self._record(signature, parts)
 
     def _record(self, signature: Signature, parts: Sequence[Part]) -> PlainRequest:
@@ -156,19 +156,19 @@ class FormCodec(PlainCodec):
         return request_of_values(signature, columns, lambda index, name="": name, self.limits)
 
 
-def _text(part: Part, place: str) -> str:
-    text = decode(part.body, part.charset, place)
+def _text(part: Part, path: str) -> str:
+    text = decode(part.body, part.charset, path)
     if is_json_request(text.encode()):
         raise InvalidRequestError(
-            f"{place}: Expected a text, not a request in JSON; send that as the whole body."
+            f"{path}: Expected a text, not a request in JSON; send that as the whole body."
         )
     return text
 
 
-def _place_of(parts: Sequence[Part]) -> BodyPath:
-    def place(index: Index, name: str = "") -> str:
+def _path_of(parts: Sequence[Part]) -> BodyPath:
+    def path_of(index: Index, name: str = "") -> str:
         filename = parts[index[0]].filename
         called = f" ({filename[:LONGEST_NAME]!r})" if filename else ""
         return f"files[{index[0]}]{called}"
 
-    return place
+    return path_of

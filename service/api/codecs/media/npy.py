@@ -38,7 +38,7 @@ def array_of(body: bytes) -> Array:
     """Return the array in a ``.npy`` file, as a view of its bytes.
 
     Raises:
-        InvalidRequestError: it is no such file, not of numbers or booleans, or not whole.
+        InvalidRequestError: it is not such a file, not of numbers or booleans, or incomplete.
     """
     shape, fortran, dtype, start = _header(body)
     if dtype.kind not in "biuf" or dtype.itemsize > _LARGEST_ITEM:

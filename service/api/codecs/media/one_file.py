@@ -1,4 +1,4 @@
-"""A picture, or another file that a contract names the type of: one instance."""
+"""A picture, or another file of a type that the contract names: one instance."""
 
 from service.api.codecs.media.content_types import canonical, signature_for, takes_files
 from service.api.codecs.media.plain_request import (
@@ -27,5 +27,5 @@ class FileCodec(PlainCodec):
         return request_of_files(signature, [file], whole_body_path, self.limits)
 
     def _is_taken(self, signature: Signature) -> bool:
-        wanted = canonical(self.info.content_type)
-        return takes_files(signature) and wanted in signature.inputs[0].content_types
+        content_type = canonical(self.info.content_type)
+        return takes_files(signature) and content_type in signature.inputs[0].content_types

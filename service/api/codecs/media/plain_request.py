@@ -1,4 +1,4 @@
-"""What all plain bodies become, and how they are answered."""
+"""What the codecs of plain bodies (not JSON) have in common: their request and response."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from service.runtime.servable import Servable
 
 
 class BodyPath(Protocol):
-    """Says how the client knows a value; the empty path is the whole body."""
+    """Returns the path by which the client knows a value; the empty path is the whole body."""
 
     def __call__(self, index: Index, name: str = "") -> str:
         """Return the path of the value of an input at an index, or of a row of all inputs."""
@@ -31,10 +31,10 @@ def whole_body_path(index: Index, name: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class BodyInfo:
-    """What the head of a request tells of its body.
+    """What the line and headers of a request say about its body.
 
     Attributes:
-        content_type: what it is, without parameters.
+        content_type: its media type, without parameters.
         options: the parameters of the content type ("charset").
         signature_name: the signature that the query names, if it does.
     """
@@ -51,8 +51,8 @@ class PlainRequest:
     Attributes:
         signature: the signature that is called.
         inputs: a tensor for each of its inputs.
-        instances: how many predictions are asked for.
-        path_of_value: names a value for the client.
+        instances: how many predictions the request is for.
+        path_of_value: returns the path by which the client knows a value.
         scalars: whether values came without the lists that the contract has around each.
     """
 
@@ -75,25 +75,25 @@ class PlainCodec:
     """What the codecs of plain bodies share."""
 
     def __init__(self, info: BodyInfo, limits: Limits) -> None:
-        """Prepare for one body."""
+        """The codec of one body."""
         self.info = info
         self.limits = limits
 
     def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Response:
-        asked = predict_requests.PredictRequest(
+        rows = predict_requests.PredictRequest(
             request.signature, request.inputs, request.instances, request.scalars
         )
-        return Response(predict_responses.encode_response(asked, outputs))
+        return Response(predict_responses.encode_response(rows, outputs))
 
 
 def request_of_values(
     signature: Signature, columns: Mapping[str, Sequence[Any]], path_of: BodyPath, limits: Limits
 ) -> PlainRequest:
-    """Return the request that asks about values as JSON has them.
+    """Return the request for values as JSON has them.
 
     Args:
         signature: the signature that is called.
-        columns: for each of its inputs one value an instance; what is nullable may be left out.
+        columns: for each of its inputs one value an instance; nullable inputs may be left out.
         path_of: returns the path of a value for the client.
         limits: of requests.
 
@@ -114,14 +114,14 @@ def request_of_values(
     problems.raise_if_any()
     count = len(next(iter(columns.values()), [None]))
     add_default_inputs(signature, inputs, count)
-    # Nobody writes a list into a cell or a text.
+    # A cell or a text is a single value, never a list.
     return PlainRequest(signature, inputs, count, path_of, came_as_scalars(signature, columns))
 
 
 def request_of_files(
     signature: Signature, files: Sequence[bytes], path_of: BodyPath, limits: Limits
 ) -> PlainRequest:
-    """Return the request that asks about files, one an instance.
+    """Return the request for files, one an instance.
 
     Args:
         signature: the signature that is called; its only input takes files.

@@ -24,19 +24,19 @@ _BYTE_ORDER_MARK = "\ufeff"
 _SHOWN = 60
 
 
-def decode(body: bytes, charset: str, place: str = "") -> str:
+def decode(body: bytes, charset: str, path: str = "") -> str:
     """Return the text in ``body``, without a byte order mark.
 
     Args:
         body: at least one byte.
-        charset: as the content type names it; UTF-8 when it does not.
-        place: what the client knows the text by; empty for the whole body.
+        charset: as the content type names it; empty for UTF-8.
+        path: by which the client knows the text; empty for the whole body.
 
     Raises:
         InvalidRequestError: there is no text, or it is not of the charset.
-        ServiceError: 415, the charset is none of those known here.
+        ServiceError: 415, the charset is not known here.
     """
-    before = f"{place}: " if place else ""
+    before = f"{path}: " if path else ""
     name = charset.strip().lower() or UTF_8
     if name not in _CHARSETS:
         names = ", ".join(n for n in _CHARSETS if n != "utf8")

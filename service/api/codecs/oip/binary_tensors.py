@@ -1,7 +1,7 @@
 """The binary tensor extension's framing: JSON first, then the tensors' bytes, one after another.
 
-``Inference-Header-Content-Length`` tells where the JSON ends; 0 stands for a *raw* body, which is
-the bytes of the only input and nothing else.
+``Inference-Header-Content-Length`` is the length of the JSON; 0 means a *raw* body, which is the
+bytes of the only input and nothing else.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ HEADER = "Inference-Header-Content-Length"
 
 @dataclass(frozen=True, slots=True)
 class FramedBody:
-    """A body, divided.
+    """A body, divided into JSON and bytes.
 
     Attributes:
         head: the JSON; ``None`` when the body is raw.
@@ -30,10 +30,10 @@ def split_body(body: bytes, json_length: str | None) -> FramedBody:
 
     Args:
         body: the request's, unpacked.
-        json_length: the header's value; ``None`` when there is none, and all of the body is JSON.
+        json_length: the header's value; ``None`` without the header, where the whole body is JSON.
 
     Raises:
-        InvalidRequestError: the header's value is no length within the body.
+        InvalidRequestError: the header's value is not a length within the body.
     """
     if json_length is None:
         return FramedBody(body, b"")

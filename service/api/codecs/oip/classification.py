@@ -15,7 +15,7 @@ def can_classify(field: Field) -> bool:
 
 
 def class_labels(signature: Signature, contract: Contract, count: int) -> Sequence[str]:
-    """Return the names of ``count`` classes, or none where the contract does not tell them.
+    """Return the names of ``count`` classes; empty where the contract does not name them.
 
     They are the choices of the signature's string output that has as many, in their order, if
     there is exactly one such output; where the signature names no classes at all, those of the
@@ -39,7 +39,7 @@ def top_classes(signature: Signature, contract: Contract, tensor: Array, count: 
         signature: whose output the tensor is.
         contract: the model's, of which it is one.
         tensor: scores; of shape ``[rows, ...]`` where the signature has rows.
-        count: how many to name; as many as there are is enough.
+        count: how many classes at most.
 
     Returns:
         ``bytes`` in an object array of shape ``[rows, n]``, or ``[n]`` without rows. A score is

@@ -47,7 +47,7 @@ def wire_type(field: Field) -> np.dtype[np.generic]:
 
 
 def bfloat16_to_float32(halves: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return float32 numbers of those whose upper halves these are."""
+    """Return the float32 numbers whose upper halves these are."""
     wide: npt.NDArray[Any] = (halves.astype(np.uint32) << 16).view(np.float32)
     return wide
 

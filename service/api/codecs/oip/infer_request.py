@@ -18,7 +18,7 @@ from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden import Tensors
 
-# What Triton keeps for itself; who sends it expects something of it.
+# Triton reserves these names; a client that sends one expects an effect.
 _RESERVED = "triton_"
 
 
@@ -29,8 +29,8 @@ class InferRequest:
     Attributes:
         signature: the signature that is called.
         inputs: a tensor for each of its inputs.
-        outputs: what is asked for, in the order of the answer.
-        places: the path of each input's data.
+        outputs: the requested ones, in the order of the response.
+        paths: the path of each input's data.
         nested: the inputs whose data came in nested lists, and not as one row of values.
         id: the client's name for the request, if it gave one.
     """
@@ -38,19 +38,19 @@ class InferRequest:
     signature: Signature
     inputs: Tensors
     outputs: tuple[RequestedOutput, ...]
-    places: Mapping[str, str]
+    paths: Mapping[str, str]
     nested: Container[str] = ()
     id: str | None = None
 
     @property
     def instances(self) -> int:
-        """How many instances are asked about."""
+        """How many instances the request has."""
         # Where rows are not independent, inputs may be of different lengths.
         return max((int(t.shape[0]) for t in self.inputs.values() if t.ndim), default=1)
 
     def path_of(self, name: str, index: Index) -> str:
         """Return the path by which the client knows the value of an input at an index."""
-        path, shape = self.places[name], self.inputs[name].shape
+        path, shape = self.paths[name], self.inputs[name].shape
         if name in self.nested:
             return f"{path}{brackets(index)}"
         whole = (*index, *(0 for _ in shape[len(index) :]))
@@ -64,11 +64,11 @@ class InferRequest:
 
 
 def find_signature(contract: Contract, name: str | None) -> Signature:
-    """Return the signature that is asked for, or the one that goes without saying.
+    """Return the signature that is named, or else the default or only one.
 
     Args:
         contract: the model's.
-        name: the signature's; where it is ``None`` or empty, none is named.
+        name: the signature's; ``None`` or empty where the request names none.
 
     Raises:
         InvalidRequestError: there is no such signature, or there are several to choose from.
@@ -102,13 +102,13 @@ def read_request(
         limit: the most problems to report.
 
     Raises:
-        InvalidRequestError: it is no request that the model takes; its details name the places.
+        InvalidRequestError: it is not a request that the model takes; its details name the places.
     """
     arguments = (tail, contract, signature_name, limit)
     try:
         return _read(document, *arguments)
     except InvalidRequestError:
-        # What is wrong is said of the values as any JSON parser reads them.
+        # Errors name values as any JSON parser reads them.
         return _read(json_arrays.with_lists(document), *arguments)
 
 
@@ -137,7 +137,7 @@ def _read(
         signature,
         inputs,
         outputs,
-        places={item["name"]: f"inputs[{i}].data" for i, item in enumerate(items)},
+        paths={item["name"]: f"inputs[{i}].data" for i, item in enumerate(items)},
         nested={item["name"] for item in items if is_nested(item.get("data"))},
         id=request.get("id"),
     )

@@ -23,13 +23,13 @@ OCTETS = "application/octet-stream"
 def write_response(
     request: InferRequest, outputs: Tensors, contract: Contract, *, model: str, version: int
 ) -> Response:
-    """Return the answer: the outputs that are asked for, in that order.
+    """Return the response: the requested outputs, in their order.
 
     Args:
         request: the request.
         outputs: an array for each output of its signature.
         contract: the model's, whose signatures may name the classes of others.
-        model: the name of the model that answers.
+        model: the model's name.
         version: its version.
 
     Raises:

@@ -55,7 +55,7 @@ def _up_to_empty(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def is_nested(data: Any) -> bool:
-    """Whether JSON data are lists in a list, and not one row of values."""
+    """Whether JSON data are lists in a list, and not a flat list of values."""
     if type(data) is NumberArray:
         return data.array.ndim > 1
     return type(data) is list and bool(data) and type(data[0]) in (list, NumberArray)
@@ -114,5 +114,5 @@ def numbers_from_bytes(field: Field, data: bytes, limit: int) -> Array:
         return codes.view(np.bool_)
     if field.dtype == "bfloat16":
         return bfloat16_to_float32(np.frombuffer(data, wire_type(field)))
-    # In the order and alignment that TensorFlow takes without another look.
+    # In the byte order and alignment that TensorFlow takes without a copy.
     return np.require(np.frombuffer(data, wire_type(field)), field.numpy_type, "A")

@@ -1,4 +1,4 @@
-"""A model's configuration in Triton's form, as far as it is true of this service."""
+"""A model's configuration in Triton's form, as far as it applies to this service."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from service.api.limits import Limits
 from service.repository.contract import Field, Signature
 from service.repository.policy import Policy
 
-# Of a row's three dimensions, the one of so few is that of the colours.
+# A dimension of such a size, among a row's three, is that of the colours.
 _CHANNELS = (1, 3, 4)
 
 
@@ -58,7 +58,7 @@ def model_config(
         "model_transaction_policy": {"decoupled": False},
     }
     if batches:
-        # What waits is what came while the batch before ran; nothing is waited for.
+        # A batch is what arrived while the one before ran; there is no delay.
         config["dynamic_batching"] = {
             "preferred_batch_size": [],
             "max_queue_delay_microseconds": 0,
@@ -89,7 +89,7 @@ def _tensor(field: Field, *, batches: bool) -> dict[str, Any]:
         "is_shape_tensor": False,
     }
     if not described["dims"]:
-        # Triton knows of no tensor without dimensions; this is how it writes one.
+        # Triton has no tensors without dimensions; it writes them like this.
         described |= {"dims": [1], "reshape": {"shape": []}}
     return described
 

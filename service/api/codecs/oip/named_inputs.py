@@ -1,4 +1,4 @@
-"""The inputs of a request: whose bytes are whose, and tensors by name."""
+"""The inputs of a request: which bytes belong to which, and tensors by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,8 @@ def bytes_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[byte
         Each input's bytes; ``None`` for those whose data is JSON.
 
     Raises:
-        InvalidRequestError: an input does not say which bytes are its own, or some are nobody's.
+        InvalidRequestError: an input does not say which bytes belong to it, or some belong to
+            none.
     """
     parts: list[bytes | None] = []
     position = 0
@@ -112,11 +113,11 @@ def _read_input(
         return None
     shape: list[int] = item["shape"]
     meant = _meant(field, shape)
-    # What is checked now, for the message if it is wrong.
+    # Which part of the input is checked now, so that an error can name it.
     key = "shape"
     try:
         check_shape(field, meant, shape)
-        # What is read is what was sent, so that its places are the client's.
+        # The tensor is read in the shape that was sent, so that indices are the client's.
         sent = field if meant is shape else replace(field, shape=(None,) * len(shape))
         if part is None:
             key = "data"
@@ -136,7 +137,7 @@ def _meant(field: Field, shape: list[int]) -> list[int]:
     """Return the field's own shape where only a last dimension of 1 is too much or missing.
 
     A column is ``[N]`` to some and ``[N, 1]`` to others: to pandas, to MLServer's codecs, and in
-    Triton's configurations, which cannot tell of a row without dimensions.
+    Triton's configurations, which cannot describe a row without dimensions.
     """
     if field.shape is None or max(len(shape), len(field.shape)) > 2:
         return shape

@@ -19,7 +19,7 @@ from service.repository.contract import Contract, Field
 def read_raw(
     data: bytes, contract: Contract, signature_name: str | None, *, limit: int
 ) -> InferRequest:
-    """Return the request that a raw body stands for; its outputs are all wanted as bytes.
+    """Return the request that a raw body stands for; all its outputs are requested as bytes.
 
     Numbers fill the shape's one free dimension; where there is another before it, for rows, it is
     one row. Text, or whatever else BYTES are, is one element as a whole.
@@ -63,7 +63,9 @@ def _numbers(field: Field, data: bytes, limit: int) -> Array:
     fixed = math.prod(size for size in shape if size is not None) * wire_type(field).itemsize
     free = shape.count(None)
     if free > 1:
-        raise InvalidValueError(f"The shape of {field.name!r} cannot be told from a raw body.")
+        raise InvalidValueError(
+            f"The shape of {field.name!r} does not follow from the size of a raw body."
+        )
     if not data or len(data) % fixed or (not free and len(data) != fixed):
         times = "a multiple of " if free else ""
         raise InvalidValueError(

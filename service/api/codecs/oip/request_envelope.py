@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields
 from service.api.validation.messages import shorten
 from service.api.validation.problems import Problems, without_excess
 
-# Of a list's values, in a message.
+# The most values of a list in a message.
 _MOST_SHOWN = 8
 
 # KServe's and Triton's own clients name the model in the body as well.
@@ -37,7 +37,7 @@ def _are_parameters(value: Any) -> bool:
 
 
 class _Checked(fields.Field[Any]):
-    """A field that takes what a predicate takes, and else says what it expected and got."""
+    """A field whose values satisfy a predicate; its errors say what was expected and what came."""
 
     def __init__(self, is_right: Callable[[Any], bool], expected: str, **options: Any) -> None:
         super().__init__(
@@ -57,7 +57,7 @@ class _Checked(fields.Field[Any]):
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a short text that shows what is wrong within it, too."""
+    """Return a value as a short text that also shows what is wrong within it."""
     match value:
         case list() if 0 < len(value) <= _MOST_SHOWN:
             return f"[{', '.join(map(shorten, value))}]"
@@ -83,7 +83,7 @@ def _name(what: str) -> _Checked:
 
 
 def _parameters() -> _Checked:
-    # What is null is as good as not there: clients with typed models write it so.
+    # Null counts as left out: clients with typed models write it so.
     return _Checked(
         _are_parameters,
         "an object of strings, numbers, true and false",

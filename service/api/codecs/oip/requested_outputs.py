@@ -1,4 +1,4 @@
-"""The outputs that a request asks for, and in which form."""
+"""The outputs that a request names, and their form in the response."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from service.repository.contract import Field, Signature
 
 @dataclass(frozen=True, slots=True)
 class RequestedOutput:
-    """An output that is asked for.
+    """An output that a request names.
 
     Attributes:
-        field: which.
+        field: the output.
         binary: whether as bytes and not as JSON.
         classes: how many of the highest values to name instead of giving all; 0 gives all.
     """
@@ -29,18 +29,18 @@ class RequestedOutput:
 def read_outputs(
     signature: Signature, items: Sequence[Mapping[str, Any]], problems: Problems, *, binary: bool
 ) -> tuple[RequestedOutput, ...]:
-    """Return what is asked for, in its order; what is wrong is added to ``problems``.
+    """Return the requested outputs in their order; what is wrong is added to ``problems``.
 
     Args:
         signature: whose outputs.
-        items: the request's outputs, their envelopes checked; without any, all are wanted.
+        items: the request's outputs, their envelopes checked; empty for all outputs.
         problems: of the request.
         binary: whether those that do not say come as bytes.
     """
     if not items:
         return tuple(RequestedOutput(field, binary) for field in signature.outputs)
     fields = {field.name: field for field in signature.outputs}
-    wanted: dict[str, RequestedOutput] = {}
+    requested: dict[str, RequestedOutput] = {}
     for i, item in enumerate(items):
         if problems.are_too_many:
             break
@@ -52,17 +52,17 @@ def read_outputs(
                 f"{path}.name",
                 f"Unknown output {shorten(name)}; signature {signature.name!r} gives {names}.",
             )
-        elif name in wanted:
+        elif name in requested:
             problems.add(f"{path}.name", f"{name!r} is asked for already.")
         else:
             parameters = item.get("parameters") or {}
             _check_parameters(field, parameters, problems, f"{path}.parameters")
-            wanted[name] = RequestedOutput(
+            requested[name] = RequestedOutput(
                 field,
                 parameters.get("binary_data", binary),
                 parameters.get("classification", 0),
             )
-    return tuple(wanted.values())
+    return tuple(requested.values())
 
 
 def _check_parameters(

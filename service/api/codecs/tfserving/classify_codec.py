@@ -25,7 +25,7 @@ from service.runtime.servable import Servable
 
 
 class Method(Enum):
-    """What is asked for. The value is TensorFlow's name of the kind of signature for it."""
+    """The method of a request. The value is TensorFlow's name of signatures of this kind."""
 
     CLASSIFY = "tensorflow/serving/classify"
     REGRESS = "tensorflow/serving/regress"
@@ -42,7 +42,7 @@ class ClassifyCodec:
         """A codec for requests to any model.
 
         Args:
-            method: what is asked for.
+            method: classification or regression.
             limits: of requests.
         """
         self._method = method
@@ -110,7 +110,7 @@ class ClassifyCodec:
         if found is None:
             outputs = ", ".join(field.name for field in signature.outputs)
             raise InvalidRequestError(
-                f"Signature {signature.name!r} is no {self._method.noun} (its method is {kind}, "
+                f"Signature {signature.name!r} is not a {self._method.noun} (its method is {kind}, "
                 f"its outputs are {outputs}); ask with :predict."
             )
         return found

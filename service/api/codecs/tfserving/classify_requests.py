@@ -1,8 +1,8 @@
 """TensorFlow Serving's REST format of ``:classify`` and ``:regress``: examples to results.
 
 An example names its features. Where the signature takes serialised ``tf.train.Example`` messages,
-as those of kind "classify" and "regress" do, it becomes one; else its features are the
-signature's inputs, and an example is what an object in the rows of ``:predict`` is.
+as those of kind "classify" and "regress" do, it becomes one. Otherwise its features are the
+signature's inputs, as in an object in the rows of ``:predict``.
 """
 
 import math
@@ -44,7 +44,7 @@ class ExamplesRequest:
         signature: the signature that is called.
         inputs: a tensor for each of its inputs.
         instances: how many examples were sent.
-        results: makes the answer out of the outputs.
+        results: makes the results of the response from the outputs.
     """
 
     signature: Signature
@@ -69,7 +69,7 @@ def read_envelope(document: Any, *, limit: int) -> dict[str, Any]:
         limit: the most problems to report.
 
     Raises:
-        InvalidRequestError: it is no such request.
+        InvalidRequestError: it is not such a request.
     """
     if not isinstance(document, dict):
         raise InvalidRequestError(
@@ -142,7 +142,7 @@ def read_as_rows(
 
 
 def _check_context(context: Mapping[str, Any], examples: int) -> None:
-    """Check what becomes of a context that is repeated in each example.
+    """Check how large a context becomes that is repeated in each example.
 
     Raises:
         InvalidRequestError: it would be too much to hold.

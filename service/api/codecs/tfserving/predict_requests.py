@@ -2,9 +2,9 @@
 
 Rows (``instances``) hold one value or object an instance, columns (``inputs``) one list a tensor.
 
-There are two ways through. Requests with which nothing is wrong take the fast one, which lifts long
-arrays of numbers out of the text and checks by columns. All others are read again by the reference,
-which makes a Python object of every value and can name each place; errors are its alone.
+There are two ways to read them. Requests with which nothing is wrong take the fast path, which
+parses long arrays of numbers apart from the rest and checks whole columns. All others are read
+again by the slow path, which makes a Python object of every value; only it reports errors.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -58,7 +58,7 @@ class PredictRequest:
 
     @property
     def instances(self) -> int:
-        """How many instances are asked about."""
+        """How many instances the request has."""
         if self.rows is not None:
             return self.rows
         if not self.signature.has_rows:
@@ -122,7 +122,7 @@ def read_request(
         default: the name of the signature that is called if the request names none.
 
     Raises:
-        InvalidRequestError: it is no request that the model takes; its details name the places.
+        InvalidRequestError: it is not a request that the model takes; its details name the places.
     """
     found = predict_fast_path.clean_request_parts(document, contract, default)
     if found is not None:
@@ -133,7 +133,7 @@ def read_request(
 def reference_request(
     body: bytes, contract: Contract, schema_of: SchemaOf, *, limit: int
 ) -> PredictRequest:
-    """Do what ``parse_json`` and ``read_request`` do, without the fast way.
+    """Do what ``parse_json`` and ``read_request`` do, on the slow path alone.
 
     Raises:
         InvalidRequestError: as they do.
@@ -218,7 +218,7 @@ def read_objects(
     left = inputs_left_out(signature, instances)
     problems = Problems(limit)
     _check_keys(signature, instances, left, problems, path)
-    # Rows that lack a value have been named; their other values are checked all the same.
+    # Rows that lack a value have been named; their other values are checked as well.
     every = not problems
     rows = {
         f.name: _rows_with(f.name, instances, every=every)
@@ -256,12 +256,12 @@ def _check_keys(
 ) -> None:
     """Add to ``problems`` which rows are not objects, or have keys that are not the inputs'.
 
-    It stops behind the first row that makes it more than can be listed.
+    It stops at the first row with which there are more than can be listed.
 
     Args:
         signature: whose inputs.
         instances: the rows.
-        left: the inputs that all rows leave out, as they may.
+        left: the inputs that all rows may leave out, and do.
         problems: of the request.
         path: of the list of instances.
     """

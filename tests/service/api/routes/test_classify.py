@@ -57,7 +57,7 @@ def test_the_query_names_the_signature_unless_the_body_does(client: FlaskClient)
     body = {"signature_name": "serving_default", "examples": [{"x": 1.0}]}
     response = client.post(path, json=body)
     assert response.status_code == 400
-    assert response.json["error"].startswith("Signature 'serving_default' is no regression")
+    assert response.json["error"].startswith("Signature 'serving_default' is not a regression")
 
 
 @pytest.mark.parametrize("x", [1.0, [1.0]])
@@ -201,42 +201,42 @@ BAD_REQUESTS: list[tuple[str, Any, str, list[str]]] = [
     (
         "kinds:classify",
         {"signature_name": "bounds", "examples": [{"x": 1}]},
-        f"Signature 'bounds' is no classification (its method is {PREDICT}, its outputs are "
+        f"Signature 'bounds' is not a classification (its method is {PREDICT}, its outputs are "
         "middle, low); ask with :predict.",
         [],
     ),
     (
         "untold:regress",
         {"signature_name": "bounds", "examples": [{"x": 1}]},
-        f"Signature 'bounds' is no regression (its method is {PREDICT}, its outputs are "
+        f"Signature 'bounds' is not a regression (its method is {PREDICT}, its outputs are "
         "middle, low); ask with :predict.",
         [],
     ),
     (
         "affine:classify",
         {"examples": [{"x": [1, 2]}]},
-        f"Signature 'serving_default' is no classification (its method is {PREDICT}, its outputs "
+        f"Signature 'serving_default' is not a classification (its method is {PREDICT}, its outputs "
         "are y, loud); ask with :predict.",
         [],
     ),
     (
         "half_plus_three:regress",
         {"signature_name": "classify_x", "examples": [{"x": 1.0}]},
-        f"Signature 'classify_x' is no regression (its method is {CLASSIFY}, its outputs are "
+        f"Signature 'classify_x' is not a regression (its method is {CLASSIFY}, its outputs are "
         "classes, scores); ask with :predict.",
         [],
     ),
     (
         "half_plus_three:regress",
         {"signature_name": "two_columns", "examples": [{"x": 1.0}]},
-        f"Signature 'two_columns' is no regression (its method is {REGRESS}, its outputs are "
+        f"Signature 'two_columns' is not a regression (its method is {REGRESS}, its outputs are "
         "outputs); ask with :predict.",
         [],
     ),
     (
         "half_plus_three:classify",
         {"signature_name": REGRESS, "examples": [{"x": 1.0}]},
-        f"Signature '{REGRESS}' is no classification (its method is {REGRESS}, its outputs are "
+        f"Signature '{REGRESS}' is not a classification (its method is {REGRESS}, its outputs are "
         "outputs); ask with :predict.",
         [],
     ),

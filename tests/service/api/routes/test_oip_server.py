@@ -76,7 +76,7 @@ def test_the_root_without_any_model(make_app: MakeApp) -> None:
     client = make_app().test_client()
     assert client.get("", environ_overrides={"PATH_INFO": ""}).status_code == 200
     assert client.get("/").json["models"] == []
-    assert "There is none yet." in client.get("/", headers={"Accept": "text/html"}).text
+    assert "No model yet." in client.get("/", headers={"Accept": "text/html"}).text
 
 
 def test_settings_of_traces_and_logs_can_be_read_and_not_changed(client: FlaskClient) -> None:
