@@ -30,7 +30,7 @@ from service.api.routes.openapi_document import openapi_routes
 from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
-from service.api.validation.file_inputs import Files
+from service.api.validation.file_inputs import FilePreparation
 from service.monitoring.metrics import Metrics
 from service.process_settings import process_settings
 from service.repository.store import Store
@@ -125,7 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     pipeline = InferencePipeline(
         lifecycle,
         Admission(per_model=limits.max_queue),
-        Files(limits),
+        FilePreparation(limits),
         limits,
     )
     predict, infer = PredictCodecs(limits), InferCodecs(limits)

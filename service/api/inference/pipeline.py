@@ -16,7 +16,7 @@ from service.api.http.request_context import RequestContext
 from service.api.http.responses import Response
 from service.api.json.value_budget import ValueBudget
 from service.api.limits import Limits
-from service.api.validation.file_inputs import Files
+from service.api.validation.file_inputs import FilePreparation
 from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError
@@ -47,7 +47,7 @@ class InferencePipeline:
         self,
         lifecycle: Lifecycle,
         admission: Admission,
-        files: Files,
+        files: FilePreparation,
         limits: Limits,
     ) -> None:
         """A pipeline without predictions under way.

@@ -19,7 +19,7 @@ _TOGETHER = 8
 InputPath = Callable[[str, Index], str]
 
 
-class Files:
+class FilePreparation:
     """The preparation of files in requests: checks and transforms those that are pictures."""
 
     def __init__(self, limits: Limits) -> None:
