@@ -170,12 +170,12 @@ class Documents:
         spec.components.schema(answer, {"anyOf": [bodies.answer for bodies in found]})
         examples = {}
         for bodies in found:
-            for title, (request, response) in bodies.examples.items():
+            for title, (sent, received) in bodies.examples.items():
                 name = shared_parts.component_name(f"{stem}.{title}", taken)
-                spec.components.example(f"{name}.request", {"summary": title, "value": request})
+                spec.components.example(f"{name}.request", {"summary": title, "value": sent})
                 pair = [ref("examples", f"{name}.request"), None]
-                if response is not None:
-                    spec.components.example(f"{name}.answer", {"summary": title, "value": response})
+                if received is not None:
+                    spec.components.example(f"{name}.answer", {"summary": title, "value": received})
                     pair[1] = ref("examples", f"{name}.answer")
                 examples[name] = (pair[0], pair[1])
         return Bodies(ref("schemas", request), ref("schemas", answer), examples)
