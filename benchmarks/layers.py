@@ -31,6 +31,7 @@ LAYERS: Mapping[str, str] = {
     "tensorflow/": "inference",
     "service/runtime/": "runtime: leases, batching, the call",
     "marshmallow/": "parsing and checking",
+    "service/api/json/": "parsing and checking",
     "service/api/codecs/": "parsing and checking",
     "service/api/validation/": "parsing and checking",
     "service/monitoring/": "metrics",

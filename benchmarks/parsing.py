@@ -52,7 +52,9 @@ def main() -> None:
     table = []
     for title, asked, outputs in _answers(_contract(models, CLOTHING)):
         (cost,) = _least_us(_encoder(asked, outputs))
-        table.append([title, f"{len(predict_responses.encode(asked, outputs)):,}", number(cost)])
+        table.append(
+            [title, f"{len(predict_responses.encode_response(asked, outputs)):,}", number(cost)]
+        )
     print("\n" + markdown_table(["answer", "bytes", "us"], table))
 
 
@@ -74,20 +76,20 @@ def _cpu_us(work: _Work) -> float:
 
 def _reader(body: bytes, contract: Contract) -> _Work:
     schemas = {name: signature_schema(s, limit=_MOST_PROBLEMS) for name, s in contract.items()}
-    return lambda: predict_requests.read(
-        predict_requests.parse(body), contract, lambda s: schemas[s.name], limit=_MOST_PROBLEMS
+    return lambda: predict_requests.read_request(
+        predict_requests.parse_json(body), contract, lambda s: schemas[s.name], limit=_MOST_PROBLEMS
     )
 
 
 def _reference(body: bytes, contract: Contract) -> _Work:
     schemas = {name: signature_schema(s, limit=_MOST_PROBLEMS) for name, s in contract.items()}
-    return lambda: predict_requests.reference(
+    return lambda: predict_requests.reference_request(
         body, contract, lambda s: schemas[s.name], limit=_MOST_PROBLEMS
     )
 
 
 def _encoder(asked: predict_requests.PredictRequest, outputs: Tensors) -> _Work:
-    return lambda: predict_responses.encode(asked, outputs)
+    return lambda: predict_responses.encode_response(asked, outputs)
 
 
 def _pictures(models: Path) -> Iterator[tuple[str, bytes, Contract]]:

@@ -8,27 +8,29 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from service import __version__
-from service.api.codecs.oip.model_config import Limits
-from service.api.codecs.tfserving.classify_requests import Method
-from service.api.http.flask_hooks import observe
+from service.api.codecs.base import CodecSelector
+from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
+from service.api.codecs.tfserving.classify_codec import Method
+from service.api.http.flask_hooks import install_hooks
 from service.api.http.request_context import RequestObserver
-from service.api.http.url_paths import one_spelling
+from service.api.http.url_paths import configure_urls
 from service.api.inference.event_loop import PredictionRoutes
-from service.api.inference.pipeline import Endpoint, Inference
+from service.api.inference.pipeline import InferencePipeline
+from service.api.limits import Limits
 from service.api.openapi.document import Documents
 from service.api.routes.admin import admin_routes
-from service.api.routes.classify import Classify, classify_routes
+from service.api.routes.classify import classify_routes
 from service.api.routes.health import health_routes
 from service.api.routes.models import model_routes
-from service.api.routes.oip_inference import InferV2, inference_v2_routes
+from service.api.routes.oip_inference import inference_v2_routes
 from service.api.routes.oip_repository import repository_v2_routes
 from service.api.routes.oip_server import server_v2_routes
 from service.api.routes.oip_statistics import statistics_v2_routes
 from service.api.routes.openapi_document import openapi_routes
-from service.api.routes.predict import Predict, predict_routes
+from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
-from service.api.validation.file_inputs import Files
+from service.api.validation.file_inputs import FilePreparation
 from service.monitoring.metrics import Metrics
 from service.process_settings import process_settings
 from service.repository.store import Store
@@ -47,34 +49,34 @@ class Predictions:
 
     Attributes:
         routes: the paths of predictions.
-        inference: how they are answered.
+        pipeline: how they are answered.
         observer: sees requests begin and end.
     """
 
     routes: PredictionRoutes
-    inference: Inference
+    pipeline: InferencePipeline
     observer: RequestObserver
 
 
 class _Json(DefaultJSONProvider):
-    """Keeps the order that the routes chose, and text as it is."""
+    """Keeps the order of keys that the routes chose, and characters beyond ASCII."""
 
     sort_keys = False
     ensure_ascii = False
 
     def dumps(self, obj: Any, **options: Any) -> str:
-        """Write ``obj``; half characters, as in names of files that are no text, are escaped."""
+        """Return ``obj`` as JSON; lone surrogates, as in names of files in bytes, are escaped."""
         return super().dumps(obj, **options).encode(errors="backslashreplace").decode()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the WSGI application, with its lifecycle as ``app.extensions["lifecycle"]``.
 
-    Its metrics are ``app.extensions["metrics"]``, for what the host may add to them; what an event
-    loop needs to answer predictions itself is ``app.extensions["predictions"]``.
+    Its metrics are ``app.extensions["metrics"]``; what an event loop needs to answer predictions
+    itself is ``app.extensions["predictions"]``.
 
-    Whoever hosts the application calls the lifecycle's ``start`` in each worker process, after
-    any fork, and its ``stop`` when the process ends; until then no model is loaded.
+    The host of the application calls the lifecycle's ``start`` in each worker process, after any
+    fork, and its ``stop`` when the process ends; until then no model is loaded.
 
     Args:
         settings: read from the environment unless given.
@@ -117,30 +119,27 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
     observer = RequestObserver(metrics, access_log=settings.access_log)
-    observe(app, observer)
-    one_spelling(app)
-    bounds = {"max_rows": settings.max_rows, "max_errors": settings.max_errors}
-    inference = Inference(
+    install_hooks(app, observer)
+    configure_urls(app)
+    limits = Limits.from_settings(settings)
+    pipeline = InferencePipeline(
         lifecycle,
-        Admission(per_model=settings.max_queue),
-        Files(most_pixels=settings.max_image_pixels, max_errors=settings.max_errors),
-        timeout_s=settings.timeout_s,
-        max_body_bytes=settings.max_body_bytes,
-        **bounds,
+        Admission(per_model=limits.max_queue),
+        FilePreparation(limits),
+        limits,
     )
-    predict, infer = Predict(**bounds), InferV2(max_errors=settings.max_errors)
-    methods = [Classify(method, **bounds) for method in Method]
-    verbs: dict[str, Endpoint] = {
+    predict, infer = PredictCodecs(limits), InferCodecs(limits)
+    classify = [ClassifyCodecs(method, limits) for method in Method]
+    verbs: dict[str, CodecSelector] = {
         "predict": predict,
-        **{item.method.name.lower(): item for item in methods},
+        **{codecs.method.name.lower(): codecs for codecs in classify},
     }
-    app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), inference, observer)
-    app.register_blueprint(predict_routes(inference, predict))
-    for endpoint in methods:
-        app.register_blueprint(classify_routes(inference, endpoint))
-    limits = Limits(settings.max_rows, settings.max_queue, settings.timeout_s, settings.workers)
+    app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), pipeline, observer)
+    app.register_blueprint(predict_routes(pipeline, predict))
+    for codecs in classify:
+        app.register_blueprint(classify_routes(pipeline, codecs))
     app.register_blueprint(
-        inference_v2_routes(inference, infer, lifecycle, limits, server_version=__version__)
+        inference_v2_routes(pipeline, infer, lifecycle, limits, server_version=__version__)
     )
     app.register_blueprint(server_v2_routes(lifecycle, settings))
     app.register_blueprint(unsupported_routes(lifecycle))
@@ -153,8 +152,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     documents = Documents(
         lifecycle,
         lambda: list(app.url_map.iter_rules()),
+        limits,
         version=__version__,
-        max_rows=settings.max_rows,
     )
     app.register_blueprint(openapi_routes(documents))
     return app

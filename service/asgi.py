@@ -9,9 +9,9 @@ from a2wsgi import WSGIMiddleware
 from flask import Flask
 
 from service.api.http.body_budget import BodyBudget, BodyShare
-from service.api.http.head_checks import check_head
+from service.api.http.header_checks import check_headers
 from service.api.http.request_body import content_encoding
-from service.api.http.responses import Answer, as_service_error
+from service.api.http.responses import Response, as_service_error
 from service.api.inference.event_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
 from service.process_settings import process_settings
@@ -27,7 +27,7 @@ _LENGTH = b"content-length"
 
 
 class DisconnectedError(Exception):
-    """The client has gone while its body was read."""
+    """The client hung up while its body was read."""
 
 
 class Application:
@@ -41,7 +41,7 @@ class Application:
     """
 
     def __init__(self, flask: Flask, settings: Settings) -> None:
-        """An application that answers nothing before its first request.
+        """An application that starts its event loop at the first request.
 
         Args:
             flask: the WSGI application; what its extension "predictions" routes does not go there.
@@ -60,7 +60,7 @@ class Application:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.loop is not loop:
             parts = self._predictions
-            self._loop = PredictionLoop(loop, parts.inference, parts.observer.on_loop(loop))
+            self._loop = PredictionLoop(loop, parts.pipeline, parts.observer.on_loop(loop))
         return self._loop
 
     def route(self, method: str, path: str) -> Route | None:
@@ -93,19 +93,19 @@ class Application:
         route = self.route(scope["method"], scope["path"])
         environ = _environ(scope)
         try:
-            # A client that waits to be told to go on with its body is told of these instead.
-            check_head(environ)
+            # Before the body is read: a client that waits for 100 Continue gets these errors.
+            check_headers(environ)
             if route is not None:
                 content_encoding(environ)
-                self._predictions.inference.lifecycle.require(route.target.model)
+                self._predictions.pipeline.lifecycle.require(route.target.model)
             body = await self._read(scope, receive, share)
         except DisconnectedError:
             raise
         except Exception as error:
             share.give_back()
             failure = as_service_error(error, scope["method"], scope["path"])
-            answer, headers = self.predictions().refuse(environ, _client(scope), failure)
-            await _send(send, answer, headers.items())
+            response, headers = self.predictions().refuse(environ, _client(scope), failure)
+            await _send(send, response, headers.items())
             return
         if route is None or body is None:
             await self._answer_in_thread(scope, body, send)
@@ -113,9 +113,9 @@ class Application:
             await self._predict(route, environ, _client(scope), body, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive, share: BodyShare) -> bytes | None:
-        """Return the body; ``None`` when it is larger than it may be, and was not read whole."""
-        told = _header(scope, _LENGTH)
-        if told and told.isdigit() and int(told) > self._max_body_bytes:
+        """Return the body; ``None`` where it is too large, and was not read to its end."""
+        length = _header(scope, _LENGTH)
+        if length and length.isdigit() and int(length) > self._max_body_bytes:
             return None
         parts: list[bytes] = []
         size = 0
@@ -134,7 +134,7 @@ class Application:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _answer_in_thread(self, scope: Scope, body: bytes | None, send: Send) -> None:
-        """Let Flask answer. One byte more than allowed, by its length, stands for all too large."""
+        """Let Flask answer; a body that is too large is announced as one byte more than allowed."""
         length = self._max_body_bytes + 1 if body is None else len(body)
         headers = [
             (name, value) for name, value in scope["headers"] if name not in (_CHUNKED, _LENGTH)
@@ -158,13 +158,13 @@ class Application:
         receive: Receive,
         send: Send,
     ) -> None:
-        answered: asyncio.Future[tuple[Answer, Mapping[str, str]]] = (
+        answered: asyncio.Future[tuple[Response, Mapping[str, str]]] = (
             asyncio.get_running_loop().create_future()
         )
 
-        def respond(answer: Answer, headers: Mapping[str, str]) -> None:
+        def respond(response: Response, headers: Mapping[str, str]) -> None:
             if not answered.done():
-                answered.set_result((answer, headers))
+                answered.set_result((response, headers))
 
         running = self.predictions().start(route, environ, client, body, respond)
         gone: asyncio.Future[Message] = asyncio.ensure_future(receive())
@@ -175,8 +175,8 @@ class Application:
             if not answered.done():
                 running.abandon()
         if answered.done():
-            answer, headers = answered.result()
-            await _send(send, answer, headers.items())
+            response, headers = answered.result()
+            await _send(send, response, headers.items())
 
 
 def create_application(settings: Settings | None = None) -> Application:
@@ -192,23 +192,23 @@ def create_application(settings: Settings | None = None) -> Application:
     return Application(create_app(settings), settings)
 
 
-async def _send(send: Send, answer: Answer, more: Iterable[tuple[str, str]]) -> None:
+async def _send(send: Send, response: Response, more: Iterable[tuple[str, str]]) -> None:
     headers = [
-        ("content-type", answer.content_type),
-        ("content-length", str(len(answer.body))),
-        *answer.headers.items(),
+        ("content-type", response.content_type),
+        ("content-length", str(len(response.body))),
+        *response.headers.items(),
         *more,
     ]
     await send(
         {
             "type": "http.response.start",
-            "status": answer.status,
+            "status": response.status,
             "headers": [
                 (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers
             ],
         }
     )
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def _origin_form(path: str) -> str:
@@ -219,8 +219,8 @@ def _origin_form(path: str) -> str:
     return path or "/"
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == wanted), None)
+def _header(scope: Scope, key: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == key), None)
 
 
 def _client(scope: Scope) -> str:

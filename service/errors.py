@@ -26,7 +26,7 @@ CODES: Mapping[int, str] = {
 
 
 class ServiceError(Exception):
-    """A failure that the client is told about.
+    """A failure that is reported to the client.
 
     Attributes:
         status: the HTTP status.
@@ -71,13 +71,13 @@ class InvalidRequestError(ServiceError):
 
 
 class NotFoundError(ServiceError):
-    """There is no such thing here."""
+    """What the request names does not exist."""
 
     status = 404
 
 
 class UnavailableError(ServiceError):
-    """It is known but cannot answer now; the client should come back."""
+    """What the request names cannot answer now; the client should try again."""
 
     status = 503
 
@@ -86,21 +86,21 @@ class UnavailableError(ServiceError):
 
 
 class DeadlineError(ServiceError):
-    """The answer was not there in the time that the request had."""
+    """The request was not answered in the time that it had."""
 
     status = 504
 
     def __init__(self) -> None:
-        super().__init__("The request's time was up before its answer was there.")
+        super().__init__("The request timed out before its answer was ready.")
 
 
 class AbandonedError(ServiceError):
-    """The client has hung up; this is for metrics and logs alone."""
+    """The client has hung up; only metrics and logs see this."""
 
     status = 499
 
     def __init__(self) -> None:
-        super().__init__("The client hung up before its answer was there.")
+        super().__init__("The client hung up before its answer was ready.")
 
 
 def strip(error: BaseException) -> None:

@@ -17,6 +17,7 @@ SERVICE = (
     {"process_settings", "monitoring"},
     {"repository"},
     {"runtime"},
+    {"api.limits"},
     {"api.json"},
     {"api.validation"},
     {"api.http"},

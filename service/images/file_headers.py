@@ -1,10 +1,10 @@
-"""Encoded pictures are looked at before a graph decodes them.
+"""The headers of encoded pictures, read before a graph decodes them.
 
-A file of some kilobytes can claim to be a picture of gigabytes, and a graph that meets one file
-that it cannot decode fails for all. So a picture's size is read where TensorFlow's decoders read
-it, from its header, and what those decoders would misread is found, to be written anew: pictures
-that lie on their side until their Exif orientation is followed, transparency of one colour, BMP
-files with a palette or other colours than theirs.
+A file of some kilobytes can claim to be a picture of gigabytes, and one file that a graph cannot
+decode makes it fail for all. So a picture's size is read from its header, as TensorFlow's decoders
+read it. Pictures that those decoders would misread are found too, so that they can be rewritten:
+pictures with an Exif orientation, with transparency of one colour, and BMP files with a palette or
+in another order of colours.
 """
 
 import re
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-# As TensorFlow's ``decode_image`` tells them apart.
+# As TensorFlow's ``decode_image`` distinguishes them.
 _BEGINNINGS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -21,7 +21,7 @@ _BEGINNINGS = {
 }
 _NAMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/bmp": "BMP"}
 
-# What is none of them, but comes often enough to be called by its name: where and how it begins.
+# Frequent files of other types, by where and how they begin, so that messages can name them.
 _OTHERS = (
     (0, b"RIFF", "a WebP file"),
     (4, b"ftyphei", "a HEIC file"),
@@ -53,7 +53,7 @@ _PLAIN_COLOURS = (0, 2)
 _EXTENSION, _IMAGE = 0x21, 0x2C
 _GRAPHIC_CONTROL = 0xF9
 # Of a BMP: the size of the older header, of the first with a mask for opacity, and the ways to
-# pack that are none (plain, bit masks).
+# pack that do not compress (plain, bit masks).
 _OS2_HEADER, _OPACITY_HEADER = 12, 56
 _PLAIN, _MASKS = 0, 3
 # The masks of red, green, blue and opacity by which TensorFlow reads 32 bits.
@@ -61,7 +61,7 @@ _USUAL_MASKS = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
 
 
 class PictureError(Exception):
-    """The bytes are no such picture; the message goes on where "Expected a picture, not" ends."""
+    """The bytes are not such a picture; the message completes "Expected a picture, not"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,12 @@ class Picture:
 
 
 def is_known(content_type: str) -> bool:
-    """Whether files of this type are looked at here."""
+    """Whether files of this type can be read here."""
     return content_type in _NAMES
 
 
-def called(content_type: str) -> str:
-    """Return what a file of a type is called in a message: "a PNG file"."""
+def file_type(content_type: str) -> str:
+    """Return the words for a file of a type in a message: "a PNG file"."""
     return f"a {_NAMES[content_type]} file"
 
 
@@ -101,13 +101,13 @@ def describe_pictures(content_types: tuple[str, ...]) -> str:
     return f"a {', '.join(others)} or {last} picture" if others else f"a {last} picture"
 
 
-def look(encoded: bytes) -> Picture:
+def read_header(encoded: bytes) -> Picture:
     """Return what the header of a PNG, JPEG, GIF or BMP file says.
 
-    Of a GIF all but the first picture is left away: graphs that take one picture use that.
+    Only the first picture of a GIF is kept: graphs that take one picture use that.
 
     Raises:
-        PictureError: it is none of these files, or none that is whole.
+        PictureError: it is not such a file, or incomplete.
     """
     for beginning, content_type in _BEGINNINGS.items():
         if encoded.startswith(beginning):
@@ -131,7 +131,7 @@ def _png(encoded: bytes) -> Picture:
     width, height, _, colours = struct.unpack_from(">IIBB", encoded, 16)
     orientation, is_unusual, at = 1, False, 8
     for _ in range(_MOST_STEPS):
-        # What follows the picture may be anything; that a file ends early, its decoder says.
+        # Anything may follow the picture; a file that ends early is rejected by its decoder.
         head = encoded[at : at + 8]
         if len(head) < 8 or head.endswith(b"IEND"):
             break
@@ -223,7 +223,7 @@ def _jpeg(encoded: bytes) -> Picture:
 
 
 def _orientation(tiff: bytes) -> int:
-    """Return the orientation that Exif data tell of; 1 where they tell of none."""
+    """Return the orientation in Exif data; 1 where they have none."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return 1

@@ -1,13 +1,13 @@
-"""Pictures that a graph would misread are written anew, so that it sees what people see."""
+"""Rewrites pictures that a graph would misread, so that it sees what people see."""
 
 import io
 
 import numpy as np
 from PIL import Image
 
-from service.images.file_headers import Picture, PictureError, called
+from service.images.file_headers import Picture, PictureError, file_type
 
-# What is opened here has been measured before, against a limit of our own.
+# The size has been checked before, against a limit of our own.
 Image.MAX_IMAGE_PIXELS = None
 
 # Exif 2.3, table 5: what brings a picture of each orientation upright.
@@ -30,7 +30,7 @@ def upright(picture: Picture, content_types: tuple[str, ...]) -> bytes:
     """Return the file as a graph must get it to see what people see.
 
     Args:
-        picture: what ``look`` found.
+        picture: what ``read_header`` found.
         content_types: what the graph takes; BMP is the fastest to write and to read, PNG alone
             keeps transparency.
 
@@ -51,7 +51,7 @@ def upright(picture: Picture, content_types: tuple[str, ...]) -> bytes:
             shown = _plain(image)
             return _written(shown if turn is None else shown.transpose(turn), content_types)
     except Exception as error:  # Each of Pillow's readers has exceptions of its own.
-        raise PictureError(f"{called(picture.content_type)} that cannot be decoded") from error
+        raise PictureError(f"{file_type(picture.content_type)} that cannot be decoded") from error
 
 
 def _plain(image: Image.Image) -> Image.Image:

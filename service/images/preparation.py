@@ -1,11 +1,11 @@
-"""From a file as it was sent, or lies in a folder, to what a graph may decode."""
+"""A file as it was sent, or stored in a folder, to a file that a graph may decode."""
 
-from service.images.file_headers import Picture, PictureError, describe_pictures, look
+from service.images.file_headers import Picture, PictureError, describe_pictures, read_header
 from service.images.orientation import upright
 
 
 class UnfitPictureError(Exception):
-    """A file is none that a field takes; the message is a sentence that says what it takes."""
+    """A file is not one that a field takes; the message is a sentence that says what it takes."""
 
 
 def checked(encoded: bytes, content_types: tuple[str, ...], most_pixels: int) -> Picture:
@@ -17,11 +17,11 @@ def checked(encoded: bytes, content_types: tuple[str, ...], most_pixels: int) ->
         most_pixels: the most that it may have.
 
     Raises:
-        UnfitPictureError: it is none of these types, not whole, or too large when decoded.
+        UnfitPictureError: it is not of these types, incomplete, or too large when decoded.
     """
     expected = describe_pictures(content_types)
     try:
-        picture = look(encoded)
+        picture = read_header(encoded)
         if picture.content_type not in content_types:
             raise PictureError(describe_pictures((picture.content_type,)))
     except PictureError as error:

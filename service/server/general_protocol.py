@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from gunicorn.asgi.protocol import ASGIProtocol
 
-from service.api.http.responses import error_answer
+from service.api.http.responses import error_response
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
 from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
@@ -149,7 +149,7 @@ class GeneralProtocol(ASGIProtocol):
     ) -> None:
         """Refuse what never reached the application, or made it fail outright."""
         text = _MESSAGES.get(status, "The service failed; its log tells more.")
-        answer = error_answer(ServiceError(text, status=status))
+        answer = error_response(ServiceError(text, status=status))
         head = head_of(answer, dict(extra_headers), self.worker.date, closes=True)
         self._safe_write(head + answer.body)
 

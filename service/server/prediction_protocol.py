@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from service.api.http.body_budget import UNCOUNTED_BYTES
-from service.api.http.responses import Answer, error_answer
+from service.api.http.responses import Response, error_response
 from service.api.inference.event_loop import RunningPrediction
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
@@ -122,7 +122,7 @@ class PredictionProtocol(asyncio.Protocol):
             received = self._have + len(self._held)
             if now - self._since > host.read_timeout_s + received / BYTES_PER_S:
                 late = ServiceError("The request did not come in time.", status=408)
-                self._write(error_answer(late), {}, closes=True)
+                self._write(error_response(late), {}, closes=True)
                 self._close()
 
     def end_if_idle(self) -> None:
@@ -179,7 +179,7 @@ class PredictionProtocol(asyncio.Protocol):
         if self._is_answering:
             self._running = running
 
-    def _respond(self, answer: Answer, headers: Mapping[str, str]) -> None:
+    def _respond(self, answer: Response, headers: Mapping[str, str]) -> None:
         head, self._head, self._running = self._head, None, None
         assert head is not None
         self._share.give_back()
@@ -211,7 +211,7 @@ class PredictionProtocol(asyncio.Protocol):
         if self._is_answering and not self._is_closing:
             self._transport.abort()
 
-    def _write(self, answer: Answer, headers: Mapping[str, str], *, closes: bool) -> None:
+    def _write(self, answer: Response, headers: Mapping[str, str], *, closes: bool) -> None:
         head = head_of(answer, headers, self._host.date, closes=closes)
         if len(answer.body) <= _ONE_PIECE:
             self._transport.write(head + answer.body)

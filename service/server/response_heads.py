@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
 
 
-def head_of(answer: Answer, headers: Mapping[str, str], date: str, *, closes: bool) -> bytes:
+def head_of(answer: Response, headers: Mapping[str, str], date: str, *, closes: bool) -> bytes:
     """Return the head of an answer of known length.
 
     Args:

@@ -1,9 +1,10 @@
-"""What every wire format does, and what it makes of a request."""
+"""What every wire format implements, and what it makes of a request."""
 
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
 
-from service.api.http.responses import Answer
-from service.api.validation.tensors import Index
+from service.api.http.responses import Response
+from service.api.validation.problems import Index
 from service.repository.contract import Signature
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
@@ -15,8 +16,7 @@ class CheckedRequest(Protocol):
     Attributes:
         signature: the signature that is called.
         inputs: an array for each of its inputs, of its dtype and shape.
-        instances: how many predictions are asked for.
-        place: how the request calls its list of instances.
+        instances: how many predictions the request is for.
     """
 
     @property
@@ -25,10 +25,10 @@ class CheckedRequest(Protocol):
     def inputs(self) -> Tensors: ...
     @property
     def instances(self) -> int: ...
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path by which the client knows the value of an input at an index."""
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path by which the client knows a row of all inputs."""
 
 
@@ -37,17 +37,32 @@ Request = TypeVar("Request", bound=CheckedRequest)
 
 
 class Codec(Protocol[Document, Request]):
-    """A wire format.
+    """A wire format: parses a body, reads a request for a model, writes its response.
 
-    Each step raises ``InvalidRequestError`` for what the client did wrong, or another
-    ``ServiceError`` where HTTP has a status of its own for that.
+    Each step raises ``InvalidRequestError`` where the client made a mistake, or another
+    ``ServiceError`` where HTTP has a status of its own for it.
     """
 
     def parse(self, body: bytes) -> Document:
-        """Return what the body says, whichever model it is for."""
+        """Return the body's content, independent of the model."""
 
     def read(self, document: Document, servable: Servable) -> Request:
-        """Return the request that it is for ``servable``, checked against its contract."""
+        """Return the request, checked against the contract of ``servable``."""
 
-    def write(self, request: Request, outputs: Tensors, servable: Servable) -> Answer:
-        """Return the answer."""
+    def write(self, request: Request, outputs: Tensors, servable: Servable) -> Response:
+        """Return the response that holds ``outputs``."""
+
+
+class CodecSelector(Protocol):
+    """The codecs of one route of predictions."""
+
+    def select(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
+        """Return the codec of a request, and its body in that wire format.
+
+        Args:
+            environ: its line and headers, as WSGI names them.
+            body: its body, unpacked.
+
+        Raises:
+            ServiceError: 415, the route has no codec for its content type.
+        """

@@ -1,1 +1,1 @@
-"""What HTTP asks of every request and response, whatever its route and format."""
+"""What every request and response has in common, whatever its route and wire format."""

@@ -63,7 +63,7 @@ class BodyShare:
         self._counted = 0
 
     def add(self, count: int) -> None:
-        """Take note that ``count`` more bytes of the body have arrived.
+        """Hold ``count`` more bytes of the body, which have arrived.
 
         Raises:
             UnavailableError: they do not fit beside the others.

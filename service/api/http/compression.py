@@ -1,10 +1,10 @@
-"""Answers packed with gzip or deflate, for clients that ask for it."""
+"""Responses compressed with gzip or deflate, for clients that accept it."""
 
 import zlib
 
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 
-# Below this an answer fits into one packet anyway.
+# A smaller response fits into one packet anyway.
 _LEAST_BYTES = 1400
 # The fastest: with JSON numbers the slower levels gain little.
 _LEVEL = 1
@@ -13,24 +13,24 @@ _WINDOWS = {"gzip": 31, "deflate": 15}
 _ALIASES = {"x-gzip": "gzip"}
 
 
-def compressed(answer: Answer, accepted: str) -> Answer:
-    """Return ``answer`` packed, if that is asked for and worth while.
+def compressed(response: Response, accepted: str) -> Response:
+    """Return ``response`` compressed, if the client accepts that and it is worth it.
 
     Args:
-        answer: any answer.
-        accepted: the request's ``Accept-Encoding``; empty when there is none.
+        answer: any response.
+        accepted: the request's ``Accept-Encoding``; empty without one.
     """
-    if len(answer.body) < _LEAST_BYTES or not accepted:
-        return answer
+    if len(response.body) < _LEAST_BYTES or not accepted:
+        return response
     taken = _taken(accepted)
     encoding = next((name for name in _WINDOWS if name in taken), None)
     if encoding is None:
-        return answer
+        return response
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOWS[encoding])
-    body = packer.compress(answer.body) + packer.flush()
-    vary = ", ".join(filter(None, (answer.headers.get("Vary"), "Accept-Encoding")))
-    headers = {**answer.headers, "Content-Encoding": encoding, "Vary": vary}
-    return Answer(body, answer.content_type, answer.status, headers)
+    body = packer.compress(response.body) + packer.flush()
+    vary = ", ".join(filter(None, (response.headers.get("Vary"), "Accept-Encoding")))
+    headers = {**response.headers, "Content-Encoding": encoding, "Vary": vary}
+    return Response(body, response.content_type, response.status, headers)
 
 
 def _taken(accepted: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a request's query may say."""
+"""The query of a request."""
 
 from collections.abc import Mapping
 from typing import Any

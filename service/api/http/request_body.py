@@ -11,17 +11,16 @@ from werkzeug.http import parse_options_header
 from service.api.json.value_budget import admit_text
 from service.errors import InvalidRequestError, ServiceError
 
-# The last is what curl calls a body unless told otherwise; TensorFlow Serving's own examples
-# send it so.
+# The last is curl's default, with which TensorFlow Serving's own examples are sent.
 JSON_TYPES = ("", "application/json", "application/x-www-form-urlencoded")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WHITE_SPACE = b" \t\r\n"
 # The keys by which a request of any of the protocols is known.
 _REQUEST_KEYS = frozenset(("instances", "inputs", "examples", "signature_name"))
 _REQUEST = re.compile(rb"\{\s*[\"']?(?:instances|inputs|examples|signature_name)[\"']?\s*:")
-# In which a text may come, besides UTF-8.
+# The charsets in which a text may come, besides UTF-8.
 _OTHER_CHARSETS = ("utf-16", "utf-16le", "utf-16be", "iso-8859-1", "windows-1252")
-# What JavaScript and Python write, where orjson stumbles over it.
+# What JavaScript and Python write, at the place where orjson rejects it.
 _NOT_JSON = re.compile(r"-?(NaN|nan|Inf|inf)")
 # By what bodies are packed with: zlib's window of 32 KiB, with the header and checksum of gzip or,
 # for deflate, of zlib itself (RFC 9110, 8.4.1.2).
@@ -33,9 +32,9 @@ _FIRST_BYTES = 256
 
 
 def media_type(environ: Mapping[str, Any]) -> str:
-    """Return the body's media type in lower case, without parameters; empty when none is told."""
-    told: str = environ.get("CONTENT_TYPE", "")
-    return told.partition(";")[0].strip().lower()
+    """Return the body's media type in lower case, without parameters; empty without one."""
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    return content_type.partition(";")[0].strip().lower()
 
 
 def json_body(environ: Mapping[str, Any], *, most: int) -> bytes:
@@ -46,7 +45,7 @@ def json_body(environ: Mapping[str, Any], *, most: int) -> bytes:
         most: the most bytes that the body may have, packed or not.
 
     Raises:
-        ServiceError: 415, the content type is another, and the body is no request in JSON; else
+        ServiceError: 415, the content type is another, and the body is not a request in JSON; else
             as ``read_body``.
         InvalidRequestError: as ``read_body``.
     """
@@ -61,15 +60,16 @@ def as_json(environ: Mapping[str, Any], body: bytes) -> bytes:
         body: its body.
 
     Raises:
-        ServiceError: 415, the content type is another, and the body is no request in JSON.
+        ServiceError: 415, the content type is another, and the body is not a request in JSON.
     """
-    told = media_type(environ)
-    if told in JSON_TYPES:
+    content_type = media_type(environ)
+    if content_type in JSON_TYPES:
         return body
     request = json_request(environ, body)
     if request is None:
         raise ServiceError(
-            f"Expected a body of Content-Type application/json, not {told[:60]!r}.", status=415
+            f"Expected a body of Content-Type application/json, not {content_type[:60]!r}.",
+            status=415,
         )
     return request
 
@@ -77,17 +77,17 @@ def as_json(environ: Mapping[str, Any], body: bytes) -> bytes:
 def json_request(environ: Mapping[str, Any], body: bytes) -> bytes | None:
     """Return a body as JSON in UTF-8 if it is a request in JSON, whatever its content type says.
 
-    A browser's ``fetch`` calls a string ``text/plain`` unless told otherwise. What begins as an
-    object of a request is taken for one though it be malformed: a text it is not meant to be.
-    What merely contains such an object is not.
+    A browser's ``fetch`` sends a string as ``text/plain`` by default. A body that begins as the
+    object of a request counts as one even if it is malformed, because it is not meant as text; a
+    body that merely contains such an object does not.
 
     Args:
-        environ: the request's; it may tell a charset.
+        environ: the request's; its content type may name a charset.
         body: its body.
     """
-    told, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
+    content_type, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
     charset = options.get("charset", "").strip().lower()
-    if told.lower().startswith("text/") and charset in _OTHER_CHARSETS:
+    if content_type.lower().startswith("text/") and charset in _OTHER_CHARSETS:
         try:
             body = body.decode(charset).encode()
         except UnicodeError:
@@ -199,24 +199,24 @@ def too_large(most: int) -> ServiceError:
 
 
 def _read(environ: Mapping[str, Any], most: int) -> bytes:
-    told = environ.get("CONTENT_LENGTH") or ""
-    # WSGI promises an end of the input only where the server says so; without a length and that
-    # there is no body.
-    if not told and not environ.get("wsgi.input_terminated"):
+    length = environ.get("CONTENT_LENGTH") or ""
+    # WSGI promises an end of the input only where the server says so; without that and without a
+    # length there is no body.
+    if not length and not environ.get("wsgi.input_terminated"):
         return b""
-    if told and not (told.isascii() and told.isdecimal()):
-        raise InvalidRequestError(f"Expected a Content-Length in bytes, not {told[:60]!r}.")
-    if told and int(told) > most:
+    if length and not (length.isascii() and length.isdecimal()):
+        raise InvalidRequestError(f"Expected a Content-Length in bytes, not {length[:60]!r}.")
+    if length and int(length) > most:
         raise too_large(most)
     try:
-        # One more than allowed, where the length is not told, shows that there is more.
-        body: bytes = environ["wsgi.input"].read(int(told) if told else most + 1)
+        # One byte more than allowed, where the length is unknown, shows that there are more.
+        body: bytes = environ["wsgi.input"].read(int(length) if length else most + 1)
     except ServiceError:
         raise
     except Exception as error:
         # Each WSGI server has exceptions of its own for what a client sends wrongly.
         raise _malformed() from error
-    if told and len(body) < int(told):
+    if length and len(body) < int(length):
         raise _malformed()
     if len(body) > most:
         raise too_large(most)

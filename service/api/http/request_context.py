@@ -1,4 +1,4 @@
-"""One request and its answer: its id, its headers, its metrics, its line in the log."""
+"""One request: its id, the headers of its response, its metrics, its line in the log."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ from service.monitoring.metrics import Metrics
 
 # A client's own id is kept when it can stand in a header and a log without harm.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-# Between lines about a model's refusals.
+# Between lines in the log about a model's refusals.
 _REFUSALS_S = 1.0
 
 
@@ -34,10 +34,10 @@ class RequestContext:
         request_id: the client's id, or one of our own.
         metrics: where it is counted and timed.
         start: when it arrived, in seconds of ``time.monotonic``.
-        model: the model asked, once it is known that there is such a model: a client must not be
-            able to make time series out of names it invents.
+        model: the model that the request names, once that is known to exist: a client must not be
+            able to create time series with names that it invents.
         version: the version that answers, once there is one.
-        predicts: whether it is asked to predict, and not about itself.
+        predicts: whether it is a prediction, and not a question about the model.
         failure: why it is refused, if it is.
     """
 
@@ -56,7 +56,7 @@ class RequestObserver:
     """Sees every request begin and end."""
 
     def __init__(self, metrics: Metrics | GatheredMetrics, *, access_log: bool) -> None:
-        """Prepare.
+        """An observer that has seen no request yet.
 
         Args:
             metrics: where requests are counted and timed.
@@ -67,11 +67,11 @@ class RequestObserver:
         # Random once, counted from there: a random number a request is a system call a request.
         self._ids = secrets.token_hex(10)
         self._count = itertools.count(1)
-        # Of refusals for want of room, by model: when the last was logged, and how many since.
+        # Of requests refused as overload, by model: when one was last logged, and how many since.
         self._refusals: dict[str, tuple[float, int]] = {}
 
     def begin(self, environ: Mapping[str, Any], client: str) -> RequestContext:
-        """Take note of a request that has arrived; ``end`` must be called for it."""
+        """Count a request that has arrived; ``end`` must be called for it."""
         self._metrics.in_flight.inc()
         given = environ.get("HTTP_X_REQUEST_ID", "")
         if not given or not _REQUEST_ID.fullmatch(given):
@@ -80,60 +80,60 @@ class RequestObserver:
         return RequestContext(environ, client, given, self._metrics)
 
     def on_loop(self, loop: asyncio.AbstractEventLoop) -> "RequestObserver":
-        """Return one that sees what begins and ends on ``loop``, and on its thread alone."""
+        """Return an observer of the requests on ``loop``, which only its thread may call."""
         assert isinstance(self._metrics, Metrics)
         return RequestObserver(GatheredMetrics(self._metrics, loop), access_log=self._access_log)
 
-    def finish(self, exchange: RequestContext, status: int) -> dict[str, str]:
-        """Count, time and log an answer; return the headers that it carries besides its own."""
-        seconds = monotonic() - exchange.start
-        headers = {"X-Request-Id": exchange.request_id}
-        version = "" if exchange.version is None else str(exchange.version)
+    def finish(self, context: RequestContext, status: int) -> dict[str, str]:
+        """Count, time and log a response; return its headers beside those of its own."""
+        seconds = monotonic() - context.start
+        headers = {"X-Request-Id": context.request_id}
+        version = "" if context.version is None else str(context.version)
         if version:
             headers["X-Model-Version"] = version
-        if exchange.predicts:
-            metrics = self._metrics.version(exchange.model, version)
+        if context.predicts:
+            metrics = self._metrics.version(context.model, version)
             metrics.request_seconds.observe(seconds)
-            if exchange.failure is not None:
+            if context.failure is not None:
                 metrics.failure_seconds.observe(seconds)
-        self._metrics.answered(exchange.model, version, status).inc()
-        if exchange.failure is not None or self._access_log:
-            self._log(exchange, status, seconds)
+        self._metrics.answered(context.model, version, status).inc()
+        if context.failure is not None or self._access_log:
+            self._log(context, status, seconds)
         return headers
 
-    def end(self, exchange: RequestContext) -> None:
-        """Take note that a request is no longer being handled, and let go of what it held."""
+    def end(self, context: RequestContext) -> None:
+        """Count a request that is no longer handled, and release what its failure holds."""
         self._metrics.in_flight.dec()
-        if exchange.failure is not None:
-            strip(exchange.failure)
-            exchange.failure = None
+        if context.failure is not None:
+            strip(context.failure)
+            context.failure = None
 
-    def _log(self, exchange: RequestContext, status: int, seconds: float) -> None:
-        failure, level = exchange.failure, logging.INFO
+    def _log(self, context: RequestContext, status: int, seconds: float) -> None:
+        failure, level = context.failure, logging.INFO
         refused = 0
         if isinstance(failure, UnavailableError):
             # Under overload a line for each would take the time that is missing.
-            last, refused = self._refusals.get(exchange.model, (-math.inf, 0))
+            last, refused = self._refusals.get(context.model, (-math.inf, 0))
             if monotonic() - last < _REFUSALS_S:
-                self._refusals[exchange.model] = (last, refused + 1)
+                self._refusals[context.model] = (last, refused + 1)
                 return
-            self._refusals[exchange.model] = (monotonic(), 0)
+            self._refusals[context.model] = (monotonic(), 0)
         if failure is not None:
-            # What is not supported is the client's mistake.
-            mine = failure.status >= 500 and failure.status != 501
-            level = logging.ERROR if mine else logging.WARNING
-        environ = exchange.environ
+            # An unsupported operation is the client's mistake.
+            is_ours = failure.status >= 500 and failure.status != 501
+            level = logging.ERROR if is_ours else logging.WARNING
+        environ = context.environ
         log(
             level,
             failure.message if failure else "Answered.",
             error=failure.__cause__ if failure and failure.status == 500 else None,
-            request_id=exchange.request_id,
+            request_id=context.request_id,
             method=environ["REQUEST_METHOD"],
             path=environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace"),
             status=status,
-            model=exchange.model,
-            version=exchange.version,
+            model=context.model,
+            version=context.version,
             milliseconds=round(seconds * 1000, 3),
-            client=exchange.client,
+            client=context.client,
             **({"refused_before": refused} if refused else {}),
         )

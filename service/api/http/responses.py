@@ -1,4 +1,4 @@
-"""What is answered to a request, whichever way the answer leaves."""
+"""Responses, on the event loop and in Flask, and the errors that become responses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response.
 
     Attributes:
@@ -29,19 +29,19 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def error_answer(error: ServiceError) -> Answer:
-    """Return the one body that every failure becomes."""
-    return Answer(orjson.dumps(error.body()), JSON, error.status, error.headers)
+def error_response(error: ServiceError) -> Response:
+    """Return the response to a request that failed."""
+    return Response(orjson.dumps(error.body()), JSON, error.status, error.headers)
 
 
 def as_service_error(error: Exception, method: str, path: str) -> ServiceError:
-    """Say in the service's words what went wrong with a request of ``method`` for ``path``."""
+    """Return any error as a ``ServiceError`` of a request of ``method`` for ``path``."""
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, HTTPException):
         return _translate(error, method, path)
-    # What went wrong is for the log; the client gets the id to ask about it.
-    failure = ServiceError("The service failed; its log tells more under the request id.")
+    # The log says what went wrong; the client gets the id under which it does.
+    failure = ServiceError("The service failed; its log says more under the request id.")
     failure.__cause__ = error
     return failure
 

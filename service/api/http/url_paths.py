@@ -5,7 +5,7 @@ from werkzeug.routing import BaseConverter
 
 from service.errors import NotFoundError
 
-# A version's number, without leading zeros; one beyond 64 bits is none that there is.
+# A version's number, without leading zeros; no version has one beyond 64 bits.
 VERSION = "0|[1-9][0-9]{0,39}"
 
 
@@ -25,20 +25,20 @@ class VersionConverter(BaseConverter):
         return int(value)
 
 
-def one_spelling(app: Flask) -> None:
-    """Let each path be written in one way: neither a slash more nor two for one is another."""
+def configure_urls(app: Flask) -> None:
+    """Register the converters of paths; a path with additional slashes is not found."""
     app.url_map.converters |= {"model": ModelNameConverter, "version": VersionConverter}
     app.url_map.merge_slashes = False
 
     @app.before_request
     def refuse_slashes() -> None:
-        # Werkzeug takes any number of slashes at the start for one.
+        # Werkzeug reads any number of slashes at the start as one.
         if request.environ.get("PATH_INFO", "").startswith("//"):
             raise NotFoundError("Expected a path that begins with one slash.")
 
 
 MODEL = "/v1/models/<model:model>"
-# A path to a model, to one of its versions, and to whatever version bears a label.
+# A path to a model, to one of its versions, and to the version with a label.
 SERVABLE_PATHS = (
     MODEL,
     f"{MODEL}/versions/<version:version>",

@@ -1,1 +1,1 @@
-"""A prediction from its bytes to its answer, on the event loop or on one thread."""
+"""A prediction from request to response, on the event loop or on one thread."""

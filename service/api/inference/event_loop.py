@@ -1,6 +1,6 @@
-"""Predictions on the event loop: read, checked and run with those that come at the same moment.
+"""Predictions on the event loop, in batches of those that come at the same moment.
 
-Short work is done on the loop; what takes long (large bodies, packed ones, pictures, large answers)
+Short work is done on the loop; long work (large bodies, packed ones, pictures, large responses)
 on a thread. All methods are called on the loop's thread.
 """
 
@@ -14,14 +14,15 @@ from time import thread_time
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from service.api.codecs.base import CodecSelector
 from service.api.http.compression import compressed
 from service.api.http.request_body import content_encoding, too_large, unpacked
 from service.api.http.request_context import RequestContext, RequestObserver
-from service.api.http.responses import Answer, as_service_error, error_answer
+from service.api.http.responses import Response, as_service_error, error_response
 from service.api.http.url_paths import VERSION
 from service.api.inference.loop_turns import Turns
 from service.api.inference.parse_cost import SMALL_BYTES, ParseCost, is_large
-from service.api.inference.pipeline import Endpoint, Inference, Prediction, Target
+from service.api.inference.pipeline import InferencePipeline, Prediction, Target
 from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
@@ -31,10 +32,10 @@ _PARSERS = 4
 # Idle ones cost little; each signature runs one call at a time.
 _RUNNERS = 64
 
-# As in ``routing``; what is unusual (a name beyond ASCII, say) is left to Flask.
+# Flask answers requests to other names, for example beyond ASCII.
 _NAME = "[ -.0-9;-~]+"
 
-Respond = Callable[[Answer, Mapping[str, str]], None]
+Respond = Callable[[Response, Mapping[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +43,23 @@ class Route:
     """Where a path leads.
 
     Attributes:
-        target: who is asked.
-        endpoint: the protocol's endpoint.
+        target: who is request.
+        codecs: the wire formats of the route.
     """
 
     target: Target
-    endpoint: Endpoint
+    codecs: CodecSelector
 
 
 class PredictionRoutes:
-    """The paths of predictions; what is unusual (a name beyond ASCII, say) is left to Flask."""
+    """The paths of predictions; unusual ones are left to Flask."""
 
-    def __init__(self, verbs: Mapping[str, Endpoint], infer: Endpoint) -> None:
-        """Routes to endpoints.
+    def __init__(self, verbs: Mapping[str, CodecSelector], infer: CodecSelector) -> None:
+        """The routes of both protocols.
 
         Args:
-            verbs: the endpoints of ``/v1/models/...:<verb>``.
-            infer: the endpoint of ``/v2/models/.../infer``.
+            verbs: the codecs of ``/v1/models/...:<verb>``.
+            infer: the codecs of ``/v2/models/.../infer``.
         """
         self._verbs = verbs
         self._infer = infer
@@ -84,9 +85,12 @@ class PredictionLoop:
     """Answers predictions on one event loop."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, inference: Inference, observer: RequestObserver
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pipeline: InferencePipeline,
+        observer: RequestObserver,
     ) -> None:
-        """Ready to answer.
+        """A loop without predictions under way.
 
         Args:
             loop: the loop that calls.
@@ -94,7 +98,7 @@ class PredictionLoop:
             observer: sees requests begin and end.
         """
         self.loop = loop
-        self.inference = inference
+        self.pipeline = pipeline
         self.observer = observer
         self.parsers = ThreadPoolExecutor(_PARSERS, thread_name_prefix="parse")
         self._runners = ThreadPoolExecutor(_RUNNERS, thread_name_prefix="infer")
@@ -120,14 +124,14 @@ class PredictionLoop:
             respond: is called once, with the answer and the headers that it carries besides; not
                 if the request is abandoned.
         """
-        exchange = self.observer.begin(environ, client)
-        running = RunningPrediction(self, exchange, respond)
-        self._turns.begin(exchange.start, running.start, route, body)
+        context = self.observer.begin(environ, client)
+        running = RunningPrediction(self, context, respond)
+        self._turns.begin(context.start, running.start, route, body)
         return running
 
     def refuse(
         self, environ: Mapping[str, Any], client: str, error: ServiceError
-    ) -> tuple[Answer, Mapping[str, str]]:
+    ) -> tuple[Response, Mapping[str, str]]:
         """Refuse a request whose body is not read; return the answer and its further headers.
 
         Args:
@@ -135,16 +139,16 @@ class PredictionLoop:
             client: the client's address.
             error: why it is refused.
         """
-        exchange = self.observer.begin(environ, client)
-        exchange.failure = error
-        answer = error_answer(error)
-        headers = self.observer.finish(exchange, answer.status)
-        self.observer.end(exchange)
-        return answer, headers
+        context = self.observer.begin(environ, client)
+        context.failure = error
+        response = error_response(error)
+        headers = self.observer.finish(context, response.status)
+        self.observer.end(context)
+        return response, headers
 
     def queue(self, prediction: Prediction) -> BatchQueue:
         """Return the queue of a checked prediction's signature."""
-        servable, signature = prediction.servable, prediction.asked.signature
+        servable, signature = prediction.servable, prediction.request.signature
         queues = self._queues.get(servable)
         if queues is None:
             queues = self._queues[servable] = {}
@@ -157,7 +161,7 @@ class PredictionLoop:
                 note_batch=servable.note_batch,
                 loop=self.loop,
                 threads=self._runners,
-                stuck_after_s=self.inference.timeout_s,
+                stuck_after_s=self.pipeline.limits.timeout_s,
             )
         return queue
 
@@ -177,11 +181,11 @@ class PredictionLoop:
 class RunningPrediction:
     """One request on its way through the loop."""
 
-    __slots__ = ("_exchange", "_loop", "_prediction", "_respond", "_ticket")
+    __slots__ = ("_context", "_loop", "_prediction", "_respond", "_ticket")
 
-    def __init__(self, loop: PredictionLoop, exchange: RequestContext, respond: Respond) -> None:
+    def __init__(self, loop: PredictionLoop, context: RequestContext, respond: Respond) -> None:
         self._loop = loop
-        self._exchange = exchange
+        self._context = context
         self._respond: Respond | None = respond
         self._prediction: Prediction | None = None
         self._ticket: Ticket | None = None
@@ -191,47 +195,49 @@ class RunningPrediction:
         if self._respond is None:
             self._fail(AbandonedError())
             return
-        inference, exchange = self._loop.inference, self._exchange
+        pipeline, context = self._loop.pipeline, self._context
         try:
-            inference.require(exchange, route.target.model)
-            encoding = content_encoding(exchange.environ)
-            self._prediction = inference.open(exchange, route.target)
+            pipeline.require_model(context, route.target.model)
+            encoding = content_encoding(context.environ)
+            self._prediction = pipeline.open(context, route.target)
         except Exception as error:
             self._fail(error)
             return
-        endpoint, size = route.endpoint, len(body)
+        codecs, size = route.codecs, len(body)
         try:
             if encoding or size > SMALL_BYTES:
                 cost = self._loop.parse_cost(self._prediction.servable)
-                check = partial(self._check_large, endpoint, body, encoding, cost)
+                check = partial(self._check_large, codecs, body, encoding, cost)
                 if encoding or not cost.is_quick(size):
                     self._on_thread(check, self._prepare)
                     return
                 check()
             else:
-                self._check(endpoint, body)
+                self._check(codecs, body)
             self._prepare(None)
         except Exception as error:
             self._fail(error)
 
     def abandon(self) -> None:
-        """Give the request up, because its client has hung up."""
+        """Give up the request, because its client has hung up."""
         self._respond = None
         if self._ticket is not None:
             self._ticket.abandon()
 
-    def _check(self, endpoint: Endpoint, body: bytes) -> None:
+    def _check(self, codecs: CodecSelector, body: bytes) -> None:
         assert self._prediction is not None
-        most = self._loop.inference.max_body_bytes
+        most = self._loop.pipeline.limits.max_body_bytes
         if len(body) > most:
             raise too_large(most)
-        self._prediction.check(endpoint, self._exchange.environ, body)
+        self._prediction.check(codecs, self._context.environ, body)
 
-    def _check_large(self, endpoint: Endpoint, body: bytes, encoding: str, cost: ParseCost) -> None:
-        body = unpacked(body, encoding, self._loop.inference.max_body_bytes)
+    def _check_large(
+        self, codecs: CodecSelector, body: bytes, encoding: str, cost: ParseCost
+    ) -> None:
+        body = unpacked(body, encoding, self._loop.pipeline.limits.max_body_bytes)
         start = thread_time()
         try:
-            self._check(endpoint, body)
+            self._check(codecs, body)
         finally:
             cost.note(len(body), thread_time() - start)
 
@@ -252,12 +258,12 @@ class RunningPrediction:
             prediction.inputs,
             prediction.rows,
             prediction.deadline,
-            self._ran,
+            self._on_batch_end,
             rows_independent=prediction.runs_in_batches,
         )
         self._loop.queue(prediction).submit(self._ticket)
 
-    def _ran(self, ticket: Ticket) -> None:
+    def _on_batch_end(self, ticket: Ticket) -> None:
         prediction = self._prediction
         assert prediction is not None
         error = ticket.error
@@ -275,42 +281,42 @@ class RunningPrediction:
             self._on_thread(write, self._finish)
             return
         try:
-            answer = write()
+            response = write()
         except Exception as wrong:
             self._fail(wrong)
             return
-        self._finish(answer)
+        self._finish(response)
 
-    def _write(self, prediction: Prediction, outputs: Any) -> Answer:
-        accepted = self._exchange.environ.get("HTTP_ACCEPT_ENCODING", "")
-        return compressed(prediction.answer(outputs), accepted)
+    def _write(self, prediction: Prediction, outputs: Any) -> Response:
+        accepted = self._context.environ.get("HTTP_ACCEPT_ENCODING", "")
+        return compressed(prediction.write_response(outputs), accepted)
 
     def _fail(self, error: Exception) -> None:
-        exchange = self._exchange
-        environ = exchange.environ
+        context = self._context
+        environ = context.environ
         failure = as_service_error(error, environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        exchange.failure = failure
-        self._finish(error_answer(failure))
+        context.failure = failure
+        self._finish(error_response(failure))
 
-    def _finish(self, answer: Answer) -> None:
+    def _finish(self, response: Response) -> None:
         if self._prediction is not None:
             self._prediction.close()
             self._prediction = None
-        headers = self._loop.observer.finish(self._exchange, answer.status)
-        self._loop.observer.end(self._exchange)
+        headers = self._loop.observer.finish(self._context, response.status)
+        self._loop.observer.end(self._context)
         respond, self._respond, self._ticket = self._respond, None, None
         if respond is not None:
-            respond(answer, headers)
+            respond(response, headers)
 
     def _on_thread(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do ``work`` on a thread, and ``then`` with its result on the loop."""
 
         def done(future: Any) -> None:
-            self._loop.loop.call_soon_threadsafe(self._go_on, future, then)
+            self._loop.loop.call_soon_threadsafe(self._continue, future, then)
 
         self._loop.parsers.submit(work).add_done_callback(done)
 
-    def _go_on(self, future: Any, then: Callable[[Any], None]) -> None:
+    def _continue(self, future: Any, then: Callable[[Any], None]) -> None:
         error = future.exception()
         if error is not None:
             self._fail(error)
@@ -322,8 +328,8 @@ class RunningPrediction:
 
 
 def _name_rows(prediction: Prediction, error: InvalidRequestError) -> InvalidRequestError:
-    refusal = prediction.with_rows(error)
+    refusal = prediction.name_refused_rows(error)
     if refusal is not error:
-        # Nobody else looks at it any more.
+        # Nothing else uses it any more.
         strip(error)
     return refusal

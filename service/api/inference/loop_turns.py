@@ -1,9 +1,9 @@
-"""Bounds how long requests are begun in one turn of the event loop.
+"""Limits how long one turn of the event loop begins requests.
 
 A poll of the sockets can find thousands of requests readable. To parse them all before the loop
 goes on would keep everything else waiting that long: new connections, health checks, answers that
 are ready. So a turn begins requests for some milliseconds only; the others follow in their order,
-and between two turns the loop looks at everything else.
+and between two turns the loop does everything else.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Turns:
     """The turns of one event loop. All methods are called on its thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing has begun yet."""
+        """The turns of a loop that has begun no request."""
         self._loop = loop
         self._end = 0.0
         self._scheduled = False

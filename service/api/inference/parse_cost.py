@@ -1,9 +1,9 @@
-"""What of a request is done on the event loop: as long as it is short.
+"""Which work is short enough for the event loop, and which goes to a thread.
 
 To hand work to a thread and its result back costs some 100 us each way, and more where loop and
 thread then want Python's lock at once: a request of 64 images (183 KiB) takes half as much again of
-the processor when it is parsed on a thread (docs/performance.md). What takes long holds up
-everybody else on the loop.
+the processor when it is parsed on a thread (docs/performance.md). Long work holds up
+all other requests on the loop.
 """
 
 from service.api.json.value_budget import LARGE_BYTES
@@ -19,7 +19,7 @@ SMALL_BYTES = 64 * 1024
 _FIRST_S_PER_BYTE = 20e-6 / 1024
 # The weight of the newest body in the mean.
 _WEIGHT = 0.25
-# A larger answer is written on a thread: at 1 us to 2 us a value.
+# A larger response is written on a thread: 1 us to 2 us a value.
 _MOST_VALUES = 2048
 # Of a string value, so many bytes count as a value.
 _BYTES_A_VALUE = 64
@@ -35,7 +35,7 @@ class ParseCost:
         self._seconds = _FIRST_S_PER_BYTE
 
     def note(self, size: int, seconds: float) -> None:
-        """Take note of a body that was parsed.
+        """Add a body that was parsed to the mean.
 
         Args:
             size: its bytes.
@@ -49,7 +49,7 @@ class ParseCost:
 
 
 def is_large(outputs: Tensors) -> bool:
-    """Whether an answer takes so long to write that a thread is to do it."""
+    """Whether a response takes so long to write that a thread should do it."""
     values = 0
     for tensor in outputs.values():
         values += tensor.size

@@ -1,22 +1,24 @@
-"""The one road of a prediction, whatever its wire format: place, lease, batch, answer.
+"""The steps of a prediction, whatever its wire format: admit, lease, check, run, respond.
 
 On the event loop (``event_loop``) its steps run apart, and its batch with others; under any
-other WSGI server ``Inference.answer`` takes them one after the other, on the calling thread.
+other WSGI server ``InferencePipeline.answer`` takes them one by one, on the calling thread.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, perf_counter
-from typing import Any, Protocol
+from typing import Any
 
-from service.api.codecs.base import CheckedRequest, Codec
+from service.api.codecs.base import CheckedRequest, Codec, CodecSelector
 from service.api.http.request_body import read_body
 from service.api.http.request_context import RequestContext
-from service.api.http.responses import Answer
+from service.api.http.responses import Response
 from service.api.json.value_budget import ValueBudget
-from service.api.validation.file_inputs import Files
-from service.api.validation.problems import check_count, refusal
+from service.api.limits import Limits
+from service.api.validation.file_inputs import FilePreparation
+from service.api.validation.problems import Problems
+from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.metrics import VersionMetrics
@@ -31,103 +33,78 @@ _TIMEOUT_HEADER = "HTTP_X_REQUEST_TIMEOUT_MS"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is asked: a model, and one of its versions by number or label, or its latest."""
+    """A model, and one of its versions by number or label, or its latest."""
 
     model: str
     version: int | None = None
     label: str | None = None
 
 
-class Endpoint(Protocol):
-    """What the prediction routes of one protocol do."""
-
-    def codec(self, environ: Mapping[str, Any], body: bytes) -> tuple[Codec[Any, Any], bytes]:
-        """Return the wire format of a request, and its body in that format.
-
-        Args:
-            environ: its line and headers, as WSGI names them.
-            body: its body, unpacked.
-
-        Raises:
-            ServiceError: 415, it is none of this endpoint's.
-        """
-
-
-class Inference:
-    """Answers predictions."""
+class InferencePipeline:
+    """What all predictions of a worker share, and how one begins."""
 
     def __init__(
         self,
         lifecycle: Lifecycle,
         admission: Admission,
-        files: Files,
-        *,
-        timeout_s: float,
-        max_rows: int,
-        max_errors: int,
-        max_body_bytes: int,
+        files: FilePreparation,
+        limits: Limits,
     ) -> None:
-        """Ready to answer.
+        """A pipeline without predictions under way.
 
         Args:
-            lifecycle: where the servables are.
+            lifecycle: has the servables.
             admission: bounds how many predictions are under way.
             files: prepares the inputs that are files.
-            timeout_s: seconds that a prediction may take.
-            max_rows: the most instances of a request.
-            max_errors: the most problems of one request that are listed.
-            max_body_bytes: the most bytes of a body, packed or not.
+            limits: of requests.
         """
         self.lifecycle = lifecycle
         self.admission = admission
         self.files = files
-        self.timeout_s = timeout_s
-        self.max_rows = max_rows
-        self.max_errors = max_errors
-        self.max_body_bytes = max_body_bytes
-        self.values = ValueBudget(max_rows=max_rows, max_body_bytes=max_body_bytes)
+        self.limits = limits
+        self.values = ValueBudget(limits)
 
-    def answer(self, exchange: RequestContext, target: Target, endpoint: Endpoint) -> Answer:
+    def answer(self, context: RequestContext, target: Target, codecs: CodecSelector) -> Response:
         """Answer one request on the calling thread.
 
-        Its body is read first: a slow client must hold no place.
+        Its body is read first, so that a slow client does not count as a prediction under way.
 
         Raises:
             NotFoundError: there is no such model, version or label.
             UnavailableError: no version serves yet, or too many predictions are under way.
-            DeadlineError: the time for the request was up first.
-            InvalidRequestError: it is no request that the model takes.
+            DeadlineError: the request timed out first.
+            InvalidRequestError: it is not a request that the model takes.
             ServiceError: the model failed.
         """
-        self.require(exchange, target.model)
-        body = read_body(exchange.environ, most=self.max_body_bytes)
-        prediction = self.open(exchange, target)
+        self.require_model(context, target.model)
+        body = read_body(context.environ, most=self.limits.max_body_bytes)
+        prediction = self.open(context, target)
         try:
-            prediction.check(endpoint, exchange.environ, body)
+            prediction.check(codecs, context.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
-            return prediction.answer(outputs)
+            return prediction.write_response(outputs)
         finally:
             prediction.close()
 
-    def require(self, exchange: RequestContext, model: str) -> None:
-        """Note which model is asked.
+    def require_model(self, context: RequestContext, model: str) -> None:
+        """Check that a model exists, and note it in the context of a request.
 
         Raises:
             NotFoundError: there is no such model.
         """
         self.lifecycle.require(model)
-        exchange.model = model
+        context.model = model
 
-    def open(self, exchange: RequestContext, target: Target) -> "Prediction":
-        """Take a place and a lease for a request; the prediction's ``close`` gives them back.
+    def open(self, context: RequestContext, target: Target) -> "Prediction":
+        """Admit a request, and lease its servable; the prediction's ``close`` ends both.
 
         Raises:
             NotFoundError: there is no such model, version or label.
             UnavailableError: no version serves yet, or too many predictions are under way.
             InvalidRequestError: its header of a timeout is malformed.
         """
-        deadline = exchange.start + self._seconds(exchange.environ.get(_TIMEOUT_HEADER))
+        deadline = context.start + self._timeout_s(context.environ.get(_TIMEOUT_HEADER))
         self.admission.enter(target.model)
         start = monotonic()
         try:
@@ -135,24 +112,24 @@ class Inference:
         except BaseException:
             self.admission.leave(target.model, monotonic() - start)
             raise
-        exchange.version, exchange.predicts = servable.version, True
-        metrics = exchange.metrics.version(servable.model, str(servable.version))
+        context.version, context.predicts = servable.version, True
+        metrics = context.metrics.version(servable.model, str(servable.version))
         return Prediction(self, servable, metrics, deadline, start)
 
-    def _seconds(self, told: str | None) -> float:
+    def _timeout_s(self, header: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
-        if told is None:
-            return self.timeout_s
+        if header is None:
+            return self.limits.timeout_s
         try:
-            seconds = float(told) / 1000
+            seconds = float(header) / 1000
         except ValueError:
             seconds = math.nan
         if not seconds > 0:
             raise InvalidRequestError(
                 f"X-Request-Timeout-Ms: expected a number of milliseconds above 0, "
-                f"not {told[:60]!r}."
+                f"not {header[:60]!r}."
             )
-        return min(seconds, self.timeout_s)
+        return min(seconds, self.limits.timeout_s)
 
 
 class Prediction:
@@ -161,7 +138,7 @@ class Prediction:
     Attributes:
         servable: the version that answers it, on a lease.
         deadline: when it is too late, in seconds of ``time.monotonic``.
-        asked: the checked request, after ``check``.
+        request: the checked request, after ``check``.
         inputs: an array for each input of its signature, after ``check``.
         runs_in_batches: whether it may run together with others, and its rows in several batches.
         rows: how many rows a batch gets of it; 1 when it must run alone and whole.
@@ -170,16 +147,16 @@ class Prediction:
     __slots__ = (
         "_codec",
         "_infer_s",
-        "_inference",
         "_metrics",
         "_parse_s",
+        "_pipeline",
         "_serialise_s",
         "_start",
         "_validate_s",
         "_wait_s",
-        "asked",
         "deadline",
         "inputs",
+        "request",
         "rows",
         "runs_in_batches",
         "servable",
@@ -187,15 +164,15 @@ class Prediction:
 
     def __init__(
         self,
-        inference: Inference,
+        pipeline: InferencePipeline,
         servable: Servable,
         metrics: VersionMetrics | GatheredVersion,
         deadline: float,
         start: float,
     ) -> None:
-        self._inference = inference
+        self._pipeline = pipeline
         self._metrics = metrics
-        # What has not come to pass is not counted.
+        # A phase that was not reached is not counted.
         self._parse_s: float | None = None
         self._validate_s: float | None = None
         self._wait_s: float | None = None
@@ -205,47 +182,48 @@ class Prediction:
         self._start = start
         self.servable = servable
         self.deadline = deadline
-        self.asked: CheckedRequest
+        self.request: CheckedRequest
         self.inputs: Tensors
         self.runs_in_batches = False
         self.rows = 1
 
-    def check(self, endpoint: Endpoint, environ: Mapping[str, Any], body: bytes) -> None:
+    def check(self, codecs: CodecSelector, environ: Mapping[str, Any], body: bytes) -> None:
         """Parse and check the request.
 
         Args:
-            endpoint: knows the wire formats.
+            codecs: the wire formats of its route.
             environ: the request's line and headers, as WSGI names them.
             body: its body, unpacked.
 
         Raises:
-            ServiceError: 415, its format is none of the endpoint's; 413, it holds too many values.
-            InvalidRequestError: it is no request that the model takes.
+            ServiceError: 415, its route has no codec for its content type; 413, it holds
+                too many values.
+            InvalidRequestError: it is not a request that the model takes.
         """
-        inference = self._inference
+        pipeline = self._pipeline
         start = monotonic()
-        with inference.values.bound(len(body), self.servable.contract):
-            self._codec, body = endpoint.codec(environ, body)
+        with pipeline.values.bound(len(body), self.servable.contract):
+            self._codec, body = codecs.select(environ, body)
             document = self._codec.parse(body)
             parsed = monotonic()
             self._parse_s = parsed - start
-            asked = self._codec.read(document, self.servable)
+            request = self._codec.read(document, self.servable)
             del document
-        check_count("", asked.instances, most=inference.max_rows)
-        self.asked, self.inputs = asked, asked.inputs
-        signature = asked.signature
+        check_row_count("", request.instances, most=pipeline.limits.max_rows)
+        self.request, self.inputs = request, request.inputs
+        signature = request.signature
         self.runs_in_batches = signature.runs_in_batches and (
             not signature.inputs_apart
-            or len({tensor.shape[0] for tensor in asked.inputs.values()}) == 1
+            or len({tensor.shape[0] for tensor in request.inputs.values()}) == 1
         )
         if self.runs_in_batches:
-            self.rows = next(iter(asked.inputs.values())).shape[0]
+            self.rows = next(iter(request.inputs.values())).shape[0]
         self._validate_s = monotonic() - parsed
 
     @property
     def has_files(self) -> bool:
         """Whether there are files to prepare, which takes long."""
-        return bool(self.asked.signature.files)
+        return bool(self.request.signature.files)
 
     def prepare_files(self) -> None:
         """Prepare inputs that are files, if there are any.
@@ -253,16 +231,16 @@ class Prediction:
         Raises:
             InvalidRequestError: a file is not what the model takes.
         """
-        asked = self.asked
+        request = self.request
         if self.has_files:
-            files = self._inference.files
-            self.inputs = files.prepare(asked.signature, asked.inputs, asked.place)
+            files = self._pipeline.files
+            self.inputs = files.prepare(request.signature, request.inputs, request.path_of)
 
     def run(self) -> Tensors:
         """Run the request by itself, on the calling thread.
 
         Raises:
-            DeadlineError: its time was up first.
+            DeadlineError: the request timed out first.
             InvalidRequestError: the graph refused the values; it names the rows.
             ServiceError: the model failed.
         """
@@ -271,39 +249,41 @@ class Prediction:
         try:
             outputs = self._call(self.inputs)
         except InvalidRequestError as error:
-            raise self.with_rows(error) from error
+            raise self.name_refused_rows(error) from error
         self.note_run(0.0, perf_counter() - start)
         _check(self.deadline)
         return outputs
 
     def note_run(self, waited_s: float, ran_s: float) -> None:
-        """Take note how long the request waited for its batch, and how long that ran."""
+        """Note how long the request waited for its batch, and how long that ran, in seconds."""
         self._wait_s, self._infer_s = waited_s, ran_s
 
-    def answer(self, outputs: Tensors) -> Answer:
-        """Return the answer that tells of ``outputs``."""
+    def write_response(self, outputs: Tensors) -> Response:
+        """Return the response that holds ``outputs``."""
         start = monotonic()
-        answer = self._codec.write(self.asked, outputs, self.servable)
+        response = self._codec.write(self.request, outputs, self.servable)
         self._serialise_s = monotonic() - start
-        return answer
+        return response
 
-    def with_rows(self, error: InvalidRequestError) -> InvalidRequestError:
-        """Name the rows that the graph refuses, for it does not; a file, say, that is broken."""
-        asked, most = self.asked, self._inference.max_errors
+    def name_refused_rows(self, error: InvalidRequestError) -> InvalidRequestError:
+        """Return the error with the rows that the graph refuses, because it does not name them."""
+        request, most = self.request, self._pipeline.limits.max_errors
         if not self.runs_in_batches:
-            # Of a part of the rows it would be another question.
+            # A part of the rows would be another request.
             return error
         found = {0: error}
-        if asked.instances > 1:
+        if request.instances > 1:
             found = bisect_refused_rows(self._call_in_time, self.inputs, most=most)
-        problems = {asked.row(row): [refused.message] for row, refused in found.items()}
-        return refusal(problems, most) if problems else error
+        problems = Problems(most)
+        for row, refused in found.items():
+            problems.add(request.path_of_row(row), refused.message)
+        return problems.error() if found else error
 
     def close(self) -> None:
-        """Give place and lease back, and count what has come to pass."""
+        """End admission and lease, and count the phases that were reached."""
         self._count()
         self.servable.release()
-        self._inference.admission.leave(self.servable.model, monotonic() - self._start)
+        self._pipeline.admission.leave(self.servable.model, monotonic() - self._start)
 
     def _count(self) -> None:
         metrics = self._metrics
@@ -316,11 +296,11 @@ class Prediction:
             metrics.infer.observe(self._infer_s)
         if self._serialise_s is not None:
             metrics.serialise.observe(self._serialise_s)
-            metrics.predictions.inc(self.asked.instances)
+            metrics.predictions.inc(self.request.instances)
 
     def _call(self, inputs: Tensors) -> Tensors:
         rows = next(iter(inputs.values())).shape[0] if self.runs_in_batches else 1
-        return self.servable.run(self.asked.signature, inputs, rows)
+        return self.servable.run(self.request.signature, inputs, rows)
 
     def _call_in_time(self, inputs: Tensors) -> Tensors:
         _check(self.deadline)

@@ -1,16 +1,15 @@
 """JSON bodies that hold long arrays of numbers, without a Python object for each number.
 
-Before orjson sees the body, its long arrays of numbers are *lifted* out: each is parsed on its
-own (service/api/json/json_numbers.py), and leaves a placeholder, a string of random characters
-that no client knows. orjson parses the little that remains, and the arrays go where their
-placeholders are found. So an array may stand wherever JSON allows a value, whatever the wire
-format.
+Before orjson parses the body, each long array of numbers is parsed on its own
+(service/api/json/json_numbers.py) and replaced by a placeholder, a string of random characters
+that no client knows. orjson parses the short remainder, and the arrays replace their placeholders
+in the result. So an array may stand wherever JSON allows a value, whatever the wire format.
 
-Where to look is a guess; nothing rests on it. The result stands only if orjson accepts the
+Where arrays are is a guess, which may be wrong. The result is used only if orjson accepts the
 remainder and every placeholder is found in it as a whole value: then the text with the arrays,
-which are well-formed themselves, is well-formed too and means the same. A placeholder that landed
-within a string, in a key, beside a value, or under a key that comes twice is not found or makes
-orjson fail. In any doubt nothing is lifted, and what is wrong is in orjson's own words.
+which are well-formed themselves, is well-formed too and means the same. A placeholder within a
+string, in a key, beside a value, or under a key that comes twice is not found or makes orjson fail.
+In any doubt orjson parses the whole body, and its error messages are used.
 """
 
 import secrets
@@ -20,24 +19,24 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.api.json.json_numbers import Numbers, read_all
+from service.api.json.json_numbers import NumberArray, read_number_arrays
 from service.api.json.value_budget import admit_numbers, admit_text
 
 # In bytes. Shorter arrays are cheaper as Python's lists: for one array of small whole numbers the
-# two ways cost about the same from 300 to 750, and lifting less beyond.
+# two ways cost about the same from 300 to 750 bytes, and the placeholder less beyond.
 _SHORTEST = 400
-# How far down arrays are looked for. orjson's own limit is on the depth of the whole body, which
-# lifting must not help anyone around.
+# How deep arrays are searched for. orjson limits the depth of the whole body, and placeholders must
+# not circumvent that.
 _DEEPEST = 16
-# Up to so many quotation marks are sooner found one by one than by numpy.
+# Up to so many quotation marks are found faster one by one than by numpy.
 _FEW_QUOTES = 16
 _QUOTE = ord('"')
-_NESTED = (Numbers, list, dict)
+_NESTED = (NumberArray, list, dict)
 _SECRET = secrets.token_hex(16)
 
 
 def loads(body: bytes) -> Any:
-    """Return the JSON value in ``body``, with ``Numbers`` for its long arrays of numbers.
+    """Return the JSON value in ``body``, with ``NumberArray`` for its long arrays of numbers.
 
     Raises:
         orjson.JSONDecodeError: it is not strict JSON in UTF-8.
@@ -45,33 +44,33 @@ def loads(body: bytes) -> Any:
     """
     spans = list(_spans(body)) if len(body) > _SHORTEST else None
     if spans:
-        lifted = read_all([body[start:end] for start, end in spans])
+        arrays = read_number_arrays([body[start:end] for start, end in spans])
         found = [
             (*span, numbers)
-            for span, numbers in zip(spans, lifted, strict=True)
+            for span, numbers in zip(spans, arrays, strict=True)
             if numbers is not None
         ]
         if found:
-            document = _loads_lifted(body, found)
+            document = _loads_without_arrays(body, found)
             if document is not None:
                 return document
     admit_text(body)
     return orjson.loads(body)
 
 
-def plain(document: Any) -> Any:
-    """Return what ``loads`` returned with nested lists in the place of all ``Numbers``.
+def with_lists(document: Any) -> Any:
+    """Return what ``loads`` returned with nested lists in the place of all ``NumberArray``.
 
     Raises:
         ServiceError: 413, there are too many numbers.
     """
     admit_numbers(_count(document, _DEEPEST))
-    return _plain(document, _DEEPEST)
+    return _with_lists(document, _DEEPEST)
 
 
 def _count(value: Any, depth: int) -> int:
-    """Return how many numbers there are in ``Numbers``."""
-    if type(value) is Numbers:
+    """Return how many numbers there are in ``NumberArray``."""
+    if type(value) is NumberArray:
         return int(value.array.size)
     # A call for each of millions of plain values would take seconds.
     if type(value) is list and depth:
@@ -81,21 +80,21 @@ def _count(value: Any, depth: int) -> int:
     return 0
 
 
-def _plain(value: Any, depth: int) -> Any:
-    if type(value) is Numbers:
+def _with_lists(value: Any, depth: int) -> Any:
+    if type(value) is NumberArray:
         return value.as_lists()
     if type(value) is list and depth:
-        return [_plain(item, depth - 1) if type(item) in _NESTED else item for item in value]
+        return [_with_lists(item, depth - 1) if type(item) in _NESTED else item for item in value]
     if type(value) is dict and depth:
         return {
-            key: _plain(item, depth - 1) if type(item) in _NESTED else item
+            key: _with_lists(item, depth - 1) if type(item) in _NESTED else item
             for key, item in value.items()
         }
     return value
 
 
-def _loads_lifted(body: bytes, found: list[tuple[int, int, Numbers]]) -> Any:
-    """Parse the body without what was found in it; ``None`` if that is not certain to be right."""
+def _loads_without_arrays(body: bytes, found: list[tuple[int, int, NumberArray]]) -> Any:
+    """Return the JSON value with its arrays; ``None`` where that is not certain to be right."""
     parts, placeholders, position = [], {}, 0
     for i, (start, end, numbers) in enumerate(found):
         name = f"{_SECRET}{i}"
@@ -115,8 +114,8 @@ def _loads_lifted(body: bytes, found: list[tuple[int, int, Numbers]]) -> Any:
     return None if placeholders else document
 
 
-def _put_back(value: Any, placeholders: dict[str, Numbers], depth: int) -> None:
-    """Replace placeholders in ``value`` by their numbers, and strike them off the list."""
+def _put_back(value: Any, placeholders: dict[str, NumberArray], depth: int) -> None:
+    """Replace placeholders in ``value`` by their arrays, and remove them from the dict."""
     items = value.items() if type(value) is dict else enumerate(value)
     for key, item in items:
         kind = type(item)
@@ -131,7 +130,7 @@ def _put_back(value: Any, placeholders: dict[str, Numbers], depth: int) -> None:
 
 
 def _spans(body: bytes) -> Iterator[tuple[int, int]]:
-    """Find what may be arrays of numbers, by start and end: between strings, from [ to ]."""
+    """Yield start and end of what may be arrays of numbers: between strings, from [ to ]."""
     for start, end in _gaps(_without_escapes(body)):
         first = body.find(b"[", start, end)
         if first >= 0:
@@ -149,7 +148,7 @@ def _without_escapes(body: bytes) -> bytes:
 
 
 def _gaps(text: bytes) -> Iterator[tuple[int, int]]:
-    """Find the long stretches outside of strings, by start and end."""
+    """Yield start and end of the long stretches outside of strings."""
     quotes, at = [-1], text.find(b'"')
     while at >= 0 and len(quotes) <= _FEW_QUOTES:
         quotes.append(at)

@@ -1,15 +1,14 @@
 """Arrays of numbers from JSON text to numpy, without a Python object for each number.
 
-simdjson parses the text and flattens the numbers into one buffer, however they are nested; that
-the nesting is a rectangle is seen from the text's *residue*: what is left of it without digits,
-signs and white space, brackets and commas alone. Together they leave no room: where the residue
-is that of a rectangle, the text is well-formed JSON (simdjson refuses ``[1 2]`` or ``[1]2``), and
-there are as many numbers as the rectangle has places, each innermost list must hold one number
-between any two commas, for none can hold more, and each list around them as many lists as its
-commas say.
+simdjson parses the text and flattens the numbers into one buffer, however they are nested. Whether
+the nesting is a rectangle is decided from the text's *residue*: the brackets and commas that are
+left of it without digits, signs and white space. This is sufficient. If the residue is that of a
+rectangle, the text is well-formed JSON (simdjson rejects ``[1 2]`` and ``[1]2``), and there are as
+many numbers as the rectangle has places, then each innermost list holds one number between any two
+commas, because it cannot hold more, and each list around them has as many lists as its commas say.
 
-What is read here is read exactly as orjson and numpy would; what might not be is refused, and
-left to them.
+Numbers are read exactly as orjson and numpy would read them; texts for which that is not certain
+are left to orjson.
 """
 
 import math
@@ -26,7 +25,7 @@ import simdjson
 
 # numpy's own bound is 64; no model comes near either.
 MOST_DIMENSIONS = 32
-# What stands between the brackets and commas of an array of numbers.
+# The characters between the brackets and commas of an array of numbers.
 _FILLING = b"0123456789.+-eE \t\r\n"
 # From this length on, numpy finds brackets and commas faster than ``bytes.translate`` does.
 _LONG = 16 * 1024
@@ -46,7 +45,7 @@ _parsers: deque[simdjson.Parser] = deque(maxlen=_KEPT_PARSERS)
 
 # Not frozen: that alone would cost more than the rest of its making.
 @dataclass(slots=True, eq=False)
-class Numbers:
+class NumberArray:
     """A rectangular array of numbers, as JSON wrote it and as numpy holds it.
 
     Attributes:
@@ -63,16 +62,16 @@ class Numbers:
         return orjson.loads(self.text)
 
 
-def read_all(texts: Sequence[bytes]) -> list[Numbers | None]:
+def read_number_arrays(texts: Sequence[bytes]) -> list[NumberArray | None]:
     """Read JSON texts as arrays of numbers.
 
     Texts that are alike are parsed together, since much of a short text's cost is the call.
 
     Returns:
-        For each text its array; ``None`` for what is no rectangular, well-formed array of
+        For each text its array; ``None`` for what is not a rectangular, well-formed array of
         numbers, or holds one that is neither int64 nor, written as a fraction, a finite float64.
     """
-    found: list[Numbers | None] = [None] * len(texts)
+    found: list[NumberArray | None] = [None] * len(texts)
     alike: dict[tuple[bytes, bool], list[int]] = {}
     for i, text in enumerate(texts):
         whole = not (b"." in text or b"e" in text or b"E" in text)
@@ -83,7 +82,7 @@ def read_all(texts: Sequence[bytes]) -> list[Numbers | None]:
             array = _read([texts[i] for i in members], shape, whole=whole)
             if array is not None:
                 for i, part in zip(members, array, strict=True):
-                    found[i] = Numbers(texts[i], part)
+                    found[i] = NumberArray(texts[i], part)
     return found
 
 
@@ -94,14 +93,14 @@ def _residue(text: bytes) -> bytes:
     parts = []
     for start in range(0, len(text), _AT_ONCE):
         part = characters[start : start + _AT_ONCE]
-        # Whatever else stands there is no number, and left for simdjson to refuse.
+        # Whatever else stands there is not a number, and simdjson rejects it.
         kept = (part == ord(",")) | (part == ord("[")) | (part == ord("]"))
         parts.append(part.compress(kept).tobytes())
     return b"".join(parts)
 
 
 def _shape(residue: bytes) -> tuple[int, ...] | None:
-    """Return the shape of the rectangle whose residue this is, if it is one's."""
+    """Return the shape of the rectangle whose residue this is; ``None`` if there is none."""
     depth = len(residue) - len(residue.lstrip(b"["))
     if not 1 <= depth <= MOST_DIMENSIONS:
         return None
@@ -135,7 +134,7 @@ def _flatten(text: bytes, kind: str) -> Any:
     """Return the numbers in a JSON array as a buffer of int64 ("i") or float64 ("d").
 
     Raises:
-        ValueError, TypeError, RuntimeError: it is no JSON, or holds something else.
+        ValueError, TypeError, RuntimeError: it is not JSON, or holds something else.
     """
     if len(text) > _KEPT_LENGTH:
         with _one_large:

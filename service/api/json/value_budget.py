@@ -1,4 +1,4 @@
-"""How many values a parsed body may hold, and how many such bodies are in work at one time.
+"""How many values a parsed body may hold, and how many such bodies are parsed at one time.
 
 A value of two bytes in JSON (``[]``, ``""``) takes 50 to 250 bytes as a Python object. So values
 are counted in the text, by brackets and commas, before any is made. Long arrays of numbers
@@ -12,6 +12,7 @@ from threading import Lock
 
 import numpy as np
 
+from service.api.limits import Limits
 from service.errors import ServiceError
 from service.repository.contract import Contract, Field
 
@@ -20,13 +21,13 @@ _UNCOUNTED_BYTES = 64 * 1024
 # Larger bodies are parsed on a thread, and those of more values one after the other: the event loop
 # never waits for that.
 LARGE_BYTES = 256 * 1024
-# Any body may have as many: the 100 MB that they take at most are there, and what is wrong with a
-# request is better told in detail.
+# Any body may have as many: the 100 MB that they take at most are available, and errors can then be
+# explained in detail.
 _ALWAYS = 1_000_000
 # On average, the values of a body of the largest size have at least so many bytes each.
 _LEAST_BYTES = 8
 
-# Of a text that is looked at more closely, in bytes.
+# The bytes of a text that are examined in one step.
 _AT_ONCE = 1 << 20
 _UNBOUND = nullcontext()
 _OPENING = (b",", b"[", b"{")
@@ -35,15 +36,14 @@ _OPENING = (b",", b"[", b"{")
 class ValueBudget:
     """Bounds the values of parsed bodies in one worker."""
 
-    def __init__(self, *, max_rows: int, max_body_bytes: int) -> None:
-        """No body is in work yet.
+    def __init__(self, limits: Limits) -> None:
+        """A budget of which nothing is used.
 
         Args:
-            max_rows: the most rows of a request.
-            max_body_bytes: the most bytes of a body.
+            limits: of rows and bytes.
         """
-        self._max_rows = max_rows
-        self._most = max(_ALWAYS, max_body_bytes // _LEAST_BYTES)
+        self._max_rows = limits.max_rows
+        self._most = max(_ALWAYS, limits.max_body_bytes // _LEAST_BYTES)
         self._one_at_a_time = Lock()
 
     def bound(self, size: int, contract: Contract) -> AbstractContextManager[None]:
@@ -51,7 +51,7 @@ class ValueBudget:
 
         Args:
             size: the body's bytes.
-            contract: of the model that is asked.
+            contract: the model's.
         """
         if size <= _UNCOUNTED_BYTES:
             return _UNBOUND
@@ -83,7 +83,7 @@ class _Share(AbstractContextManager[None]):
         self._token: Token[_Share | None]
 
     def wait(self) -> None:
-        """Wait until no other body of many values is in work."""
+        """Wait until no other body of many values is parsed."""
         if not self._is_in:
             self._gate.acquire()
             self._is_in = True
@@ -103,7 +103,10 @@ _share: ContextVar[_Share | None] = ContextVar("share", default=None)
 
 
 def expect_features() -> None:
-    """Take note that the body in work has features, whose number the contract does not tell."""
+    """Allow the body that is parsed as many values as any, because it has features.
+
+    The contract does not say how many features an example has.
+    """
     share = _share.get()
     if share is not None:
         share.most = share.most_of_any

@@ -1,4 +1,4 @@
-"""The OpenAPI document: made of the routes there are and of the contracts that serve."""
+"""The OpenAPI document, made from the routes and from the contracts that serve."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,9 +10,10 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
 from service.api.codecs.tfserving.classify_responses import classification, regression
+from service.api.limits import Limits
 from service.api.openapi import response_headers, shared_parts
 from service.api.openapi.field_schemas import Schema, tensor_schema
-from service.api.openapi.operations import Operation, Place, describe
+from service.api.openapi.operations import DocumentedTarget, Operation, describe
 from service.api.openapi.shared_parts import ref
 from service.api.openapi.signature_schemas import (
     CLASSES,
@@ -33,23 +34,28 @@ _INFO = (
 
 
 class Documents:
-    """Makes the document, and makes it anew when other versions serve."""
+    """The document, which is made again when other versions serve."""
 
     def __init__(
-        self, lifecycle: Lifecycle, rules: Callable[[], list[Rule]], *, version: str, max_rows: int
+        self,
+        lifecycle: Lifecycle,
+        rules: Callable[[], list[Rule]],
+        limits: Limits,
+        *,
+        version: str,
     ) -> None:
-        """Prepare.
+        """A document that is made when it is first read.
 
         Args:
             lifecycle: knows the models.
             rules: returns the application's routes.
+            limits: of requests.
             version: of this software.
-            max_rows: the most rows of a request.
         """
         self._lifecycle = lifecycle
         self._rules = rules
         self._version = version
-        self._max_rows = max_rows
+        self._max_rows = limits.max_rows
         self._lock = threading.Lock()
         self._made_of: list[Any] = []
         self._document: dict[str, Any] = {}
@@ -104,10 +110,10 @@ class Documents:
         for status in shared_parts.ERROR_STATUSES:
             spec.components.response(f"Error{status}", shared_parts.error_response(status))
         taken: set[str] = set(shared_parts.SCHEMAS)
-        places: dict[str, dict[str, Place]] = {}
+        targets: dict[str, dict[str, DocumentedTarget]] = {}
         for model, (labels, servables) in found.items():
             by_version = {
-                version: Place(
+                version: DocumentedTarget(
                     model,
                     servable.card.title if servable.card else model,
                     servable,
@@ -115,15 +121,19 @@ class Documents:
                 )
                 for version, servable in servables.items()
             }
-            latest = by_version[max(by_version)] if by_version else Place(model, model, None, {})
-            places[model] = {
+            latest = (
+                by_version[max(by_version)]
+                if by_version
+                else DocumentedTarget(model, model, None, {})
+            )
+            targets[model] = {
                 "": latest,
-                **{f"/versions/{version}": place for version, place in by_version.items()},
+                **{f"/versions/{version}": target for version, target in by_version.items()},
                 **{f"/labels/{quote(label, safe='')}": by_version[v] for label, v in labels},
             }
             spec.tag({"name": model, "description": latest.title})
         ids: set[str] = set()
-        for path, operations in self._paths(places):
+        for path, operations in self._paths(targets):
             for method, operation in operations.items():
                 name = f"{method}{path.replace('/', '_').replace(':', '_')}"
                 operation["operationId"] = shared_parts.component_name(name, ids)
@@ -160,18 +170,18 @@ class Documents:
         spec.components.schema(answer, {"anyOf": [bodies.answer for bodies in found]})
         examples = {}
         for bodies in found:
-            for title, (asked, told) in bodies.examples.items():
+            for title, (sent, received) in bodies.examples.items():
                 name = shared_parts.component_name(f"{stem}.{title}", taken)
-                spec.components.example(f"{name}.request", {"summary": title, "value": asked})
+                spec.components.example(f"{name}.request", {"summary": title, "value": sent})
                 pair = [ref("examples", f"{name}.request"), None]
-                if told is not None:
-                    spec.components.example(f"{name}.answer", {"summary": title, "value": told})
+                if received is not None:
+                    spec.components.example(f"{name}.answer", {"summary": title, "value": received})
                     pair[1] = ref("examples", f"{name}.answer")
                 examples[name] = (pair[0], pair[1])
         return Bodies(ref("schemas", request), ref("schemas", answer), examples)
 
     def _paths(
-        self, places: Mapping[str, Mapping[str, Place]]
+        self, targets: Mapping[str, Mapping[str, DocumentedTarget]]
     ) -> Iterator[tuple[str, dict[str, Operation]]]:
         for rule in sorted(self._rules(), key=lambda rule: (rule.rule, rule.endpoint)):
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
@@ -180,12 +190,12 @@ class Documents:
                 if "<" not in whole:
                     yield whole, {m.lower(): describe(rule, m, None) for m in methods}
                 continue
-            for model, by_suffix in places.items():
-                for suffix, place in by_suffix.items():
+            for model, by_suffix in targets.items():
+                for suffix, target in by_suffix.items():
                     path = _path(rule.rule, model, suffix)
                     if path is None:
                         continue
-                    operations = {m.lower(): describe(rule, m, place) for m in methods}
+                    operations = {m.lower(): describe(rule, m, target) for m in methods}
                     operations = {m: o for m, o in operations.items() if o}
                     if operations:
                         yield path, operations

@@ -1,4 +1,4 @@
-"""The operations of a document: what each route takes, answers and refuses."""
+"""The operations of the document: requests, responses and errors of each route."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DocumentedTarget:
     """A model, version or label as a path names it.
 
     Attributes:
@@ -40,16 +40,16 @@ class Place:
     bodies: Mapping[str, Bodies]
 
 
-def describe(rule: Rule, method: str, place: Place | None) -> Operation:
+def describe(rule: Rule, method: str, target: DocumentedTarget | None) -> Operation:
     """Return the operation of a route; empty when nothing answers it here."""
     verb = rule.endpoint.rpartition(".")[2]
     about: Operation = {}
-    if place is not None:
-        about["tags"] = [place.model]
+    if target is not None:
+        about["tags"] = [target.model]
     if rule.endpoint.startswith(("predict.", "classify.", "regress.")):
-        if place is None or verb not in place.bodies:
+        if target is None or verb not in target.bodies:
             return {}
-        return about | _inference(verb, place)
+        return about | _inference(verb, target)
     if "<path:region>" in rule.rule:
         about |= REGION
     known = _KNOWN.get((rule.endpoint, method))
@@ -59,27 +59,27 @@ def describe(rule: Rule, method: str, place: Place | None) -> Operation:
     return about | described | {"summary": f"{rule.endpoint}"}
 
 
-def _inference(verb: str, place: Place) -> Operation:
-    bodies = place.bodies[verb]
+def _inference(verb: str, target: DocumentedTarget) -> Operation:
+    bodies = target.bodies[verb]
     body: dict[str, Any] = {"schema": bodies.request}
-    asked = {name: pair[0] for name, pair in bodies.examples.items()}
-    told = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
-    if asked:
-        body["examples"] = asked
+    requests = {name: pair[0] for name, pair in bodies.examples.items()}
+    answers = {name: pair[1] for name, pair in bodies.examples.items() if pair[1]}
+    if requests:
+        body["examples"] = requests
     content = {JSON: body}
-    if verb == "predict" and place.servable is not None:
-        for signature in in_order(place.servable.contract):
+    if verb == "predict" and target.servable is not None:
+        for signature in in_order(target.servable.contract):
             content |= {kind: {} for kind in content_types(signature)}
-    card = place.servable.card if place.servable else None
+    card = target.servable.card if target.servable else None
     return {
-        "summary": f"{verb.capitalize()}: {place.title}",
+        "summary": f"{verb.capitalize()}: {target.title}",
         "description": card.description if card else "",
         "requestBody": {"required": True, "content": content},
         "responses": responses(
             bodies.answer,
             *_PREDICTION_ERRORS,
             headers=response_headers.OF_PREDICTION,
-            examples=told,
+            examples=answers,
         ),
     }
 

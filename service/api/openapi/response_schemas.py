@@ -1,4 +1,4 @@
-"""The schemas of answers that are no predictions; tests hold them against real ones."""
+"""The schemas of responses other than predictions; tests compare them with real ones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The operations that tell of the server itself, and of what it does not do."""
+"""The operations about the server itself, and those that it does not support."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What many operations share: the error body, headers, and answers that are no predictions."""
+"""What many operations share: the error body, headers, and responses other than predictions."""
 
 from typing import Any
 

@@ -1,12 +1,13 @@
-"""Changing what serves, for those who hold the admin token: policies and rollbacks."""
+"""Changes of what serves, for holders of the admin token: policies and rollbacks."""
 
 import contextlib
 import hmac
 from collections.abc import Callable
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, jsonify, request
+from flask import Response as FlaskResponse
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
 from service.errors import InvalidRequestError, ServiceError
@@ -29,21 +30,21 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
 
     Args:
         lifecycle: which knows the models.
-        store: whose policy files are written; every worker reads them at its next look.
-        settings: hold the token that a request must bear; when it is empty, the routes refuse
-            everything.
+        store: has the policy files; every worker reads them at its next poll.
+        settings: the admin token, which a request must have; without one, the routes refuse every
+            request.
     """
     token = settings.admin_token
     blueprint = Blueprint("admin", __name__)
 
     @blueprint.get(f"{MODEL}/policy")
-    def get_policy(model: str) -> Response:
+    def get_policy(model: str) -> FlaskResponse:
         authorise(token)
         _find(lifecycle, model)
         return _shown(attempt(lambda: read_policy(store.root / model)))
 
     @blueprint.put(f"{MODEL}/policy")
-    def put_policy(model: str) -> Response:
+    def put_policy(model: str) -> FlaskResponse:
         authorise(token)
         _find(lifecycle, model)
         value = json_value(json_body(request.environ, most=settings.max_body_bytes))
@@ -52,7 +53,7 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
             _check_unchanged(before)
             policy = attempt(lambda: with_changes(before, value))
             named = {*policy.versions, *policy.labels.values()}
-            # What stood there before is not this client's mistake.
+            # Versions that the old policy named are not this client's mistake.
             named -= {*before.versions, *before.labels.values()}
             missing = named - store.versions(model).keys()
             if missing:
@@ -62,7 +63,7 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
         return _shown(change(store, model, changed, repair=True))
 
     @blueprint.post(f"{MODEL}:rollback")
-    def roll_back(model: str) -> Response:
+    def roll_back(model: str) -> FlaskResponse:
         authorise(token)
         _find(lifecycle, model)
 
@@ -82,19 +83,19 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
 
 
 def authorise(token: str) -> None:
-    """Refuse the current request unless it bears the admin token.
+    """Refuse the current request unless it has the admin token.
 
     Args:
         token: the token; when it is empty, every request is refused.
 
     Raises:
-        ServiceError: 403, there is no token; 401, the request does not bear it.
+        ServiceError: 403, there is no token; 401, the request does not have it.
     """
     if not token:
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     # WSGI hands over a header's bytes as if they were latin-1. They are compared in constant time:
-    # the time taken must not tell how much was right.
+    # the time taken must not reveal how much was right.
     sent = given.strip().encode("latin-1", errors="replace")
     right = [hmac.compare_digest(sent, known) for known in _on_the_wire(token)]
     if scheme.lower() != "bearer" or not any(right):
@@ -116,7 +117,7 @@ def _on_the_wire(token: str) -> list[bytes]:
 
 def _find(lifecycle: Lifecycle, model: str) -> None:
     lifecycle.require(model)
-    exchange().model = model
+    current_context().model = model
 
 
 def attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:
@@ -143,9 +144,9 @@ def change(
         repair: as ``change_policy``.
 
     Raises:
-        ServiceError: 409, in the words of a ``RepositoryError``: the policy in force is none, is
-            held by another for too long, or cannot be changed so; or the folder cannot be written.
-            What ``changed`` raises comes through. The old policy is in force then.
+        ServiceError: 409, in the words of a ``RepositoryError``: the policy in force is invalid,
+            is locked by another process for too long, or cannot be changed so; or the folder cannot
+            be written. What ``changed`` raises comes through. The old policy is in force then.
     """
     try:
         return attempt(
@@ -172,7 +173,7 @@ def _check_unchanged(before: Policy) -> None:
         )
 
 
-def _shown(policy: Policy) -> Response:
+def _shown(policy: Policy) -> FlaskResponse:
     response = jsonify(policy.to_json())
     response.set_etag(policy.etag)
     return response

@@ -1,8 +1,9 @@
-"""``/livez``, ``/readyz`` and ``/metrics``: for those who run the service."""
+"""``/livez``, ``/readyz`` and ``/metrics``: probes and Prometheus."""
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
+from flask import Response as FlaskResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.errors import UnavailableError
@@ -29,8 +30,8 @@ def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
         return ready
 
     @blueprint.get("/metrics")
-    def exposition() -> Response:
-        return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+    def exposition() -> FlaskResponse:
+        return FlaskResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
 

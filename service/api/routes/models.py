@@ -1,18 +1,18 @@
-"""``GET /v1/models`` and below: what there is, in which state, and what it takes."""
+"""``GET /v1/models`` and below: models, the states of their versions, and their signatures."""
 
 from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.url_paths import SERVABLE_PATHS
 from service.errors import NotFoundError
 from service.repository.precision import Precision, why_not_here
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State, VersionStatus
 
-# TensorFlow Serving knows five states; ours are finer, and a failed version's end has a reason.
+# TensorFlow Serving has five states; ours are finer, and a failed version ends with a reason.
 _WIRE_STATES = {
     State.DISCOVERED: "START",
     State.VERIFYING: "LOADING",
@@ -28,7 +28,7 @@ _WIRE_STATES = {
 
 
 def model_routes(lifecycle: Lifecycle) -> Blueprint:
-    """Return the routes that tell about models."""
+    """Return the routes that describe models."""
     blueprint = Blueprint("models", __name__)
 
     @blueprint.get("/v1/models")
@@ -40,7 +40,7 @@ def model_routes(lifecycle: Lifecycle) -> Blueprint:
 
     def status(model: str, version: int | None = None, label: str | None = None) -> dict[str, Any]:
         known = lifecycle.status(model)
-        exchange().model = model
+        current_context().model = model
         if label is not None:
             with lifecycle.lease(model, label=label) as servable:
                 version = servable.version
@@ -54,9 +54,9 @@ def model_routes(lifecycle: Lifecycle) -> Blueprint:
         model: str, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         lifecycle.require(model)
-        exchange().model = model
+        current_context().model = model
         with lifecycle.lease(model, version, label) as servable:
-            exchange().version = servable.version
+            current_context().version = servable.version
             return {
                 "model_spec": {
                     "name": model,
@@ -88,12 +88,12 @@ def _precision(stated: Precision, used: Precision) -> dict[str, str]:
     return {
         "stated": str(stated),
         "used": str(used),
-        "reason": "" if used is stated else f"There is none here: {why_not_here(stated)}.",
+        "reason": "" if used is stated else f"Not available here: {why_not_here(stated)}.",
     }
 
 
 def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
-    """Describe one model: its card in short, what answers now, and what is known of the rest."""
+    """Describe one model: its card in short, what serves now, and the states of its versions."""
     summary: dict[str, Any] = {
         "name": name,
         "version": None,

@@ -1,7 +1,7 @@
-"""``/v2/repository``: which models there are, and loading and unloading them, as Triton does.
+"""``/v2/repository``: the models, and loading and unloading them, as in Triton.
 
-What serves is the policy's to say, and stays so over restarts and for every worker. Unloading a
-model is written there, beside what serves when it is loaded again; loading takes it back.
+The policy decides what serves, in every worker and after restarts. Unloading a model is written
+there, beside the versions that serve when it is loaded again; loading removes that entry.
 """
 
 import time
@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_value, read_body
 from service.api.routes.admin import attempt, authorise, change
 from service.api.validation.messages import shorten
@@ -25,7 +25,7 @@ from service.settings import Settings
 _REPOSITORY = "/v2/repository"
 _MODEL = f"{_REPOSITORY}/models/<model:model>"
 
-# Triton knows five states; ours are finer.
+# Triton has five states; ours are finer.
 _WIRE_STATES = {
     State.VERIFYING: "LOADING",
     State.LOADING: "LOADING",
@@ -46,7 +46,7 @@ def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings)
     Args:
         lifecycle: knows the models.
         store: holds their versions and policies.
-        settings: hold the token that loading and unloading need, and the time that they may take.
+        settings: the admin token, which loading and unloading need, and the time they may take.
     """
     blueprint = Blueprint("repository_v2", __name__)
 
@@ -86,7 +86,7 @@ def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings)
     def _change(model: str, *, unloaded: bool) -> dict[str, Any]:
         if model not in store.models():
             lifecycle.require(model)
-        exchange().model = model
+        current_context().model = model
 
         def in_force() -> bool:
             policy = attempt(lambda: read_policy(store.root / model), status=409)

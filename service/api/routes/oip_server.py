@@ -1,6 +1,6 @@
-"""What Triton's clients ask of a server besides: its models, traces, logs, shared memory.
+"""What Triton's clients ask a server besides predictions: models, traces, logs, shared memory.
 
-Nothing of it can be changed here; what is told is how things are.
+These routes report the present state, and change nothing.
 """
 
 import logging
@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 
 from flask import Blueprint
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.routes.oip_inference import V2, V2_MODEL
 from service.errors import NotFoundError, ServiceError
 from service.monitoring.logs import LOGGER
 from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
 
-# None is taken, so that what a client reads of the rest has no effect.
+# No traces are taken, so the other values have no effect.
 _TRACES = {
     "trace_file": "",
     "trace_level": ["OFF"],
@@ -77,7 +77,7 @@ def server_v2_routes(lifecycle: Lifecycle, settings: Settings) -> Blueprint:
     def _require(model: str | None) -> None:
         if model is not None:
             lifecycle.require(model)
-            exchange().model = model
+            current_context().model = model
 
     for path in (f"{V2}/trace/setting", f"{V2_MODEL}/trace/setting"):
         blueprint.add_url_rule(path, view_func=traces)

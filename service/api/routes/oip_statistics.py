@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 from prometheus_client.samples import Sample
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.routes.oip_inference import V2, V2_SERVABLE_PATHS
 from service.errors import NotFoundError
 from service.monitoring.metrics import Metrics
@@ -26,21 +26,21 @@ def statistics_v2_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
 
     @blueprint.get(f"{V2}/models/stats")
     def everything() -> dict[str, Any]:
-        return _answer({name: lifecycle.serving_versions(name) for name in lifecycle.models()})
+        return _statistics({name: lifecycle.serving_versions(name) for name in lifecycle.models()})
 
     def stats(model: str, version: int | None = None) -> dict[str, Any]:
         versions = lifecycle.serving_versions(model)
-        exchange().model = model
+        current_context().model = model
         if version is not None and version not in versions:
             raise NotFoundError(f"Version {version} of model {model!r} does not serve.")
-        return _answer({model: versions if version is None else [version]})
+        return _statistics({model: versions if version is None else [version]})
 
-    def _answer(wanted: Mapping[str, Iterable[int]]) -> dict[str, Any]:
+    def _statistics(versions_by_model: Mapping[str, Iterable[int]]) -> dict[str, Any]:
         values = _by_version(metrics.samples())
         return {
             "model_stats": [
                 _stat(name, str(version), values[name, str(version)])
-                for name, versions in wanted.items()
+                for name, versions in versions_by_model.items()
                 for version in versions
             ]
         }

@@ -4,11 +4,12 @@ from functools import cache, partial
 from pathlib import Path
 
 import orjson
-from flask import Blueprint, Response
+from flask import Blueprint
+from flask import Response as FlaskResponse
 
 from service.api import openapi
-from service.api.http.flask_hooks import as_response
-from service.api.http.responses import JSON, Answer
+from service.api.http.flask_hooks import flask_response
+from service.api.http.responses import JSON, Response
 from service.api.openapi.document import Documents
 
 # The page loads nothing from elsewhere, and runs no script but its own.
@@ -28,8 +29,8 @@ def openapi_routes(documents: Documents) -> Blueprint:
     blueprint = Blueprint("openapi", __name__)
 
     @blueprint.get("/openapi.json")
-    def document() -> Response:
-        return as_response(Answer(orjson.dumps(documents.document()), JSON))
+    def document() -> FlaskResponse:
+        return flask_response(Response(orjson.dumps(documents.document()), JSON))
 
     for endpoint, (path, name, content_type) in _FILES.items():
         view = partial(_file, name, content_type)
@@ -37,9 +38,9 @@ def openapi_routes(documents: Documents) -> Blueprint:
     return blueprint
 
 
-def _file(name: str, content_type: str) -> Response:
+def _file(name: str, content_type: str) -> FlaskResponse:
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-    return as_response(Answer(_read(name), content_type, headers=headers))
+    return flask_response(Response(_read(name), content_type, headers=headers))
 
 
 @cache

@@ -1,13 +1,14 @@
-"""``GET /``: what this is, and where to go on."""
+"""``GET /``: what the service is, and links to everything else."""
 
 import html
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
+from flask import Response as FlaskResponse
 
-from service.api.http.flask_hooks import as_response
-from service.api.http.responses import JSON, Answer
+from service.api.http.flask_hooks import flask_response
+from service.api.http.responses import JSON, Response
 from service.runtime.lifecycle import Lifecycle
 
 _HTML = "text/html"
@@ -57,14 +58,14 @@ def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
     blueprint = Blueprint("root", __name__)
 
     @blueprint.get("/")
-    def root() -> Response | tuple[dict[str, Any], dict[str, str]]:
+    def root() -> FlaskResponse | tuple[dict[str, Any], dict[str, str]]:
         models = lifecycle.models()
         if request.accept_mimetypes.best_match([JSON, _HTML]) == _HTML:
             page = _page(models, version).encode()
-            return as_response(Answer(page, f"{_HTML}; charset=utf-8", headers=_HEADERS))
+            return flask_response(Response(page, f"{_HTML}; charset=utf-8", headers=_HEADERS))
         # KServe's clients of its first protocol look for this status.
-        told = {"name": "understudy", "version": version, "status": "alive", "models": models}
-        return told | {"endpoints": _ENDPOINTS}, _HEADERS
+        about = {"name": "understudy", "version": version, "status": "alive", "models": models}
+        return about | {"endpoints": _ENDPOINTS}, _HEADERS
 
     return blueprint
 
@@ -73,7 +74,7 @@ def _page(models: list[str], version: str) -> str:
     items = [_item(f"/v1/models/{quote(name, safe='')}", name) for name in models]
     return _PAGE.format(
         version=html.escape(version),
-        models="\n".join(items) or "<li>There is none yet.</li>",
+        models="\n".join(items) or "<li>No model yet.</li>",
         endpoints="\n".join(_item(path, path, text) for path, text in _ENDPOINTS.items()),
     )
 

@@ -1,10 +1,10 @@
-"""What clients of other servers ask for and is not done here: told so, and what is instead."""
+"""Operations of other servers that are not supported here: 501, with what to use instead."""
 
 from typing import Any, NoReturn
 
 from flask import Blueprint
 
-from service.api.http.flask_hooks import exchange
+from service.api.http.flask_hooks import current_context
 from service.api.http.url_paths import SERVABLE_PATHS
 from service.api.routes.oip_inference import V2_SERVABLE_PATHS
 from service.errors import ServiceError
@@ -20,12 +20,12 @@ _EXPLAIN = "Explanations are not supported here; POST {model}:predict answers pr
 
 
 def unsupported_routes(lifecycle: Lifecycle) -> Blueprint:
-    """Return the routes that answer 501, of models that are there; others are not found."""
+    """Return the routes that answer 501 for known models, and 404 for others."""
     blueprint = Blueprint("unsupported", __name__)
 
     def refuse(model: str, words: str) -> NoReturn:
         lifecycle.require(model)
-        exchange().model = model
+        current_context().model = model
         raise ServiceError(words, status=501)
 
     def explain(model: str, **_: Any) -> NoReturn:

@@ -1,7 +1,7 @@
 """Arrays that came as bytes, held to the contract as JSON values are
 (service/api/validation/tensors.py).
 
-Each check is one pass over the array; only when it fails are the offending places looked for.
+Each check is one pass over the array; only if it fails are the offending places searched.
 """
 
 import math
@@ -12,19 +12,30 @@ import numpy as np
 
 from service.api.json.json_numbers import MOST_DIMENSIONS
 from service.api.validation.messages import describe, shorten, sizes
-from service.api.validation.tensors import Array, TensorError
+from service.api.validation.problems import InvalidValueError
+from service.api.validation.tensors import Array
 from service.repository.contract import Field
 
 _LONGEST_SHAPE = 60
-# What a tensor without values may have in its other dimensions together: a few bytes name a shape
-# of which a model could make terabytes.
+# The product of the other dimensions of a tensor without values: a few bytes can name a shape of
+# which a model would make terabytes.
 _MOST_AROUND_NOTHING = 2**20
 
 
-def shape_problem(field: Field, shape: Sequence[int]) -> str:
-    """Say in a sentence why ``shape`` is not one that ``field`` takes; empty when it is."""
+def check_shape(field: Field, shape: Sequence[int], written: Sequence[int] | None = None) -> None:
+    """Check that ``field`` takes an array of a shape.
+
+    Args:
+        field: what is expected.
+        shape: the array's.
+        written: the shape as the client wrote it, where that is another; it stands in the message.
+
+    Raises:
+        InvalidValueError: it does not.
+    """
+    shown = shape if written is None else written
     if len(shape) > MOST_DIMENSIONS:
-        return f"Expected at most {MOST_DIMENSIONS} dimensions, not {len(shape)}."
+        raise InvalidValueError(f"Expected at most {MOST_DIMENSIONS} dimensions, not {len(shape)}.")
     # Only the first dimension may hold the instances; all others may be empty, as sequences are.
     if field.shape is None:
         fits = 0 not in shape[:1]
@@ -35,15 +46,16 @@ def shape_problem(field: Field, shape: Sequence[int]) -> str:
         )
     if not fits:
         if field.shape is None:
-            return f"Expected at least 1 in the first dimension, not {shorten_shape(shape)}."
+            raise InvalidValueError(
+                f"Expected at least 1 in the first dimension, not {shorten_shape(shown)}."
+            )
         above = ", N at least 1," if None in field.shape[:1] else ","
-        return f"Expected {sizes(field.shape)}{above} not {shorten_shape(shape)}."
+        raise InvalidValueError(f"Expected {sizes(field.shape)}{above} not {shorten_shape(shown)}.")
     if 0 in shape and math.prod(filter(None, shape)) > _MOST_AROUND_NOTHING:
-        return (
+        raise InvalidValueError(
             f"Expected at most {_MOST_AROUND_NOTHING} as the product of the sizes beside 0, "
-            f"not {shorten_shape(shape)}."
+            f"not {shorten_shape(shown)}."
         )
-    return ""
 
 
 def shorten_shape(shape: Sequence[int]) -> str:
@@ -63,13 +75,13 @@ def check_array(field: Field, array: Array, *, limit: int) -> None:
         limit: the most problems to report.
 
     Raises:
-        TensorError: it names up to ``limit`` places.
+        InvalidValueError: it names up to ``limit`` places.
     """
     wrong = _wrong_strings(field, array) if field.dtype == "string" else _wrong(field, array)
     if wrong is None or not wrong.any():
         return
     expected = describe(field)
-    raise TensorError(
+    raise InvalidValueError(
         {
             (int(i),): f"Expected {expected}, not {shorten(array[i : i + 1].tolist()[0])}."
             for i in np.flatnonzero(wrong)[:limit]
@@ -78,7 +90,7 @@ def check_array(field: Field, array: Array, *, limit: int) -> None:
 
 
 def _wrong(field: Field, array: Array) -> Array | None:
-    """Return where an array of numbers breaks a rule; ``None`` when it cannot."""
+    """Return a mask of the numbers that break a rule; ``None`` if no rule applies."""
     if field.dtype == "bool":
         return None
     null = np.isnan(array) if field.is_float and field.nullable else None

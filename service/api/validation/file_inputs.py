@@ -1,62 +1,56 @@
 """Inputs that are files: checked and prepared before they reach the graph, in every wire format."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from service.api.validation.problems import refusal
-from service.api.validation.tensors import Array, Index
+from service.api.limits import Limits
+from service.api.validation.problems import Index, Problems
+from service.api.validation.tensors import Array
 from service.images.file_headers import Picture, is_known
 from service.images.preparation import UnfitPictureError, checked, decodable
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 
-# The pictures of a request are decoded in one call of the graph, which nothing can break off.
+# The pictures of a request are decoded in one call of the graph, which cannot be interrupted.
 _TOGETHER = 8
 
-# Says how the client calls the value of an input at an index.
-Place = Callable[[str, Index], str]
+# Returns the path by which the client knows the value of an input at an index.
+InputPath = Callable[[str, Index], str]
 
 
-class Files:
-    """Prepares the files of requests."""
+class FilePreparation:
+    """The preparation of files in requests: checks and transforms those that are pictures."""
 
-    def __init__(self, *, most_pixels: int, max_errors: int) -> None:
-        """Prepare.
+    def __init__(self, limits: Limits) -> None:
+        """A preparation within limits.
 
         Args:
-            most_pixels: the most pixels that a picture may have; all those of a request may have
-                eight times as many.
-            max_errors: the most problems of one request that are listed.
+            limits: of requests; all pictures of one may have eight times as many pixels as one
+                picture.
         """
-        self._most_pixels = most_pixels
-        self._max_errors = max_errors
+        self._limits = limits
 
-    def prepare(self, signature: Signature, inputs: Tensors, place: Place) -> Tensors:
+    def prepare(self, signature: Signature, inputs: Tensors, path_of: InputPath) -> Tensors:
         """Return the inputs of a request, its pictures as the graph must get them.
 
-        Files of types that are no pictures are left as they are.
+        Files of other types than pictures are left as they are.
 
         Args:
             signature: whose inputs.
             inputs: an array for each of them.
-            place: names a value for the client.
+            path_of: returns the path by which the client knows a value.
 
         Raises:
-            InvalidRequestError: a file is none that its field takes, or too large when decoded.
+            InvalidRequestError: a file is not one that its field takes, or too large when decoded.
         """
         known = [f for f in signature.files if all(map(is_known, f.content_types))]
-        problems: dict[str, list[str]] = {}
-        pictures: dict[str, list[Picture]] = {}
-        for field in known:
-            pictures[field.name] = []
-            for index, found in self._look(field, inputs[field.name]):
-                if isinstance(found, Picture):
-                    pictures[field.name].append(found)
-                else:
-                    problems[place(field.name, index)] = [found]
-        if problems:
-            raise refusal(problems, self._max_errors)
+        problems = Problems(self._limits.max_errors)
+        pictures = {
+            field.name: self._measure(field, inputs[field.name], problems, path_of)
+            for field in known
+        }
+        problems.raise_if_any()
         prepared = {}
         for field in known:
             array = np.empty(inputs[field.name].shape, dtype=np.object_)
@@ -64,24 +58,29 @@ class Files:
                 try:
                     array[index] = decodable(picture, field.content_types)
                 except UnfitPictureError as error:
-                    problems[place(field.name, index)] = [str(error)]
+                    problems.add(path_of(field.name, index), str(error))
             prepared[field.name] = array
-        if problems:
-            raise refusal(problems, self._max_errors)
+        problems.raise_if_any()
         return {**inputs, **prepared}
 
-    def _look(self, field: Field, files: Array) -> Iterator[tuple[Index, Picture | str]]:
-        """Yield each file's picture, or what is wrong with it in a sentence, with its index."""
-        together = self._most_pixels * _TOGETHER
-        seen = 0
+    def _measure(
+        self, field: Field, files: Array, problems: Problems, path_of: InputPath
+    ) -> list[Picture]:
+        """Return each file's picture; those that are not fit are among the problems."""
+        together = self._limits.max_image_pixels * _TOGETHER
+        pictures = []
+        pixels = 0
         for index, encoded in np.ndenumerate(files):
             try:
-                picture = checked(encoded, field.content_types, self._most_pixels)
+                picture = checked(encoded, field.content_types, self._limits.max_image_pixels)
             except UnfitPictureError as error:
-                yield index, str(error)
+                problems.add(path_of(field.name, index), str(error))
                 continue
-            seen += picture.width * picture.height
-            if seen > together:
-                yield index, f"Expected at most {together} pixels in all pictures, not {seen}."
-            else:
-                yield index, picture
+            pixels += picture.width * picture.height
+            if pixels > together:
+                problems.add(
+                    path_of(field.name, index),
+                    f"Expected at most {together} pixels in all pictures, not {pixels}.",
+                )
+            pictures.append(picture)
+        return pictures

@@ -1,4 +1,4 @@
-"""How messages speak: of what a field takes, of what came instead, of how many."""
+"""The parts of error messages: what a field takes, what came instead, how many."""
 
 from collections.abc import Sequence
 from typing import Any

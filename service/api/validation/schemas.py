@@ -6,14 +6,16 @@ from weakref import WeakKeyDictionary
 import marshmallow
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
+from service.api.limits import Limits
 from service.api.validation.messages import describe, shorten
-from service.api.validation.tensors import Array, TensorError, to_tensor
+from service.api.validation.problems import InvalidValueError, Problems, without_excess
+from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
 
 
 class _Name(fields.Field[str]):
-    """A string, or a sentence that tells what came instead."""
+    """A string; the error says what came instead."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if value is not marshmallow.missing and type(value) is not str:
@@ -78,6 +80,29 @@ class ExamplesEnvelope(marshmallow.Schema):
             raise ValidationError(problems)
 
 
+def load_envelope(
+    schema: marshmallow.Schema, document: dict[str, Any], problems: Problems
+) -> dict[str, Any]:
+    """Return what surrounds the values of a request, checked.
+
+    Args:
+        schema: of the envelope.
+        document: the JSON value.
+        problems: of the request.
+
+    Raises:
+        InvalidRequestError: it is not such an envelope.
+    """
+    try:
+        envelope: dict[str, Any] = schema.load(
+            without_excess(document, schema.fields, problems.limit)
+        )
+        return envelope
+    except ValidationError as error:
+        problems.add_schema_errors(error)
+    raise problems.error()
+
+
 class TensorField(fields.Field[Array]):
     """A marshmallow field that loads nested lists as one tensor.
 
@@ -88,7 +113,7 @@ class TensorField(fields.Field[Array]):
     """
 
     def __init__(self, spec: Field, *, limit: int) -> None:
-        """Make the field for ``spec``."""
+        """The field for ``spec``, which reports up to ``limit`` problems."""
         expected = describe(spec)
         super().__init__(
             required=not spec.may_be_absent,
@@ -104,7 +129,7 @@ class TensorField(fields.Field[Array]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Array:
         try:
             return to_tensor(self.spec, value, limit=self._limit)
-        except TensorError as error:
+        except InvalidValueError as error:
             raise ValidationError({i: [text] for i, text in error.problems.items()}) from error
 
 
@@ -124,7 +149,7 @@ def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
         limit: the most problems that one tensor reports.
     """
     names = ", ".join(field.name for field in signature.inputs) or "no inputs"
-    # Inputs may bear any name, also those that mean something to marshmallow ("a.b", "Meta").
+    # Inputs may have any name, also those that have a meaning in marshmallow ("a.b", "Meta").
     tensors: dict[str, fields.Field[Any]] = {
         f"input_{i}": TensorField(field, limit=limit) for i, field in enumerate(signature.inputs)
     }
@@ -139,10 +164,10 @@ def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
 class SchemaBook:
     """The schemas of all loaded versions, each made once and dropped with its version."""
 
-    def __init__(self, *, limit: int) -> None:
-        """Prepare; ``limit`` is the most problems that are listed."""
+    def __init__(self, limits: Limits) -> None:
+        """A book without schemas, for requests within limits."""
         # One more shows that there are more.
-        self._limit = limit + 1
+        self._limit = limits.max_errors + 1
         self._schemas: WeakKeyDictionary[Servable, dict[str, marshmallow.Schema]] = (
             WeakKeyDictionary()
         )

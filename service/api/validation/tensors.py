@@ -1,7 +1,7 @@
 """JSON values to tensors, checked in bulk against a field of the contract.
 
-Each check is one pass over all values in C; only when it fails are the offending places
-looked for. Values are checked before they are cast, so nothing is rounded, wrapped around or
+Each check is one pass over all values in C; only if it fails are the offending places
+searched. Values are checked before they are cast, so nothing is rounded, wrapped around or
 turned from a boolean into a number on the way.
 
 Numbers may come in numpy's arrays already (service/api/json/json_numbers.py). They are held to
@@ -17,32 +17,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.api.json.json_numbers import MOST_DIMENSIONS, Numbers
+from service.api.json.json_numbers import MOST_DIMENSIONS, NumberArray
 from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field, Signature
 from service.repository.json_strings import string_from_json
 
-Index = tuple[int, ...]
 Array = npt.NDArray[Any]
 
-# From here on, float64 cannot tell whole numbers apart.
+# From here on, float64 cannot distinguish all whole numbers.
 _INEXACT = 2**53
-# Of so few numbers Python finds the largest sooner than numpy finds infinities.
+# Among so few numbers Python finds the largest faster than numpy finds infinities.
 _FEW = 32
 # The largest numbers of floats that Python's are turned into in one step.
 _MOST_FLOAT = {dtype: float(np.finfo(dtype).max) for dtype in ("float16", "float32", "float64")}
-
-
-class TensorError(Exception):
-    """A value is not the tensor that its field takes.
-
-    Attributes:
-        problems: the message for each offending place, by its index into the value.
-    """
-
-    def __init__(self, problems: dict[Index, str]) -> None:
-        super().__init__("; ".join(problems.values()))
-        self.problems = problems
 
 
 def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
@@ -51,14 +39,14 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
     Args:
         field: what is expected.
         value: numbers, strings, booleans or ``{"b64": ...}`` objects, in nested lists; or
-            ``Numbers``, or a list of them.
+            ``NumberArray``, or a list of them.
         limit: the most problems to report.
 
     Returns:
         An array of the field's dtype and shape; strings are ``bytes`` in an object array.
 
     Raises:
-        TensorError: the value is not that; it names up to ``limit`` places.
+        InvalidValueError: the value is not that; it names up to ``limit`` places.
     """
     if is_scalars(field, value):
         tensor = to_tensor(field.flat, value, limit=limit)
@@ -67,12 +55,14 @@ def to_tensor(field: Field, value: Any, *, limit: int) -> Array:
         found = _numbers_to_tensor(field, value)
         if found is not None:
             return found
-        value = value.as_lists() if type(value) is Numbers else [item.as_lists() for item in value]
+        value = (
+            value.as_lists() if type(value) is NumberArray else [item.as_lists() for item in value]
+        )
     return _lists_to_tensor(field, value, limit)
 
 
 def clean_tensor(field: Field, value: Any) -> Array | None:
-    """Return what ``to_tensor`` returns, or ``None``, soon, where it would explain an error."""
+    """Return what ``to_tensor`` returns; ``None``, without explanation, where it would raise."""
     if is_scalars(field, value):
         tensor = clean_tensor(field.flat, value)
         return (
@@ -82,7 +72,7 @@ def clean_tensor(field: Field, value: Any) -> Array | None:
         return _numbers_to_tensor(field, value)
     try:
         return _lists_to_tensor(field, value, limit=1)
-    except TensorError:
+    except InvalidValueError:
         return None
 
 
@@ -94,9 +84,9 @@ def is_scalars(field: Field, value: Any) -> bool:
     """
     if not field.is_single:
         return False
-    if type(value) is Numbers:
+    if type(value) is NumberArray:
         return value.array.ndim == 1
-    return type(value) is list and bool(value) and type(value[0]) not in (list, Numbers)
+    return type(value) is list and bool(value) and type(value[0]) not in (list, NumberArray)
 
 
 def came_as_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
@@ -108,7 +98,7 @@ def came_as_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
 def clean_scalars(fields: Sequence[Field], columns: Sequence[list[Any]]) -> Array | None:
     """Return what ``to_tensor`` returns for each column, as the rows of one array, or ``None``.
 
-    Numpy's price for a call is that of some hundred numbers; this pays it once for all columns.
+    A call of numpy costs as much as some hundred numbers; this makes one for all columns.
 
     Args:
         fields: of one float dtype, of shape ``[None]`` and without choices.
@@ -147,13 +137,13 @@ def round_bfloat16(array: Array) -> Array:
 
 def _holds_numbers(value: Any) -> bool:
     if type(value) is not list:
-        return type(value) is Numbers
-    return bool(value) and type(value[0]) is Numbers and set(map(type, value)) == {Numbers}
+        return type(value) is NumberArray
+    return bool(value) and type(value[0]) is NumberArray and set(map(type, value)) == {NumberArray}
 
 
-def _numbers_to_tensor(field: Field, value: Numbers | list[Numbers]) -> Array | None:
+def _numbers_to_tensor(field: Field, value: NumberArray | list[NumberArray]) -> Array | None:
     """Return numbers as the tensor that ``field`` describes, if they are that."""
-    array = value.array if isinstance(value, Numbers) else _stack(value)
+    array = value.array if isinstance(value, NumberArray) else _stack(value)
     if array is None or not field.is_number or not _has_shape(field, array):
         return None
     if field.choices and not _are_choices(field, array):
@@ -185,7 +175,7 @@ def _extremes(array: Array) -> tuple[Any, Any]:
     return np.minimum.reduce(flat), np.maximum.reduce(flat)
 
 
-def _stack(parts: Sequence[Numbers]) -> Array | None:
+def _stack(parts: Sequence[NumberArray]) -> Array | None:
     shape = parts[0].array.shape
     if any(part.array.shape != shape for part in parts):
         return None
@@ -216,7 +206,7 @@ def _lists_to_tensor(field: Field, value: Any, limit: int) -> Array:
     level = [value]
     while not _holds_leaves(field, level, len(shape)):
         if len(shape) == MOST_DIMENSIONS:
-            raise TensorError({(): f"Expected at most {MOST_DIMENSIONS} lists in each other."})
+            raise InvalidValueError(f"Expected at most {MOST_DIMENSIONS} lists in each other.")
         size = _check_lists(_Level(field, level, shape, limit))
         shape = (*shape, size)
         level = list(chain.from_iterable(level))
@@ -233,18 +223,18 @@ class _Level:
     shape: tuple[int, ...]
     limit: int
 
-    def refusal(
+    def error(
         self, wrong: Iterable[Any], expected: str, sizes: Sequence[int] | None = None
-    ) -> TensorError:
+    ) -> InvalidValueError:
         """Return the error that names the values for which ``wrong`` is true.
 
         Args:
-            wrong: tells of each value whether it is wrong.
+            wrong: for each value whether it is wrong.
             expected: what is expected.
             sizes: the values' lengths in bytes, where that is what is wrong.
         """
         positions = islice((i for i, bad in enumerate(wrong) if bad), self.limit)
-        return TensorError(
+        return InvalidValueError(
             {
                 tuple(map(int, np.unravel_index(i, self.shape))): (
                     f"Expected {expected}, not {_length(sizes, i)}{shorten(self.values[i])}."
@@ -261,7 +251,7 @@ def _length(sizes: Sequence[int] | None, i: int) -> str:
 def _holds_leaves(field: Field, level: Sequence[Any], depth: int) -> bool:
     if field.shape is not None:
         return depth == len(field.shape)
-    # Of unknown rank: the first value tells how deep the lists go.
+    # Of unknown rank: the first value shows how deep the lists are nested.
     return not level or type(level[0]) is not list
 
 
@@ -271,13 +261,13 @@ def _check_lists(level: _Level) -> int:
     fixed = None if shape is None else shape[len(level.shape)]
     if any(kind is not list for kind in set(map(type, values))):
         expected = "a list" if fixed is None else _expected_list(level, fixed)
-        raise level.refusal((type(value) is not list for value in values), expected)
+        raise level.error((type(value) is not list for value in values), expected)
     size = len(values[0]) if fixed is None and values else fixed or 0
     if any(found != size for found in set(map(len, values))):
         expected = _expected_list(level, fixed)
-        raise level.refusal((len(value) != size for value in values), expected)
+        raise level.error((len(value) != size for value in values), expected)
     if size == 0 and fixed is None and not level.shape:
-        raise level.refusal([True], _expected_list(level, fixed))
+        raise level.error([True], _expected_list(level, fixed))
     return size
 
 
@@ -293,13 +283,13 @@ def _leaves_to_array(level: _Level) -> Array:
     field, values = level.field, level.values
     allowed = _leaf_types(field)
     if not set(map(type, values)) <= allowed:
-        raise level.refusal((type(value) not in allowed for value in values), describe(field))
+        raise level.error((type(value) not in allowed for value in values), describe(field))
     if field.dtype == "string":
         return _strings_to_array(level)
     if field.choices:
         choices = {*field.choices, None} if field.nullable else set(field.choices)
         if not choices.issuperset(values):
-            raise level.refusal((value not in choices for value in values), describe(field))
+            raise level.error((value not in choices for value in values), describe(field))
     array = _numbers_to_array(level)
     if field.minimum is not None or field.maximum is not None:
         low = -math.inf if field.minimum is None else field.minimum
@@ -308,7 +298,7 @@ def _leaves_to_array(level: _Level) -> Array:
         with np.errstate(over="ignore"):
             outside = (array < low) | (array > high)
         if outside.any():
-            raise level.refusal(outside, describe(field))
+            raise level.error(outside, describe(field))
     return array
 
 
@@ -334,13 +324,13 @@ def _numbers_to_array(level: _Level) -> Array:
             array = round_bfloat16(array)
         beyond = np.isinf(array)
         if beyond.any():
-            raise level.refusal(beyond, describe(field))
+            raise level.error(beyond, describe(field))
         return array
     bounds = np.iinfo(field.numpy_type)
     # Python's own whole numbers have no bounds to wrap around.
     if values and not bounds.min <= min(values) <= max(values) <= bounds.max:
         outside = (not bounds.min <= value <= bounds.max for value in values)
-        raise level.refusal(outside, describe(field))
+        raise level.error(outside, describe(field))
     return np.array(values, dtype=field.numpy_type)
 
 
@@ -356,11 +346,11 @@ def _strings_to_array(level: _Level) -> Array:
     if field.choices:
         choices = {str(choice).encode() for choice in field.choices}
         if not choices.issuperset(values):
-            raise level.refusal((value not in choices for value in values), describe(field))
+            raise level.error((value not in choices for value in values), describe(field))
     most = field.max_length
     if most is not None and max(map(len, values), default=0) > most:
         sizes = list(map(len, values))
-        raise level.refusal((size > most for size in sizes), describe(field), sizes)
+        raise level.error((size > most for size in sizes), describe(field), sizes)
     array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array
@@ -372,5 +362,5 @@ def _to_bytes(level: _Level) -> list[bytes]:
     values = [string_from_json(value) for value in level.values]
     if None in values:
         expected = f'{describe(level.field)} or {{"b64": "<base64>"}}'
-        raise level.refusal((value is None for value in values), expected)
+        raise level.error((value is None for value in values), expected)
     return [value for value in values if value is not None]

@@ -8,7 +8,7 @@ import numpy as np
 from flask.testing import FlaskClient
 from PIL import Image
 
-from tests.service.api.validation.test_images import encode, marked, png_header
+from tests.service.images.test_file_headers import encode, marked, png_header
 
 PNG = encode(marked("L"), "PNG")
 BMP = encode(marked("P"), "BMP")

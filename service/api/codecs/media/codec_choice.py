@@ -11,8 +11,9 @@ from service.api.codecs.media.csv_table import TableCodec
 from service.api.codecs.media.multipart_form import FormCodec
 from service.api.codecs.media.npy import NpyCodec
 from service.api.codecs.media.one_file import FileCodec
-from service.api.codecs.media.plain_request import BodyInfo, Bounds, PlainCodec
+from service.api.codecs.media.plain_request import BodyInfo, PlainCodec
 from service.api.codecs.media.plain_text import TextCodec
+from service.api.limits import Limits
 
 _CODECS: Mapping[str, type[PlainCodec]] = {
     content_types.TEXT: TextCodec,
@@ -22,18 +23,18 @@ _CODECS: Mapping[str, type[PlainCodec]] = {
 }
 
 
-def plain_codec(content_type: str, signature_name: str | None, bounds: Bounds) -> Codec[Any, Any]:
-    """Return the codec for a body that is no JSON.
+def plain_codec(content_type: str, signature_name: str | None, limits: Limits) -> Codec[Any, Any]:
+    """Return the codec for a body that is not JSON.
 
-    Whether a model takes the body is found when it is read for one; what is none of the known
-    kinds is a file, which models may take or not.
+    Whether a model takes the body is checked when it is read; a body of any other content type is
+    a file.
 
     Args:
         content_type: the request's header, with its parameters.
         signature_name: the signature that the query names, if it does.
-        bounds: of the request.
+        limits: of requests.
     """
-    told, options = parse_options_header(content_type)
-    codec: Any = _CODECS.get(content_types.canonical(told), FileCodec)
-    made: Codec[Any, Any] = codec(BodyInfo(told, options, signature_name), bounds)
+    media_type, options = parse_options_header(content_type)
+    codec: Any = _CODECS.get(content_types.canonical(media_type), FileCodec)
+    made: Codec[Any, Any] = codec(BodyInfo(media_type, options, signature_name), limits)
     return made

@@ -1,4 +1,4 @@
-"""Which kinds of bodies a signature takes, as its contract tells."""
+"""Which content types a signature takes, besides JSON, by its contract."""
 
 from collections.abc import Callable, Iterable
 
@@ -12,15 +12,15 @@ CSV = "text/csv"
 NPY = "application/x-npy"
 FORM = "multipart/form-data"
 
-# Other names that the same things go by.
+# Other names of the same types.
 _ALIASES = {"image/jpg": "image/jpeg", "image/x-ms-bmp": "image/bmp", "application/csv": CSV}
 _SHOWN = 60
 
 
 def canonical(content_type: str) -> str:
     """Return the name by which a content type is known here."""
-    told = content_type.strip().lower()
-    return _ALIASES.get(told, told)
+    name = content_type.strip().lower()
+    return _ALIASES.get(name, name)
 
 
 def takes_files(signature: Signature) -> bool:
@@ -73,19 +73,19 @@ def signature_for(
 ) -> Signature:
     """Return the signature that a body is for.
 
-    Of those that fit it is the one that is named; without a name the default one, else the
-    contract's first.
+    Of those that fit it is the named one; without a name the default one, else the contract's
+    first.
 
     Args:
         contract: the model's.
-        name: the signature's, if the client tells it.
-        content_type: what the body is, as the client calls it.
+        name: the signature's, if the client names one.
+        content_type: the body's, as the client wrote it.
         fits: whether a signature takes the body; a later one counts where no signature fits an
             earlier one.
 
     Raises:
         InvalidRequestError: there is no signature of that name.
-        ServiceError: 415, none takes the body; it names what is taken.
+        ServiceError: 415, none takes the body; the message lists what the model takes.
     """
     if name is not None:
         contract = {name: signature_of(contract, name)}
@@ -93,8 +93,8 @@ def signature_for(
         for signature in in_order(contract):
             if takes(signature):
                 return signature
-    told = {kind: None for each in in_order(contract) for kind in content_types(each)}
-    *others, last = [JSON, *told]
+    kinds = {kind: None for each in in_order(contract) for kind in content_types(each)}
+    *others, last = [JSON, *kinds]
     taken = f"{', '.join(others)} or {last}" if others else last
     raise ServiceError(
         f"Expected a body of Content-Type {taken}, not {content_type[:_SHOWN]!r}.", status=415

@@ -10,8 +10,7 @@ from service.api.codecs.media.content_types import CSV, signature_for, takes_rec
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest, request_of_values
 from service.api.codecs.media.plain_text import decode
 from service.api.validation.messages import counted, describe
-from service.api.validation.problems import LONGEST_NAME, refusal
-from service.api.validation.tensors import Index
+from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
@@ -26,9 +25,9 @@ _Row = tuple[int, list[str]]
 
 
 def cell_reader(field: Field) -> Callable[[str], Any]:
-    """Return what makes a cell of a table the JSON value that it stands for.
+    """Return a function from a cell of a table to the JSON value that it stands for.
 
-    What stands for none stays a text, for ``to_tensor`` to refuse.
+    A cell that stands for no value stays a text, which ``to_tensor`` rejects.
     """
     if field.dtype == "string":
         return str
@@ -49,10 +48,10 @@ class TableCodec(PlainCodec):
     """A CSV file (RFC 4180)."""
 
     def parse(self, body: bytes) -> str:
-        return decode(body, self.told.options.get("charset", ""))
+        return decode(body, self.info.options.get("charset", ""))
 
     def read(self, text: str, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, self.told.signature_name, CSV, takes_records)
+        signature = signature_for(servable.contract, self.info.signature_name, CSV, takes_records)
         rows = _rows(text)
         names = self._header(rows, signature)
         fields = [signature.input(name) for name in names]
@@ -60,40 +59,39 @@ class TableCodec(PlainCodec):
         columns: dict[str, list[Any]] = {name: [] for name in names}
         into = [columns[name].append for name in names]
         lines: list[int] = []
-        problems: dict[str, list[str]] = {}
+        problems = Problems(self.limits.max_errors)
         for line, cells in rows:
             if len(cells) != len(names):
                 expected = f"{counted(len(names))}, as many as the header has names"
-                problems[f"line {line}"] = [f"Expected {expected}, not {len(cells)}."]
-                if len(problems) > self.bounds.max_errors:
+                problems.add(f"line {line}", f"Expected {expected}, not {len(cells)}.")
+                if problems.are_too_many:
                     break
                 continue
-            if len(lines) == self.bounds.max_rows:
-                most = self.bounds.max_rows
+            if len(lines) == self.limits.max_rows:
+                most = self.limits.max_rows
                 raise InvalidRequestError(
                     f"Expected at most {most} rows in one request, not more; divide it."
                 )
             lines.append(line)
             for append, reader, cell in zip(into, readers, cells, strict=True):
                 append(reader(cell))
-        if problems:
-            raise refusal(problems, self.bounds.max_errors)
+        problems.raise_if_any()
         if not lines:
             raise InvalidRequestError("Expected at least 1 row below the header.")
 
-        def place(index: Index, name: str = "") -> str:
+        def path_of(index: Index, name: str = "") -> str:
             return f"line {lines[index[0]]}" + (f", {name}" if name else "")
 
-        return request_of_values(signature, columns, place, self.bounds)
+        return request_of_values(signature, columns, path_of, self.limits)
 
     def _header(self, rows: Iterator[_Row], signature: Signature) -> list[str]:
         line, cells = next(rows, (1, []))
         names = [cell.strip() for cell in cells]
         fields = {field.name: field for field in signature.inputs}
-        problems: dict[str, list[str]] = {}
+        problems = Problems(self.limits.max_errors)
         seen: set[str] = set()
         for name in names:
-            if len(problems) > self.bounds.max_errors:
+            if problems.are_too_many:
                 break
             if name not in fields:
                 text = f"Unknown column; expected {', '.join(fields)}."
@@ -102,12 +100,11 @@ class TableCodec(PlainCodec):
             else:
                 seen.add(name)
                 continue
-            problems[f"line {line}, {name[:LONGEST_NAME]}"] = [text]
+            problems.add(f"line {line}, {name[:LONGEST_NAME]}", text)
         for name, field in fields.items():
             if name not in names and not field.may_be_absent:
-                problems[f"line {line}, {name}"] = [f"Missing column; expected {describe(field)}."]
-        if problems:
-            raise refusal(problems, self.bounds.max_errors)
+                problems.add(f"line {line}, {name}", f"Missing column; expected {describe(field)}.")
+        problems.raise_if_any()
         return names
 
 

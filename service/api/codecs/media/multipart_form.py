@@ -1,4 +1,9 @@
-"""``multipart/form-data``: a file or a text an instance, or one instance's values by name."""
+"""``multipart/form-data``: a file or a text an instance, or one instance's values by name.
+
+Forms are not parsed by ``werkzeug.sansio.multipart`` because it parses a part's head of any length
+(0.3 s a megabyte), rejects names of files that are not UTF-8, copies every file twice, and takes a
+delimiter between single line feeds, as a file of another form may hold it, for one of its own.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +19,7 @@ from service.api.codecs.media.content_types import (
 )
 from service.api.codecs.media.csv_table import cell_reader
 from service.api.codecs.media.plain_request import (
-    Place,
+    BodyPath,
     PlainCodec,
     PlainRequest,
     request_of_files,
@@ -23,8 +28,7 @@ from service.api.codecs.media.plain_request import (
 from service.api.codecs.media.plain_text import decode
 from service.api.http.request_body import is_json_request
 from service.api.validation.messages import describe
-from service.api.validation.problems import LONGEST_NAME, refusal
-from service.api.validation.tensors import Index
+from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Signature
 from service.runtime.servable import Servable
@@ -41,8 +45,8 @@ class Part:
 
     Attributes:
         name: of the form's field.
-        filename: of the file; ``None`` when the part is none.
-        charset: of its text, as it is told; empty when it is not.
+        filename: of the file; ``None`` when the part is not a file.
+        charset: of its text, as its content type says; empty when it does not.
         body: its content.
     """
 
@@ -56,14 +60,14 @@ def parts_of(body: bytes, boundary: str) -> list[Part]:
     """Return the parts of a form (RFC 7578, RFC 2046).
 
     Raises:
-        InvalidRequestError: it is no form, or has too many parts or too long heads.
+        InvalidRequestError: it is not a form, or has too many parts or too long heads.
     """
     if not 0 < len(boundary) <= _LONGEST_BOUNDARY or not boundary.isascii():
         raise InvalidRequestError(
             f"Expected a boundary of 1 to {_LONGEST_BOUNDARY} characters in the Content-Type of a "
             "form."
         )
-    # What precedes the first delimiter says nothing, and the last has two dashes behind it.
+    # What precedes the first delimiter has no meaning; the last is followed by two dashes.
     delimiter = f"\r\n--{boundary}".encode()
     _, *sections = (b"\r\n" + body).split(delimiter, _MOST_PARTS + 1)
     parts = []
@@ -112,27 +116,27 @@ class FormCodec(PlainCodec):
     """A form, as browsers and ``curl -F`` send it."""
 
     def parse(self, body: bytes) -> list[Part]:
-        return parts_of(body, self.told.options.get("boundary", ""))
+        return parts_of(body, self.info.options.get("boundary", ""))
 
     def read(self, parts: Sequence[Part], servable: Servable) -> PlainRequest:
         kinds = [takes_texts, takes_records, takes_files]
         if any(part.filename is not None for part in parts):
             kinds = [takes_files, takes_texts, takes_records]
-        signature = signature_for(servable.contract, self.told.signature_name, FORM, *kinds)
+        signature = signature_for(servable.contract, self.info.signature_name, FORM, *kinds)
         if takes_files(signature):
             files = [part.body for part in parts]
-            return request_of_files(signature, files, _place_of(parts), self.bounds)
+            return request_of_files(signature, files, _path_of(parts), self.limits)
         if takes_texts(signature):
-            place = _place_of(parts)
+            path_of = _path_of(parts)
             name = signature.inputs[0].name
-            texts = [_text(part, place((i,))) for i, part in enumerate(parts)]
-            return request_of_values(signature, {name: texts}, place, self.bounds)
+            texts = [_text(part, path_of((i,))) for i, part in enumerate(parts)]
+            return request_of_values(signature, {name: texts}, path_of, self.limits)
         return self._record(signature, parts)
 
     def _record(self, signature: Signature, parts: Sequence[Part]) -> PlainRequest:
         fields = {field.name: field for field in signature.inputs}
         columns = {}
-        problems: dict[str, list[str]] = {}
+        problems = Problems(self.limits.max_errors)
         for part in parts:
             if part.name not in fields:
                 text = f"Unknown field; signature {signature.name!r} takes {', '.join(fields)}."
@@ -144,28 +148,27 @@ class FormCodec(PlainCodec):
                     reader(decode(part.body, part.charset, part.name) if part.body else "")
                 ]
                 continue
-            problems[part.name[:LONGEST_NAME]] = [text]
+            problems.add(part.name[:LONGEST_NAME], text)
         for name, field in fields.items():
             if name not in columns and not field.may_be_absent:
-                problems.setdefault(name, [f"Missing; expected {describe(field)}."])
-        if problems:
-            raise refusal(problems, self.bounds.max_errors)
-        return request_of_values(signature, columns, lambda index, name="": name, self.bounds)
+                problems.add(name, f"Missing; expected {describe(field)}.")
+        problems.raise_if_any()
+        return request_of_values(signature, columns, lambda index, name="": name, self.limits)
 
 
-def _text(part: Part, place: str) -> str:
-    text = decode(part.body, part.charset, place)
+def _text(part: Part, path: str) -> str:
+    text = decode(part.body, part.charset, path)
     if is_json_request(text.encode()):
         raise InvalidRequestError(
-            f"{place}: Expected a text, not a request in JSON; send that as the whole body."
+            f"{path}: Expected a text, not a request in JSON; send that as the whole body."
         )
     return text
 
 
-def _place_of(parts: Sequence[Part]) -> Place:
-    def place(index: Index, name: str = "") -> str:
+def _path_of(parts: Sequence[Part]) -> BodyPath:
+    def path_of(index: Index, name: str = "") -> str:
         filename = parts[index[0]].filename
         called = f" ({filename[:LONGEST_NAME]!r})" if filename else ""
         return f"files[{index[0]}]{called}"
 
-    return place
+    return path_of

@@ -1,33 +1,36 @@
 """``application/x-npy``: numpy's own file of one array, whose rows are the instances.
 
-The file is read here and not by ``numpy.load``, which would lay out an array of any size that a
-header claims before it looks whether the values are there. The format is numpy's NEP 1.
+numpy reads the header (NEP 1), but ``numpy.load`` does not read the values: it makes an array of
+any size that a header claims before it looks whether the values are there.
 """
 
-import ast
+import io
 import math
-import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from service.api.codecs.media.content_types import NPY, signature_for, takes_arrays
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest
-from service.api.validation.arrays import check_array, shape_problem, shorten_shape
+from service.api.validation.arrays import check_array, check_shape, shorten_shape
 from service.api.validation.messages import counted, describe, shorten
-from service.api.validation.problems import brackets, refusal
-from service.api.validation.tensors import Array, Index, TensorError, round_bfloat16
+from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
+from service.api.validation.tensors import Array, round_bfloat16
 from service.errors import InvalidRequestError
 from service.repository.contract import Field
 from service.runtime.servable import Servable
 
-_MAGIC = b"\x93NUMPY"
-# Of the format's versions, how many bytes tell how long the header is.
-_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
+# By the major version of the format: in how many bytes the header's length stands, and what reads
+# both. The third has the header in UTF-8, which for arrays of numbers is the same.
+_READERS: Mapping[int, tuple[int, Callable[..., Any]]] = {
+    1: (2, npy_format.read_array_header_1_0),
+    2: (4, npy_format.read_array_header_2_0),
+    3: (4, npy_format.read_array_header_2_0),
+}
 _LONGEST_HEADER = 4096
-_ENTRY = r"""\s*['"]\w+['"]\s*:\s*(?:['"][^'"\\]*['"]|True|False|\([0-9, ]*\))\s*"""
-_HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY}(?:,\s*)?\}}")
-# Booleans, whole numbers and floats that have a name in TensorFlow.
-_DTYPE = re.compile(r"[<>=|]?(\?|b1|[iu][1248]|f[248])")
+_LARGEST_ITEM = 8  # A longer float has no name in TensorFlow.
 _SHOWN = 60
 
 
@@ -35,29 +38,19 @@ def array_of(body: bytes) -> Array:
     """Return the array in a ``.npy`` file, as a view of its bytes.
 
     Raises:
-        InvalidRequestError: it is no such file, not of numbers or booleans, or not whole.
+        InvalidRequestError: it is not such a file, not of numbers or booleans, or incomplete.
     """
-    version = body[len(_MAGIC)] if body.startswith(_MAGIC) and len(body) > len(_MAGIC) else 0
-    if version not in _LENGTH_BYTES:
-        raise InvalidRequestError("Expected a .npy file, not bytes that begin otherwise.")
-    at = len(_MAGIC) + 2 + _LENGTH_BYTES[version]
-    length = int.from_bytes(body[len(_MAGIC) + 2 : at], "little")
-    if length > _LONGEST_HEADER:
+    shape, fortran, dtype, start = _header(body)
+    if dtype.kind not in "biuf" or dtype.itemsize > _LARGEST_ITEM:
         raise InvalidRequestError(
-            f"Expected a .npy header of at most {_LONGEST_HEADER} bytes, not {length}."
+            f"Expected an array of numbers or booleans, not of dtype {dtype.str[:_SHOWN]!r}."
         )
-    descr, fortran, shape = _header(body[at : at + length])
-    if not _DTYPE.fullmatch(descr):
-        raise InvalidRequestError(
-            f"Expected an array of numbers or booleans, not of dtype {descr[:_SHOWN]!r}."
-        )
-    dtype = np.dtype(descr)
-    needed, given = math.prod(shape) * dtype.itemsize, max(0, len(body) - at - length)
+    needed, given = math.prod(shape) * dtype.itemsize, len(body) - start
     if needed != given:
         raise InvalidRequestError(
             f"Expected {counted(needed, 'byte')} of values, as the .npy header says, not {given}."
         )
-    flat = np.frombuffer(body, dtype, offset=at + length)
+    flat = np.frombuffer(body, dtype, offset=start)
     try:
         return flat.reshape(shape, order="F" if fortran else "C")
     except ValueError as error:  # More dimensions than numpy has, or larger ones beside 0.
@@ -66,32 +59,41 @@ def array_of(body: bytes) -> Array:
         raise InvalidRequestError(f"Expected {what}.") from error
 
 
-def _header(text: bytes) -> tuple[str, bool, tuple[int, ...]]:
-    """Return dtype, order and shape; the header is a Python literal."""
-    header = text.decode("latin-1").strip()
+def _header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, Fortran order, dtype, and where the values begin."""
+    file = io.BytesIO(body)
     try:
-        # The pattern leaves nothing to a parser of Python that would not be harmless.
-        value = ast.literal_eval(header) if _HEADER.fullmatch(header) else None
-    except (ValueError, SyntaxError):
-        value = None
-    match value:
-        case {"descr": str(descr), "fortran_order": bool(fortran), "shape": tuple(shape)}:
-            return descr, fortran, shape
-        case _:
-            raise InvalidRequestError(
-                f"Expected a .npy header of a plain array, not {header[:_SHOWN]!r}."
-            )
+        size, read_header = _READERS[npy_format.read_magic(file)[0]]
+    except (ValueError, KeyError) as error:
+        message = "Expected a .npy file, not bytes that begin otherwise."
+        raise InvalidRequestError(message) from error
+    start = file.tell() + size
+    length = int.from_bytes(body[file.tell() : start], "little")
+    if length > _LONGEST_HEADER:
+        raise InvalidRequestError(
+            f"Expected a .npy header of at most {_LONGEST_HEADER} bytes, not {length}."
+        )
+    try:
+        shape, fortran, dtype = read_header(file, max_header_size=_LONGEST_HEADER)
+        if dtype.names is not None or min(shape, default=0) < 0:
+            raise ValueError("not a plain array")
+    except Exception as error:  # A literal of Python can be malformed in many ways.
+        header = body[start : start + length].decode("latin-1").strip()
+        raise InvalidRequestError(
+            f"Expected a .npy header of a plain array, not {header[:_SHOWN]!r}."
+        ) from error
+    return shape, fortran, dtype, start + length
 
 
 def _converted(field: Field, array: Array, limit: int) -> Array:
     """Return the values, flat, in the field's dtype: numbers keep their kind, floats are rounded.
 
     Raises:
-        TensorError: it is of another kind, or values are beyond the field's dtype.
+        InvalidValueError: it is of another kind, or values are beyond the field's dtype.
     """
     kinds = "b" if field.dtype == "bool" else "iuf" if field.is_float else "iu"
     if array.dtype.kind not in kinds:
-        raise TensorError({(): f"Expected an array of {field.dtype}, not of {array.dtype.name}."})
+        raise InvalidValueError(f"Expected an array of {field.dtype}, not of {array.dtype.name}.")
     flat = array.reshape(-1)
     if field.dtype == "bool":
         # Any byte may stand in a file.
@@ -110,7 +112,7 @@ def _converted(field: Field, array: Array, limit: int) -> Array:
         beyond = (flat < bounds.min) | (flat > bounds.max)
     if beyond.any():
         expected = describe(field)
-        raise TensorError(
+        raise InvalidValueError(
             {
                 (int(i),): f"Expected {expected}, not {shorten(flat[i].item())}."
                 for i in np.flatnonzero(beyond)[:limit]
@@ -126,32 +128,32 @@ class NpyCodec(PlainCodec):
         return array_of(body)
 
     def read(self, array: Array, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, self.told.signature_name, NPY, takes_arrays)
+        signature = signature_for(servable.contract, self.info.signature_name, NPY, takes_arrays)
         (field,) = signature.inputs
-        problem = shape_problem(field, array.shape)
-        if problem:
-            raise InvalidRequestError(problem)
+        try:
+            check_shape(field, array.shape)
+        except InvalidValueError as error:
+            raise InvalidRequestError(str(error)) from error
         try:
             # One more shows that there are more.
-            tensor = _converted(field, array, self.bounds.max_errors + 1)
-            check_array(field, tensor, limit=self.bounds.max_errors + 1)
-        except TensorError as error:
-            raise refusal(
-                {
-                    _place(index and tuple(map(int, np.unravel_index(index[0], array.shape)))): [
-                        text
-                    ]
-                    for index, text in error.problems.items()
-                },
-                self.bounds.max_errors,
-            ) from error
+            tensor = _converted(field, array, self.limits.max_errors + 1)
+            check_array(field, tensor, limit=self.limits.max_errors + 1)
+        except InvalidValueError as error:
+            problems = Problems(self.limits.max_errors)
+            problems.add_value(
+                lambda flat: _path(
+                    tuple(map(int, np.unravel_index(flat[0], array.shape))) if flat else ()
+                ),
+                error,
+            )
+            raise problems.error() from error
         return PlainRequest(
             signature,
             {field.name: tensor.reshape(array.shape)},
             array.shape[0],
-            _place,
+            _path,
         )
 
 
-def _place(index: Index, name: str = "") -> str:
+def _path(index: Index, name: str = "") -> str:
     return f"array{brackets(index)}" if index else ""

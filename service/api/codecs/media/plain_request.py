@@ -1,4 +1,4 @@
-"""What all plain bodies become, and how they are answered."""
+"""What the codecs of plain bodies (not JSON) have in common: their request and response."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,47 +6,35 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from service.api.codecs.named_tensors import fill_in
+from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.tfserving import predict_requests, predict_responses
-from service.api.http.responses import Answer
-from service.api.validation.problems import refusal
-from service.api.validation.tensors import Array, Index, TensorError, came_as_scalars, to_tensor
-from service.repository.contract import Field, Signature
+from service.api.http.responses import Response
+from service.api.limits import Limits
+from service.api.validation.problems import Index, InvalidValueError, Problems
+from service.api.validation.tensors import Array, came_as_scalars, to_tensor
+from service.repository.contract import Signature
 from service.repository.golden import Tensors
 from service.runtime.servable import Servable
 
 
-class Place(Protocol):
-    """Says how the client knows a value; the empty path is the whole body."""
+class BodyPath(Protocol):
+    """Returns the path by which the client knows a value; the empty path is the whole body."""
 
     def __call__(self, index: Index, name: str = "") -> str:
         """Return the path of the value of an input at an index, or of a row of all inputs."""
 
 
-def nowhere(index: Index, name: str = "") -> str:
+def whole_body_path(index: Index, name: str = "") -> str:
     """Return the path of the only value of a body."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """Of a request.
-
-    Attributes:
-        max_rows: the most instances that it may have.
-        max_errors: the most problems of it that are listed.
-    """
-
-    max_rows: int
-    max_errors: int
-
-
-@dataclass(frozen=True, slots=True)
 class BodyInfo:
-    """What the head of a request tells of its body.
+    """What the line and headers of a request say about its body.
 
     Attributes:
-        content_type: what it is, without parameters.
+        content_type: its media type, without parameters.
         options: the parameters of the content type ("charset").
         signature_name: the signature that the query names, if it does.
     """
@@ -63,102 +51,96 @@ class PlainRequest:
     Attributes:
         signature: the signature that is called.
         inputs: a tensor for each of its inputs.
-        instances: how many predictions are asked for.
-        called: names a value for the client.
+        instances: how many predictions the request is for.
+        path_of_value: returns the path by which the client knows a value.
         scalars: whether values came without the lists that the contract has around each.
     """
 
     signature: Signature
     inputs: Tensors
     instances: int
-    called: Place
+    path_of_value: BodyPath
     scalars: bool = False
 
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path of the value of input ``name`` at ``index``."""
-        return self.called(index, name)
+        return self.path_of_value(index, name)
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
-        return self.called((row,))
+        return self.path_of_value((row,))
 
 
 class PlainCodec:
     """What the codecs of plain bodies share."""
 
-    def __init__(self, told: BodyInfo, bounds: Bounds) -> None:
-        """Prepare for one body."""
-        self.told = told
-        self.bounds = bounds
+    def __init__(self, info: BodyInfo, limits: Limits) -> None:
+        """The codec of one body."""
+        self.info = info
+        self.limits = limits
 
-    def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Answer:
-        asked = predict_requests.PredictRequest(
+    def write(self, request: PlainRequest, outputs: Tensors, servable: Servable) -> Response:
+        rows = predict_requests.PredictRequest(
             request.signature, request.inputs, request.instances, request.scalars
         )
-        return Answer(predict_responses.encode(asked, outputs))
+        return Response(predict_responses.encode_response(rows, outputs))
 
 
 def request_of_values(
-    signature: Signature, columns: Mapping[str, Sequence[Any]], place: Place, bounds: Bounds
+    signature: Signature, columns: Mapping[str, Sequence[Any]], path_of: BodyPath, limits: Limits
 ) -> PlainRequest:
-    """Return the request that asks about values as JSON has them.
+    """Return the request for values as JSON has them.
 
     Args:
         signature: the signature that is called.
-        columns: for each of its inputs one value an instance; what is nullable may be left out.
-        place: names a value for the client.
-        bounds: of the request.
+        columns: for each of its inputs one value an instance; nullable inputs may be left out.
+        path_of: returns the path of a value for the client.
+        limits: of requests.
 
     Raises:
         InvalidRequestError: values are not what the inputs take; its details name them.
     """
     # One more problem than is listed shows that there are more.
-    limit = bounds.max_errors + 1
+    limit = limits.max_errors + 1
     inputs: Tensors = {}
-    found: dict[tuple[Index, int], tuple[str, str]] = {}
+    problems = Problems(limits.max_errors)
     for order, field in enumerate(signature.inputs):
         if field.name in columns:
             try:
                 inputs[field.name] = to_tensor(field, list(columns[field.name]), limit=limit)
-            except TensorError as error:
-                for index, text in error.problems.items():
-                    found[index, order] = (place(index, field.name), text)
-    if found:
-        raise refusal(
-            {path: [text] for _, (path, text) in sorted(found.items())}, bounds.max_errors
-        )
+            except InvalidValueError as error:
+                for index, message in error.problems.items():
+                    problems.add(path_of(index, field.name), message, order=(index, order))
+    problems.raise_if_any()
     count = len(next(iter(columns.values()), [None]))
-    fill_in(signature, inputs, count)
-    # Nobody writes a list into a cell or a text.
-    return PlainRequest(signature, inputs, count, place, came_as_scalars(signature, columns))
+    add_default_inputs(signature, inputs, count)
+    # A cell or a text is a single value, never a list.
+    return PlainRequest(signature, inputs, count, path_of, came_as_scalars(signature, columns))
 
 
 def request_of_files(
-    signature: Signature, files: Sequence[bytes], place: Place, bounds: Bounds
+    signature: Signature, files: Sequence[bytes], path_of: BodyPath, limits: Limits
 ) -> PlainRequest:
-    """Return the request that asks about files, one an instance.
+    """Return the request for files, one an instance.
 
     Args:
         signature: the signature that is called; its only input takes files.
         files: at least one.
-        place: names a file for the client.
-        bounds: of the request.
+        path_of: returns the path of a file for the client.
+        limits: of requests.
 
     Raises:
         InvalidRequestError: files are larger than the input takes.
     """
     (field,) = signature.inputs
-    problems = {
-        place((i,), field.name): [_too_long(field, file)]
-        for i, file in enumerate(files)
-        if field.max_length is not None and len(file) > field.max_length
-    }
-    if problems:
-        raise refusal(problems, bounds.max_errors)
+    problems = Problems(limits.max_errors)
+    for i, file in enumerate(files):
+        if field.max_length is not None and len(file) > field.max_length:
+            problems.add(
+                path_of((i,), field.name),
+                f"Expected a file of at most {field.max_length} bytes, not {len(file)}.",
+            )
+    problems.raise_if_any()
     array: Array = np.empty(len(files), dtype=np.object_)
     array[:] = files
-    return PlainRequest(signature, {field.name: array}, len(files), place)
-
-
-def _too_long(field: Field, file: bytes) -> str:
-    return f"Expected a file of at most {field.max_length} bytes, not {len(file)}."
+    return PlainRequest(signature, {field.name: array}, len(files), path_of)

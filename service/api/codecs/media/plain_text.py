@@ -4,8 +4,8 @@ from service.api.codecs.media.content_types import TEXT, signature_for, takes_te
 from service.api.codecs.media.plain_request import (
     PlainCodec,
     PlainRequest,
-    nowhere,
     request_of_values,
+    whole_body_path,
 )
 from service.errors import InvalidRequestError, ServiceError
 from service.runtime.servable import Servable
@@ -24,19 +24,19 @@ _BYTE_ORDER_MARK = "\ufeff"
 _SHOWN = 60
 
 
-def decode(body: bytes, charset: str, place: str = "") -> str:
+def decode(body: bytes, charset: str, path: str = "") -> str:
     """Return the text in ``body``, without a byte order mark.
 
     Args:
         body: at least one byte.
-        charset: as the content type names it; UTF-8 when it does not.
-        place: what the client knows the text by; empty for the whole body.
+        charset: as the content type names it; empty for UTF-8.
+        path: by which the client knows the text; empty for the whole body.
 
     Raises:
         InvalidRequestError: there is no text, or it is not of the charset.
-        ServiceError: 415, the charset is none of those known here.
+        ServiceError: 415, the charset is not known here.
     """
-    before = f"{place}: " if place else ""
+    before = f"{path}: " if path else ""
     name = charset.strip().lower() or UTF_8
     if name not in _CHARSETS:
         names = ", ".join(n for n in _CHARSETS if n != "utf8")
@@ -59,9 +59,9 @@ class TextCodec(PlainCodec):
     """A text."""
 
     def parse(self, body: bytes) -> str:
-        return decode(body, self.told.options.get("charset", ""))
+        return decode(body, self.info.options.get("charset", ""))
 
     def read(self, text: str, servable: Servable) -> PlainRequest:
-        signature = signature_for(servable.contract, self.told.signature_name, TEXT, takes_texts)
+        signature = signature_for(servable.contract, self.info.signature_name, TEXT, takes_texts)
         columns = {signature.inputs[0].name: [text]}
-        return request_of_values(signature, columns, nowhere, self.bounds)
+        return request_of_values(signature, columns, whole_body_path, self.limits)

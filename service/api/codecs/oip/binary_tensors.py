@@ -1,7 +1,7 @@
 """The binary tensor extension's framing: JSON first, then the tensors' bytes, one after another.
 
-``Inference-Header-Content-Length`` tells where the JSON ends; 0 stands for a *raw* body, which is
-the bytes of the only input and nothing else.
+``Inference-Header-Content-Length`` is the length of the JSON; 0 means a *raw* body, which is the
+bytes of the only input and nothing else.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ HEADER = "Inference-Header-Content-Length"
 
 
 @dataclass(frozen=True, slots=True)
-class Framed:
-    """A body, divided.
+class FramedBody:
+    """A body, divided into JSON and bytes.
 
     Attributes:
         head: the JSON; ``None`` when the body is raw.
@@ -25,22 +25,24 @@ class Framed:
     tail: bytes
 
 
-def split(body: bytes, told: str | None) -> Framed:
+def split_body(body: bytes, json_length: str | None) -> FramedBody:
     """Divide a body.
 
     Args:
         body: the request's, unpacked.
-        told: the header's value; ``None`` when there is none, and all of the body is JSON.
+        json_length: the header's value; ``None`` without the header, where the whole body is JSON.
 
     Raises:
-        InvalidRequestError: the header's value is no length within the body.
+        InvalidRequestError: the header's value is not a length within the body.
     """
-    if told is None:
-        return Framed(body, b"")
-    digits = told.strip()
+    if json_length is None:
+        return FramedBody(body, b"")
+    digits = json_length.strip()
     # Python refuses to read numbers of thousands of digits; no body is so long.
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
-        raise InvalidRequestError(f"{HEADER}: expected a number of bytes, not {told[:60]!r}.")
+        raise InvalidRequestError(
+            f"{HEADER}: expected a number of bytes, not {json_length[:60]!r}."
+        )
     length = int(digits)
     if length > len(body):
         whole = counted(len(body), "byte")
@@ -48,5 +50,5 @@ def split(body: bytes, told: str | None) -> Framed:
             f"{HEADER}: expected at most {whole}, the whole body, not {length}."
         )
     if length == 0:
-        return Framed(None, body)
-    return Framed(body[:length], body[length:])
+        return FramedBody(None, body)
+    return FramedBody(body[:length], body[length:])

@@ -14,8 +14,8 @@ def can_classify(field: Field) -> bool:
     return field.is_number
 
 
-def labels(signature: Signature, contract: Contract, count: int) -> Sequence[str]:
-    """Return the names of ``count`` classes, or none where the contract does not tell them.
+def class_labels(signature: Signature, contract: Contract, count: int) -> Sequence[str]:
+    """Return the names of ``count`` classes; empty where the contract does not name them.
 
     They are the choices of the signature's string output that has as many, in their order, if
     there is exactly one such output; where the signature names no classes at all, those of the
@@ -32,14 +32,14 @@ def _choices(signature: Signature) -> list[tuple[str | int | float, ...]]:
     return [f.choices for f in signature.outputs if f.dtype == "string" and f.choices]
 
 
-def classify(signature: Signature, contract: Contract, tensor: Array, count: int) -> Array:
+def top_classes(signature: Signature, contract: Contract, tensor: Array, count: int) -> Array:
     """Return the classes with the highest scores, the highest first.
 
     Args:
         signature: whose output the tensor is.
         contract: the model's, of which it is one.
         tensor: scores; of shape ``[rows, ...]`` where the signature has rows.
-        count: how many to name; as many as there are is enough.
+        count: how many classes at most.
 
     Returns:
         ``bytes`` in an object array of shape ``[rows, n]``, or ``[n]`` without rows. A score is
@@ -50,7 +50,7 @@ def classify(signature: Signature, contract: Contract, tensor: Array, count: int
     rows = tensor.shape[0] if has_rows else 1
     scores = tensor.reshape(rows, math.prod(tensor.shape[1:]) if has_rows else tensor.size)
     count = min(count, scores.shape[1])
-    names = labels(signature, contract, scores.shape[1])
+    names = class_labels(signature, contract, scores.shape[1])
     top = np.empty((rows, count), dtype=np.object_)
     for row in range(rows):
         # The last of those sorted upwards, with the lower index first among equals.

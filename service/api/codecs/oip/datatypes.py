@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.api.validation.messages import counted
+from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field
 
 # By the contract's dtypes.
@@ -31,10 +32,6 @@ _NAMES: Mapping[str, str] = {
 _LENGTH = struct.Struct("<I")
 
 
-class ElementsError(Exception):
-    """Bytes are not the elements that they should be; the message says why in a sentence."""
-
-
 def datatype(field: Field) -> str:
     """Return the protocol's name of a field's dtype."""
     return _NAMES[field.dtype]
@@ -49,8 +46,8 @@ def wire_type(field: Field) -> np.dtype[np.generic]:
     return np.dtype(kind).newbyteorder("<")
 
 
-def widened(halves: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return float32 numbers of those whose upper halves these are."""
+def bfloat16_to_float32(halves: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the float32 numbers whose upper halves these are."""
     wide: npt.NDArray[Any] = (halves.astype(np.uint32) << 16).view(np.float32)
     return wide
 
@@ -83,7 +80,7 @@ def unpack_elements(data: bytes, count: int) -> list[bytes]:
         count: how many there should be.
 
     Raises:
-        ElementsError: there are more or fewer, or one is cut short.
+        InvalidValueError: there are more or fewer, or one is cut short.
     """
     elements: list[bytes] = []
     position, expected = 0, counted(count, "element")
@@ -91,19 +88,19 @@ def unpack_elements(data: bytes, count: int) -> list[bytes]:
         start = position + _LENGTH.size
         if start > len(data):
             left = len(data) - position
-            raise ElementsError(
+            raise InvalidValueError(
                 f"Expected the 4 bytes of the length of element {len(elements)}, not {left}."
             )
         (length,) = _LENGTH.unpack_from(data, position)
         position = start + length
         if position > len(data):
-            raise ElementsError(
+            raise InvalidValueError(
                 f"Expected the {counted(length, 'byte')} of element {len(elements)}, "
                 f"not {len(data) - start}."
             )
         if len(elements) == count:
-            raise ElementsError(f"Expected {expected}, as the shape says; there are more.")
+            raise InvalidValueError(f"Expected {expected}, as the shape says; there are more.")
         elements.append(data[start:position])
     if len(elements) != count:
-        raise ElementsError(f"Expected {expected}, as the shape says, not {len(elements)}.")
+        raise InvalidValueError(f"Expected {expected}, as the shape says, not {len(elements)}.")
     return elements

@@ -6,21 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from service.api.codecs.named_tensors import fill_in
-from service.api.codecs.oip import request_envelope
+from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.oip.input_data import is_nested
-from service.api.codecs.oip.named_inputs import divide, read_inputs
-from service.api.codecs.oip.request_envelope import Problems
+from service.api.codecs.oip.named_inputs import bytes_by_input, read_inputs
+from service.api.codecs.oip.request_envelope import check_envelope
 from service.api.codecs.oip.requested_outputs import RequestedOutput, read_outputs
 from service.api.json import json_arrays
 from service.api.validation.messages import shorten
-from service.api.validation.problems import LONGEST_NAME, brackets, refusal
-from service.api.validation.tensors import Index
+from service.api.validation.problems import LONGEST_NAME, Index, Problems, brackets
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden import Tensors
 
-# What Triton keeps for itself; who sends it expects something of it.
+# Triton reserves these names; a client that sends one expects an effect.
 _RESERVED = "triton_"
 
 
@@ -31,8 +29,8 @@ class InferRequest:
     Attributes:
         signature: the signature that is called.
         inputs: a tensor for each of its inputs.
-        outputs: what is asked for, in the order of the answer.
-        places: the path of each input's data.
+        outputs: the requested ones, in the order of the response.
+        paths: the path of each input's data.
         nested: the inputs whose data came in nested lists, and not as one row of values.
         id: the client's name for the request, if it gave one.
     """
@@ -40,37 +38,37 @@ class InferRequest:
     signature: Signature
     inputs: Tensors
     outputs: tuple[RequestedOutput, ...]
-    places: Mapping[str, str]
+    paths: Mapping[str, str]
     nested: Container[str] = ()
     id: str | None = None
 
     @property
     def instances(self) -> int:
-        """How many instances are asked about."""
+        """How many instances the request has."""
         # Where rows are not independent, inputs may be of different lengths.
         return max((int(t.shape[0]) for t in self.inputs.values() if t.ndim), default=1)
 
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path by which the client knows the value of an input at an index."""
-        path, shape = self.places[name], self.inputs[name].shape
+        path, shape = self.paths[name], self.inputs[name].shape
         if name in self.nested:
             return f"{path}{brackets(index)}"
         whole = (*index, *(0 for _ in shape[len(index) :]))
         return f"{path}[{np.ravel_multi_index(whole, shape)}]" if whole else path
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
         if len(self.inputs) == 1:
-            return self.place(next(iter(self.inputs)), (row,))
+            return self.path_of(next(iter(self.inputs)), (row,))
         return f"inputs[*].data, row {row}"
 
 
 def find_signature(contract: Contract, name: str | None) -> Signature:
-    """Return the signature that is asked for, or the one that goes without saying.
+    """Return the signature that is named, or else the default or only one.
 
     Args:
         contract: the model's.
-        name: the signature's; where it is ``None`` or empty, none is named.
+        name: the signature's; ``None`` or empty where the request names none.
 
     Raises:
         InvalidRequestError: there is no such signature, or there are several to choose from.
@@ -91,82 +89,77 @@ def find_signature(contract: Contract, name: str | None) -> Signature:
     return contract[name]
 
 
-def read(
+def read_request(
     document: Any, tail: bytes, contract: Contract, signature_name: str | None, *, limit: int
 ) -> InferRequest:
     """Check a request against a model's contract.
 
     Args:
-        document: the JSON value; long arrays of numbers may be ``Numbers``.
+        document: the JSON value; long arrays of numbers may be ``NumberArray``.
         tail: the bytes after the JSON.
         contract: the model's.
         signature_name: the signature to call unless the request's parameters name one.
         limit: the most problems to report.
 
     Raises:
-        InvalidRequestError: it is no request that the model takes; its details name the places.
+        InvalidRequestError: it is not a request that the model takes; its details name the places.
     """
     arguments = (tail, contract, signature_name, limit)
     try:
         return _read(document, *arguments)
     except InvalidRequestError:
-        # What is wrong is said of the values as any JSON parser reads them.
-        return _read(json_arrays.plain(document), *arguments)
+        # Errors name values as any JSON parser reads them.
+        return _read(json_arrays.with_lists(document), *arguments)
 
 
 def _read(
     document: Any, tail: bytes, contract: Contract, signature_name: str | None, limit: int
 ) -> InferRequest:
-    request, problems = request_envelope.check(document, limit)
-    if problems:
-        raise refusal(problems, limit)
+    problems = Problems(limit)
+    request = check_envelope(document, problems)
     parameters = request.get("parameters") or {}
     name = parameters.get("signature_name", signature_name)
-    problems = _parameter_problems(parameters, name, limit)
-    if problems:
-        raise refusal(problems, limit)
+    _check_parameters(parameters, name, problems)
+    problems.raise_if_any()
     signature = find_signature(contract, name)
-    parts, problems = divide(request["inputs"], tail)
-    if problems:
-        raise refusal(problems, limit)
-    inputs, problems = read_inputs(signature, request["inputs"], parts, limit)
-    wanted, further = read_outputs(
+    parts = bytes_by_input(request["inputs"], tail)
+    inputs = read_inputs(signature, request["inputs"], parts, problems)
+    outputs = read_outputs(
         signature,
         request.get("outputs") or [],
+        problems,
         binary=parameters.get("binary_data_output", False),
-        limit=limit,
     )
-    problems |= further
-    if problems:
-        raise refusal(problems, limit)
-    fill_in(signature, inputs)
+    problems.raise_if_any()
+    add_default_inputs(signature, inputs)
     items = request["inputs"]
     return InferRequest(
         signature,
         inputs,
-        wanted,
-        places={item["name"]: f"inputs[{i}].data" for i, item in enumerate(items)},
+        outputs,
+        paths={item["name"]: f"inputs[{i}].data" for i, item in enumerate(items)},
         nested={item["name"] for item in items if is_nested(item.get("data"))},
         id=request.get("id"),
     )
 
 
-def _parameter_problems(parameters: Mapping[str, Any], signature_name: Any, limit: int) -> Problems:
-    problems: Problems = {}
+def _check_parameters(
+    parameters: Mapping[str, Any], signature_name: Any, problems: Problems
+) -> None:
     if not (signature_name is None or isinstance(signature_name, str)):
-        problems["parameters.signature_name"] = [
-            f"Expected a string, not {shorten(signature_name)}."
-        ]
+        problems.add(
+            "parameters.signature_name", f"Expected a string, not {shorten(signature_name)}."
+        )
     binary = parameters.get("binary_data_output", False)
     if not isinstance(binary, bool):
-        problems["parameters.binary_data_output"] = [
-            f"Expected true or false, not {shorten(binary)}."
-        ]
+        problems.add(
+            "parameters.binary_data_output", f"Expected true or false, not {shorten(binary)}."
+        )
     for key in parameters:
-        if len(problems) > limit:
+        if problems.are_too_many:
             break
         if key.startswith(_RESERVED):
-            problems[f"parameters.{key[:LONGEST_NAME]}"] = [
-                f"Names that begin with {_RESERVED!r} are Triton's own."
-            ]
-    return problems
+            problems.add(
+                f"parameters.{key[:LONGEST_NAME]}",
+                f"Names that begin with {_RESERVED!r} are Triton's own.",
+            )

@@ -6,12 +6,12 @@ import numpy as np
 import orjson
 
 from service.api.codecs.oip.binary_tensors import HEADER
-from service.api.codecs.oip.classification import classify
+from service.api.codecs.oip.classification import top_classes
 from service.api.codecs.oip.datatypes import datatype, pack
 from service.api.codecs.oip.infer_request import InferRequest
 from service.api.codecs.oip.requested_outputs import RequestedOutput
-from service.api.http.responses import JSON, Answer
-from service.api.validation.problems import check_finite
+from service.api.http.responses import JSON, Response
+from service.api.validation.finite_outputs import check_finite
 from service.api.validation.tensors import Array
 from service.repository.contract import Contract
 from service.repository.golden import Tensors
@@ -20,54 +20,54 @@ from service.repository.json_strings import string_to_json
 OCTETS = "application/octet-stream"
 
 
-def write(
+def write_response(
     request: InferRequest, outputs: Tensors, contract: Contract, *, model: str, version: int
-) -> Answer:
-    """Return the answer: the outputs that are asked for, in that order.
+) -> Response:
+    """Return the response: the requested outputs, in their order.
 
     Args:
         request: the request.
         outputs: an array for each output of its signature.
         contract: the model's, whose signatures may name the classes of others.
-        model: the name of the model that answers.
+        model: the model's name.
         version: its version.
 
     Raises:
-        InvalidRequestError: an output that is wanted as JSON has a NaN or an infinity.
+        InvalidRequestError: an output that is requested as JSON has a NaN or an infinity.
     """
     blobs: list[bytes] = []
     described = [
-        _describe(request, wanted, outputs[wanted.field.name], contract, blobs)
-        for wanted in request.outputs
+        _describe(request, requested, outputs[requested.field.name], contract, blobs)
+        for requested in request.outputs
     ]
     head: dict[str, Any] = {} if request.id is None else {"id": request.id}
     head |= {"model_name": model, "model_version": str(version), "outputs": described}
     text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
-    if not any(wanted.binary for wanted in request.outputs):
-        return Answer(text, JSON)
-    return Answer(b"".join((text, *blobs)), OCTETS, headers={HEADER: str(len(text))})
+    if not any(requested.binary for requested in request.outputs):
+        return Response(text, JSON)
+    return Response(b"".join((text, *blobs)), OCTETS, headers={HEADER: str(len(text))})
 
 
 def _describe(
     request: InferRequest,
-    wanted: RequestedOutput,
+    requested: RequestedOutput,
     tensor: Array,
     contract: Contract,
     blobs: list[bytes],
 ) -> dict[str, Any]:
-    name = datatype(wanted.field)
-    if wanted.classes:
-        tensor, name = classify(request.signature, contract, tensor, wanted.classes), "BYTES"
+    name = datatype(requested.field)
+    if requested.classes:
+        tensor, name = top_classes(request.signature, contract, tensor, requested.classes), "BYTES"
     described: dict[str, Any] = {
-        "name": wanted.field.name,
+        "name": requested.field.name,
         "datatype": name,
         "shape": list(tensor.shape),
     }
-    if wanted.binary:
+    if requested.binary:
         blobs.append(pack(tensor, name))
         described["parameters"] = {"binary_data_size": len(blobs[-1])}
     else:
-        described["data"] = _jsonable(wanted.field.name, tensor)
+        described["data"] = _jsonable(requested.field.name, tensor)
     return described
 
 

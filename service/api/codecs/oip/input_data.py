@@ -8,46 +8,42 @@ from typing import Any
 import numpy as np
 
 from service.api.codecs.oip.datatypes import (
-    ElementsError,
+    bfloat16_to_float32,
     datatype,
     unpack_elements,
-    widened,
     wire_type,
 )
-from service.api.json.json_numbers import Numbers
+from service.api.json.json_numbers import NumberArray
 from service.api.validation.arrays import check_array, shorten_shape
 from service.api.validation.messages import counted, shorten
-from service.api.validation.tensors import Array, TensorError, to_tensor
+from service.api.validation.problems import InvalidValueError
+from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field
 
 
-class SizeError(Exception):
-    """There is more data than the shape says, or less; the message says so in a sentence."""
-
-
-def from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Array:
+def tensor_from_json(field: Field, data: Any, shape: Sequence[int], limit: int) -> Array:
     """Return JSON data, flat or nested as the shape says, as a tensor.
 
     Raises:
-        SizeError: it is no list, or has another shape.
-        TensorError: values are not what the field takes; it names up to ``limit`` places.
+        InvalidValueError: it is not a list, or has another shape; or values are not what the field
+            takes, of which it names up to ``limit``.
     """
-    if type(data) is not list and type(data) is not Numbers:
-        raise SizeError(f"Expected a list of values, not {shorten(data)}.")
+    if type(data) is not list and type(data) is not NumberArray:
+        raise InvalidValueError(f"Expected a list of values, not {shorten(data)}.")
     if is_nested(data):
         tensor = to_tensor(field, data, limit=limit)
         if 0 in shape and _up_to_empty(tensor.shape) == _up_to_empty(shape):
             # What lies within empty lists cannot be seen.
             return tensor.reshape(shape)
         if tensor.shape != tuple(shape):
-            raise SizeError(
+            raise InvalidValueError(
                 f"Expected lists of shape {shorten_shape(shape)}, as 'shape' says, "
                 f"not {shorten_shape(tensor.shape)}."
             )
         return tensor
-    count, size = math.prod(shape), len(data.array if isinstance(data, Numbers) else data)
+    count, size = math.prod(shape), len(data.array if isinstance(data, NumberArray) else data)
     if size != count:
-        raise SizeError(f"Expected {counted(count)}, as the shape says, not {size}.")
+        raise InvalidValueError(f"Expected {counted(count)}, as the shape says, not {size}.")
     if count == 0:
         return np.empty(shape, dtype=field.numpy_type)
     flat = field if field.shape == (None,) else replace(field, shape=(None,))
@@ -59,55 +55,57 @@ def _up_to_empty(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def is_nested(data: Any) -> bool:
-    """Whether JSON data are lists in a list, and not one row of values."""
-    if type(data) is Numbers:
+    """Whether JSON data are lists in a list, and not a flat list of values."""
+    if type(data) is NumberArray:
         return data.array.ndim > 1
-    return type(data) is list and bool(data) and type(data[0]) in (list, Numbers)
+    return type(data) is list and bool(data) and type(data[0]) in (list, NumberArray)
 
 
-def from_bytes(field: Field, data: bytes, shape: Sequence[int], limit: int) -> Array:
-    """Return binary data as a tensor.
+def check_size(field: Field, data: bytes, shape: Sequence[int]) -> None:
+    """Check that binary data have the size of numbers of a shape; strings may have any.
 
     Raises:
-        SizeError: it has another size than numbers of that shape.
-        TensorError: values are not what the field takes; it names up to ``limit`` places.
+        InvalidValueError: they do not.
     """
-    count = math.prod(shape)
-    if field.dtype == "string":
-        flat = _strings(data, count)
-    else:
-        wire = wire_type(field)
-        if len(data) != count * wire.itemsize:
-            expected = counted(count * wire.itemsize, "byte")
-            raise SizeError(
-                f"Expected {expected}, for {datatype(field)} of shape {shorten_shape(shape)}, "
-                f"not {len(data)}."
+    if field.dtype != "string":
+        expected = math.prod(shape) * wire_type(field).itemsize
+        if len(data) != expected:
+            raise InvalidValueError(
+                f"Expected {counted(expected, 'byte')}, for {datatype(field)} of shape "
+                f"{shorten_shape(shape)}, not {len(data)}."
             )
-        flat = numbers(field, data, limit)
+
+
+def tensor_from_bytes(field: Field, data: bytes, shape: Sequence[int], limit: int) -> Array:
+    """Return binary data, of the size that ``check_size`` has checked, as a tensor.
+
+    Raises:
+        InvalidValueError: values are not what the field takes; it names up to ``limit`` places.
+    """
+    is_string = field.dtype == "string"
+    flat = _strings(data, math.prod(shape)) if is_string else numbers_from_bytes(field, data, limit)
     check_array(field, flat, limit=limit)
     return flat.reshape(shape)
 
 
 def _strings(data: bytes, count: int) -> Array:
-    try:
-        elements = unpack_elements(data, count)
-    except ElementsError as error:
-        raise TensorError({(): str(error)}) from error
+    # First, because the count is the client's and may be of any size.
+    elements = unpack_elements(data, count)
     flat = np.empty(count, dtype=np.object_)
     flat[:] = elements
     return flat
 
 
-def numbers(field: Field, data: bytes, limit: int) -> Array:
+def numbers_from_bytes(field: Field, data: bytes, limit: int) -> Array:
     """Return numbers, or booleans, as they travel as a flat array of the field's dtype.
 
     Raises:
-        TensorError: a boolean is neither 0 nor 1; it names up to ``limit`` places.
+        InvalidValueError: a boolean is neither 0 nor 1; it names up to ``limit`` places.
     """
     if field.dtype == "bool":
         codes = np.frombuffer(data, np.uint8)
         if codes.size and codes.max() > 1:
-            raise TensorError(
+            raise InvalidValueError(
                 {
                     (int(i),): f"Expected a byte of 0 or 1, not {codes[i]}."
                     for i in np.flatnonzero(codes > 1)[:limit]
@@ -115,6 +113,6 @@ def numbers(field: Field, data: bytes, limit: int) -> Array:
             )
         return codes.view(np.bool_)
     if field.dtype == "bfloat16":
-        return widened(np.frombuffer(data, wire_type(field)))
-    # In the order and alignment that TensorFlow takes without another look.
+        return bfloat16_to_float32(np.frombuffer(data, wire_type(field)))
+    # In the byte order and alignment that TensorFlow takes without a copy.
     return np.require(np.frombuffer(data, wire_type(field)), field.numpy_type, "A")

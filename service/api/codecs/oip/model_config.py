@@ -1,32 +1,15 @@
-"""A model's configuration in Triton's form, as far as it is true of this service."""
+"""A model's configuration in Triton's form, as far as it applies to this service."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from service.api.codecs.oip.datatypes import datatype
 from service.api.codecs.oip.model_metadata import PLATFORM
+from service.api.limits import Limits
 from service.repository.contract import Field, Signature
 from service.repository.policy import Policy
 
-# Of a row's three dimensions, the one of so few is that of the colours.
+# A dimension of such a size, among a row's three, is that of the colours.
 _CHANNELS = (1, 3, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the service allows all models.
-
-    Attributes:
-        max_rows: the most rows of a request.
-        max_queue: the most predictions of a model that are under way in a worker.
-        timeout_s: the seconds in which a prediction must be answered.
-        workers: the processes that each hold a copy of a model.
-    """
-
-    max_rows: int
-    max_queue: int
-    timeout_s: float
-    workers: int
 
 
 def model_config(
@@ -39,7 +22,7 @@ def model_config(
         signature: whose inputs and outputs are described. Where it has rows, as many as a request
             may have are the largest batch, and dimensions are those of a row.
         policy: which versions serve.
-        limits: the service's own.
+        limits: of requests.
     """
     tensors = (*signature.inputs, *signature.outputs)
     batches = signature.batched and all(field.shape is not None for field in tensors)
@@ -75,7 +58,7 @@ def model_config(
         "model_transaction_policy": {"decoupled": False},
     }
     if batches:
-        # What waits is what came while the batch before ran; nothing is waited for.
+        # A batch is what arrived while the one before ran; there is no delay.
         config["dynamic_batching"] = {
             "preferred_batch_size": [],
             "max_queue_delay_microseconds": 0,
@@ -106,7 +89,7 @@ def _tensor(field: Field, *, batches: bool) -> dict[str, Any]:
         "is_shape_tensor": False,
     }
     if not described["dims"]:
-        # Triton knows of no tensor without dimensions; this is how it writes one.
+        # Triton has no tensors without dimensions; it writes them like this.
         described |= {"dims": [1], "reshape": {"shape": []}}
     return described
 

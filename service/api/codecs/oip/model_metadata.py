@@ -14,7 +14,7 @@ def model_metadata(model: str, versions: Iterable[int], signature: Signature) ->
 
     Args:
         model: the model's name.
-        versions: those that can be asked for.
+        versions: those that serve.
         signature: what is described; a free dimension is -1, and so is the only one of a tensor
             of unknown rank.
     """

@@ -6,12 +6,12 @@ import numpy as np
 
 from service.api.codecs.oip.datatypes import datatype, wire_type
 from service.api.codecs.oip.infer_request import InferRequest, find_signature
-from service.api.codecs.oip.input_data import numbers
+from service.api.codecs.oip.input_data import numbers_from_bytes
 from service.api.codecs.oip.requested_outputs import RequestedOutput
 from service.api.validation.arrays import check_array
 from service.api.validation.messages import counted, sizes
-from service.api.validation.problems import brackets, refusal
-from service.api.validation.tensors import Array, TensorError
+from service.api.validation.problems import InvalidValueError, Problems
+from service.api.validation.tensors import Array
 from service.errors import InvalidRequestError
 from service.repository.contract import Contract, Field
 
@@ -19,7 +19,7 @@ from service.repository.contract import Contract, Field
 def read_raw(
     data: bytes, contract: Contract, signature_name: str | None, *, limit: int
 ) -> InferRequest:
-    """Return the request that a raw body stands for; its outputs are all wanted as bytes.
+    """Return the request that a raw body stands for; all its outputs are requested as bytes.
 
     Numbers fill the shape's one free dimension; where there is another before it, for rows, it is
     one row. Text, or whatever else BYTES are, is one element as a whole.
@@ -37,9 +37,10 @@ def read_raw(
     field = signature.inputs[0]
     try:
         tensor = _element(field, data) if field.dtype == "string" else _numbers(field, data, limit)
-    except TensorError as error:
-        problems = {f"body{brackets(index)}": [text] for index, text in error.problems.items()}
-        raise refusal(problems, limit) from error
+    except InvalidValueError as error:
+        problems = Problems(limit)
+        problems.add_value("body", error)
+        raise problems.error() from error
     outputs = tuple(RequestedOutput(output, binary=True) for output in signature.outputs)
     return InferRequest(signature, {field.name: tensor}, outputs, {field.name: "body"})
 
@@ -48,7 +49,7 @@ def _element(field: Field, data: bytes) -> Array:
     shape = (1,) if field.shape is None else field.shape
     if any(size not in (None, 1) for size in shape):
         message = f"A raw body is one string, and {field.name!r} takes {sizes(shape)}."
-        raise TensorError({(): message})
+        raise InvalidValueError(message)
     flat = np.empty(1, dtype=np.object_)
     flat[0] = data
     check_array(field, flat, limit=1)
@@ -62,15 +63,15 @@ def _numbers(field: Field, data: bytes, limit: int) -> Array:
     fixed = math.prod(size for size in shape if size is not None) * wire_type(field).itemsize
     free = shape.count(None)
     if free > 1:
-        raise TensorError({(): f"The shape of {field.name!r} cannot be told from a raw body."})
+        raise InvalidValueError(
+            f"The shape of {field.name!r} does not follow from the size of a raw body."
+        )
     if not data or len(data) % fixed or (not free and len(data) != fixed):
         times = "a multiple of " if free else ""
-        raise TensorError(
-            {
-                (): f"Expected {times}{counted(fixed, 'byte')}, for {datatype(field)} of shape "
-                f"{sizes(shape)}, not {len(data)}."
-            }
+        raise InvalidValueError(
+            f"Expected {times}{counted(fixed, 'byte')}, for {datatype(field)} of shape "
+            f"{sizes(shape)}, not {len(data)}."
         )
-    flat = numbers(field, data, limit)
+    flat = numbers_from_bytes(field, data, limit)
     check_array(field, flat, limit=limit)
     return flat.reshape([len(data) // fixed if size is None else size for size in shape])

@@ -7,12 +7,9 @@ import marshmallow
 from marshmallow import ValidationError, fields
 
 from service.api.validation.messages import shorten
-from service.api.validation.problems import LONGEST_NAME, without_excess
-from service.errors import strip
+from service.api.validation.problems import Problems, without_excess
 
-Problems = dict[str, list[str]]
-
-# Of a list's values, in a message.
+# The most values of a list in a message.
 _MOST_SHOWN = 8
 
 # KServe's and Triton's own clients name the model in the body as well.
@@ -40,7 +37,7 @@ def _are_parameters(value: Any) -> bool:
 
 
 class _Checked(fields.Field[Any]):
-    """A field that takes what a predicate takes, and else says what it expected and got."""
+    """A field whose values satisfy a predicate; its errors say what was expected and what came."""
 
     def __init__(self, is_right: Callable[[Any], bool], expected: str, **options: Any) -> None:
         super().__init__(
@@ -55,12 +52,12 @@ class _Checked(fields.Field[Any]):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
         if not self._is_right(value):
-            raise ValidationError(f"Expected {self._expected}, not {_told(value)}.")
+            raise ValidationError(f"Expected {self._expected}, not {_shown(value)}.")
         return value
 
 
-def _told(value: Any) -> str:
-    """Return a value as a short text that shows what is wrong within it, too."""
+def _shown(value: Any) -> str:
+    """Return a value as a short text that also shows what is wrong within it."""
     match value:
         case list() if 0 < len(value) <= _MOST_SHOWN:
             return f"[{', '.join(map(shorten, value))}]"
@@ -86,7 +83,7 @@ def _name(what: str) -> _Checked:
 
 
 def _parameters() -> _Checked:
-    # What is null is as good as not there: clients with typed models write it so.
+    # Null counts as left out: clients with typed models write it so.
     return _Checked(
         _are_parameters,
         "an object of strings, numbers, true and false",
@@ -129,26 +126,27 @@ class _Request(_Strict):
 _SCHEMA = _Request()
 
 
-def check(document: Any, limit: int) -> tuple[Mapping[str, Any], Problems]:
-    """Check a request's envelope: all but what depends on the model.
+def check_envelope(document: Any, problems: Problems) -> Mapping[str, Any]:
+    """Return a request whose envelope has been checked: all but what depends on the model.
 
     Args:
         document: the JSON value.
-        limit: the most problems that are listed; no more than are needed for that are made.
+        problems: of the request.
 
-    Returns:
-        The envelope, and what is wrong with it by path; with problems it is not to be used.
+    Raises:
+        InvalidRequestError: it is not such an envelope.
     """
     # marshmallow takes longer than all the rest of a small request, and is needed only to say
     # what is wrong.
     if _is_plain(document):
-        return document, {}
+        checked: Mapping[str, Any] = document
+        return checked
     try:
-        return _SCHEMA.load(_shortened(document, limit)), {}
+        loaded: Mapping[str, Any] = _SCHEMA.load(_shortened(document, problems.limit))
+        return loaded
     except ValidationError as error:
-        # marshmallow holds its own errors, and with them the document, in cycles.
-        strip(error)
-        return {}, _flatten(error.messages_dict, "")
+        problems.add_schema_errors(error)
+    raise problems.error()
 
 
 def _shortened(document: Any, limit: int) -> Any:
@@ -213,20 +211,3 @@ def _is_plain_item(item: Any, keys: set[str]) -> bool:
         and _is_text(item.get("name"))
         and _are_parameters(item.get("parameters"))
     )
-
-
-def _flatten(messages: Mapping[Any, Any], path: str) -> Problems:
-    """Turn marshmallow's nested messages into messages by path."""
-    problems: Problems = {}
-    for key, value in messages.items():
-        if key == "_schema":
-            place = path
-        elif isinstance(key, int):
-            place = f"{path}[{key}]"
-        else:
-            place = f"{path}.{key[:LONGEST_NAME]}" if path else key[:LONGEST_NAME]
-        if isinstance(value, Mapping):
-            problems |= _flatten(value, place)
-        else:
-            problems[place] = list(value)
-    return problems

@@ -1,4 +1,4 @@
-"""The outputs that a request asks for, and in which form."""
+"""The outputs that a request names, and their form in the response."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Any
 
 from service.api.codecs.oip.classification import can_classify
 from service.api.codecs.oip.datatypes import datatype
-from service.api.codecs.oip.request_envelope import Problems
 from service.api.validation.messages import shorten
+from service.api.validation.problems import Problems
 from service.repository.contract import Field, Signature
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedOutput:
-    """An output that is asked for.
+    """An output that a request names.
 
     Attributes:
-        field: which.
+        field: the output.
         binary: whether as bytes and not as JSON.
         classes: how many of the highest values to name instead of giving all; 0 gives all.
     """
@@ -27,60 +27,59 @@ class RequestedOutput:
 
 
 def read_outputs(
-    signature: Signature, items: Sequence[Mapping[str, Any]], *, binary: bool, limit: int
-) -> tuple[tuple[RequestedOutput, ...], Problems]:
-    """Read what is asked for.
+    signature: Signature, items: Sequence[Mapping[str, Any]], problems: Problems, *, binary: bool
+) -> tuple[RequestedOutput, ...]:
+    """Return the requested outputs in their order; what is wrong is added to ``problems``.
 
     Args:
         signature: whose outputs.
-        items: the request's outputs, their envelopes checked; without any, all are wanted.
+        items: the request's outputs, their envelopes checked; empty for all outputs.
+        problems: of the request.
         binary: whether those that do not say come as bytes.
-        limit: the most problems to report.
-
-    Returns:
-        What is asked for, in its order, and what is wrong by path.
     """
     if not items:
-        return tuple(RequestedOutput(field, binary) for field in signature.outputs), {}
+        return tuple(RequestedOutput(field, binary) for field in signature.outputs)
     fields = {field.name: field for field in signature.outputs}
-    wanted: dict[str, RequestedOutput] = {}
-    problems: Problems = {}
+    requested: dict[str, RequestedOutput] = {}
     for i, item in enumerate(items):
-        if len(problems) > limit:
+        if problems.are_too_many:
             break
-        place, name = f"outputs[{i}]", item["name"]
+        path, name = f"outputs[{i}]", item["name"]
         field = fields.get(name)
         if field is None:
             names = ", ".join(fields)
-            problems[f"{place}.name"] = [
-                f"Unknown output {shorten(name)}; signature {signature.name!r} gives {names}."
-            ]
-        elif name in wanted:
-            problems[f"{place}.name"] = [f"{name!r} is asked for already."]
+            problems.add(
+                f"{path}.name",
+                f"Unknown output {shorten(name)}; signature {signature.name!r} gives {names}.",
+            )
+        elif name in requested:
+            problems.add(f"{path}.name", f"{name!r} is asked for already.")
         else:
             parameters = item.get("parameters") or {}
-            found = _output_problems(field, parameters)
-            problems |= {f"{place}.parameters.{key}": [text] for key, text in found.items()}
-            wanted[name] = RequestedOutput(
+            _check_parameters(field, parameters, problems, f"{path}.parameters")
+            requested[name] = RequestedOutput(
                 field,
                 parameters.get("binary_data", binary),
                 parameters.get("classification", 0),
             )
-    return tuple(wanted.values()), problems
+    return tuple(requested.values())
 
 
-def _output_problems(field: Field, parameters: Mapping[str, Any]) -> dict[str, str]:
-    problems = {}
+def _check_parameters(
+    field: Field, parameters: Mapping[str, Any], problems: Problems, path: str
+) -> None:
     binary = parameters.get("binary_data", False)
     if not isinstance(binary, bool):
-        problems["binary_data"] = f"Expected true or false, not {shorten(binary)}."
+        problems.add(f"{path}.binary_data", f"Expected true or false, not {shorten(binary)}.")
     count = parameters.get("classification", 0)
     if type(count) is not int or count < 0:
-        problems["classification"] = f"Expected a number of classes, not {shorten(count)}."
+        problems.add(
+            f"{path}.classification", f"Expected a number of classes, not {shorten(count)}."
+        )
     elif count and not can_classify(field):
-        problems["classification"] = (
-            f"Classes have numbers as scores, and {field.name!r} is {datatype(field)}."
+        problems.add(
+            f"{path}.classification",
+            f"Classes have numbers as scores, and {field.name!r} is {datatype(field)}.",
         )
     if "shared_memory_region" in parameters:
-        problems["shared_memory_region"] = "This service shares no memory with clients."
-    return problems
+        problems.add(f"{path}.shared_memory_region", "This service shares no memory with clients.")

@@ -2,7 +2,7 @@
 
 TensorFlow Serving knows which outputs those are by the names that its signatures of these kinds
 have (``classes`` and ``scores``; ``outputs``). Signatures of TensorFlow 2 are all of the kind
-"predict" with outputs of any name; for them the contract tells.
+"predict" with outputs of any name; for them the contract decides.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 
-# What makes the results of a request out of the signature's outputs: one result a row.
+# Makes the results of a request from the signature's outputs: one result a row.
 Results = Callable[[Tensors], list[Any]]
 
 _CLASSES, _SCORES, _VALUES = "classes", "scores", "outputs"
 
 
 def classification(signature: Signature) -> Results | None:
-    """Return what makes ``[[label, score], ...]`` a row; ``None`` when it is no classification.
+    """Return what makes ``[[label, score], ...]`` a row; ``None`` if it is not a classification.
 
     In this order, the first that fits:
 
@@ -63,7 +63,7 @@ def classification(signature: Signature) -> Results | None:
 
 
 def regression(signature: Signature, *, first: bool) -> Results | None:
-    """Return what makes one number a row; ``None`` when it is no regression.
+    """Return what makes one number a row; ``None`` if it is not a regression.
 
     It is the output ``outputs``, else the only float output; each [N] or [N,1].
 
@@ -75,7 +75,7 @@ def regression(signature: Signature, *, first: bool) -> Results | None:
     values = [f for f in signature.outputs if f.is_float and _is_column(f)]
     named = _named(signature, _VALUES)
     if named is not None:
-        # Of unknown rank: what it is is seen when it is there.
+        # An output of unknown rank is checked when it is there.
         field = named if named in values or (named.is_float and named.shape is None) else None
     elif first and signature.outputs and signature.outputs[0] in values:
         field = signature.outputs[0]
@@ -99,7 +99,7 @@ def _classes_and_scores(signature: Signature) -> Results | None:
     classes, scores = _named(signature, _CLASSES), _named(signature, _SCORES)
     if classes is None and scores is None:
         return None
-    # Of unknown rank: what they are is seen when they are there.
+    # Outputs of unknown rank are checked when they are there.
     if classes is not None and not (
         classes.dtype == "string" and (classes.shape is None or _is_rank(classes, 2))
     ):

@@ -1,18 +1,17 @@
-"""Requests by rows and columns with which nothing is wrong.
+"""The fast path of ``:predict``: requests by rows and columns with which nothing is wrong.
 
-Most requests are clean, and to find that out takes less than to be ready to say what is wrong:
-no marshmallow, and each check one pass over all rows. Whatever is not clean, or unusual enough to
-need thought, is left to the reader in service/api/codecs/tfserving/predict_requests.py, which would
-give a clean request the same tensors; tests/service/api/codecs/test_reading.py holds the two
-together.
+Most requests are clean, and finding that out takes less time than being ready to say what is wrong:
+no marshmallow, and each check is one pass over all rows. Whatever is not clean, or is unusual, is
+left to the reader in ``predict_requests``. It makes the same tensors of a clean request, which
+tests/service/api/codecs/tfserving/test_predict_fast_path.py checks.
 """
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from service.api.codecs.named_tensors import absent, fill_in
-from service.api.json.json_numbers import Numbers
+from service.api.codecs.input_defaults import add_default_inputs, inputs_left_out
+from service.api.json.json_numbers import NumberArray
 from service.api.validation.tensors import came_as_scalars, clean_scalars, clean_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
 from service.repository.golden import Tensors
@@ -20,14 +19,16 @@ from service.repository.golden import Tensors
 # Those that numpy has itself.
 _FLOATS = ("float16", "float32", "float64")
 
-Read = tuple[Signature, Tensors, int | None, bool]
+RequestParts = tuple[Signature, Tensors, int | None, bool]
 
 
-def read(document: Any, contract: Contract, default: str = DEFAULT_SIGNATURE) -> Read | None:
+def clean_request_parts(
+    document: Any, contract: Contract, default: str = DEFAULT_SIGNATURE
+) -> RequestParts | None:
     """Return what makes a ``PredictRequest``, or ``None``.
 
     Args:
-        document: a request's JSON, in which ``Numbers`` may stand for arrays of numbers.
+        document: a request's JSON, in which ``NumberArray`` stands for long arrays of numbers.
         contract: the model's.
         default: the name of the signature that is called if the request names none.
     """
@@ -44,7 +45,7 @@ def read(document: Any, contract: Contract, default: str = DEFAULT_SIGNATURE) ->
     return _read_columns(signature, document["inputs"]) if "inputs" in document else None
 
 
-def is_named(signature: Signature, value: Any) -> bool:
+def names_inputs(signature: Signature, value: Any) -> bool:
     """Whether ``value`` is an object of inputs by name, and not bytes for the only input."""
     if not isinstance(value, dict):
         return False
@@ -52,11 +53,11 @@ def is_named(signature: Signature, value: Any) -> bool:
     return not is_bytes or signature.inputs[0].name == "b64"
 
 
-def _read_rows(signature: Signature, instances: Any) -> Read | None:
-    if type(instances) is Numbers:
+def _read_rows(signature: Signature, instances: Any) -> RequestParts | None:
+    if type(instances) is NumberArray:
         count, columns = len(instances.array), _only(signature, instances)
     elif type(instances) is list and instances:
-        named = is_named(signature, instances[0])
+        named = names_inputs(signature, instances[0])
         count = len(instances)
         columns = _columns(signature, instances) if named else _only(signature, instances)
     else:
@@ -66,7 +67,7 @@ def _read_rows(signature: Signature, instances: Any) -> Read | None:
     inputs = _tensors([field for field in signature.inputs if field.name in columns], columns)
     if inputs is None:
         return None
-    fill_in(signature, inputs, count)
+    add_default_inputs(signature, inputs, count)
     return signature, inputs, count, came_as_scalars(signature, columns)
 
 
@@ -74,7 +75,7 @@ def _columns(signature: Signature, instances: Sequence[Any]) -> dict[str, Any] |
     """Turn objects into a list for each input, with ``None`` where one was left out."""
     if set(map(type, instances)) != {dict}:
         return None
-    left = absent(signature, instances)
+    left = inputs_left_out(signature, instances)
     names = [field.name for field in signature.inputs if field.name not in left]
     if set(map(len, instances)) == {len(names)}:
         # Where none is missing, none is unknown either.
@@ -87,8 +88,8 @@ def _columns(signature: Signature, instances: Sequence[Any]) -> dict[str, Any] |
     return {name: [row.get(name) for row in instances] for name in names}
 
 
-def _read_columns(signature: Signature, value: Any) -> Read | None:
-    columns = value if is_named(signature, value) else _only(signature, value)
+def _read_columns(signature: Signature, value: Any) -> RequestParts | None:
+    columns = value if names_inputs(signature, value) else _only(signature, value)
     # A column that is null as a whole is not one of nulls.
     if columns is None or None in columns.values():
         return None
@@ -99,7 +100,7 @@ def _read_columns(signature: Signature, value: Any) -> Read | None:
     inputs = _tensors(given, columns)
     if inputs is None or (signature.needs_equal_rows and len(_row_counts(inputs)) > 1):
         return None
-    fill_in(signature, inputs)
+    add_default_inputs(signature, inputs)
     return signature, inputs, None, came_as_scalars(signature, columns)
 
 

@@ -2,9 +2,9 @@
 
 Rows (``instances``) hold one value or object an instance, columns (``inputs``) one list a tensor.
 
-There are two ways through. Requests with which nothing is wrong take the fast one, which lifts long
-arrays of numbers out of the text and checks by columns. All others are read again by the reference,
-which makes a Python object of every value and can name each place; errors are its alone.
+There are two ways to read them. Requests with which nothing is wrong take the fast path, which
+parses long arrays of numbers apart from the rest and checks whole columns. All others are read
+again by the slow path, which makes a Python object of every value; only it reports errors.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -13,29 +13,27 @@ from typing import Any
 
 import marshmallow
 
-from service.api.codecs.named_tensors import absent, fill_in, unequal_rows
+from service.api.codecs.input_defaults import add_default_inputs, inputs_left_out
 from service.api.codecs.tfserving import predict_fast_path
 from service.api.http.request_body import json_value
 from service.api.json import json_arrays
-from service.api.json.json_numbers import Numbers
+from service.api.json.json_numbers import NumberArray
 from service.api.validation.messages import describe, shorten
 from service.api.validation.problems import (
     LONGEST_NAME,
+    Index,
+    Problems,
     brackets,
-    check_count,
-    envelope_problems,
     first_names,
-    refusal,
+    invalid_request,
     without_excess,
 )
-from service.api.validation.schemas import PredictEnvelope
-from service.api.validation.tensors import Index, came_as_scalars
+from service.api.validation.row_counts import check_equal_rows, check_row_count
+from service.api.validation.schemas import PredictEnvelope, load_envelope
+from service.api.validation.tensors import came_as_scalars
 from service.errors import InvalidRequestError, strip
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden import Tensors
-
-# What is wrong, by input and by the index into its value.
-_Problems = dict[tuple[str, Index], list[str]]
 
 SchemaOf = Callable[[Signature], marshmallow.Schema]
 
@@ -60,7 +58,7 @@ class PredictRequest:
 
     @property
     def instances(self) -> int:
-        """How many instances are asked about."""
+        """How many instances the request has."""
         if self.rows is not None:
             return self.rows
         if not self.signature.has_rows:
@@ -68,13 +66,13 @@ class PredictRequest:
         # Where rows are not independent, columns may be of different lengths.
         return max((int(tensor.shape[0]) for tensor in self.inputs.values()), default=1)
 
-    def row(self, row: int) -> str:
+    def path_of_row(self, row: int) -> str:
         """Return the path of a row of all inputs."""
         if self.rows is None:
             return f"inputs{'.*' if len(self.signature.inputs) > 1 else ''}[{row}]"
         return f"instances[{row}]"
 
-    def place(self, name: str, index: Index) -> str:
+    def path_of(self, name: str, index: Index) -> str:
         """Return the path of the value of input ``name`` at ``index``."""
         named = f".{name}" if len(self.signature.inputs) > 1 else ""
         if self.rows is None:
@@ -82,8 +80,8 @@ class PredictRequest:
         return f"instances{brackets(index[:1])}{named}{brackets(index[1:])}"
 
 
-def parse(body: bytes) -> Any:
-    """Return the JSON value in ``body``, for ``read``: long arrays of numbers are ``Numbers``.
+def parse_json(body: bytes) -> Any:
+    """Return the JSON value in ``body``; long arrays of numbers are ``NumberArray``.
 
     Raises:
         InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
@@ -100,13 +98,13 @@ def check_length(document: Any, *, most: int) -> None:
         InvalidRequestError: there are more than ``most``.
     """
     instances = document.get("instances") if type(document) is dict else None
-    if type(instances) is Numbers:
-        check_count("instances", int(instances.array.shape[0]), most=most)
+    if type(instances) is NumberArray:
+        check_row_count("instances", int(instances.array.shape[0]), most=most)
     elif type(instances) is list:
-        check_count("instances", len(instances), most=most)
+        check_row_count("instances", len(instances), most=most)
 
 
-def read(
+def read_request(
     document: Any,
     contract: Contract,
     schema_of: SchemaOf,
@@ -117,25 +115,25 @@ def read(
     """Check a parsed request against a model's contract.
 
     Args:
-        document: what ``parse`` returned.
+        document: what ``parse_json`` returned.
         contract: the model's.
         schema_of: gives the schema of a signature's inputs.
         limit: the most problems to report.
         default: the name of the signature that is called if the request names none.
 
     Raises:
-        InvalidRequestError: it is no request that the model takes; its details name the places.
+        InvalidRequestError: it is not a request that the model takes; its details name the places.
     """
-    found = predict_fast_path.read(document, contract, default)
+    found = predict_fast_path.clean_request_parts(document, contract, default)
     if found is not None:
         return PredictRequest(*found)
-    return _read(json_arrays.plain(document), contract, schema_of, limit, default)
+    return _read(json_arrays.with_lists(document), contract, schema_of, limit, default)
 
 
-def reference(
+def reference_request(
     body: bytes, contract: Contract, schema_of: SchemaOf, *, limit: int
 ) -> PredictRequest:
-    """Do what ``parse`` and ``read`` do, without the fast way.
+    """Do what ``parse_json`` and ``read_request`` do, on the slow path alone.
 
     Raises:
         InvalidRequestError: as they do.
@@ -150,14 +148,13 @@ def _read(
         raise InvalidRequestError(
             f"Expected a JSON object with 'instances' or 'inputs', not {shorten(document)}."
         )
-    try:
-        envelope = _ENVELOPE.load(without_excess(document, _ENVELOPE.fields, limit))
-    except marshmallow.ValidationError as error:
-        raise refusal(envelope_problems(error), limit) from error
+    problems = Problems(limit)
+    envelope = load_envelope(_ENVELOPE, document, problems)
     signature = signature_of(contract, envelope.get("signature_name") or default)
+    schema = schema_of(signature)
     if "instances" in envelope:
-        return _read_rows(signature, envelope["instances"], schema_of(signature), limit)
-    return _read_columns(signature, envelope["inputs"], schema_of(signature), limit)
+        return _read_rows(signature, envelope["instances"], schema, problems)
+    return _read_columns(signature, envelope["inputs"], schema, problems)
 
 
 def signature_of(contract: Contract, name: str) -> Signature:
@@ -175,24 +172,25 @@ def signature_of(contract: Contract, name: str) -> Signature:
 
 
 def _read_rows(
-    signature: Signature, instances: Any, schema: marshmallow.Schema, limit: int
+    signature: Signature, instances: Any, schema: marshmallow.Schema, problems: Problems
 ) -> PredictRequest:
     if not isinstance(instances, list) or not instances:
         message = f"Expected a list of at least 1 instance, not {shorten(instances)}."
-        raise refusal({"instances": [message]}, limit)
-    if not predict_fast_path.is_named(signature, instances[0]):
-        columns = _only_input(signature, instances, "instances[0]", instances[0], limit)
-        inputs, problems = _load(schema, columns, limit)
-        if problems:
-            raise refusal(
-                {f"instances{brackets(index)}": texts for (_, index), texts in problems.items()},
-                limit,
-            )
+        raise invalid_request("instances", message)
+    if not predict_fast_path.names_inputs(signature, instances[0]):
+        columns = _only_input(signature, instances, "instances[0]", instances[0])
+        inputs = _load(
+            schema,
+            columns,
+            problems,
+            lambda _, index, texts: problems.add(f"instances{brackets(index)}", *texts),
+        )
+        problems.raise_if_any()
         return PredictRequest(
             signature, inputs, len(instances), came_as_scalars(signature, columns)
         )
 
-    inputs = read_objects(signature, instances, schema, place="instances", limit=limit)
+    inputs = read_objects(signature, instances, schema, path="instances", limit=problems.limit)
     first = {name: [value] for name, value in instances[0].items()}
     return PredictRequest(signature, inputs, len(instances), came_as_scalars(signature, first))
 
@@ -202,7 +200,7 @@ def read_objects(
     instances: Sequence[Any],
     schema: marshmallow.Schema,
     *,
-    place: str,
+    path: str,
     limit: int,
 ) -> Tensors:
     """Read instances that name each input.
@@ -211,39 +209,35 @@ def read_objects(
         signature: whose inputs.
         instances: what should be an object each.
         schema: of the signature's inputs.
-        place: how the request calls the list of instances.
+        path: of the list of instances.
         limit: the most problems to report.
 
     Raises:
         InvalidRequestError: some are not what the signature takes; its details name the places.
     """
-    left = absent(signature, instances)
-    by_row = _key_problems(signature, instances, left, limit)
-    # Rows that lack a value have been named; their other values are checked all the same.
+    left = inputs_left_out(signature, instances)
+    problems = Problems(limit)
+    _check_keys(signature, instances, left, problems, path)
+    # Rows that lack a value have been named; their other values are checked as well.
+    every = not problems
     rows = {
-        f.name: _rows_with(f.name, instances, every=not by_row)
+        f.name: _rows_with(f.name, instances, every=every)
         for f in signature.inputs
         if f.name not in left
     }
     columns = {name: [instances[i].get(name) for i in rows[name]] for name in rows if rows[name]}
-    inputs, problems = _load(schema, columns, limit)
-    for (name, index), texts in problems.items():
+
+    def report(name: str, index: Index, texts: list[str]) -> None:
         if index:
-            where = f".{name}{brackets(index[1:])}"
-            by_row.setdefault(rows[name][index[0]], {})[where] = texts
+            row = rows[name][index[0]]
+            problems.add(f"{path}[{row}].{name}{brackets(index[1:])}", *texts, order=(row,))
         elif name in columns:
             # Of the batch as a whole: the signature takes another number of rows.
-            by_row.setdefault(0, {})[f".{name}"] = texts
-    if by_row:
-        raise refusal(
-            {
-                f"{place}[{row}]{where}": texts
-                for row in sorted(by_row)
-                for where, texts in by_row[row].items()
-            },
-            limit,
-        )
-    fill_in(signature, inputs, len(instances))
+            problems.add(f"{path}[0].{name}", *texts, order=(0,))
+
+    inputs = _load(schema, columns, problems, report)
+    problems.raise_if_any()
+    add_default_inputs(signature, inputs, len(instances))
     return inputs
 
 
@@ -253,68 +247,69 @@ def _rows_with(name: str, instances: Sequence[Any], *, every: bool) -> Sequence[
     return [i for i, row in enumerate(instances) if type(row) is dict and name in row]
 
 
-def _key_problems(
-    signature: Signature, instances: Sequence[Any], left: Container[str], limit: int
-) -> dict[int, dict[str, list[str]]]:
-    """Name, by row and place, what is no object or has keys that are not the inputs'.
+def _check_keys(
+    signature: Signature,
+    instances: Sequence[Any],
+    left: Container[str],
+    problems: Problems,
+    path: str,
+) -> None:
+    """Add to ``problems`` which rows are not objects, or have keys that are not the inputs'.
 
-    It stops behind the first row that makes it more than can be listed.
+    It stops at the first row with which there are more than can be listed.
 
     Args:
         signature: whose inputs.
         instances: the rows.
-        left: the inputs that all rows leave out, as they may.
-        limit: the most problems to report.
+        left: the inputs that all rows may leave out, and do.
+        problems: of the request.
+        path: of the list of instances.
     """
     fields = {field.name: field for field in signature.inputs}
     names = ", ".join(fields) or "no inputs"
-    problems: dict[int, dict[str, list[str]]] = {}
-    count = 0
     for i, row in enumerate(instances):
-        if count > limit:
+        if problems.are_too_many:
             break
         if type(row) is not dict:
-            problems[i] = {"": [f"Expected {_object_of(signature)}, not {shorten(row)}."]}
+            message = f"Expected {_object_of(signature)}, not {shorten(row)}."
+            problems.add(f"{path}[{i}]", message, order=(i,))
         elif row.keys() != fields.keys():
             unknown = f"Unknown field; signature {signature.name!r} takes {names}."
-            too_many = first_names(row.keys() - fields.keys(), limit)
-            found = {f".{name}": [unknown] for name in too_many}
+            for name in first_names(row.keys() - fields.keys(), problems.limit):
+                problems.add(f"{path}[{i}].{name}", unknown, order=(i,))
             for name, field in fields.items():
                 if name not in row and name not in left and not field.optional:
-                    found[f".{name}"] = [f"Missing; expected {describe(field)}."]
-            if found:
-                problems[i] = found
-        count += len(problems.get(i, ()))
-    return problems
+                    missing = f"Missing; expected {describe(field)}."
+                    problems.add(f"{path}[{i}].{name}", missing, order=(i,))
 
 
 def _read_columns(
-    signature: Signature, value: Any, schema: marshmallow.Schema, limit: int
+    signature: Signature, value: Any, schema: marshmallow.Schema, problems: Problems
 ) -> PredictRequest:
-    named = predict_fast_path.is_named(signature, value)
-    columns = value if named else _only_input(signature, value, "inputs", value, limit)
-    inputs, problems = _load(schema, columns, limit)
+    named = predict_fast_path.names_inputs(signature, value)
+    columns = value if named else _only_input(signature, value, "inputs", value)
+
+    def path_of(name: str) -> str:
+        return f"inputs.{name}" if named else "inputs"
+
+    inputs = _load(
+        schema,
+        columns,
+        problems,
+        lambda name, index, texts: problems.add(f"{path_of(name)}{brackets(index)}", *texts),
+    )
     if not problems and signature.needs_equal_rows:
-        problems = {(name, ()): [text] for name, text in unequal_rows(inputs).items()}
-    if problems:
-        raise refusal(
-            {
-                f"inputs{f'.{name}' if named else ''}{brackets(index)}": texts
-                for (name, index), texts in problems.items()
-            },
-            limit,
-        )
-    fill_in(signature, inputs)
+        check_equal_rows(inputs, problems, path_of)
+    problems.raise_if_any()
+    add_default_inputs(signature, inputs)
     return PredictRequest(signature, inputs, None, came_as_scalars(signature, columns))
 
 
-def _only_input(
-    signature: Signature, value: Any, place: str, sample: Any, limit: int
-) -> dict[str, Any]:
+def _only_input(signature: Signature, value: Any, path: str, sample: Any) -> dict[str, Any]:
     """Give a value that came without a name the name of the signature's only input."""
     if len(signature.inputs) != 1:
         message = f"Expected {_object_of(signature)}, not {shorten(sample)}."
-        raise refusal({place: [message]}, limit)
+        raise invalid_request(path, message)
     return {signature.inputs[0].name: value}
 
 
@@ -324,19 +319,30 @@ def _object_of(signature: Signature) -> str:
 
 
 def _load(
-    schema: marshmallow.Schema, columns: dict[str, Any], limit: int
-) -> tuple[Tensors, _Problems]:
-    """Load columns through the schema; without problems the tensors are whole."""
+    schema: marshmallow.Schema,
+    columns: dict[str, Any],
+    problems: Problems,
+    report: Callable[[str, Index, list[str]], None],
+) -> Tensors:
+    """Return columns as tensors.
+
+    Args:
+        schema: of the signature's inputs.
+        columns: a list of values for each.
+        problems: of the request; without any, the tensors are whole.
+        report: adds to them what is wrong, by input and by the index into its value.
+    """
     known = {str(field.data_key) for field in schema.fields.values()}
     try:
-        return schema.load(without_excess(columns, known, limit)), {}
+        tensors: Tensors = schema.load(without_excess(columns, known, problems.limit))
+        return tensors
     except marshmallow.ValidationError as error:
-        problems: _Problems = {}
         for name, messages in error.messages_dict.items():
             if isinstance(messages, dict):
-                problems |= {(name, index): texts for index, texts in messages.items()}
+                for index, texts in messages.items():
+                    report(name, index, texts)
             else:
-                problems[name[:LONGEST_NAME], ()] = messages
+                report(name[:LONGEST_NAME], (), messages)
         # marshmallow holds its own errors, and with them the data, in cycles.
         strip(error)
-        return {}, problems
+        return {}

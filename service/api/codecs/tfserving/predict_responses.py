@@ -1,4 +1,4 @@
-"""Answers in TensorFlow Serving's REST format of ``:predict``: tensors to JSON."""
+"""Responses in TensorFlow Serving's REST format of ``:predict``: tensors to JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,17 +7,17 @@ import numpy as np
 import orjson
 
 from service.api.codecs.tfserving.predict_requests import PredictRequest
-from service.api.validation.problems import check_finite
+from service.api.validation.finite_outputs import check_finite
 from service.api.validation.tensors import Array
 from service.errors import InvalidRequestError
 from service.repository.contract import Field
 from service.repository.json_strings import string_to_json
 
-# TensorFlow Serving's mark of outputs that are bytes and no text.
+# TensorFlow Serving's mark of outputs that are bytes, not text.
 _BYTES_SUFFIX = "_bytes"
 
 
-def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
+def encode_response(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
     """Return the response's body: ``predictions`` for rows, ``outputs`` for columns.
 
     A signature with one output answers with its values alone, as in TensorFlow Serving. Where
@@ -50,7 +50,7 @@ def encode(request: PredictRequest, outputs: Mapping[str, Array]) -> bytes:
 
 
 def _without_lists(field: Field, tensor: Array) -> Array:
-    """Return an output of ``[N, 1]`` as ``[N]``; where it is none, as it is."""
+    """Return an output of shape ``[N, 1]`` as ``[N]``, and any other unchanged."""
     is_single = field.is_single or field.shape is None
     has_lists = tensor.ndim > 1 and set(tensor.shape[1:]) == {1}
     return tensor.reshape(-1) if is_single and has_lists else tensor
@@ -64,7 +64,7 @@ def _jsonable(name: str, tensor: Array) -> Any:
 
 
 def _by_rows(value: Any) -> Any:
-    """Return the rows of a JSON value, each as what orjson writes soonest."""
+    """Return the rows of a JSON value, each as the type that orjson writes fastest."""
     # A number of Python's is written sooner than one of numpy's, but has float64's digits.
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iub":
         return value.tolist()

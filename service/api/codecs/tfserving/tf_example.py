@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from service.api.validation.messages import shorten
+from service.api.validation.problems import InvalidValueError
 from service.repository.json_strings import string_from_json
 
 _BYTES, _FLOAT, _INT64 = 1, 2, 3
@@ -25,25 +26,11 @@ _NAMES = {_BYTES: "a string", _FLOAT: "a number with a decimal point", _INT64: "
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
-class FeatureError(Exception):
-    """A value cannot be in a feature.
-
-    Attributes:
-        index: its index in the feature's list; ``None`` where the feature is no list.
-        message: what was expected, in a sentence.
-    """
-
-    def __init__(self, index: int | None, message: str) -> None:
-        super().__init__(message)
-        self.index = index
-        self.message = message
-
-
 def feature(value: Any) -> bytes:
     """Return the serialised ``Feature`` of a JSON value or list of values.
 
     Raises:
-        FeatureError: the values are not all of one kind that a feature can hold.
+        InvalidValueError: the values are not all of one kind that a feature can hold.
     """
     if type(value) is not list:
         return _feature([value], [None])
@@ -80,18 +67,19 @@ def _feature(values: Sequence[Any], indices: Iterable[int | None]) -> bytes:
 
 def _check(index: int | None, value: Any, kind: int | None) -> None:
     if type(value) not in _KINDS:
-        raise FeatureError(index, f"Expected a number, string or boolean, not {shorten(value)}.")
-    if _KINDS[type(value)] != kind:
-        first = _NAMES[kind or _BYTES]
-        raise FeatureError(index, f"Expected {first}, as its first value is, not {shorten(value)}.")
-    if kind == _BYTES and string_from_json(value) is None:
-        raise FeatureError(
-            index, f'Expected a string or {{"b64": "<base64>"}}, not {shorten(value)}.'
-        )
-    if kind == _FLOAT and abs(value) > _LARGEST_FLOAT:
-        raise FeatureError(index, f"Expected a number within float32, not {shorten(value)}.")
-    if kind == _INT64 and not -(2**63) <= value < 2**63:
-        raise FeatureError(index, f"Expected a whole number within int64, not {shorten(value)}.")
+        expected = "a number, string or boolean"
+    elif _KINDS[type(value)] != kind:
+        expected = f"{_NAMES[kind or _BYTES]}, as its first value is"
+    elif kind == _BYTES and string_from_json(value) is None:
+        expected = 'a string or {"b64": "<base64>"}'
+    elif kind == _FLOAT and abs(value) > _LARGEST_FLOAT:
+        expected = "a number within float32"
+    elif kind == _INT64 and not -(2**63) <= value < 2**63:
+        expected = "a whole number within int64"
+    else:
+        return
+    at = () if index is None else (index,)
+    raise InvalidValueError({at: f"Expected {expected}, not {shorten(value)}."})
 
 
 def _message(number: int, payload: bytes) -> bytes:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from service.api.inference import loop_turns as module
 from service.api.inference.loop_turns import Turns
-from service.api.inference.pipeline import loop_turns as module
 
 
 class Clock:

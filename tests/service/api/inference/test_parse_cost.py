@@ -64,7 +64,7 @@ def test_bodies_are_parsed_and_answers_written_where_they_belong(
     make_app: MakeApp, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_affine(tmp_path / "models")
-    where: dict[str, list[str]] = {"check": [], "answer": []}
+    where: dict[str, list[str]] = {"check": [], "write_response": []}
 
     def watched(name: str) -> Any:
         original = getattr(Prediction, name)
@@ -90,4 +90,4 @@ def test_bodies_are_parsed_and_answers_written_where_they_belong(
     ):
         answer = client.post(URL, data=body, content_type="application/json")
         assert answer.status_code == 200
-        assert (where["check"].pop(), where["answer"].pop()) == expected
+        assert (where["check"].pop(), where["write_response"].pop()) == expected

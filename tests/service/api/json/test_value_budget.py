@@ -16,8 +16,10 @@ from flask.testing import FlaskClient
 from service.api.http import request_body as body_module
 from service.api.json import json_arrays
 from service.api.json.value_budget import ValueBudget, admit_numbers, admit_text
+from service.api.limits import Limits
 from service.errors import ServiceError
 from service.repository.contract import Field, Signature
+from service.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.plain import publish_plain_bodies
 from tests.savedmodels.shapes import save_shapes
@@ -145,7 +147,7 @@ CONTRACT = {"f": Signature("f", (Field(name="x", dtype="float32", shape=(None,))
 
 
 def budget() -> ValueBudget:
-    return ValueBudget(max_rows=300_000, max_body_bytes=32 << 20)
+    return ValueBudget(Limits.from_settings(Settings(max_rows=300_000, max_body_bytes=32 << 20)))
 
 
 def test_only_one_body_of_many_values_is_in_work_at_a_time() -> None:

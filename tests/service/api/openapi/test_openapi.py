@@ -25,7 +25,7 @@ from service.settings import Settings
 from tests.savedmodels.affine import AFFINE_CONTRACT, fill_affine
 from tests.savedmodels.classes import publish_kinds
 
-PAGES = Path(__file__).resolve().parents[3] / "service" / "api" / "openapi"
+PAGES = Path(__file__).resolve().parents[4] / "service" / "api" / "openapi"
 
 
 ONLY_Y = Signature(

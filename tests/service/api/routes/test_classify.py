@@ -5,13 +5,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import hypothesis
 import pytest
-import tensorflow as tf
 from flask.testing import FlaskClient
-from hypothesis import strategies as st
 
-from service.api.codecs.tfserving.tf_example import FeatureError, example, feature
 from service.app import create_app
 from service.settings import Settings
 from tests.savedmodels.affine import publish_affine
@@ -61,7 +57,7 @@ def test_the_query_names_the_signature_unless_the_body_does(client: FlaskClient)
     body = {"signature_name": "serving_default", "examples": [{"x": 1.0}]}
     response = client.post(path, json=body)
     assert response.status_code == 400
-    assert response.json["error"].startswith("Signature 'serving_default' is no regression")
+    assert response.json["error"].startswith("Signature 'serving_default' is not a regression")
 
 
 @pytest.mark.parametrize("x", [1.0, [1.0]])
@@ -205,42 +201,42 @@ BAD_REQUESTS: list[tuple[str, Any, str, list[str]]] = [
     (
         "kinds:classify",
         {"signature_name": "bounds", "examples": [{"x": 1}]},
-        f"Signature 'bounds' is no classification (its method is {PREDICT}, its outputs are "
+        f"Signature 'bounds' is not a classification (its method is {PREDICT}, its outputs are "
         "middle, low); ask with :predict.",
         [],
     ),
     (
         "untold:regress",
         {"signature_name": "bounds", "examples": [{"x": 1}]},
-        f"Signature 'bounds' is no regression (its method is {PREDICT}, its outputs are "
+        f"Signature 'bounds' is not a regression (its method is {PREDICT}, its outputs are "
         "middle, low); ask with :predict.",
         [],
     ),
     (
         "affine:classify",
         {"examples": [{"x": [1, 2]}]},
-        f"Signature 'serving_default' is no classification (its method is {PREDICT}, its outputs "
+        f"Signature 'serving_default' is not a classification (its method is {PREDICT}, its outputs "
         "are y, loud); ask with :predict.",
         [],
     ),
     (
         "half_plus_three:regress",
         {"signature_name": "classify_x", "examples": [{"x": 1.0}]},
-        f"Signature 'classify_x' is no regression (its method is {CLASSIFY}, its outputs are "
+        f"Signature 'classify_x' is not a regression (its method is {CLASSIFY}, its outputs are "
         "classes, scores); ask with :predict.",
         [],
     ),
     (
         "half_plus_three:regress",
         {"signature_name": "two_columns", "examples": [{"x": 1.0}]},
-        f"Signature 'two_columns' is no regression (its method is {REGRESS}, its outputs are "
+        f"Signature 'two_columns' is not a regression (its method is {REGRESS}, its outputs are "
         "outputs); ask with :predict.",
         [],
     ),
     (
         "half_plus_three:classify",
         {"signature_name": REGRESS, "examples": [{"x": 1.0}]},
-        f"Signature '{REGRESS}' is no classification (its method is {REGRESS}, its outputs are "
+        f"Signature '{REGRESS}' is not a classification (its method is {REGRESS}, its outputs are "
         "outputs); ask with :predict.",
         [],
     ),
@@ -331,66 +327,3 @@ def test_what_the_graph_cannot_parse(client: FlaskClient) -> None:
 )
 def test_wrong_paths_and_methods(client: FlaskClient, method: str, path: str, status: int) -> None:
     assert client.open(path, method=method, data="{}").status_code == status
-
-
-FEATURES = st.dictionaries(
-    st.text(max_size=5),
-    st.one_of(
-        st.lists(st.floats(width=32, allow_infinity=False), max_size=3),
-        st.lists(st.integers(-(2**63), 2**63 - 1) | st.booleans(), max_size=3),
-        st.lists(st.text(max_size=5), max_size=3),
-        st.floats(width=32, allow_infinity=False),
-        st.integers(-(2**63), 2**63 - 1),
-        st.text(max_size=5),
-    ),
-)
-
-
-@hypothesis.given(FEATURES, FEATURES)
-@hypothesis.settings(max_examples=200, deadline=None)
-def test_examples_are_what_tensorflow_reads_and_writes(
-    context: dict[str, Any], features: dict[str, Any]
-) -> None:
-    """The bytes, read by TensorFlow's own message, hold what went in; the context comes first."""
-    both = b"".join(
-        example({k: feature(v) for k, v in part.items()}) for part in (context, features)
-    )
-    message = tf.train.Example.FromString(both)
-    assert message.features.feature.keys() == {**context, **features}.keys()
-    for name, value in {**context, **features}.items():
-        values = value if isinstance(value, list) else [value]
-        found = message.features.feature[name]
-        kind = found.WhichOneof("kind")
-        if not values:
-            assert kind is None
-            continue
-        told = [
-            item.decode() if isinstance(item, bytes) else item
-            for item in getattr(found, kind).value
-        ]
-        assert kind == (
-            "bytes_list"
-            if isinstance(values[0], str)
-            else "float_list"
-            if isinstance(values[0], float)
-            else "int64_list"
-        )
-        assert len(told) == len(values)
-        assert all(a == b or (a != a and b != b) for a, b in zip(told, values, strict=True))
-
-
-@hypothesis.given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
-        lambda inner: (
-            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["b64", "a"]), inner)
-        ),
-        max_leaves=5,
-    )
-)
-@hypothesis.settings(max_examples=300, deadline=None)
-def test_any_value_is_a_feature_or_an_explained_error(value: Any) -> None:
-    try:
-        tf.train.Feature.FromString(feature(value))
-    except FeatureError as error:
-        assert error.message.startswith("Expected ")

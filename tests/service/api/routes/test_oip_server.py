@@ -1,29 +1,13 @@
 """What Triton's and KServe's clients ask of a server besides predictions."""
 
 import logging
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from google.protobuf import json_format
 
 from service import __version__
-from service.api.codecs.oip.model_config import Limits, model_config
-from service.repository.contract import Field, Shape, Signature
-from service.repository.policy import Policy
 from tests.service.api.routes.test_routes import assert_error
 from tests.service.conftest import MakeApp
-
-LIMITS = Limits(max_rows=500, max_queue=64, timeout_s=30.0, workers=2)
-
-
-def config_of(*inputs: Field, outputs: tuple[Field, ...] = (), policy: Policy | None = None) -> Any:
-    signature = Signature("serving_default", inputs, outputs or inputs)
-    config = model_config("m", signature, policy or Policy(), LIMITS)
-    # It is Triton's own message, field by field.
-    pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2")
-    json_format.ParseDict(config, pb2.ModelConfig())
-    return config
 
 
 def test_the_configuration_of_a_model(client: FlaskClient) -> None:
@@ -66,50 +50,6 @@ def test_what_has_no_configuration(client: FlaskClient, make_app: MakeApp) -> No
     assert_error(client.post("/v2/models/affine/config"), 405, "METHOD_NOT_ALLOWED")
 
 
-@pytest.mark.parametrize(
-    ("shape", "batch", "dims", "reshape"),
-    [
-        ((None,), 500, [1], {"shape": []}),
-        ((None, 1), 500, [1], None),
-        ((None, None, 3), 500, [-1, 3], None),
-        ((), 0, [1], {"shape": []}),
-        ((2, 3), 0, [2, 3], None),
-        (None, 0, [-1], None),
-    ],
-)
-def test_shapes_in_a_configuration(
-    shape: Shape | None, batch: int, dims: list[int], reshape: Any
-) -> None:
-    config = config_of(Field(name="a", dtype="int64", shape=shape))
-    assert config["max_batch_size"] == batch
-    for (tensor,) in (config["input"], config["output"]):
-        assert (tensor["data_type"], tensor["dims"]) == ("TYPE_INT64", dims)
-        assert tensor.get("reshape") == reshape
-    assert ("dynamic_batching" in config) is (batch > 0)
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"),
-    [
-        ((None, 28, 28, 3), "FORMAT_NHWC"),
-        ((None, None, None, 1), "FORMAT_NHWC"),
-        ((None, 3, 224, 224), "FORMAT_NCHW"),
-        ((None, 3, None, None), "FORMAT_NCHW"),
-        ((8, 8, 4), "FORMAT_NHWC"),
-        ((None, 28, 28), "FORMAT_NONE"),
-        ((None, 5, 6, 7), "FORMAT_NONE"),
-        ((None, 3, 3, 5), "FORMAT_NONE"),
-    ],
-)
-def test_the_format_of_pictures(shape: Shape, expected: str) -> None:
-    assert config_of(Field(name="a", dtype="uint8", shape=shape))["input"][0]["format"] == expected
-
-
-def test_a_pinned_policy_in_a_configuration() -> None:
-    config = config_of(Field(name="a", dtype="bool", shape=(None,)), policy=Policy(versions=(3, 7)))
-    assert config["version_policy"] == {"specific": {"versions": [3, 7]}}
-
-
 def test_the_models_are_listed(client: FlaskClient) -> None:
     assert client.get("/v2/models").json == {"models": ["affine", "shapes"]}
 
@@ -136,7 +76,7 @@ def test_the_root_without_any_model(make_app: MakeApp) -> None:
     client = make_app().test_client()
     assert client.get("", environ_overrides={"PATH_INFO": ""}).status_code == 200
     assert client.get("/").json["models"] == []
-    assert "There is none yet." in client.get("/", headers={"Accept": "text/html"}).text
+    assert "No model yet." in client.get("/", headers={"Accept": "text/html"}).text
 
 
 def test_settings_of_traces_and_logs_can_be_read_and_not_changed(client: FlaskClient) -> None:

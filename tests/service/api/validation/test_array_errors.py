@@ -82,6 +82,22 @@ BAD: list[BadBody] = [
     (
         "album",
         "application/x-npy",
+        npy_with("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 2)}"),
+        400,
+        "Expected a .npy header of a plain array, not \"{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 2)}\".",
+        [],
+    ),
+    (
+        "album",
+        "application/x-npy",
+        npy_with("-" * 4000 + "1"),
+        400,
+        f"Expected a .npy header of a plain array, not '{'-' * 60}'.",
+        [],
+    ),
+    (
+        "album",
+        "application/x-npy",
         npy(np.array([{}])),
         400,
         "Expected an array of numbers or booleans, not of dtype '|O'.",

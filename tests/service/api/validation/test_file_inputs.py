@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.service.api.validation.test_images import encode, marked, png_header, turned
+from tests.service.images.test_file_headers import encode, marked, png_header, turned
 
 EXPECTED = "Expected a PNG, JPEG, GIF or BMP picture"
 PNG = encode(marked("L"), "PNG")

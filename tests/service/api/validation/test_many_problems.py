@@ -7,7 +7,7 @@ import orjson
 import pytest
 from flask.testing import FlaskClient
 
-from service.api.validation import problems
+from service.api.validation.problems import Problems
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.plain import publish_plain_bodies
 from tests.service.conftest import served
@@ -103,17 +103,16 @@ def test_it_lists_the_first_of_many_and_says_so(client: FlaskClient, case: str, 
 def test_it_makes_no_more_problems_than_it_lists(
     client: FlaskClient, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is handed on to be listed is no longer for many problems than for some."""
+    """What is collected to be listed is no longer for many problems than for some."""
     path, make = MANY[case]
     made: list[int] = []
-    real = problems.refusal
+    real = Problems.error
 
-    def counting(found: Any, limit: int) -> Any:
+    def counting(found: Problems) -> Any:
         made.append(len(found))
-        return real(found, limit)
+        return real(found)
 
-    for module in ("rows", "examples", "v2.request"):
-        monkeypatch.setattr(f"service.api.codecs.{module}.refusal", counting)
+    monkeypatch.setattr(Problems, "error", counting)
     refused(client, path, orjson.dumps(make(3000)))
     # A few more where the last item that is looked at has several, or several inputs have some.
     assert made

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.validation.messages import shorten
-from service.api.validation.tensors import TensorError, to_tensor
+from service.api.validation.problems import InvalidValueError
+from service.api.validation.tensors import to_tensor
 from service.repository.contract import Field
 
 NUMBER = Field(name="x", dtype="float32", shape=(None,))
@@ -128,7 +129,7 @@ def test_strings_become_bytes() -> None:
 def test_what_is_no_such_tensor_is_named(
     field: Field, value: Any, problems: dict[tuple[int, ...], str]
 ) -> None:
-    with pytest.raises(TensorError) as caught:
+    with pytest.raises(InvalidValueError) as caught:
         to_tensor(field, value, limit=5)
     assert caught.value.problems.keys() == problems.keys()
     for index, message in problems.items():
@@ -136,7 +137,7 @@ def test_what_is_no_such_tensor_is_named(
 
 
 def test_no_more_problems_than_the_limit() -> None:
-    with pytest.raises(TensorError) as caught:
+    with pytest.raises(InvalidValueError) as caught:
         to_tensor(NUMBER, ["x"] * 100, limit=3)
     assert len(caught.value.problems) == 3
 
@@ -155,7 +156,7 @@ json_values = st.recursive(
 def test_any_json_is_a_tensor_or_a_clear_error(field: Field, value: Any) -> None:
     try:
         tensor = to_tensor(field, value, limit=4)
-    except TensorError as error:
+    except InvalidValueError as error:
         assert 1 <= len(error.problems) <= 4
         for index, message in error.problems.items():
             inner = value

@@ -21,7 +21,7 @@ from tests.service.api.plain_bodies import (
     npy,
     post,
 )
-from tests.service.api.validation.test_images import encode, marked, turned
+from tests.service.images.test_file_headers import encode, marked, turned
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,15 @@ from tests.service.api.validation.test_images import encode, marked, turned
                 ('name="a"; filename="b.txt"', "text/plain; charset=iso-8859-1", b"zw\xf6lf"),
             ),
             ["ONE", "ZWÖLF"],
+        ),
+        # Between single line feeds a delimiter is content; names of files may be of any charset.
+        (
+            "echo",
+            FORM,
+            form(('name="a"; filename="b.txt"', "", b"one\n--B\ntwo")).replace(
+                b"b.txt", b"\xfc.txt"
+            ),
+            ["ONE\n--B\nTWO"],
         ),
         (
             "cars",

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.service.api.plain_bodies import BMP, FORM, IMAGES, PNG, SMALL, TABLE, form, npy, post
-from tests.service.api.validation.test_images import encode, marked, turned
+from tests.service.images.test_file_headers import encode, marked, turned
 
 GARBAGE = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

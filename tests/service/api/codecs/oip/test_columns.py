@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from service.api.codecs.oip.infer_request import read
+from service.api.codecs.oip.infer_request import read_request
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Shape, Signature
 from tests.service.api.oip import SHIFT, TEXT, X, assert_refused, with_bytes
@@ -63,7 +63,7 @@ def taken(field_shape: Shape, item: Any, tail: bytes = b"") -> Any:
     field = Field(name="a", dtype="float32", shape=field_shape)
     contract = {"serving_default": Signature("serving_default", (field,), (field,))}
     item = {"name": "a", "datatype": "FP32", **item}
-    return read({"inputs": [item]}, tail, contract, None, limit=5).inputs["a"].tolist()
+    return read_request({"inputs": [item]}, tail, contract, None, limit=5).inputs["a"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.images.file_headers import Picture, PictureError, look
+from service.images.file_headers import Picture, PictureError, read_header
 from service.images.orientation import upright
 
 # Its corners tell the ways it can lie: bright at the top left, half so at the top right.
@@ -70,7 +70,7 @@ def animation(pictures: int) -> bytes:
     ],
 )
 def test_the_size_is_read_from_the_header(encoded: bytes, content_type: str) -> None:
-    picture = look(encoded)
+    picture = read_header(encoded)
     assert (picture.content_type, picture.width, picture.height) == (content_type, 64, 48)
     assert picture.orientation == 1
 
@@ -78,12 +78,12 @@ def test_the_size_is_read_from_the_header(encoded: bytes, content_type: str) -> 
 def test_a_bmp_whose_rows_begin_at_the_top() -> None:
     encoded = bytearray(encode(marked(), "BMP"))
     encoded[22:26] = struct.pack("<i", -48)
-    assert look(bytes(encoded)).height == 48
+    assert read_header(bytes(encoded)).height == 48
 
 
 def test_of_an_animation_only_the_first_picture_is_left() -> None:
     whole = animation(50)
-    first = look(whole)
+    first = read_header(whole)
     assert (first.width, first.height) == (30, 20)
     assert len(first.encoded) < len(whole) / 10
     with Image.open(io.BytesIO(first.encoded)) as image:
@@ -127,7 +127,7 @@ def test_of_an_animation_only_the_first_picture_is_left() -> None:
 )
 def test_what_is_no_picture(encoded: bytes, reason: str) -> None:
     with pytest.raises(PictureError) as caught:
-        look(encoded)
+        read_header(encoded)
     assert str(caught.value) == reason
 
 
@@ -137,7 +137,7 @@ def test_what_is_no_picture(encoded: bytes, reason: str) -> None:
 )
 def test_garbage_is_a_picture_of_some_size_or_none(beginning: bytes, rest: bytes) -> None:
     try:
-        picture = look(beginning + rest)
+        picture = read_header(beginning + rest)
     except PictureError:
         return
     assert picture.width > 0
@@ -151,7 +151,7 @@ def test_a_photograph_with_damaged_exif(at: int, damage: bytes) -> None:
     encoded = bytearray(turned(6))
     encoded[at : at + len(damage)] = damage
     with contextlib.suppress(PictureError):
-        picture = look(bytes(encoded))
+        picture = read_header(bytes(encoded))
         # What claims to be larger is refused before it is turned; here it would only take time.
         if picture.width * picture.height < 1_000_000:
             upright(picture, ALL)
@@ -185,10 +185,10 @@ def turned(orientation: int, order: str = "big", mode: str = "RGB") -> bytes:
 def test_photographs_are_brought_upright(
     orientation: int, order: str, mode: str, content_types: tuple[str, ...]
 ) -> None:
-    picture = look(turned(orientation, order, mode))
+    picture = read_header(turned(orientation, order, mode))
     assert picture.orientation == orientation
     encoded = upright(picture, content_types)
-    assert look(encoded).content_type in content_types
+    assert read_header(encoded).content_type in content_types
     with Image.open(io.BytesIO(encoded)) as image:
         seen = np.asarray(image.convert("L")).astype(int)
     assert np.abs(seen - MARKED).mean() < 3
@@ -206,13 +206,13 @@ def test_photographs_are_brought_upright(
     ],
 )
 def test_what_is_upright_stays_as_it_is(encoded: bytes) -> None:
-    assert upright(look(encoded), ALL) == encoded
+    assert upright(read_header(encoded), ALL) == encoded
 
 
 def test_a_photograph_that_is_cut_off_is_refused() -> None:
     """As it is, a graph would see it lying on its side."""
     with pytest.raises(PictureError, match="a JPEG file that cannot be decoded"):
-        upright(look(turned(6)[:-60]), ALL)
+        upright(read_header(turned(6)[:-60]), ALL)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "LA", "RGBA", "I;16"])
@@ -227,7 +227,7 @@ def test_a_png_is_brought_upright_with_its_transparency(orientation: int, mode: 
         image.putalpha(Image.fromarray(wide))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = look(encode(image, "PNG", exif=exif))
+    picture = read_header(encode(image, "PNG", exif=exif))
     assert picture.orientation == orientation
     with Image.open(io.BytesIO(upright(picture, ALL))) as shown:
         assert ("A" in shown.mode) == ("A" in mode)
@@ -242,7 +242,7 @@ def test_a_png_is_brought_upright_with_its_transparency(orientation: int, mode: 
     [("PNG", "L", 255), ("PNG", "RGB", (255, 255, 255)), ("GIF", "L", 255)],
 )
 def test_one_transparent_colour_becomes_opacity(kind: str, mode: str, colour: Any) -> None:
-    picture = look(encode(marked(mode), kind, transparency=colour))
+    picture = read_header(encode(marked(mode), kind, transparency=colour))
     assert picture.is_unusual
     with Image.open(io.BytesIO(upright(picture, ALL))) as image:
         opacity = np.asarray(image.getchannel("A"))
@@ -261,7 +261,7 @@ def bmp32(fourth: int, order: tuple[int, ...] = (2, 1, 0), *masks: int) -> bytes
 @pytest.mark.parametrize("fourth", [0, 7, 255])
 @pytest.mark.parametrize("masks", [(), (0xFF0000, 0xFF00, 0xFF)], ids=["plain", "masks"])
 def test_the_fourth_byte_of_a_bmp_is_no_opacity(fourth: int, masks: tuple[int, ...]) -> None:
-    picture = look(bmp32(fourth, (2, 1, 0), *masks))
+    picture = read_header(bmp32(fourth, (2, 1, 0), *masks))
     with Image.open(io.BytesIO(upright(picture, ALL))) as image:
         assert image.mode == "RGB"
         assert image.getpixel((2, 2)) == (10, 20, 30)
@@ -269,7 +269,7 @@ def test_the_fourth_byte_of_a_bmp_is_no_opacity(fourth: int, masks: tuple[int, .
 
 def test_a_bmp_of_colours_that_nobody_reads_is_refused() -> None:
     with pytest.raises(PictureError, match="a BMP file that cannot be decoded"):
-        upright(look(bmp32(0, (0, 1, 2), 0xFF, 0xFF00, 0xFF0000)), ALL)
+        upright(read_header(bmp32(0, (0, 1, 2), 0xFF, 0xFF00, 0xFF0000)), ALL)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P"])
@@ -277,7 +277,7 @@ def test_a_bmp_with_a_palette_is_written_without(mode: str) -> None:
     bright = Image.fromarray(MARKED).convert(mode)
     if mode == "P":
         bright = Image.fromarray(MARKED).convert("RGB").quantize(7)
-    picture = look(encode(bright, "BMP"))
+    picture = read_header(encode(bright, "BMP"))
     assert picture.is_unusual
     with Image.open(io.BytesIO(upright(picture, ALL))) as image:
         assert image.mode in ("L", "RGB")
@@ -289,7 +289,7 @@ def test_an_older_bmp() -> None:
     core = struct.pack("<IHHHH", 12, 5, 4, 1, 24)
     rows = (b"\x40\x80\xc0" * 5 + b"\0") * 4
     encoded = b"BM" + struct.pack("<IHHI", 26 + len(rows), 0, 0, 26) + core + rows
-    picture = look(encoded)
+    picture = read_header(encoded)
     assert (picture.width, picture.height) == (5, 4)
     with Image.open(io.BytesIO(upright(picture, ALL))) as image:
         assert image.getpixel((4, 3)) == (0xC0, 0x80, 0x40)
@@ -298,7 +298,7 @@ def test_an_older_bmp() -> None:
 def test_a_header_that_lies_about_a_palette_is_refused() -> None:
     encoded = bytearray(encode(Image.new("P", (8, 8)), "BMP"))
     encoded[18:22] = struct.pack("<i", 4000)
-    picture = look(bytes(encoded))
+    picture = read_header(bytes(encoded))
     assert picture == Picture(bytes(encoded), "image/bmp", 4000, 8, is_unusual=True)
     with pytest.raises(PictureError, match="a BMP file that cannot be decoded"):
         upright(picture, ALL)

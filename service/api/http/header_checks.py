@@ -1,4 +1,4 @@
-"""What HTTP asks of a request's head, where the server that hosts the application lets it pass."""
+"""What HTTP demands of a request's headers, where the server that hosts us does not check it."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _HOST = re.compile(r"(?:\[[0-9A-Za-z:.%]+\]|[0-9A-Za-z._~!$&'()*+;=%-]*)(?::[0-9
 _MOST_BYTES = 64 * 1024
 
 
-def check_head(environ: Mapping[str, Any]) -> None:
+def check_headers(environ: Mapping[str, Any]) -> None:
     """Check what RFC 9112 demands of every request (3.2 and 6.1).
 
     Raises:
