@@ -173,7 +173,7 @@ def test_only_one_module_imports_tensorflow(repository_root: Path) -> None:
         for path in service.rglob("*.py")
         if any(is_under(m, {"tensorflow"}) for m in imports(path))
     ]
-    assert users == ["runtime/servable.py"]
+    assert users == ["runtime/tensorflow_import.py"]
 
 
 def test_the_repository_loads_without_tensorflow_and_flask(repository_root: Path) -> None:

@@ -13,9 +13,9 @@ from service.monitoring.metrics import Metrics
 from service.repository.policy import Policy
 from service.runtime.directory_snapshot import DirectorySnapshot, look_at
 from service.runtime.failure_cause import is_machines_fault
+from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import ChangedError, Loaded, Loader, Loading, ReplacedError
 from service.runtime.memory import give_back
-from service.runtime.servable import Fault, LoadError
 from service.runtime.shared_observations import Sightings
 from service.runtime.version_state import State
 from service.runtime.worker_group import Refusal, WorkerGroup

@@ -21,7 +21,8 @@ from service.repository.file_sizes import check_sizes
 from service.repository.independence import Declared
 from service.repository.manifest import content_digest, has_manifest, verify_manifest
 from service.runtime.directory_snapshot import DirectorySnapshot, look_at
-from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.load_error import Fault, LoadError
+from service.runtime.servable import Servable
 from service.runtime.version_state import State
 
 MakeServable = Callable[[str, int, Path], Servable]

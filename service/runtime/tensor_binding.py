@@ -17,7 +17,7 @@ from service.repository.golden import Tensors
 _Array = npt.NDArray[Any]
 
 
-class Wiring:
+class TensorBinding:
     """What to feed and to fetch for a signature.
 
     Attributes:

@@ -18,8 +18,9 @@ from service.monitoring.metrics import Metrics
 from service.repository.policy import POLICY
 from service.repository.store import Store
 from service.runtime.lifecycle import Lifecycle
+from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import Loader
-from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.servable import Servable
 from service.runtime.version_state import State
 from service.runtime.worker_group import WorkerGroup
 from tests.savedmodels.affine import publish_affine, save_affine
