@@ -18,7 +18,7 @@ Start = Callable[[], Lifecycle]
 def started(
     models: Path,
     *,
-    board: Path | None = None,
+    workers_folder: Path | None = None,
     kind: type[Servable] = Servable,
     metrics: Metrics | None = None,
     settled_s: float = 60,
@@ -27,7 +27,7 @@ def started(
 
     Args:
         models: the folder of models.
-        board: the folder that it shares with other workers, if there are any.
+        workers_folder: the folder that it shares with other workers, if there are any.
         kind: what it loads.
         metrics: where it counts; in its own unless given.
         settled_s: how long to wait, in seconds.
@@ -35,7 +35,7 @@ def started(
     metrics = metrics or Metrics()
     lifecycle = Lifecycle(
         Store(models),
-        WorkerGroup(board),
+        WorkerGroup(workers_folder),
         Loader(partial(kind, cores=1, most_rows=64, metrics=metrics), metrics),
         metrics,
         poll_interval_s=0.05,
@@ -51,12 +51,12 @@ def started(
 
 
 @contextmanager
-def starting(models: Path, *, board: Path | None = None) -> Iterator[Start]:
+def starting(models: Path, *, workers_folder: Path | None = None) -> Iterator[Start]:
     """Give a function that starts lifecycles as ``started`` does; stop them in the end."""
     running: list[Lifecycle] = []
 
     def start() -> Lifecycle:
-        running.append(started(models, board=board))
+        running.append(started(models, workers_folder=workers_folder))
         return running[-1]
 
     try:

@@ -14,7 +14,7 @@ from service.repository.errors import RepositoryError
 from service.repository.folder_walk import remove_tree, walk
 from service.repository.manifest import write_manifest
 from service.repository.publication_marks import note_published
-from service.repository.unserved_entries import Ignored, unreadable, unserved_in_root
+from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
 
 # What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
 # are none, nor is what cannot be printed.
@@ -39,7 +39,7 @@ class Store:
         """Return the names of the models, those whose folders hold at least one version."""
         return self.survey()[0]
 
-    def survey(self) -> tuple[list[str], list[Ignored]]:
+    def survey(self) -> tuple[list[str], list[UnservedEntry]]:
         """Return the names of the models, and what else is there and not served, with reasons.
 
         An entry that cannot be read is among the latter; it hides none of the others.

@@ -56,7 +56,7 @@ class DirectorySnapshot:
         return any(entry[0] == name for entry in self.files)
 
 
-def look_at(folder: Path) -> DirectorySnapshot:
+def take_snapshot(folder: Path) -> DirectorySnapshot:
     """Return how ``folder`` looks now; what cannot be seen is left out."""
     files = set()
     blocked: list[str] = []

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from service.monitoring.logs import log
+from service.repository.atomic_files import write_atomically
 from service.repository.store import Store
-from service.repository.unserved_entries import Ignored
-from service.runtime.directory_snapshot import DirectorySnapshot, look_at
+from service.repository.unserved_entries import UnservedEntry
+from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 
 _FILE = "sightings.json"
 # Of oddities that are logged one by one; a folder of models may be anything, even a home.
 _MOST_TOLD = 20
 
 
-class Sightings:
+class SharedObservations:
     """Since when versions look as they do, and what was told; one object a worker.
 
     Times are those of the monotonic clock, which all processes of a machine share; a version's
@@ -40,18 +41,18 @@ class Sightings:
         self._folder = folder
         self._known: dict[str, tuple[str, float]] = {}
         # Oddities that this worker sees, and since when.
-        self._odd: dict[Ignored, float] = {}
-        self._told: set[Ignored] = set()
+        self._odd: dict[UnservedEntry, float] = {}
+        self._told: set[UnservedEntry] = set()
 
-    def unchanged_for(self, model: str, version: int, arrival: DirectorySnapshot) -> float:
+    def unchanged_for(self, model: str, version: int, snapshot: DirectorySnapshot) -> float:
         """Return the seconds in which no worker has seen a version change."""
-        key, digest = f"{model}/{version}", arrival.digest
+        key, digest = f"{model}/{version}", snapshot.digest
         known = self._known.get(key)
         if known is None or known[0] != digest:
             known = self._known[key] = (digest, self._first_seen(key, digest))
         return time.monotonic() - known[1]
 
-    def tell(self, ignored: Iterable[Ignored], *, after_s: float) -> None:
+    def log_unserved(self, ignored: Iterable[UnservedEntry], *, after_s: float) -> None:
         """Log what is ignored: each once a service, when it has been so for a while.
 
         Args:
@@ -108,14 +109,13 @@ class Sightings:
             except (FileNotFoundError, ValueError):
                 record = {}
             yield record
-            draft = path.with_suffix(".draft")
-            draft.write_text(json.dumps(record))
-            draft.replace(path)
+            data = json.dumps(record).encode()
+            write_atomically(path, data, durable=False, exclusive=True)
         finally:
             os.close(lock)
 
 
-def look_early(models: Path, folder: Path) -> None:
+def observe_before_the_workers(models: Path, folder: Path) -> None:
     """Take a first look at all versions without a manifest, before there are workers.
 
     Such a version is loaded when it has been seen unchanged for some seconds; while the workers
@@ -125,10 +125,10 @@ def look_early(models: Path, folder: Path) -> None:
         models: the folder of models.
         folder: the folder that the workers will share.
     """
-    store, sightings = Store(models), Sightings(lambda: folder)
+    store, observations = Store(models), SharedObservations(lambda: folder)
     for model in store.models():
         with contextlib.suppress(OSError):
             for version, path in store.versions(model).items():
-                arrival = look_at(path)
-                if arrival.needs_quiet:
-                    sightings.unchanged_for(model, version, arrival)
+                snapshot = take_snapshot(path)
+                if snapshot.needs_quiet:
+                    observations.unchanged_for(model, version, snapshot)

@@ -85,8 +85,8 @@ class StuckWatch:
                 self._runs = True
                 threading.Thread(target=self._watch, name="stuck", daemon=True).start()
 
-    def look(self) -> None:
-        """Look once."""
+    def check(self) -> None:
+        """Look at all versions once."""
         with self._lock:
             versions = list(self._versions)
         counts = dict.fromkeys(self._told, 0)
@@ -148,7 +148,7 @@ class StuckWatch:
         while True:
             time.sleep(_LOOK_S)
             try:
-                self.look()
+                self.check()
             except Exception as error:
                 log(logging.ERROR, "Looking for stuck predictions failed.", error=error)
             with self._lock:

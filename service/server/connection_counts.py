@@ -14,7 +14,7 @@ _LOST_MS = 3000
 _PATIENCE_S = 0.2
 
 
-class Seat:
+class ConnectionCount:
     """What one worker shows the others."""
 
     def __init__(self, table: memoryview, number: int) -> None:
@@ -54,12 +54,12 @@ class Seat:
         )
 
 
-class Patience:
+class ConnectionBalancer:
     """When a worker with more connections than another leaves a new one to that one."""
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: ConnectionCount) -> None:
         """Decide for the worker on this seat."""
-        self._seat = seat
+        self._count = seat
         self._since: float | None = None
 
     @property
@@ -77,12 +77,12 @@ class Patience:
         Args:
             stopping: whether this worker takes connections only if no other will.
         """
-        fewest = self._seat.fewest_of_others()
+        fewest = self._count.fewest_of_others()
         if fewest is None:
             return False
         # With many connections a small difference is no harm, and saves waiting for each other: a
         # busy worker looks once in a turn of its loop.
-        if not stopping and self._seat.connections <= fewest + fewest // 8:
+        if not stopping and self._count.connections <= fewest + fewest // 8:
             return False
         now = time.monotonic()
         if self._since is None:
@@ -91,7 +91,7 @@ class Patience:
         return now - self._since < _PATIENCE_S
 
 
-class Seats:
+class ConnectionCounts:
     """Shared memory, made in the master before it forks; only the master gives seats away."""
 
     def __init__(self, number: int = 128) -> None:
@@ -99,13 +99,13 @@ class Seats:
         self._table = _table(mmap.mmap(-1, number * _FIELDS * _BYTES))
         self._free = list(range(number))
 
-    def take(self) -> Seat:
+    def take(self) -> ConnectionCount:
         """Return a free seat, for a worker that is about to be forked."""
         if not self._free:
-            return Seat(_table(bytearray(_FIELDS * _BYTES)), 0)
-        return Seat(self._table, self._free.pop(0))
+            return ConnectionCount(_table(bytearray(_FIELDS * _BYTES)), 0)
+        return ConnectionCount(self._table, self._free.pop(0))
 
-    def give_back(self, seat: Seat) -> None:
+    def give_back(self, seat: ConnectionCount) -> None:
         """Free the seat of a worker that has ended."""
         seat.leave()
         seat.connections = 0
@@ -122,4 +122,4 @@ def _now_ms() -> int:
 
 
 # The module is imported in gunicorn's master, before it forks.
-SEATS = Seats()
+CONNECTION_COUNTS = ConnectionCounts()

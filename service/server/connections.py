@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
-from service.server.connection_counts import Seat
+from service.server.connection_counts import ConnectionCount
 
 # Of a body, or an answer, each so many bytes earn the client another second.
 BYTES_PER_S = 64 * 1024
@@ -85,7 +85,7 @@ def part(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
 class Connections:
     """The connections of one worker."""
 
-    def __init__(self, most: int, seat: Seat) -> None:
+    def __init__(self, most: int, seat: ConnectionCount) -> None:
         """No connections yet.
 
         Args:
@@ -93,7 +93,7 @@ class Connections:
             seat: shows the other workers how many there are; who accepts one counts it there.
         """
         self._most = most
-        self._seat = seat
+        self._count = seat
         self._held: set[Connection] = set()
 
     def __len__(self) -> int:
@@ -118,4 +118,4 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         self._held.remove(connection)
-        self._seat.connections -= 1
+        self._count.connections -= 1

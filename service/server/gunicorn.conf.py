@@ -23,7 +23,7 @@ from service.monitoring.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
 from service.runtime import memory
 from service.server import preflight, shared_folder
-from service.server.connection_counts import SEATS
+from service.server.connection_counts import CONNECTION_COUNTS
 from service.settings import SettingError, Settings
 
 try:
@@ -91,8 +91,10 @@ def on_starting(server: Any) -> None:
     """
     for sentence in Settings.unknown(os.environ):
         log(logging.WARNING, sentence)
-    sightings = importlib.import_module("service.runtime.shared_observations")
-    sightings.look_early(_settings.models, Path(os.environ["UNDERSTUDY_BOARD"]))
+    observations = importlib.import_module("service.runtime.shared_observations")
+    observations.observe_before_the_workers(
+        _settings.models, Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
+    )
     importlib.import_module("service.asgi")
     memory.prepare_to_fork()
 
@@ -175,8 +177,8 @@ def _is_stopping(worker: Any) -> bool:
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what a worker showed that is gone, however it went."""
     shared_folder.fold_metrics(os.environ)
-    if hasattr(worker, "seat"):
-        SEATS.give_back(worker.seat)
+    if hasattr(worker, "connection_count"):
+        CONNECTION_COUNTS.give_back(worker.connection_count)
 
 
 def pre_exec(server: Any) -> None:

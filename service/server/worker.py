@@ -21,7 +21,7 @@ from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application
 from service.process_settings import process_settings
 from service.server.acceptor import Acceptor
-from service.server.connection_counts import SEATS
+from service.server.connection_counts import CONNECTION_COUNTS
 from service.server.connections import GRACE_S, Connections
 from service.server.general_protocol import GeneralProtocol
 from service.server.prediction_protocol import PredictionProtocol
@@ -74,7 +74,7 @@ class Worker(ASGIWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take a seat beside the other workers; this runs in the master, before the fork."""
-        self.seat = SEATS.take()
+        self.connection_count = CONNECTION_COUNTS.take()
         super().__init__(*args, **kwargs)
         self.is_draining = False
         self._acceptors: list[Acceptor] = []
@@ -89,7 +89,7 @@ class Worker(ASGIWorker):
     @property
     def nr_conns(self) -> int:
         """How many connections the worker holds."""
-        return self.seat.connections
+        return self.connection_count.connections
 
     @nr_conns.setter
     def nr_conns(self, count: int) -> None:
@@ -104,7 +104,7 @@ class Worker(ASGIWorker):
         self.keep_alive_s = float(self.cfg.keepalive)
         self._lame_duck_s = settings.lame_duck_s
         most = min(self.cfg.worker_connections, _most_files() - _OWN_FILES)
-        self.connections = Connections(most, self.seat)
+        self.connections = Connections(most, self.connection_count)
         sys.setswitchinterval(_TURN_S)
         super().init_process()
 
@@ -121,7 +121,7 @@ class Worker(ASGIWorker):
         # connections open go elsewhere, and none is on its way when the worker stops.
         self.is_draining = True
         self.asgi.flask.extensions["lifecycle"].drain()
-        self.seat.leave()
+        self.connection_count.leave()
         for acceptor in self._acceptors:
             acceptor.leave_to_others()
         # ``alive`` stays as it is: gunicorn's protocol would close connections unannounced.
@@ -143,7 +143,7 @@ class Worker(ASGIWorker):
         tls = self._get_ssl_context()
         protocol = GeneralProtocol if self.cfg.is_ssl else PredictionProtocol
         self._acceptors = [
-            Acceptor(self.loop, sock.sock, self.seat, lambda: protocol(self), tls)
+            Acceptor(self.loop, sock.sock, self.connection_count, lambda: protocol(self), tls)
             for sock in self.sockets
         ]
         while self.alive and not self._stopping.is_set() and self.ppid == os.getppid():
@@ -164,11 +164,11 @@ class Worker(ASGIWorker):
         gauge = self.asgi.flask.extensions["metrics"].connections
         gauge.labels(self.pid).set(len(self.connections))
         if not self.is_draining:
-            self.seat.show()
+            self.connection_count.show()
 
     async def _end(self) -> None:
         """Answer what has come, and part with all connections."""
-        self.seat.leave()
+        self.connection_count.leave()
         self.is_draining = True
         for acceptor in self._acceptors:
             acceptor.stop()

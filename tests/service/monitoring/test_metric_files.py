@@ -373,7 +373,7 @@ def test_half_a_change_is_not_seen_and_is_cleared_away(
     (tmp_path / "counter_1-a+99.db").write_bytes(content)
     (tmp_path / ".new-1-a").write_bytes(b"")
     os.utime(tmp_path / ".new-1-a", (0, 0))
-    (tmp_path / ".ended").write_bytes(b"1")
+    (tmp_path / ".draft-ended").write_bytes(b"1")
     assert predictions(tmp_path) == 1
     worker.kill()
     assert metric_files.fold(tmp_path)

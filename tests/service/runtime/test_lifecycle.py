@@ -46,7 +46,7 @@ def make_lifecycle(tmp_path: Path) -> Iterator[MakeLifecycle]:
     def make(
         *,
         quiet_s: float = 0.0,
-        board: Path | None = None,
+        workers_folder: Path | None = None,
         load: Any = None,
         step_timeout_s: float = 300.0,
         silent_s: float = 10.0,
@@ -56,7 +56,7 @@ def make_lifecycle(tmp_path: Path) -> Iterator[MakeLifecycle]:
         metrics = Metrics()
         lifecycle = Lifecycle(
             CountingStore(tmp_path),
-            WorkerGroup(board, silent_s=silent_s),
+            WorkerGroup(workers_folder, silent_s=silent_s),
             Loader(load or servable, metrics, step_timeout_s=step_timeout_s),
             metrics,
             poll_interval_s=0.05,
@@ -199,7 +199,7 @@ def test_at_the_start_the_best_version_that_can_serve_does(
 
 def test_workers_flip_when_all_have_proved(tmp_path: Path, make_lifecycle: MakeLifecycle) -> None:
     publish_affine(tmp_path)
-    workers = [make_lifecycle(board=tmp_path / ".board") for _ in range(2)]
+    workers = [make_lifecycle(workers_folder=tmp_path / ".workers") for _ in range(2)]
     others: list[State | None] = []
 
     def watch(one: Lifecycle, other: Lifecycle) -> None:
@@ -228,8 +228,8 @@ def test_nobody_flips_while_one_worker_cannot(
             assert go.wait(60)
         return Servable(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
 
-    quick = make_lifecycle(board=tmp_path / ".board")
-    slow = make_lifecycle(board=tmp_path / ".board", load=hesitate)
+    quick = make_lifecycle(workers_folder=tmp_path / ".workers")
+    slow = make_lifecycle(workers_folder=tmp_path / ".workers", load=hesitate)
     publish_affine(tmp_path, bias=1.0)
     eventually(lambda: State.LOADING in (states(slow).get(2), states(quick).get(2)))
     look_some_times(quick)
@@ -249,7 +249,7 @@ def test_what_one_worker_refuses_all_refuse(tmp_path: Path, make_lifecycle: Make
             raise LoadError(Fault.GOLDEN, "It is bad.")
         return Servable(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
 
-    both = [make_lifecycle(board=tmp_path / ".board", load=fail) for _ in range(2)]
+    both = [make_lifecycle(workers_folder=tmp_path / ".workers", load=fail) for _ in range(2)]
     publish_affine(tmp_path)
     for lifecycle in both:
         eventually(lambda each=lifecycle: states(each).get(2) is State.FAILED)
@@ -265,9 +265,9 @@ def test_a_worker_that_comes_later_serves_what_the_others_serve(
     publish_affine(tmp_path, bias=1.0)
     policy = tmp_path / "affine" / POLICY
     policy.write_text('{"serve": {"versions": [1]}, "labels": {"old": 1}}')
-    first = make_lifecycle(board=tmp_path / ".board")
+    first = make_lifecycle(workers_folder=tmp_path / ".workers")
     assert live(first) == 1
-    second = make_lifecycle(board=tmp_path / ".board")
+    second = make_lifecycle(workers_folder=tmp_path / ".workers")
     assert live(second) == 1
     assert second.labels("affine") == {"old": 1}
 
@@ -277,9 +277,9 @@ def test_a_worker_that_cannot_have_what_the_others_serve_serves_what_it_can(
 ) -> None:
     publish_affine(tmp_path)
     publish_affine(tmp_path, bias=1.0)
-    first = make_lifecycle(board=tmp_path / ".board")
+    first = make_lifecycle(workers_folder=tmp_path / ".workers")
     shutil.rmtree(tmp_path / "affine" / "2")
-    second = make_lifecycle(board=tmp_path / ".board")
+    second = make_lifecycle(workers_folder=tmp_path / ".workers")
     eventually(lambda: second.serves("affine"))
     assert (live(first), live(second)) == (2, 1)
     # The next version brings them together again.
@@ -439,9 +439,9 @@ def test_workers_unload_and_load_a_model_together(
 ) -> None:
     publish_affine(tmp_path)
     policy = tmp_path / "affine" / POLICY
-    both = [make_lifecycle(board=tmp_path / ".board") for _ in range(2)]
+    both = [make_lifecycle(workers_folder=tmp_path / ".workers") for _ in range(2)]
     policy.write_text('{"unloaded": true}')
-    assert both[0].look_again("affine", 60)
+    assert both[0].reconcile_now("affine", 60)
     for lifecycle in both:
         eventually(lambda each=lifecycle: not each.serves("affine"))
         eventually(lambda each=lifecycle: states(each) == {1: State.END})
@@ -450,11 +450,11 @@ def test_workers_unload_and_load_a_model_together(
             live(lifecycle)
 
     # One that comes later serves nothing either, and is not waited for.
-    third = make_lifecycle(board=tmp_path / ".board")
+    third = make_lifecycle(workers_folder=tmp_path / ".workers")
     assert not third.serves("affine")
 
     policy.write_text("{}")
-    assert both[1].look_again("affine", 60)
+    assert both[1].reconcile_now("affine", 60)
     for lifecycle in (*both, third):
         eventually(lambda each=lifecycle: each.serves("affine"))
         assert live(lifecycle) == 1
@@ -484,9 +484,9 @@ def test_a_look_that_takes_too_long_is_not_waited_for(
 
     lifecycle = make_lifecycle(load=hesitate)
     publish_affine(tmp_path)
-    assert not lifecycle.look_again("affine", 0.05)
+    assert not lifecycle.reconcile_now("affine", 0.05)
     go.set()
-    assert lifecycle.look_again("affine", 60)
+    assert lifecycle.reconcile_now("affine", 60)
     assert live(lifecycle) == 2
 
 
@@ -498,7 +498,7 @@ def test_one_models_load_holds_up_no_other(tmp_path: Path, make_lifecycle: MakeL
         assert model != "slow" or go.wait(60)
         return servable(model, version, folder)
 
-    both = [make_lifecycle(board=tmp_path / ".board", load=hesitate) for _ in range(2)]
+    both = [make_lifecycle(workers_folder=tmp_path / ".workers", load=hesitate) for _ in range(2)]
     publish_affine(tmp_path, model="slow")
     eventually(lambda: any("slow" in each.models() for each in both))
     publish_affine(tmp_path, bias=1.0)
@@ -630,8 +630,8 @@ def test_a_worker_whose_lifecycle_is_stuck_is_not_waited_for_and_catches_up(
     tmp_path: Path, make_lifecycle: MakeLifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_affine(tmp_path)
-    quick = make_lifecycle(board=tmp_path / ".board", silent_s=0.5)
-    stuck = make_lifecycle(board=tmp_path / ".board")
+    quick = make_lifecycle(workers_folder=tmp_path / ".workers", silent_s=0.5)
+    stuck = make_lifecycle(workers_folder=tmp_path / ".workers")
     go, real = threading.Event(), Store.versions
 
     def hang(store: Store, model: str) -> dict[int, Path]:
@@ -646,7 +646,7 @@ def test_a_worker_whose_lifecycle_is_stuck_is_not_waited_for_and_catches_up(
     with pytest.raises(UnavailableError, match="catches up"):
         live(stuck)
     go.set()
-    eventually(lambda: stuck.look_again("affine", 60))
+    eventually(lambda: stuck.reconcile_now("affine", 60))
     assert live(stuck) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from service.monitoring.metrics import Metrics
 from service.repository.store import Store
-from service.runtime import worker_group
+from service.runtime import load_lock
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader
 from service.runtime.servable import Servable
@@ -48,11 +48,11 @@ def lifecycle(
         return kind(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
 
     # A slow load alone never lets others pass here.
-    monkeypatch.setattr(worker_group, "_SLOW_LOAD_S", math.inf)
+    monkeypatch.setattr(load_lock, "_SLOW_LOAD_S", math.inf)
     metrics = Metrics()
     lifecycle = Lifecycle(
         Store(models),
-        WorkerGroup(tmp_path / "board"),
+        WorkerGroup(tmp_path / "workers"),
         Loader(load, metrics),
         metrics,
         poll_interval_s=0.05,
@@ -82,7 +82,7 @@ def serves(lifecycle: Lifecycle, name: str) -> bool:
 def test_a_good_model_serves_after_endless_ones_that_sort_before_it(
     lifecycle: Begin, go: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_group, "_SLOW_RUN_S", 0.05)
+    monkeypatch.setattr(load_lock, "_SLOW_RUN_S", 0.05)
     worker = lifecycle()
     eventually(lambda: serves(worker, "good"))
     assert not any(serves(worker, name) for name in ENDLESS)
@@ -93,7 +93,7 @@ def test_a_good_model_serves_after_endless_ones_that_sort_before_it(
 def test_what_waits_for_its_turn_is_named(
     lifecycle: Begin, go: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_group, "_SLOW_RUN_S", math.inf)
+    monkeypatch.setattr(load_lock, "_SLOW_RUN_S", math.inf)
     worker = lifecycle()
 
     def known() -> list[tuple[State, str]]:

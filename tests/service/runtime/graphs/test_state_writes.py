@@ -12,7 +12,7 @@ from service.monitoring.metrics import Metrics
 from service.repository.card import write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
-from service.runtime.directory_snapshot import look_at
+from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import Loader
 from service.runtime.servable import Servable
@@ -107,7 +107,7 @@ def ready(directory: Path) -> Servable:
         "m",
         1,
         directory,
-        look_at(directory),
+        take_snapshot(directory),
         contents=dict,
         declared=None,
         tell=lambda _: None,
