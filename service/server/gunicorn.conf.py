@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import importlib
 import logging
-import math
 import os
 import sys
 import time
@@ -22,7 +21,7 @@ from typing import Any
 from service.monitoring.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
 from service.runtime import memory
-from service.server import preflight, shared_folder
+from service.server import graceful_shutdown, preflight, shared_folder
 from service.server.connection_counts import CONNECTION_COUNTS
 from service.settings import SettingError, Settings
 
@@ -66,11 +65,9 @@ worker_connections = 10_000
 asgi_lifespan = "off"
 # "auto" would take gunicorn_h1c where it happens to be installed; docs/performance.md says why not.
 http_parser = "python"
-# What a worker gets to end in when it has done all it may wait for, before it is killed.
-_END_S = 3
 # Between looks whether the models serve.
 _LOOK_S = 0.02
-graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s) + _END_S
+graceful_timeout = graceful_shutdown.timeout_s(_settings.drain_s, _settings.lame_duck_s)
 # Longer than load balancers keep idle connections, so that it is they who close them, and not
 # this side at the moment at which a request is on its way.
 keepalive = 75
@@ -156,7 +153,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     try:
         # One that failed to start has no lifecycle.
         if _application(worker) is not None:
-            _lifecycle(worker).stop(_END_S / 3)
+            _lifecycle(worker).stop(graceful_shutdown.END_S / 3)
     finally:
         process_exit.end_process()
 
