@@ -71,8 +71,7 @@ def find_missing_models(
     Raises:
         OSError: the shared folder cannot be read.
     """
-    served = group.served()
-    missing = {model: is_held for model, is_held in served.items() if model not in models}
+    missing = group.served(without=frozenset(models))
     reasons = {item.path: item.reason for item in ignored if item.path in missing}
     problem = store.why_unreadable()
     is_unreadable = bool(problem)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 from service.monitoring.logs import log
@@ -20,7 +21,7 @@ from service.runtime.memory import give_back
 from service.runtime.serving_versions import ServingVersions
 from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State, VersionStatus
-from service.runtime.worker_group import Decision, ServingPlan, WorkerGroup
+from service.runtime.worker_group import Agreement, Decision, ServingPlan, WorkerGroup
 
 # With nothing to serve, a version that loads for longer gives way to an older one meanwhile.
 _LONGEST_SILENCE_S = 10.0
@@ -145,20 +146,21 @@ class Model:
     def _advance(self, folders: Mapping[int, Path], *, policy_changed: bool) -> Progress:
         if self._joined != self._group.joined:
             self._restore()
-        decision = self._group.decision(self._name)
+        agreement = self._group.agreement(self._name)
+        decision = agreement.decision
         missed = decision if decision and decision.number != self.followed else None
         self.is_behind = missed is not None and self._follow(missed, folders)
         if self.is_behind:
             return Progress.LOADING
-        proposed = self._group.proposal(self._name)
+        proposed = agreement.proposal
         if proposed and (policy_changed or any(map(self._keeps_waiting, proposed.versions))):
             # Whoever changed the policy should not wait for what it asks for no more, nor
             # clients for a version that takes its time when there is another.
-            alternative = self._wanted(folders)
+            alternative = self._wanted(folders, agreement)
             if alternative != proposed and (alternative.versions or self._policy.unloaded):
                 self._group.withdraw(self._name, proposed)
                 proposed = None
-        wanted = proposed or self._wanted(folders)
+        wanted = proposed or self._wanted(folders, agreement)
         # That none is fit to serve is no reason to stop; that none should is.
         idle = wanted == self.serving.plan or not (wanted.versions or self._policy.unloaded)
         if proposed is None and idle:
@@ -193,37 +195,36 @@ class Model:
 
     def _try_the_next(self, folders: Mapping[int, Path], failed: ServingPlan) -> Progress:
         """Say whether there is another plan to try, now that one cannot be had."""
-        wanted = self._wanted(folders)
+        wanted = self._wanted(folders, self._group.agreement(self._name))
         if wanted in (failed, self.serving.plan) or not wanted.versions:
             return Progress.SETTLED
         self._wake()
         return Progress.LOADING
 
-    def _wanted(self, folders: Mapping[int, Path]) -> ServingPlan:
+    def _wanted(self, folders: Mapping[int, Path], agreement: Agreement) -> ServingPlan:
         """Return the best plan of those versions that are here and not known to be bad."""
         # A version that serves counts as there even when its folder has vanished.
         available = {*folders, *self._held.all()}
-        refusals = self._group.refusals(self._name)
-        contents = self._group.contents(self._name)
         considered: set[int] = set()
+        is_worth_it = partial(self._is_worth_it, folders=folders, agreement=agreement)
         while True:
             versions = self._policy.select(available)
             considered.update(versions)
-            unfit = [
-                version
-                for version in versions
-                if version not in self._held
-                and (
-                    self._keeps_waiting(version)
-                    or not self._loads.are_worth_it(version, folders[version], refusals, contents)
-                )
-            ]
+            unfit = [v for v in versions if v not in self._held and not is_worth_it(v)]
             if not unfit:
                 break
             available.difference_update(unfit)
         self._update_unasked(considered)
         labels = {k: v for k, v in self._policy.labels.items() if v in versions}
         return ServingPlan(tuple(versions), labels)
+
+    def _is_worth_it(
+        self, version: int, *, folders: Mapping[int, Path], agreement: Agreement
+    ) -> bool:
+        """Whether a version that is not held should be loaded, or goes on being loaded."""
+        return not self._keeps_waiting(version) and self._loads.are_worth_it(
+            version, folders[version], agreement.refusals, agreement.contents()
+        )
 
     def _update_unasked(self, considered: set[int]) -> None:
         """Say of versions that waited once that the policy asks for others now."""
@@ -355,7 +356,10 @@ class Model:
             )
             self._remark(version, reason)
         for version, staged in tuple(self._held.staged.items()):
-            if version in folders and take_snapshot(folders[version]) != staged.snapshot:
+            if (
+                version in folders
+                and take_snapshot(folders[version]).files != staged.snapshot.files
+            ):
                 # Other workers would load something else.
                 self._held.unstage(version)
 

@@ -130,9 +130,13 @@ class ServingRecord:
         return known
 
     def _known_of(self, name: str, digests: dict[tuple[str, int], str]) -> ModelRecord:
-        folders = self._store.versions(name)
+        versions = self._models.serving_versions(name)
+        failed = [item for item in self._models.status(name) if item.state is State.FAILED]
+        # The disk is looked at only where something is not known yet, since that costs most.
+        is_known = not failed and all((name, version) in self._digests for version in versions)
+        folders = {} if is_known else self._store.versions(name)
         serving = {}
-        for version in self._models.serving_versions(name):
+        for version in versions:
             digest = self._digests.get((name, version))
             # As it was loaded: files that change afterwards are not what serves.
             if digest is None:
@@ -140,8 +144,8 @@ class ServingRecord:
             serving[version] = digests[name, version] = digest
         refused = {
             item.version: self._refusal(name, item, version_digest(folders[item.version]))
-            for item in self._models.status(name)
-            if item.state is State.FAILED and item.version in folders
+            for item in failed
+            if item.version in folders
         }
         return ModelRecord(serving, dict(self._models.labels(name)), refused)
 

@@ -6,8 +6,9 @@ follows what was decided without it when it comes back.
 
 import contextlib
 import json
+import os
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Container, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,35 @@ class Refusal:
     reason: str
 
 
+class Agreement:
+    """What the workers had agreed on for one model when it was read.
+
+    Attributes:
+        decision: what was decided last.
+        proposal: the plan that they prepare; one at a time.
+        refusals: the versions that some worker has refused.
+    """
+
+    def __init__(self, record: Mapping[str, Any], members: WorkerMembers) -> None:
+        """The agreement that a model's ``record`` holds."""
+        proposal = record.get("proposal")
+        self.decision = _decision(record)
+        self.proposal = None if proposal is None else _plan(proposal)
+        self.refusals = {
+            int(version): Refusal(**refusal)
+            for version, refusal in record.get("refusals", {}).items()
+        }
+        self._held: Mapping[str, Mapping[str, str]] = record.get("held", {})
+        self._members = members
+
+    def contents(self) -> dict[int, str]:
+        """Return what the living workers hold under each number that answers, or still drains."""
+        found: dict[int, str] = {}
+        for held in _of_living(self._held, self._members.living()).values():
+            found |= {int(version): content for version, content in held.items()}
+        return found
+
+
 class WorkerGroup:
     """The workers of one service, as one of them sees them. One object a worker.
 
@@ -98,30 +128,36 @@ class WorkerGroup:
         """The shared folder, for what else the workers of one service remember together."""
         return self._members.folder
 
-    def served(self) -> dict[str, bool]:
+    def served(self, *, without: Container[str] = ()) -> dict[str, bool]:
         """Return the models of which some version should answer, by the last decision on each.
+
+        Args:
+            without: models that are left out.
 
         Returns:
             For each such model, whether a living worker holds a version of it.
         """
-        living = self._members.living()
         found = {}
-        for path in self._members.folder.glob(f"{_MODEL}*.json"):
-            model = path.name.removeprefix(_MODEL).removesuffix(".json")
-            record = self._read(model)
-            decision = _decision(record)
-            if decision and decision.plan.versions:
-                found[model] = any(self._held(record, living).values())
+        for name in sorted(os.listdir(self.folder)):
+            model = name.removeprefix(_MODEL).removesuffix(".json")
+            if name != _file(model) or model in without:
+                continue
+            agreement = self.agreement(model)
+            if agreement.decision and agreement.decision.plan.versions:
+                found[model] = bool(agreement.contents())
         return found
 
     def decision(self, model: str) -> Decision | None:
         """Return what was decided last for a model."""
         return _decision(self._read(model))
 
+    def agreement(self, model: str) -> Agreement:
+        """Return what the workers have agreed on for a model, read at one moment."""
+        return Agreement(self._read(model), self._members)
+
     def refusals(self, model: str) -> dict[int, Refusal]:
         """Return the versions that some worker has refused."""
-        refusals = self._read(model).get("refusals", {})
-        return {int(version): Refusal(**refusal) for version, refusal in refusals.items()}
+        return self.agreement(model).refusals
 
     def refuse(self, model: str, version: int, refusal: Refusal) -> None:
         """Tell all workers that a version, as its files look now, cannot serve."""
@@ -130,8 +166,7 @@ class WorkerGroup:
 
     def proposal(self, model: str) -> ServingPlan | None:
         """Return the plan that the workers are preparing; one at a time for each model."""
-        value = self._read(model).get("proposal")
-        return None if value is None else _plan(value)
+        return self.agreement(model).proposal
 
     def propose(self, model: str, plan: ServingPlan, *, followed: int) -> ServingPlan | None:
         """Ask all workers to prepare ``plan``, and return what they do prepare.
@@ -190,10 +225,7 @@ class WorkerGroup:
 
     def contents(self, model: str) -> dict[int, str]:
         """Return what the living workers hold under each number that answers, or still drains."""
-        found: dict[int, str] = {}
-        for held in self._held(self._read(model), self._members.living()).values():
-            found |= {int(version): content for version, content in held.items()}
-        return found
+        return self.agreement(model).contents()
 
     def claim(self, model: str, contents: Mapping[int, str], *, new: Set[int] = _NONE) -> set[int]:
         """Say what this worker will answer with under each number, unless others differ.
@@ -208,7 +240,7 @@ class WorkerGroup:
             there are any, nothing was claimed.
         """
         with self._changed(model) as record:
-            held = self._held(record, self._members.living())
+            held = _of_living(record.get("held", {}), self._members.living())
             held.pop(self._members.name, None)
             mine = _contents_to_json(contents)
             taken = {
@@ -232,9 +264,6 @@ class WorkerGroup:
                     "at": decision.at,
                 }
                 record["proposal"], record["votes"] = None, {}
-
-    def _held(self, record: Mapping[str, Any], living: list[str]) -> dict[str, dict[str, str]]:
-        return {worker: held for worker, held in record.get("held", {}).items() if worker in living}
 
     def _read(self, model: str) -> dict[str, Any]:
         record: dict[str, Any] = self._members.read(_file(model), {})
@@ -261,6 +290,13 @@ def _plan_to_json(plan: ServingPlan) -> dict[str, Any]:
 
 def _plan(value: Mapping[str, Any]) -> ServingPlan:
     return ServingPlan(tuple(value["versions"]), value["labels"])
+
+
+def _of_living(
+    held: Mapping[str, Mapping[str, str]], living: list[str]
+) -> dict[str, Mapping[str, str]]:
+    """Return what the living workers hold, of what all workers have claimed."""
+    return {worker: contents for worker, contents in held.items() if worker in living}
 
 
 def _contents_to_json(contents: Mapping[int, str]) -> dict[str, str]:
