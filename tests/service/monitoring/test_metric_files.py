@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.monitoring import metric_files, metric_values
+from service.monitoring import mapped_file, metric_files, metric_values
 from service.monitoring.exposition import exposition
 from service.monitoring.metrics import Metrics
 from tests.e2e.conftest import eventually
@@ -332,7 +332,7 @@ def test_whatever_keeps_files_from_growing_leaves_counting_alone(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    monkeypatch.setattr(metric_values, "_allocate", refuse)
+    monkeypatch.setattr(mapped_file, "_allocate", refuse)
     monkeypatch.setattr(metric_values, "_RETRY_S", 0.0)
     metrics = Metrics()
     metrics.version("m", "1").predictions.inc(3)
