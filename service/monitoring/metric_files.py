@@ -28,8 +28,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import orjson
-from prometheus_client.mmap_dict import MmapedDict
 
+from service.monitoring.prometheus_internals import read_values
 from service.repository.atomic_files import write_atomically
 
 Value = tuple[float, float]  # What was counted, and when it was set: 0 unless that matters.
@@ -286,8 +286,7 @@ def _read_once(folder: Path) -> tuple[Ended, list[Part] | None]:
 
 def _values_of(file: Path) -> list[tuple[str, float, float]]:
     try:
-        found = MmapedDict.read_all_values_from_file(str(file))
-        return [(key, value, timestamp) for key, value, timestamp, _ in found]
+        return list(read_values(file))
     except (RuntimeError, struct.error, UnicodeDecodeError):
         return []  # None of ours: those are whole before they have their names.
 

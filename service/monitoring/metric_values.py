@@ -5,10 +5,6 @@ class that maps files without having room for them: on a full file system the pr
 such a page dies by SIGBUS, as do all that replace it. The values here are kept in the same format
 (``service.monitoring.metric_files``), but their room is allocated before it is mapped. Where there
 is none they are kept in memory, and written when there is room again.
-
-What is used of prometheus_client that it does not document, as of 0.26: ``values.ValueClass``,
-called with a metric's kind, names, labels, help and mode, and ``values.MutexValue``, for a process
-without a folder; ``mmap_dict.mmap_key`` and ``MmapedDict``'s format, in which files are written.
 """
 
 import contextlib
@@ -21,12 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import prometheus_client.values
-from prometheus_client.mmap_dict import mmap_key
-
 from service.monitoring.logs import log
 from service.monitoring.mapped_file import MappedFile, NoRoomError, discard
 from service.monitoring.metric_files import Change, changing
+from service.monitoring.prometheus_internals import key_of, make_values_by, value_in_memory
 
 MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -160,7 +154,7 @@ class ValueStore:
         text: str,
     ) -> SharedValue:
         """Make a value, as ``prometheus_client.values.ValueClass`` is called for one."""
-        key = mmap_key(metric, name, list(labels), list(values), text)
+        key = key_of(metric, name, labels, values, text)
         named = tuple(pair for pair in zip(labels, values, strict=True) if pair[0] != "le")
         value = SharedValue(self, kind, key, _Series(metric, named))
         with self.lock:
@@ -308,7 +302,7 @@ def store() -> ValueStore | None:
 
 def install() -> None:
     """Let prometheus_client make its values here."""
-    prometheus_client.values.ValueClass = _make_value
+    make_values_by(_make_value)
 
 
 def _make_value(
@@ -323,8 +317,7 @@ def _make_value(
 ) -> Any:
     shared = store()
     if shared is None:
-        make: Any = prometheus_client.values.MutexValue
-        return make(kind, metric, name, labels, values, text, **others)
+        return value_in_memory(kind, metric, name, labels, values, text, **others)
     if kind == "gauge":
         kind = f"gauge_{multiprocess_mode}"
     return shared.make(kind, metric, name, labels, values, text)
