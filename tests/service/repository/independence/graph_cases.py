@@ -23,7 +23,7 @@ OTHER = tf.TensorSpec([None], tf.float32, name="y")
 
 
 @dataclass(frozen=True)
-class Animal:
+class GraphCase:
     """One function: what it takes and does."""
 
     specs: tuple[tf.TensorSpec, ...]
@@ -39,8 +39,8 @@ VARIABLE = tf.Variable(np.arange(20, dtype=np.float32).reshape(5, 4))
 COUNTER = tf.Variable(0.0)
 
 
-def _of(*specs: tf.TensorSpec) -> Callable[[Callable[..., Any]], Animal]:
-    return lambda function: Animal(specs, function)
+def _of(*specs: tf.TensorSpec) -> Callable[[Callable[..., Any]], GraphCase]:
+    return lambda function: GraphCase(specs, function)
 
 
 def _attention(x: tf.Tensor) -> tf.Tensor:
@@ -140,7 +140,7 @@ def _small_sum(x: tf.Tensor) -> Any:
     return tf.debugging.Assert(tf.reduce_sum(x) < 1.0, [x])
 
 
-KEEPING: dict[str, Animal] = {
+KEEPING: dict[str, GraphCase] = {
     "assert_rank": _of(MATRIX)(
         _after(lambda x: tf.debugging.Assert(tf.equal(tf.shape(x)[1], 4), [x]))
     ),
@@ -364,7 +364,7 @@ def _batch_norm(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.batch_normalization(x, mean, variance, None, None, 1e-3)
 
 
-MIXING: dict[str, Animal] = {
+MIXING: dict[str, GraphCase] = {
     "assert_sum": _of(VECTOR)(_after(_small_sum)),
     "assert_count": _of(VECTOR)(_after(lambda x: tf.debugging.assert_less(tf.size(x), 4))),
     "assert_extremes": _of(VECTOR)(
@@ -547,7 +547,7 @@ def _lengths_of(feature: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     return lengths
 
 
-UNPROVED: dict[str, Animal] = {
+UNPROVED: dict[str, GraphCase] = {
     "sparse_features": _of(TEXTS)(_lengths_of(tf.io.VarLenFeature(tf.float32))),
     "ragged_features": _of(TEXTS)(_lengths_of(tf.io.RaggedFeature(tf.float32))),
     "words_of_each": _of(TEXTS)(lambda x: tf.strings.split(x).row_lengths()),
