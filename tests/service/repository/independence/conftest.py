@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from service.repository.independence import Proof, prove_independence
-from tests.service.repository.independence import graph_cases
+from tests.service.repository.independence.graph_cases import COUNTER, TABLE, VARIABLE
+from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.independence.mixing_cases import MIXING
 
 Function = Callable[..., Any]
 
@@ -17,7 +19,7 @@ Function = Callable[..., Any]
 def functions() -> Mapping[str, Function]:
     """The traced functions of the graph cases, by name."""
     found = {}
-    for cases in (graph_cases.KEEPING, graph_cases.MIXING, graph_cases.UNPROVED):
+    for cases in (KEEPING, MIXING, UNPROVED):
         for name, case in cases.items():
             traced = tf.function(
                 lambda *tensors, case=case: {"out": case.function(*tensors)},
@@ -34,7 +36,7 @@ def proofs(
 ) -> Mapping[str, Proof]:
     """What is proved of each function of the graph cases."""
     module = tf.Module()
-    module.tracked = [graph_cases.VARIABLE, graph_cases.COUNTER, graph_cases.TABLE]
+    module.tracked = [VARIABLE, COUNTER, TABLE]
     folder: Path = tmp_path_factory.mktemp("graph_cases") / "1"
     tf.saved_model.save(module, str(folder), signatures=dict(functions))
     return prove_independence(folder)

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from service.repository.independence import Proof
 from service.repository.row_check import neighbours_matter
-from tests.service.repository.independence import graph_cases
 from tests.service.repository.independence.conftest import Function
+from tests.service.repository.independence.graph_cases import GraphCase
+from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.independence.mixing_cases import MIXING
 
 # They change from call to call, or do what their outputs do not show.
 _WITHOUT_ORACLE = {"counter", "counter_hidden", "print_all", "waits_for_sum"}
 # They take serialised tf.train.Examples.
 _PARSED = [
-    graph_cases.KEEPING["parse"],
-    graph_cases.UNPROVED["sparse_features"],
-    graph_cases.UNPROVED["ragged_features"],
+    KEEPING["parse"],
+    UNPROVED["sparse_features"],
+    UNPROVED["ragged_features"],
 ]
 _DRAWS = hypothesis.settings(max_examples=3, deadline=None, database=None)
 
@@ -35,9 +37,7 @@ def values(spec: tf.TensorSpec, rows: int, random: np.random.Generator) -> Any:
     return random.normal(size=shape).astype(np.float32)
 
 
-def what_neighbours_do(
-    function: Function, case: graph_cases.GraphCase, rows: int, seed: int
-) -> str:
+def what_neighbours_do(function: Function, case: GraphCase, rows: int, seed: int) -> str:
     """Ask the brute-force oracle; what a function refuses shows nothing."""
     random = np.random.default_rng(seed)
     inputs = {spec.name: values(spec, rows, random) for spec in case.specs}
@@ -64,27 +64,27 @@ def _example(random: np.random.Generator) -> bytes:
     return bytes(tf.train.Example(features=features).SerializeToString())
 
 
-@pytest.mark.parametrize("name", graph_cases.KEEPING)
+@pytest.mark.parametrize("name", KEEPING)
 def test_independent_rows_are_proved(proofs: Mapping[str, Proof], name: str) -> None:
     assert proofs[name].holds, proofs[name].reason
 
 
-@pytest.mark.parametrize("name", graph_cases.MIXING)
+@pytest.mark.parametrize("name", MIXING)
 def test_mixed_rows_are_never_proved(proofs: Mapping[str, Proof], name: str) -> None:
     assert not proofs[name].holds
     assert proofs[name].reason.endswith(".")
 
 
-@pytest.mark.parametrize("name", graph_cases.UNPROVED)
+@pytest.mark.parametrize("name", UNPROVED)
 def test_what_is_not_followed_is_not_proved(proofs: Mapping[str, Proof], name: str) -> None:
     assert not proofs[name].holds
 
 
-@pytest.mark.parametrize("name", [*graph_cases.KEEPING, *graph_cases.UNPROVED])
+@pytest.mark.parametrize("name", [*KEEPING, *UNPROVED])
 def test_the_cases_are_right_about_those_that_keep_rows_apart(
     functions: Mapping[str, Function], name: str
 ) -> None:
-    case = {**graph_cases.KEEPING, **graph_cases.UNPROVED}[name]
+    case = {**KEEPING, **UNPROVED}[name]
 
     @_DRAWS
     @hypothesis.given(rows=st.integers(2, 6), seed=st.integers(0, 99))
@@ -94,14 +94,12 @@ def test_the_cases_are_right_about_those_that_keep_rows_apart(
     check()
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in graph_cases.MIXING if name not in _WITHOUT_ORACLE]
-)
+@pytest.mark.parametrize("name", [name for name in MIXING if name not in _WITHOUT_ORACLE])
 def test_the_cases_are_right_about_those_that_mix_them(
     functions: Mapping[str, Function], name: str
 ) -> None:
     found = [
-        what_neighbours_do(functions[name], graph_cases.MIXING[name], rows, seed)
+        what_neighbours_do(functions[name], MIXING[name], rows, seed)
         for rows, seed in ((4, 0), (3, 1), (5, 2))
     ]
     assert any(found), name
