@@ -122,7 +122,7 @@ class ValueStore:
 
     Attributes:
         lock: held while a value changes.
-        on_missing: is told how many values are in no file, whenever that changes.
+        on_missing: is called with the number of values that are in no file, when that changes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -136,7 +136,7 @@ class ValueStore:
         # By kind, the series to which values were added last; and the kinds that have no room.
         self._last: dict[str, _Series] = {}
         self._full: set[str] = set()
-        self._told = 0
+        self._reported = 0
         self._retry_at = 0.0
 
     @property
@@ -160,7 +160,7 @@ class ValueStore:
         with self.lock:
             self._values[value] = None
             self._place(value)
-        self._tell()
+        self._report()
         return value
 
     def retry(self) -> None:
@@ -175,7 +175,7 @@ class ValueStore:
             self._full.clear()
             for value in missing:
                 self._place(value)
-        self._tell()
+        self._report()
 
     def hand_over(self, model: str, version: str) -> bool:
         """Let a version's values end, as those of a process that has ended.
@@ -227,7 +227,7 @@ class ValueStore:
             value.begin_anew()
         self._missing = dict.fromkeys(self._values)
         self._last, self._full = {}, set()
-        self._told, self._retry_at = 0, 0.0
+        self._reported, self._retry_at = 0, 0.0
 
     def _place(self, value: SharedValue) -> None:
         """Write a value into a file; under the lock."""
@@ -264,12 +264,12 @@ class ValueStore:
             raise
         return fresh
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Say how much is missing, and log that there is no room, or that there is again, once."""
-        count, before = len(self._missing), self._told
+        count, before = len(self._missing), self._reported
         if count == before:
             return
-        self._told = count
+        self._reported = count
         self.on_missing(count)
         if count and not before:
             log(

@@ -68,7 +68,7 @@ class Field:
         nullable: whether ``null`` stands for "unknown"; it reaches the model as NaN.
         example: the value of one instance, as JSON.
         default: the tensor that the model gets when a request leaves the input out; the
-            SavedModel tells it, a card does not.
+            SavedModel has it, a card does not.
     """
 
     name: str

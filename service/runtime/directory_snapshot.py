@@ -45,7 +45,7 @@ class DirectorySnapshot:
             return True
         if not self.blocked and (self._has(CARD) or not any(map(self._has, GRAPHS))):
             return False
-        # What is blocked is tried as well, so that it is refused and all are told why.
+        # What is blocked is tried as well, so that it is refused and everybody sees why.
         return unchanged_s >= quiet_s
 
     @property

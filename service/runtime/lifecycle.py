@@ -24,7 +24,7 @@ from service.runtime.worker_group import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
 _IN_STEP_S = 0.02
-# Between looks at a model that loads, or waits for its turn to; the end of a load is told at once.
+# Between looks at a model that loads, or waits for its turn to; the end of a load needs no look.
 _LOADING_S = 0.05
 # Between signs of life to the other workers.
 _BEAT_S = 1.0
@@ -32,7 +32,7 @@ _BEAT_S = 1.0
 _LEAVE_S = 60.0
 
 
-def end_process() -> None:
+def stop_for_good() -> None:
     """End this process, since nothing keeps its models in step any more; does not return.
 
     Its server may finish what runs; who supervises it starts another.
@@ -58,7 +58,7 @@ class Lifecycle(ServedModels):
         poll_interval_s: float,
         quiet_s: float,
         load_wait_s: float = math.inf,
-        on_death: Callable[[], None] = end_process,
+        on_death: Callable[[], None] = stop_for_good,
     ) -> None:
         """The models of ``store``; nothing is read or loaded before ``start``.
 
@@ -68,7 +68,7 @@ class Lifecycle(ServedModels):
             loader: makes servables.
             metrics: where loads and live versions are counted.
             poll_interval_s: seconds between looks at the store.
-            quiet_s: seconds that a version without a manifest must lie unchanged.
+            quiet_s: seconds that a version without a manifest must stay unchanged.
             load_wait_s: seconds after which a worker that serves anything is ready, though not
                 all has been loaded.
             on_death: is called when the thread that watches the store fails for good.
@@ -257,8 +257,8 @@ class Lifecycle(ServedModels):
     def _store_models(self) -> list[str]:
         models, ignored = self._store.survey()
         self._missing = find_missing_models(self._store, self._group, models, ignored)
-        told = {*self._models, *(item.path for item in ignored)}
-        self._ignored = sorted([*ignored, *self._missing.ignored(told)])
+        known = {*self._models, *(item.path for item in ignored)}
+        self._ignored = sorted([*ignored, *self._missing.ignored(known)])
         self._observations.log_unserved(self._ignored, after_s=self._quiet_s)
         return models
 

@@ -54,15 +54,15 @@ class LoadAttempts:
         wake: Callable[[], None],
         set_status: Callable[[int, State, str], None],
     ) -> None:
-        """Prepare.
+        """The attempts of a model of which nothing is loaded yet.
 
         Args:
             model: the model's name.
             group: what the workers agree on.
             loader: makes servables.
             metrics: where refusals are counted.
-            quiet_s: seconds that a version without a manifest must lie unchanged.
-            observations: knows since when versions have lain unchanged.
+            quiet_s: seconds that a version without a manifest must stay unchanged.
+            observations: knows since when versions have been unchanged.
             policy: returns the model's policy.
             wake: asks for a look at once; called from the threads that load.
             set_status: takes a version's state, and the reason for it.
@@ -244,7 +244,7 @@ class LoadAttempts:
     ) -> None:
         match error:
             case ReplacedError():
-                # Not for the others to know: it may be loaded once nobody holds the old content.
+                # The others need not know: it may be loaded once nobody holds the old content.
                 self._replaced[version, snapshot.digest] = error.content
                 self._report_refusal(version, Fault.REPLACED, str(error))
             case ChangedError():
@@ -282,7 +282,7 @@ class LoadAttempts:
             self._group.withdraw(self._model, proposed)
 
     def _refuse(self, version: int, snapshot: DirectorySnapshot, error: BaseException) -> None:
-        fault, reason = Fault.UNFORESEEN, "Loading it failed; the service's log tells more."
+        fault, reason = Fault.UNFORESEEN, "Loading it failed; see the service's log."
         if isinstance(error, LoadError):
             fault, reason = error.fault, str(error)
         self._pause(version)

@@ -1,4 +1,4 @@
-"""How a version becomes a servable: verify, load, warm up, prove; each step timed and told.
+"""How a version becomes a servable: verify, load, warm up, prove; each step is timed and reported.
 
 Each attempt runs on a thread of its own, which the lifecycle's thread looks after but never waits
 for: a version that loads for long, or for ever, holds up nothing else. Python cannot end a thread;
@@ -82,12 +82,12 @@ class Loader:
         *,
         step_timeout_s: float = 300.0,
     ) -> None:
-        """Prepare.
+        """A loader of which no load has begun.
 
         Args:
             make: makes a servable of a model's name, a version and its folder.
             metrics: where the seconds of each step are counted.
-            watch: is told of each servable that is made.
+            watch: is called with each servable that is made.
             step_timeout_s: seconds that each step may take before the load is given up.
         """
         self._watch = watch
@@ -103,7 +103,7 @@ class Loader:
             self._metrics.loads_left_behind.inc()
 
     def count_left_behind(self) -> None:
-        """Take note of loads that were left behind and have ended by now."""
+        """Count the loads that were left behind and still run."""
         for loading in [each for each in self._left_behind if each.done]:
             self._left_behind.remove(loading)
             self._metrics.loads_left_behind.dec()
@@ -219,7 +219,7 @@ class Loading:
         on_step: Callable[[State], None],
         on_end: Callable[[], None],
     ) -> None:
-        """Begin; the arguments are ``Loader.begin``'s."""
+        """A load that begins at once; the arguments are those of ``Loader.begin``."""
         self.snapshot = snapshot
         self.servable: Servable | None = None
         self._load = load

@@ -1,7 +1,7 @@
 """Models that a service serves and whose files are away: a share that is gone, an empty mount.
 
 Who has loaded such a model goes on serving it from memory. A worker that starts meanwhile cannot
-load it, and must not say that there is none: clients and load balancers take 404 for final.
+load it, and must not say that it does not exist: clients and load balancers take 404 for final.
 """
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ class MissingModels:
     def why(self, model: str) -> str:
         """Return why a worker that does not know a model cannot serve it now.
 
-        Empty when the worker may say that there is none.
+        Empty when the worker may say that it does not exist.
         """
         if reason := self.models.get(model):
             return f"Model {model!r} cannot be loaded by this worker now: {reason}"
@@ -41,11 +41,11 @@ class MissingModels:
         return ""
 
     def ignored(self, known: Container[str]) -> Iterator[UnservedEntry]:
-        """Yield what is to be told beside the other entries that are not served.
+        """Yield what to show beside the other entries that are not served.
 
         Args:
-            known: the models of which more is told: this worker knows them, or they are named
-                among those entries already.
+            known: the models that are left out: this worker knows them, or they are among those
+                entries already.
         """
         if self.problem and not self.is_unreadable:
             yield UnservedEntry(".", _EMPTY)

@@ -28,7 +28,13 @@ _LONGEST_SILENCE_S = 10.0
 
 
 class Progress(Enum):
-    """What a look at a model has left to do."""
+    """How far a model is from what the store and its policy ask for: what it waits for.
+
+    Attributes:
+        SETTLED: nothing.
+        LOADING: versions that load, or for their turn to.
+        IN_STEP: the other workers.
+    """
 
     SETTLED = auto()
     LOADING = auto()
@@ -60,7 +66,7 @@ class Model:
         observations: SharedObservations,
         wake: Callable[[], None],
     ) -> None:
-        """Prepare; the arguments are the lifecycle's own.
+        """A model of which nothing is loaded yet.
 
         Args:
             name: the model's name.
@@ -68,8 +74,8 @@ class Model:
             group: what the workers agree on.
             loader: makes servables.
             metrics: where swaps and live versions are counted.
-            quiet_s: seconds that a version without a manifest must lie unchanged.
-            observations: knows since when versions have lain unchanged.
+            quiet_s: seconds that a version without a manifest must stay unchanged.
+            observations: knows since when versions have been unchanged.
             wake: asks for a look at once; called from the threads that load.
         """
         self._name = name
@@ -167,7 +173,7 @@ class Model:
             self._unstage(keep=())
             return Progress.SETTLED
         if wanted.versions and not self._held.live and decision and decision.plan.versions:
-            # What the others serve cannot be had any more; another version beats none.
+            # What the others serve cannot be loaded any more; another version is better than none.
             match self._hold(wanted.versions, folders):
                 case Readiness.NEVER:
                     self._group.withdraw(self._name, wanted)
@@ -194,7 +200,7 @@ class Model:
         return Progress.LOADING if self._follow(decided, folders) else Progress.SETTLED
 
     def _try_the_next(self, folders: Mapping[int, Path], failed: ServingPlan) -> Progress:
-        """Say whether there is another plan to try, now that one cannot be had."""
+        """Say whether there is another plan to try, now that one cannot be carried out."""
         wanted = self._wanted(folders, self._group.agreement(self._name))
         if wanted in (failed, self.serving.plan) or not wanted.versions:
             return Progress.SETTLED
@@ -202,7 +208,7 @@ class Model:
         return Progress.LOADING
 
     def _wanted(self, folders: Mapping[int, Path], agreement: Agreement) -> ServingPlan:
-        """Return the best plan of those versions that are here and not known to be bad."""
+        """Return what the policy asks for of the versions that are not known to be bad."""
         # A version that serves counts as there even when its folder has vanished.
         available = {*folders, *self._held.all()}
         considered: set[int] = set()

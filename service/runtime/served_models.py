@@ -53,7 +53,7 @@ class ServedModels:
         """Check that there is a model, whether it serves or not.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is no such model.
             UnavailableError: there is, or may be, but its files are away and this worker has
                 not loaded it.
         """
@@ -165,7 +165,7 @@ class ServedModels:
             if model.unloaded:
                 raise NotFoundError(f"Model {name!r} is unloaded; nothing of it serves.")
             raise UnavailableError(
-                f"No version of model {name!r} serves yet; GET /v1/models/{name} tells why.",
+                f"No version of model {name!r} serves yet; GET /v1/models/{name} shows why.",
                 retry_after_s=1,
             )
         versions = ", ".join(map(str, sorted(serving.servables)))
@@ -177,7 +177,7 @@ class ServedModels:
         try:
             return self._models[name]
         except KeyError:
-            # That the others serve it, or that nothing can be seen, is not that there is none.
+            # It may exist: others serve it, or nothing can be seen.
             if reason := self._missing.why(name):
                 raise UnavailableError(reason, retry_after_s=1) from None
             known = ", ".join(self.models()) or "none"

@@ -1,4 +1,4 @@
-"""Tells the trainer what really serves: a small file in the store, written when it changes."""
+"""Writes down what really serves, for the trainer: a small file in the store, when it changes."""
 
 import logging
 import os
@@ -70,12 +70,12 @@ class ServingRecord:
         self._has_warned = False
 
     def start(self) -> None:
-        """Begin to tell, in a thread of this process."""
+        """Begin to write, in a thread of this process."""
         host = socket.gethostname()
         worker = f"{re.sub(r'[^A-Za-z0-9-]', '_', host)}-{os.getpid()}-{uuid4().hex[:8]}"
         self._path = self._store.root / FOLDER / f"{worker}.json"
         self._about = {"host": host, "process": os.getpid()}
-        self._thread = threading.Thread(target=self._tell, name="serving-record", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="serving-record", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -89,19 +89,19 @@ class ServingRecord:
             with suppress(OSError):
                 self._write(self._written, ended=True)
 
-    def _tell(self) -> None:
+    def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self._look()
+                self._update()
             except OSError as error:
                 self._warn(error)
             except Exception as error:
                 # What serves must not end with this thread; the next look may succeed.
-                log(logging.ERROR, "What serves could not be told.", error=error)
+                log(logging.ERROR, "What serves could not be written down.", error=error)
                 self._next_beat = time.monotonic() + HEARTBEAT_S
             self._stop.wait(_LOOK_S)
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         if self._has_warned and time.monotonic() < self._next_beat:
             return
         known = self._known()

@@ -1,7 +1,7 @@
 """What the workers of one service have seen in the folder of models, remembered together.
 
 So a worker that replaces another knows what is known already: since when a version's files have
-not changed, and which oddities were told. It ends with the service.
+not changed, and which entries were logged. It ends with the service.
 """
 
 import contextlib
@@ -21,28 +21,28 @@ from service.repository.unserved_entries import UnservedEntry
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 
 _FILE = "sightings.json"
-# Of oddities that are logged one by one; a folder of models may be anything, even a home.
-_MOST_TOLD = 20
+# Entries that are logged one by one; a folder of models may be anything, even a home folder.
+_MOST_LOGGED = 20
 
 
 class SharedObservations:
-    """Since when versions look as they do, and what was told; one object a worker.
+    """Since when versions have been unchanged, and what was logged; one object a worker.
 
     Times are those of the monotonic clock, which all processes of a machine share; a version's
     own times may come from another machine, or from a clock that was set since.
     """
 
     def __init__(self, folder: Callable[[], Path]) -> None:
-        """Prepare; nothing is read or written yet.
+        """The observations in a folder; nothing is read or written yet.
 
         Args:
             folder: returns the folder that the workers share.
         """
         self._folder = folder
         self._known: dict[str, tuple[str, float]] = {}
-        # Oddities that this worker sees, and since when.
-        self._odd: dict[UnservedEntry, float] = {}
-        self._told: set[UnservedEntry] = set()
+        # The unserved entries that this worker sees, and since when.
+        self._unserved: dict[UnservedEntry, float] = {}
+        self._logged: set[UnservedEntry] = set()
 
     def unchanged_for(self, model: str, version: int, snapshot: DirectorySnapshot) -> float:
         """Return the seconds in which no worker has seen a version change."""
@@ -57,34 +57,35 @@ class SharedObservations:
 
         Args:
             ignored: all that is ignored now.
-            after_s: the seconds for which it must have been; what is being copied is soon right.
+            after_s: the seconds for which it must have been unserved; a copy under way is soon
+                complete.
         """
         now = time.monotonic()
-        self._odd = {item: self._odd.get(item, now) for item in ignored}
-        self._told &= self._odd.keys()
+        self._unserved = {item: self._unserved.get(item, now) for item in ignored}
+        self._logged &= self._unserved.keys()
         due = [
             item
-            for item, since in self._odd.items()
-            if item not in self._told and now - since >= after_s
+            for item, since in self._unserved.items()
+            if item not in self._logged and now - since >= after_s
         ]
         if not due:
             return
-        self._told.update(due)
+        self._logged.update(due)
         new = due
         # Twice in the log is better than never.
         with contextlib.suppress(OSError), self._changed() as record:
-            told = record.setdefault("told", [])
-            new = [item for item in due if [item.path, item.reason] not in told]
-            # What was told and is gone may come again, and is told again then.
-            odd = [[item.path, item.reason] for item in self._odd]
-            record["told"] = [each for each in told if each in odd]
+            logged = record.setdefault("told", [])
+            new = [item for item in due if [item.path, item.reason] not in logged]
+            # What was logged and is gone may come again, and is logged again then.
+            now_unserved = [[item.path, item.reason] for item in self._unserved]
+            record["told"] = [each for each in logged if each in now_unserved]
             record["told"] += [[item.path, item.reason] for item in new]
-        for item in new[:_MOST_TOLD]:
+        for item in new[:_MOST_LOGGED]:
             message = "An entry of the folder of models is not served."
             log(logging.WARNING, message, path=item.path, reason=item.reason)
-        if len(new) > _MOST_TOLD:
+        if len(new) > _MOST_LOGGED:
             message = "More entries are not served; GET /v1/models names them."
-            log(logging.WARNING, message, entries=len(new) - _MOST_TOLD)
+            log(logging.WARNING, message, entries=len(new) - _MOST_LOGGED)
 
     def _first_seen(self, key: str, digest: str) -> float:
         now = time.monotonic()
@@ -116,7 +117,7 @@ class SharedObservations:
 
 
 def observe_before_the_workers(models: Path, folder: Path) -> None:
-    """Take a first look at all versions without a manifest, before there are workers.
+    """Observe all versions without a manifest, before there are workers.
 
     Such a version is loaded when it has been seen unchanged for some seconds; while the workers
     are still starting these go by.

@@ -160,7 +160,7 @@ class WorkerGroup:
         return self.agreement(model).refusals
 
     def refuse(self, model: str, version: int, refusal: Refusal) -> None:
-        """Tell all workers that a version, as its files look now, cannot serve."""
+        """Let all workers know that a version, as its files look now, cannot serve."""
         with self._changed(model) as record:
             record.setdefault("refusals", {})[str(version)] = asdict(refusal)
 

@@ -27,25 +27,25 @@ class Acceptor:
         self,
         loop: asyncio.AbstractEventLoop,
         listener: socket.socket,
-        seat: ConnectionCount,
+        count: ConnectionCount,
         make_protocol: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None,
     ) -> None:
-        """Begin to accept.
+        """An acceptor that begins at once.
 
         Args:
             loop: the loop.
             listener: listens already; it may be shared with other processes.
-            seat: shows the other workers how many connections this one holds.
+            count: shows the other workers how many connections this one holds.
             make_protocol: makes what speaks over a connection.
             tls: wraps connections, if they are encrypted.
         """
         self._loop = loop
         self._listener = listener
-        self._count = seat
+        self._count = count
         self._make_protocol = make_protocol
         self._tls = tls
-        self._balancer = ConnectionBalancer(seat)
+        self._balancer = ConnectionBalancer(count)
         self._is_leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
         listener.setblocking(False)

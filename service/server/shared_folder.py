@@ -88,7 +88,7 @@ def remove(environ: Mapping[str, str]) -> None:
 
 
 def _make(parent: Path) -> Path:
-    """Make a folder in ``parent``, hold the lock that tells that it is used, and sweep others."""
+    """Make a folder in ``parent``, hold the lock that shows that it is used, and sweep others."""
     parent.mkdir(parents=True, exist_ok=True)
     _sweep(parent)
     # Under another name until it is locked: what is not locked is swept.

@@ -54,7 +54,7 @@ def test_a_bad_version_is_tried_once_while_its_files_stay(
     assert attempts == [1]
     (item,) = lifecycle.status("affine")
     assert item.state is State.FAILED
-    assert "log tells more" in item.reason
+    assert "see the service's log" in item.reason
     assert not lifecycle.ready
     with pytest.raises(UnavailableError, match="No version of model 'affine' serves yet"):
         live(lifecycle)
