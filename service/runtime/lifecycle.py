@@ -24,7 +24,7 @@ from service.runtime.worker_group import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
 _IN_STEP_S = 0.02
-# Between looks at a model that loads, or waits for its turn to; the end of a load needs no look.
+# Between looks at a model that loads, or waits for its turn to; a load that ends wakes it.
 _LOADING_S = 0.05
 # Between signs of life to the other workers.
 _BEAT_S = 1.0
