@@ -89,13 +89,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     store = Store(settings.models)
     watch = StuckWatch(
         metrics,
-        settings.board,
+        settings.workers_folder,
         replace_after_s=settings.stuck_exit_s,
         pause_s=settings.load_wait_s,
     )
     lifecycle = Lifecycle(
         store,
-        WorkerGroup(settings.board),
+        WorkerGroup(settings.workers_folder),
         Loader(
             partial(
                 Servable,

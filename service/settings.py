@@ -119,10 +119,10 @@ class Settings:
             least=1,
         ),
     ] = 300.0
-    board: Annotated[
+    workers_folder: Annotated[
         Path | None,
         Variable(
-            "UNDERSTUDY_BOARD",
+            "UNDERSTUDY_WORKERS_FOLDER",
             "folder in which workers agree on what serves; gunicorn's master makes one",
         ),
     ] = None

@@ -1,49 +1,91 @@
 """A worker's lifecycle in this process, without the service around it."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from service.monitoring.metrics import Metrics
 from service.repository.store import Store
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.loader import Loader
+from service.runtime.loader import Loader, MakeServable
 from service.runtime.servable import Servable
+from service.runtime.version_state import State
 from service.runtime.worker_group import WorkerGroup
 
-Start = Callable[[], Lifecycle]
+Start = Callable[..., Lifecycle]
 
 
-def started(
+class CountingStore(Store):
+    """A store that counts how often a model is looked at."""
+
+    looks = 0
+
+    def versions(self, model: str) -> dict[int, Path]:
+        self.looks += 1
+        return super().versions(model)
+
+
+def servable(
+    model: str, version: int, folder: Path, *, kind: type[Servable] = Servable
+) -> Servable:
+    """Load a version as lifecycles do; ``kind`` is the class of what is made."""
+    return kind(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
+
+
+def lifecycle_of(
     models: Path,
     *,
-    board: Path | None = None,
-    kind: type[Servable] = Servable,
+    workers_folder: Path | None = None,
+    load: MakeServable = servable,
     metrics: Metrics | None = None,
-    settled_s: float = 60,
+    silent_s: float = 10.0,
+    step_timeout_s: float = 300.0,
+    quiet_s: float = 0.0,
+    **options: Any,
 ) -> Lifecycle:
-    """Start a lifecycle and wait until it has settled.
+    """Return a lifecycle that has not been started.
 
     Args:
         models: the folder of models.
-        board: the folder that it shares with other workers, if there are any.
-        kind: what it loads.
+        workers_folder: the folder that it shares with other workers, if there are any.
+        load: makes its servables.
         metrics: where it counts; in its own unless given.
-        settled_s: how long to wait, in seconds.
+        silent_s: seconds after which a silent worker is not waited for.
+        step_timeout_s: seconds that each step of a load may take.
+        quiet_s: seconds that a version without a manifest must lie unchanged.
+        **options: further arguments of ``Lifecycle``.
     """
     metrics = metrics or Metrics()
-    lifecycle = Lifecycle(
-        Store(models),
-        WorkerGroup(board),
-        Loader(partial(kind, cores=1, most_rows=64, metrics=metrics), metrics),
+    return Lifecycle(
+        CountingStore(models),
+        WorkerGroup(workers_folder, silent_s=silent_s),
+        Loader(load, metrics, step_timeout_s=step_timeout_s),
         metrics,
         poll_interval_s=0.05,
-        quiet_s=0.0,
+        quiet_s=quiet_s,
+        **options,
     )
+
+
+def started(
+    models: Path, *, settled_s: float = 60, settles: bool = True, **options: Any
+) -> Lifecycle:
+    """Start a lifecycle, and wait until it has settled.
+
+    Args:
+        models: the folder of models.
+        settled_s: how long to wait, in seconds.
+        settles: whether to wait at all.
+        **options: further arguments of ``lifecycle_of``.
+    """
+    lifecycle = lifecycle_of(models, **options)
     lifecycle.start()
     try:
-        assert lifecycle.wait_until_settled(settled_s)
+        assert not settles or lifecycle.wait_until_settled(settled_s)
     except BaseException:
         lifecycle.stop()
         raise
@@ -51,12 +93,17 @@ def started(
 
 
 @contextmanager
-def starting(models: Path, *, board: Path | None = None) -> Iterator[Start]:
-    """Give a function that starts lifecycles as ``started`` does; stop them in the end."""
+def starting(models: Path, **options: Any) -> Iterator[Start]:
+    """Give a function that starts lifecycles as ``started`` does; stop them in the end.
+
+    Args:
+        models: the folder of models.
+        **options: arguments of ``started``; the function takes others.
+    """
     running: list[Lifecycle] = []
 
-    def start() -> Lifecycle:
-        running.append(started(models, board=board))
+    def start(**further: Any) -> Lifecycle:
+        running.append(started(models, **options, **further))
         return running[-1]
 
     try:
@@ -64,3 +111,32 @@ def starting(models: Path, *, board: Path | None = None) -> Iterator[Start]:
     finally:
         for lifecycle in running:
             lifecycle.stop()
+
+
+def look_some_times(lifecycle: Lifecycle) -> None:
+    """Wait until a lifecycle has looked at its models several times from now on."""
+    store = lifecycle._store
+    assert isinstance(store, CountingStore)
+    enough = store.looks + 10
+    # The bound is only there so that a failing test ends.
+    deadline = time.monotonic() + 60
+    while store.looks < enough:
+        assert time.monotonic() < deadline, "It does not look any more."
+        time.sleep(0.02)
+
+
+def states(lifecycle: Lifecycle, model: str = "affine") -> dict[int, State]:
+    """Return the states of a model's versions."""
+    return {item.version: item.state for item in lifecycle.status(model)}
+
+
+def live(lifecycle: Lifecycle, model: str = "affine") -> int:
+    """Return the version of a model that answers."""
+    with lifecycle.lease(model) as found:
+        return found.version
+
+
+def answer(affine: Servable) -> float:
+    """Return what the model of ``tests.savedmodels.affine`` answers to ones: 3 and its bias."""
+    outputs = affine.predict(affine.contract["only_y"], {"x": np.ones((1, 2), np.float32)})
+    return float(outputs["y"][0])

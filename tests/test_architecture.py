@@ -14,8 +14,8 @@ import pytest
 SERVICE = (
     {"errors", "images"},
     {"settings"},
-    {"process_settings", "monitoring"},
     {"repository"},
+    {"process_settings", "monitoring"},
     {"runtime"},
     {"api.limits"},
     {"api.json"},
@@ -29,9 +29,10 @@ SERVICE = (
     {"asgi"},
     {"server"},
 )
-# Training shares with the service how a version lies on disk, and how an image file is prepared:
-# a network that learned from images prepared otherwise would be asked about others than it knows.
-SHARED = {"service.repository", "service.images"}
+# Training shares with the service how a version lies on disk, how an image file is prepared (a
+# network that learned from images prepared otherwise would be asked about others than it knows),
+# and how TensorFlow is imported without its notices.
+SHARED = {"service.repository", "service.images", "service.monitoring.silence"}
 
 
 # Training's packages from the ground up. Each may import those in the lines below its own, and no
@@ -174,7 +175,7 @@ def test_only_one_module_imports_tensorflow(repository_root: Path) -> None:
         for path in service.rglob("*.py")
         if any(is_under(m, {"tensorflow"}) for m in imports(path))
     ]
-    assert users == ["runtime/servable.py"]
+    assert users == ["runtime/tensorflow_import.py"]
 
 
 def test_the_repository_loads_without_tensorflow_and_flask(repository_root: Path) -> None:

@@ -3,9 +3,6 @@
 A change of a shared value takes a lock and writes to a file, and a request makes sixteen of them.
 The requests of a batch change the same values, so their changes are added up in Python and handed
 on together. All of it belongs to the loop's thread.
-
-What it relies on, as of prometheus-client 0.23: of a ``Histogram`` with labels ``_upper_bounds``,
-``_buckets`` and ``_sum``, and that a bucket holds what is above the bucket before it.
 """
 
 import asyncio
@@ -16,6 +13,7 @@ from typing import Any
 from prometheus_client import Summary
 
 from service.monitoring.metrics import Metrics, VersionMetrics
+from service.monitoring.prometheus_internals import add_to_histogram, bounds_of
 
 # Objects that are kept for the next turns; far above what a service has versions and answers.
 _MOST_KEPT = 1000
@@ -58,7 +56,7 @@ class GatheredHistogram:
     def __init__(self, gathered: "GatheredMetrics", find: Callable[[], Any]) -> None:
         self._gathered = gathered
         self._find = find
-        self._bounds: list[float] = find()._upper_bounds
+        self._bounds: list[float] = bounds_of(find())
         self._counts: dict[int, int] = {}
         self._sum = 0.0
 
@@ -75,10 +73,7 @@ class GatheredHistogram:
         """Hand on what has been gathered."""
         counts, total = self._counts, self._sum
         self._counts, self._sum = {}, 0.0
-        histogram = self._find()
-        histogram._sum.inc(total)
-        for bucket, count in counts.items():
-            histogram._buckets[bucket].inc(count)
+        add_to_histogram(self._find(), counts, total)
 
 
 class GatheredVersion:

@@ -28,13 +28,14 @@ from functools import lru_cache
 from pathlib import Path
 
 import orjson
-from prometheus_client.mmap_dict import MmapedDict
+
+from service.monitoring.prometheus_internals import read_values
+from service.repository.atomic_files import write_atomically
 
 Value = tuple[float, float]  # What was counted, and when it was set: 0 unless that matters.
 Part = tuple[str, Iterable[tuple[str, float, float]]]  # A kind, and its keys with their values.
 
 _ENDED = "ended"
-_DRAFT = ".ended"
 _LOCK = ".lock"
 # Of a file that is not yet locked, or not yet whole.
 NEW = ".new-"
@@ -153,14 +154,12 @@ class Change:
                 for kind, values in self._values.items()
             },
         }
-        draft = self._folder / _DRAFT
+        # Packed to a tenth, so that it fits into what is left on a full file system.
+        packed = zlib.compress(orjson.dumps(content), level=1)
+        data = b"%d\n%b" % (self.number, packed)
         try:
-            # Packed to a tenth, so that it fits into what is left on a full file system.
-            packed = zlib.compress(orjson.dumps(content), level=1)
-            draft.write_bytes(b"%d\n%b" % (self.number, packed))
-            draft.replace(self._folder / _ENDED)
+            write_atomically(self._folder / _ENDED, data, durable=False, exclusive=True)
         except OSError:
-            draft.unlink(missing_ok=True)
             return False
         for name in self._files:
             (self._folder / name).unlink(missing_ok=True)
@@ -287,8 +286,7 @@ def _read_once(folder: Path) -> tuple[Ended, list[Part] | None]:
 
 def _values_of(file: Path) -> list[tuple[str, float, float]]:
     try:
-        found = MmapedDict.read_all_values_from_file(str(file))
-        return [(key, value, timestamp) for key, value, timestamp, _ in found]
+        return list(read_values(file))
     except (RuntimeError, struct.error, UnicodeDecodeError):
         return []  # None of ours: those are whole before they have their names.
 

@@ -5,149 +5,29 @@ class that maps files without having room for them: on a full file system the pr
 such a page dies by SIGBUS, as do all that replace it. The values here are kept in the same format
 (``service.monitoring.metric_files``), but their room is allocated before it is mapped. Where there
 is none they are kept in memory, and written when there is room again.
-
-What is used of prometheus_client that it does not document, as of 0.26: ``values.ValueClass``,
-called with a metric's kind, names, labels, help and mode, and ``values.MutexValue``, for a process
-without a folder; ``mmap_dict.mmap_key`` and ``MmapedDict``'s format, in which files are written.
 """
 
 import contextlib
-import fcntl
 import logging
-import mmap
 import os
-import secrets
-import struct
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import prometheus_client.values
-from prometheus_client.mmap_dict import mmap_key
-
 from service.monitoring.logs import log
-from service.monitoring.metric_files import NEW, Change, changing
+from service.monitoring.mapped_file import MappedFile, NoRoomError, discard
+from service.monitoring.metric_files import Change, changing
+from service.monitoring.prometheus_internals import key_of, make_values_by, value_in_memory
 
 MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
-# Files grow by so much at a time, and are allocated to the last byte.
-_STEP = 16 * 1024
-# What must be free for the first value of a series to be written, so that its others, such as a
-# histogram's buckets, find room as well: a histogram is never written in part.
-_HEADROOM = {"histogram": 12 * 1024}
-_OTHER_HEADROOM = 1024
-# What is left to others on the file system: to the workers' agreement, and to folding.
-_LEFT = 1 << 20
-_LEFT_SHARE = 1 / 8
 # Between tries to get room.
 _RETRY_S = 2.0
 # How long to wait for others who change the folder.
 _HAND_OVER_S = 0.2
-
-_USED = struct.Struct("=ii")
-_PAIR = struct.Struct("=dd")
-
-
-class _NoRoomError(Exception):
-    """There is no room for a file, or for more of one."""
-
-
-class _File:
-    """One process's values of one kind, mapped into its memory."""
-
-    def __init__(self, folder: Path, kind: str, *, birth: int = 0) -> None:
-        """Make the file.
-
-        Args:
-            folder: where.
-            kind: of its values, such as ``counter`` or ``gauge_max``.
-            birth: the number from which on it counts.
-
-        Raises:
-            _NoRoomError: there is no room for it.
-        """
-        owner = f"{os.getpid()}-{secrets.token_hex(4)}" + (f"+{birth}" if birth else "")
-        self.path = folder / f"{kind}_{owner}.db"
-        self._headroom = _HEADROOM.get(kind, _OTHER_HEADROOM)
-        self._map: mmap.mmap | None = None
-        self._capacity = 0
-        self._used = _USED.size
-        new = folder / f"{NEW}{owner}"
-        try:
-            self._handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise _NoRoomError from error
-        try:
-            # Locked before it has a name by which others would take it for that of a dead process.
-            fcntl.flock(self._handle, fcntl.LOCK_EX)
-            self._grow()
-            self._write_used()
-            new.rename(self.path)
-        except (OSError, _NoRoomError) as error:
-            new.unlink(missing_ok=True)
-            self.close()
-            raise _NoRoomError from error
-
-    def add(self, key: str, value: float, timestamp: float, *, first: bool) -> int:
-        """Write a new key with its value, and return the value's place.
-
-        Args:
-            key: the key.
-            value: the value.
-            timestamp: when it was set.
-            first: whether it is the first of its series.
-
-        Raises:
-            _NoRoomError: there is no room for it.
-        """
-        text = key.encode()
-        text += b" " * (8 - (len(text) + 4) % 8)
-        entry = struct.pack(f"=i{len(text)}s", len(key.encode()), text)
-        end = self._used + len(entry) + _PAIR.size
-        while end + self._headroom > self._capacity:
-            try:
-                self._grow()
-            except (OSError, _NoRoomError) as error:
-                if first or end > self._capacity:
-                    raise _NoRoomError from error
-                break
-        assert self._map is not None
-        self._map[self._used : end] = entry + _PAIR.pack(value, timestamp)
-        self._used = end
-        # Readers go by this: it grows when the entry is whole.
-        self._write_used()
-        return end - _PAIR.size
-
-    def write(self, place: int, value: float, timestamp: float) -> None:
-        """Write a value where ``add`` has put it."""
-        self._map[place : place + 16] = _PAIR.pack(value, timestamp)  # type: ignore[index]
-
-    def close(self) -> None:
-        """Let go of the file, and of its lock."""
-        if self._map is not None:
-            self._map.close()
-        self._map = None
-        os.close(self._handle)
-
-    def _write_used(self) -> None:
-        assert self._map is not None
-        self._map[:4] = _USED.pack(self._used, 0)[:4]
-
-    def _grow(self) -> None:
-        stat = os.fstatvfs(self._handle)
-        left = min(_LEFT, stat.f_blocks * stat.f_frsize * _LEFT_SHARE)
-        # File systems without a bound have no blocks.
-        if stat.f_blocks and stat.f_bavail * stat.f_frsize < _STEP + left:
-            raise _NoRoomError
-        _allocate(self._handle, self._capacity, _STEP)
-        grown = mmap.mmap(self._handle, self._capacity + _STEP)
-        if self._map is not None:
-            self._map.close()
-        self._map = grown
-        self._capacity += _STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +63,7 @@ class SharedValue:
         self.series = series
         self._store = store
         self._value = self._timestamp = 0.0
-        self._file: _File | None = None
+        self._file: MappedFile | None = None
         self._place = 0
 
     def inc(self, amount: float) -> None:
@@ -222,7 +102,7 @@ class SharedValue:
         """Return key, value and timestamp."""
         return self.key, self._value, self._timestamp
 
-    def put(self, file: _File | None, place: int = 0) -> None:
+    def put(self, file: MappedFile | None, place: int = 0) -> None:
         """Say where the value is kept from now on; under the store's lock."""
         self._file, self._place = file, place
 
@@ -242,21 +122,21 @@ class ValueStore:
 
     Attributes:
         lock: held while a value changes.
-        on_missing: is told how many values are in no file, whenever that changes.
+        on_missing: is called with the number of values that are in no file, when that changes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.on_missing: Callable[[int], None] = lambda count: None
         self.folder = folder
         self.lock = threading.Lock()
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, MappedFile] = {}
         # An ordered set; so the values of a series come one after the other.
         self._values: dict[SharedValue, None] = {}
         self._missing: dict[SharedValue, None] = {}
         # By kind, the series to which values were added last; and the kinds that have no room.
         self._last: dict[str, _Series] = {}
         self._full: set[str] = set()
-        self._told = 0
+        self._reported = 0
         self._retry_at = 0.0
 
     @property
@@ -274,13 +154,13 @@ class ValueStore:
         text: str,
     ) -> SharedValue:
         """Make a value, as ``prometheus_client.values.ValueClass`` is called for one."""
-        key = mmap_key(metric, name, list(labels), list(values), text)
+        key = key_of(metric, name, labels, values, text)
         named = tuple(pair for pair in zip(labels, values, strict=True) if pair[0] != "le")
         value = SharedValue(self, kind, key, _Series(metric, named))
         with self.lock:
             self._values[value] = None
             self._place(value)
-        self._tell()
+        self._report()
         return value
 
     def retry(self) -> None:
@@ -295,7 +175,7 @@ class ValueStore:
             self._full.clear()
             for value in missing:
                 self._place(value)
-        self._tell()
+        self._report()
 
     def hand_over(self, model: str, version: str) -> bool:
         """Let a version's values end, as those of a process that has ended.
@@ -310,7 +190,7 @@ class ValueStore:
                 others = change.held(without={file.path.name for file in self._files.values()})
                 with self.lock:
                     return self._hand_over(change, (model, version), others)
-        except (OSError, _NoRoomError):
+        except (OSError, NoRoomError):
             return False
 
     def _hand_over(
@@ -323,7 +203,7 @@ class ValueStore:
             change.absorb(self._files[kind].path.name, entries)
         own = {value.series.version for value in self._values if value not in ended}
         if not change.commit(others | {held for held in own if held is not None}):
-            _discard(file for file, _ in fresh.values())
+            discard(file for file, _ in fresh.values())
             return False
         for kind, (file, places) in fresh.items():
             for value, place in places.items():
@@ -347,49 +227,49 @@ class ValueStore:
             value.begin_anew()
         self._missing = dict.fromkeys(self._values)
         self._last, self._full = {}, set()
-        self._told, self._retry_at = 0, 0.0
+        self._reported, self._retry_at = 0, 0.0
 
     def _place(self, value: SharedValue) -> None:
         """Write a value into a file; under the lock."""
         kind = value.kind
         try:
             if kind in self._full:
-                raise _NoRoomError
+                raise NoRoomError
             if kind not in self._files:
-                self._files[kind] = _File(self.folder, kind)
+                self._files[kind] = MappedFile(self.folder, kind)
             file = self._files[kind]
             first = self._last.get(kind) != value.series
             value.put(file, file.add(*value.entry(), first=first))
             self._last[kind] = value.series
-        except _NoRoomError:
+        except NoRoomError:
             self._full.add(kind)
             self._missing[value] = None
             self._retry_at = time.monotonic() + _RETRY_S
 
     def _without(
         self, ended: Collection[SharedValue], number: int
-    ) -> dict[str, tuple[_File, dict[SharedValue, int]]]:
+    ) -> dict[str, tuple[MappedFile, dict[SharedValue, int]]]:
         """Return new files of those kinds that have values in ``ended``, without these."""
-        fresh: dict[str, tuple[_File, dict[SharedValue, int]]] = {}
+        fresh: dict[str, tuple[MappedFile, dict[SharedValue, int]]] = {}
         try:
             for kind in {v.kind for v in ended if not v.is_missing}:
-                file = _File(self.folder, kind, birth=number)
+                file = MappedFile(self.folder, kind, birth=number)
                 places: dict[SharedValue, int] = {}
                 fresh[kind] = (file, places)
                 for value in self._values:
                     if value.kind == kind and value not in ended and not value.is_missing:
                         places[value] = file.add(*value.entry(), first=True)
-        except _NoRoomError:
-            _discard(file for file, _ in fresh.values())
+        except NoRoomError:
+            discard(file for file, _ in fresh.values())
             raise
         return fresh
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Say how much is missing, and log that there is no room, or that there is again, once."""
-        count, before = len(self._missing), self._told
+        count, before = len(self._missing), self._reported
         if count == before:
             return
-        self._told = count
+        self._reported = count
         self.on_missing(count)
         if count and not before:
             log(
@@ -422,7 +302,7 @@ def store() -> ValueStore | None:
 
 def install() -> None:
     """Let prometheus_client make its values here."""
-    prometheus_client.values.ValueClass = _make_value
+    make_values_by(_make_value)
 
 
 def _make_value(
@@ -437,25 +317,10 @@ def _make_value(
 ) -> Any:
     shared = store()
     if shared is None:
-        make: Any = prometheus_client.values.MutexValue
-        return make(kind, metric, name, labels, values, text, **others)
+        return value_in_memory(kind, metric, name, labels, values, text, **others)
     if kind == "gauge":
         kind = f"gauge_{multiprocess_mode}"
     return shared.make(kind, metric, name, labels, values, text)
-
-
-def _discard(files: Iterable[_File]) -> None:
-    for file in files:
-        file.path.unlink(missing_ok=True)
-        file.close()
-
-
-def _allocate(handle: int, start: int, size: int) -> None:
-    """Get room for a part of a file; where the system has no call for it, by writing zeros."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, start, size)
-    elif os.pwrite(handle, bytes(size), start) < size:
-        raise _NoRoomError
 
 
 def _after_fork() -> None:

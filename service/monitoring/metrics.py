@@ -40,7 +40,7 @@ _PHASES = ("parse", "validate", "wait", "infer", "serialise")
 # Coarser where there are many series: what a scrape costs grows with their buckets.
 _PHASE_SECONDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _LOAD_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-# Up to here batches are told apart by their exact numbers of rows; larger ones share a series with
+# Up to here batches are counted by their exact numbers of rows; larger ones share a series with
 # those up to the next power of two, since it is clients who say how many rows they send.
 _EXACT_ROWS = 64
 # Setting a gauge costs as much as counting a batch; to know when one last ran, this is enough.

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from service.repository.contract import Contract, contract_from_json, contract_to_json
+from service.repository.contract import Contract
+from service.repository.contract_json import contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
 from service.repository.json_files import read_optional, shown, write_object
 from service.repository.precision import Precision

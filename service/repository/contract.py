@@ -8,7 +8,7 @@ SavedModel's own signatures. Names follow TensorFlow: a *signature* has named *i
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class Field:
         nullable: whether ``null`` stands for "unknown"; it reaches the model as NaN.
         example: the value of one instance, as JSON.
         default: the tensor that the model gets when a request leaves the input out; the
-            SavedModel tells it, a card does not.
+            SavedModel has it, a card does not.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Field:
             kinds: tuple[type, ...] = (int, float) if self.is_float else (int,)
         else:
             kinds = (str,) if self.dtype == "string" else (bool,)
-        if not all(_is_one_of(choice, kinds) for choice in self.choices):
+        if not all(is_one_of(choice, kinds) for choice in self.choices):
             raise RepositoryError(f"{where}: choices must all be of the field's dtype.")
         if self.max_length is not None and self.dtype != "string":
             raise RepositoryError(f"{where}: a {self.dtype} has no max_length.")
@@ -271,22 +271,6 @@ def why_left_out(contract: Contract, name: str) -> str:
     return f" Signature {name!r} cannot be served: {reason}" if reason else ""
 
 
-def contract_to_json(contract: Contract) -> dict[str, Any]:
-    """Return the contract as the JSON object that a card holds under ``contract``."""
-    return {name: signature.to_json() for name, signature in contract.items()}
-
-
-def contract_from_json(value: Any) -> Contract:
-    """Read a contract from the JSON of a card.
-
-    Raises:
-        RepositoryError: the value is no contract; the message names the place.
-    """
-    if not isinstance(value, dict) or not value:
-        raise RepositoryError("contract: expected an object with at least one signature.")
-    return {name: _signature_from_json(name, item) for name, item in value.items()}
-
-
 def disagreements(contract: Contract, actual: Contract) -> list[str]:
     """Say, a sentence each, where a card's contract is not what the SavedModel really has.
 
@@ -338,65 +322,6 @@ def _tensor(field: Field) -> str:
     return f"{field.dtype} [{','.join('?' if d is None else str(d) for d in field.shape)}]"
 
 
-def _signature_from_json(name: str, value: Any) -> Signature:
-    where = f"contract.{name}"
-    if not isinstance(value, dict) or value.keys() - {"rows_independent"} != {"inputs", "outputs"}:
-        raise RepositoryError(
-            f"{where}: expected an object with inputs and outputs, and rows_independent if known."
-        )
-    declared = value.get("rows_independent")
-    if not isinstance(declared, bool | None):
-        raise RepositoryError(f"{where}.rows_independent: {declared!r} is not true or false.")
-    inputs, outputs = (
-        tuple(
-            _field_from_json(f"{where}.{kind}[{i}]", item) for i, item in _items(where, value, kind)
-        )
-        for kind in ("inputs", "outputs")
-    )
-    return Signature(name, inputs, outputs, declared)
-
-
-def _items(where: str, value: dict[str, Any], kind: str) -> enumerate[Any]:
-    if not isinstance(value[kind], list):
-        raise RepositoryError(f"{where}.{kind}: expected a list of fields.")
-    return enumerate(value[kind])
-
-
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "name": (str,),
-    "dtype": (str,),
-    "shape": (list, type(None)),
-    "description": (str,),
-    "unit": (str,),
-    "minimum": (int, float),
-    "maximum": (int, float),
-    "choices": (list,),
-    "content_types": (list,),
-    "max_length": (int,),
-    "nullable": (bool,),
-}
-
-
-def _field_from_json(where: str, value: Any) -> Field:
-    if not isinstance(value, dict) or not {"name", "dtype", "shape"} <= value.keys():
-        raise RepositoryError(f"{where}: expected an object with name, dtype and shape.")
-    unknown = value.keys() - {field.name for field in fields(Field)} - {"has_default"}
-    if unknown:
-        raise RepositoryError(f"{where}: unknown key {min(unknown)!r}.")
-    for key, types in _TYPES.items():
-        if key in value and not _is_one_of(value[key], types):
-            raise RepositoryError(f"{where}.{key}: {value[key]!r} is not {_or(types)}.")
-    # What the service adds when it shows a contract.
-    known = {key: item for key, item in value.items() if key not in ("default", "has_default")}
-    if known["shape"] is not None:
-        if not all(d is None or (_is_one_of(d, (int,)) and d >= 0) for d in known["shape"]):
-            raise RepositoryError(f"{where}.shape: {known['shape']} is not a shape.")
-        known["shape"] = tuple(known["shape"])
-    for key in ("choices", "content_types"):
-        known[key] = tuple(known.get(key, ()))
-    return Field(**known)
-
-
 def _default_to_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_default_to_json(item) for item in value]
@@ -405,7 +330,8 @@ def _default_to_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is_one_of(value: Any, types: tuple[type, ...]) -> bool:
+def is_one_of(value: Any, types: tuple[type, ...]) -> bool:
+    """Whether a JSON value is of one of these types; numbers must be finite, as float64s."""
     if isinstance(value, bool):
         return bool in types
     if isinstance(value, int) and abs(value) >= 2**1024:
@@ -413,8 +339,3 @@ def _is_one_of(value: Any, types: tuple[type, ...]) -> bool:
     if isinstance(value, float) and not math.isfinite(value):
         return False
     return isinstance(value, types)
-
-
-def _or(types: tuple[type, ...]) -> str:
-    names = {str: "a string", list: "a list", int: "a whole number", float: "a number"}
-    return " or ".join(names.get(kind, "true, false or null") for kind in types)

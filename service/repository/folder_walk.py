@@ -33,7 +33,8 @@ def walk(
 
     Args:
         folder: the folder.
-        onerror: is told of a folder that cannot be read; without it, it is passed by.
+        onerror: is called with the error of a folder that cannot be read; without it, such a
+            folder is skipped.
         followlinks: whether to go on into folders behind links. The caller must then clear the
             list of folders where a link leads back.
         most_entries: the most entries of all folders together; ``None`` for any number.

@@ -159,7 +159,7 @@ def agree(want: Any, got: Any, golden: Golden) -> bool:
     Args:
         want: the example's.
         got: the answer's.
-        golden: tells how closely numbers must agree.
+        golden: says how closely numbers must agree.
     """
     if isinstance(want, list):
         return (

@@ -1,11 +1,10 @@
 """JSON files beside a model: read strictly, written atomically."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+from service.repository.atomic_files import write_atomically
 from service.repository.errors import RepositoryError
 from service.repository.safe_open import MOST_BYTES, read_file
 
@@ -76,19 +75,11 @@ def write_object(path: Path, value: dict[str, Any]) -> None:
     """Write ``value`` to ``path`` so that a reader sees the old file or the new one, never half.
 
     Raises:
+        OSError: the file cannot be written.
         ValueError: ``value`` holds a NaN or an infinity, which JSON does not have.
     """
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    draft = path.with_name(f".{path.name}-{uuid4().hex}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_atomically(path, text.encode(), durable=True)
 
 
 def _is_deep(value: Any) -> bool:

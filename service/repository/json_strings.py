@@ -23,7 +23,7 @@ def string_from_json(value: Any) -> bytes | None:
 
 
 def _decode(text: str) -> bytes | None:
-    """Return what base64 stands for, as it is found: ``None`` when it is none.
+    """Return what base64 stands for, as it is found: ``None`` when it is not base64.
 
     That is RFC 4648's, in either alphabet, with its padding or without, and with line breaks and
     blanks wherever MIME, PEM and people put them.

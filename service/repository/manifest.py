@@ -31,7 +31,7 @@ def has_manifest(directory: Path) -> bool:
     """Whether the version brings a manifest; a foreign SavedModel does not.
 
     Raises:
-        OSError: the machine cannot tell; taken for "no", a version would go unverified.
+        OSError: it cannot be seen; taken for "no", a version would not be verified.
     """
     try:
         (directory / MANIFEST).lstat()

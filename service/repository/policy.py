@@ -55,7 +55,7 @@ class Policy:
         return bool(self.versions)
 
     def in_use(self, available: Iterable[int]) -> set[int]:
-        """Return the versions that must not be removed: those that serve or bear a label.
+        """Return the versions that must not be removed: those that serve or have a label.
 
         Of a model that is unloaded, those that will serve when it is loaded again.
         """
@@ -83,7 +83,7 @@ class Policy:
         return f"The policy asks for the newest {newest} alone."
 
     def signature_problem(self, names: Iterable[str]) -> str:
-        """Say in a sentence which signature it speaks of that is none of ``names``; else empty."""
+        """Say in a sentence which signature it names that is not in ``names``; else empty."""
         declared, known = self.rows_independent, sorted(names)
         unknown = sorted(set(declared) - set(known)) if isinstance(declared, Mapping) else []
         if not unknown:
@@ -265,7 +265,7 @@ def rolled_back(
     Args:
         policy: the policy in force.
         available: the versions that there are.
-        serving: those that really serve; empty where nobody tells.
+        serving: those that really serve; empty where no service says.
         refused: those of ``available`` that the service has refused: they do not serve, and there
             is no going back to them.
 

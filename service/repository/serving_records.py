@@ -62,7 +62,7 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What one worker of one service has told.
+    """What one worker of one service has written.
 
     Attributes:
         path: its file.
@@ -100,7 +100,7 @@ def _look_of(path: Path, folder: Path) -> bytes:
 
 
 def read_records(root: Path) -> list[Record]:
-    """Return what workers have told, those that are gone included; what is no record is left out.
+    """Return what workers have written, those that are gone included; other files are left out.
 
     A file can be half there, on a file system that does not rename as one step.
     """
@@ -109,7 +109,7 @@ def read_records(root: Path) -> list[Record]:
 
 
 def ever_served(root: Path, model: str) -> set[int]:
-    """Return the versions that any worker whose record is there tells that it serves or served."""
+    """Return the versions that any worker serves or served, by the records that are there."""
     return {
         version
         for record in read_records(root)

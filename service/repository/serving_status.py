@@ -11,21 +11,21 @@ from service.repository.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Reality:
-    """What really serves of one model, as far as somebody tells.
+    """What really serves of one model, as far as services say.
 
     Attributes:
-        told: whether a service that is running tells of this model.
+        is_known: whether a service that is running says anything of this model.
         serving: the versions that answer requests somewhere, with the digests of their files.
         refused: why versions cannot serve, of those whose files are as they were when a service
             refused them, and that serve nowhere.
     """
 
-    told: bool
+    is_known: bool
     serving: Mapping[int, str]
     refused: Mapping[int, str]
 
     def expected(self, policy: Policy, available: Mapping[int, Path]) -> list[int]:
-        """Return the versions that serve, lowest first: as told, else by the policy.
+        """Return the versions that serve, lowest first: as services say, else by the policy.
 
         By the policy are those that it asks for among the versions that nobody has refused.
 
@@ -38,12 +38,12 @@ class Reality:
 
 
 def reality(store: Store, model: str) -> Reality:
-    """Return what the services that use ``store`` tell of a model."""
+    """Return what the services that use ``store`` say of a model."""
     return realities(store, [model])[model]
 
 
 def realities(store: Store, models: list[str]) -> dict[str, Reality]:
-    """Return what the services that use ``store`` tell, by model."""
+    """Return what the services that use ``store`` say, by model."""
     records = read_records(store.root)
     return {model: _reality(records, model, store.versions(model)) for model in models}
 
@@ -51,13 +51,13 @@ def realities(store: Store, models: list[str]) -> dict[str, Reality]:
 def _reality(records: list[Record], model: str, folders: Mapping[int, Path]) -> Reality:
     known = [(record.alive, record.models[model]) for record in records if model in record.models]
     serving: dict[int, str] = {}
-    for alive, told in known:
+    for alive, said in known:
         if alive:
-            serving |= told.versions
+            serving |= said.versions
     refused = {
         version: refusal.reason
-        for _, told in known
-        for version, refusal in told.refused.items()
+        for _, said in known
+        for version, refusal in said.refused.items()
         if version not in serving
         and version in folders
         and version_digest(folders[version]) == refusal.digest

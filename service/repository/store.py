@@ -14,7 +14,7 @@ from service.repository.errors import RepositoryError
 from service.repository.folder_walk import remove_tree, walk
 from service.repository.manifest import write_manifest
 from service.repository.publication_marks import note_published
-from service.repository.unserved_entries import Ignored, unreadable, unserved_in_root
+from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
 
 # What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
 # are none, nor is what cannot be printed.
@@ -39,7 +39,7 @@ class Store:
         """Return the names of the models, those whose folders hold at least one version."""
         return self.survey()[0]
 
-    def survey(self) -> tuple[list[str], list[Ignored]]:
+    def survey(self) -> tuple[list[str], list[UnservedEntry]]:
         """Return the names of the models, and what else is there and not served, with reasons.
 
         An entry that cannot be read is among the latter; it hides none of the others.
@@ -83,7 +83,7 @@ class Store:
         """Make the next version of ``model`` and return its number.
 
         The number is above those of all versions that are there, that were published here, or
-        that services tell of, so that none is given again when its version was removed.
+        that services have served, so that no number is used again when its version was removed.
 
         The version appears at once and whole, or not at all: it is written beside the others
         under a name that no reader takes for a version, and renamed when it is safe on disk.
@@ -106,7 +106,7 @@ class Store:
         self.sweep(model)
         staging = folder / f"{_INCOMING}{uuid4().hex}"
         staging.mkdir()
-        # The lock tells sweepers that the owner is alive; the kernel drops it with the process.
+        # The lock shows sweepers that the owner is alive; the kernel drops it with the process.
         lock = os.open(staging, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -147,7 +147,7 @@ class Store:
         Args:
             model: the model's name.
             keep: how many of the highest versions stay.
-            spare: versions that stay besides: those that serve, are pinned or bear a label.
+            spare: versions that stay besides: those that serve, are pinned or have a label.
             refused: versions that cannot serve, which are not among those that ``keep`` counts;
                 they go with the versions that are older than what is kept.
         """

@@ -24,7 +24,7 @@ _MOST_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Ignored:
+class UnservedEntry:
     """An entry of the folder of models that is not served.
 
     Attributes:
@@ -49,7 +49,7 @@ def is_utf8(name: str) -> bool:
 
 def unserved_in_root(
     root: Path, is_model_name: Callable[[str], bool], versions: Callable[[str], Mapping[int, Path]]
-) -> tuple[list[str], list[Ignored]]:
+) -> tuple[list[str], list[UnservedEntry]]:
     """Look through a folder of models.
 
     Args:
@@ -62,14 +62,14 @@ def unserved_in_root(
         ignored; both sorted.
     """
     models: list[str] = []
-    ignored: list[Ignored] = []
+    ignored: list[UnservedEntry] = []
     try:
         entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     except OSError as error:
-        return [], [Ignored(".", unreadable(error))]
+        return [], [UnservedEntry(".", unreadable(error))]
     if any(entry.name in GRAPHS for entry in entries):
         reason = "It holds a SavedModel itself; move that into <model>/<version>/ below it."
-        return [], [Ignored(".", reason)]
+        return [], [UnservedEntry(".", reason)]
     for entry in entries:
         if entry.name.startswith("."):
             continue
@@ -87,28 +87,30 @@ def unserved_in_root(
         except OSError as error:
             reason = unreadable(error)
         if reason:
-            ignored.append(Ignored(printable(entry.name), reason))
+            ignored.append(UnservedEntry(printable(entry.name), reason))
     return models, sorted(ignored)
 
 
-def _unserved_in_model(model: str, folder: Path, versions: Mapping[int, Path]) -> Iterator[Ignored]:
+def _unserved_in_model(
+    model: str, folder: Path, versions: Mapping[int, Path]
+) -> Iterator[UnservedEntry]:
     """Yield what lies beside a model's versions, and those versions that hold no graph."""
     taken = {path.name for path in versions.values()}
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield Ignored(model, unreadable(error))
+        yield UnservedEntry(model, unreadable(error))
         return
     for entry in entries:
         if entry.name in taken or entry.name.startswith("."):
             continue
         reason = _beside_versions(entry, versions)
         if reason:
-            yield Ignored(f"{model}/{printable(entry.name)}", reason)
+            yield UnservedEntry(f"{model}/{printable(entry.name)}", reason)
     for path in versions.values():
         reason = why_no_graph(path)
         if reason:
-            yield Ignored(f"{model}/{path.name}", reason)
+            yield UnservedEntry(f"{model}/{path.name}", reason)
 
 
 def why_no_graph(version: Path) -> str:

@@ -5,7 +5,7 @@ second, and what was recorded of the one is read as if it were of the other. So 
 published stays, as an empty file: ``<store>/.published/numbers/<model>/<number>``, of which the
 highest is kept. Where the store's own folder cannot be written it is in the model's folder, under
 ``.numbers``. A clone of the repository has neither; there the versions themselves count, and what
-services tell that they serve.
+services say that they serve.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _DIGITS = 19
 
 
 def highest_given(root: Path, model: str) -> int:
-    """Return the highest number that was given to a version of a model, 0 where there is none."""
+    """Return the highest number that was given to a version of a model, 0 without any."""
     return max((int(mark.name) for mark in _marks(root, model)), default=0)
 
 
@@ -52,7 +52,7 @@ def give_back(root: Path, model: str, number: int) -> None:
 
 
 def forget_below(root: Path, model: str, number: int) -> None:
-    """Remove the marks of lower numbers: one tells of them all."""
+    """Remove the marks of lower numbers: one stands for all of them."""
     for mark in list(_marks(root, model)):
         if int(mark.name) < number:
             with suppress(OSError):

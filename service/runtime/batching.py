@@ -118,7 +118,7 @@ class BatchQueue:
         self._look: asyncio.TimerHandle | None = None
 
     def submit(self, ticket: Ticket) -> None:
-        """Let a request wait for the next batch; ``ticket.on_done`` tells of its end."""
+        """Let a request wait for the next batch; ``ticket.on_done`` is called at its end."""
         if self._cost.running_s > self._stuck_after_s:
             ticket.finish(None, self._stuck())
             return

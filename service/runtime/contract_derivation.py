@@ -24,7 +24,7 @@ _REFERENCE = "_ref"
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What a SavedModel's own signatures tell.
+    """What a SavedModel's own signatures say.
 
     Attributes:
         contract: the signatures that can be served.
@@ -58,7 +58,7 @@ def derive_contract(
 def completed(promised: Contract, derived: Contract) -> Contract:
     """Return a contract that has what a card promises, and for the rest what was derived.
 
-    A card does not tell what the defaults of inputs are; the SavedModel does.
+    The defaults of inputs are in the SavedModel, not in the card.
     """
     whole = dict(derived)
     for name, signature in promised.items():

@@ -1,6 +1,7 @@
 """How a version's folder looks from outside: whether it is whole, and whether it has changed."""
 
 import hashlib
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class DirectorySnapshot:
             return True
         if not self.blocked and (self._has(CARD) or not any(map(self._has, GRAPHS))):
             return False
-        # What is blocked is tried as well, so that it is refused and all are told why.
+        # What is blocked is tried as well, so that it is refused and everybody sees why.
         return unchanged_s >= quiet_s
 
     @property
@@ -56,7 +57,7 @@ class DirectorySnapshot:
         return any(entry[0] == name for entry in self.files)
 
 
-def look_at(folder: Path) -> DirectorySnapshot:
+def take_snapshot(folder: Path) -> DirectorySnapshot:
     """Return how ``folder`` looks now; what cannot be seen is left out."""
     files = set()
     blocked: list[str] = []
@@ -68,13 +69,16 @@ def look_at(folder: Path) -> DirectorySnapshot:
 
     try:
         for parent, folders, names in walk(folder, onerror=note):
+            inner = parent.relative_to(folder).as_posix()
+            prefix = "" if inner == "." else f"{inner}/"
             for name in (*folders, *names):
-                path = parent / name
+                # A path of its own for each entry would cost more than looking at it.
+                path = f"{parent}/{name}"
                 try:
-                    status = path.lstat()
+                    status = os.lstat(path)
                 except OSError:
                     continue
-                relative = path.relative_to(folder).as_posix()
+                relative = f"{prefix}{name}"
                 files.add((relative, status.st_size, status.st_ctime_ns, status.st_ino))
                 if not _can_be_read(path, status.st_mode):
                     blocked.append(f"{printable(relative)} is neither file nor folder; remove it.")
@@ -99,11 +103,11 @@ def _waiting_for(
     return "It waits until its files have been left alone for some seconds."
 
 
-def _can_be_read(path: Path, mode: int) -> bool:
+def _can_be_read(path: str, mode: int) -> bool:
     """Whether opening it ends: reading a pipe without a writer never does."""
     if stat.S_ISLNK(mode):
         try:
-            mode = path.stat().st_mode
+            mode = Path(path).stat().st_mode
         except OSError:
             return True  # It leads nowhere; TensorFlow says so if it needs it.
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -53,7 +53,7 @@ def _is_machines(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno is not None and error.errno not in _VERSIONS
-    # TensorFlow's errors, told by their code alone, since only one module imports TensorFlow.
+    # TensorFlow's errors, recognised by their code alone, since only one module imports TensorFlow.
     code = getattr(error, "error_code", None)
     if code == _UNKNOWN:
         return any(words in str(error).lower() for words in _MACHINES_WORDS)

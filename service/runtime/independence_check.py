@@ -1,4 +1,4 @@
-"""The second guard of row independence: a model asked about rows alone, and among others.
+"""The second guard of row independence: a model gets rows alone, and among others.
 
 It can take back what a card or a graph says, and grants nothing.
 """
@@ -16,10 +16,10 @@ _CHECKED_ROWS = 4
 
 
 class IndependenceCheck:
-    """The second guard: a model asked about rows alone, together and among others."""
+    """The second guard: a model gets rows alone, together and among others."""
 
     def __init__(self, golden: Mapping[str, Tensors], *, absolute: float, relative: float) -> None:
-        """Prepare.
+        """A check against golden rows.
 
         Args:
             golden: golden inputs by signature, where there are any.
@@ -33,8 +33,8 @@ class IndependenceCheck:
     def revokes(self, signature: Signature, run: Run) -> str:
         """Say how a signature shows that its rows depend on one another; empty if it does not.
 
-        It is asked about golden rows and about varied ones: golden rows may be clear cases, whose
-        answers hardly move. That it refuses what it is asked says nothing.
+        It gets golden rows and varied ones: golden rows may be clear cases, whose
+        answers hardly move. That it refuses its input says nothing.
         """
         golden = {
             name: tensor[:_CHECKED_ROWS]

@@ -7,39 +7,32 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import partial
 
-from service.errors import NotFoundError, UnavailableError
 from service.monitoring.logs import log
 from service.monitoring.metrics import Metrics
-from service.repository.policy import Policy
 from service.repository.store import Store
-from service.repository.unserved_entries import Ignored
+from service.repository.unserved_entries import UnservedEntry
 from service.runtime.loader import Loader
-from service.runtime.missing_models import Absence, look_for_absent
-from service.runtime.model import Model, Outlook
-from service.runtime.servable import Servable
+from service.runtime.missing_models import find_missing_models
+from service.runtime.model import Model, Progress
+from service.runtime.served_models import ServedModels
 from service.runtime.serving_record import ServingRecord
-from service.runtime.shared_observations import Sightings
-from service.runtime.version_state import VersionStatus
+from service.runtime.shared_observations import SharedObservations
 from service.runtime.worker_group import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
 _IN_STEP_S = 0.02
-# Between looks at a model that loads, or waits for its turn to; the end of a load is told at once.
+# Between looks at a model that loads, or waits for its turn to; a load that ends wakes it.
 _LOADING_S = 0.05
 # Between signs of life to the other workers.
 _BEAT_S = 1.0
-# Later than planned by this much, the next look may have missed a decision: the process was
-# stopped, or its lifecycle held up. Requests then wait for it to be followed, for as long at most.
-_LATE_S = 0.5
-_CATCH_UP_S = 2.0
 # A worker whose lifecycle has ended may take as long to leave by itself.
 _LEAVE_S = 60.0
 
 
-def end_process() -> None:
+def stop_for_good() -> None:
     """End this process, since nothing keeps its models in step any more; does not return.
 
     Its server may finish what runs; who supervises it starts another.
@@ -49,7 +42,7 @@ def end_process() -> None:
     os._exit(1)
 
 
-class Lifecycle:
+class Lifecycle(ServedModels):
     """The models of one worker.
 
     One thread looks at the store, loads and retires; any number of threads take leases.
@@ -58,49 +51,43 @@ class Lifecycle:
     def __init__(
         self,
         store: Store,
-        board: WorkerGroup,
+        group: WorkerGroup,
         loader: Loader,
         metrics: Metrics,
         *,
         poll_interval_s: float,
         quiet_s: float,
         load_wait_s: float = math.inf,
-        on_death: Callable[[], None] = end_process,
+        on_death: Callable[[], None] = stop_for_good,
     ) -> None:
-        """Prepare; nothing is read or loaded before ``start``.
+        """The models of ``store``; nothing is read or loaded before ``start``.
 
         Args:
             store: where versions appear.
-            board: what this worker shares with the others of the service.
+            group: what this worker shares with the others of the service.
             loader: makes servables.
             metrics: where loads and live versions are counted.
             poll_interval_s: seconds between looks at the store.
-            quiet_s: seconds that a version without a manifest must lie unchanged.
+            quiet_s: seconds that a version without a manifest must stay unchanged.
             load_wait_s: seconds after which a worker that serves anything is ready, though not
                 all has been loaded.
             on_death: is called when the thread that watches the store fails for good.
         """
+        super().__init__(group)
         self._store = store
-        self._board = board
         self._loader = loader
         self._metrics = metrics
         self._poll_interval_s = poll_interval_s
         self._quiet_s = quiet_s
-        self._sightings = Sightings(lambda: board.folder)
-        self._ignored: list[Ignored] = []
-        self._absence = Absence()
+        self._observations = SharedObservations(lambda: group.folder)
+        self._ignored: list[UnservedEntry] = []
         self._load_wait_s = load_wait_s
         self._on_death = on_death
         self._started = math.inf
-        self._next_look = math.inf
-        # Until when requests wait for a model that must catch up.
-        self._catch_up_by: dict[str, float] = {}
-        self._models: dict[str, Model] = {}
         self._stop = threading.Event()
         self._settled = threading.Event()
         # Set when a look is due at once; ``_due`` and ``_pending`` are guarded by ``_looked``.
         self._wake = threading.Event()
-        self._looked = threading.Condition()
         # Models to look at in the next round, and those whose last look is not the end of it.
         self._due: set[str] = set()
         self._pending: set[str] = set()
@@ -111,13 +98,13 @@ class Lifecycle:
 
     def start(self) -> None:
         """Begin to watch the store, in a thread of this process."""
-        self._board.join()
+        self._group.join()
         self._started = time.monotonic()
         self._thread = threading.Thread(target=self._live, name="lifecycle", daemon=True)
         self._thread.start()
         self._record.start()
 
-    def look_again(self, name: str, timeout_s: float) -> bool:
+    def reconcile_now(self, name: str, timeout_s: float) -> bool:
         """Look at a model at once, and wait until what serves is what the store asks for.
 
         Versions that cannot serve are not waited for.
@@ -155,7 +142,7 @@ class Lifecycle:
             for model in self._models.values():
                 with contextlib.suppress(OSError):
                     model.close()
-            self._board.leave()
+            self._group.leave()
             self._record.stop()
 
     def wait_until_settled(self, timeout_s: float) -> bool:
@@ -182,160 +169,14 @@ class Lifecycle:
             and any(model.serving.servables for model in tuple(self._models.values()))
         )
 
-    def stuck(self) -> dict[str, list[str]]:
-        """Return the signatures whose predictions do not return, by model, in this worker."""
-        stuck = {
-            name: sorted({key for each in model.serving.servables.values() for key in each.stuck})
-            for name, model in sorted(self._models.items())
-        }
-        return {name: signatures for name, signatures in stuck.items() if signatures}
-
-    def models(self) -> list[str]:
-        """Return the names of all known models, whether they serve or not."""
-        return sorted(self._models)
-
-    def ignored(self) -> list[Ignored]:
+    def ignored(self) -> list[UnservedEntry]:
         """Return what lies in the folder of models and is not served, with reasons."""
         return self._ignored
 
     @property
     def store_problem(self) -> str:
         """Why nothing of the folder of models can be loaded now, in a sentence; else empty."""
-        return self._absence.problem
-
-    def require(self, name: str) -> None:
-        """Check that there is a model, whether it serves or not.
-
-        Raises:
-            NotFoundError: there is none.
-            UnavailableError: there is, or may be, but its files are away and this worker has
-                not loaded it.
-        """
-        self._model(name)
-
-    def serves(self, name: str) -> bool:
-        """Whether any version of a model answers requests."""
-        return self._model(name).serving.latest is not None
-
-    def unloaded(self, name: str) -> bool:
-        """Whether a model's policy says that nothing serves."""
-        return self._model(name).unloaded
-
-    def serving_versions(self, name: str) -> list[int]:
-        """Return the versions of a model that answer requests, lowest first."""
-        return sorted(self._model(name).serving.servables)
-
-    def status(self, name: str) -> list[VersionStatus]:
-        """Return what is known of a model's versions, highest first.
-
-        Raises:
-            NotFoundError: there is no such model.
-        """
-        status = dict(self._model(name).status)
-        return [status[version] for version in sorted(status, reverse=True)]
-
-    def labels(self, name: str) -> Mapping[str, int]:
-        """Return a model's labels and the versions they stand for."""
-        return self._model(name).serving.labels
-
-    def policy(self, name: str) -> Policy:
-        """Return the policy that is in force for a model."""
-        return self._model(name).policy
-
-    def policy_problem(self, name: str) -> str:
-        """Return why a model's policy file is not followed; empty when it is."""
-        return self._model(name).policy_problem
-
-    @contextlib.contextmanager
-    def lease(
-        self, name: str, version: int | None = None, label: str | None = None
-    ) -> Iterator[Servable]:
-        """Hold the version that answers for a model; it stays loaded meanwhile.
-
-        Args:
-            name: the model's name.
-            version: the version asked for.
-            label: the label asked for; without either, the latest version answers.
-
-        Raises:
-            NotFoundError: there is no such model, version or label, or the model was unloaded.
-            UnavailableError: the model is known, but no version of it serves yet, or this worker
-                was held up and has not caught up with the others.
-        """
-        servable = self.acquire(name, version, label)
-        try:
-            yield servable
-        finally:
-            servable.release()
-
-    def acquire(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
-        """Lease as ``lease`` does; the caller must ``release`` the servable."""
-        servable = self._find(name, version, label)
-        while not servable.acquire():
-            # It was retired between being found and being leased; its successor is in place.
-            servable = self._find(name, version, label)
-        return servable
-
-    def _catch_up(self, name: str) -> None:
-        """Follow what the others have decided without this worker before it answers again.
-
-        Raises:
-            UnavailableError: it takes too long.
-        """
-        now, model = time.monotonic(), self._models.get(name)
-        if model is None or not (model.is_behind or now > self._next_look + _LATE_S):
-            return
-
-        def is_in_step() -> bool:
-            decision = self._board.decision(name)
-            serves = bool(model.serving.servables)
-            return not serves or decision is None or decision.number <= model.followed
-
-        with self._looked:
-            if is_in_step():
-                self._catch_up_by.pop(name, None)
-                return
-            # Together no longer than that: whoever waits here may be a whole event loop.
-            left = self._catch_up_by.setdefault(name, now + _CATCH_UP_S) - now
-            if not self._looked.wait_for(is_in_step, max(0.0, left)):
-                raise UnavailableError(
-                    "This worker was held up, and catches up with the others.", retry_after_s=1
-                )
-            self._catch_up_by.pop(name, None)
-
-    def _find(self, name: str, version: int | None, label: str | None) -> Servable:
-        self._catch_up(name)
-        model = self._model(name)
-        serving = model.serving
-        if label is not None:
-            if label not in serving.labels:
-                known = ", ".join(sorted(serving.labels)) or "none"
-                raise NotFoundError(f"Model {name!r} has no label {label!r}; its labels: {known}.")
-            version = serving.labels[label]
-        found = serving.latest if version is None else serving.servables.get(version)
-        if found is not None:
-            return found
-        if not serving.servables:
-            if model.unloaded:
-                raise NotFoundError(f"Model {name!r} is unloaded; nothing of it serves.")
-            raise UnavailableError(
-                f"No version of model {name!r} serves yet; GET /v1/models/{name} tells why.",
-                retry_after_s=1,
-            )
-        versions = ", ".join(map(str, sorted(serving.servables)))
-        raise NotFoundError(
-            f"Version {version} of model {name!r} does not serve; these do: {versions}."
-        )
-
-    def _model(self, name: str) -> Model:
-        try:
-            return self._models[name]
-        except KeyError:
-            # That the others serve it, or that nothing can be seen, is not that there is none.
-            if reason := self._absence.why(name):
-                raise UnavailableError(reason, retry_after_s=1) from None
-            known = ", ".join(self.models()) or "none"
-            raise NotFoundError(f"There is no model {name!r}; there are: {known}.") from None
+        return self._missing.problem
 
     def _ask(self, name: str) -> None:
         """Ask for a look at a model at once; from any thread."""
@@ -354,18 +195,18 @@ class Lifecycle:
             self._on_death()
 
     def _watch(self) -> None:
-        outlooks: dict[str, Outlook] = {}
+        progress: dict[str, Progress] = {}
         next_poll = 0.0
         while not self._stop.is_set():
             self._wake.clear()
             with self._looked:
                 due, self._due = self._due, set()
-            due |= {name for name, outlook in outlooks.items() if outlook is not Outlook.SETTLED}
+            due |= {name for name, left in progress.items() if left is not Progress.SETTLED}
             if time.monotonic() >= next_poll:
                 due |= {*self._store_models(), *self._models}
                 next_poll = time.monotonic() + self._poll_interval_s
-            self._look(due, outlooks)
-            unsettled = {n for n, outlook in outlooks.items() if outlook is not Outlook.SETTLED}
+            self._reconcile(due, progress)
+            unsettled = {n for n, left in progress.items() if left is not Progress.SETTLED}
             with self._looked:
                 # Who asked for a look while this one ran gets the next.
                 self._pending &= unsettled | self._due
@@ -374,15 +215,15 @@ class Lifecycle:
                 self._settled.set()
             self._metrics.workers_ready.set(self.ready)
             self._loader.count_left_behind()
-            self._pause(next_poll, set(outlooks.values()))
+            self._pause(next_poll, set(progress.values()))
 
-    def _pause(self, next_poll: float, outlooks: set[Outlook]) -> None:
+    def _pause(self, next_poll: float, progress: set[Progress]) -> None:
         """Wait until a look is due."""
         now = time.monotonic()
         self._next_look = next_poll
-        if Outlook.LOADING in outlooks:
+        if Progress.LOADING in progress:
             self._next_look = min(next_poll, now + _LOADING_S)
-        if Outlook.IN_STEP in outlooks:
+        if Progress.IN_STEP in progress:
             self._next_look = min(next_poll, now + _IN_STEP_S)
         while not self._stop.is_set() and (now := time.monotonic()) < self._next_look:
             self._beat()
@@ -391,42 +232,44 @@ class Lifecycle:
 
     def _beat(self) -> None:
         try:
-            self._board.beat()
+            self._group.beat()
         except OSError as error:
             log(logging.ERROR, "The other workers cannot be reached.", error=error)
 
-    def _look(self, names: set[str], outlooks: dict[str, Outlook]) -> None:
+    def _reconcile(self, names: set[str], progress: dict[str, Progress]) -> None:
         """Look at each model once, and note what the next look waits for."""
         for name in sorted(names):
             if self._stop.is_set():
                 break
             self._beat()
             try:
-                model = self._models.setdefault(name, self._new_model(name))
-                outlooks[name] = model.look()
+                model = self._models.get(name)
+                if model is None:
+                    model = self._models[name] = self._new_model(name)
+                progress[name] = model.reconcile()
                 if model.is_gone:
-                    del self._models[name], outlooks[name]
+                    del self._models[name], progress[name]
             except Exception as error:
                 # The next look may succeed; what serves must not end with this thread.
-                outlooks[name] = Outlook.SETTLED
+                progress[name] = Progress.SETTLED
                 log(logging.ERROR, "Looking at a model failed.", error=error, model=name)
 
     def _store_models(self) -> list[str]:
         models, ignored = self._store.survey()
-        self._absence = look_for_absent(self._store, self._board, models, ignored)
-        told = {*self._models, *(item.path for item in ignored)}
-        self._ignored = sorted([*ignored, *self._absence.ignored(told)])
-        self._sightings.tell(self._ignored, after_s=self._quiet_s)
+        self._missing = find_missing_models(self._store, self._group, models, ignored)
+        known = {*self._models, *(item.path for item in ignored)}
+        self._ignored = sorted([*ignored, *self._missing.ignored(known)])
+        self._observations.log_unserved(self._ignored, after_s=self._quiet_s)
         return models
 
     def _new_model(self, name: str) -> Model:
         return Model(
             name,
             self._store,
-            self._board,
+            self._group,
             self._loader,
             self._metrics,
             quiet_s=self._quiet_s,
-            sightings=self._sightings,
+            observations=self._observations,
             wake=partial(self._ask, name),
         )

@@ -11,12 +11,12 @@ from pathlib import Path
 from service.monitoring.logs import log
 from service.monitoring.metrics import Metrics
 from service.repository.policy import Policy
-from service.runtime.directory_snapshot import DirectorySnapshot, look_at
+from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.failure_cause import is_machines_fault
-from service.runtime.loader import ChangedError, Loaded, Loader, Loading, ReplacedError
+from service.runtime.load_error import Fault, LoadError
+from service.runtime.loader import ChangedError, LoadedVersion, Loader, Loading, ReplacedError
 from service.runtime.memory import give_back
-from service.runtime.servable import Fault, LoadError
-from service.runtime.shared_observations import Sightings
+from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State
 from service.runtime.worker_group import Refusal, WorkerGroup
 
@@ -38,44 +38,44 @@ class Readiness(Enum):
     NEVER = auto()
 
 
-class Loads:
+class LoadAttempts:
     """The loads of one model in this worker; only the lifecycle's thread uses it."""
 
     def __init__(
         self,
         model: str,
-        board: WorkerGroup,
+        group: WorkerGroup,
         loader: Loader,
         metrics: Metrics,
         *,
         quiet_s: float,
-        sightings: Sightings,
+        observations: SharedObservations,
         policy: Callable[[], Policy],
         wake: Callable[[], None],
-        tell: Callable[[int, State, str], None],
+        set_status: Callable[[int, State, str], None],
     ) -> None:
-        """Prepare.
+        """The attempts of a model of which nothing is loaded yet.
 
         Args:
             model: the model's name.
-            board: what the workers agree on.
+            group: what the workers agree on.
             loader: makes servables.
             metrics: where refusals are counted.
-            quiet_s: seconds that a version without a manifest must lie unchanged.
-            sightings: knows since when versions have lain unchanged.
+            quiet_s: seconds that a version without a manifest must stay unchanged.
+            observations: knows since when versions have been unchanged.
             policy: returns the model's policy.
             wake: asks for a look at once; called from the threads that load.
-            tell: is told of a version's state, and the reason for it.
+            set_status: takes a version's state, and the reason for it.
         """
         self._model = model
-        self._board = board
+        self._group = group
         self._loader = loader
         self._metrics = metrics
         self._quiet_s = quiet_s
-        self._sightings = sightings
+        self._observations = observations
         self._policy = policy
         self._wake = wake
-        self._tell = tell
+        self._set_status = set_status
         self._under_way: dict[int, Loading] = {}
         # How many attempts at a version have failed, and when the next is due.
         self._attempts: dict[int, tuple[int, float]] = {}
@@ -113,28 +113,28 @@ class Loads:
             return Readiness.NEVER
         if not self._is_due(version):
             return Readiness.LATER
-        if not self._board.take_load_lock(self._model, version):
-            self._tell(version, State.DISCOVERED, self._waiting_for(version))
+        if not self._group.load_lock.take(self._model, version):
+            self._set_status(version, State.DISCOVERED, self._waiting_for(version))
             return Readiness.LATER
         # While this worker waited for its turn another may have found the version bad.
-        refusals, contents = self._board.refusals(self._model), self._board.contents(self._model)
-        arrival = self._fit(version, folder, refusals, contents)
-        if arrival is None:
+        refusals, contents = self._group.refusals(self._model), self._group.contents(self._model)
+        snapshot = self._fit(version, folder, refusals, contents)
+        if snapshot is None:
             self._unlock(version)
             return Readiness.NEVER
         self._under_way[version] = self._loader.begin(
             self._model,
             version,
             folder,
-            arrival,
-            contents=partial(self._board.contents, self._model),
+            snapshot,
+            contents=partial(self._group.contents, self._model),
             declared=self._policy().rows_independent,
-            tell=lambda state: self._tell(version, state, ""),
+            on_step=lambda state: self._set_status(version, state, ""),
             on_end=self._wake,
         )
         return Readiness.LATER
 
-    def end(self, folders: Mapping[int, Path]) -> dict[int, Loaded]:
+    def end(self, folders: Mapping[int, Path]) -> dict[int, LoadedVersion]:
         """Return what has been loaded; give up what takes too long or has lost its files."""
         loaded = {}
         has_failed = False
@@ -145,21 +145,21 @@ class Loads:
                 try:
                     loaded[version] = loading.result()
                 except BaseException as error:
-                    self._note_failure(version, loading.arrival, error)
+                    self._note_failure(version, loading.snapshot, error)
                     has_failed = True
                 else:
                     self.forget(version)
-                    self._tell(version, State.PROVED, "It waits for the other workers.")
+                    self._set_status(version, State.PROVED, "It waits for the other workers.")
             elif loading.runs and version not in self._noted:
                 self._noted.add(version)
-                self._board.note_run(self._model, version)
+                self._group.load_lock.note_run(self._model, version)
             elif version not in folders:
                 self._give_up(version)
                 message = "A version's folder vanished while it was loaded."
                 log(logging.WARNING, message, model=self._model, version=version)
             elif reason := loading.overdue():
                 self._give_up(version)
-                self._refuse(version, loading.arrival, LoadError(Fault.DEADLINE, reason))
+                self._refuse(version, loading.snapshot, LoadError(Fault.DEADLINE, reason))
         if has_failed:
             # A graph that failed half-way refers to itself; and the error, which the last of these
             # names leads to, to the graph.
@@ -177,9 +177,9 @@ class Loads:
             self._give_up(version)
             self._unlock(version)
 
-    def note_replaced(self, version: int, loaded: Loaded) -> None:
+    def note_replaced(self, version: int, loaded: LoadedVersion) -> None:
         """Take note that a version was loaded under a number that stands for another content."""
-        self._note_failure(version, loaded.arrival, ReplacedError(version, loaded.content))
+        self._note_failure(version, loaded.snapshot, ReplacedError(version, loaded.content))
 
     def forget(self, version: int) -> None:
         """Forget earlier attempts at a version."""
@@ -193,26 +193,26 @@ class Loads:
         contents: Mapping[int, str],
     ) -> DirectorySnapshot | None:
         """Return how the version's files look if they are worth an attempt."""
-        arrival = look_at(folder)
+        snapshot = take_snapshot(folder)
         refusal = refusals.get(version)
-        if refusal and refusal.digest == self._looks(arrival):
-            self._tell(version, State.FAILED, refusal.reason)
+        if refusal and refusal.digest == self._looks(snapshot):
+            self._set_status(version, State.FAILED, refusal.reason)
             return None
-        content = self._replaced.get((version, arrival.digest))
+        content = self._replaced.get((version, snapshot.digest))
         if content and contents.get(version, content) != content:
-            self._tell(version, State.FAILED, str(ReplacedError(version, content)))
+            self._set_status(version, State.FAILED, str(ReplacedError(version, content)))
             return None
         unchanged_s = 0.0
-        if arrival.needs_quiet:
-            unchanged_s = self._sightings.unchanged_for(self._model, version, arrival)
-        if not arrival.complete(unchanged_s, self._quiet_s):
-            self._tell(version, State.DISCOVERED, arrival.waiting_for)
+        if snapshot.needs_quiet:
+            unchanged_s = self._observations.unchanged_for(self._model, version, snapshot)
+        if not snapshot.complete(unchanged_s, self._quiet_s):
+            self._set_status(version, State.DISCOVERED, snapshot.waiting_for)
             return None
-        return arrival
+        return snapshot
 
-    def _looks(self, arrival: DirectorySnapshot) -> str:
+    def _looks(self, snapshot: DirectorySnapshot) -> str:
         """Return what a refusal holds for: these files, under what the policy allows them."""
-        return "+".join([arrival.digest, *self._policy().allow_operations])
+        return "+".join([snapshot.digest, *self._policy().allow_operations])
 
     def _failures(self, version: int) -> int:
         return self._attempts.get(version, (0, 0.0))[0]
@@ -226,7 +226,7 @@ class Loads:
 
     def _waiting_for(self, version: int) -> str:
         """Say for whom a version waits that may not be loaded yet."""
-        loading = self._board.loading()
+        loading = self._group.load_lock.holders()
         if (self._model, version) in loading:
             return "It waits for another worker to load it."
         names = [f"{model} {number}" for model, number in loading]
@@ -236,15 +236,17 @@ class Loads:
     def _unlock(self, version: int) -> None:
         self._unlocked.add(version)
         self._noted.discard(version)
-        self._board.give_load_lock_back(self._model, version)
+        self._group.load_lock.give_back(self._model, version)
         self._unlocked.discard(version)
 
-    def _note_failure(self, version: int, arrival: DirectorySnapshot, error: BaseException) -> None:
+    def _note_failure(
+        self, version: int, snapshot: DirectorySnapshot, error: BaseException
+    ) -> None:
         match error:
             case ReplacedError():
-                # Not for the others to know: it may be loaded once nobody holds the old content.
-                self._replaced[version, arrival.digest] = error.content
-                self._tell_refusal(version, Fault.REPLACED, str(error))
+                # The others need not know: it may be loaded once nobody holds the old content.
+                self._replaced[version, snapshot.digest] = error.content
+                self._report_refusal(version, Fault.REPLACED, str(error))
             case ChangedError():
                 self._try_again(version, "Its files changed while it was loaded", None)
             case _ if is_machines_fault(error):
@@ -252,7 +254,7 @@ class Loads:
                 what = error.strerror if isinstance(error, OSError) else str(error)
                 self._try_again(version, f"Loading it failed, not by its own fault: {what}", error)
             case _:
-                self._refuse(version, arrival, error)
+                self._refuse(version, snapshot, error)
 
     def _pause(self, version: int) -> float:
         """Put the next attempt off, and return for how many seconds."""
@@ -265,7 +267,7 @@ class Loads:
         """Put a version off that failed for a reason which may pass."""
         pause = self._pause(version)
         reason = f"{what.rstrip('.')}; the next attempt is {pause:g} s later."
-        self._tell(version, State.DISCOVERED, reason)
+        self._set_status(version, State.DISCOVERED, reason)
         log(
             logging.WARNING,
             "A version could not be loaded for now.",
@@ -274,24 +276,24 @@ class Loads:
             version=version,
             reason=reason,
         )
-        proposed = self._board.proposal(self._model)
+        proposed = self._group.proposal(self._model)
         if proposed and version in proposed.versions:
             # By then there may be something better to prepare.
-            self._board.withdraw(self._model, proposed)
+            self._group.withdraw(self._model, proposed)
 
-    def _refuse(self, version: int, arrival: DirectorySnapshot, error: BaseException) -> None:
-        fault, reason = Fault.UNFORESEEN, "Loading it failed; the service's log tells more."
+    def _refuse(self, version: int, snapshot: DirectorySnapshot, error: BaseException) -> None:
+        fault, reason = Fault.UNFORESEEN, "Loading it failed; see the service's log."
         if isinstance(error, LoadError):
             fault, reason = error.fault, str(error)
         self._pause(version)
         # As the files looked before the attempt: a change during it is worth another.
-        self._board.refuse(self._model, version, Refusal(self._looks(arrival), reason))
-        self._tell_refusal(version, fault, reason, error if fault is Fault.UNFORESEEN else None)
+        self._group.refuse(self._model, version, Refusal(self._looks(snapshot), reason))
+        self._report_refusal(version, fault, reason, error if fault is Fault.UNFORESEEN else None)
 
-    def _tell_refusal(
+    def _report_refusal(
         self, version: int, fault: Fault, reason: str, error: BaseException | None = None
     ) -> None:
-        self._tell(version, State.FAILED, reason)
+        self._set_status(version, State.FAILED, reason)
         self._metrics.swaps.labels(self._model, "refused").inc()
         self._metrics.last_refusal.labels(self._model, str(fault)).set_to_current_time()
         log(

@@ -1,4 +1,4 @@
-"""How a version becomes a servable: verify, load, warm up, prove; each step timed and told.
+"""How a version becomes a servable: verify, load, warm up, prove; each step is timed and reported.
 
 Each attempt runs on a thread of its own, which the lifecycle's thread looks after but never waits
 for: a version that loads for long, or for ever, holds up nothing else. Python cannot end a thread;
@@ -20,8 +20,9 @@ from service.repository.errors import RepositoryError
 from service.repository.file_sizes import check_sizes
 from service.repository.independence import Declared
 from service.repository.manifest import content_digest, has_manifest, verify_manifest
-from service.runtime.directory_snapshot import DirectorySnapshot, look_at
-from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
+from service.runtime.load_error import Fault, LoadError
+from service.runtime.servable import Servable
 from service.runtime.version_state import State
 
 MakeServable = Callable[[str, int, Path], Servable]
@@ -36,18 +37,18 @@ _DOING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedVersion:
     """A version that has proved itself.
 
     Attributes:
         servable: what answers.
         content: stands for the content of the files that it was loaded from.
-        arrival: how the files looked.
+        snapshot: how the files looked.
     """
 
     servable: Servable
     content: str
-    arrival: DirectorySnapshot
+    snapshot: DirectorySnapshot
 
 
 class ReplacedError(LoadError):
@@ -81,12 +82,12 @@ class Loader:
         *,
         step_timeout_s: float = 300.0,
     ) -> None:
-        """Prepare.
+        """A loader of which no load has begun.
 
         Args:
             make: makes a servable of a model's name, a version and its folder.
             metrics: where the seconds of each step are counted.
-            watch: is told of each servable that is made.
+            watch: is called with each servable that is made.
             step_timeout_s: seconds that each step may take before the load is given up.
         """
         self._watch = watch
@@ -102,7 +103,7 @@ class Loader:
             self._metrics.loads_left_behind.inc()
 
     def count_left_behind(self) -> None:
-        """Take note of loads that were left behind and have ended by now."""
+        """Count the loads that were left behind and still run."""
         for loading in [each for each in self._left_behind if each.done]:
             self._left_behind.remove(loading)
             self._metrics.loads_left_behind.dec()
@@ -112,11 +113,11 @@ class Loader:
         model: str,
         version: int,
         folder: Path,
-        arrival: DirectorySnapshot,
+        snapshot: DirectorySnapshot,
         *,
         contents: Callable[[], dict[int, str]],
         declared: Declared,
-        tell: Callable[[State], None],
+        on_step: Callable[[State], None],
         on_end: Callable[[], None],
     ) -> "Loading":
         """Begin to load the version in ``folder``, on a thread of its own.
@@ -125,28 +126,30 @@ class Loader:
             model: the model's name.
             version: the version's number.
             folder: the version's folder.
-            arrival: how the folder looks.
+            snapshot: how the folder looks.
             contents: returns what the workers hold under each number.
             declared: what the model's policy says of the independence of rows.
-            tell: is told of each step as it begins, on that thread, until it is given up.
+            on_step: is called with each step as it begins, on that thread, until it is given up.
             on_end: is called on that thread when it ends.
         """
 
-        def load(loading: Loading) -> Loaded:
-            return self._load(model, version, folder, arrival, contents, declared, loading)
+        def load(loading: Loading) -> LoadedVersion:
+            return self._load(model, version, folder, snapshot, contents, declared, loading)
 
-        return Loading(f"load {model} {version}", load, arrival, self._step_timeout_s, tell, on_end)
+        return Loading(
+            f"load {model} {version}", load, snapshot, self._step_timeout_s, on_step, on_end
+        )
 
     def _load(
         self,
         model: str,
         version: int,
         folder: Path,
-        arrival: DirectorySnapshot,
+        snapshot: DirectorySnapshot,
         contents: Callable[[], dict[int, str]],
         declared: Declared,
         loading: "Loading",
-    ) -> Loaded:
+    ) -> LoadedVersion:
         @contextlib.contextmanager
         def step(state: State) -> Iterator[None]:
             loading.enter(state)
@@ -170,11 +173,11 @@ class Loader:
             try:
                 if has_manifest(folder):
                     verify_manifest(folder)
-                elif blocked := look_at(folder).blocked:
+                elif blocked := take_snapshot(folder).blocked:
                     raise LoadError(Fault.GRAPH, blocked)
                 content = content_digest(folder)
             except PermissionError as error:
-                reason = look_at(folder).blocked or f"It cannot be read: {error.strerror}."
+                reason = take_snapshot(folder).blocked or f"It cannot be read: {error.strerror}."
                 raise LoadError(Fault.GRAPH, reason) from error
             except RepositoryError as error:
                 raise LoadError(Fault.MANIFEST, str(error)) from error
@@ -191,42 +194,42 @@ class Loader:
             with step(State.PROVING):
                 servable.prove()
                 servable.check_rows()
-            if look_at(folder).digest != arrival.digest:
+            if take_snapshot(folder).digest != snapshot.digest:
                 raise ChangedError
         except BaseException:
             servable.retire(lambda: None)
             raise
-        return Loaded(servable, content, arrival)
+        return LoadedVersion(servable, content, snapshot)
 
 
 class Loading:
     """One attempt to load a version, under way on a thread of its own.
 
     Attributes:
-        arrival: how the files looked when it began.
+        snapshot: how the files looked when it began.
         servable: what it has made so far, so that it can be interrupted.
     """
 
     def __init__(
         self,
         name: str,
-        load: Callable[["Loading"], Loaded],
-        arrival: DirectorySnapshot,
+        load: Callable[["Loading"], LoadedVersion],
+        snapshot: DirectorySnapshot,
         step_timeout_s: float,
-        tell: Callable[[State], None],
+        on_step: Callable[[State], None],
         on_end: Callable[[], None],
     ) -> None:
-        """Begin; the arguments are ``Loader.begin``'s."""
-        self.arrival = arrival
+        """A load that begins at once; the arguments are those of ``Loader.begin``."""
+        self.snapshot = snapshot
         self.servable: Servable | None = None
         self._load = load
         self._step_timeout_s = step_timeout_s
-        self._tell = tell
+        self._on_step = on_step
         self._on_end = on_end
         self._lock = threading.Lock()
         self._state = State.VERIFYING
         self._began = self._step_began = time.monotonic()
-        self._result: Loaded | BaseException | None = None
+        self._result: LoadedVersion | BaseException | None = None
         self._given_up = False
         # Not of a pool, whose threads are waited for when the process ends.
         threading.Thread(target=self._run, name=name, daemon=True).start()
@@ -246,13 +249,13 @@ class Loading:
         """Whether it has come to an end."""
         return self._result is not None
 
-    def result(self) -> Loaded:
+    def result(self) -> LoadedVersion:
         """Return what was loaded.
 
         Raises:
             BaseException: what kept it from being loaded.
         """
-        if isinstance(self._result, Loaded):
+        if isinstance(self._result, LoadedVersion):
             return self._result
         raise self._result or RuntimeError("It is still being loaded.")
 
@@ -273,7 +276,7 @@ class Loading:
         with self._lock:
             self._given_up = True
             result = self._result
-        if isinstance(result, Loaded):
+        if isinstance(result, LoadedVersion):
             result.servable.retire(lambda: None)
         elif result is None and self.servable is not None:
             self.servable.interrupt()
@@ -286,10 +289,10 @@ class Loading:
             given_up = self._given_up
         if given_up:
             raise InterruptedError("It was given up.")
-        self._tell(state)
+        self._on_step(state)
 
     def _run(self) -> None:
-        result: Loaded | BaseException
+        result: LoadedVersion | BaseException
         try:
             result = self._load(self)
         except BaseException as error:
@@ -298,7 +301,7 @@ class Loading:
         with self._lock:
             self._result = result
             given_up = self._given_up
-        if given_up and isinstance(result, Loaded):
+        if given_up and isinstance(result, LoadedVersion):
             result.servable.retire(lambda: None)
         # An error holds all that was read; whoever is woken frees it.
         del result

@@ -39,7 +39,7 @@ def import_tensorflow() -> None:
 
 
 def prepare_to_fork() -> None:
-    """Exempt all objects that exist now from garbage collection, and tell malloc what to keep.
+    """Exempt all objects that exist now from garbage collection, and set what malloc keeps.
 
     Called in the master once TensorFlow is imported: collections in the workers have little to
     look at then, and do not write to the pages that all processes share.
@@ -54,7 +54,7 @@ def give_back() -> None:
     """Free what unloaded versions have left, and return free pages to the system.
 
     A TensorFlow graph refers to itself, so only the garbage collector frees it; and the C
-    library keeps freed memory for itself unless it is told otherwise.
+    library keeps freed memory for itself otherwise.
     """
     gc.collect()
     _glibc("malloc_trim", 0)

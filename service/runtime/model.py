@@ -1,11 +1,8 @@
-"""One model in one worker: which of its versions are held, and which of them answer."""
+"""One model in one worker: brings what serves in step with the store, its policy and the group."""
 
-import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
@@ -13,62 +10,41 @@ from pathlib import Path
 from service.monitoring.logs import log
 from service.monitoring.metrics import Metrics
 from service.repository.errors import RepositoryError
-from service.repository.manifest import content_digest, has_manifest
 from service.repository.policy import Policy, read_policy
 from service.repository.store import Store
-from service.runtime.directory_snapshot import look_at
-from service.runtime.load_attempts import Loads, Readiness
-from service.runtime.loader import Loaded, Loader
+from service.runtime.directory_snapshot import take_snapshot
+from service.runtime.held_versions import HeldVersions
+from service.runtime.live_files import LiveFiles
+from service.runtime.load_attempts import LoadAttempts, Readiness
+from service.runtime.loader import LoadedVersion, Loader
 from service.runtime.memory import give_back
-from service.runtime.servable import Servable
-from service.runtime.shared_observations import Sightings
+from service.runtime.serving_versions import ServingVersions
+from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State, VersionStatus
-from service.runtime.worker_group import Decision, Plan, WorkerGroup
+from service.runtime.worker_group import Agreement, Decision, ServingPlan, WorkerGroup
 
 # With nothing to serve, a version that loads for longer gives way to an older one meanwhile.
 _LONGEST_SILENCE_S = 10.0
-_VANISHED = "Its folder has vanished; it goes on serving from memory."
-_CHANGED = (
-    "Its files have changed since it was loaded; what was loaded goes on serving. A number stands "
-    "for one content: publish another under a new number."
-)
 
 
-class Outlook(Enum):
-    """What a look at a model has left to do."""
+class Progress(Enum):
+    """How far a model is from what the store and its policy ask for: what it waits for.
+
+    Attributes:
+        SETTLED: nothing.
+        LOADING: versions that load, or for their turn to.
+        IN_STEP: the other workers.
+    """
 
     SETTLED = auto()
     LOADING = auto()
     IN_STEP = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What answers for a model; replaced as a whole, so that a reader needs no lock.
-
-    Attributes:
-        servables: the versions that answer.
-        labels: other names for some of them.
-    """
-
-    servables: Mapping[int, Servable] = field(default_factory=dict)
-    labels: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def latest(self) -> Servable | None:
-        """The version that answers requests which name none."""
-        return self.servables[max(self.servables)] if self.servables else None
-
-    @property
-    def plan(self) -> Plan:
-        """What this is an instance of."""
-        return Plan(tuple(sorted(self.servables)), self.labels)
-
-
 class Model:
     """One model's versions in this worker.
 
-    Only the lifecycle's thread calls ``look``; any thread reads ``serving`` and the rest.
+    Only the lifecycle's thread calls ``reconcile``; any thread reads ``serving`` and the rest.
 
     Attributes:
         serving: what answers now.
@@ -82,60 +58,53 @@ class Model:
         self,
         name: str,
         store: Store,
-        board: WorkerGroup,
+        group: WorkerGroup,
         loader: Loader,
         metrics: Metrics,
         *,
         quiet_s: float,
-        sightings: Sightings,
+        observations: SharedObservations,
         wake: Callable[[], None],
     ) -> None:
-        """Prepare; the arguments are the lifecycle's own.
+        """A model of which nothing is loaded yet.
 
         Args:
             name: the model's name.
             store: where its versions appear.
-            board: what the workers agree on.
+            group: what the workers agree on.
             loader: makes servables.
             metrics: where swaps and live versions are counted.
-            quiet_s: seconds that a version without a manifest must lie unchanged.
-            sightings: knows since when versions have lain unchanged.
+            quiet_s: seconds that a version without a manifest must stay unchanged.
+            observations: knows since when versions have been unchanged.
             wake: asks for a look at once; called from the threads that load.
         """
         self._name = name
         self._store = store
-        self._board = board
+        self._group = group
         self._metrics = metrics
         self._wake = wake
-        self._loads = Loads(
+        self._loads = LoadAttempts(
             name,
-            board,
+            group,
             loader,
             metrics,
             quiet_s=quiet_s,
-            sightings=sightings,
+            observations=observations,
             policy=lambda: self._policy,
             wake=wake,
-            tell=self._tell,
+            set_status=self._set_status,
         )
-        self.serving = Serving()
+        self.serving = ServingVersions()
         self.status: dict[int, VersionStatus] = {}
         self._unread_policy = ""
         self.followed = 0
         self.is_behind = False
         self.is_gone = False
         self._policy = Policy()
-        # Versions that have proved themselves and wait for the other workers; those that serve;
-        # and those that served, until their last requests have ended.
-        self._staged: dict[int, Loaded] = {}
-        self._live: dict[int, Loaded] = {}
-        self._draining: list[tuple[int, Loaded]] = []
-        self._ended: deque[tuple[int, Loaded]] = deque()
-        self._has_freed = False
+        self._held = HeldVersions(wake)
+        self._live_files = LiveFiles()
         self._decision: Decision | None = None
         self._joined = 0
-        # How the files of versions that serve looked when they were last found to have changed.
-        self._changes: dict[int, str] = {}
 
     @property
     def policy(self) -> Policy:
@@ -154,7 +123,7 @@ class Model:
     def unloaded(self) -> bool:
         return self._policy.unloaded
 
-    def look(self) -> Outlook:
+    def reconcile(self) -> Progress:
         """Bring what serves a step nearer to what the store and its policy ask for.
 
         Nothing is waited for here, but for the moment on which the workers have decided.
@@ -166,120 +135,121 @@ class Model:
             folders = self._store.versions(self._name)
         except OSError:
             # The survey of the store names it. What serves goes on.
-            return Outlook.SETTLED
+            return Progress.SETTLED
         policy_changed = self._read_policy()
         self._tidy_up()
-        self._staged |= self._loads.end(folders)
+        self._held.staged |= self._loads.end(folders)
         self._note_changes(folders)
-        outlook = self._advance(folders, policy_changed=policy_changed)
-        self.is_gone = not (folders or self._live or self._draining or self._staged)
-        return outlook
+        progress = self._advance(folders, policy_changed=policy_changed)
+        held = self._held
+        self.is_gone = not (folders or held.live or held.draining or held.staged)
+        return progress
 
     def close(self) -> None:
         """Give up what is under way; what serves goes on serving."""
         self._loads.give_all_up()
 
-    def _advance(self, folders: Mapping[int, Path], *, policy_changed: bool) -> Outlook:
-        if self._joined != self._board.joined:
+    def _advance(self, folders: Mapping[int, Path], *, policy_changed: bool) -> Progress:
+        if self._joined != self._group.joined:
             self._restore()
-        decision = self._board.decision(self._name)
+        agreement = self._group.agreement(self._name)
+        decision = agreement.decision
         missed = decision if decision and decision.number != self.followed else None
         self.is_behind = missed is not None and self._follow(missed, folders)
         if self.is_behind:
-            return Outlook.LOADING
-        proposed = self._board.proposal(self._name)
+            return Progress.LOADING
+        proposed = agreement.proposal
         if proposed and (policy_changed or any(map(self._keeps_waiting, proposed.versions))):
             # Whoever changed the policy should not wait for what it asks for no more, nor
             # clients for a version that takes its time when there is another.
-            alternative = self._wanted(folders)
+            alternative = self._wanted(folders, agreement)
             if alternative != proposed and (alternative.versions or self._policy.unloaded):
-                self._board.withdraw(self._name, proposed)
+                self._group.withdraw(self._name, proposed)
                 proposed = None
-        wanted = proposed or self._wanted(folders)
+        wanted = proposed or self._wanted(folders, agreement)
         # That none is fit to serve is no reason to stop; that none should is.
         idle = wanted == self.serving.plan or not (wanted.versions or self._policy.unloaded)
         if proposed is None and idle:
             self._unstage(keep=())
-            return Outlook.SETTLED
-        if wanted.versions and not self._live and decision and decision.plan.versions:
-            # What the others serve cannot be had any more; another version beats none.
+            return Progress.SETTLED
+        if wanted.versions and not self._held.live and decision and decision.plan.versions:
+            # What the others serve cannot be loaded any more; another version is better than none.
             match self._hold(wanted.versions, folders):
                 case Readiness.NEVER:
-                    self._board.withdraw(self._name, wanted)
+                    self._group.withdraw(self._name, wanted)
                     return self._try_the_next(folders, wanted)
                 case Readiness.HELD if self._serve(wanted):
-                    return Outlook.SETTLED
+                    return Progress.SETTLED
                 case _:
-                    return Outlook.LOADING
-        agreed = self._board.propose(self._name, wanted, followed=self.followed)
+                    return Progress.LOADING
+        agreed = self._group.propose(self._name, wanted, followed=self.followed)
         if agreed is None:
-            return Outlook.IN_STEP
+            return Progress.IN_STEP
         match self._hold(agreed.versions, folders):
             case Readiness.NEVER:
-                self._board.withdraw(self._name, agreed)
+                self._group.withdraw(self._name, agreed)
                 return self._try_the_next(folders, agreed)
             case Readiness.LATER:
-                return Outlook.LOADING
-        held = self._held()
+                return Progress.LOADING
+        held = self._held.all()
         contents = {version: held[version].content for version in agreed.versions}
-        decided = self._board.vote(self._name, agreed, contents)
+        decided = self._group.vote(self._name, agreed, contents)
         if decided is None:
             self._unstage(keep=agreed.versions)
-            return Outlook.IN_STEP
-        return Outlook.LOADING if self._follow(decided, folders) else Outlook.SETTLED
+            return Progress.IN_STEP
+        return Progress.LOADING if self._follow(decided, folders) else Progress.SETTLED
 
-    def _try_the_next(self, folders: Mapping[int, Path], failed: Plan) -> Outlook:
-        """Say whether there is another plan to try, now that one cannot be had."""
-        wanted = self._wanted(folders)
+    def _try_the_next(self, folders: Mapping[int, Path], failed: ServingPlan) -> Progress:
+        """Say whether there is another plan to try, now that one cannot be carried out."""
+        wanted = self._wanted(folders, self._group.agreement(self._name))
         if wanted in (failed, self.serving.plan) or not wanted.versions:
-            return Outlook.SETTLED
+            return Progress.SETTLED
         self._wake()
-        return Outlook.LOADING
+        return Progress.LOADING
 
-    def _wanted(self, folders: Mapping[int, Path]) -> Plan:
-        """Return the best plan of those versions that are here and not known to be bad."""
+    def _wanted(self, folders: Mapping[int, Path], agreement: Agreement) -> ServingPlan:
+        """Return what the policy asks for of the versions that are not known to be bad."""
         # A version that serves counts as there even when its folder has vanished.
-        available = {*folders, *self._held()}
-        refusals = self._board.refusals(self._name)
-        contents = self._board.contents(self._name)
+        available = {*folders, *self._held.all()}
         considered: set[int] = set()
+        is_worth_it = partial(self._is_worth_it, folders=folders, agreement=agreement)
         while True:
             versions = self._policy.select(available)
             considered.update(versions)
-            unfit = [
-                version
-                for version in versions
-                if version not in self._held()
-                and (
-                    self._keeps_waiting(version)
-                    or not self._loads.are_worth_it(version, folders[version], refusals, contents)
-                )
-            ]
+            unfit = [v for v in versions if v not in self._held and not is_worth_it(v)]
             if not unfit:
                 break
             available.difference_update(unfit)
-        self._tell_of_the_rest(considered)
+        self._update_unasked(considered)
         labels = {k: v for k, v in self._policy.labels.items() if v in versions}
-        return Plan(tuple(versions), labels)
+        return ServingPlan(tuple(versions), labels)
 
-    def _tell_of_the_rest(self, considered: set[int]) -> None:
+    def _is_worth_it(
+        self, version: int, *, folders: Mapping[int, Path], agreement: Agreement
+    ) -> bool:
+        """Whether a version that is not held should be loaded, or goes on being loaded."""
+        return not self._keeps_waiting(version) and self._loads.are_worth_it(
+            version, folders[version], agreement.refusals, agreement.contents()
+        )
+
+    def _update_unasked(self, considered: set[int]) -> None:
         """Say of versions that waited once that the policy asks for others now."""
-        for version in self.status.keys() - self._held().keys():
-            told = self.status[version]
-            is_unasked = told.state is State.END and bool(told.reason)
+        for version in self.status.keys() - self._held.all().keys():
+            status = self.status[version]
+            is_unasked = status.state is State.END and bool(status.reason)
             if version in considered and is_unasked:
-                self._tell(version, State.DISCOVERED)
-            elif version not in considered and (is_unasked or told.state is State.DISCOVERED):
-                self._tell(version, State.END, self._policy.asks_for)
+                self._set_status(version, State.DISCOVERED)
+            elif version not in considered and (is_unasked or status.state is State.DISCOVERED):
+                self._set_status(version, State.END, self._policy.asks_for)
 
     def _keeps_waiting(self, version: int) -> bool:
         """Whether clients get no answer at all because a version takes its time to load."""
-        return not self._live and self._loads.seconds(version) > _LONGEST_SILENCE_S
+        return not self._held.live and self._loads.seconds(version) > _LONGEST_SILENCE_S
 
     def _hold(self, versions: Iterable[int], folders: Mapping[int, Path]) -> Readiness:
         """Load what is missing of ``versions``, one after the other; whether all are held."""
         for version in versions:
-            if version not in self._held():
+            if version not in self._held:
                 return self._loads.begin(version, folders.get(version))
         return Readiness.HELD
 
@@ -292,7 +262,7 @@ class Model:
         readiness = self._hold(decision.plan.versions, folders)
         if readiness is Readiness.HELD and not self._serve(decision.plan, decision.at):
             return True
-        missing = set(decision.plan.versions) - self._held().keys()
+        missing = {each for each in decision.plan.versions if each not in self._held}
         if readiness is Readiness.LATER and not any(map(self._loads.have_failed_often, missing)):
             return True
         if readiness is not Readiness.HELD:
@@ -306,34 +276,29 @@ class Model:
         self.followed = decision.number
         return False
 
-    def _serve(self, plan: Plan, at: float = 0.0) -> bool:
+    def _serve(self, plan: ServingPlan, at: float = 0.0) -> bool:
         """Let the versions of ``plan`` answer from the moment ``at`` on.
 
         Returns:
             Whether they do: not when other workers hold other contents under their numbers.
         """
-        held = self._held()
+        held = self._held.all()
         chosen = {version: held[version] for version in plan.versions}
         taken = self._claim(chosen)
         if taken:
             for version in taken:
-                loaded = self._staged.pop(version)
-                self._retire(version, loaded)
-                self._loads.note_replaced(version, loaded)
+                self._loads.note_replaced(version, self._held.unstage(version))
             return False
         time.sleep(max(0.0, at - time.monotonic()))
-        leaving = {v: each for v, each in self._live.items() if v not in chosen}
-        self._draining += leaving.items()
-        self._live = chosen
-        for version in chosen:
-            self._staged.pop(version, None)
-        self.serving = Serving({v: each.servable for v, each in chosen.items()}, plan.labels)
+        leaving = self._held.serve(chosen)
+        servables = {version: each.servable for version, each in chosen.items()}
+        self.serving = ServingVersions(servables, plan.labels)
         latest = self.serving.latest
         self._metrics.swaps.labels(self._name, "ok").inc()
         self._metrics.live_version.labels(self._name).set(latest.version if latest else 0)
         self._metrics.live_since.labels(self._name).set_to_current_time()
         for version in plan.versions:
-            self._tell(version, State.AVAILABLE)
+            self._set_status(version, State.AVAILABLE)
         log(
             logging.INFO,
             "Versions serve." if plan.versions else "No version serves any more.",
@@ -342,105 +307,73 @@ class Model:
             labels=dict(plan.labels),
         )
         for version, each in leaving.items():
-            self._tell(version, State.DRAINING)
-            self._retire(version, each)
+            self._set_status(version, State.DRAINING)
+            self._held.retire(version, each)
         return True
 
-    def _claim(self, chosen: Mapping[int, Loaded]) -> set[int]:
+    def _claim(self, chosen: Mapping[int, LoadedVersion]) -> set[int]:
         """Claim the numbers of what answers; return those that others hold otherwise."""
-        answering = [*self._draining, *self._live.items(), *chosen.items()]
-        contents = {version: each.content for version, each in answering}
-        return self._board.claim(self._name, contents, new=chosen.keys() - self._live.keys())
+        new = chosen.keys() - self._held.live.keys()
+        return self._group.claim(self._name, self._held.contents(chosen), new=new)
 
     def _restore(self) -> None:
-        """Put back what this worker knows after the board was lost."""
+        """Put back what this worker knows after the shared folder was lost."""
         if self._decision:
-            self._board.restore(self._name, self._decision)
-        if self._live or self._draining:
-            self._claim(self._live)
-        self._joined = self._board.joined
+            self._group.restore(self._name, self._decision)
+        if self._held.live or self._held.draining:
+            self._claim(self._held.live)
+        self._joined = self._group.joined
 
     def _unstage(self, keep: Iterable[int]) -> None:
         """Drop what was loaded for a plan that was given up."""
-        decision = self._board.decision(self._name)
+        if not self._held.staged.keys() - set(keep):
+            return
+        decision = self._group.decision(self._name)
         if decision and decision.number != self.followed:
             # It was not given up but decided, a moment ago; the next look follows it.
             return
-        for version in self._staged.keys() - set(keep):
-            self._retire(version, self._staged.pop(version))
-
-    def _retire(self, version: int, loaded: Loaded) -> None:
-        loaded.servable.retire(partial(self._note_end, version, loaded))
-
-    def _note_end(self, version: int, loaded: Loaded) -> None:
-        """Take note that a version was unloaded; on the thread of its last request."""
-        self._ended.append((version, loaded))
-        self._wake()
+        self._held.unstage_all_but(set(keep))
 
     def _tidy_up(self) -> None:
         """Clean up behind versions that were unloaded: here, where no client waits for it."""
-        has_drained = False
-        while self._ended:
-            version, loaded = self._ended.popleft()
-            self._has_freed = True
-            if (version, loaded) in self._draining:
-                self._draining.remove((version, loaded))
-                has_drained = True
+        unloaded, has_drained = self._held.take_unloaded()
+        for version in unloaded:
             state = self.status[version].state if version in self.status else None
-            if state in (State.DRAINING, State.PROVED) and version not in self._held():
-                self._tell(version, State.END)
+            if state in (State.DRAINING, State.PROVED) and version not in self._held:
+                self._set_status(version, State.END)
             log(logging.INFO, "A version was retired.", model=self._name, version=version)
         if has_drained:
-            self._claim(self._live)
-        if self._has_freed:
-            self._has_freed = False
+            self._claim(self._held.live)
+        if unloaded:
             give_back()
 
-    def _held(self) -> dict[int, Loaded]:
-        return {**self._live, **self._staged}
-
-    def _tell(self, version: int, state: State, reason: str = "") -> None:
+    def _set_status(self, version: int, state: State, reason: str = "") -> None:
         self.status[version] = VersionStatus(version, state, reason)
 
     def _note_changes(self, folders: Mapping[int, Path]) -> None:
         """Report versions that serve though their files are gone or changed; forget the others."""
         for version in tuple(self.status.keys() - folders.keys()):
-            if version in self._live:
-                self._remark(version, _VANISHED)
-            elif version not in self._staged and version not in self._draining_versions():
+            if version not in self._held and not self._held.is_draining(version):
                 del self.status[version]
                 self._loads.forget(version)
-        for version, live in self._live.items():
-            if version in folders:
-                self._remark(version, self._change(version, folders[version], live))
-        for version, staged in tuple(self._staged.items()):
-            if version in folders and look_at(folders[version]).digest != staged.arrival.digest:
+        for version, live in tuple(self._held.live.items()):
+            reason, self._held.live[version] = self._live_files.compare(
+                version, folders.get(version), live
+            )
+            self._remark(version, reason)
+        for version, staged in tuple(self._held.staged.items()):
+            if (
+                version in folders
+                and take_snapshot(folders[version]).files != staged.snapshot.files
+            ):
                 # Other workers would load something else.
-                self._retire(version, self._staged.pop(version))
-
-    def _change(self, version: int, folder: Path, live: Loaded) -> str:
-        """Return what to say of a version's files; empty unless their content has changed."""
-        digest = look_at(folder).digest
-        if digest == live.arrival.digest:
-            self._changes.pop(version, None)
-            return ""
-        if self._changes.get(version) != digest:
-            self._changes[version] = digest
-            # A manifest is cheap to read; the files of a foreign version may not be.
-            with contextlib.suppress(RepositoryError, OSError):
-                if has_manifest(folder) and content_digest(folder) == live.content:
-                    self._live[version] = replace(live, arrival=look_at(folder))
-                    return ""
-        return _CHANGED
+                self._held.unstage(version)
 
     def _remark(self, version: int, reason: str) -> None:
         if self.status[version].reason != reason:
-            self._tell(version, State.AVAILABLE, reason)
+            self._set_status(version, State.AVAILABLE, reason)
             if reason:
                 log(logging.WARNING, reason, model=self._name, version=version)
-
-    def _draining_versions(self) -> set[int]:
-        return {version for version, _ in self._draining}
 
     def _read_policy(self) -> bool:
         """Read the policy; whether it is another than before. A bad file changes nothing."""
@@ -448,7 +381,7 @@ class Model:
         try:
             self._policy = read_policy(self._store.root / self._name)
             self._unread_policy = ""
-            for loaded in self._held().values():
+            for loaded in self._held.all().values():
                 loaded.servable.declare_rows(self._policy.rows_independent)
         except RepositoryError as error:
             # The last good policy stays in force.

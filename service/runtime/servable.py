@@ -1,33 +1,21 @@
-"""One loaded version of a model. The only module of the service that imports TensorFlow."""
+"""One loaded version of a model: what it takes and gives, its calls, its leases, its proofs."""
 
 import logging
 import math
-import os
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.json_format import MessageToDict
 
 from service.errors import InvalidRequestError, ServiceError
 from service.monitoring.logs import log
 from service.monitoring.metrics import Metrics
-from service.monitoring.silence import silent_stderr
 from service.repository.card import Card, read_card
-from service.repository.contract import (
-    DEFAULT_SIGNATURE,
-    Contract,
-    Field,
-    ServedContract,
-    Signature,
-    disagreements,
-)
+from service.repository.contract import ServedContract, Signature
 from service.repository.errors import RepositoryError
 from service.repository.golden import (
     Golden,
@@ -46,74 +34,18 @@ from service.repository.independence import (
     needs_proof,
     prove_independence,
 )
-from service.repository.policy import read_policy
 from service.repository.precision import Precision, precision_here
-from service.repository.publication_marks import was_published_here
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
-from service.runtime.contract_derivation import completed, derive_contract, tensor_name
-from service.runtime.device_placement import leave_cluster
-from service.runtime.graphs.example_inputs import ExampleInputs
-from service.runtime.graphs.state_writes import writes_state
-from service.runtime.graphs.termination import is_bounded
-from service.runtime.graphs.unsafe_operations import refused_operations
 from service.runtime.independence_check import IndependenceCheck
-from service.runtime.tensor_binding import Wiring
-from service.runtime.tensorflow_errors import first_sentence
-from service.runtime.tensorflow_paths import literal
+from service.runtime.load_error import Fault, LoadError
+from service.runtime.saved_model import SavedModel
+from service.runtime.tensorflow_errors import GRAPH_ERRORS, INPUT_ERRORS, first_sentence
 from service.runtime.warmup_inputs import placeholders
-
-# TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with silent_stderr():
-    import tensorflow as tf
-    from tensorflow.core.protobuf import config_pb2
-    from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
-    from tensorflow.python.framework import op_def_registry
-    from tensorflow.python.saved_model.loader_impl import SavedModelLoader
-
-# Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
-tf.get_logger().setLevel("ERROR")
 
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
-
-_CALLING_THREAD = -1
-
-# Each signature's call takes TensorFlow the longer to make, the more functions the graph has: 0.01
-# s for one of a few, 0.5 s for one of 300. So many are made when a version is loaded, and further
-# ones while as many seconds have not passed; the others when they are first called.
-_MADE_AT_ONCE = 8
-_MAKING_S = 3.0
 _NOT_TRIED = "Of so many signatures not all are tried out when the version is loaded."
-
-# Of a reason that is told to people.
-_LONGEST_REASON = 1000
-
-_Call = Callable[..., list[Any]]
-
-
-class Fault(StrEnum):
-    """What is wrong with a version that cannot serve: a fixed list, fit for a metric's label."""
-
-    MANIFEST = "manifest"
-    CARD = "card"
-    GRAPH = "graph"
-    OPERATIONS = "operations"
-    CONTRACT = "contract"
-    GOLDEN = "golden"
-    NOT_FINITE = "not_finite"
-    DEADLINE = "deadline"
-    REPLACED = "replaced"
-    UNFORESEEN = "unforeseen"
-
-
-class LoadError(Exception):
-    """A version cannot serve; the message says why in a sentence."""
-
-    def __init__(self, fault: Fault, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
 
 
 class Servable:
@@ -175,65 +107,23 @@ class Servable:
         self.most_rows = most_rows
         self.note_batch: NoteBatch = counted.note_batch
         self._stuck_after_s = timeout_s
-        self._costs = {name: CallCost(may_loop=name not in self._bounded) for name in self.contract}
+        bounded = self._saved_model.bounded
+        self._costs = {name: CallCost(may_loop=name not in bounded) for name in self.contract}
         self._leases = 0
         self._retired = False
         self._lock = threading.Lock()
         self._on_close: Callable[[], None] = lambda: None
 
     def _open(self) -> None:
-        self._session = _new_session(self._cores, self.precision)
-        try:
-            self._load(self._directory)
-        except BaseException:
-            self._session.close()
-            raise
-        # What the card and the graph say; the policy has a say as well.
-        self._described = self.contract
-        needed = needs_proof(self.contract)
-        self._proofs = prove_independence(self._directory) if needed else {}
-        self._decide_independence()
-
-    def _load(self, directory: Path) -> None:
-        try:
-            meta_graph = self._restore(directory)
-        except LoadError:
-            raise
-        except Exception as error:
-            message = f"TensorFlow cannot load it: {first_sentence(error)}"
-            raise LoadError(Fault.GRAPH, message) from error
-        derived = derive_contract(meta_graph.signature_def, tf.make_ndarray)
-        left_out = dict(derived.left_out)
-        promised = self.card.contract if self.card else {}
-        problems = _broken_promises(promised, left_out)
-        problems = problems or disagreements(promised, derived.contract)
-        if problems:
-            raise LoadError(Fault.CONTRACT, problems[0])
-        self._calls: dict[str, tuple[Wiring, _Call]] = {}
-        self._unmade: set[str] = set()
-        contract = completed(promised, derived.contract)
-        began = time.monotonic()
-        for i, name in enumerate(sorted(contract, key=self._importance)):
-            at_once = i < _MADE_AT_ONCE or time.monotonic() - began < _MAKING_S
-            try:
-                wiring = self._wire(meta_graph.signature_def[name], contract[name])
-                self._calls[name] = (
-                    wiring,
-                    self._make_call(wiring) if at_once else self._make_call_later(name, wiring),
-                )
-            except (KeyError, ValueError, tf.errors.OpError) as error:
-                left_out[name] = first_sentence(error)
-        problems = _broken_promises(promised, left_out)
-        if not self._calls:
-            told = [f"{name!r}: {reason}" for name, reason in left_out.items()]
-            message = "It has no signature with only numeric, boolean and string tensors."
-            problems = problems or [" ".join([message, *told])[:_LONGEST_REASON]]
-        if problems:
-            raise LoadError(Fault.CONTRACT, problems[0])
-        self.contract = ServedContract(
-            {name: each for name, each in contract.items() if name in self._calls}, left_out
+        self._saved_model = SavedModel(
+            self._directory, self.card, self.golden, cores=self._cores, precision=self.precision
         )
-        for name, reason in left_out.items():
+        self._calls = self._saved_model.calls.by_name
+        self._example_parsers = self._saved_model.example_parsers
+        self.signature_def: dict[str, Any] = self._saved_model.signature_def
+        # What the card and the graph say; the policy has a say as well.
+        self._described = self._saved_model.contract
+        for name, reason in self._described.left_out.items():
             log(
                 logging.WARNING,
                 "A signature cannot be served.",
@@ -242,125 +132,9 @@ class Servable:
                 signature=name,
                 reason=reason,
             )
-        parsed = ExampleInputs(meta_graph.graph_def)
-        self._parses_examples = {
-            name
-            for name, (wiring, _) in self._calls.items()
-            if len(wiring.feeds) == 1 and parsed.takes(wiring.feeds[0])
-        }
-        self.signature_def: dict[str, Any] = {
-            name: MessageToDict(
-                definition,
-                preserving_proto_field_name=True,
-                always_print_fields_with_no_presence=True,
-            )
-            for name, definition in sorted(meta_graph.signature_def.items())
-        }
-
-        graph = self._session.graph
-        graph_def = graph.as_graph_def()
-        self._writing = {
-            name
-            for name, definition in meta_graph.signature_def.items()
-            if name in self._calls
-            and writes_state(
-                graph_def,
-                [tensor_name(tensor) for tensor in definition.outputs.values()],
-                lambda op: graph.op_def_for_type(op).is_stateful,
-            )
-        }
-        self._bounded = {
-            name
-            for name in self._calls
-            if is_bounded(
-                meta_graph.graph_def,
-                [tensor_name(info) for info in meta_graph.signature_def[name].outputs.values()],
-                _is_stateful,
-            )
-        }
-
-    def _restore(self, directory: Path) -> Any:
-        """Load graph and variables, and return the ``MetaGraphDef``."""
-        # What ``saved_model.loader.load`` is made of, with a look at the graph between. It is read
-        # once: what is looked at must be what is loaded.
-        with literal(directory) as path, self._session.graph.as_default():
-            loader = SavedModelLoader(path)
-            _check_operations(loader, directory)
-            leave_cluster(loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]).graph_def)
-            return loader.load(self._session, [tf.saved_model.SERVING])
-
-    def _importance(self, name: str) -> tuple[bool, bool, bool, str]:
-        """Return what sorts signatures by how soon somebody will ask for them, first ones first."""
-        has_golden = any(
-            example.signature == name for example in (self.golden.examples if self.golden else ())
-        )
-        is_promised = self.card is not None and name in self.card.contract
-        return not has_golden, name != DEFAULT_SIGNATURE, not is_promised, name
-
-    def _wire(self, definition: Any, signature: Signature) -> Wiring:
-        """Return what to feed and fetch for a signature.
-
-        Raises:
-            KeyError, ValueError: the graph has not what the signature names.
-        """
-        inputs = {f.name: self._tensor(definition.inputs[f.name], f) for f in signature.inputs}
-        outputs = {f.name: self._tensor(definition.outputs[f.name], f) for f in signature.outputs}
-        return Wiring(signature, inputs, outputs, tf.bfloat16.as_numpy_dtype)
-
-    def _make_call(self, wiring: Wiring) -> _Call:
-        """Return the cheapest call that TensorFlow offers for a signature.
-
-        The public ``Session.make_callable`` hands whatever takes arguments on to ``Session.run``,
-        which looks feeds and fetches up anew each time; this is what Keras 2 called for its own
-        functions, and costs a sixth for a small network (docs/performance.md). The graph runs on
-        the calling thread: handing a small one over costs as much as running it (config.proto,
-        ``RunOptions.inter_op_thread_pool``). Large operations still use the session's cores.
-
-        Raises:
-            ValueError, tf.errors.OpError: TensorFlow cannot run what the signature names.
-        """
-        if not wiring.fetches:
-            return lambda *_: []
-        options = config_pb2.CallableOptions(
-            feed=wiring.feeds,
-            fetch=wiring.fetches,
-            run_options=config_pb2.RunOptions(inter_op_thread_pool=_CALLING_THREAD),
-        )
-        call: _Call = self._session._make_callable_from_options(options)
-        return call
-
-    def _make_call_later(self, name: str, wiring: Wiring) -> _Call:
-        """Return a call that is made when it is first called, and then takes its own place."""
-        lock = threading.Lock()
-        self._unmade.add(name)
-
-        def first(*arguments: Any) -> list[Any]:
-            with lock:
-                if name in self._unmade:
-                    try:
-                        made = self._make_call(wiring)
-                    except (ValueError, tf.errors.OpError) as error:
-                        # None of the client's doing, whatever TensorFlow calls it.
-                        message = f"Signature {name!r} cannot be served: {first_sentence(error)}"
-                        raise ServiceError(message) from error
-                    self._calls[name] = (wiring, made)
-                    self._unmade.discard(name)
-            return self._calls[name][1](*arguments)
-
-        return first
-
-    def _tensor(self, info: Any, field: Field) -> str:
-        """Return the name of a field's tensor, which the graph must have, of the field's dtype."""
-        name = tensor_name(info)
-        try:
-            found = self._session.graph.get_tensor_by_name(name).dtype.base_dtype.name
-        except (KeyError, ValueError) as error:
-            message = f"The graph has no tensor {info.name!r}, which {field.name!r} names"
-            raise ValueError(message) from error
-        if found != field.dtype:
-            message = f"It says that {field.name!r} is {field.dtype}, and the graph has {found}"
-            raise ValueError(message)
-        return name
+        needed = needs_proof(self._described)
+        self._proofs = prove_independence(self._directory) if needed else {}
+        self._decide_independence()
 
     def cost(self, signature: Signature) -> CallCost:
         """Return what is known of how long the calls of one of ``contract``'s signatures take."""
@@ -389,7 +163,7 @@ class Servable:
 
     def parses_examples(self, signature_name: str) -> bool:
         """Whether a signature's only input is parsed as ``tf.train.Example`` messages."""
-        return signature_name in self._parses_examples
+        return signature_name in self._example_parsers
 
     def predict(self, signature: Signature, inputs: Tensors) -> Tensors:
         """Run one batch, at once.
@@ -406,12 +180,12 @@ class Servable:
             ServiceError: the graph failed.
         """
         try:
-            wiring, call = self._calls[signature.name]
-            return wiring.outputs(inputs, call(*wiring.arguments(inputs)))
-        except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
+            binding, call = self._calls[signature.name]
+            return binding.outputs(inputs, call(*binding.arguments(inputs)))
+        except INPUT_ERRORS as error:
             message = f"The model refused the input: {first_sentence(error)}"
             raise InvalidRequestError(message) from error
-        except tf.errors.OpError as error:
+        except GRAPH_ERRORS as error:
             raise ServiceError(f"The model failed: {first_sentence(error)}") from error
 
     def declare_rows(self, declared: Declared) -> None:
@@ -430,10 +204,11 @@ class Servable:
         check = IndependenceCheck(
             self._golden_batches(), absolute=golden.absolute, relative=golden.relative
         )
+        state_writers, unmade = self._saved_model.state_writers, self._saved_model.calls.unmade
         for signature in self._described.values():
-            if signature.name not in self._writing and self.independence[signature.name].holds:
+            if signature.name not in state_writers and self.independence[signature.name].holds:
                 reason = _NOT_TRIED
-                if signature.name not in self._unmade:
+                if signature.name not in unmade:
                     reason = check.revokes(signature, partial(self.predict, signature))
                 if reason:
                     self._revoked[signature.name] = reason
@@ -474,9 +249,10 @@ class Servable:
             LoadError: a golden example cannot be run.
         """
         golden = self._golden_batches()
+        state_writers, unmade = self._saved_model.state_writers, self._saved_model.calls.unmade
         for signature in self.contract.values():
             known = golden.get(signature.name, {})
-            if signature.name in self._writing or (signature.name in self._unmade and not known):
+            if signature.name in state_writers or (signature.name in unmade and not known):
                 continue
             for rows in _WARM_UP_ROWS if signature.runs_in_batches else (1,):
                 inputs = placeholders(signature, rows, known)
@@ -503,8 +279,9 @@ class Servable:
         for signature, examples in examples_by_signature(self.golden, self.contract):
             for together in askable(signature, examples):
                 self._prove(self.golden, signature, together)
-        if self._writing & {example.signature for example in self.golden.examples}:
-            self._session.close()
+        proved = {example.signature for example in self.golden.examples}
+        if self._saved_model.state_writers & proved:
+            self._saved_model.calls.close()
             self._open()
             self.warm_up()
 
@@ -556,14 +333,14 @@ class Servable:
 
     def interrupt(self) -> None:
         """Make what runs now fail, as far as TensorFlow can: loops end, a single operation not."""
-        session = getattr(self, "_session", None)
-        if session is not None:
-            session.close()
+        saved_model = getattr(self, "_saved_model", None)
+        if saved_model is not None:
+            saved_model.calls.close()
 
     def _close(self) -> None:
-        self._session.close()
+        self._saved_model.calls.close()
         # Whoever still holds this object need not hold the graph.
-        del self._session, self._calls
+        del self._saved_model, self._calls
         self._end_metrics()
         self._on_close()
 
@@ -577,53 +354,3 @@ class Servable:
             }
         except RepositoryError as error:
             raise LoadError(Fault.GOLDEN, str(error)) from error
-
-
-def _new_session(cores: int, precision: Precision) -> Any:
-    # A session costs half of what calling a loaded signature costs (docs/performance.md).
-    config = tf.compat.v1.ConfigProto(
-        allow_soft_placement=True,
-        intra_op_parallelism_threads=cores,
-        inter_op_parallelism_threads=1,
-    )
-    if precision is Precision.BF16:
-        rewriter = config.graph_options.rewrite_options
-        rewriter.auto_mixed_precision_onednn_bfloat16 = RewriterConfig.ON
-    return tf.compat.v1.Session(graph=tf.Graph(), config=config)
-
-
-def _check_operations(loader: SavedModelLoader, directory: Path) -> None:
-    """Look at the graph before it is loaded, since loading runs a part of it.
-
-    Raises:
-        LoadError: it has operations that must not run.
-    """
-    try:
-        allowed = read_policy(directory.parent).allow_operations
-    except RepositoryError:
-        allowed = ()
-    try:
-        problem = refused_operations(
-            loader.get_meta_graph_def_from_tags([tf.saved_model.SERVING]),
-            directory,
-            is_known=lambda name: op_def_registry.get(name) is not None,
-            allowed=allowed,
-            trusted=was_published_here(directory),
-        )
-    except RecursionError:
-        problem = "Its functions call one another more deeply than they can be looked at."
-    if problem:
-        raise LoadError(Fault.OPERATIONS, problem)
-
-
-def _is_stateful(operation: str) -> bool | None:
-    definition = op_def_registry.get(operation)
-    return None if definition is None else bool(definition.is_stateful)
-
-
-def _broken_promises(promised: Contract, left_out: Mapping[str, str]) -> list[str]:
-    return [
-        f"Signature {name!r} of the card cannot be served: {left_out[name]}"
-        for name in promised
-        if name in left_out
-    ]

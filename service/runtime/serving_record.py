@@ -1,4 +1,4 @@
-"""Tells the trainer what really serves: a small file in the store, written when it changes."""
+"""Writes down what really serves, for the trainer: a small file in the store, when it changes."""
 
 import logging
 import os
@@ -70,12 +70,12 @@ class ServingRecord:
         self._has_warned = False
 
     def start(self) -> None:
-        """Begin to tell, in a thread of this process."""
+        """Begin to write, in a thread of this process."""
         host = socket.gethostname()
         worker = f"{re.sub(r'[^A-Za-z0-9-]', '_', host)}-{os.getpid()}-{uuid4().hex[:8]}"
         self._path = self._store.root / FOLDER / f"{worker}.json"
         self._about = {"host": host, "process": os.getpid()}
-        self._thread = threading.Thread(target=self._tell, name="serving-record", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="serving-record", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -89,19 +89,19 @@ class ServingRecord:
             with suppress(OSError):
                 self._write(self._written, ended=True)
 
-    def _tell(self) -> None:
+    def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self._look()
+                self._update()
             except OSError as error:
                 self._warn(error)
             except Exception as error:
                 # What serves must not end with this thread; the next look may succeed.
-                log(logging.ERROR, "What serves could not be told.", error=error)
+                log(logging.ERROR, "What serves could not be written down.", error=error)
                 self._next_beat = time.monotonic() + HEARTBEAT_S
             self._stop.wait(_LOOK_S)
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         if self._has_warned and time.monotonic() < self._next_beat:
             return
         known = self._known()
@@ -130,9 +130,13 @@ class ServingRecord:
         return known
 
     def _known_of(self, name: str, digests: dict[tuple[str, int], str]) -> ModelRecord:
-        folders = self._store.versions(name)
+        versions = self._models.serving_versions(name)
+        failed = [item for item in self._models.status(name) if item.state is State.FAILED]
+        # The disk is looked at only where something is not known yet, since that costs most.
+        is_known = not failed and all((name, version) in self._digests for version in versions)
+        folders = {} if is_known else self._store.versions(name)
         serving = {}
-        for version in self._models.serving_versions(name):
+        for version in versions:
             digest = self._digests.get((name, version))
             # As it was loaded: files that change afterwards are not what serves.
             if digest is None:
@@ -140,8 +144,8 @@ class ServingRecord:
             serving[version] = digests[name, version] = digest
         refused = {
             item.version: self._refusal(name, item, version_digest(folders[item.version]))
-            for item in self._models.status(name)
-            if item.state is State.FAILED and item.version in folders
+            for item in failed
+            if item.version in folders
         }
         return ModelRecord(serving, dict(self._models.labels(name)), refused)
 

@@ -1,7 +1,7 @@
 """What the workers of one service have seen in the folder of models, remembered together.
 
 So a worker that replaces another knows what is known already: since when a version's files have
-not changed, and which oddities were told. It ends with the service.
+not changed, and which entries were logged. It ends with the service.
 """
 
 import contextlib
@@ -15,75 +15,77 @@ from pathlib import Path
 from typing import Any
 
 from service.monitoring.logs import log
+from service.repository.atomic_files import write_atomically
 from service.repository.store import Store
-from service.repository.unserved_entries import Ignored
-from service.runtime.directory_snapshot import DirectorySnapshot, look_at
+from service.repository.unserved_entries import UnservedEntry
+from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 
 _FILE = "sightings.json"
-# Of oddities that are logged one by one; a folder of models may be anything, even a home.
-_MOST_TOLD = 20
+# Entries that are logged one by one; a folder of models may be anything, even a home folder.
+_MOST_LOGGED = 20
 
 
-class Sightings:
-    """Since when versions look as they do, and what was told; one object a worker.
+class SharedObservations:
+    """Since when versions have been unchanged, and what was logged; one object a worker.
 
     Times are those of the monotonic clock, which all processes of a machine share; a version's
     own times may come from another machine, or from a clock that was set since.
     """
 
     def __init__(self, folder: Callable[[], Path]) -> None:
-        """Prepare; nothing is read or written yet.
+        """The observations in a folder; nothing is read or written yet.
 
         Args:
             folder: returns the folder that the workers share.
         """
         self._folder = folder
         self._known: dict[str, tuple[str, float]] = {}
-        # Oddities that this worker sees, and since when.
-        self._odd: dict[Ignored, float] = {}
-        self._told: set[Ignored] = set()
+        # The unserved entries that this worker sees, and since when.
+        self._unserved: dict[UnservedEntry, float] = {}
+        self._logged: set[UnservedEntry] = set()
 
-    def unchanged_for(self, model: str, version: int, arrival: DirectorySnapshot) -> float:
+    def unchanged_for(self, model: str, version: int, snapshot: DirectorySnapshot) -> float:
         """Return the seconds in which no worker has seen a version change."""
-        key, digest = f"{model}/{version}", arrival.digest
+        key, digest = f"{model}/{version}", snapshot.digest
         known = self._known.get(key)
         if known is None or known[0] != digest:
             known = self._known[key] = (digest, self._first_seen(key, digest))
         return time.monotonic() - known[1]
 
-    def tell(self, ignored: Iterable[Ignored], *, after_s: float) -> None:
+    def log_unserved(self, ignored: Iterable[UnservedEntry], *, after_s: float) -> None:
         """Log what is ignored: each once a service, when it has been so for a while.
 
         Args:
             ignored: all that is ignored now.
-            after_s: the seconds for which it must have been; what is being copied is soon right.
+            after_s: the seconds for which it must have been unserved; a copy under way is soon
+                complete.
         """
         now = time.monotonic()
-        self._odd = {item: self._odd.get(item, now) for item in ignored}
-        self._told &= self._odd.keys()
+        self._unserved = {item: self._unserved.get(item, now) for item in ignored}
+        self._logged &= self._unserved.keys()
         due = [
             item
-            for item, since in self._odd.items()
-            if item not in self._told and now - since >= after_s
+            for item, since in self._unserved.items()
+            if item not in self._logged and now - since >= after_s
         ]
         if not due:
             return
-        self._told.update(due)
+        self._logged.update(due)
         new = due
         # Twice in the log is better than never.
         with contextlib.suppress(OSError), self._changed() as record:
-            told = record.setdefault("told", [])
-            new = [item for item in due if [item.path, item.reason] not in told]
-            # What was told and is gone may come again, and is told again then.
-            odd = [[item.path, item.reason] for item in self._odd]
-            record["told"] = [each for each in told if each in odd]
+            logged = record.setdefault("told", [])
+            new = [item for item in due if [item.path, item.reason] not in logged]
+            # What was logged and is gone may come again, and is logged again then.
+            now_unserved = [[item.path, item.reason] for item in self._unserved]
+            record["told"] = [each for each in logged if each in now_unserved]
             record["told"] += [[item.path, item.reason] for item in new]
-        for item in new[:_MOST_TOLD]:
+        for item in new[:_MOST_LOGGED]:
             message = "An entry of the folder of models is not served."
             log(logging.WARNING, message, path=item.path, reason=item.reason)
-        if len(new) > _MOST_TOLD:
+        if len(new) > _MOST_LOGGED:
             message = "More entries are not served; GET /v1/models names them."
-            log(logging.WARNING, message, entries=len(new) - _MOST_TOLD)
+            log(logging.WARNING, message, entries=len(new) - _MOST_LOGGED)
 
     def _first_seen(self, key: str, digest: str) -> float:
         now = time.monotonic()
@@ -108,15 +110,14 @@ class Sightings:
             except (FileNotFoundError, ValueError):
                 record = {}
             yield record
-            draft = path.with_suffix(".draft")
-            draft.write_text(json.dumps(record))
-            draft.replace(path)
+            data = json.dumps(record).encode()
+            write_atomically(path, data, durable=False, exclusive=True)
         finally:
             os.close(lock)
 
 
-def look_early(models: Path, folder: Path) -> None:
-    """Take a first look at all versions without a manifest, before there are workers.
+def observe_before_the_workers(models: Path, folder: Path) -> None:
+    """Observe all versions without a manifest, before there are workers.
 
     Such a version is loaded when it has been seen unchanged for some seconds; while the workers
     are still starting these go by.
@@ -125,10 +126,10 @@ def look_early(models: Path, folder: Path) -> None:
         models: the folder of models.
         folder: the folder that the workers will share.
     """
-    store, sightings = Store(models), Sightings(lambda: folder)
+    store, observations = Store(models), SharedObservations(lambda: folder)
     for model in store.models():
         with contextlib.suppress(OSError):
             for version, path in store.versions(model).items():
-                arrival = look_at(path)
-                if arrival.needs_quiet:
-                    sightings.unchanged_for(model, version, arrival)
+                snapshot = take_snapshot(path)
+                if snapshot.needs_quiet:
+                    observations.unchanged_for(model, version, snapshot)

@@ -1,4 +1,4 @@
-"""Predictions that do not return: told, and in the end ended with their worker.
+"""Predictions that do not return: they are reported, and in the end their worker is replaced.
 
 No call into TensorFlow can be broken off from outside, but for those of a session that is closed.
 So a stuck call goes on, on a thread of its own, and takes a core, until its version is retired (its
@@ -39,7 +39,7 @@ class Watched(Protocol):
         """For how long calls have been stuck, in seconds, by signature."""
 
 
-def end_worker() -> None:
+def stop_worker() -> None:
     """Ask the process that hosts the service to end in order, so that another takes its place."""
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -54,9 +54,9 @@ class StuckWatch:
         *,
         replace_after_s: float,
         pause_s: float,
-        replace: Callable[[], None] = end_worker,
+        replace: Callable[[], None] = stop_worker,
     ) -> None:
-        """Prepare; nothing runs before the first version is added.
+        """A watch over no versions; nothing runs before the first one is added.
 
         Args:
             metrics: where stuck predictions are counted.
@@ -72,7 +72,7 @@ class StuckWatch:
         self._pause_s = pause_s
         self._replace = replace
         self._versions: WeakSet[Watched] = WeakSet()
-        self._told: dict[tuple[str, str], int] = {}
+        self._reported: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
         self._runs = False
         self._is_replaced = False
@@ -85,18 +85,18 @@ class StuckWatch:
                 self._runs = True
                 threading.Thread(target=self._watch, name="stuck", daemon=True).start()
 
-    def look(self) -> None:
-        """Look once."""
+    def check(self) -> None:
+        """Look at all versions once."""
         with self._lock:
             versions = list(self._versions)
-        counts = dict.fromkeys(self._told, 0)
+        counts = dict.fromkeys(self._reported, 0)
         longest = 0.0
         for version in versions:
             stuck = version.stuck
             if stuck:
                 counts[version.model, str(version.version)] = len(stuck)
                 longest = max(longest, *stuck.values())
-        self._tell(counts)
+        self._report(counts)
         if (
             self._replace_after_s
             and longest >= self._replace_after_s
@@ -111,11 +111,11 @@ class StuckWatch:
             )
             self._replace()
 
-    def _tell(self, counts: dict[tuple[str, str], int]) -> None:
+    def _report(self, counts: dict[tuple[str, str], int]) -> None:
         for names, count in counts.items():
-            if count == self._told.get(names, 0):
+            if count == self._reported.get(names, 0):
                 continue
-            self._told[names] = count
+            self._reported[names] = count
             self._metrics.stuck_predictions.labels(*names).set(count)
             model, version = names
             log(
@@ -148,7 +148,7 @@ class StuckWatch:
         while True:
             time.sleep(_LOOK_S)
             try:
-                self.look()
+                self.check()
             except Exception as error:
                 log(logging.ERROR, "Looking for stuck predictions failed.", error=error)
             with self._lock:

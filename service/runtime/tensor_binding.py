@@ -1,7 +1,7 @@
 """How a signature's inputs and outputs meet the tensors of a graph.
 
-TensorFlow feeds and fetches each tensor once, and none both; signatures may bind one tensor to
-several names, and give an input back as an output.
+TensorFlow feeds and fetches each tensor once, and does not do both with one; signatures may bind
+one tensor to several names, and give an input back as an output.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from service.repository.golden import Tensors
 _Array = npt.NDArray[Any]
 
 
-class Wiring:
+class TensorBinding:
     """What to feed and to fetch for a signature.
 
     Attributes:
@@ -32,7 +32,7 @@ class Wiring:
         outputs: Mapping[str, str],
         bfloat16: Any,
     ) -> None:
-        """Plan.
+        """The binding of one signature.
 
         Args:
             signature: the signature.
@@ -82,11 +82,11 @@ class Wiring:
         """Return an array for each output.
 
         Args:
-            inputs: what was asked about.
+            inputs: what was fed.
             values: what was fetched, in the order of ``fetches``.
         """
         return {
-            # A copy, since whoever asked may go on to use what it has asked about.
+            # A copy, since the caller may go on to use its inputs.
             f.name: _as_array(f, values[place]) if source is None else inputs[source].copy()
             for f, source, place in self._sources
         }

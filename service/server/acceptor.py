@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 
 from service.monitoring.logs import log
-from service.server.connection_counts import Patience, Seat
+from service.server.connection_counts import ConnectionBalancer, ConnectionCount
 
 # How soon to look again for a connection that was left to another worker.
 _STEP_S = 0.001
@@ -27,25 +27,25 @@ class Acceptor:
         self,
         loop: asyncio.AbstractEventLoop,
         listener: socket.socket,
-        seat: Seat,
+        count: ConnectionCount,
         make_protocol: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None,
     ) -> None:
-        """Begin to accept.
+        """An acceptor that begins at once.
 
         Args:
             loop: the loop.
             listener: listens already; it may be shared with other processes.
-            seat: shows the other workers how many connections this one holds.
+            count: shows the other workers how many connections this one holds.
             make_protocol: makes what speaks over a connection.
             tls: wraps connections, if they are encrypted.
         """
         self._loop = loop
         self._listener = listener
-        self._seat = seat
+        self._count = count
         self._make_protocol = make_protocol
         self._tls = tls
-        self._patience = Patience(seat)
+        self._balancer = ConnectionBalancer(count)
         self._is_leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
         listener.setblocking(False)
@@ -74,10 +74,10 @@ class Acceptor:
 
     def _on_readable(self) -> None:
         for _ in range(_AT_ONCE):
-            if self._patience.leaves_it(stopping=self._is_leaving):
+            if self._balancer.leaves_it(stopping=self._is_leaving):
                 self._pause(_STEP_S)
                 return
-            self._patience.forget()
+            self._balancer.forget()
             if not self._take():
                 return
 
@@ -95,7 +95,7 @@ class Acceptor:
         accepted.setblocking(False)
         if accepted.family in (socket.AF_INET, socket.AF_INET6):
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._seat.connections += 1
+        self._count.connections += 1
         task = self._loop.create_task(self._connect(accepted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -106,4 +106,4 @@ class Acceptor:
             await self._loop.connect_accepted_socket(self._make_protocol, accepted, ssl=self._tls)
         except (OSError, ssl.SSLError):
             accepted.close()  # The client left, or spoke no TLS.
-            self._seat.connections -= 1
+            self._count.connections -= 1

@@ -11,14 +11,14 @@ _BYTES = 8
 # A worker that was not seen for as long is stuck, or gone.
 _LOST_MS = 3000
 # How long a new connection is left to another worker.
-_PATIENCE_S = 0.2
+_LEFT_TO_OTHERS_S = 0.2
 
 
-class Seat:
-    """What one worker shows the others."""
+class ConnectionCount:
+    """How many connections one worker holds, as it shows the others."""
 
     def __init__(self, table: memoryview, number: int) -> None:
-        """Use the seat ``number`` of the ``table``."""
+        """The count with that number in the ``table``."""
         self._table = table
         self._at = number * _FIELDS
         self.number = number
@@ -54,12 +54,12 @@ class Seat:
         )
 
 
-class Patience:
+class ConnectionBalancer:
     """When a worker with more connections than another leaves a new one to that one."""
 
-    def __init__(self, seat: Seat) -> None:
-        """Decide for the worker on this seat."""
-        self._seat = seat
+    def __init__(self, count: ConnectionCount) -> None:
+        """A balancer for the worker whose count this is."""
+        self._count = count
         self._since: float | None = None
 
     @property
@@ -77,40 +77,40 @@ class Patience:
         Args:
             stopping: whether this worker takes connections only if no other will.
         """
-        fewest = self._seat.fewest_of_others()
+        fewest = self._count.fewest_of_others()
         if fewest is None:
             return False
         # With many connections a small difference is no harm, and saves waiting for each other: a
         # busy worker looks once in a turn of its loop.
-        if not stopping and self._seat.connections <= fewest + fewest // 8:
+        if not stopping and self._count.connections <= fewest + fewest // 8:
             return False
         now = time.monotonic()
         if self._since is None:
             self._since = now
         # The other may be busy or stuck; then any worker is better than none.
-        return now - self._since < _PATIENCE_S
+        return now - self._since < _LEFT_TO_OTHERS_S
 
 
-class Seats:
-    """Shared memory, made in the master before it forks; only the master gives seats away."""
+class ConnectionCounts:
+    """The counts of all workers, in shared memory that the master makes before it forks."""
 
     def __init__(self, number: int = 128) -> None:
-        """Make ``number`` seats; a worker that finds none is alone, and none is the worse."""
+        """Make ``number`` counts; a worker beyond these takes connections without balancing."""
         self._table = _table(mmap.mmap(-1, number * _FIELDS * _BYTES))
         self._free = list(range(number))
 
-    def take(self) -> Seat:
-        """Return a free seat, for a worker that is about to be forked."""
+    def take(self) -> ConnectionCount:
+        """Return a free count, for a worker that is about to be forked; in the master alone."""
         if not self._free:
-            return Seat(_table(bytearray(_FIELDS * _BYTES)), 0)
-        return Seat(self._table, self._free.pop(0))
+            return ConnectionCount(_table(bytearray(_FIELDS * _BYTES)), 0)
+        return ConnectionCount(self._table, self._free.pop(0))
 
-    def give_back(self, seat: Seat) -> None:
-        """Free the seat of a worker that has ended."""
-        seat.leave()
-        seat.connections = 0
-        if seat._table is self._table:
-            self._free.append(seat.number)
+    def give_back(self, count: ConnectionCount) -> None:
+        """Free the count of a worker that has ended."""
+        count.leave()
+        count.connections = 0
+        if count._table is self._table:
+            self._free.append(count.number)
 
 
 def _table(memory: mmap.mmap | bytearray) -> memoryview:
@@ -122,4 +122,4 @@ def _now_ms() -> int:
 
 
 # The module is imported in gunicorn's master, before it forks.
-SEATS = Seats()
+CONNECTION_COUNTS = ConnectionCounts()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
-from service.server.connection_counts import Seat
+from service.server.connection_counts import ConnectionCount
 
 # Of a body, or an answer, each so many bytes earn the client another second.
 BYTES_PER_S = 64 * 1024
@@ -73,27 +73,27 @@ def part(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
     transport.write_eof()
     transport.resume_reading()
 
-    def look() -> None:
+    def abort_later() -> None:
         if transport.get_write_buffer_size():
-            loop.call_later(GRACE_S, look)
+            loop.call_later(GRACE_S, abort_later)
         else:
             loop.call_later(GRACE_S, transport.abort)
 
-    look()
+    abort_later()
 
 
 class Connections:
     """The connections of one worker."""
 
-    def __init__(self, most: int, seat: Seat) -> None:
+    def __init__(self, most: int, count: ConnectionCount) -> None:
         """No connections yet.
 
         Args:
             most: how many the worker holds before idle ones have to go.
-            seat: shows the other workers how many there are; who accepts one counts it there.
+            count: shows the other workers how many there are; the acceptor adds to it.
         """
         self._most = most
-        self._seat = seat
+        self._count = count
         self._held: set[Connection] = set()
 
     def __len__(self) -> int:
@@ -118,4 +118,4 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         self._held.remove(connection)
-        self._seat.connections -= 1
+        self._count.connections -= 1

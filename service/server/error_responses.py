@@ -22,7 +22,7 @@ _STATUSES: dict[type[Exception], tuple[int, str]] = {
 
 
 def is_foreseen(error: Exception) -> bool:
-    """Whether it is the client's fault, or told in the service's own words."""
+    """Whether it is the client's fault, or has a message of the service's own."""
     return isinstance(error, ParseException | ServiceError)
 
 
@@ -31,10 +31,10 @@ def response_to(error: Exception) -> bytes:
 
     It ends the connection.
     """
-    told = _as_service_error(error)
-    body = orjson.dumps(told.body())
+    known = _as_service_error(error)
+    body = orjson.dumps(known.body())
     head = (
-        f"HTTP/1.1 {told.status} {HTTPStatus(told.status).phrase}\r\n"
+        f"HTTP/1.1 {known.status} {HTTPStatus(known.status).phrase}\r\n"
         "Connection: close\r\n"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

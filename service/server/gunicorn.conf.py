@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import importlib
 import logging
-import math
 import os
 import sys
 import time
@@ -22,8 +21,8 @@ from typing import Any
 from service.monitoring.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
 from service.runtime import memory
-from service.server import preflight, shared_folder
-from service.server.connection_counts import SEATS
+from service.server import graceful_shutdown, preflight, shared_folder
+from service.server.connection_counts import CONNECTION_COUNTS
 from service.settings import SettingError, Settings
 
 try:
@@ -66,11 +65,9 @@ worker_connections = 10_000
 asgi_lifespan = "off"
 # "auto" would take gunicorn_h1c where it happens to be installed; docs/performance.md says why not.
 http_parser = "python"
-# What a worker gets to end in when it has done all it may wait for, before it is killed.
-_END_S = 3
 # Between looks whether the models serve.
 _LOOK_S = 0.02
-graceful_timeout = math.ceil(_settings.drain_s + _settings.lame_duck_s) + _END_S
+graceful_timeout = graceful_shutdown.timeout_s(_settings.drain_s, _settings.lame_duck_s)
 # Longer than load balancers keep idle connections, so that it is they who close them, and not
 # this side at the moment at which a request is on its way.
 keepalive = 75
@@ -91,8 +88,10 @@ def on_starting(server: Any) -> None:
     """
     for sentence in Settings.unknown(os.environ):
         log(logging.WARNING, sentence)
-    sightings = importlib.import_module("service.runtime.shared_observations")
-    sightings.look_early(_settings.models, Path(os.environ["UNDERSTUDY_BOARD"]))
+    observations = importlib.import_module("service.runtime.shared_observations")
+    observations.observe_before_the_workers(
+        _settings.models, Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
+    )
     importlib.import_module("service.asgi")
     memory.prepare_to_fork()
 
@@ -154,7 +153,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     try:
         # One that failed to start has no lifecycle.
         if _application(worker) is not None:
-            _lifecycle(worker).stop(_END_S / 3)
+            _lifecycle(worker).stop(graceful_shutdown.END_S / 3)
     finally:
         process_exit.end_process()
 
@@ -175,8 +174,8 @@ def _is_stopping(worker: Any) -> bool:
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what a worker showed that is gone, however it went."""
     shared_folder.fold_metrics(os.environ)
-    if hasattr(worker, "seat"):
-        SEATS.give_back(worker.seat)
+    if hasattr(worker, "connection_count"):
+        CONNECTION_COUNTS.give_back(worker.connection_count)
 
 
 def pre_exec(server: Any) -> None:

@@ -219,7 +219,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._transport.writelines((head, answer.body))
 
     def _close(self) -> None:
-        """Part with the client; what it still sends is read and thrown away."""
+        """Close the connection; what it still sends is read and thrown away."""
         if self._is_closing:
             return
         self._is_closing = True

@@ -28,9 +28,9 @@ def problems(settings: Settings) -> list[str]:
 
 
 def binds_elsewhere(arguments: list[str], environ: Mapping[str, str]) -> bool:
-    """Whether gunicorn was told otherwise than by HOST and PORT where to listen."""
-    told = [*arguments, *environ.get("GUNICORN_CMD_ARGS", "").split()]
-    given = any(word == "-b" or word.startswith(("--bind", "-b=")) for word in told)
+    """Whether gunicorn gets its address in another way than by HOST and PORT."""
+    words = [*arguments, *environ.get("GUNICORN_CMD_ARGS", "").split()]
+    given = any(word == "-b" or word.startswith(("--bind", "-b=")) for word in words)
     return given or any(environ.get(name) for name in _INHERITED)
 
 

@@ -1,4 +1,4 @@
-"""The folder that the processes of one running service share: their metrics and their board.
+"""The folder that the processes of one running service share: metrics, and the workers' files.
 
 Every run has a folder of its own, among the temporary files or inside the folders that the user
 chose, and holds a lock on a file in it for as long as any of its processes lives. So neither an
@@ -20,7 +20,7 @@ from typing import Any
 from service.monitoring.metric_files import fold
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
-_BOARD = "UNDERSTUDY_BOARD"
+_WORKERS = "UNDERSTUDY_WORKERS_FOLDER"
 # Says which process has prepared the folders, over the reloads of its configuration, and what
 # the user had chosen, for a process that this one starts in its place.
 OWNER = "UNDERSTUDY_RUN_FOLDER_OWNER"
@@ -42,7 +42,7 @@ def is_prepared(environ: Mapping[str, str]) -> bool:
 
 
 def prepare(environ: MutableMapping[str, str]) -> None:
-    """Give this service empty folders for metrics and board, unless it has them already.
+    """Give this service empty folders for metrics and agreement, unless it has them already.
 
     They are made inside the folders that ``environ`` names, else among the temporary files; what
     services that have ended left there is removed.
@@ -54,9 +54,9 @@ def prepare(environ: MutableMapping[str, str]) -> None:
         return
     chosen = _owner(environ).get("chosen")
     if chosen is None:
-        chosen = {name: environ.get(name) or None for name in (_METRICS, _BOARD)}
+        chosen = {name: environ.get(name) or None for name in (_METRICS, _WORKERS)}
     temporary: Path | None = None
-    for variable, name in ((_METRICS, "metrics"), (_BOARD, "board")):
+    for variable, name in ((_METRICS, "metrics"), (_WORKERS, "workers")):
         try:
             if chosen[variable]:
                 folder = _make(Path(chosen[variable]))
@@ -88,7 +88,7 @@ def remove(environ: Mapping[str, str]) -> None:
 
 
 def _make(parent: Path) -> Path:
-    """Make a folder in ``parent``, hold the lock that tells that it is used, and sweep others."""
+    """Make a folder in ``parent``, hold the lock that shows that it is used, and sweep others."""
     parent.mkdir(parents=True, exist_ok=True)
     _sweep(parent)
     # Under another name until it is locked: what is not locked is swept.

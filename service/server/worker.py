@@ -1,7 +1,7 @@
 """gunicorn's ASGI worker, with connections spread, bounded and ended in order.
 
 What it relies on, as of gunicorn 27.0, beside the methods of ``gunicorn.workers.base.Worker``: of
-``ASGIWorker`` ``loop``, ``sockets``, ``asgi``, ``_get_ssl_context`` and ``_quick_shutdown``; that
+``ASGIWorker`` ``loop``, ``sockets``, ``asgi`` and ``_get_ssl_context``; that
 ``run`` awaits ``_serve``; and that signals call ``handle_exit_signal`` and ``handle_quit_signal``.
 """
 
@@ -9,7 +9,6 @@ import asyncio
 import os
 import resource
 import sys
-import time
 from email.utils import formatdate
 from typing import Any
 
@@ -21,9 +20,10 @@ from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application
 from service.process_settings import process_settings
 from service.server.acceptor import Acceptor
-from service.server.connection_counts import SEATS
-from service.server.connections import GRACE_S, Connections
+from service.server.connection_counts import CONNECTION_COUNTS
+from service.server.connections import Connections
 from service.server.general_protocol import GeneralProtocol
+from service.server.graceful_shutdown import GracefulShutdown
 from service.server.prediction_protocol import PredictionProtocol
 from service.server.process_exit import take_signals
 from service.server.request_heads import HeadReader
@@ -31,7 +31,7 @@ from service.server.request_heads import HeadReader
 _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that
 # a thread that answers a probe has its turn while the loop predicts.
-_TURN_S = 0.001
+_SWITCH_INTERVAL_S = 0.001
 # File descriptors that are no client's.
 _OWN_FILES = 256
 _ENOUGH_FILES = 65_536
@@ -73,12 +73,10 @@ class Worker(ASGIWorker):
     budget: BodyBudget
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take a seat beside the other workers; this runs in the master, before the fork."""
-        self.seat = SEATS.take()
+        """A worker that is about to be forked; this runs in the master."""
+        self.connection_count = CONNECTION_COUNTS.take()
         super().__init__(*args, **kwargs)
         self.is_draining = False
-        self._acceptors: list[Acceptor] = []
-        self._stopping = asyncio.Event()
         self.date = ""
 
     @property
@@ -89,7 +87,7 @@ class Worker(ASGIWorker):
     @property
     def nr_conns(self) -> int:
         """How many connections the worker holds."""
-        return self.seat.connections
+        return self.connection_count.connections
 
     @nr_conns.setter
     def nr_conns(self, count: int) -> None:
@@ -102,35 +100,26 @@ class Worker(ASGIWorker):
         self.max_body_bytes = settings.max_body_bytes
         self.read_timeout_s = settings.read_timeout_s
         self.keep_alive_s = float(self.cfg.keepalive)
-        self._lame_duck_s = settings.lame_duck_s
+        self._shutdown = GracefulShutdown(
+            self,
+            lame_duck_s=settings.lame_duck_s,
+            drain_s=self.cfg.graceful_timeout,
+            on_begin=lambda: self.asgi.flask.extensions["lifecycle"].drain(),
+        )
         most = min(self.cfg.worker_connections, _most_files() - _OWN_FILES)
-        self.connections = Connections(most, self.seat)
-        sys.setswitchinterval(_TURN_S)
+        self.connections = Connections(most, self.connection_count)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         super().init_process()
 
     def handle_exit_signal(self) -> None:
-        """Say that the worker is not ready any more, and stop when others have noticed."""
-        if self.is_draining:
-            return
-        if not self._acceptors:
-            # It has not got as far as taking requests.
-            self.is_draining = True
-            self._stopping.set()
-            return
-        # From now on each answer says "Connection: close", so that clients which keep their
-        # connections open go elsewhere, and none is on its way when the worker stops.
-        self.is_draining = True
-        self.asgi.flask.extensions["lifecycle"].drain()
-        self.seat.leave()
-        for acceptor in self._acceptors:
-            acceptor.leave_to_others()
+        """Stop in order; see ``GracefulShutdown``."""
         # ``alive`` stays as it is: gunicorn's protocol would close connections unannounced.
-        self.loop.call_later(self._lame_duck_s, self._stopping.set)
+        self._shutdown.begin()
 
     def handle_quit_signal(self) -> None:
         """Stop at once."""
         super().handle_quit_signal()
-        self._stopping.set()
+        self._shutdown.hurry()
 
     async def _serve(self) -> None:
         """Answer requests until the worker is to stop."""
@@ -142,19 +131,19 @@ class Worker(ASGIWorker):
         self.heads = HeadReader(self.asgi.route)
         tls = self._get_ssl_context()
         protocol = GeneralProtocol if self.cfg.is_ssl else PredictionProtocol
-        self._acceptors = [
-            Acceptor(self.loop, sock.sock, self.seat, lambda: protocol(self), tls)
-            for sock in self.sockets
-        ]
-        while self.alive and not self._stopping.is_set() and self.ppid == os.getppid():
-            self._look()
-            try:
-                await asyncio.wait_for(self._stopping.wait(), _HEARTBEAT_S)
-            except TimeoutError:
-                continue
-        await self._end()
+        self._shutdown.take(
+            [
+                Acceptor(self.loop, sock.sock, self.connection_count, lambda: protocol(self), tls)
+                for sock in self.sockets
+            ]
+        )
+        while self.alive and not self._shutdown.is_due and self.ppid == os.getppid():
+            self._show_life()
+            await self._shutdown.wait(_HEARTBEAT_S)
+        await self._shutdown.drain()
+        self.predictions.close()
 
-    def _look(self) -> None:
+    def _show_life(self) -> None:
         """Show master and siblings that the worker lives, and end connections that are too slow."""
         self.notify()
         self.date = formatdate(usegmt=True)
@@ -164,27 +153,7 @@ class Worker(ASGIWorker):
         gauge = self.asgi.flask.extensions["metrics"].connections
         gauge.labels(self.pid).set(len(self.connections))
         if not self.is_draining:
-            self.seat.show()
-
-    async def _end(self) -> None:
-        """Answer what has come, and part with all connections."""
-        self.seat.leave()
-        self.is_draining = True
-        for acceptor in self._acceptors:
-            acceptor.stop()
-        if not self._quick_shutdown:
-            start = time.monotonic()
-            deadline = start + self.cfg.graceful_timeout
-            while len(self.connections) and time.monotonic() < deadline:
-                # A request may be on its way over a connection that looks idle.
-                if time.monotonic() - start > GRACE_S:
-                    for connection in self.connections:
-                        connection.end_if_idle()
-                self.notify()
-                await asyncio.sleep(0.05)
-                if self._quick_shutdown:
-                    break
-        self.predictions.close()
+            self.connection_count.show()
 
 
 def _most_files() -> int:

@@ -8,7 +8,7 @@ import pytest
 from service.settings import Settings
 
 # What mounts and published ports rest on, and the workers' own folder: all settled in the image.
-_FIXED = {"MODELS", "HOST", "PORT", "UNDERSTUDY_BOARD"}
+_FIXED = {"MODELS", "HOST", "PORT", "UNDERSTUDY_WORKERS_FOLDER"}
 
 
 def _stages(dockerfile):

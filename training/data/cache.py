@@ -5,10 +5,10 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
+from service.repository.atomic_files import replacing
 from training.data.locate import DataSet, Found
 from training.types import Array
 
@@ -48,11 +48,7 @@ def cached(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) ->
 
 def _store(path: Path, arrays: dict[str, Array]) -> None:
     """Write the cache; it is a convenience, so a full or read-only disk is no failure."""
-    draft = path.with_name(f".{uuid4().hex}.npz")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(path, durable=False) as draft:
             np.savez(draft, allow_pickle=False, **arrays)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)

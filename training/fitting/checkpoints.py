@@ -4,13 +4,13 @@ last-<epoch>.weights.h5   weights and optimizer after so many epochs; the newest
 best.weights.h5           the same after the best epoch so far
 """
 
-import os
 import re
 import warnings
 from pathlib import Path
 
 import keras
 
+from service.repository.atomic_files import replacing
 from training.errors import TrainingError, UsageError
 
 _BEST = "best.weights.h5"
@@ -93,15 +93,10 @@ class Checkpoints:
 
 
 def _save(model: keras.Model, path: Path) -> None:
-    # Keras insists on the ending.
-    draft = path.with_name(f".draft-{path.name}")
-    with warnings.catch_warnings():
+    with replacing(path, durable=True, exclusive=True) as draft, warnings.catch_warnings():
         # Keras 3.15's variables do not know numpy 2's "copy" yet, and h5py asks for it.
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         model.save_weights(draft, overwrite=True)
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _load(model: keras.Model, path: Path) -> None:

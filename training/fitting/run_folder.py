@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from service.repository.atomic_files import replacing
 from service.repository.errors import RepositoryError
 from service.repository.json_files import read_object, write_object
 from service.repository.precision import Precision
@@ -102,12 +103,13 @@ class Run:
 
     def write_history(self, rows: list[Mapping[str, float]]) -> None:
         """Replace the history by ``rows``, which all have the same keys."""
-        draft = self.folder / f".{_HISTORY}"
-        with draft.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(self.folder / _HISTORY, durable=True, exclusive=True) as draft,
+            draft.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["epoch"])
             writer.writeheader()
             writer.writerows(rows)
-        draft.replace(self.folder / _HISTORY)
 
 
 def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:

@@ -60,7 +60,7 @@ def _how(model: str, real: Reality, version: int, folder: Path) -> str:
         vanished = ", ".join(map(str, sorted(real.serving)))
         if vanished:
             return f"by the policy: the folder of version {vanished}, which serves, is gone"
-        if real.told:
+        if real.is_known:
             return "by the policy: the service that runs serves none yet"
         return f"by the policy: no service tells what serves of {model}"
     if real.serving[version] not in ("", version_digest(folder)):

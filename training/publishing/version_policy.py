@@ -74,7 +74,7 @@ def roll_back(root: Path, model: str) -> None:
     store = Store(root)
     _check_model(store, model)
     real = reality(store, model)
-    if not real.told:
+    if not real.is_known:
         say(f"No service tells what serves of {model}: going back from what the policy asks for.")
     _change(
         store,

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-from training.console.silence import silent_stderr
+from service.monitoring.silence import silent_stderr
 from training.errors import UsageError
 from training.tasks.base import Task
 

@@ -50,7 +50,7 @@ def show_models(root: Path) -> None:
             rows.append((model, str(version), wish, serves, ", ".join(labels), *_described(folder)))
     columns = ("model", "version", "policy", "serves", "labels", "network", "metric", "created")
     _print(columns, rows)
-    untold = [model for model in models if not real[model].told]
+    untold = [model for model in models if not real[model].is_known]
     if untold:
         say(
             f"No service that runs now tells what serves of {', '.join(untold)}: "
@@ -66,7 +66,7 @@ def _serves(real: Reality, version: int) -> str:
         return "yes"
     if version in real.refused:
         return "refused"
-    return "" if real.told else "?"
+    return "" if real.is_known else "?"
 
 
 def evaluate(

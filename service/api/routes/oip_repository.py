@@ -151,7 +151,7 @@ def _wait(
     deadline = time.monotonic() + timeout_s
     what = "unloaded" if unloaded else "loaded"
     while True:
-        ended = lifecycle.look_again(model, deadline - time.monotonic())
+        ended = lifecycle.reconcile_now(model, deadline - time.monotonic())
         if ended and lifecycle.serves(model) is not unloaded:
             return
         if not in_force():

@@ -120,6 +120,6 @@ def parse_saved_model(data: bytes) -> Any:
     """Return the SavedModel message in ``data``.
 
     Raises:
-        google.protobuf.message.DecodeError: it is none.
+        google.protobuf.message.DecodeError: the file is not a SavedModel.
     """
     return _SAVED_MODEL.FromString(data)

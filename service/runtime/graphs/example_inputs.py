@@ -26,7 +26,7 @@ class ExampleInputs:
     """Finds inputs that are parsed as examples."""
 
     def __init__(self, graph: Any) -> None:
-        """Prepare; ``graph`` is a ``GraphDef``."""
+        """The inputs of ``graph``, a ``GraphDef``."""
         self._nodes = _consumers(graph.node)
         self._functions = {each.signature.name: each for each in graph.library.function}
         self._consumers: dict[str, dict[str, list[tuple[Any, int]]]] = {}

@@ -88,7 +88,7 @@ def refused_operations(
             its publisher wanted.
 
     Returns:
-        A sentence that names operation, node and what runs it, and tells how to allow it.
+        A sentence that names operation, node and what runs it, and how to allow it.
     """
     walk = GraphWalk(meta_graph)
     problem = _unknown(meta_graph, walk, is_known) or _asset_outside(meta_graph, folder)

@@ -7,10 +7,9 @@ import pytest
 from service.repository.contract import (
     Field,
     Signature,
-    contract_from_json,
-    contract_to_json,
     disagreements,
 )
+from service.repository.contract_json import contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
 
 X = Field(name="x", dtype="float32", shape=(None, 2))

@@ -85,7 +85,7 @@ def test_who_is_gone_serves_nothing_but_what_it_refused_stays_bad(
 
 def test_a_heartbeat_that_is_a_little_old_is_believed(store: Store) -> None:
     tell(store, "a", {2: "d"}, age_s=EXPIRY_S / 2)
-    assert reality(store, "m").told
+    assert reality(store, "m").is_known
 
 
 def test_versions_whose_folders_are_gone_are_not_expected(store: Store) -> None:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from service.repository.errors import RepositoryError
 from service.runtime.failure_cause import is_machines_fault
-from service.runtime.servable import Fault, LoadError
+from service.runtime.load_error import Fault, LoadError
 
 
 def system(number: int) -> OSError:

@@ -2,25 +2,21 @@
 
 import math
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from service.monitoring.metrics import Metrics
-from service.repository.store import Store
-from service.runtime import worker_group
+from service.runtime import load_lock
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.loader import Loader
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
-from service.runtime.worker_group import WorkerGroup
 from service.server.banner import banner
 from service.settings import Settings
+from tests.e2e.conftest import eventually
+from tests.lifecycles import Start, servable, starting
 from tests.savedmodels.affine import publish_affine
 
-Begin = Callable[[], Lifecycle]
 ENDLESS = [f"a{i}" for i in range(6)]
 
 
@@ -33,7 +29,7 @@ def go() -> threading.Event:
 @pytest.fixture
 def lifecycle(
     tmp_path: Path, go: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Begin]:
+) -> Iterator[Start]:
     """Return a function that begins to load some models that never end and a good one."""
     models = tmp_path / "models"
     for name in (*ENDLESS, "good"):
@@ -44,35 +40,13 @@ def lifecycle(
             assert go.wait(60)
 
     def load(model: str, version: int, folder: Path) -> Servable:
-        kind = Endless if model in ENDLESS else Servable
-        return kind(model, version, folder, cores=1, most_rows=64, metrics=Metrics())
+        return servable(model, version, folder, kind=Endless if model in ENDLESS else Servable)
 
     # A slow load alone never lets others pass here.
-    monkeypatch.setattr(worker_group, "_SLOW_LOAD_S", math.inf)
-    metrics = Metrics()
-    lifecycle = Lifecycle(
-        Store(models),
-        WorkerGroup(tmp_path / "board"),
-        Loader(load, metrics),
-        metrics,
-        poll_interval_s=0.05,
-        quiet_s=0.0,
-    )
-
-    def begin() -> Lifecycle:
-        lifecycle.start()
-        return lifecycle
-
-    yield begin
-    go.set()
-    lifecycle.stop()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come true."
-        time.sleep(0.02)
+    monkeypatch.setattr(load_lock, "_SLOW_LOAD_S", math.inf)
+    with starting(models, settles=False, load=load, workers_folder=tmp_path / "workers") as start:
+        yield start
+        go.set()
 
 
 def serves(lifecycle: Lifecycle, name: str) -> bool:
@@ -80,9 +54,9 @@ def serves(lifecycle: Lifecycle, name: str) -> bool:
 
 
 def test_a_good_model_serves_after_endless_ones_that_sort_before_it(
-    lifecycle: Begin, go: threading.Event, monkeypatch: pytest.MonkeyPatch
+    lifecycle: Start, go: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_group, "_SLOW_RUN_S", 0.05)
+    monkeypatch.setattr(load_lock, "_SLOW_RUN_S", 0.05)
     worker = lifecycle()
     eventually(lambda: serves(worker, "good"))
     assert not any(serves(worker, name) for name in ENDLESS)
@@ -91,9 +65,9 @@ def test_a_good_model_serves_after_endless_ones_that_sort_before_it(
 
 
 def test_what_waits_for_its_turn_is_named(
-    lifecycle: Begin, go: threading.Event, monkeypatch: pytest.MonkeyPatch
+    lifecycle: Start, go: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_group, "_SLOW_RUN_S", math.inf)
+    monkeypatch.setattr(load_lock, "_SLOW_RUN_S", math.inf)
     worker = lifecycle()
 
     def known() -> list[tuple[State, str]]:

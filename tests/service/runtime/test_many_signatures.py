@@ -13,8 +13,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from service.errors import ServiceError
 from service.monitoring.metrics import Metrics
 from service.repository.golden import Golden, GoldenExample, write_golden
-from service.runtime import servable as module
-from service.runtime.servable import LoadError, Servable
+from service.runtime import saved_model
+from service.runtime.load_error import LoadError
+from service.runtime.servable import Servable
+from service.runtime.signature_calls import SignatureCalls
 from tests.savedmodels.many import save_many
 
 COUNT = 12
@@ -24,20 +26,20 @@ COUNT = 12
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """Return the tensors of the calls that TensorFlow is asked to make, in order."""
     found: list[tuple[str, ...]] = []
-    original = Servable._make_call
+    original = SignatureCalls._make
 
-    def make(self: Servable, wiring: Any) -> Any:
-        found.append(wiring.fetches)
-        return original(self, wiring)
+    def make(self: SignatureCalls, binding: Any) -> Any:
+        found.append(binding.fetches)
+        return original(self, binding)
 
-    monkeypatch.setattr(Servable, "_make_call", make)
+    monkeypatch.setattr(SignatureCalls, "_make", make)
     return found
 
 
 @pytest.fixture
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no time be left for more than what is always made at once."""
-    monkeypatch.setattr(module, "_MAKING_S", 0.0)
+    monkeypatch.setattr(saved_model, "_MAKING_S", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +137,11 @@ def test_what_cannot_be_made_later_is_no_fault_of_the_client(
 ) -> None:
     servable = load(many)
 
-    def fail(self: Servable, wiring: Any) -> Any:
+    def fail(self: SignatureCalls, binding: Any) -> Any:
         raise tf.errors.InvalidArgumentError(None, None, "No kernel.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Servable, "_make_call", fail)
+        patch.setattr(SignatureCalls, "_make", fail)
         with pytest.raises(ServiceError, match="'s011'") as told:
             ask(servable, "s011")
     assert told.value.status == 500

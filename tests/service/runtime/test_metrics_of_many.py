@@ -1,6 +1,8 @@
 """How much room the metrics of a worker take that starts with many models."""
 
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import generate_latest
@@ -20,7 +22,7 @@ class Counted(Servable):
 
     def _open(self) -> None:
         self.contract = {}  # type: ignore[assignment]
-        self._bounded = set()
+        self._saved_model = SimpleNamespace(bounded=set())  # type: ignore[assignment]
 
     def declare_rows(self, declared: object) -> None:
         """Leave it."""
@@ -56,7 +58,8 @@ def test_a_start_with_many_models_leaves_room(
         version.mkdir(parents=True)
         (version / "saved_model.pb").write_bytes(b"graph")
     metrics = Metrics()
-    lifecycle = started(tmp_path / "models", kind=Counted, metrics=metrics, settled_s=120)
+    load = partial(Counted, cores=1, most_rows=64, metrics=metrics)
+    lifecycle = started(tmp_path / "models", load=load, metrics=metrics, settled_s=120)
     try:
         assert all(map(lifecycle.serves, lifecycle.models()))
         assert len(lifecycle.models()) == MODELS

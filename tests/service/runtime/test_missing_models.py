@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def begin(tmp_path: Path, store: Path) -> Iterator[Start]:
     """Return a function that starts a worker's lifecycle and waits until it has settled."""
-    with starting(store, board=tmp_path / "board") as begin:
+    with starting(store, workers_folder=tmp_path / "workers") as begin:
         yield begin
 
 

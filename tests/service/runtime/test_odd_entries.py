@@ -13,10 +13,10 @@ import pytest
 
 from service.repository.folder_walk import remove_tree
 from service.repository.policy import POLICY
-from service.repository.unserved_entries import Ignored
-from service.runtime.directory_snapshot import look_at
+from service.repository.unserved_entries import UnservedEntry
+from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.shared_observations import Sightings, look_early
+from service.runtime.shared_observations import SharedObservations, observe_before_the_workers
 from service.runtime.version_state import State
 from tests.savedmodels.affine import publish_affine, save_affine
 from tests.service.conftest import MakeApp
@@ -73,7 +73,7 @@ def test_a_bad_entry_is_named_once_and_the_others_serve(
 ) -> None:
     publish_affine(tmp_path / "models")
     make(tmp_path / "models" / entry)
-    app = make_app(poll_interval_s=0.02, board=tmp_path / "board")
+    app = make_app(poll_interval_s=0.02, workers_folder=tmp_path / "workers")
     assert live(lifecycle_of(app)) == 1
     client = app.test_client()
     eventually(lambda: unserved(told) != [])
@@ -83,10 +83,10 @@ def test_a_bad_entry_is_named_once_and_the_others_serve(
     assert client.post("/v2/repository/index").status_code == 200
 
     # Neither a look later nor another worker says it again.
-    second = make_app(poll_interval_s=0.02, board=tmp_path / "board")
+    second = make_app(poll_interval_s=0.02, workers_folder=tmp_path / "workers")
     looked = (
-        lifecycle_of(second).look_again("affine", 60),
-        lifecycle_of(app).look_again("affine", 60),
+        lifecycle_of(second).reconcile_now("affine", 60),
+        lifecycle_of(app).reconcile_now("affine", 60),
     )
     assert looked == (True, True)
     assert second.test_client().get("/v1/models").json["ignored"] == [ignored]
@@ -206,7 +206,7 @@ def test_a_model_that_cannot_be_read_any_more_goes_on(
 
     monkeypatch.setattr(os, "scandir", scandir)
     eventually(lambda: unserved(told) == ["affine"])
-    assert lifecycle_of(app).look_again("affine", 60)
+    assert lifecycle_of(app).reconcile_now("affine", 60)
     assert live(lifecycle_of(app)) == 1
     assert not [line for line in told if line["message"] == "Looking at a model failed."]
 
@@ -255,36 +255,36 @@ def test_a_version_whose_own_files_cannot_be_read_is_refused(
 def test_a_home_full_of_other_things_does_not_fill_the_log(
     tmp_path: Path, told: list[dict[str, Any]]
 ) -> None:
-    sightings = Sightings(lambda: tmp_path)
-    many = [Ignored(str(i), "It is odd.") for i in range(50)]
+    observations = SharedObservations(lambda: tmp_path)
+    many = [UnservedEntry(str(i), "It is odd.") for i in range(50)]
     for _ in range(3):
-        sightings.tell(many, after_s=0.0)
-    Sightings(lambda: tmp_path).tell(many, after_s=0.0)
+        observations.log_unserved(many, after_s=0.0)
+    SharedObservations(lambda: tmp_path).log_unserved(many, after_s=0.0)
     assert len(unserved(told)) == 20
     assert told[-1]["entries"] == 30
     assert len(told) == 21
     # What has gone and comes again is told again.
-    sightings.tell(many[1:], after_s=0.0)
-    sightings.tell([*many[1:], Ignored("new", "It is odd.")], after_s=0.0)
-    sightings.tell(many, after_s=0.0)
+    observations.log_unserved(many[1:], after_s=0.0)
+    observations.log_unserved([*many[1:], UnservedEntry("new", "It is odd.")], after_s=0.0)
+    observations.log_unserved(many, after_s=0.0)
     assert unserved(told)[20:] == ["new", "0"]
 
 
 def test_what_is_odd_for_a_moment_is_not_told(tmp_path: Path, told: list[dict[str, Any]]) -> None:
-    sightings = Sightings(lambda: tmp_path)
-    sightings.tell([Ignored("m", "It is odd.")], after_s=3600.0)
-    sightings.tell([], after_s=3600.0)
+    observations = SharedObservations(lambda: tmp_path)
+    observations.log_unserved([UnservedEntry("m", "It is odd.")], after_s=3600.0)
+    observations.log_unserved([], after_s=3600.0)
     assert told == []
 
 
 def test_nothing_to_remember_with_is_no_reason_to_stop(
     tmp_path: Path, told: list[dict[str, Any]]
 ) -> None:
-    sightings = Sightings(lambda: tmp_path / "nowhere")
-    sightings.tell([Ignored("m", "It is odd.")], after_s=0.0)
+    observations = SharedObservations(lambda: tmp_path / "nowhere")
+    observations.log_unserved([UnservedEntry("m", "It is odd.")], after_s=0.0)
     assert unserved(told) == ["m"]
     save_affine(tmp_path / "1")
-    assert sightings.unchanged_for("m", 1, look_at(tmp_path / "1")) >= 0
+    assert observations.unchanged_for("m", 1, take_snapshot(tmp_path / "1")) >= 0
 
 
 class Clock:
@@ -305,11 +305,11 @@ def test_times_of_another_clock_do_not_matter(
     real = time.time
     clock = Clock(monkeypatch)
     monkeypatch.setattr(time, "time", lambda: real() - skew_s)
-    sightings = Sightings(lambda: tmp_path)
+    observations = SharedObservations(lambda: tmp_path)
 
     def whole() -> bool:
-        arrival = look_at(tmp_path / "1")
-        return arrival.complete(sightings.unchanged_for("m", 1, arrival), 3.0)
+        snapshot = take_snapshot(tmp_path / "1")
+        return snapshot.complete(observations.unchanged_for("m", 1, snapshot), 3.0)
 
     assert not whole()
     clock.now += 2.9
@@ -329,14 +329,14 @@ def test_a_worker_that_replaces_another_knows_since_when(
     folder = tmp_path / "models" / "m" / "1"
     folder.mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"graph")
-    board = tmp_path / "board"
-    board.mkdir()
+    workers = tmp_path / "workers"
+    workers.mkdir()
     clock = Clock(monkeypatch)
-    look_early(tmp_path / "models", board)
+    observe_before_the_workers(tmp_path / "models", workers)
     clock.now += 60
 
     def unchanged_s() -> float:
-        return Sightings(lambda: board).unchanged_for("m", 1, look_at(folder))
+        return SharedObservations(lambda: workers).unchanged_for("m", 1, take_snapshot(folder))
 
     assert unchanged_s() == 60
     # A half copy over it is not taken at once.
@@ -351,13 +351,13 @@ def test_a_worker_that_replaces_another_knows_since_when(
 
 def test_a_version_is_replaced_by_hand_and_waits_again(tmp_path: Path, make_app: MakeApp) -> None:
     save_affine(tmp_path / "models" / "foreign" / "1")
-    app = make_app(quiet_s=0.5, board=tmp_path / "board")
+    app = make_app(quiet_s=0.5, workers_folder=tmp_path / "workers")
     lifecycle = lifecycle_of(app)
     eventually(lambda: states(lifecycle, "foreign") == {1: State.AVAILABLE})
-    seen = json.loads((tmp_path / "board" / "sightings.json").read_text())["seen"]
+    seen = json.loads((tmp_path / "workers" / "sightings.json").read_text())["seen"]
     assert list(seen) == ["foreign/1"]
     # The next worker need not wait.
-    second = lifecycle_of(make_app(quiet_s=0.5, board=tmp_path / "board"))
+    second = lifecycle_of(make_app(quiet_s=0.5, workers_folder=tmp_path / "workers"))
     assert states(second, "foreign") == {1: State.AVAILABLE}
     shutil.copytree(tmp_path / "models" / "foreign" / "1", tmp_path / "models" / "foreign" / "2")
     eventually(lambda: states(lifecycle, "foreign").get(2) is State.DISCOVERED)

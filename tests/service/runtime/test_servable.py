@@ -9,7 +9,8 @@ from service.monitoring.metrics import Metrics
 from service.repository.card import CARD
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, write_golden
-from service.runtime.servable import LoadError, Servable
+from service.runtime.load_error import LoadError
+from service.runtime.servable import Servable
 from tests.savedmodels.affine import fill_affine, save_affine
 from tests.savedmodels.shapes import save_shapes
 

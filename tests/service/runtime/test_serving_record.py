@@ -45,7 +45,7 @@ def test_what_serves_and_what_is_refused_is_told(tmp_path: Path, start: Start) -
     store = Store(tmp_path)
     eventually(lambda: set(reality(store, "affine").serving) == {1})
     real = reality(store, "affine")
-    assert real.told
+    assert real.is_known
     assert real.serving == {1: version_digest(tmp_path / "affine" / "1")}
     assert real.refused == {2: "fingerprint.pb is in the manifest but not on disk."}
     assert only(tmp_path).models["affine"].labels == {"stable": 1}
@@ -64,7 +64,7 @@ def test_who_stops_says_so(tmp_path: Path, start: Start) -> None:
     lifecycle.stop()
     assert not only(tmp_path).alive
     real = reality(Store(tmp_path), "affine")
-    assert (real.told, real.serving, list(real.refused)) == (False, {}, [2])
+    assert (real.is_known, real.serving, list(real.refused)) == (False, {}, [2])
 
 
 def test_a_heartbeat_is_shown_and_a_record_that_was_removed_comes_back(
@@ -94,7 +94,7 @@ def test_who_is_gone_is_forgotten_when_its_successor_knows_as_much(
     # The successor is not asked to try version 2, so the record of its refusal must stay.
     write_policy(tmp_path / "affine", Policy(versions=(1,)))
     start()
-    eventually(lambda: reality(Store(tmp_path), "affine").told)
+    eventually(lambda: reality(Store(tmp_path), "affine").is_known)
     serving = only_alive(tmp_path)
     beat = serving.path.stat().st_mtime_ns
     eventually(lambda: serving.path.stat().st_mtime_ns > beat)
@@ -132,7 +132,7 @@ def test_a_store_that_cannot_be_written_hurts_nobody_and_is_said_once(
     assert len(warnings) == 1
     assert warnings[0].fields["reason"] == "Read-only file system"  # type: ignore[attr-defined]
     assert lifecycle.ready
-    assert not reality(Store(tmp_path), "affine").told
+    assert not reality(Store(tmp_path), "affine").is_known
 
 
 def test_a_mount_that_is_read_only_hurts_nobody(tmp_path: Path, start: Start) -> None:

@@ -74,13 +74,13 @@ class _Worker:
 
 def test_the_metric_rises_and_falls() -> None:
     worker = _Worker(None)
-    worker.watch.look()
+    worker.watch.check()
     assert worker.gauge is None
     worker.version.stuck = {"serving_default": 1.0, "other": 2.0}
-    worker.watch.look()
+    worker.watch.check()
     assert worker.gauge == 2
     worker.version.stuck = {}
-    worker.watch.look()
+    worker.watch.check()
     assert worker.gauge == 0
     assert worker.replaced == 0
 
@@ -88,18 +88,18 @@ def test_the_metric_rises_and_falls() -> None:
 def test_the_worker_is_replaced_once_and_when_it_is_time() -> None:
     worker = _Worker(None)
     worker.version.stuck = {"serving_default": 9.9}
-    worker.watch.look()
+    worker.watch.check()
     assert worker.replaced == 0
     worker.version.stuck = {"serving_default": 10.1}
-    worker.watch.look()
-    worker.watch.look()
+    worker.watch.check()
+    worker.watch.check()
     assert worker.replaced == 1
 
 
 def test_a_worker_is_not_replaced_when_the_setting_says_never() -> None:
     worker = _Worker(None, replace_after_s=0)
     worker.version.stuck = {"serving_default": 1e9}
-    worker.watch.look()
+    worker.watch.check()
     assert worker.replaced == 0
 
 
@@ -109,9 +109,9 @@ def test_workers_are_replaced_one_after_the_other(tmp_path: Path) -> None:
         worker.version.stuck = {"serving_default": 100.0}
     for _ in range(3):
         for worker in workers:
-            worker.watch.look()
+            worker.watch.check()
     assert [worker.replaced for worker in workers] == [1, 0, 0]
     later = _Worker(tmp_path, pause_s=0)
     later.version.stuck = {"serving_default": 100.0}
-    later.watch.look()
+    later.watch.check()
     assert later.replaced == 1

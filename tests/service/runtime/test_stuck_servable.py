@@ -31,8 +31,8 @@ def _eventually(condition: Callable[[], bool]) -> None:
 def test_loops_run_on_threads_of_their_own_and_nothing_else_does(tmp_path: Path) -> None:
     publish_endless(tmp_path)
     publish_affine(tmp_path)
-    assert _load(tmp_path, "endless")._bounded == {"quick"}
-    assert _load(tmp_path, "affine")._bounded == {"serving_default", "only_y"}
+    assert _load(tmp_path, "endless")._saved_model.bounded == {"quick"}
+    assert _load(tmp_path, "affine")._saved_model.bounded == {"serving_default", "only_y"}
 
 
 def test_a_stuck_version_says_so_and_ends_when_it_is_retired(tmp_path: Path) -> None:

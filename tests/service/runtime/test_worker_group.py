@@ -8,39 +8,39 @@ from pathlib import Path
 
 import pytest
 
-from service.runtime.worker_group import Plan, Refusal, WorkerGroup
+from service.runtime.worker_group import Refusal, ServingPlan, WorkerGroup
 
-ONE, TWO = Plan((1,)), Plan((1, 2), {"stable": 1})
+ONE, TWO = ServingPlan((1,)), ServingPlan((1, 2), {"stable": 1})
 Join = Callable[[], WorkerGroup]
 
 
 @pytest.fixture
 def join(tmp_path: Path) -> Iterator[Join]:
-    boards: list[WorkerGroup] = []
+    groups: list[WorkerGroup] = []
 
     def make() -> WorkerGroup:
-        board = WorkerGroup(tmp_path / "board")
-        board.join()
-        boards.append(board)
-        return board
+        group = WorkerGroup(tmp_path / "workers")
+        group.join()
+        groups.append(group)
+        return group
 
     yield make
-    for board in boards:
-        board.leave()
+    for group in groups:
+        group.leave()
 
 
 def test_a_worker_alone_decides_at_once() -> None:
-    board = WorkerGroup(None)
-    board.join()
-    assert board.propose("m", TWO, followed=0) == TWO
-    decision = board.vote("m", TWO, {1: "a", 2: "b"})
+    group = WorkerGroup(None)
+    group.join()
+    assert group.propose("m", TWO, followed=0) == TWO
+    decision = group.vote("m", TWO, {1: "a", 2: "b"})
     assert decision is not None
     assert (decision.number, decision.plan) == (1, TWO)
     assert decision.at <= time.monotonic()
-    assert board.decision("m") == decision
-    assert board.proposal("m") is None
-    assert board.decision("other") is None
-    board.leave()
+    assert group.decision("m") == decision
+    assert group.proposal("m") is None
+    assert group.decision("other") is None
+    group.leave()
 
 
 def test_all_must_have_prepared(join: Join) -> None:
@@ -96,11 +96,11 @@ def test_who_joins_is_waited_for(join: Join) -> None:
 
 
 def test_decisions_are_numbered(join: Join) -> None:
-    board = join()
+    group = join()
     numbers = []
     for followed, plan in enumerate((ONE, TWO, ONE)):
-        assert board.propose("m", plan, followed=followed) == plan
-        decision = board.vote("m", plan, {})
+        assert group.propose("m", plan, followed=followed) == plan
+        decision = group.vote("m", plan, {})
         assert decision is not None
         numbers.append(decision.number)
     assert numbers == [1, 2, 3]
@@ -120,27 +120,27 @@ def test_a_killed_worker_is_not_waited_for_and_holds_no_load_lock(
         """
         import pathlib, sys, time
         from service.runtime.worker_group import WorkerGroup
-        board = WorkerGroup(pathlib.Path(sys.argv[1]))
-        board.join()
-        assert board.take_load_lock("m", 1)
+        group = WorkerGroup(pathlib.Path(sys.argv[1]))
+        group.join()
+        assert group.load_lock.take("m", 1)
         print("ready", flush=True)
         time.sleep(600)
         """
     )
-    board = join()
+    group = join()
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "board")],
+        [sys.executable, "-c", script, str(tmp_path / "workers")],
         cwd=repository_root,
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        board.propose("m", ONE, followed=0)
-        assert board.vote("m", ONE, {1: "a"}) is None
-        assert not board.take_load_lock("m", 1)
+        group.propose("m", ONE, followed=0)
+        assert group.vote("m", ONE, {1: "a"}) is None
+        assert not group.load_lock.take("m", 1)
         process.kill()
-    assert board.vote("m", ONE, {1: "a"}) is not None
-    assert board.take_load_lock("m", 1)
+    assert group.vote("m", ONE, {1: "a"}) is not None
+    assert group.load_lock.take("m", 1)
 
 
 def test_nothing_is_decided_while_contents_differ(join: Join) -> None:
@@ -167,20 +167,20 @@ def test_a_number_stands_for_one_content(join: Join) -> None:
 
 
 def test_who_is_silent_is_not_waited_for_but_keeps_its_numbers(tmp_path: Path) -> None:
-    first = WorkerGroup(tmp_path / "board", silent_s=0.2)
-    second = WorkerGroup(tmp_path / "board")
+    first = WorkerGroup(tmp_path / "workers", silent_s=0.2)
+    second = WorkerGroup(tmp_path / "workers")
     first.join()
     second.join()
     second.claim("m", {1: "a"}, new={1})
-    assert second.take_load_lock("m", 2)
+    assert second.load_lock.take("m", 2)
     first.propose("m", ONE, followed=0)
     assert first.vote("m", ONE, {1: "a"}) is None
-    assert not first.take_load_lock("m", 2)
+    assert not first.load_lock.take("m", 2)
     deadline = time.monotonic() + 10
     while (decision := first.vote("m", ONE, {1: "a"})) is None:
         assert time.monotonic() < deadline
         first.beat()
-    assert first.take_load_lock("m", 2)
+    assert first.load_lock.take("m", 2)
     assert first.claim("m", {1: "b"}, new={1}) == {1}
     # It comes back, finds what was decided, and is waited for again.
     second.beat()
@@ -195,39 +195,39 @@ def test_some_versions_are_loaded_at_once_and_slow_ones_do_not_count(
     join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = join(), join()
-    assert first.take_load_lock("a", 1)
-    assert not second.take_load_lock("a", 1)
-    assert second.take_load_lock("b", 1)
-    assert not first.take_load_lock("c", 1)
-    second.give_load_lock_back("b", 1)
-    assert first.take_load_lock("c", 1)
-    assert not second.take_load_lock("d", 1)
-    monkeypatch.setattr("service.runtime.worker_group._SLOW_LOAD_S", 0.0)
-    assert second.take_load_lock("d", 1)
-    assert not second.take_load_lock("a", 1)
+    assert first.load_lock.take("a", 1)
+    assert not second.load_lock.take("a", 1)
+    assert second.load_lock.take("b", 1)
+    assert not first.load_lock.take("c", 1)
+    second.load_lock.give_back("b", 1)
+    assert first.load_lock.take("c", 1)
+    assert not second.load_lock.take("d", 1)
+    monkeypatch.setattr("service.runtime.load_lock._SLOW_LOAD_S", 0.0)
+    assert second.load_lock.take("d", 1)
+    assert not second.load_lock.take("a", 1)
 
 
 def test_a_load_that_only_runs_lets_others_pass_sooner(
     join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = join(), join()
-    assert first.take_load_lock("a", 1)
-    assert second.take_load_lock("b", 1)
-    assert first.loading() == [("a", 1), ("b", 1)]
-    monkeypatch.setattr("service.runtime.worker_group._SLOW_RUN_S", 0.0)
+    assert first.load_lock.take("a", 1)
+    assert second.load_lock.take("b", 1)
+    assert first.load_lock.holders() == [("a", 1), ("b", 1)]
+    monkeypatch.setattr("service.runtime.load_lock._SLOW_RUN_S", 0.0)
     # One that is still being read from disk counts as before.
-    assert not first.take_load_lock("c", 1)
-    second.note_run("a", 1)
-    assert not first.take_load_lock("c", 1)
-    second.note_run("b", 1)
-    assert first.take_load_lock("c", 1)
-    assert not second.take_load_lock("d", 1)
+    assert not first.load_lock.take("c", 1)
+    second.load_lock.note_run("a", 1)
+    assert not first.load_lock.take("c", 1)
+    second.load_lock.note_run("b", 1)
+    assert first.load_lock.take("c", 1)
+    assert not second.load_lock.take("d", 1)
     # But the same version is loaded by one worker at a time, however long that takes.
-    assert not first.take_load_lock("b", 1)
-    second.give_load_lock_back("b", 1)
-    assert first.loading() == [("a", 1), ("c", 1)]
+    assert not first.load_lock.take("b", 1)
+    second.load_lock.give_back("b", 1)
+    assert first.load_lock.holders() == [("a", 1), ("c", 1)]
     first.leave()
-    assert second.loading() == []
+    assert second.load_lock.holders() == []
 
 
 def test_a_folder_that_vanishes_is_made_anew(
@@ -238,7 +238,7 @@ def test_a_folder_that_vanishes_is_made_anew(
     first.vote("m", ONE, {})
     decision = second.vote("m", ONE, {})
     assert decision is not None
-    shutil.rmtree(tmp_path / "board")
+    shutil.rmtree(tmp_path / "workers")
     assert first.decision("m") is None
     first.beat()
     assert (first.joined, second.joined) == (2, 1)
@@ -249,7 +249,7 @@ def test_a_folder_that_vanishes_is_made_anew(
     second.beat()
     assert second.decision("m") == decision
     second.restore("m", decision)
-    monkeypatch.setattr("service.runtime.worker_group._REGROUP_S", 0.0)
+    monkeypatch.setattr("service.runtime.worker_members._REGROUP_S", 0.0)
     assert first.vote("m", TWO, {}) is None
     assert second.vote("m", TWO, {}) is not None
 
@@ -258,7 +258,7 @@ def test_a_lock_whose_owner_was_stopped_is_not_waited_for_without_end(
     join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = join(), join()
-    monkeypatch.setattr("service.runtime.worker_group._LOCK_WAIT_S", 0.05)
-    with first._locked(), pytest.raises(TimeoutError, match="stopped"):
+    monkeypatch.setattr("service.runtime.worker_members._LOCK_WAIT_S", 0.05)
+    with first._members.locked(), pytest.raises(TimeoutError, match="stopped"):
         second.propose("m", ONE, followed=0)
     assert second.propose("m", ONE, followed=0) == ONE

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import os, signal, sys
-from service import ending
+from service.server import process_exit
 
 def clean_up():
     print("begun", flush=True)
@@ -16,8 +16,8 @@ def clean_up():
         os.kill(os.getpid(), getattr(signal, name))
     print("done", flush=True)
 
-ending.stop_at_once_when_asked()
-ending.before_stopping_at_once(clean_up)
+process_exit.stop_at_once_when_asked()
+process_exit.before_stopping_at_once(clean_up)
 os.kill(os.getpid(), getattr(signal, sys.argv[1]))
 print("not reached")
 """

@@ -8,13 +8,13 @@ import pytest
 from service.server import shared_folder
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
-BOARD = "UNDERSTUDY_BOARD"
+WORKERS_FOLDER = "UNDERSTUDY_WORKERS_FOLDER"
 
 # Another service: it prepares, says where, and lives until its input ends.
 OTHER = """
 import os, sys
-from service import run_folder
-run_folder.prepare(os.environ)
+from service.server import shared_folder
+shared_folder.prepare(os.environ)
 print(os.environ["PROMETHEUS_MULTIPROC_DIR"], flush=True)
 sys.stdin.read()
 """
@@ -78,7 +78,7 @@ def test_folders_of_the_dead_are_swept_and_of_the_living_spared(
     """Whatever their process ids: those mean nothing in another container."""
     environ = {"TMPDIR": str(tmp_path)}
     if chosen:
-        environ |= {METRICS: str(tmp_path), BOARD: str(tmp_path / "board")}
+        environ |= {METRICS: str(tmp_path), WORKERS_FOLDER: str(tmp_path / "workers")}
     living, dead = Other(repository_root, **environ), Other(repository_root, **environ)
     try:
         assert living.folder != dead.folder
@@ -100,7 +100,7 @@ def test_folders_of_the_dead_are_swept_and_of_the_living_spared(
 
 def test_who_takes_a_processs_place_makes_its_own_folders(tmp_path: Path) -> None:
     chosen = tmp_path / "chosen"
-    before: dict[str, str] = {BOARD: str(chosen)}
+    before: dict[str, str] = {WORKERS_FOLDER: str(chosen)}
     shared_folder.prepare(before)
     # As after SIGUSR2: another process, with this one's environment.
     after = before | {
@@ -109,8 +109,8 @@ def test_who_takes_a_processs_place_makes_its_own_folders(tmp_path: Path) -> Non
     shared_folder.prepare(after)
     assert before[METRICS] != after[METRICS]
     assert Path(before[METRICS]).parent not in Path(after[METRICS]).parents
-    assert Path(after[BOARD]).parent == chosen
-    assert Path(before[BOARD]).is_dir()
+    assert Path(after[WORKERS_FOLDER]).parent == chosen
+    assert Path(before[WORKERS_FOLDER]).is_dir()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from service.repository.independence.graph import Node
 from service.repository.independence.rules import (
     dilation,
     elementwise,
+    joining_and_repeating,
     layers,
     lookups,
     matrix_products,
     record_parsing,
     reductions,
     reshaping,
+    slicing,
     tensor_lists,
 )
 
@@ -21,6 +23,8 @@ Rule = Callable[[Node, Sequence[Value]], Value | list[Value]]
 RULES: Mapping[str, Rule] = {
     **elementwise.RULES,
     **reshaping.RULES,
+    **joining_and_repeating.RULES,
+    **slicing.RULES,
     **reductions.RULES,
     **matrix_products.RULES,
     **layers.RULES,

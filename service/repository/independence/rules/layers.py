@@ -1,4 +1,4 @@
-"""Layers of networks: convolutions, pooling, normalisation, resizing. Pictures come one a row."""
+"""Layers of networks: convolutions, pooling, normalisation, resizing. Images come one a row."""
 
 from collections.abc import Callable, Sequence
 
@@ -114,7 +114,7 @@ def _resize(node: Node, arguments: Sequence[Value]) -> Value:
     if isinstance(arguments[1], Known):
         target = [sized(size) for size in sizes(arguments[1], "a size")]
     if found.rank != 4 or len(target) != 2:
-        raise MixError("resizes what are no pictures")
+        raise MixError("resizes what is not an image")
     shape = (found.sizes[0], *target, found.sizes[3])
     return Tensor(shape, found.axis, found.outer, found.inner)
 
@@ -123,7 +123,7 @@ def _depth(node: Node, arguments: Sequence[Value]) -> Value:
     found = tensor(arguments[0])
     _first_alone(found, [], "works")
     if found.rank != 4:
-        raise MixError("works on what are no pictures")
+        raise MixError("works on what is not an image")
     shape = (found.sizes[0], unknown(), unknown(), unknown())
     return Tensor(shape, found.axis, found.outer, found.inner)
 

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from service.errors import DeadlineError, ServiceError
-from service.runtime.tensor_binding import Wiring
+from service.runtime.tensor_binding import TensorBinding
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.plain import publish_plain_bodies
 from tests.savedmodels.shapes import save_shapes
@@ -208,11 +208,11 @@ def test_the_body_of_a_request_that_failed_is_freed_at_once(
     kind = type(error)
     arguments = error.args
 
-    def fail(self: Wiring, inputs: Any) -> None:
+    def fail(self: TensorBinding, inputs: Any) -> None:
         cause = RuntimeError("as asked")
         raise (kind(*arguments) if kind is not DeadlineError else kind()) from cause
 
-    monkeypatch.setattr(Wiring, "arguments", fail)
+    monkeypatch.setattr(TensorBinding, "arguments", fail)
     asked = {"path": path, "data": _rows()}
     if path == _INFER:
         asked["data"] = (

@@ -91,7 +91,7 @@ def test_a_rollback_serves_the_version_before_and_pins_it(
     assert response.json == {"serve": {"versions": [1]}, "labels": {}}
     eventually(lambda: live(admin) == "1")
     publish_affine(tmp_path / "models", bias=2.0)
-    assert admin.application.extensions["lifecycle"].look_again("affine", 60)
+    assert admin.application.extensions["lifecycle"].reconcile_now("affine", 60)
     assert live(admin) == "1"
     assert_error(admin.post("/v1/models/affine:rollback", headers=BEARER), 409, "ABORTED")
 

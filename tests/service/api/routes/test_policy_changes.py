@@ -130,7 +130,7 @@ def test_time_that_is_up_says_that_the_change_is_in_force(
     publish_affine(tmp_path / "models")
     client = make_app(admin_token=TOKEN, timeout_s=0.01).test_client()
     # A worker that does not get on.
-    monkeypatch.setattr(Lifecycle, "look_again", lambda *_: False)
+    monkeypatch.setattr(Lifecycle, "reconcile_now", lambda *_: False)
     answer = client.post("/v2/repository/models/affine/unload", headers=BEARER)
     assert_error(answer, 504, "DEADLINE_EXCEEDED")
     assert answer.json["error"].startswith(
@@ -149,7 +149,7 @@ def test_a_change_that_another_takes_back_says_so(
         write_policy(tmp_path / "models" / "affine", Policy())
         return True
 
-    monkeypatch.setattr(Lifecycle, "look_again", take_back)
+    monkeypatch.setattr(Lifecycle, "reconcile_now", take_back)
     answer = client.post("/v2/repository/models/affine/unload", headers=BEARER)
     assert_error(answer, 409, "ABORTED")
     assert answer.json["error"].startswith(

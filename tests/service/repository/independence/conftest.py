@@ -8,20 +8,22 @@ import pytest
 import tensorflow as tf
 
 from service.repository.independence import Proof, prove_independence
-from tests.service.repository.independence import zoo
+from tests.service.repository.independence.graph_cases import COUNTER, TABLE, VARIABLE
+from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.independence.mixing_cases import MIXING
 
 Function = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
 def functions() -> Mapping[str, Function]:
-    """The traced functions of the zoo, by name."""
+    """The traced functions of the graph cases, by name."""
     found = {}
-    for animals in (zoo.KEEPING, zoo.MIXING, zoo.UNPROVED):
-        for name, animal in animals.items():
+    for cases in (KEEPING, MIXING, UNPROVED):
+        for name, case in cases.items():
             traced = tf.function(
-                lambda *tensors, animal=animal: {"out": animal.function(*tensors)},
-                input_signature=animal.specs,
+                lambda *tensors, case=case: {"out": case.function(*tensors)},
+                input_signature=case.specs,
             )
             assert name not in found, name
             found[name] = traced.get_concrete_function()
@@ -32,9 +34,9 @@ def functions() -> Mapping[str, Function]:
 def proofs(
     functions: Mapping[str, Function], tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Proof]:
-    """What is proved of each function of the zoo."""
+    """What is proved of each function of the graph cases."""
     module = tf.Module()
-    module.tracked = [zoo.VARIABLE, zoo.COUNTER, zoo.TABLE]
-    folder: Path = tmp_path_factory.mktemp("zoo") / "1"
+    module.tracked = [VARIABLE, COUNTER, TABLE]
+    folder: Path = tmp_path_factory.mktemp("graph_cases") / "1"
     tf.saved_model.save(module, str(folder), signatures=dict(functions))
     return prove_independence(folder)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from service.repository.independence import Proof, prove_independence
 from service.repository.row_check import neighbours_matter
 from tests.service.conftest import served
-from tests.service.repository.independence.keras_zoo import CASES, MIXING, PROVED, Case
+from tests.service.repository.independence.keras_cases import CASES, MIXING, PROVED, Case
 
 
 def _model(case: Case) -> Any:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.repository.independence import keras_zoo, zoo
-from tests.service.repository.independence.keras_zoo import CASES
+from tests.service.repository.independence import keras_cases
+from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.independence.keras_cases import CASES
+from tests.service.repository.independence.mixing_cases import MIXING
 
 PROVED = {
     "dense": ["dense", "dense_series", "einsum_dense"],
@@ -125,13 +127,13 @@ def test_all_that_the_table_names_is_tried(
 
 
 def test_what_is_named_as_proved_must_be() -> None:
-    proved = {name for name, case in CASES.items() if case.expected == keras_zoo.PROVED}
+    proved = {name for name, case in CASES.items() if case.expected == keras_cases.PROVED}
     tried = [name for names in PROVED.values() for name in names]
     assert all(PROVED.values())
-    assert [name for name in tried if name not in proved | zoo.KEEPING.keys()] == []
+    assert [name for name in tried if name not in proved | KEEPING.keys()] == []
 
 
 def test_what_is_named_as_not_proved_must_not_be() -> None:
-    others = {name for name, case in CASES.items() if case.expected != keras_zoo.PROVED}
-    known = others | zoo.MIXING.keys() | zoo.UNPROVED.keys()
+    others = {name for name, case in CASES.items() if case.expected != keras_cases.PROVED}
+    known = others | MIXING.keys() | UNPROVED.keys()
     assert [each for names in NOT_PROVED.values() for each in names if each not in known] == []

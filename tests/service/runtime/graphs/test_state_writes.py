@@ -12,9 +12,10 @@ from service.monitoring.metrics import Metrics
 from service.repository.card import write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
-from service.runtime.directory_snapshot import look_at
+from service.runtime.directory_snapshot import take_snapshot
+from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import Loader
-from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.servable import Servable
 from tests.e2e.conftest import eventually
 from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.saving import card, save
@@ -106,7 +107,7 @@ def ready(directory: Path) -> Servable:
         "m",
         1,
         directory,
-        look_at(directory),
+        take_snapshot(directory),
         contents=dict,
         declared=None,
         tell=lambda _: None,
@@ -133,7 +134,7 @@ def ask(servable: Servable, name: str) -> np.ndarray:
 
 
 def test_what_writes_is_told_from_what_reads(directory: Path) -> None:
-    assert load(directory)._writing == WRITING
+    assert load(directory)._saved_model.state_writers == WRITING
 
 
 @pytest.mark.parametrize("name", sorted(WRITING - {"seeded"}))
@@ -148,7 +149,7 @@ def test_models_without_state_are_warmed_up(tmp_path: Path, repository_root: Pat
     committed = sorted((repository_root / "saved_models").glob("*/[0-9]*"))
     assert committed
     for folder in (tmp_path / "1", *committed):
-        assert load(folder)._writing == set(), folder
+        assert load(folder)._saved_model.state_writers == set(), folder
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from service.repository.policy import Policy, write_policy
 from service.repository.store import Store
 from service.runtime.graphs.graph_walk import ASSET, GraphWalk
 from service.runtime.graphs.unsafe_operations import EFFECTS
-from service.runtime.servable import Fault, LoadError, Servable
+from service.runtime.load_error import Fault, LoadError
+from service.runtime.servable import Servable
 from tests.savedmodels import reaching
 from tests.savedmodels.reaching import REACHING, Serve, edit_graph, lookup, save_reaching
 

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from service.repository.independence import Proof
 from service.repository.row_check import neighbours_matter
-from tests.service.repository.independence import zoo
 from tests.service.repository.independence.conftest import Function
+from tests.service.repository.independence.graph_cases import GraphCase
+from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.independence.mixing_cases import MIXING
 
 # They change from call to call, or do what their outputs do not show.
 _WITHOUT_ORACLE = {"counter", "counter_hidden", "print_all", "waits_for_sum"}
 # They take serialised tf.train.Examples.
 _PARSED = [
-    zoo.KEEPING["parse"],
-    zoo.UNPROVED["sparse_features"],
-    zoo.UNPROVED["ragged_features"],
+    KEEPING["parse"],
+    UNPROVED["sparse_features"],
+    UNPROVED["ragged_features"],
 ]
 _DRAWS = hypothesis.settings(max_examples=3, deadline=None, database=None)
 
@@ -35,17 +37,17 @@ def values(spec: tf.TensorSpec, rows: int, random: np.random.Generator) -> Any:
     return random.normal(size=shape).astype(np.float32)
 
 
-def what_neighbours_do(function: Function, animal: zoo.Animal, rows: int, seed: int) -> str:
+def what_neighbours_do(function: Function, case: GraphCase, rows: int, seed: int) -> str:
     """Ask the brute-force oracle; what a function refuses shows nothing."""
     random = np.random.default_rng(seed)
-    inputs = {spec.name: values(spec, rows, random) for spec in animal.specs}
-    if any(animal is each for each in _PARSED):
+    inputs = {spec.name: values(spec, rows, random) for spec in case.specs}
+    if any(case is each for each in _PARSED):
         inputs["x"] = np.array([_example(random) for _ in range(rows)], dtype=object)
 
     def run(tensors: Mapping[str, Any]) -> dict[str, Any]:
         given = [
             tf.constant(tensors[spec.name].tolist(), spec.dtype, tensors[spec.name].shape)
-            for spec in animal.specs
+            for spec in case.specs
         ]
         return {name: tensor.numpy() for name, tensor in function(*given).items()}
 
@@ -62,42 +64,42 @@ def _example(random: np.random.Generator) -> bytes:
     return bytes(tf.train.Example(features=features).SerializeToString())
 
 
-@pytest.mark.parametrize("name", zoo.KEEPING)
+@pytest.mark.parametrize("name", KEEPING)
 def test_independent_rows_are_proved(proofs: Mapping[str, Proof], name: str) -> None:
     assert proofs[name].holds, proofs[name].reason
 
 
-@pytest.mark.parametrize("name", zoo.MIXING)
+@pytest.mark.parametrize("name", MIXING)
 def test_mixed_rows_are_never_proved(proofs: Mapping[str, Proof], name: str) -> None:
     assert not proofs[name].holds
     assert proofs[name].reason.endswith(".")
 
 
-@pytest.mark.parametrize("name", zoo.UNPROVED)
+@pytest.mark.parametrize("name", UNPROVED)
 def test_what_is_not_followed_is_not_proved(proofs: Mapping[str, Proof], name: str) -> None:
     assert not proofs[name].holds
 
 
-@pytest.mark.parametrize("name", [*zoo.KEEPING, *zoo.UNPROVED])
-def test_the_zoo_is_right_about_those_that_keep_rows_apart(
+@pytest.mark.parametrize("name", [*KEEPING, *UNPROVED])
+def test_the_cases_are_right_about_those_that_keep_rows_apart(
     functions: Mapping[str, Function], name: str
 ) -> None:
-    animal = {**zoo.KEEPING, **zoo.UNPROVED}[name]
+    case = {**KEEPING, **UNPROVED}[name]
 
     @_DRAWS
     @hypothesis.given(rows=st.integers(2, 6), seed=st.integers(0, 99))
     def check(rows: int, seed: int) -> None:
-        assert what_neighbours_do(functions[name], animal, rows, seed) == ""
+        assert what_neighbours_do(functions[name], case, rows, seed) == ""
 
     check()
 
 
-@pytest.mark.parametrize("name", [name for name in zoo.MIXING if name not in _WITHOUT_ORACLE])
-def test_the_zoo_is_right_about_those_that_mix_them(
+@pytest.mark.parametrize("name", [name for name in MIXING if name not in _WITHOUT_ORACLE])
+def test_the_cases_are_right_about_those_that_mix_them(
     functions: Mapping[str, Function], name: str
 ) -> None:
     found = [
-        what_neighbours_do(functions[name], zoo.MIXING[name], rows, seed)
+        what_neighbours_do(functions[name], MIXING[name], rows, seed)
         for rows, seed in ((4, 0), (3, 1), (5, 2))
     ]
     assert any(found), name

@@ -1,0 +1,68 @@
+"""All that the service uses of prometheus-client without its documentation, as of 0.26.
+
+- ``values.ValueClass`` is called with a metric's kind, names, labels, help and mode for each value
+  that a metric has; ``values.MutexValue`` is what a process without a folder has.
+- ``mmap_dict.mmap_key`` writes a value's names and labels as a key, and
+  ``MmapedDict.read_all_values_from_file`` reads a file of such keys.
+- A ``Histogram`` with labels has ``_upper_bounds``, ``_buckets`` and ``_sum``, and a bucket holds
+  what is above the bucket before it.
+
+tests/service/monitoring/test_prometheus_internals.py uses each, so that an upgrade which drops one
+fails there.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import Histogram, values
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+
+
+def make_values_by(make: Callable[..., Any]) -> None:
+    """Let metrics that are made from now on make their values by ``make``."""
+    values.ValueClass = make
+
+
+def value_in_memory(*arguments: Any, **options: Any) -> Any:
+    """Make a value that only this process sees; the arguments are ``ValueClass``'s."""
+    make: Any = values.MutexValue
+    return make(*arguments, **options)
+
+
+def key_of(
+    metric: str, name: str, labels: Sequence[str], label_values: Sequence[str], text: str
+) -> str:
+    """Return the key of a value in a file."""
+    key: str = mmap_key(metric, name, list(labels), list(label_values), text)
+    return key
+
+
+def read_values(file: Path) -> Iterable[tuple[str, float, float]]:
+    """Yield the keys in a file, each with its value and timestamp.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        RuntimeError, struct.error, UnicodeDecodeError: it is not such a file.
+    """
+    for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(file)):
+        yield key, value, timestamp
+
+
+def bounds_of(histogram: Histogram) -> list[float]:
+    """Return the upper bounds of a histogram's buckets."""
+    bounds: list[float] = histogram._upper_bounds
+    return bounds
+
+
+def add_to_histogram(histogram: Histogram, counts: Mapping[int, int], total: float) -> None:
+    """Add many observations at once.
+
+    Args:
+        histogram: one with labels, or without any.
+        counts: how many fall into each bucket, by the number of the bucket.
+        total: the sum of what was observed.
+    """
+    histogram._sum.inc(total)
+    for bucket, count in counts.items():
+        histogram._buckets[bucket].inc(count)

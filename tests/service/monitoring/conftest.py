@@ -1,0 +1,111 @@
+"""Processes that count, in a folder of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.monitoring.exposition import exposition
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+# A worker: counts as it is told by lines, answers each, and ends when there are no more.
+WORKER = """
+import sys
+from service.monitoring.metrics import Metrics
+
+metrics = Metrics()
+for line in sys.stdin:
+    what, *names = line.split()
+    if what == "count":
+        version = metrics.version(*names)
+        version.predictions.inc()
+        version.parse.observe(0.002)
+        version.note_batch(1, 0.5)
+        metrics.answered(*names, 200).inc()
+        metrics.workers_ready.set(1)
+    elif what == "begin":
+        metrics.begin_version(*names)
+    elif what == "end":
+        metrics.end_version(*names)
+    elif what == "many":
+        for number in range(int(names[0])):
+            version = metrics.version(f"model-{number}", "1")
+            version.predictions.inc()
+            version.request_seconds.observe(0.1)
+    print(metrics.missing, flush=True)
+"""
+
+
+class Worker:
+    """A process that counts."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            cwd=root,
+            env={**os.environ, FOLDER: str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def tell(self, line: str) -> int:
+        """Have a line done, and return how many values have no room."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def kill(self) -> None:
+        """End the process as nobody can foresee, and wait until it is gone."""
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def start(tmp_path: Path, repository_root: Path) -> Iterator[Callable[..., Worker]]:
+    started: list[Worker] = []
+
+    def start(folder: Path = tmp_path) -> Worker:
+        started.append(Worker(repository_root, folder))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting takes a privilege")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def values(folder: Path) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(exposition(folder).decode())
+        for sample in family.samples
+    }
+
+
+def predictions(folder: Path, model: str = "m", version: str = "1") -> float | None:
+    labels = (("model", model), ("version", version))
+    return values(folder).get(("understudy_predictions_total", labels))
+
+
+def size(folder: Path) -> int:
+    return sum(file.stat().st_blocks * 512 for file in folder.iterdir())

@@ -1,0 +1,55 @@
+"""What the service uses of gunicorn without its documentation is there, as of gunicorn 27.0.
+
+``service/server/worker.py`` and ``service/server/general_protocol.py`` say what for.
+"""
+
+import inspect
+import re
+from types import SimpleNamespace
+
+import pytest
+from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
+from gunicorn.config import Config
+from gunicorn.workers.base import Worker as BaseWorker
+from gunicorn.workers.gasgi import ASGIWorker
+
+
+@pytest.mark.parametrize(
+    "name", ["_get_ssl_context", "_serve", "handle_exit_signal", "handle_quit_signal", "run"]
+)
+def test_methods_of_the_worker(name: str) -> None:
+    assert callable(getattr(ASGIWorker, name))
+
+
+@pytest.mark.parametrize("name", ["init_process", "notify"])
+def test_methods_of_every_worker(name: str) -> None:
+    assert callable(getattr(BaseWorker, name))
+
+
+def test_the_worker_runs_what_is_overridden() -> None:
+    assert "self._serve()" in inspect.getsource(ASGIWorker.run)
+    signals = inspect.getsource(ASGIWorker.init_signals)
+    assert "self.handle_exit_signal" in signals
+    assert "self.handle_quit_signal" in signals
+    assigned = set(re.findall(r"self\.(\w+) = ", inspect.getsource(ASGIWorker)))
+    assert {"loop", "nr_conns", "asgi"} <= assigned
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("_arm_keepalive_timer", "_close_transport", "_safe_write", "_send_error_response"),
+        "_will_close",
+    ],
+)
+def test_methods_of_the_protocol(name: str) -> None:
+    assert callable(getattr(ASGIProtocol, name))
+
+
+def test_attributes_of_the_protocol() -> None:
+    worker = SimpleNamespace(cfg=Config(), log=None, asgi=None)
+    protocol = ASGIProtocol(worker)
+    assert protocol._closed is False
+    assert protocol._current_request is None
+    assert protocol._body_receiver is None
+    assert BodyReceiver(None, protocol)._complete is False
