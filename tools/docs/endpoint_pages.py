@@ -72,8 +72,7 @@ def endpoints(document: Document) -> str:
 def _sections(document: Document) -> Iterator[_Section]:
     found: dict[tuple[str, str], _Section] = {}
     models = "|".join(re.escape(tag["name"]) for tag in document["tags"])
-    # The shortest path first: it names the section, and has the examples.
-    for path in sorted(document["paths"], key=lambda path: (path.count("/"), path)):
+    for path in sorted(document["paths"], key=lambda path: _rank(path, document)):
         general = re.sub(rf"(/models/)(?:{models})(?=[/:]|$)", r"\1{model}", path)
         general = re.sub(r"(/versions/)\d+", r"\1{version}", general)
         general = re.sub(r"(/labels/)[^/:]+", r"\1{label}", general)
@@ -86,6 +85,14 @@ def _sections(document: Document) -> Iterator[_Section]:
             section = found.setdefault((plain, method), _Section(method.upper(), operation))
             section.add(general, operation)
     return iter(found.values())
+
+
+def _rank(path: str, document: Document) -> tuple[int, bool, int, str]:
+    """Return a sort key: the first path of a section names it, and has its examples."""
+    content = document["paths"][path].get("post", {}).get("requestBody", {}).get("content", {})
+    example = _example("", content, document)
+    # A short path, :predict before the rarer verbs, and a short example: no picture in base64.
+    return path.count("/"), not path.endswith(":predict"), len("".join(example)), path
 
 
 def _group(path: str) -> str:
