@@ -206,6 +206,12 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_targets_of_make_that_a_page_names_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)", page.read_text(), re.MULTILINE)) <= targets
+
+
 def test_pages_that_the_code_names_exist() -> None:
     tracked = subprocess.run(
         ["git", "grep", "-IhoE", r"\bdocs/[A-Za-z0-9_/-]+\.md", "--", ".", ":!CHANGELOG.md"],
