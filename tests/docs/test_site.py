@@ -212,6 +212,13 @@ def test_targets_of_make_that_a_page_names_exist(page: Path) -> None:
     assert set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)", page.read_text(), re.MULTILINE)) <= targets
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_settings_that_a_page_names_exist(page: Path) -> None:
+    known = {variable.name for variable, _ in Settings.table()}
+    known |= set(re.findall(r"UNDERSTUDY_[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
+    assert set(re.findall(r"`(UNDERSTUDY_[A-Z_]+)", page.read_text())) <= known
+
+
 def test_pages_that_the_code_names_exist() -> None:
     tracked = subprocess.run(
         ["git", "grep", "-IhoE", r"\bdocs/[A-Za-z0-9_/-]+\.md", "--", ".", ":!CHANGELOG.md"],
