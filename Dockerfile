@@ -5,7 +5,7 @@
 #
 #   --build-arg TENSORFLOW=full       TensorFlow's full build instead of the one for CPUs only
 #
-# docs/deployment.md tells how they are run, and how large they are.
+# docs/guides/deploy-with-docker.md tells how they are run, and how large they are.
 
 ARG PYTHON=3.11
 

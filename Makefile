@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 # Each set of dependencies has a lock with hashes. Its stamp is newer than the lock once it is
 # installed, so that a second `make serve` touches no network.
 STAMP = $(VENV)/.installed-$(1)
-SOURCES := service training tests benchmarks
+SOURCES := service training tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help serve watch train test lint format bench install-serve install-train install-dev lock clean
+.PHONY: help serve watch train test lint format bench docs install-serve install-train install-dev install-docs lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,10 +43,15 @@ format: install-dev ## Format the code
 bench: install-bench ## Measure the service against other servers
 	$(BIN)/python -m benchmarks $(ARGS)
 
+docs: install-docs ## Build the documentation as a site in build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo 'The documentation is in build/docs/index.html'
+
 install-serve: $(call STAMP,serve) ## Install what serving needs
 install-train: $(call STAMP,train) ## Install what training needs
 install-dev: $(call STAMP,dev) ## Install what tests and checks need
 install-bench: $(call STAMP,bench) ## Install what the benchmarks need
+install-docs: $(call STAMP,docs) ## Install what builds the documentation
 
 $(VENV)/.installed-%: requirements/%.lock | $(VENV)/pyvenv.cfg
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -61,7 +66,7 @@ $(VENV)/pyvenv.cfg:
 
 lock: ## Resolve the dependencies again and write the locks (needs uv)
 	uv pip compile $(LOCK_OPTIONS) -o requirements/serve.lock pyproject.toml
-	for extra in train dev bench; do \
+	for extra in train docs dev bench; do \
 		uv pip compile $(LOCK_OPTIONS) --extra $$extra -c requirements/serve.lock \
 			-o requirements/$$extra.lock pyproject.toml || exit 1; \
 	done

@@ -81,7 +81,7 @@ class Settings:
         int,
         Variable(
             "UNDERSTUDY_THREADS",
-            "threads of one worker for all that is not a prediction",
+            "threads of one worker for everything but predictions",
             least=1,
             most=1024,
         ),
@@ -90,7 +90,7 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_POLL_INTERVAL_S",
-            "seconds between looks for new versions",
+            "how often to look for new versions, in seconds",
             least=0.1,
             most=3600,
         ),
@@ -99,7 +99,8 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_QUIET_S",
-            "seconds that a version without a manifest must lie unchanged before it is loaded",
+            "how long a version without a manifest must stay unchanged before it is loaded, in "
+            "seconds",
             least=0,
         ),
     ] = 3.0
@@ -107,7 +108,8 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_LOAD_WAIT_S",
-            "seconds that a starting worker may load models before it takes requests all the same",
+            "how long a starting worker may load models before it accepts requests anyway, in "
+            "seconds",
             least=0,
         ),
     ] = 60.0
@@ -115,7 +117,8 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_LOAD_TIMEOUT_S",
-            "seconds that verifying, loading, warming up and proving a version may each take",
+            "how long verifying, loading, warming up and proving a version may each take, in "
+            "seconds",
             least=1,
         ),
     ] = 300.0
@@ -136,8 +139,8 @@ class Settings:
         int,
         Variable(
             "UNDERSTUDY_MAX_BODIES_BYTES",
-            "most bytes of large request bodies (above 64 KiB) at one time in one worker, "
-            "above which it answers 503",
+            "most bytes of large request bodies (above 64 KiB) at the same time in one worker; "
+            "more are answered with 503",
             least=1,
             most=_MOST_BYTES,
         ),
@@ -146,7 +149,7 @@ class Settings:
         int,
         Variable(
             "UNDERSTUDY_MAX_IMAGE_PIXELS",
-            "most pixels of a picture when it is decoded; all those of a request, eight times that",
+            "most pixels of one picture; all pictures of a request may have eight times as many",
             least=1,
             most=_MOST_BYTES,
         ),
@@ -167,7 +170,7 @@ class Settings:
         int,
         Variable(
             "UNDERSTUDY_MAX_QUEUE",
-            "predictions under way for one model in one worker, above which it answers 503",
+            "most predictions under way for one model in one worker; more are answered with 503",
             least=1,
             most=_MOST,
         ),
@@ -176,7 +179,7 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_TIMEOUT_S",
-            "seconds in which a prediction must be answered; clients may ask for fewer",
+            "how long a prediction may take, in seconds; clients may ask for less",
             least=0.001,
         ),
     ] = 30.0
@@ -184,8 +187,8 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_STUCK_EXIT_S",
-            "seconds that a prediction may run on after UNDERSTUDY_TIMEOUT_S before its worker is "
-            "replaced; 0: for ever",
+            "how long a prediction may go on after UNDERSTUDY_TIMEOUT_S before its worker is "
+            "replaced, in seconds; 0: forever",
             least=0,
         ),
     ] = 60.0
@@ -193,7 +196,7 @@ class Settings:
         int,
         Variable(
             "UNDERSTUDY_MAX_ERRORS",
-            "most problems of one request that are listed",
+            "most problems that are listed for one request",
             least=1,
             most=1000,
         ),
@@ -202,7 +205,7 @@ class Settings:
         int,
         Variable(
             "UNDERSTUDY_DRAIN_S",
-            "seconds that running requests get when the service stops",
+            "how long running requests may take when the service stops, in seconds",
             least=0,
             most=86_400,
         ),
@@ -211,7 +214,8 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_READ_TIMEOUT_S",
-            "seconds to send a request in, or take an answer; plus 1 for each 64 KiB moved",
+            "how long a client may take to send a request or read an answer, in seconds; plus 1 "
+            "for each 64 KiB",
             least=1,
         ),
     ] = 10.0
@@ -219,16 +223,17 @@ class Settings:
         float,
         Variable(
             "UNDERSTUDY_LAME_DUCK_S",
-            "seconds that a stopping worker goes on answering while /readyz already says no",
+            "how long a stopping worker goes on answering while /readyz already returns 503, in "
+            "seconds",
             least=0,
         ),
     ] = 1.0
     admin_token: Annotated[
-        str, Variable("UNDERSTUDY_ADMIN_TOKEN", "token that turns the admin API on and opens it")
+        str, Variable("UNDERSTUDY_ADMIN_TOKEN", "token of the admin API, which is off without one")
     ] = field(default="", repr=False)
     access_log: Annotated[
         bool,
-        Variable("UNDERSTUDY_ACCESS_LOG", "log a line for every request, not for errors alone"),
+        Variable("UNDERSTUDY_ACCESS_LOG", "log every request, not only failed ones"),
     ] = False
 
     @classmethod

@@ -1,6 +1,6 @@
 """What further public clients send and check, replayed against the real service.
 
-Their packages cannot be installed beside ours; docs/clients.md says with which they were tried.
+Their packages cannot be installed beside ours; docs/guides/clients.md says with which they were tried.
 """
 
 import re

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Service, StartService, eventually, free_port
 from tests.savedmodels.affine import publish_affine
 
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
-# As docs/operations.md tells to host it.
+# As docs/guides/operate.md tells to host it.
 HOST = """
 import os
 import waitress

@@ -55,8 +55,7 @@ def describe(rule: Rule, method: str, target: DocumentedTarget | None) -> Operat
     known = _KNOWN.get((rule.endpoint, method))
     if known:
         return about | known
-    described = _OTHERS.get(rule.endpoint.partition(".")[0], _SOMETHING)
-    return about | described | {"summary": f"{rule.endpoint}"}
+    return about | _SOMETHING | {"summary": f"{rule.endpoint}"}
 
 
 def _inference(verb: str, target: DocumentedTarget) -> Operation:
@@ -223,8 +222,15 @@ _KNOWN |= {
     },
 }
 _KNOWN |= SERVER
-# Of routes that are not described by themselves, by the group that they belong to.
-_OTHERS: dict[str, Operation] = {
-    "statistics_v2": {"responses": responses(response_schemas.STATISTICS, 404, 503)},
+_STATISTICS: Operation = {"responses": responses(response_schemas.STATISTICS, 404, 503)}
+_KNOWN |= {
+    ("statistics_v2.everything", "GET"): {
+        "summary": "Counts and times of all models, over all workers",
+        **_STATISTICS,
+    },
+    ("statistics_v2.stats", "GET"): {
+        "summary": "Counts and times of the model's versions, over all workers",
+        **_STATISTICS,
+    },
 }
 _SOMETHING: Operation = {"responses": {"default": {"description": "The answer."}}}

@@ -2,8 +2,8 @@
 
 A SavedModel is a program. TensorFlow has operations that read and write files, talk to other
 machines, call Python, or end the process; a graph with one of them does with each request, or
-already while it is loaded, what the service's own user may do. docs/operations.md has the list, and
-says what trusting a model means.
+already while it is loaded, what the service's own user may do. docs/guides/operate.md has the list,
+and says what trusting a model means.
 """
 
 import os

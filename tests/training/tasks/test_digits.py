@@ -71,7 +71,7 @@ def test_mnist_itself_where_it_is() -> None:
 
 
 def test_the_story_tells_the_file_as_it_is(repository_root: Path) -> None:
-    story = (repository_root / "docs" / "add-a-model.md").read_text()
+    story = (repository_root / "docs" / "guides" / "add-a-model.md").read_text()
     source = (repository_root / "training" / "tasks" / "digits.py").read_text()
     fragments = re.findall(r"^```python\n(.*?)^```$", story, re.MULTILINE | re.DOTALL)
     assert len(fragments) >= 8

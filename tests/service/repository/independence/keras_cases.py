@@ -19,7 +19,7 @@ TOKENS, WORDS, FILES = "tokens", "words", "files"
 # Their rows must be proved.
 PROVED = "proved"
 # They keep rows apart, and the proof does not follow them: here so that a change is noticed, and
-# the table in docs/operations.md says so.
+# the table in docs/reference/row-independence.md says so.
 UNPROVED = "unproved"
 # They must never be proved.
 MIXING = "mixing"

@@ -1,4 +1,4 @@
-"""The table in docs/operations.md of what is proved, held against cases that are tested."""
+"""The table of what is proved (docs/reference/row-independence.md), held against tested cases."""
 
 import re
 from pathlib import Path
@@ -112,7 +112,7 @@ NOT_PROVED = {
 
 def parts(column: int, root: Path) -> list[str]:
     """Return what a column of the table names, one by one."""
-    text = (root / "docs" / "operations.md").read_text()
+    text = (root / "docs" / "reference" / "row-independence.md").read_text()
     _, _, rest = text.partition("\n| proved | not proved |\n|---|---|\n")
     cells = [line.split("|")[column] for line in rest.partition("\n\n")[0].splitlines()]
     separated = (re.split(r"(?:,(?! such)|;)\s+(?![^(]*\))", cell.strip()) for cell in cells)

@@ -1,0 +1,1 @@
+"""What builds the project; none of it runs where models are served or trained."""
