@@ -226,6 +226,9 @@ class Settings:
     admin_token: Annotated[
         str, Variable("UNDERSTUDY_ADMIN_TOKEN", "token that turns the admin API on and opens it")
     ] = field(default="", repr=False)
+    page: Annotated[
+        bool, Variable("UNDERSTUDY_PAGE", "serve the page for people, at / and /models/<model>")
+    ] = True
     access_log: Annotated[
         bool,
         Variable("UNDERSTUDY_ACCESS_LOG", "log a line for every request, not for errors alone"),

@@ -83,6 +83,13 @@ def samples(folder: Path) -> Iterator[Sample]:
             yield Sample(name, found.pairs[labels], value)
 
 
+def bucket_counts(folder: Path, family: str) -> Iterator[tuple[dict[str, str], dict[float, float]]]:
+    """Return a histogram's labels and, by upper bound, what each bucket of it counted alone."""
+    found = _merge(folder)
+    for labels, counts in found.buckets[family].items():
+        yield found.pairs[labels], dict(counts)
+
+
 # The keys of the last time, taken apart. What is not there any more is forgotten: versions come and
 # go for as long as the service runs.
 _known: dict[str, _Series] = {}

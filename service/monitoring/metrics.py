@@ -4,11 +4,13 @@ With ``PROMETHEUS_MULTIPROC_DIR`` set, every worker keeps its numbers in files t
 (``service.monitoring.metric_values``), and a scrape of any worker answers for all.
 """
 
+import math
 import threading
 import time
 import warnings
 from collections import Counter as Tally
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,7 +23,7 @@ from prometheus_client import (
 from prometheus_client.samples import Sample
 
 from service.monitoring import metric_values
-from service.monitoring.exposition import exposition, samples
+from service.monitoring.exposition import bucket_counts, exposition, samples
 from service.monitoring.metric_files import fold
 
 metric_values.install()
@@ -49,6 +51,21 @@ _NOTE_S = 1.0
 # this many others of its model have ended since.
 _SHOWN_S = 120.0
 _MOST_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTimes:
+    """How long all predictions of a version took, over all workers.
+
+    Attributes:
+        requests: how many there were.
+        failures: how many of them failed.
+        buckets: how many took as long as each bucket of the histogram says; the last has no bound.
+    """
+
+    requests: int
+    failures: int
+    buckets: tuple[int, ...]
 
 
 class Metrics:
@@ -257,6 +274,39 @@ class Metrics:
             return
         for family in self._registry.collect():
             yield from family.samples
+
+    def request_times(self) -> tuple[list[float], dict[tuple[str, str], RequestTimes]]:
+        """Return how long predictions took, by model and version.
+
+        Returns:
+            The buckets' upper bounds in seconds, that of the last left out; and the counts.
+        """
+        family, failure = "understudy_request_seconds", "understudy_failure_seconds_count"
+        counts, failures = dict[tuple[str, str], dict[float, float]](), Tally[tuple[str, str]]()
+        shared = metric_values.store()
+        if shared is not None:
+            counts = {
+                (labels["model"], labels["version"]): found
+                for labels, found in bucket_counts(shared.folder, family)
+            }
+        for sample in self.samples():
+            labels = sample.labels
+            if sample.name == failure:
+                failures[labels["model"], labels["version"]] += int(sample.value)
+            elif sample.name == f"{family}_bucket":
+                of_version = counts.setdefault((labels["model"], labels["version"]), {})
+                # Cumulated: the bounds come in their order, each with all before it.
+                before = sum(of_version.values())
+                of_version[float(labels["le"])] = sample.value - before
+        bounds = (*_SECONDS, math.inf)
+        return list(_SECONDS), {
+            key: RequestTimes(
+                int(sum(found.values())),
+                failures[key],
+                tuple(int(found.get(bound, 0)) for bound in bounds),
+            )
+            for key, found in counts.items()
+        }
 
     def _new_version(self, model: str, version: str) -> "VersionMetrics":
         with self._lock:

@@ -9,6 +9,7 @@ from werkzeug.routing import Rule
 from service.api.codecs.media.content_types import content_types, in_order
 from service.api.openapi import response_headers, response_schemas
 from service.api.openapi.field_schemas import Schema
+from service.api.openapi.page_operations import PAGE
 from service.api.openapi.response_schemas import an_object
 from service.api.openapi.server_operations import REGION, SERVER
 from service.api.openapi.shared_parts import JSON, responses
@@ -222,7 +223,7 @@ _KNOWN |= {
         **_ADMIN,
     },
 }
-_KNOWN |= SERVER
+_KNOWN |= SERVER | PAGE
 # Of routes that are not described by themselves, by the group that they belong to.
 _OTHERS: dict[str, Operation] = {
     "statistics_v2": {"responses": responses(response_schemas.STATISTICS, 404, 503)},

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from service.api.http.flask_hooks import as_response
 from service.api.http.responses import JSON, Answer
+from service.api.routes.page import Page
 from service.runtime.lifecycle import Lifecycle
 
 _HTML = "text/html"
@@ -47,11 +48,12 @@ _HEADERS = {
 }
 
 
-def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
+def root_routes(lifecycle: Lifecycle, page: Page | None, *, version: str) -> Blueprint:
     """Return the route.
 
     Args:
         lifecycle: knows the models.
+        page: what browsers get; where there is none, a list of links.
         version: of this software.
     """
     blueprint = Blueprint("root", __name__)
@@ -60,8 +62,10 @@ def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
     def root() -> Response | tuple[dict[str, Any], dict[str, str]]:
         models = lifecycle.models()
         if request.accept_mimetypes.best_match([JSON, _HTML]) == _HTML:
-            page = _page(models, version).encode()
-            return as_response(Answer(page, f"{_HTML}; charset=utf-8", headers=_HEADERS))
+            if page is not None:
+                return page.response()
+            links = _links(models, version).encode()
+            return as_response(Answer(links, f"{_HTML}; charset=utf-8", headers=_HEADERS))
         # KServe's clients of its first protocol look for this status.
         told = {"name": "understudy", "version": version, "status": "alive", "models": models}
         return told | {"endpoints": _ENDPOINTS}, _HEADERS
@@ -69,7 +73,7 @@ def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
     return blueprint
 
 
-def _page(models: list[str], version: str) -> str:
+def _links(models: list[str], version: str) -> str:
     items = [_item(f"/v1/models/{quote(name, safe='')}", name) for name in models]
     return _PAGE.format(
         version=html.escape(version),

@@ -1,0 +1,84 @@
+// Small helpers to make elements. Text always becomes text, never markup.
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {Record<string, any>} [props] attributes; `class`, `text`, and `on...` listeners
+ * @param {...(Node|string|null|undefined)} children
+ * @returns {any}
+ */
+export function el(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/**
+ * Make an element of a drawing; otherwise as `el`.
+ * @param {string} tag
+ * @param {Record<string, any>} [props]
+ * @param {...(Node|string|null|undefined)} children
+ * @returns {any}
+ */
+export function svg(tag, props = {}, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+}
+
+/** @param {Element} element @param {Record<string, any>} props @param {any[]} children */
+function fill(element, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "text") element.textContent = String(value);
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+let count = 0;
+
+/** @returns {string} an id that no other element has */
+export const newId = () => `u${++count}`;
+
+/** @param {string} text what a screen reader says when it has finished */
+export function announce(text) {
+  const place = document.getElementById("announcer");
+  if (place) place.textContent = text;
+}
+
+/**
+ * Put text into an element unless it is there already, so that nothing is read out twice.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {number} value @param {number} [digits] significant ones @returns {string} */
+export function shortNumber(value, digits = 4) {
+  if (!Number.isFinite(value)) return String(value);
+  if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9)) return value.toExponential(2);
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8) });
+}
+
+/** @param {number} share from 0 to 1 @returns {string} */
+export const percent = (share) =>
+  share > 0.9995 && share < 1 ? ">99.9 %" : share > 0 && share < 0.0005 ? "<0.1 %" : `${(share * 100).toFixed(1)} %`;
+
+/** @param {number} seconds @returns {string} */
+export const duration = (seconds) =>
+  seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+
+/**
+ * Offer a file for download.
+ * @param {string} name
+ * @param {string} content
+ * @param {string} type
+ */
+export function download(name, content, type) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,182 @@
+// The input of a model: a control for every field of a signature, and the golden examples.
+
+import { el, newId } from "./dom.js";
+import { LabelledInput, readable } from "./fields.js";
+import { brightness, drawArray, newCanvas, pictureShape, takesPictures } from "./pictures.js";
+
+/** Fires "change" when the input is another. */
+export class Editor extends EventTarget {
+  /** @param {import("./api.js").Version} version whose contract and examples it has */
+  constructor(version) {
+    super();
+    this.version = version;
+    this.element = el("div", { class: "stack" });
+    /** @type {any} the example that is shown as it is */
+    this.example = null;
+    this.problem = el("p", { class: "notice bad", role: "alert", hidden: true });
+    const [first] = Object.keys(version.signatures);
+    const preferred = "serving_default" in version.signatures ? "serving_default" : first;
+    this.choose(preferred);
+    const start = version.examples.find((each) => each.signature === preferred);
+    if (start) this.load(start);
+  }
+
+  /** @returns {import("./api.js").Signature} */
+  get signature() {
+    return this.version.signatures[this.name];
+  }
+
+  /** @param {string} name of the signature that is asked from now on */
+  choose(name) {
+    this.name = name;
+    this.example = null;
+    const ours = this.version.examples.filter((each) => each.signature === name);
+    this.inputs = this.signature.inputs.map((field) => new LabelledInput(field, {
+      hasRows: this.signature.has_rows,
+      examples: ours.map((each) => each.instance[field.name]).filter((value) => value !== undefined && value !== null),
+      change: () => this.changed(),
+    }));
+    for (const { input } of this.inputs) {
+      if ("onFile" in input && input.shape) input.onFile = (/** @type {Blob} */ file) => this.handOver(file);
+    }
+    this.element.replaceChildren(...[this.signatures(), ...this.inputs.map((each) => each.element), this.problem, this.chips()].filter(Boolean));
+  }
+
+  /** Buttons for the signatures, where there are several. */
+  signatures() {
+    const names = Object.keys(this.version.signatures);
+    if (names.length < 2) return null;
+    const group = newId();
+    return el("div", { class: "choices", role: "radiogroup", "aria-label": "Signature" },
+      ...names.map((name) => el("label", {},
+        el("input", {
+          type: "radio", name: group, checked: name === this.name,
+          onchange: () => { this.choose(name); this.focusSignature(); this.changed(); },
+        }),
+        el("span", { text: readable(name === "serving_default" ? "default" : name) }))));
+  }
+
+  focusSignature() {
+    /** @type {HTMLElement} */ (this.element.querySelector(".choices input:checked"))?.focus();
+  }
+
+  /** A file goes to the signature that is made for files. @param {Blob} file @returns {boolean} */
+  handOver(file) {
+    const found = Object.entries(this.version.signatures).find(([, { inputs }]) => inputs.length === 1 && takesPictures(inputs[0]));
+    if (!found) return false;
+    this.choose(found[0]);
+    this.inputs[0].input.take(file);
+    return true;
+  }
+
+  chips() {
+    const { examples } = this.version;
+    if (!examples.length) return null;
+    this.buttons = examples.map((example) => el("button", {
+      type: "button", "aria-pressed": String(example === this.example), title: example.note,
+      onclick: () => { this.load(example); this.dispatchEvent(new Event("change")); },
+    }, this.thumbnail(example), el("span", { text: shortNote(example.note) }),
+    /\bhard\b/i.test(example.note) ? el("span", { class: "pill warn", text: "hard" }) : null));
+    return el("div", {}, el("h3", { text: "Examples" }),
+      el("ul", { class: "chips", "aria-label": "Examples" }, ...this.buttons.map((button) => el("li", {}, button))));
+  }
+
+  /** @param {import("./api.js").Example} example @returns {HTMLElement|null} */
+  thumbnail(example) {
+    const signature = this.version.signatures[example.signature];
+    for (const field of signature?.inputs || []) {
+      const shape = field.shape && field.dtype !== "string" ? pictureShape(field.shape.slice(1)) : null;
+      if (shape && signature.has_rows) {
+        const [canvas] = newCanvas(shape.size);
+        drawArray(canvas, example.instance[field.name], brightness(field));
+        canvas.setAttribute("aria-hidden", "true");
+        return canvas;
+      }
+    }
+    return null;
+  }
+
+  /** @param {import("./api.js").Example} example */
+  load(example) {
+    if (example.signature !== this.name) this.choose(example.signature);
+    for (const input of this.inputs) input.write(example.instance[input.field.name]);
+    this.example = example;
+    this.press();
+  }
+
+  press() {
+    this.buttons?.forEach((button, i) =>
+      button.setAttribute("aria-pressed", String(this.version.examples[i] === this.example)));
+  }
+
+  changed() {
+    this.example = null;
+    this.press();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @returns {Promise<Record<string, any>>} the inputs by name */
+  async read() {
+    /** @type {Record<string, any>} */
+    const row = {};
+    for (const input of this.inputs) {
+      const value = await input.read();
+      if (value !== undefined) row[input.field.name] = value;
+    }
+    return row;
+  }
+
+  /** Take over what another editor holds, as far as the contracts agree. @param {Editor} other */
+  async copy(other) {
+    if (!(other.name in this.version.signatures)) return;
+    if (other.name !== this.name) this.choose(other.name);
+    const row = await other.read();
+    const { example } = other;
+    for (const input of this.inputs) {
+      if (input.field.name in row) input.write(row[input.field.name]);
+    }
+    this.example = example && this.version.examples.find((each) => each.note === example.note && each.signature === example.signature);
+    this.press();
+  }
+
+  /**
+   * Show what is wrong at the fields it belongs to, in the service's own words.
+   * @param {{ok: boolean, error: string, details: Record<string, string[]>}} answer
+   */
+  showProblems(answer) {
+    const found = problemsByField(answer, this.inputs.map((each) => each.field.name));
+    for (const input of this.inputs) input.show(found.get(input.field.name) || []);
+    const rest = found.get("") || [];
+    this.problem.textContent = rest.join(" ");
+    this.problem.hidden = !rest.length;
+  }
+}
+
+/**
+ * Sort messages by the field that their path names; others are under "".
+ * @param {{ok: boolean, error: string, details: Record<string, string[]>}} answer
+ * @param {string[]} names
+ * @returns {Map<string, string[]>}
+ */
+export function problemsByField(answer, names) {
+  const found = new Map();
+  if (answer.ok) return found;
+  const entries = Object.entries(answer.details);
+  if (!entries.length) return found.set("", [answer.error]);
+  for (const [path, messages] of entries) {
+    const inner = /^(?:instances\[\d+\]|inputs)\.?(.*)$/.exec(path)?.[1] ?? path;
+    // A name may have dots or brackets in it: the longest that fits is meant.
+    const name = names.filter((each) => inner === each || inner.startsWith(`${each}[`) || inner.startsWith(`${each}.`))
+      .sort((a, b) => b.length - a.length)[0] ?? (names.length === 1 && /^(\[|$)/.test(inner) ? names[0] : "");
+    const place = inner.slice(name.length);
+    const words = messages.map((message) => (place ? `${place}: ${message}` : message));
+    found.set(name, [...(found.get(name) || []), ...words]);
+  }
+  return found;
+}
+
+/** @param {string} note @returns {string} without what the mark says */
+const shortNote = (note) => {
+  const text = note.replace(/;?\s*hard\b(?=:|$)/i, "").replace(/^\s*:\s*/, "").trim();
+  return text.length > 44 ? `${text.slice(0, 43)}…` : text || "example";
+};

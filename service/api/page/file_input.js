@@ -1,0 +1,36 @@
+// A file of any kind, for inputs that take files which are not pictures.
+
+import { el, newId } from "./dom.js";
+import { toBase64 } from "./pictures.js";
+
+export class FileInput {
+  /** @param {import("./api.js").Field} field @param {any} context */
+  constructor(field, context) {
+    this.changed = context.change;
+    this.value = { b64: "" };
+    this.told = el("p", { class: "hint" });
+    this.control = el("input", {
+      type: "file", id: newId(), accept: (field.content_types || []).join(","),
+      onchange: () => this.take(this.control.files[0]),
+    });
+    this.element = el("div", {}, this.control, this.told);
+    if (context.examples[0]) this.write(context.examples[0]);
+  }
+
+  /** @param {File} file */
+  async take(file) {
+    if (!file) return;
+    this.value = { b64: toBase64(new Uint8Array(await file.arrayBuffer())) };
+    this.changed();
+  }
+
+  read() {
+    return this.value;
+  }
+
+  /** @param {any} value */
+  write(value) {
+    this.value = value;
+    this.told.textContent = "The file of an example.";
+  }
+}

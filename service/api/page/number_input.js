@@ -1,0 +1,65 @@
+// A number: a box, and a slider where the contract has bounds.
+
+import { el, newId, shortNumber } from "./dom.js";
+
+export class NumberInput {
+  /** @param {import("./api.js").Field} field @param {any} context */
+  constructor(field, context) {
+    this.field = field;
+    this.changed = context.change;
+    const { minimum, maximum } = field;
+    const isBounded = minimum !== undefined && maximum !== undefined && maximum - minimum < 1e7;
+    this.control = el("input", {
+      type: "text", inputmode: "decimal", autocomplete: "off", id: newId(),
+      oninput: () => { this.follow(); this.changed(); },
+    });
+    this.slider = null;
+    if (isBounded) {
+      const step = sliderStep(field, context.examples);
+      this.slider = el("input", {
+        type: "range", min: minimum, max: maximum, step, "aria-label": `${field.name}, slider`,
+        oninput: () => { this.control.value = trimmed(this.slider.value); this.changed(); },
+      });
+    }
+    this.element = el("div", { class: isBounded ? "number" : "number plain" }, this.control,
+      this.slider && el("div", {}, this.slider,
+        el("div", { class: "ends", "aria-hidden": "true" }, el("span", { text: shortNumber(minimum) }), el("span", { text: shortNumber(maximum) }))));
+    const known = context.examples.find((/** @type {any} */ each) => typeof each === "number");
+    this.write(field.example ?? known ?? (isBounded ? (minimum + maximum) / 2 : minimum ?? 0));
+  }
+
+  follow() {
+    const value = Number(this.control.value);
+    if (this.slider && Number.isFinite(value)) this.slider.value = String(value);
+  }
+
+  /** @returns {number|string} what is no number goes to the service as it is: it says what is wrong */
+  read() {
+    const text = this.control.value.trim();
+    const value = Number(text.replace(",", "."));
+    return text !== "" && Number.isFinite(value) ? value : text;
+  }
+
+  /** @param {any} value */
+  write(value) {
+    this.control.value = typeof value === "number" ? trimmed(value) : String(value);
+    this.follow();
+  }
+}
+
+/** @param {number|string} value @returns {string} without the noise of float32 */
+const trimmed = (value) => String(Number(Number(value).toPrecision(7)));
+
+/**
+ * A step that suits the field: whole where all that is known of it is whole.
+ * @param {import("./api.js").Field} field
+ * @param {any[]} examples
+ * @returns {number|string}
+ */
+function sliderStep(field, examples) {
+  if (field.dtype.includes("int")) return 1;
+  const numbers = [...examples, field.example].filter((each) => typeof each === "number");
+  const range = /** @type {number} */ (field.maximum) - /** @type {number} */ (field.minimum);
+  if (numbers.length > 2 && numbers.every(Number.isInteger) && range >= 4) return 1;
+  return range > 0 ? Number((10 ** Math.floor(Math.log10(range / 100))).toPrecision(1)) : "any";
+}
