@@ -1,23 +1,10 @@
 // What the page asks of the service: the same routes that every client has, and two of its own.
 
-/**
- * @typedef {{name: string, dtype: string, shape: (number|null)[]|null, description?: string,
- *   unit?: string, minimum?: number, maximum?: number, choices?: any[], max_length?: number,
- *   content_types?: string[], nullable?: boolean, example?: any, has_default?: boolean,
- *   default?: any}} Field
- * @typedef {{inputs: Field[], outputs: Field[], has_rows: boolean, rows_independent: boolean}} Signature
- * @typedef {{note: string, signature: string, instance: Record<string, any>, truth: Record<string, any>}} Example
- * @typedef {{name: string, version: string, signatures: Record<string, Signature>,
- *   examples: Example[], card: any}} Version
- * @typedef {{ok: boolean, rows: any[], error: string, details: Record<string, string[]>,
- *   seconds: number, version: string, requestId: string}} Answer
- */
-
-/** @param {string} model @param {string|number} [version] @returns {string} */
+/** @param {string|number} [version] */
 export const modelPath = (model, version) =>
   `/v1/models/${encodeURIComponent(model)}${version ? `/versions/${version}` : ""}`;
 
-/** @param {string} model @param {string} version @returns {Promise<Version>} */
+/** @returns {Promise<Version>} */
 export async function fetchVersion(model, version) {
   const response = await fetch(`/ui/models/${encodeURIComponent(model)}/versions/${version}`);
   const body = await response.json();
@@ -25,23 +12,13 @@ export async function fetchVersion(model, version) {
   return body;
 }
 
-/**
- * The body of a request.
- * @param {Signature} signature
- * @param {string} name the signature's
- * @param {Record<string, any>[]} rows inputs by name; of a signature without rows, one entry
- */
+/** The body of a request. @param {Signature} signature @param {string} name the signature's @param {Record<string, any>[]} rows */
 export function requestBody(signature, name, rows) {
   const named = name === "serving_default" ? {} : { signature_name: name };
   return signature.has_rows ? { ...named, instances: rows } : { ...named, inputs: rows[0] };
 }
 
-/**
- * Ask a model.
- * @param {{model: string, version?: string, name: string, signature: Signature}} target
- * @param {Record<string, any>[]} rows
- * @returns {Promise<Answer>}
- */
+/** Ask a model. @param {Target} target @param {Record<string, any>[]} rows @returns {Promise<Answer>} */
 export async function predict(target, rows) {
   const began = performance.now();
   const none = { ok: false, rows: [], details: {}, version: "", requestId: "" };
@@ -68,22 +45,15 @@ export async function predict(target, rows) {
   return { ...answer, rows: readRows(target.signature, body) };
 }
 
-/** @param {Signature} signature @param {any} body @returns {any[]} outputs by name, one entry a row */
 function readRows(signature, body) {
   const only = signature.outputs.length === 1 ? signature.outputs[0].name : "";
   if ("predictions" in body) {
-    return body.predictions.map((/** @type {any} */ row) => (only ? { [only]: row } : row));
+    return body.predictions.map((row) => (only ? { [only]: row } : row));
   }
   return [only ? { [only]: body.outputs } : body.outputs];
 }
 
-/**
- * Ask for many rows, in as many requests as the service's bounds demand.
- * @param {{model: string, version?: string, name: string, signature: Signature}} target
- * @param {Record<string, any>[]} rows
- * @param {{max_rows: number, max_body_bytes: number}} bounds
- * @returns {Promise<Answer>} with the rows of all of them, or the first that failed
- */
+/** Ask for many rows, in as many requests as the service's bounds demand. @param {Target} target @param {Record<string, any>[]} rows @param {{max_rows: number, max_body_bytes: number}} bounds @returns {Promise<Answer>} with the rows of all of them, or the first that failed */
 export async function predictMany(target, rows, bounds) {
   const each = JSON.stringify(rows[0] ?? {}).length + 16;
   const most = Math.max(1, Math.min(bounds.max_rows, Math.floor((bounds.max_body_bytes * 0.8) / each)));
@@ -94,5 +64,5 @@ export async function predictMany(target, rows, bounds) {
     if (!part.ok) return part;
     whole = whole ? { ...part, rows: [...whole.rows, ...part.rows], seconds: whole.seconds + part.seconds } : part;
   }
-  return /** @type {Answer} */ (whole);
+  return (whole);
 }

@@ -1,10 +1,7 @@
 // Asks while somebody types or draws: the latest input, one request at a time.
 
 export class Asker {
-  /**
-   * @param {() => Promise<void>} ask asks once and shows the answer
-   * @param {number} [pause] ms of rest before it asks
-   */
+  /** @param {() => Promise<void>} ask asks once and shows the answer @param {number} [pause] ms of rest before it asks */
   constructor(ask, pause = 120) {
     this.ask = ask;
     this.pause = pause;

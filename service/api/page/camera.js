@@ -1,6 +1,6 @@
 // A photograph from the camera, where the browser allows one.
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 
 export class Camera {
   /** @param {HTMLElement} place where the live picture appears @param {(photo: Blob) => void} done */
@@ -14,12 +14,12 @@ export class Camera {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch (error) {
-      const told = el("p", { class: "problem", role: "alert", text: `No camera: ${/** @type {Error} */ (error).message}` });
+      const told = el("p.problem", { role: "alert", text: `No camera: ${/** @type {Error} */ (error).message}` });
       this.place.append(told);
       setTimeout(() => told.remove(), 6000);
       return;
     }
-    const video = el("video", { class: "easel", autoplay: true, playsinline: true, muted: true, "aria-label": "The camera's picture" });
+    const video = el("video.easel", { autoplay: true, playsinline: true, muted: true, "aria-label": "The camera's picture" });
     video.srcObject = stream;
     const close = () => {
       stream.getTracks().forEach((track) => track.stop());
@@ -32,9 +32,9 @@ export class Camera {
       close();
       this.done(photo);
     };
-    const box = el("div", {}, video, el("div", { class: "tools" },
-      el("button", { type: "button", class: "main", text: "Take the picture", onclick: take }),
-      el("button", { type: "button", text: "Cancel", onclick: close })));
+    const box = el("div", video, el("div.tools",
+      button("Take the picture", take, { class: "main" }),
+      button("Cancel", close)));
     this.place.append(box);
     box.querySelector("button").focus();
   }

@@ -1,15 +1,15 @@
 // The card: what the version is, how good, made of what and how.
 
-import { el, percent, shortNumber, svg } from "./dom.js";
+import { el, percent, shortNumber, svg, table } from "./dom.js";
 import { readable } from "./fields.js";
 
-/** @param {import("./model_view.js").ModelView} model @returns {{element: HTMLElement, ask: () => void}} */
+/** @type {MakeTab} */
 export function cardTab(model) {
   const { card } = model.version;
-  const element = el("div", { class: "stack" });
-  element.append(el("div", { class: "row" }, model.versionChoice()));
+  const element = el("div.stack");
+  element.append(el("div.row", model.versionChoice()));
   if (!card) {
-    element.append(el("div", { class: "paper" }, el("p", { text: "This version brings no card; its contract is read from its graph." })), contract(model.version));
+    element.append(el("div.paper", el("p", "This version brings no card; its contract is read from its graph.")), contract(model.version));
     return { element, ask: () => {} };
   }
   const { evaluation, training, data, libraries } = card;
@@ -29,17 +29,16 @@ export function cardTab(model) {
   return { element, ask: () => {} };
 }
 
-/** @param {string} title @param {...any} children */
-const section = (title, ...children) => el("section", { class: "paper" }, el("h2", { text: title }), ...children);
+/** @param {...any} children */
+const section = (title, ...children) => el("section.paper", el("h2", title), ...children);
 
-/** @param {any} evaluation */
 function headline({ headline: found }) {
   if (typeof found?.value !== "number") return null;
   const range = found.low !== undefined ? ` (${shortNumber(found.low)} to ${shortNumber(found.high)})` : "";
-  return el("p", { class: "evaluation" }, el("b", { text: shortNumber(found.value) }), ` ${found.name}${range}`);
+  return el("p.evaluation", el("b", shortNumber(found.value)), ` ${found.name}${range}`);
 }
 
-/** The scalars of an object, with names of what is within what. @param {any} value @param {string[]} [without] */
+/** The scalars of an object, with names of what is within what. */
 function flat(value, without = [], prefix = "") {
   /** @type {Record<string, any>} */
   const found = {};
@@ -52,45 +51,34 @@ function flat(value, without = [], prefix = "") {
   return found;
 }
 
-/** @param {Record<string, any>} values */
 function pairs(values) {
-  return el("dl", { class: "pairs" }, ...Object.entries(values).flatMap(([name, value]) => [
-    el("dt", { text: name }),
-    el("dd", { text: typeof value === "number" ? shortNumber(value, 5) : typeof value === "object" ? JSON.stringify(value) : String(value) }),
+  return el("dl.pairs", ...Object.entries(values).flatMap(([name, value]) => [
+    el("dt", name),
+    el("dd", typeof value === "number" ? shortNumber(value, 5) : typeof value === "object" ? JSON.stringify(value) : String(value)),
   ]));
 }
 
-/** @param {any} evaluation */
 function figures(evaluation) {
   const known = flat(evaluation, ["headline", "per_class", "confusion", "compared", "reliability"]);
   const intervals = Object.entries(evaluation).filter(([key, value]) => /_ci\d+$/.test(key) && Array.isArray(value));
-  for (const [key, [low, high]] of /** @type {any[]} */ (intervals)) {
+  for (const [key, [low, high]] of intervals) {
     const name = readable(key.replace(/_ci\d+$/, ""));
     if (name in known) known[name] = `${shortNumber(known[name])} (${shortNumber(low)} to ${shortNumber(high)}, ${/\d+$/.exec(key)} %)`;
   }
   return pairs(known);
 }
 
-/** @param {string[]} head @param {any[][]} rows @param {string} label */
-function table(head, rows, label) {
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, el("table", {},
-    el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col", text })))),
-    el("tbody", {}, ...rows.map(([name, ...cells]) => el("tr", {}, el("th", { scope: "row", text: name }),
-      ...cells.map((value) => el("td", { text: typeof value === "number" ? shortNumber(value) : value ?? "" })))))));
-}
-
-/** @param {any} classes */
 function perClass(classes) {
   if (!Array.isArray(classes) || !classes.length || !("label" in classes[0])) return null;
   const keys = Object.keys(classes[0]).filter((key) => key !== "label" && typeof classes[0][key] !== "object");
   return section("By class", table(["class", ...keys.map(readable)], classes.map((each) => [each.label, ...keys.map((key) => each[key])]), "By class"));
 }
 
-/** Bins of a reliability diagram, wherever the card has them. @param {any} evaluation */
+/** Bins of a reliability diagram, wherever the card has them. */
 function reliability(evaluation) {
   const bins = evaluation.reliability || evaluation.calibration?.reliability || evaluation.calibration?.test?.reliability;
   if (!Array.isArray(bins) || !bins.length) return null;
-  const read = (/** @type {any} */ bin) => ({ x: bin.confidence ?? bin.mean_confidence, y: bin.accuracy ?? bin.share_right, n: bin.count ?? bin.examples });
+  const read = (bin) => ({ x: bin.confidence ?? bin.mean_confidence, y: bin.accuracy ?? bin.share_right, n: bin.count ?? bin.examples });
   const points = bins.map(read).filter(({ x, y }) => typeof x === "number" && typeof y === "number");
   if (!points.length) return null;
   const [size, left] = [260, 34];
@@ -102,48 +90,43 @@ function reliability(evaluation) {
     ...points.map((point) => svg("circle", { class: "dot", cx: at(point)[0], cy: at(point)[1], r: 4 }, svg("title", { text: `${percent(point.x)} sure: ${percent(point.y)} right${point.n ? ` of ${point.n}` : ""}` }))),
     svg("text", { x: size / 2, y: size - 4, "text-anchor": "middle", text: "confidence" }),
     svg("text", { x: left, y: 6, "text-anchor": "start", text: "share right" }));
-  return section("Reliability", el("div", { class: "heat" }, drawn), el("p", { class: "quiet", text: "On the dashed line, an answer that is 80 % sure is right four times in five." }));
+  return section("Reliability", el("div.heat", drawn), el("p.quiet", "On the dashed line, an answer that is 80 % sure is right four times in five."));
 }
 
-/** @param {any} evaluation */
 function confusion({ confusion: found, per_class: classes }) {
   const counts = found?.counts;
   if (!Array.isArray(counts) || counts.length > 30) return null;
   const names = counts.map((_, i) => found.labels?.[i] ?? classes?.[i]?.label ?? String(i));
-  const rows = counts.map((/** @type {number[]} */ row, i) => {
+  const rows = counts.map((row, i) => {
     const total = row.reduce((sum, count) => sum + count, 0) || 1;
-    return el("tr", {}, el("th", { scope: "row", text: names[i] }), ...row.map((count, j) => {
+    return [names[i], ...row.map((count, j) => {
       const cell = el("td", { class: i === j ? "right" : null, text: count || "·" });
       if (count) cell.style.background = `color-mix(in srgb, var(${i === j ? "--accent" : "--bad"}) ${Math.round(8 + (count / total) * 45)}%, transparent)`;
       return cell;
-    }));
+    })];
   });
-  return section("Confusion", el("p", { class: "quiet", text: "A row for what it is, a column for what the model says." }),
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion" }, el("table", { class: "confusion" },
-      el("thead", {}, el("tr", {}, el("th", {}), ...names.map((text) => el("th", { scope: "col", text })))), el("tbody", {}, ...rows))));
+  return section("Confusion", el("p.quiet", "A row for what it is, a column for what the model says."),
+    el("div.confusion", table(["", ...names], rows, "Confusion")));
 }
 
-/** @param {any} found */
 function compared(found) {
   if (!found?.models || typeof found.models !== "object") return null;
-  return section("Compared with", found.how ? el("p", { class: "quiet", text: found.how }) : null,
+  return section("Compared with", found.how ? el("p.quiet", found.how) : null,
     table(["model", found.unit || "value"], Object.entries(found.models), "Compared with"));
 }
 
-/** @param {any} found what the gates said when the version was published */
 function gates(found) {
   const list = Array.isArray(found) ? found : found?.results;
   if (!Array.isArray(list) || !list.length) return null;
-  return section("Gates", el("ul", { class: "versions" }, ...list.map((/** @type {any} */ gate) => el("li", {},
+  return section("Gates", el("ul.versions", ...list.map((gate) => el("li",
     el("span", { class: `pill ${gate.passed ? "good" : "bad"}`, text: gate.passed ? "passed" : "failed" }), ` ${readable(String(gate.gate))}: ${gate.because}`))));
 }
 
-/** @param {import("./api.js").Version} version */
 function contract({ signatures }) {
-  const row = (/** @type {any} */ field) => [field.name, `${field.dtype} [${field.shape ? field.shape.map((/** @type {any} */ n) => n ?? "?").join(", ") : "any shape"}]`,
+  const row = (field) => [field.name, `${field.dtype} [${field.shape ? field.shape.map((n) => n ?? "?").join(", ") : "any shape"}]`,
     field.minimum !== undefined || field.maximum !== undefined ? `${field.minimum ?? ""} to ${field.maximum ?? ""} ${field.unit || ""}` : field.unit || "", field.description || ""];
   return section("Contract", ...Object.entries(signatures).flatMap(([name, { inputs, outputs }]) => [
-    el("h3", { text: name }),
+    el("h3", name),
     table(["takes", "type", "range", "meaning"], inputs.map(row), `What ${name} takes`),
     table(["gives", "type", "range", "meaning"], outputs.map(row), `What ${name} gives`),
   ]));

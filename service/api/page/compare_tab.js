@@ -1,32 +1,31 @@
 // Compare: two versions on the same input, side by side.
 
-import { el } from "./dom.js";
+import { el, percent, shortNumber } from "./dom.js";
 import { fetchVersion, predict } from "./api.js";
 import { Asker } from "./ask.js";
 import { answerView } from "./answer.js";
 import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
-import { percent, shortNumber } from "./dom.js";
 
-/** @param {import("./model_view.js").ModelView} model @returns {{element: HTMLElement, ask: () => void}} */
+/** @type {MakeTab} */
 export function compareTab(model) {
   const versions = model.loadedVersions();
   if (versions.length < 2) {
     return {
       ask: () => {},
-      element: el("div", { class: "paper" }, el("p", {}, `Version ${versions[0]} is the only one that is loaded.`),
-        el("p", { class: "quiet" }, "To compare it with another, let several serve: ", el("code", { text: '{"serve": {"latest": 2}}' }),
+      element: el("div.paper", el("p", `Version ${versions[0]} is the only one that is loaded.`),
+        el("p.quiet", "To compare it with another, let several serve: ", el("code", { text: '{"serve": {"latest": 2}}' }),
           " in the model's policy.json keeps the newest two loaded.")),
     };
   }
   const places = [0, 1].map((i) => {
     const choice = el("select", { "aria-label": i ? "Second version" : "First version", onchange: () => asker.now() },
-      ...versions.map((version) => el("option", { text: version, value: version })));
+      ...versions.map((version) => el("option", { value: version, text: version })));
     choice.selectedIndex = i;
-    const answer = el("div", {});
-    return { choice, answer, element: el("div", { class: "paper", role: "region", "aria-label": i ? "Second answer" : "First answer" },
-      el("label", {}, "Version ", choice), answer) };
+    const answer = el("div");
+    return { choice, answer, element: el("div.paper", { role: "region", "aria-label": i ? "Second answer" : "First answer" },
+      el("label", "Version ", choice), answer) };
   });
-  const difference = el("p", { class: "notice", role: "status" });
+  const difference = el("p.notice", { role: "status" });
   const asker = new Asker(async () => {
     const { editor } = model;
     const row = await editor.read();
@@ -40,26 +39,21 @@ export function compareTab(model) {
     }));
     places.forEach(({ answer: place, choice }, i) => {
       const { signature, answer } = asked[i];
-      place.replaceChildren(!signature || !answer ? el("p", { class: "quiet", text: `Version ${choice.value} has no signature ${editor.name}.` })
+      place.replaceChildren(!signature || !answer ? el("p.quiet", `Version ${choice.value} has no signature ${editor.name}.`)
         : answer.ok ? answerView(signature, answer, { truth: editor.example?.truth })
-          : el("p", { class: "problem", text: answer.error }));
+          : el("p.problem", answer.error));
     });
     const failed = asked.find(({ answer }) => answer && !answer.ok)?.answer;
     editor.showProblems(failed || { ok: true, error: "", details: {} });
     difference.hidden = asked.some(({ answer }) => !answer?.ok);
     if (!difference.hidden) {
-      difference.textContent = inComparison(/** @type {any} */ (asked), places.map(({ choice }) => choice.value));
+      difference.textContent = inComparison((asked), places.map(({ choice }) => choice.value));
     }
   });
-  const element = el("div", {}, el("div", { class: "side" }, ...places.map((place) => place.element)), difference);
+  const element = el("div", el("div.side", ...places.map((place) => place.element)), difference);
   return { element, ask: () => asker.soon() };
 }
 
-/**
- * @param {{signature: import("./api.js").Signature, answer: import("./api.js").Answer}[]} asked
- * @param {string[]} versions
- * @returns {string}
- */
 function inComparison(asked, versions) {
   const readings = asked.map(({ signature, answer }) => readOutputs(signature, answer.rows[0]));
   const tops = readings.map(topClass);

@@ -1,14 +1,11 @@
 // CSV, as RFC 4180 and spreadsheets write it.
 
-/**
- * @param {string} text
- * @returns {{header: string[], rows: {line: number, cells: string[]}[]}} lines count from 1
- */
+/** @returns {{header: string[], rows: {line: number, cells: string[]}[]}} lines count from 1 */
 export function parseCsv(text) {
   const separator = [",", ";", "\t"].map((each) => ({ each, count: (text.split(/\r?\n/, 1)[0] || "").split(each).length }))
     .sort((a, b) => b.count - a.count)[0].each;
   const rows = [];
-  let [cells, cell, quoted, line, first] = [/** @type {string[]} */ ([]), "", false, 1, 1];
+  let [cells, cell, quoted, line, first] = [([]), "", false, 1, 1];
   const end = () => {
     cells.push(cell);
     if (cells.length > 1 || cells[0].trim() !== "") rows.push({ line: first, cells });
@@ -32,10 +29,9 @@ export function parseCsv(text) {
   return { header, rows };
 }
 
-/** @param {any[][]} lines @returns {string} */
+/** @param {any[][]} lines */
 export const toCsv = (lines) => lines.map((cells) => cells.map(cellText).join(",")).join("\r\n") + "\r\n";
 
-/** @param {any} value @returns {string} */
 function cellText(value) {
   const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
   // A spreadsheet would take it for a formula.
@@ -43,12 +39,7 @@ function cellText(value) {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/**
- * The value that a cell stands for.
- * @param {import("./api.js").Field} field
- * @param {string|undefined} cell
- * @returns {any} undefined where it is to be left out; what does not fit stays text, and is refused
- */
+/** The value that a cell stands for. @param {Field} field @returns {any} undefined where it is to be left out; what does not fit stays text, and is refused */
 export function cellValue(field, cell) {
   const text = (cell ?? "").trim();
   if (text === "" && (field.nullable || field.has_default)) return field.has_default ? undefined : null;

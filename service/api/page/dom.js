@@ -1,30 +1,28 @@
 // Small helpers to make elements. Text always becomes text, never markup.
 
-/**
- * Make an element.
- * @param {string} tag
- * @param {Record<string, any>} [props] attributes; `class`, `text`, and `on...` listeners
- * @param {...(Node|string|null|undefined)} children
- * @returns {any}
- */
-export function el(tag, props = {}, ...children) {
-  return fill(document.createElement(tag), props, children);
+/** Make an element. @param {string} name a tag, and classes after dots @param {...any} children nodes and text; null is left out */
+export function el(name, props, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const element = document.createElement(tag);
+  if (classes.length) element.className = classes.join(" ");
+  return fill(element, props, children);
 }
 
-/**
- * Make an element of a drawing; otherwise as `el`.
- * @param {string} tag
- * @param {Record<string, any>} [props]
- * @param {...(Node|string|null|undefined)} children
- * @returns {any}
- */
-export function svg(tag, props = {}, ...children) {
-  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
-}
+/** @param {string} text @param {() => void} onclick @param {any} [props] */
+export const button = (text, onclick, props = {}) => el("button", { type: "button", text, onclick, ...props });
 
-/** @param {Element} element @param {Record<string, any>} props @param {any[]} children */
+/** A table that scrolls by itself. @param {any[]} head @param {any[][]} rows cells; each row's first names it @param {string} label */
+export const table = (head, rows, label) =>
+  el("div.scroll", { tabindex: "0", role: "region", "aria-label": label }, el("table",
+    el("thead", el("tr", ...head.map((text) => (text === "" ? el("td") : el("th", { scope: "col", text }))))),
+    el("tbody", ...rows.map(([name, ...cells]) => el("tr", el("th", { scope: "row", text: name }), ...cells.map((cell) => (cell instanceof Node ? cell : el("td", typeof cell === "number" ? shortNumber(cell) : cell ?? ""))))))));
+
+/** Make an element of a drawing; otherwise as `el`. @param {...any} children */
+export const svg = (tag, props, ...children) => fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+
 function fill(element, props, children) {
-  for (const [name, value] of Object.entries(props)) {
+  if (props?.constructor !== Object) children.unshift(props);
+  else for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
     if (name === "text") element.textContent = String(value);
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -45,16 +43,12 @@ export function announce(text) {
   if (place) place.textContent = text;
 }
 
-/**
- * Put text into an element unless it is there already, so that nothing is read out twice.
- * @param {Element} element
- * @param {string} text
- */
+/** Put text into an element unless it is there already, so that nothing is read out twice. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** @param {number} value @param {number} [digits] significant ones @returns {string} */
+/** @param {number} [digits] significant ones */
 export function shortNumber(value, digits = 4) {
   if (!Number.isFinite(value)) return String(value);
   if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9)) return value.toExponential(2);
@@ -63,20 +57,14 @@ export function shortNumber(value, digits = 4) {
   return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8) });
 }
 
-/** @param {number} share from 0 to 1 @returns {string} */
+/** @param {number} share from 0 to 1 */
 export const percent = (share) =>
   share > 0.9995 && share < 1 ? ">99.9 %" : share > 0 && share < 0.0005 ? "<0.1 %" : `${(share * 100).toFixed(1)} %`;
 
-/** @param {number} seconds @returns {string} */
 export const duration = (seconds) =>
   seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
 
-/**
- * Offer a file for download.
- * @param {string} name
- * @param {string} content
- * @param {string} type
- */
+/** Offer a file for download. */
 export function download(name, content, type) {
   const url = URL.createObjectURL(new Blob([content], { type }));
   el("a", { href: url, download: name }).click();

@@ -4,24 +4,27 @@ import { el, newId } from "./dom.js";
 import { LabelledInput, readable } from "./fields.js";
 import { brightness, drawArray, newCanvas, pictureShape, takesPictures } from "./pictures.js";
 
+const DEFAULT = "serving_default";
+
 /** Fires "change" when the input is another. */
 export class Editor extends EventTarget {
-  /** @param {import("./api.js").Version} version whose contract and examples it has */
+  /** @param {Version} version whose contract and examples it has */
   constructor(version) {
     super();
     this.version = version;
-    this.element = el("div", { class: "stack" });
+    this.element = el("div.stack");
     /** @type {any} the example that is shown as it is */
     this.example = null;
-    this.problem = el("p", { class: "notice bad", role: "alert", hidden: true });
-    const [first] = Object.keys(version.signatures);
-    const preferred = "serving_default" in version.signatures ? "serving_default" : first;
+    this.problem = el("p.notice.bad", { role: "alert", hidden: true });
+    this.names = Object.keys(version.signatures).sort((a, b) => Number(b === DEFAULT) - Number(a === DEFAULT));
+    const [preferred] = this.names;
+    this.examples = this.chips();
     this.choose(preferred);
     const start = version.examples.find((each) => each.signature === preferred);
     if (start) this.load(start);
   }
 
-  /** @returns {import("./api.js").Signature} */
+  /** @returns {Signature} */
   get signature() {
     return this.version.signatures[this.name];
   }
@@ -30,6 +33,7 @@ export class Editor extends EventTarget {
   choose(name) {
     this.name = name;
     this.example = null;
+    this.press();
     const ours = this.version.examples.filter((each) => each.signature === name);
     this.inputs = this.signature.inputs.map((field) => new LabelledInput(field, {
       hasRows: this.signature.has_rows,
@@ -37,30 +41,29 @@ export class Editor extends EventTarget {
       change: () => this.changed(),
     }));
     for (const { input } of this.inputs) {
-      if ("onFile" in input && input.shape) input.onFile = (/** @type {Blob} */ file) => this.handOver(file);
+      if ("onFile" in input && input.shape) input.onFile = (file) => this.handOver(file);
     }
-    this.element.replaceChildren(...[this.signatures(), ...this.inputs.map((each) => each.element), this.problem, this.chips()].filter(Boolean));
+    this.element.replaceChildren(...[this.signatures(), ...this.inputs.map((each) => each.element), this.problem].filter(Boolean));
   }
 
   /** Buttons for the signatures, where there are several. */
   signatures() {
-    const names = Object.keys(this.version.signatures);
-    if (names.length < 2) return null;
+    if (this.names.length < 2) return null;
     const group = newId();
-    return el("div", { class: "choices", role: "radiogroup", "aria-label": "Signature" },
-      ...names.map((name) => el("label", {},
+    return el("div.choices", { role: "radiogroup", "aria-label": "Signature" },
+      ...this.names.map((name) => el("label",
         el("input", {
           type: "radio", name: group, checked: name === this.name,
           onchange: () => { this.choose(name); this.focusSignature(); this.changed(); },
         }),
-        el("span", { text: readable(name === "serving_default" ? "default" : name) }))));
+        el("span", readable(name === DEFAULT ? "default" : name)))));
   }
 
   focusSignature() {
-    /** @type {HTMLElement} */ (this.element.querySelector(".choices input:checked"))?.focus();
+    (this.element.querySelector(".choices input:checked"))?.focus();
   }
 
-  /** A file goes to the signature that is made for files. @param {Blob} file @returns {boolean} */
+  /** A file goes to the signature that is made for files. @param {Blob} file */
   handOver(file) {
     const found = Object.entries(this.version.signatures).find(([, { inputs }]) => inputs.length === 1 && takesPictures(inputs[0]));
     if (!found) return false;
@@ -75,13 +78,13 @@ export class Editor extends EventTarget {
     this.buttons = examples.map((example) => el("button", {
       type: "button", "aria-pressed": String(example === this.example), title: example.note,
       onclick: () => { this.load(example); this.dispatchEvent(new Event("change")); },
-    }, this.thumbnail(example), el("span", { text: shortNote(example.note) }),
-    /\bhard\b/i.test(example.note) ? el("span", { class: "pill warn", text: "hard" }) : null));
-    return el("div", {}, el("h3", { text: "Examples" }),
-      el("ul", { class: "chips", "aria-label": "Examples" }, ...this.buttons.map((button) => el("li", {}, button))));
+    }, this.thumbnail(example), el("span", shortNote(example.note)),
+    /\bhard\b/i.test(example.note) ? el("span.pill.warn", "hard") : null));
+    return el("section.paper", el("h2", "Examples"),
+      el("ul.chips", { "aria-label": "Examples" }, ...this.buttons.map((button) => el("li", button))));
   }
 
-  /** @param {import("./api.js").Example} example @returns {HTMLElement|null} */
+  /** @param {Example} example */
   thumbnail(example) {
     const signature = this.version.signatures[example.signature];
     for (const field of signature?.inputs || []) {
@@ -96,7 +99,7 @@ export class Editor extends EventTarget {
     return null;
   }
 
-  /** @param {import("./api.js").Example} example */
+  /** @param {Example} example */
   load(example) {
     if (example.signature !== this.name) this.choose(example.signature);
     for (const input of this.inputs) input.write(example.instance[input.field.name]);
@@ -139,10 +142,7 @@ export class Editor extends EventTarget {
     this.press();
   }
 
-  /**
-   * Show what is wrong at the fields it belongs to, in the service's own words.
-   * @param {{ok: boolean, error: string, details: Record<string, string[]>}} answer
-   */
+  /** Show what is wrong at the fields it belongs to, in the service's own words. @param {Outcome} answer */
   showProblems(answer) {
     const found = problemsByField(answer, this.inputs.map((each) => each.field.name));
     for (const input of this.inputs) input.show(found.get(input.field.name) || []);
@@ -152,12 +152,7 @@ export class Editor extends EventTarget {
   }
 }
 
-/**
- * Sort messages by the field that their path names; others are under "".
- * @param {{ok: boolean, error: string, details: Record<string, string[]>}} answer
- * @param {string[]} names
- * @returns {Map<string, string[]>}
- */
+/** Sort messages by the field that their path names; others are under "". @param {Outcome} answer @returns {Map<string, string[]>} */
 export function problemsByField(answer, names) {
   const found = new Map();
   if (answer.ok) return found;
@@ -175,7 +170,7 @@ export function problemsByField(answer, names) {
   return found;
 }
 
-/** @param {string} note @returns {string} without what the mark says */
+/** @returns {string} without what the mark says */
 const shortNote = (note) => {
   const text = note.replace(/;?\s*hard\b(?=:|$)/i, "").replace(/^\s*:\s*/, "").trim();
   return text.length > 44 ? `${text.slice(0, 43)}…` : text || "example";

@@ -8,18 +8,7 @@ import { FileInput } from "./file_input.js";
 import { PictureInput } from "./picture_input.js";
 import { pictureShape, takesPictures } from "./pictures.js";
 
-/**
- * A control for one input.
- * @typedef {{element: HTMLElement, control: HTMLElement, read: () => Promise<any>|any,
- *   write: (value: any) => void, onFile?: (file: File) => boolean}} Input
- */
-
-/**
- * @param {import("./api.js").Field} field
- * @param {{hasRows: boolean, examples: any[], change: () => void}} context the values that golden
- *   examples have for it, and what to call when its value changes
- * @returns {any}
- */
+/** @param {Field} field @param {{hasRows: boolean, examples: any[], change: () => void}} context */
 export function inputFor(field, context) {
   const shape = field.shape && (context.hasRows ? field.shape.slice(1) : field.shape);
   if (field.content_types?.length) {
@@ -37,18 +26,18 @@ export function inputFor(field, context) {
 
 /** An input with its name, its meaning, and a place for what is wrong with it. */
 export class LabelledInput {
-  /** @param {import("./api.js").Field} field @param {any} context as `inputFor` */
+  /** @param {Field} field @param {any} context as `inputFor` */
   constructor(field, context) {
     this.field = field;
     this.input = inputFor(field, context);
     const [id, hint, problem] = [newId(), newId(), newId()];
     const unit = field.unit ? ` (${field.unit})` : "";
-    this.problem = el("p", { class: "problem", id: problem, hidden: true });
-    this.element = el("div", { class: "field", role: "group", "aria-labelledby": id, "data-field": field.name },
-      el("div", { class: "row apart" },
-        el("label", { class: "name", id, for: this.input.control.id || null, text: `${readable(field.name)}${unit}` }),
+    this.problem = el("p.problem", { id: problem, hidden: true });
+    this.element = el("div.field", { role: "group", "aria-labelledby": id, "data-field": field.name },
+      el("div.row.apart",
+        el("label.name", { id, for: this.input.control.id || null, text: `${readable(field.name)}${unit}` }),
         this.optional()),
-      field.description ? el("p", { class: "hint", id: hint, text: field.description }) : null,
+      field.description ? el("p.hint", { id: hint, text: field.description }) : null,
       this.input.element, this.problem);
     const described = field.description ? `${hint} ${problem}` : problem;
     this.input.control.setAttribute("aria-describedby", described);
@@ -62,7 +51,7 @@ export class LabelledInput {
     this.absent = el("input", { type: "checkbox", role: "switch", onchange: () => this.toggle(true) });
     if (field.has_default) this.absent.checked = true;
     this.toggle(false);
-    return el("label", { class: "switch" }, this.absent, field.has_default ? "as the model has it" : "unknown");
+    return el("label.switch", this.absent, field.has_default ? "as the model has it" : "unknown");
   }
 
   /** @param {boolean} isNew whether somebody has just switched */
@@ -77,7 +66,6 @@ export class LabelledInput {
     return this.input.read();
   }
 
-  /** @param {any} value */
   write(value) {
     const isAbsent = value === null || value === undefined;
     if (this.absent) {
@@ -96,5 +84,5 @@ export class LabelledInput {
   }
 }
 
-/** @param {string} name @returns {string} a tensor's name as a person would write it */
+/** @returns {string} a tensor's name as a person would write it */
 export const readable = (name) => name.replaceAll("_", " ");

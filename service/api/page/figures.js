@@ -8,12 +8,12 @@ const NAMES = ["requests/s", "p50", "p99", "errors"];
 /** Figures that are put right again and again. */
 export class Figures {
   constructor() {
-    this.cells = NAMES.map(() => el("dd", { text: "–" }));
-    this.element = el("dl", { class: "figures", title: `Predictions of the last ${WINDOW_S} seconds, by all workers` },
-      ...NAMES.map((name, i) => el("div", {}, el("dt", { text: name }), this.cells[i])));
+    this.cells = NAMES.map(() => el("dd", "–"));
+    this.element = el("dl.figures", { title: `Predictions of the last ${WINDOW_S} seconds, by all workers` },
+      ...NAMES.map((name, i) => el("div", el("dt", name), this.cells[i])));
   }
 
-  /** @param {{rate: number, failures: number, requests: number, p50: number|null, p99: number|null}} now */
+  /** @param {Rates} now */
   update({ rate, failures, requests, p50, p99 }) {
     const share = requests ? ` (${((failures / requests) * 100).toFixed(failures ? 1 : 0)} %)` : "";
     [rate >= 10 ? rate.toFixed(0) : rate.toFixed(1), p50 === null ? "–" : duration(p50), p99 === null ? "–" : duration(p99), `${failures}${failures ? share : ""}`]
@@ -28,18 +28,17 @@ export class Sparkline {
     this.element = svg("svg", { class: "spark", viewBox: "0 0 60 20", preserveAspectRatio: "none", "aria-hidden": "true" }, this.path);
   }
 
-  /** @param {number[]} rates */
   update(rates) {
+    this.element.toggleAttribute("hidden", !rates.some(Boolean));
     const most = Math.max(...rates, 1);
     const points = rates.map((rate, i) => `${60 - rates.length + i + 1},${(18.5 - (rate / most) * 17).toFixed(2)}`);
     this.path.setAttribute("d", points.length ? `M${points.join("L")}` : "M0,18.5L60,18.5");
   }
 }
 
-/** @param {any} headline of a card @returns {string} */
+/** @param {any} headline of a card */
 export function interval({ low, high }) {
   return typeof low === "number" && typeof high === "number" ? `${rounded(low)} to ${rounded(high)}` : "";
 }
 
-/** @param {number} value @returns {string} */
 export const rounded = (value) => (Math.abs(value) < 1 ? value.toFixed(3) : value.toFixed(2));

@@ -4,16 +4,16 @@ import { el, newId } from "./dom.js";
 import { toBase64 } from "./pictures.js";
 
 export class FileInput {
-  /** @param {import("./api.js").Field} field @param {any} context */
+  /** @param {Field} field */
   constructor(field, context) {
     this.changed = context.change;
     this.value = { b64: "" };
-    this.told = el("p", { class: "hint" });
+    this.told = el("p.hint");
     this.control = el("input", {
       type: "file", id: newId(), accept: (field.content_types || []).join(","),
       onchange: () => this.take(this.control.files[0]),
     });
-    this.element = el("div", {}, this.control, this.told);
+    this.element = el("div", this.control, this.told);
     if (context.examples[0]) this.write(context.examples[0]);
   }
 
@@ -28,7 +28,6 @@ export class FileInput {
     return this.value;
   }
 
-  /** @param {any} value */
   write(value) {
     this.value = value;
     this.told.textContent = "The file of an example.";

@@ -6,8 +6,8 @@ import { ModelView } from "./model_view.js";
 import { ModelsView } from "./models_view.js";
 
 const overview = new Overview();
-const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-const connection = /** @type {HTMLElement} */ (document.getElementById("connection"));
+const main = (document.getElementById("main"));
+const connection = (document.getElementById("connection"));
 /** @type {ModelView|ModelsView} */
 let view;
 
@@ -22,9 +22,8 @@ function show() {
   }
 }
 
-/** @param {MouseEvent} event on a link to another part of the page */
 function follow(event) {
-  const link = /** @type {HTMLElement} */ (event.target).closest("a");
+  const link = (event.target).closest("a");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const url = new URL(link.href);
   if (url.origin !== location.origin || !/^\/($|models\/)/.test(url.pathname)) return;

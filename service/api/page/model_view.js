@@ -23,7 +23,7 @@ const TABS = [
 ];
 
 export class ModelView {
-  /** @param {import("./polling.js").Overview} overview @param {string} name */
+  /** @param {Overview} overview */
   constructor(overview, name) {
     this.overview = overview;
     this.name = name;
@@ -40,16 +40,16 @@ export class ModelView {
     this.editor = null;
     this.isBusy = false;
     this.figures = new Figures();
-    this.title = el("h1", { text: name });
-    this.about = el("p", { class: "row" });
-    this.description = el("p", { class: "quiet" });
-    this.evaluation = el("dd", { text: "–" });
-    this.figures.element.prepend(el("div", {}, el("dt", { text: "evaluation" }), this.evaluation));
+    this.title = el("h1", name);
+    this.about = el("p.row");
+    this.description = el("p.quiet");
+    this.evaluation = el("dd", "–");
+    this.figures.element.prepend(el("div", el("dt", "evaluation"), this.evaluation));
     this.news = el("div", { role: "status" });
-    this.body = el("div", {}, el("p", { class: "quiet", text: "Loading…" }));
-    this.element = el("div", {},
-      el("p", { class: "crumbs" }, el("a", { href: "/", text: "← All models" })),
-      el("div", { class: "summary" }, el("div", {}, this.title, this.about, this.description), this.figures.element),
+    this.body = el("div", el("p.quiet", "Loading…"));
+    this.element = el("div",
+      el("p.crumbs", el("a", { href: "/", text: "← All models" })),
+      el("div.summary", el("div", this.title, this.about, this.description), this.figures.element),
       this.news, this.body);
     this.update();
   }
@@ -59,7 +59,7 @@ export class ModelView {
     return this.chosen || this.live;
   }
 
-  /** @returns {{model: string, version?: string, name: string, signature: import("./api.js").Signature}} */
+  /** @returns {Target} */
   target() {
     return { model: this.name, version: this.chosen || undefined, name: this.editor.name, signature: this.editor.signature };
   }
@@ -67,7 +67,7 @@ export class ModelView {
   /** @returns {string[]} the versions that answer, the newest first */
   loadedVersions() {
     const known = this.overview.model(this.name)?.versions || [];
-    return known.filter((/** @type {any} */ each) => each.state === "available").map((/** @type {any} */ each) => each.version);
+    return known.filter((each) => each.state === "available").map((each) => each.version);
   }
 
   /** A choice of the version that the tab is about. */
@@ -77,14 +77,14 @@ export class ModelView {
     const choice = el("select", { onchange: () => { this.chosen = choice.value; this.load(); } },
       el("option", { value: "", text: `live (${this.live})` }),
       ...versions.map((version) => el("option", { value: version, text: version, selected: version === this.chosen })));
-    return el("label", {}, "Version ", choice);
+    return el("label", "Version ", choice);
   }
 
   update() {
     const model = this.overview.model(this.name);
     if (!this.overview.value) return;
     if (!model) {
-      this.body.replaceChildren(el("p", { class: "notice bad", text: `There is no model ${this.name}.` }));
+      this.body.replaceChildren(el("p.notice.bad", `There is no model ${this.name}.`));
       this.shown = "";
       return;
     }
@@ -95,22 +95,22 @@ export class ModelView {
     this.shown = now;
     document.title = `${model.title || this.name} · Understudy`;
     setText(this.title, model.title || this.name);
-    this.about.replaceChildren(el("code", { text: this.name }), livePill(model), ...marks(model));
+    this.about.replaceChildren(el("code", this.name), livePill(model), ...marks(model));
     if (model.evaluation) {
-      this.evaluation.replaceChildren(rounded(model.evaluation.value), el("small", { text: interval(model.evaluation) }));
+      this.evaluation.replaceChildren(rounded(model.evaluation.value), el("small", interval(model.evaluation)));
       this.evaluation.title = model.evaluation.name;
     }
     this.notice(model);
     this.tab?.update?.();
   }
 
-  /** Notice what has changed: another version is live, one was chosen that is gone. @param {any} model */
+  /** Notice what has changed: another version is live, one was chosen that is gone. */
   notice(model) {
     const before = this.live;
     this.live = model.version || "";
     if (before && this.live && before !== this.live) {
       const words = `Version ${this.live} serves now; it was version ${before}.`;
-      this.news.replaceChildren(el("p", { class: "notice news", text: words }));
+      this.news.replaceChildren(el("p.notice.news", words));
       announce(words);
     }
     if (this.chosen && !this.loadedVersions().includes(this.chosen)) this.chosen = "";
@@ -119,8 +119,8 @@ export class ModelView {
       this.loaded = loaded;
       this.load();
     } else if (!this.number) {
-      const reasons = model.versions.filter((/** @type {any} */ each) => each.reason).map((/** @type {any} */ each) => `Version ${each.version}: ${each.reason}`);
-      this.body.replaceChildren(el("p", { class: "notice warn", text: ["Nothing of it serves now.", ...reasons].join(" ") }));
+      const reasons = model.versions.filter((each) => each.reason).map((each) => `Version ${each.version}: ${each.reason}`);
+      this.body.replaceChildren(el("p.notice.warn", ["Nothing of it serves now.", ...reasons].join(" ")));
       this.version = null;
     }
   }
@@ -139,7 +139,7 @@ export class ModelView {
       setText(this.description, version.card?.description || "");
       this.draw();
     } catch (error) {
-      this.body.replaceChildren(el("p", { class: "notice bad", text: /** @type {Error} */ (error).message }));
+      this.body.replaceChildren(el("p.notice.bad", { text: (error).message }));
     }
   }
 
@@ -150,26 +150,24 @@ export class ModelView {
       type: "button", role: "tab", id: `tab-${key}`, "aria-controls": panel, "aria-selected": String(key === wanted.key),
       tabindex: key === wanted.key ? "0" : "-1", text: title,
       onclick: () => this.open(key),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.arrow(event, key),
+      onkeydown: (event) => this.arrow(event, key),
     }));
     this.tab = wanted.make(this);
     const inside = wanted.hasInput
-      ? el("div", { class: "bench" }, el("section", { class: "paper", "aria-label": "Input" }, this.editor.element), this.tab.element)
+      ? el("div.bench", el("section.paper", { "aria-label": "Input" }, this.editor.element), el("div.stack", this.tab.element, this.editor.examples))
       : this.tab.element;
     this.body.replaceChildren(
-      el("div", { class: "tabs", role: "tablist", "aria-label": "What to do with the model" }, ...buttons),
+      el("div.tabs", { role: "tablist", "aria-label": "What to do with the model" }, ...buttons),
       el("div", { role: "tabpanel", id: panel, "aria-labelledby": `tab-${wanted.key}` }, inside));
     this.tab.ask();
   }
 
-  /** @param {string} key */
   open(key) {
     history.replaceState(null, "", `#${key}`);
     this.draw();
     document.getElementById(`tab-${key}`)?.focus();
   }
 
-  /** @param {KeyboardEvent} event @param {string} key */
   arrow(event, key) {
     const at = TABS.findIndex((tab) => tab.key === key);
     const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];

@@ -3,7 +3,7 @@
 import { el, newId, shortNumber } from "./dom.js";
 
 export class NumberInput {
-  /** @param {import("./api.js").Field} field @param {any} context */
+  /** @param {Field} field */
   constructor(field, context) {
     this.field = field;
     this.changed = context.change;
@@ -22,9 +22,9 @@ export class NumberInput {
       });
     }
     this.element = el("div", { class: isBounded ? "number" : "number plain" }, this.control,
-      this.slider && el("div", {}, this.slider,
-        el("div", { class: "ends", "aria-hidden": "true" }, el("span", { text: shortNumber(minimum) }), el("span", { text: shortNumber(maximum) }))));
-    const known = context.examples.find((/** @type {any} */ each) => typeof each === "number");
+      this.slider && el("div", this.slider,
+        el("div.ends", { "aria-hidden": "true" }, el("span", shortNumber(minimum)), el("span", shortNumber(maximum)))));
+    const known = context.examples.find((each) => typeof each === "number");
     this.write(field.example ?? known ?? (isBounded ? (minimum + maximum) / 2 : minimum ?? 0));
   }
 
@@ -40,7 +40,6 @@ export class NumberInput {
     return text !== "" && Number.isFinite(value) ? value : text;
   }
 
-  /** @param {any} value */
   write(value) {
     this.control.value = typeof value === "number" ? trimmed(value) : String(value);
     this.follow();
@@ -50,16 +49,11 @@ export class NumberInput {
 /** @param {number|string} value @returns {string} without the noise of float32 */
 const trimmed = (value) => String(Number(Number(value).toPrecision(7)));
 
-/**
- * A step that suits the field: whole where all that is known of it is whole.
- * @param {import("./api.js").Field} field
- * @param {any[]} examples
- * @returns {number|string}
- */
+/** A step that suits the field: whole where all that is known of it is whole. @param {Field} field @returns {number|string} */
 function sliderStep(field, examples) {
   if (field.dtype.includes("int")) return 1;
   const numbers = [...examples, field.example].filter((each) => typeof each === "number");
-  const range = /** @type {number} */ (field.maximum) - /** @type {number} */ (field.minimum);
+  const range = (field.maximum) - (field.minimum);
   if (numbers.length > 2 && numbers.every(Number.isInteger) && range >= 4) return 1;
   return range > 0 ? Number((10 ** Math.floor(Math.log10(range / 100))).toPrecision(1)) : "any";
 }

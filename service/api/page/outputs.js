@@ -1,17 +1,7 @@
 // What a prediction says, read from the contract of its outputs: classes with probabilities,
 // numbers with intervals, and all else.
 
-/**
- * @typedef {import("./api.js").Field} Field
- * @typedef {{classes: {name: string, share: number}[], label: string|null, numbers: {field: Field,
- *   value: number, low: number|null, high: number|null}[], others: {field: Field, value: any}[]}} Reading
- */
-
-/**
- * @param {import("./api.js").Signature} signature
- * @param {Record<string, any>} row outputs by name
- * @returns {Reading}
- */
+/** @param {Signature} signature @param {Record<string, any>} row outputs by name @returns {Reading} */
 export function readOutputs(signature, row) {
   const outputs = new Map(signature.outputs.map((field) => [field.name, field]));
   const label = [...outputs.values()].find((field) => (field.choices?.length || 0) > 1);
@@ -42,17 +32,12 @@ export function readOutputs(signature, row) {
   return reading;
 }
 
-/** @param {Map<string, Field>} outputs @param {string} name @param {string[]} endings @returns {string|undefined} */
+/** @param {Map<string, Field>} outputs */
 const end = (outputs, name, endings) => endings.map((ending) => name + ending).find((each) => outputs.has(each));
 
-/** @param {Field} field @returns {boolean} */
+/** @param {Field} field */
 const isShare = (field) => field.dtype.includes("float") && field.minimum === 0 && field.maximum === 1;
 
-/**
- * @param {Field} label
- * @param {Map<string, Field>} outputs
- * @param {Record<string, any>} row
- */
 function classesOf(label, outputs, row) {
   const names = (label.choices || []).map(String);
   const told = String(row[label.name]);
@@ -76,12 +61,7 @@ function classesOf(label, outputs, row) {
   return { classes: [{ name: names[0], share: 1 - ofSecond }, { name: names[1], share: ofSecond }], used };
 }
 
-/**
- * The one number that explanations follow: the share of a class, or the first number.
- * @param {Reading} reading
- * @param {string|null} name the class
- * @returns {number|null}
- */
+/** The one number that explanations follow: the share of a class, or the first number. @param {Reading} reading @param {string|null} name the class @returns {number|null} */
 export function target(reading, name) {
   if (reading.classes.length) return reading.classes.find((each) => each.name === name)?.share ?? 0;
   return reading.numbers[0]?.value ?? null;

@@ -9,19 +9,7 @@ const FILE_SIZE = 96;
 const MOST_WORDS = 200;
 const CURVE_POINTS = 25;
 
-/**
- * @typedef {{kind: "picture", rows: any[], across: number, canvas?: HTMLCanvasElement}} PicturePlan
- * @typedef {{kind: "words", rows: any[], parts: string[], places: number[]}} WordsPlan
- * @typedef {{kind: "curves", rows: any[], fields: {field: any, values: any[], start: number, now: any}[]}} CurvesPlan
- * @typedef {PicturePlan|WordsPlan|CurvesPlan} Plan
- */
-
-/**
- * Plan what to ask to explain an answer.
- * @param {import("./api.js").Signature} signature
- * @param {Record<string, any>} row
- * @returns {Promise<Plan|null>} null where nothing can be varied; the first row is the input itself
- */
+/** Plan what to ask to explain an answer. @param {Signature} signature @returns {Promise<Plan|null>} null where nothing can be varied; the first row is the input itself */
 export async function planFor(signature, row) {
   if (!signature.has_rows) return null;
   for (const field of signature.inputs) {
@@ -35,10 +23,9 @@ export async function planFor(signature, row) {
   return oneAtATime(signature, row);
 }
 
-/** @param {number} size @param {number} across @param {number} i @returns {[number, number]} the bounds of a patch */
+/** @returns {[number, number]} the bounds of a patch */
 const patch = (size, across, i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
 
-/** @param {any} row @param {string} name @param {any[][]} value @param {number} size @returns {PicturePlan} */
 function occludedArray(row, name, value, size) {
   const across = Math.min(PATCHES.array, size);
   const ground = value[0][0];
@@ -51,7 +38,6 @@ function occludedArray(row, name, value, size) {
   return { kind: "picture", rows, across };
 }
 
-/** @param {any} row @param {string} name @param {string} b64 @returns {Promise<PicturePlan|null>} */
 async function occludedFile(row, name, b64) {
   let picture;
   try {
@@ -64,7 +50,7 @@ async function occludedFile(row, name, b64) {
   drawFitting(whole, picture, picture.width, picture.height);
   const rows = [{ ...row, [name]: { b64: toBase64(await toPng(whole)) } }];
   const [canvas, drawing] = newCanvas(FILE_SIZE);
-  const corner = /** @type {any} */ (whole.getContext("2d")).getImageData(0, 0, 1, 1).data;
+  const corner = (whole.getContext("2d")).getImageData(0, 0, 1, 1).data;
   for (let i = 0; i < across * across; i++) {
     drawing.drawImage(whole, 0, 0);
     const [top, bottom] = patch(FILE_SIZE, across, Math.floor(i / across));
@@ -76,7 +62,6 @@ async function occludedFile(row, name, b64) {
   return { kind: "picture", rows, across, canvas: whole };
 }
 
-/** @param {any} row @param {string} name @returns {WordsPlan} */
 function withoutWords(row, name) {
   const parts = String(row[name]).split(/(\s+)/).filter(Boolean);
   const words = parts.flatMap((part, i) => (/\S/.test(part) ? [i] : []));
@@ -88,7 +73,6 @@ function withoutWords(row, name) {
   return { kind: "words", rows: [row, ...rows], parts, places };
 }
 
-/** @param {import("./api.js").Signature} signature @param {any} row @returns {CurvesPlan|null} */
 function oneAtATime(signature, row) {
   const rows = [row];
   const fields = [];
@@ -103,7 +87,6 @@ function oneAtATime(signature, row) {
   return fields.length ? { kind: "curves", rows, fields } : null;
 }
 
-/** @param {import("./api.js").Field} field @param {any} now @returns {any[]} */
 function valuesOf(field, now) {
   if (field.choices?.length) return field.choices.slice(0, 30);
   if (field.dtype === "bool") return [false, true];

@@ -1,7 +1,7 @@
 // A picture: drawn with a brush, dropped, pasted, picked or photographed. It becomes the array that
 // the model takes, or a file where the model takes files.
 
-import { el, newId, announce } from "./dom.js";
+import { announce, button, el, newId } from "./dom.js";
 import { Camera } from "./camera.js";
 import {
   brightness, drawArray, drawFitting, fromBase64, hasBrightEdge, invert, newCanvas, readArray, toBase64, toPng,
@@ -13,11 +13,7 @@ const FILE_SIZE = 112;
 const BRUSHES = { thin: 0.05, medium: 0.09, thick: 0.16 };
 
 export class PictureInput {
-  /**
-   * @param {import("./api.js").Field} field
-   * @param {{size: number, channels: number}|null} shape of the array; null where it takes files
-   * @param {any} context
-   */
+  /** @param {Field} field @param {{size: number, channels: number}|null} shape */
   constructor(field, shape, { change, examples }) {
     this.field = field;
     this.shape = shape;
@@ -36,7 +32,7 @@ export class PictureInput {
       "aria-roledescription": "drawing area",
       "aria-label": `${field.name}: draw with the pointer, or move with the arrow keys and paint with the space bar`,
     }).forEach(([name, value]) => this.canvas.setAttribute(name, value));
-    this.element = el("div", {}, this.canvas, this.tools());
+    this.element = el("div", this.canvas, this.tools());
     this.listen();
     this.clear();
     const example = field.example ?? examples[0];
@@ -48,35 +44,34 @@ export class PictureInput {
       type: "file", hidden: true, accept: "image/*", "aria-label": "Picture file",
       onchange: () => { this.take(picker.files[0]); picker.value = ""; },
     });
-    const draw = el("button", { type: "button", "aria-pressed": "true", text: "Draw", onclick: () => ink("#fff") });
-    const erase = el("button", { type: "button", "aria-pressed": "false", text: "Erase", onclick: () => ink("#000") });
-    const ink = (/** @type {string} */ colour) => {
+    const draw = button("Draw", () => ink("#fff"), { "aria-pressed": "true" });
+    const erase = button("Erase", () => ink("#000"), { "aria-pressed": "false" });
+    const ink = (colour) => {
       this.ink = colour;
       draw.setAttribute("aria-pressed", String(colour === "#fff"));
       erase.setAttribute("aria-pressed", String(colour === "#000"));
     };
     const brush = el("select", {
       "aria-label": "Brush",
-      onchange: () => { this.brush = BRUSHES[/** @type {"thin"|"medium"|"thick"} */ (brush.value)]; },
+      onchange: () => { this.brush = BRUSHES[brush.value]; },
     }, ...Object.keys(BRUSHES).map((name) => el("option", { text: name, selected: name === "medium" })));
-    const button = (/** @type {string} */ text, /** @type {() => void} */ onclick) => el("button", { type: "button", text, onclick });
     const camera = navigator.mediaDevices
-      ? button("Camera", () => new Camera(this.element, (/** @type {Blob} */ photo) => this.take(photo)).open())
+      ? button("Camera", () => new Camera(this.element, (photo) => this.take(photo)).open())
       : null;
-    return el("div", {},
-      el("div", { class: "tools" }, draw, erase, brush,
+    return el("div",
+      el("div.tools", draw, erase, brush,
         button("Clear", () => { this.clear(); this.changed(); }),
         button("Invert", () => { invert(this.canvas); this.exact = null; this.changed(); })),
-      el("div", { class: "tools" }, button("Choose a file…", () => picker.click()), camera, picker),
-      el("p", { class: "hint", text: "Or drop or paste a picture here." }));
+      el("div.tools", button("Choose a file…", () => picker.click()), camera, picker),
+      el("p.hint", "Or drop or paste a picture here."));
   }
 
   listen() {
     const { canvas } = this;
-    let last = /** @type {[number, number]|null} */ (null);
-    const place = (/** @type {PointerEvent} */ event) => {
+    let last = (null);
+    const place = (event) => {
       const box = canvas.getBoundingClientRect();
-      return /** @type {[number, number]} */ ([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
+      return ([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
     };
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
@@ -104,7 +99,7 @@ export class PictureInput {
       canvas.classList.remove("over");
       this.take(event.dataTransfer?.files[0]);
     });
-    const paste = (/** @type {ClipboardEvent} */ event) => {
+    const paste = (event) => {
       if (!element.isConnected) return document.removeEventListener("paste", paste);
       const file = [...(event.clipboardData?.files || [])].find((each) => each.type.startsWith("image/"));
       if (file) this.take(file);
@@ -112,15 +107,14 @@ export class PictureInput {
     document.addEventListener("paste", paste);
   }
 
-  /** @param {KeyboardEvent} event */
   key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const step = steps[/** @type {"ArrowLeft"} */ (event.key)];
+    const step = steps[(event.key)];
     if (!step && event.key !== " ") return;
     event.preventDefault();
-    const before = /** @type {[number, number]} */ ([...this.cursor]);
+    const before = ([...this.cursor]);
     if (step) this.cursor = this.cursor.map((at, i) => Math.min(1, Math.max(0, at + step[i] / 28)));
-    const now = /** @type {[number, number]} */ (this.cursor);
+    const now = (this.cursor);
     if (event.key === " " || event.shiftKey) {
       this.stroke(event.key === " " ? now : before, now);
       this.changed();
@@ -173,7 +167,6 @@ export class PictureInput {
     return readArray(this.canvas, this.shape.channels, brightness(this.field), this.field.dtype.includes("int"));
   }
 
-  /** @param {any} value */
   write(value) {
     if (this.shape) drawArray(this.canvas, value, brightness(this.field));
     else if (typeof value?.b64 === "string") this.show(new Blob([fromBase64(value.b64)]));

@@ -1,12 +1,9 @@
 // Pictures as files, as canvases, and as the arrays of numbers that models take.
 
-/** @param {import("./api.js").Field} field @returns {boolean} */
+/** @param {Field} field */
 export const takesPictures = (field) => (field.content_types || []).some((type) => type.startsWith("image/"));
 
-/**
- * @param {(number|null)[]} shape of one instance
- * @returns {{size: number, channels: number}|null} of a square picture; null of anything else
- */
+/** @param {(number|null)[]} shape of one instance @returns {{size: number, channels: number}|null} of a square picture; null of anything else */
 export function pictureShape(shape) {
   const [height, width, channels = 0] = shape;
   const isFlat = shape.length === 2 || (shape.length === 3 && [1, 3].includes(channels ?? 0));
@@ -14,12 +11,12 @@ export function pictureShape(shape) {
   return { size: height, channels: channels ?? 0 };
 }
 
-/** @param {import("./api.js").Field} field @returns {[number, number]} its darkest and brightest */
+/** @param {Field} field @returns {[number, number]} its darkest and brightest */
 export function brightness(field) {
   return [field.minimum ?? 0, field.maximum ?? (field.dtype === "uint8" ? 255 : 1)];
 }
 
-/** @param {number} size @returns {[HTMLCanvasElement, CanvasRenderingContext2D]} */
+/** @returns {[HTMLCanvasElement, CanvasRenderingContext2D]} */
 export function newCanvas(size) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = size;
@@ -28,17 +25,12 @@ export function newCanvas(size) {
 
 /** @param {HTMLCanvasElement} canvas @returns {CanvasRenderingContext2D} */
 export const context = (canvas) =>
-  /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  (canvas.getContext("2d", { willReadFrequently: true }));
 
-/**
- * Draw an array as a picture.
- * @param {HTMLCanvasElement} canvas of its size
- * @param {any[]} rows rows of numbers, or of lists of one or three
- * @param {[number, number]} range what is black and what is white
- */
+/** Draw an array as a picture. @param {HTMLCanvasElement} canvas of its size @param {[number, number]} range what is black and what is white */
 export function drawArray(canvas, rows, [low, high]) {
   const image = new ImageData(rows[0].length, rows.length);
-  rows.flat().forEach((/** @type {any} */ pixel, i) => {
+  rows.flat().forEach((pixel, i) => {
     for (let c = 0; c < 3; c++) {
       const value = Array.isArray(pixel) ? pixel[pixel.length === 3 ? c : 0] : pixel;
       image.data[4 * i + c] = (255 * (value - low)) / (high - low || 1);
@@ -48,34 +40,21 @@ export function drawArray(canvas, rows, [low, high]) {
   context(canvas).putImageData(image, 0, 0);
 }
 
-/**
- * Read a canvas as the array that a model takes.
- * @param {HTMLCanvasElement} canvas
- * @param {number} channels 0 of rows of numbers; 1 or 3 of rows of lists
- * @param {[number, number]} range what black and white are
- * @param {boolean} isWhole whether it takes whole numbers alone
- * @returns {any[]}
- */
+/** Read a canvas as the array that a model takes. @param {HTMLCanvasElement} canvas @param {[number, number]} range what black and white are */
 export function readArray(canvas, channels, [low, high], isWhole) {
   const { width, height } = canvas;
   const { data } = context(canvas).getImageData(0, 0, width, height);
-  const scaled = (/** @type {number} */ value) => {
+  const scaled = (value) => {
     const number = low + (value / 255) * (high - low);
     return isWhole ? Math.round(number) : Number(number.toPrecision(6));
   };
-  const grey = (/** @type {number} */ i) => scaled(Math.round(0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2]));
-  const pixel = (/** @type {number} */ i) =>
+  const grey = (i) => scaled(Math.round(0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2]));
+  const pixel = (i) =>
     channels === 0 ? grey(i) : channels === 1 ? [grey(i)] : [scaled(data[i]), scaled(data[i + 1]), scaled(data[i + 2])];
   return Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => pixel(4 * (y * width + x))));
 }
 
-/**
- * Draw a picture into a square canvas, whole and in its middle.
- * @param {HTMLCanvasElement} canvas
- * @param {ImageBitmap|HTMLVideoElement|HTMLCanvasElement} picture
- * @param {number} width
- * @param {number} height
- */
+/** Draw a picture into a square canvas, whole and in its middle. @param {HTMLCanvasElement} canvas @param {ImageBitmap|HTMLVideoElement|HTMLCanvasElement} picture */
 export function drawFitting(canvas, picture, width, height) {
   const [size, drawing] = [canvas.width, context(canvas)];
   const scale = size / Math.max(width, height);
@@ -110,15 +89,15 @@ export function hasBrightEdge(canvas) {
 /** @param {HTMLCanvasElement} canvas @returns {Promise<Uint8Array>} a PNG file */
 export async function toPng(canvas) {
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  return new Uint8Array(await /** @type {Blob} */ (blob).arrayBuffer());
+  return new Uint8Array(await (blob).arrayBuffer());
 }
 
-/** @param {Uint8Array} bytes @returns {string} */
+/** @param {Uint8Array} bytes */
 export function toBase64(bytes) {
   let text = "";
   for (let i = 0; i < bytes.length; i += 32_768) text += String.fromCharCode(...bytes.subarray(i, i + 32_768));
   return btoa(text);
 }
 
-/** @param {string} text @returns {Uint8Array<ArrayBuffer>} */
+/** @returns {Uint8Array<ArrayBuffer>} */
 export const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -52,12 +52,11 @@ export class Overview extends EventTarget {
     }
   }
 
-  /** @param {string} name @returns {any} a model's part of the overview, if there is one */
+  /** @returns {any} a model's part of the overview, if there is one */
   model(name) {
-    return this.value?.models.find((/** @type {any} */ model) => model.name === name);
+    return this.value?.models.find((model) => model.name === name);
   }
 
-  /** @param {string} name */
   figures(name) {
     return (this.histories.get(name) || new History()).figures(this.value.bounds);
   }

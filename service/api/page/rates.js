@@ -1,19 +1,9 @@
 // Rates and quantiles from counters that are read again and again.
 
-/**
- * @typedef {{requests: number, failures: number, buckets: number[]}} Times
- * @typedef {{at: number, times: Record<string, Times>}} Reading seconds, and counts by version
- */
-
 /** The seconds that a rate looks back. */
 export const WINDOW_S = 30;
 
-/**
- * Sum what changed between two readings; counters that went back began anew.
- * @param {Reading} before
- * @param {Reading} after
- * @returns {Times}
- */
+/** Sum what changed between two readings; counters that went back began anew. @param {Reading} before @param {Reading} after @returns {Times} */
 export function difference(before, after) {
   /** @type {Times} */
   const total = { requests: 0, failures: 0, buckets: [] };
@@ -29,13 +19,7 @@ export function difference(before, after) {
   return total;
 }
 
-/**
- * Estimate a quantile of a histogram, evenly spread within its bucket.
- * @param {number[]} counts one a bucket, the last without a bound
- * @param {number[]} bounds
- * @param {number} share from 0 to 1
- * @returns {number|null} in the bounds' unit; null of nothing
- */
+/** Estimate a quantile of a histogram, evenly spread within its bucket. @param {number} share from 0 to 1 @returns {number|null} in the bounds' unit; null of nothing */
 export function quantile(counts, bounds, share) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (!total) return null;
@@ -71,10 +55,7 @@ export class History {
     while (this.readings.length > 2 && this.readings[1].at <= at - WINDOW_S) this.readings.shift();
   }
 
-  /**
-   * @param {number[]} bounds of the histogram's buckets, in seconds
-   * @returns {{rate: number, failures: number, requests: number, p50: number|null, p99: number|null}}
-   */
+  /** @returns {Rates} */
   figures(bounds) {
     const [first, last] = [this.readings[0], this.readings[this.readings.length - 1]];
     if (!first || first === last) return { rate: 0, failures: 0, requests: 0, p50: null, p99: null };

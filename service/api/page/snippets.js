@@ -1,25 +1,20 @@
 // The request that the page has just made, as code to copy.
 
-import { announce, download, el } from "./dom.js";
+import { announce, button, download, el } from "./dom.js";
 import { modelPath, requestBody } from "./api.js";
 import { takesPictures } from "./pictures.js";
 
 // Longer bodies go into a file of their own.
 const LONG = 1500;
 
-const DATATYPES = /** @type {Record<string, string>} */ ({
+const DATATYPES = ({
   float16: "FP16", float32: "FP32", float64: "FP64", bfloat16: "FP32", bool: "BOOL", string: "BYTES",
 });
 
-/** @param {string} text @returns {string} a word of a shell */
+/** @returns {string} a word of a shell */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/**
- * @param {{model: string, version?: string, name: string, signature: import("./api.js").Signature}} target
- * @param {Record<string, any>} row
- * @param {string} origin where the service is
- * @returns {{title: string, code: string}[]}
- */
+/** @param {Target} target @param {string} origin where the service is @returns {{title: string, code: string}[]} */
 export function snippets(target, row, origin) {
   const url = `${origin}${modelPath(target.model, target.version)}:predict`;
   const body = JSON.stringify(requestBody(target.signature, target.name, [row]));
@@ -43,7 +38,6 @@ export function snippets(target, row, origin) {
   ];
 }
 
-/** @param {any} value @returns {string} */
 function python_literal(value) {
   if (value === null) return "None";
   if (value === true) return "True";
@@ -53,13 +47,9 @@ function python_literal(value) {
   return JSON.stringify(value);
 }
 
-/**
- * @param {any} target @param {Record<string, any>} row @param {string} origin
- * @param {boolean} isLong whether the values come from the file
- */
 function triton({ model, version, name, signature }, row, origin, isLong) {
   const key = signature.has_rows ? `["instances"][0]` : `["inputs"]`;
-  const lines = signature.inputs.filter((/** @type {any} */ field) => field.name in row).flatMap((/** @type {any} */ field) => {
+  const lines = signature.inputs.filter((field) => field.name in row).flatMap((field) => {
     const datatype = DATATYPES[field.dtype] || field.dtype.toUpperCase();
     const kind = field.dtype === "string" ? "np.object_" : field.dtype === "bool" ? "np.bool_" : `np.${field.dtype === "bfloat16" ? "float32" : field.dtype}`;
     const value = row[field.name];
@@ -74,7 +64,7 @@ function triton({ model, version, name, signature }, row, origin, isLong) {
   });
   const named = name === "serving_default" ? "" : `, parameters={"signature_name": ${JSON.stringify(name)}}`;
   const numbered = version ? `, model_version="${version}"` : "";
-  const needsBase64 = lines.some((/** @type {string} */ line) => line.includes("base64."));
+  const needsBase64 = lines.some((line) => line.includes("base64."));
   return [
     ...(needsBase64 ? ["import base64"] : []), ...(isLong ? ["import json"] : []), ...(needsBase64 || isLong ? [""] : []),
     "import numpy as np", "from tritonclient.http import InferenceServerClient, InferInput", "",
@@ -87,14 +77,11 @@ function triton({ model, version, name, signature }, row, origin, isLong) {
   ].join("\n");
 }
 
-/**
- * The code as a part of the page.
- * @param {() => Promise<{target: any, row: Record<string, any>}>} current the last request
- */
+/** The code as a part of the page. @param {() => Promise<{target: any, row: Record<string, any>}>} current the last request */
 export function snippetsView(current) {
-  const place = el("div", {});
+  const place = el("div");
   const details = el("details", { ontoggle: () => { if (details.open) fill(); } },
-    el("summary", { text: "This request as code" }), place);
+    el("summary", "This request as code"), place);
   let chosen = 0;
   async function fill() {
     const { target, row } = await current();
@@ -113,14 +100,14 @@ export function snippetsView(current) {
       },
     });
     const save = code.textContent.includes("request.json")
-      ? el("button", { type: "button", text: "Download request.json", onclick: () => download("request.json", body, "application/json") })
+      ? button("Download request.json", () => download("request.json", body, "application/json"))
       : null;
-    place.replaceChildren(el("div", { class: "tools" }, ...buttons), code, el("div", { class: "tools" }, copy, save));
+    place.replaceChildren(el("div.tools", ...buttons), code, el("div.tools", copy, save));
   }
   return { element: details, refresh: () => { if (details.open) fill(); } };
 }
 
-/** Where the browser does not let pages copy, at least it is selected. @param {Element} element */
+/** Where the browser does not let pages copy, at least it is selected. */
 function select(element) {
   getSelection()?.selectAllChildren(element);
 }

@@ -1,6 +1,6 @@
 // Many at once: a CSV file or a folder of pictures in, a table of answers out, errors by line.
 
-import { announce, download, el } from "./dom.js";
+import { announce, button, download, el } from "./dom.js";
 import { predict } from "./api.js";
 import { cellValue, parseCsv, toCsv } from "./csv.js";
 import { takesPictures, toBase64 } from "./pictures.js";
@@ -9,26 +9,22 @@ const CHUNK = 200;
 const FILES_AT_ONCE = 16;
 const MOST_SHOWN = 200;
 
-/**
- * @typedef {{where: string, row: Record<string, any>|null, file?: File, output: any, error: string}} Line
- */
-
-/** @param {import("./model_view.js").ModelView} model @returns {{element: HTMLElement, ask: () => void}} */
+/** @type {MakeTab} */
 export function tableTab(model) {
   const { signatures } = model.version;
   const forFiles = Object.keys(signatures).find((name) => signatures[name].inputs.length === 1 && takesPictures(signatures[name].inputs[0]));
   const forRows = Object.keys(signatures).find((name) => signatures[name].has_rows && !signatures[name].inputs.some(takesPictures));
-  const place = el("div", {});
-  const told = el("p", { class: "quiet", role: "status" });
-  const picker = (/** @type {string} */ text, /** @type {Record<string, any>} */ props, /** @type {(files: File[]) => void} */ take) => {
+  const place = el("div");
+  const told = el("p.quiet", { role: "status" });
+  const picker = (text, props, take) => {
     const input = el("input", { type: "file", hidden: true, "aria-label": text, ...props, onchange: () => { take([...input.files]); input.value = ""; } });
-    return el("span", {}, el("button", { type: "button", text, onclick: () => input.click() }), input);
+    return el("span", button(text, () => input.click()), input);
   };
   const columns = forRows ? signatures[forRows].inputs.map((field) => field.name) : [];
-  const element = el("div", { class: "paper stack" },
-    el("p", {}, "Bring many inputs at once; the answers become a table that you can download.",
-      columns.length ? el("span", {}, " A CSV file needs a header with ", el("code", { text: columns.join(",") }), ".") : null),
-    el("div", { class: "tools" },
+  const element = el("div.paper.stack",
+    el("p", "Bring many inputs at once; the answers become a table that you can download.",
+      columns.length ? el("span", " A CSV file needs a header with ", el("code", columns.join(",")), ".") : null),
+    el("div.tools",
       forRows ? picker("Choose a CSV file…", { accept: ".csv,.tsv,text/csv" }, ([file]) => fromCsv(file)) : null,
       forFiles ? picker("Choose pictures…", { accept: "image/*", multiple: true }, fromFiles) : null,
       forFiles ? picker("Choose a folder…", { webkitdirectory: true }, fromFiles) : null,
@@ -42,7 +38,7 @@ export function tableTab(model) {
     const fields = signatures[forRows].inputs;
     const missing = fields.filter((field) => !header.includes(field.name) && !field.nullable && !field.has_default);
     if (missing.length) {
-      place.replaceChildren(el("p", { class: "notice bad", role: "alert", text: `The header lacks ${missing.map((field) => field.name).join(", ")}; it has ${header.join(", ")}.` }));
+      place.replaceChildren(el("p.notice.bad", { role: "alert", text: `The header lacks ${missing.map((field) => field.name).join(", ")}; it has ${header.join(", ")}.` }));
       return;
     }
     const lines = rows.map(({ line, cells }) => {
@@ -59,7 +55,7 @@ export function tableTab(model) {
     await run(forFiles, lines, FILES_AT_ONCE, [], "pictures");
   }
 
-  /** @param {string} name @param {Line[]} lines @param {number} size @param {string[]} inputs @param {string} title */
+  /** @param {Line[]} lines */
   async function run(name, lines, size, inputs, title) {
     const target = { ...model.target(), name, signature: signatures[name] };
     for (let start = 0; start < lines.length; start += size) {
@@ -80,17 +76,12 @@ export function tableTab(model) {
   return { element, ask: () => {} };
 }
 
-/** @param {Line} line @param {string} input */
 async function readFile(line, input) {
   if (!line.file) return;
   line.row = { [input]: { b64: toBase64(new Uint8Array(await line.file.arrayBuffer())) } };
 }
 
-/**
- * Ask for lines; those that the service refuses get its words, and the others are asked without them.
- * @param {any} target
- * @param {Line[]} lines
- */
+/** Ask for lines; those that the service refuses get its words, and the others are asked without them. @param {Line[]} lines */
 async function answerAll(target, lines) {
   let left = lines;
   while (left.length) {
@@ -114,19 +105,15 @@ async function answerAll(target, lines) {
   }
 }
 
-/** @param {Line[]} lines @param {string[]} inputs @param {string[]} outputs @param {string} title */
 function results(lines, inputs, outputs, title) {
   const head = ["", ...inputs, ...outputs, "error"];
-  const cells = (/** @type {Line} */ line) => [line.where, ...inputs.map((name) => line.row?.[name]), ...outputs.map((name) => line.output?.[name]), line.error];
+  const cells = (line) => [line.where, ...inputs.map((name) => line.row?.[name]), ...outputs.map((name) => line.output?.[name]), line.error];
   const file = `${title.replace(/\.[^.]*$/, "")}-answers.csv`;
-  const save = el("button", {
-    type: "button", class: "main", text: "Download the answers as CSV",
-    onclick: () => download(file, toCsv([["where", ...head.slice(1)], ...lines.map(cells)]), "text/csv"),
-  });
-  const shown = (/** @type {any} */ value) => (value === null || value === undefined ? "" : typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "string" ? value : JSON.stringify(value));
-  const table = el("table", {}, el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col", text: name || "where" })))),
-    el("tbody", {}, ...lines.slice(0, MOST_SHOWN).map((line) => el("tr", {}, ...cells(line).map((value, i) =>
+  const save = button("Download the answers as CSV", () => download(file, toCsv([["where", ...head.slice(1)], ...lines.map(cells)]), "text/csv"), { class: "main" });
+  const shown = (value) => (value === null || value === undefined ? "" : typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "string" ? value : JSON.stringify(value));
+  const table = el("table", el("thead", el("tr", ...head.map((name) => el("th", { scope: "col", text: name || "where" })))),
+    el("tbody", ...lines.slice(0, MOST_SHOWN).map((line) => el("tr", ...cells(line).map((value, i) =>
       el("td", { class: i === head.length - 1 ? "wrong" : null, text: shown(value) }))))));
-  return [save, el("div", { class: "results", tabindex: "0", role: "region", "aria-label": "Answers" }, table),
-    ...(lines.length > MOST_SHOWN ? [el("p", { class: "quiet", text: `The first ${MOST_SHOWN} are shown; the file has all ${lines.length}.` })] : [])];
+  return [save, el("div.results", { tabindex: "0", role: "region", "aria-label": "Answers" }, table),
+    ...(lines.length > MOST_SHOWN ? [el("p.quiet", `The first ${MOST_SHOWN} are shown; the file has all ${lines.length}.`)] : [])];
 }

@@ -3,14 +3,14 @@
 import { el, newId, setText } from "./dom.js";
 
 export class TextInput {
-  /** @param {import("./api.js").Field} field @param {any} context */
+  /** @param {Field} field */
   constructor(field, context) {
     this.most = field.max_length;
     this.changed = () => { this.count(); context.change(); };
     this.control = el("textarea", { id: newId(), spellcheck: "false", oninput: this.changed });
-    this.counter = el("p", { class: "hint" });
-    this.element = el("div", {}, this.control, this.most ? this.counter : null);
-    const known = context.examples.find((/** @type {any} */ each) => typeof each === "string");
+    this.counter = el("p.hint");
+    this.element = el("div", this.control, this.most ? this.counter : null);
+    const known = context.examples.find((each) => typeof each === "string");
     this.write(field.example ?? known ?? "");
   }
 
@@ -24,7 +24,6 @@ export class TextInput {
     return this.control.value;
   }
 
-  /** @param {any} value */
   write(value) {
     this.control.value = typeof value === "string" ? value : JSON.stringify(value);
     this.count();
@@ -32,15 +31,15 @@ export class TextInput {
 }
 
 export class JsonInput {
-  /** @param {import("./api.js").Field} field @param {(number|null)[]|null} shape @param {any} context */
+  /** @param {Field} field @param {(number|null)[]|null} shape */
   constructor(field, shape, context) {
     this.changed = context.change;
     this.isText = field.dtype === "string";
     this.depth = shape ? shape.length : -1;
-    this.control = el("textarea", { class: "code", id: newId(), spellcheck: "false", oninput: this.changed });
+    this.control = el("textarea.code", { id: newId(), spellcheck: "false", oninput: this.changed });
     const size = shape ? `[${shape.map((n) => n ?? "any").join(" × ")}]` : "any shape";
     const how = this.isText ? "JSON" : "JSON, or numbers with commas";
-    this.element = el("div", {}, this.control, el("p", { class: "hint", text: `${field.dtype}, ${size}; as ${how}` }));
+    this.element = el("div", this.control, el("p.hint", `${field.dtype}, ${size}; as ${how}`));
     this.write(field.example ?? context.examples[0] ?? zeros(shape || [], this.isText ? "" : field.dtype === "bool" ? false : 0));
   }
 
@@ -56,13 +55,11 @@ export class JsonInput {
     }
   }
 
-  /** @param {any} value */
   write(value) {
     this.control.value = JSON.stringify(value);
   }
 }
 
-/** @param {(number|null)[]} shape @param {any} value @returns {any} */
 function zeros(shape, value) {
   if (!shape.length) return value;
   return Array.from({ length: Math.min(shape[0] ?? 1, 64) }, () => zeros(shape.slice(1), value));

@@ -1,15 +1,15 @@
 // Try it: one input, one answer.
 
-import { announce, el } from "./dom.js";
+import { announce, button, el } from "./dom.js";
 import { predict } from "./api.js";
 import { Asker } from "./ask.js";
 import { answerView } from "./answer.js";
 import { inWords, readOutputs } from "./outputs.js";
 import { snippetsView } from "./snippets.js";
 
-/** @param {import("./model_view.js").ModelView} model @returns {{element: HTMLElement, ask: () => void}} */
+/** @type {MakeTab} */
 export function tryTab(model) {
-  const answers = el("div", { "aria-label": "Answer", role: "region", class: "paper" }, el("p", { class: "quiet", text: "Asking…" }));
+  const answers = el("div", { "aria-label": "Answer", role: "region", class: "paper" }, el("p.quiet", "Asking…"));
   const code = snippetsView(async () => ({ target: model.target(), row: await model.editor.read() }));
   const asker = new Asker(async () => {
     const { editor } = model;
@@ -19,7 +19,7 @@ export function tryTab(model) {
     if (editor !== model.editor) return;
     editor.showProblems(answer);
     if (!answer.ok) {
-      answers.replaceChildren(el("p", { class: "quiet", text: answer.error }));
+      answers.replaceChildren(el("p.quiet", answer.error));
       announce(answer.error);
       return;
     }
@@ -27,7 +27,6 @@ export function tryTab(model) {
     announce(`${inWords(readOutputs(target.signature, answer.rows[0]))}, version ${answer.version}`);
     code.refresh();
   });
-  const button = el("button", { type: "button", class: "main", text: "Predict", onclick: () => asker.now() });
-  const element = el("div", { class: "stack" }, answers, el("div", { class: "row" }, button, model.versionChoice()), code.element);
+  const element = el("div.stack", answers, el("div.row", button("Predict", () => asker.now(), { class: "main" }), model.versionChoice()), code.element);
   return { element, ask: () => asker.soon() };
 }

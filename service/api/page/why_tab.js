@@ -1,66 +1,61 @@
 // Why: what in the input moved the answer, from one batch of inputs that differ a little.
 
-import { announce, el, percent, shortNumber, svg } from "./dom.js";
+import { announce, button, el, percent, shortNumber, svg, table } from "./dom.js";
 import { predictMany } from "./api.js";
 import { readable } from "./fields.js";
 import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
 import { planFor } from "./perturbations.js";
 import { context, newCanvas } from "./pictures.js";
 
-/** @param {import("./model_view.js").ModelView} model @returns {{element: HTMLElement, ask: () => void}} */
+/** @type {MakeTab} */
 export function whyTab(model) {
   const place = el("div", { role: "region", "aria-label": "Explanation", "aria-live": "polite" },
-    el("p", { class: "quiet", text: "The model is asked again with parts of the input changed; what changes the answer most is shown." }));
-  const button = el("button", { type: "button", class: "main", text: "Explain this answer", onclick: explain });
+    el("p.quiet", "The model is asked again with parts of the input changed; what changes the answer most is shown."));
+  const start = button("Explain this answer", explain, { class: "main" });
   async function explain() {
-    button.disabled = true;
+    start.disabled = true;
     try {
       place.replaceChildren(...(await explanation(model)));
       announce("The explanation is there.");
     } finally {
-      button.disabled = false;
+      start.disabled = false;
     }
   }
-  const element = el("div", { class: "paper stack" }, el("div", { class: "row" }, button, model.versionChoice()), place);
+  const element = el("div.paper.stack", el("div.row", start, model.versionChoice()), place);
   return {
     element,
     ask: () => { if (place.querySelector("[data-explained]")) place.firstElementChild?.classList.add("stale"); },
   };
 }
 
-/** @param {import("./model_view.js").ModelView} model @returns {Promise<HTMLElement[]>} */
 async function explanation(model) {
   const { editor } = model;
   const target = model.target();
   const row = await editor.read();
   const plan = await planFor(target.signature, row);
-  if (!plan) return [el("p", { text: "Inputs of this kind cannot be varied here." })];
+  if (!plan) return [el("p", "Inputs of this kind cannot be varied here.")];
   const answer = await predictMany(target, plan.rows, model.overview.value);
   if (!answer.ok) {
     editor.showProblems(answer);
-    return [el("p", { class: "problem", text: answer.error })];
+    return [el("p.problem", answer.error)];
   }
   editor.showProblems({ ok: true, error: "", details: {} });
   const readings = answer.rows.map((each) => readOutputs(target.signature, each));
   const top = topClass(readings[0]);
   const scores = readings.map((reading) => targetNumber(reading, top));
-  if (scores.some((score) => score === null)) return [el("p", { text: "The answer has no number that could be followed." })];
-  const numbers = /** @type {number[]} */ (scores);
+  if (scores.some((score) => score === null)) return [el("p", "The answer has no number that could be followed.")];
+  const numbers = (scores);
   const isClass = readings[0].classes.length > 0;
   const what = isClass ? `the probability of ${top}` : readable(readings[0].numbers[0].field.name);
-  const show = isClass ? percent : (/** @type {number} */ value) => shortNumber(value, 3);
-  const head = el("p", { "data-explained": "" }, `What moves ${what} `, el("b", { text: `(${show(numbers[0])})` }),
-    el("span", { class: "quiet", text: `; ${plan.rows.length} inputs asked, version ${answer.version}` }));
+  const show = isClass ? percent : (value) => shortNumber(value, 3);
+  const head = el("p", { "data-explained": "" }, `What moves ${what} `, el("b", `(${show(numbers[0])})`),
+    el("span.quiet", `; ${plan.rows.length} inputs asked, version ${answer.version}`));
   const effects = numbers.slice(1).map((score) => numbers[0] - score);
   if (plan.kind === "picture") return [head, heatMap(plan, effects, editor, show)];
   if (plan.kind === "words") return [head, words(plan, effects, show)];
   return [head, curves(plan, numbers, readings, show)];
 }
 
-/**
- * @param {import("./perturbations.js").PicturePlan} plan @param {number[]} effects
- * @param {any} editor @param {(value: number) => string} show
- */
 function heatMap({ across, canvas: shown }, effects, editor, show) {
   const under = shown || editor.element.querySelector("canvas.easel");
   const size = 280;
@@ -84,16 +79,11 @@ function heatMap({ across, canvas: shown }, effects, editor, show) {
   canvas.className = "easel smooth";
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", words);
-  return el("figure", { class: "heat" }, canvas, el("figcaption", {}, words, " Teal speaks for the answer, red against it."));
+  return el("figure.heat", canvas, el("figcaption", words, " Teal speaks for the answer, red against it."));
 }
 
-/** @param {number} at @param {number} across @param {string[]} names */
 const place = (at, across, names) => names[Math.min(2, Math.floor((3 * at) / across))];
 
-/**
- * @param {import("./perturbations.js").WordsPlan} plan @param {number[]} effects
- * @param {(value: number) => string} show
- */
 function words({ parts, places }, effects, show) {
   const most = Math.max(...effects.map(Math.abs), 1e-9);
   const spans = parts.map((part, i) => {
@@ -109,26 +99,21 @@ function words({ parts, places }, effects, show) {
   });
   const ranked = effects.map((effect, group) => ({ effect, text: parts.filter((_, i) => places[i] === group).join(" ") }))
     .sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, 8);
-  return el("div", {}, el("p", { class: "words" }, ...spans),
-    el("p", { class: "legend" }, el("span", { class: "swatch" }), " speaks for the answer  ", el("span", { class: "swatch against" }), " against it"),
-    el("h3", { text: "What counts most" }),
-    el("div", { class: "scroll", tabindex: "0" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "Left out" }), el("th", { scope: "col", text: "Changes the answer by" }))),
-      el("tbody", {}, ...ranked.map(({ effect, text }) => el("tr", {}, el("td", { text }), el("td", { text: `${effect > 0 ? "−" : "+"}${show(Math.abs(effect))}` })))))));
+  return el("div", el("p.words", ...spans),
+    el("p.legend", el("span.swatch"), " speaks for the answer  ", el("span.swatch.against"), " against it"),
+    el("h3", "What counts most"),
+    table(["left out", "changes the answer by"], ranked.map(({ effect, text }) => [text, `${effect > 0 ? "−" : "+"}${show(Math.abs(effect))}`]), "What counts most"));
 }
 
-/**
- * @param {import("./perturbations.js").CurvesPlan} plan @param {number[]} scores
- * @param {import("./outputs.js").Reading[]} readings @param {(value: number) => string} show
- */
 function curves({ fields }, scores, readings, show) {
   const bands = readings.map(({ numbers, classes }) => (!classes.length && numbers[0]?.low !== null ? [numbers[0].low, numbers[0].high] : null));
   const all = [...scores, ...bands.flatMap((band) => band ?? [])].map(Number);
-  const range = /** @type {[number, number]} */ ([Math.min(...all), Math.max(...all)]);
-  const spread = (/** @type {any} */ { start, values }) => {
+  const range = ([Math.min(...all), Math.max(...all)]);
+  const spread = ({ start, values }) => {
     const own = scores.slice(start, start + values.length);
     return Math.max(...own) - Math.min(...own);
   };
-  return el("div", { class: "curves" }, ...[...fields].sort((a, b) => spread(b) - spread(a)).map((each) => {
+  return el("div.curves", ...[...fields].sort((a, b) => spread(b) - spread(a)).map((each) => {
     const { field, values, start, now } = each;
     const own = scores.slice(start, start + values.length);
     const title = `${readable(field.name)}${field.unit ? ` (${field.unit})` : ""}`;
@@ -136,21 +121,17 @@ function curves({ fields }, scores, readings, show) {
     const drawn = typeof values[0] === "number" && !field.choices
       ? curve(values, own, bands.slice(start, start + values.length), range, now, scores[0], told, show)
       : columns(values, own, now, show);
-    return el("figure", {}, el("figcaption", {}, el("b", { text: title }), ` moves it by ${show(spread(each))}`), drawn);
+    return el("figure", el("figcaption", el("b", title), ` moves it by ${show(spread(each))}`), drawn);
   }));
 }
 
-/**
- * @param {number[]} xs @param {number[]} ys @param {any[]} bands @param {[number, number]} range
- * @param {any} now @param {number} here @param {string} told @param {(value: number) => string} show
- */
 function curve(xs, ys, bands, [low, high], now, here, told, show) {
   const [width, height, left, bottom] = [240, 120, 34, 18];
-  const x = (/** @type {number} */ at) => left + ((at - xs[0]) / (xs[xs.length - 1] - xs[0] || 1)) * (width - left - 6);
-  const y = (/** @type {number} */ at) => 6 + (1 - (at - low) / (high - low || 1)) * (height - bottom - 10);
-  const path = (/** @type {number[]} */ values) => values.map((value, i) => `${x(xs[i]).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  const x = (at) => left + ((at - xs[0]) / (xs[xs.length - 1] - xs[0] || 1)) * (width - left - 6);
+  const y = (at) => 6 + (1 - (at - low) / (high - low || 1)) * (height - bottom - 10);
+  const path = (values) => values.map((value, i) => `${x(xs[i]).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
   const band = bands.every(Boolean) ? svg("polygon", { class: "band", points: `${path(bands.map((each) => each[0]))} ${path(bands.map((each) => each[1])).split(" ").reverse().join(" ")}` }) : null;
-  const text = (/** @type {number} */ atX, /** @type {number} */ atY, /** @type {string} */ words, anchor = "middle") => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
+  const text = (atX, atY, words, anchor = "middle") => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
   return svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told }, band,
     svg("line", { class: "axis", x1: left, x2: width - 6, y1: height - bottom, y2: height - bottom }),
     svg("polyline", { class: "curve", points: path(ys) }),
@@ -159,12 +140,11 @@ function curve(xs, ys, bands, [low, high], now, here, told, show) {
     text(left, height - 4, shortNumber(xs[0]), "start"), text(width - 6, height - 4, shortNumber(xs[xs.length - 1]), "end"));
 }
 
-/** @param {any[]} values @param {number[]} scores @param {any} now @param {(value: number) => string} show */
 function columns(values, scores, now, show) {
   const [low, most] = [Math.min(0, ...scores), Math.max(...scores, 1e-9)];
-  return el("ul", { class: "bars" }, ...values.map((value, i) => {
-    const bar = el("span", { class: "fill" });
+  return el("ul.bars", ...values.map((value, i) => {
+    const bar = el("span.fill");
     bar.style.width = `${((scores[i] - low) / (most - low)) * 100}%`;
-    return el("li", { class: value === now ? "top" : null }, el("span", { text: value }), el("span", { class: "track", "aria-hidden": "true" }, bar), el("span", { class: "value", text: show(scores[i]) }));
+    return el("li", { class: value === now ? "top" : null }, el("span", value), el("span.track", { "aria-hidden": "true" }, bar), el("span.value", show(scores[i])));
   }));
 }
