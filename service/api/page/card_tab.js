@@ -101,7 +101,7 @@ function confusion({ confusion: found, per_class: classes }) {
     const total = row.reduce((sum, count) => sum + count, 0) || 1;
     return [names[i], ...row.map((count, j) => {
       const cell = el("td", { class: i === j ? "right" : null, text: count || "·" });
-      if (count) cell.style.background = `color-mix(in srgb, var(${i === j ? "--accent" : "--bad"}) ${Math.round(8 + (count / total) * 45)}%, transparent)`;
+      if (count) cell.style.background = `color-mix(in srgb, var(${i === j ? "--accent" : "--bad"}) ${Math.round(6 + (count / total) * 30)}%, transparent)`;
       return cell;
     })];
   });

@@ -10,16 +10,24 @@ from service.api import openapi
 from service.api.http.flask_hooks import as_response
 from service.api.http.responses import JSON, Answer
 from service.api.openapi.document import Documents
+from service.api.routes.page import FOLDER
 
 # The page loads nothing from elsewhere, and runs no script but its own.
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_HERE = Path(openapi.__file__).parent
+# By endpoint: the path, the files that it is made of, and what they are.
 _FILES = {
-    "page": ("/docs", "page.html", "text/html; charset=utf-8"),
-    "script": ("/docs/page.js", "page.js", "text/javascript; charset=utf-8"),
-    "style": ("/docs/page.css", "page.css", "text/css; charset=utf-8"),
+    "page": ("/docs", (_HERE / "page.html",), "text/html; charset=utf-8"),
+    "script": ("/docs/page.js", (_HERE / "page.js",), "text/javascript; charset=utf-8"),
+    # It looks as the page for people does, and does so where that page is turned off.
+    "style": (
+        "/docs/page.css",
+        (FOLDER / "base.css", _HERE / "page.css"),
+        "text/css; charset=utf-8",
+    ),
 }
 
 
@@ -31,17 +39,17 @@ def openapi_routes(documents: Documents) -> Blueprint:
     def document() -> Response:
         return as_response(Answer(orjson.dumps(documents.document()), JSON))
 
-    for endpoint, (path, name, content_type) in _FILES.items():
-        view = partial(_file, name, content_type)
+    for endpoint, (path, files, content_type) in _FILES.items():
+        view = partial(_file, files, content_type)
         blueprint.add_url_rule(path, endpoint, view, methods=["GET"])
     return blueprint
 
 
-def _file(name: str, content_type: str) -> Response:
+def _file(files: tuple[Path, ...], content_type: str) -> Response:
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-    return as_response(Answer(_read(name), content_type, headers=headers))
+    return as_response(Answer(_read(files), content_type, headers=headers))
 
 
 @cache
-def _read(name: str) -> bytes:
-    return (Path(openapi.__file__).parent / name).read_bytes()
+def _read(files: tuple[Path, ...]) -> bytes:
+    return b"".join(file.read_bytes() for file in files)

@@ -1,0 +1,383 @@
+"""The page for people, in a real browser, on the models of this repository."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.browser import DESK, PHONE, ROOT, chromium, keep, serious_problems, visit
+from tests.e2e.conftest import Service, StartService
+
+TOKEN = "open sesame"
+TABS = ("try", "compare", "why", "table", "card", "versions")
+PAGE = ROOT / "service" / "api" / "page"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("page") / "models"
+    shutil.copytree(ROOT / "saved_models", root)
+    (root / "clothing" / "policy.json").write_text(
+        '{"serve": {"latest": 2}, "labels": {"stable": 2}}'
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def service(start_service: StartService, models: Path) -> Service:
+    return start_service(models, UNDERSTUDY_ADMIN_TOKEN=TOKEN)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+def answered(page: Any, action: Any = None) -> dict[str, Any]:
+    """Do something, and return what the next prediction was asked and answered."""
+    with page.expect_response(lambda response: response.url.endswith(":predict")) as caught:
+        if action is not None:
+            action()
+    return {"asked": caught.value.request.post_data_json, "answered": caught.value.json()}
+
+
+def settled(page: Any) -> None:
+    """Wait until an answer is shown and no newer one is on its way."""
+    page.wait_for_selector(".meta")
+    page.wait_for_function("() => !document.querySelector('.stale')")
+
+
+def at(service: Service, model: str, tab: str = "try") -> str:
+    return f"{service.url}/models/{model}#{tab}"
+
+
+def test_models_are_listed_with_what_they_are_worth(browser: Any, service: Service) -> None:
+    with visit(browser, service.url) as page:
+        page.wait_for_selector("[data-model]")
+        names = page.locator("[data-model]").evaluate_all("all => all.map(e => e.dataset.model)")
+        assert names == ["clothing", "mpg", "sentiment"]
+        clothing = page.locator("[data-model=clothing]")
+        assert "0.944 test accuracy (0.939 to 0.948)" in clothing.inner_text()
+        assert "stable" in clothing.inner_text()
+        for _ in range(20):
+            assert service.post("/v1/models/clothing:predict", {"instances": [[[0] * 28] * 28]}).ok
+        page.wait_for_function(
+            "() => / ms/.test(document.querySelector('[data-model=clothing] .figures').textContent)"
+        )
+        keep(page, "models")
+        clothing.get_by_role("link").click()
+        page.wait_for_url("**/models/clothing")
+        settled(page)
+        page.go_back()
+        page.wait_for_selector("[data-model]")
+
+
+def test_a_picture_is_drawn_and_classified(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "clothing")) as page:
+        settled(page)
+        keep(page, "clothing")
+        page.get_by_role("button", name="Clear").click()
+        easel = page.locator("canvas.easel").bounding_box()
+        x, y, size = easel["x"], easel["y"], easel["width"]
+        page.mouse.move(x + size * 0.35, y + size * 0.2)
+        page.mouse.down()
+        for to_x, to_y in ((0.35, 0.85), (0.5, 0.3), (0.65, 0.85), (0.65, 0.2), (0.35, 0.2)):
+            page.mouse.move(x + size * to_x, y + size * to_y, steps=12)
+        told = answered(page, page.mouse.up)
+        (instance,) = told["asked"]["instances"]
+        image = instance["image"]
+        assert len(image) == 28
+        assert {len(row) for row in image} == {28}
+        assert max(map(max, image)) == 255
+        assert image[0][0] == 0
+        (prediction,) = told["answered"]["predictions"]
+        settled(page)
+        assert page.locator(".verdict").inner_text().startswith(prediction["label"])
+        assert page.locator(".bars li").count() == 10
+        keep(page, "clothing-drawn")
+
+
+def test_one_draws_with_the_keyboard_alone(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "clothing")) as page:
+        settled(page)
+        page.get_by_role("button", name="Clear").press("Enter")
+        page.locator("canvas.easel").focus()
+        page.keyboard.press("Shift+ArrowRight")
+        told = answered(page, lambda: page.keyboard.press(" "))
+        assert max(map(max, told["asked"]["instances"][0]["image"])) == 255
+
+
+def test_a_file_goes_to_the_signature_that_takes_files(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "clothing")) as page:
+        settled(page)
+        boot = ROOT / "docs" / "images" / "ankle-boot.png"
+        told = answered(page, lambda: page.get_by_label("Picture file").set_input_files(boot))
+        assert told["asked"]["signature_name"] == "from_encoded"
+        settled(page)
+        assert page.locator(".verdict").inner_text().startswith("Ankle boot")
+
+
+def test_golden_examples_are_at_hand_and_hard_ones_marked(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "clothing")) as page:
+        settled(page)
+        examples = page.get_by_role("list", name="Examples").get_by_role("button")
+        golden = json.loads(
+            (ROOT / "saved_models/clothing/3/assets.extra/golden.json").read_text()
+        )["examples"]
+        assert examples.count() == len(golden)
+        hard = examples.filter(has=page.locator(".pill"))
+        assert hard.count() == sum("hard" in example["note"] for example in golden)
+        told = answered(page, hard.first.click)
+        wanted = next(example for example in golden if "hard" in example["note"])
+        assert told["asked"]["instances"] == [wanted["instance"]]
+        settled(page)
+        assert "the model is wrong here" in page.get_by_role("region", name="Answer").inner_text()
+
+
+def test_a_text_is_typed(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "sentiment")) as page:
+        settled(page)
+        keep(page, "sentiment")
+        box = page.get_by_role("textbox", name="text")
+        box.fill("")
+        told = answered(page, lambda: box.type("A terrible, boring waste of two hours."))
+        page.wait_for_function(
+            "() => document.querySelector('.verdict')?.textContent.startsWith('negative')"
+        )
+        assert "instances" in told["asked"]
+        assert page.locator(".bars li").count() == 2
+
+
+def test_a_slider_moves_the_answer_and_its_interval(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "mpg")) as page:
+        settled(page)
+        keep(page, "mpg")
+        slider = page.get_by_role("slider", name="weight")
+        before = float(slider.input_value())
+        told = answered(page, lambda: slider.press("PageDown"))
+        assert told["asked"]["instances"][0]["weight"] < before
+        settled(page)
+        (prediction,) = told["answered"]["predictions"]
+        words = page.get_by_role("region", name="Answer").inner_text()
+        assert f"{prediction['mpg_low']:.1f}" in words
+        assert page.locator("svg.whisker").count() == 1
+        assert page.get_by_role("textbox", name="weight").input_value() == slider.input_value()
+        told = answered(page, page.get_by_role("switch").check)
+        assert told["asked"]["instances"][0]["horsepower"] is None
+        told = answered(page, page.get_by_role("radio", name="japan").check)
+        assert told["asked"]["instances"][0]["origin"] == "japan"
+
+
+def test_a_mistake_is_shown_at_its_field_in_the_services_words(
+    browser: Any, service: Service
+) -> None:
+    with visit(browser, at(service, "mpg")) as page:
+        settled(page)
+        box = page.get_by_role("textbox", name="cylinders")
+        told = answered(page, lambda: box.fill("four"))
+        words = told["answered"]["details"]["instances[0].cylinders"][0]
+        field = page.locator("[data-field=cylinders]")
+        field.get_by_text(words).wait_for()
+        assert box.get_attribute("aria-invalid") == "true"
+        described = box.get_attribute("aria-describedby").split()
+        assert any(page.locator(f"#{each}").inner_text() == words for each in described)
+        assert page.locator("[data-field].wrong").count() == 1
+        keep(page, "mpg-mistake")
+        answered(page, lambda: box.fill("4"))
+        settled(page)
+        assert page.locator("[data-field].wrong").count() == 0
+
+
+def test_two_versions_are_compared_side_by_side(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "clothing", "compare")) as page:
+        page.get_by_text(re.compile("They (agree|disagree)")).wait_for()
+        first, second = (
+            page.get_by_role("region", name=f"{which} answer").inner_text()
+            for which in ("First", "Second")
+        )
+        assert "version 3" in first
+        assert "version 2" in second
+        keep(page, "clothing-compare")
+
+
+@pytest.mark.parametrize("model", ["clothing", "mpg", "sentiment"])
+def test_an_answer_is_explained_by_one_batch(browser: Any, service: Service, model: str) -> None:
+    with visit(browser, at(service, model, "why")) as page:
+        button = page.get_by_role("button", name="Explain this answer")
+        button.wait_for()
+        told = answered(page, button.click)
+        rows = told["asked"]["instances"]
+        assert len(rows) > 10
+        assert f"{len(rows)} inputs asked" in page.locator("[data-explained]").inner_text()
+        what = {
+            "clothing": "figure.heat canvas",
+            "mpg": ".curves figure",
+            "sentiment": ".words span",
+        }
+        assert page.locator(what[model]).count() >= 1
+        keep(page, f"{model}-why")
+
+
+def test_a_table_of_answers_with_errors_by_line(
+    browser: Any, service: Service, tmp_path: Path
+) -> None:
+    header = "model_year,cylinders,displacement,horsepower,weight,acceleration,origin,name"
+    good = "71,4,97,,2130,14.5,japan,corona"
+    (tmp_path / "cars.csv").write_text(
+        f"{header}\n{good}\n71,four,97,88,2130,14.5,japan,x\n\n{good}\n1999,4,97,88,2130,14.5,mars,y\n"
+    )
+    with visit(browser, at(service, "mpg", "table")) as page:
+        page.get_by_label("Choose a CSV file").set_input_files(tmp_path / "cars.csv")
+        page.get_by_text("2 of 4 answered, 2 with errors.").first.wait_for()
+        keep(page, "mpg-table")
+        with page.expect_download() as caught:
+            page.get_by_role("button", name="Download").click()
+        caught.value.save_as(tmp_path / "answers.csv")
+    with (tmp_path / "answers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["where"] for row in rows] == ["line 2", "line 3", "line 5", "line 6"]
+    assert float(rows[0]["mpg"]) == float(rows[2]["mpg"]) == pytest.approx(27.25, abs=0.1)
+    assert rows[1]["error"] == "cylinders: Expected a number from 2 to 12, not 'four'."
+    assert "model_year: " in rows[3]["error"]
+    assert "origin: " in rows[3]["error"]
+
+
+def test_many_pictures_at_once(browser: Any, service: Service, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    boot = ROOT / "docs" / "images" / "ankle-boot.png"
+    with visit(browser, at(service, "clothing", "table")) as page:
+        page.get_by_label("Choose pictures").set_input_files([boot, tmp_path / "broken.png"])
+        page.get_by_text("1 of 2 answered, 1 with errors.").first.wait_for()
+        rows = page.get_by_role("region", name="Answers").locator("tbody tr")
+        assert "Ankle boot" in rows.nth(0).inner_text()
+        assert "Expected a" in rows.nth(1).inner_text()
+
+
+def test_the_card_has_classes_training_and_contract(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "clothing", "card")) as page:
+        page.get_by_role("region", name="By class").wait_for()
+        headings = page.locator("main h2").all_inner_texts()
+        assert {"Evaluation", "By class", "Confusion", "Training run", "Data"} <= set(headings)
+        keep(page, "clothing-card", full_page=True)
+
+
+def test_the_request_runs_as_code(browser: Any, service: Service, tmp_path: Path) -> None:
+    with visit(browser, at(service, "mpg")) as page:
+        settled(page)
+        page.get_by_text("This request as code").click()
+        codes = {}
+        for title in ("curl", "Python", "tritonclient", "JavaScript"):
+            page.get_by_role("button", name=title, exact=True).click()
+            codes[title] = page.get_by_label(title, exact=True).inner_text()
+    for title, code in codes.items():
+        command = {"curl": ["sh", "-c", code], "JavaScript": None}.get(
+            title, [sys.executable, "-c", code]
+        )
+        if command is not None:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
+            )
+            assert "9.1" in done.stdout, (title, code, done.stdout, done.stderr)
+
+
+def test_a_swap_is_noticed_without_reloading(browser: Any, service: Service, models: Path) -> None:
+    with visit(browser, service.url) as listed, visit(browser, at(service, "mpg")) as page:
+        listed.locator("[data-model=mpg] [data-live='2']").wait_for()
+        settled(page)
+        answered(page, lambda: page.get_by_role("textbox", name="weight").fill("2345"))
+        page.evaluate("window.isStillTheSame = true")
+        shutil.copytree(models / "mpg" / "2", models / "mpg" / ".incoming")
+        (models / "mpg" / ".incoming").rename(models / "mpg" / "3")
+        page.get_by_text("Version 3 serves now; it was version 2.").first.wait_for(timeout=60_000)
+        listed.locator("[data-model=mpg] [data-live='3']").wait_for()
+        settled(page)
+        page.get_by_text("version 3").last.wait_for()
+        assert page.evaluate("window.isStillTheSame")
+        assert page.get_by_role("textbox", name="weight").input_value() == "2345"
+
+
+def test_nothing_acts_without_the_token(browser: Any, service: Service, models: Path) -> None:
+    with visit(browser, at(service, "clothing", "versions")) as page:
+        box = page.get_by_label("Admin token")
+        box.wait_for()
+        assert page.get_by_role("button", name=re.compile("Pin|Roll back")).count() == 0
+        box.fill("wrong")
+        box.press("Enter")
+        page.get_by_text("Expected the admin token").wait_for()
+        assert page.get_by_role("button", name=re.compile("Pin|Roll back")).count() == 0
+        box.fill(TOKEN)
+        box.press("Enter")
+        page.get_by_role("button", name="Pin version 2").click()
+        page.get_by_text("pinned", exact=True).first.wait_for()
+        policy = json.loads((models / "clothing" / "policy.json").read_text())
+        assert policy["serve"] == {"versions": [2]}
+        page.get_by_role("button", name=re.compile("Unpin")).click()
+        page.get_by_text("New versions are taken over").wait_for()
+        (models / "clothing" / "policy.json").write_text('{"serve": {"latest": 2}}')
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone", "desk"]
+)
+def test_everybody_can_use_it(
+    browser: Any, service: Service, size: dict[str, int], scheme: str
+) -> None:
+    """Axe finds nothing serious on any tab, and nothing is wider than the screen."""
+    options = {"viewport": size, "color_scheme": scheme}
+    with visit(browser, service.url, **options) as page:
+        page.wait_for_selector("[data-model]")
+        check_screen(page, size, f"models-{scheme}-{size['width']}")
+        for model in ("clothing", "mpg", "sentiment"):
+            page.goto(at(service, model))
+            settled(page)
+            for tab in TABS if model != "sentiment" else ("try", "why"):
+                page.locator(f"#tab-{tab}").click()
+                if tab == "why":
+                    page.get_by_role("button", name="Explain this answer").click()
+                    page.wait_for_selector("[data-explained]")
+                check_screen(page, size, f"{model}-{tab}-{scheme}-{size['width']}")
+        page.goto(f"{service.url}/docs")
+        page.wait_for_selector("main details")
+        check_screen(page, size, f"docs-{scheme}-{size['width']}")
+
+
+def check_screen(page: Any, size: dict[str, int], name: str) -> None:
+    page.wait_for_function("() => !document.querySelector('.stale')")
+    assert serious_problems(page) == [], name
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
+    keep(page, name)
+
+
+def test_tabs_by_keyboard(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "mpg")) as page:
+        settled(page)
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.locator("#tab-try").focus()
+        for tab in (*TABS[1:], TABS[0]):
+            page.keyboard.press("ArrowRight")
+            assert page.evaluate("document.activeElement.id") == f"tab-{tab}"
+            assert page.get_by_role("tab", selected=True).get_attribute("id") == f"tab-{tab}"
+
+
+def test_it_polls_cheaply_and_says_when_nothing_answers(browser: Any, service: Service) -> None:
+    with visit(browser, service.url, may_fail=True) as page:
+        page.wait_for_selector("[data-model]")
+        page.wait_for_event("response", lambda response: response.status == 304)
+        page.context.route("**/ui/overview", lambda route: route.abort())
+        page.get_by_text("The service cannot be reached").wait_for()
+        page.context.unroute("**/ui/overview")
+        page.wait_for_function("() => !document.getElementById('connection').textContent")
+
+
+def test_a_model_that_is_not_there(browser: Any, service: Service) -> None:
+    with visit(browser, f"{service.url}/models/nobody") as page:
+        page.get_by_text("There is no model nobody.").wait_for()
