@@ -91,8 +91,8 @@ function words({ parts, places }, effects, show) {
 		if (places[i] < 0) return part;
 		const effect = effects[places[i]];
 		const span = el("span", { text: part, title: `${effect >= 0 ? "for" : "against"}: ${show(Math.abs(effect))}` });
-		const strength = Math.round((Math.abs(effect) / most) * 55);
-		if (strength > 3) {
+		const strength = Math.round((Math.abs(effect) / most) * 32);
+		if (strength > 2) {
 			span.style.background = `color-mix(in srgb, var(${effect > 0 ? "--accent" : "--bad"}) ${strength}%, transparent)`;
 			if (effect < 0) span.className = "against";
 		}
