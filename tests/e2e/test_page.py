@@ -14,6 +14,10 @@ import pytest
 
 from tests.e2e.browser import DESK, PHONE, ROOT, chromium, keep, serious_problems, visit
 from tests.e2e.conftest import Service, StartService
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.classes import publish_kinds, publish_scores
+from tests.savedmodels.dtypes import publish_types
+from tests.savedmodels.shapes import save_shapes
 
 TOKEN = "open sesame"
 TABS = ("try", "compare", "why", "table", "card", "versions")
@@ -381,3 +385,30 @@ def test_it_polls_cheaply_and_says_when_nothing_answers(browser: Any, service: S
 def test_a_model_that_is_not_there(browser: Any, service: Service) -> None:
     with visit(browser, f"{service.url}/models/nobody") as page:
         page.get_by_text("There is no model nobody.").wait_for()
+
+
+def test_any_contract_gets_inputs(
+    browser: Any, start_service: StartService, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of models of every dtype and shape, with a card and without: what is offered is answered, or refused in the service's words."""
+    root = tmp_path_factory.mktemp("foreign")
+    publish_affine(root)
+    publish_kinds(root)
+    publish_types(root)
+    publish_scores(root)
+    save_shapes(root / "shapes" / "1")
+    foreign = start_service(root)
+    with visit(browser, foreign.url) as page:
+        page.wait_for_selector("[data-model]")
+        names = page.locator("[data-model]").evaluate_all("all => all.map(e => e.dataset.model)")
+        assert len(names) == 5
+        for name in names:
+            page.goto(at(foreign, name))
+            settled(page)
+            signatures = page.get_by_role("radiogroup", name="Signature").get_by_role("radio")
+            for i in range(1, signatures.count()):
+                told = answered(page, signatures.nth(i).check)
+                if "error" in told["answered"]:  # As of a picture's file that is still empty.
+                    words = told["answered"]["error"].removesuffix(".")
+                    page.get_by_role("region", name="Answer").get_by_text(words).wait_for()
+            keep(page, f"foreign-{name}", full_page=True)
