@@ -25,7 +25,9 @@ def chromium() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium")
     with driver.sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()

@@ -1,5 +1,6 @@
 """The page for people, in a real browser, on the models of this repository."""
 
+import base64
 import csv
 import json
 import re
@@ -127,6 +128,26 @@ def test_a_file_goes_to_the_signature_that_takes_files(browser: Any, service: Se
         assert told["asked"]["signature_name"] == "from_encoded"
         settled(page)
         assert page.locator(".verdict").inner_text().startswith("Ankle boot")
+
+
+def test_a_picture_is_photographed_and_dropped(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "clothing")) as page:
+        settled(page)
+        page.get_by_role("button", name="Camera").click()
+        page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0")
+        told = answered(page, page.get_by_role("button", name="Take the picture").click)
+        photo = told["asked"]["instances"][0]["image_bytes"]["b64"]
+        assert photo.startswith("/9j/")  # A JPEG file.
+        boot = (ROOT / "docs" / "images" / "ankle-boot.png").read_bytes()
+        drop = """(easel, b64) => {
+            const bytes = Uint8Array.from(atob(b64), (letter) => letter.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "boot.png", { type: "image/png" }));
+            easel.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer }));
+        }"""
+        b64 = base64.b64encode(boot).decode()
+        told = answered(page, lambda: page.locator("canvas.easel").evaluate(drop, b64))
+        assert told["asked"]["instances"][0]["image_bytes"]["b64"] == b64
 
 
 def test_golden_examples_are_at_hand_and_hard_ones_marked(browser: Any, service: Service) -> None:
@@ -306,6 +327,20 @@ def test_a_swap_is_noticed_without_reloading(browser: Any, service: Service, mod
         page.get_by_text("version 3").last.wait_for()
         assert page.evaluate("window.isStillTheSame")
         assert page.get_by_role("textbox", name="weight").input_value() == "2345"
+
+
+def test_a_version_that_is_refused_says_why(browser: Any, service: Service, models: Path) -> None:
+    with visit(browser, service.url) as page:
+        page.locator("[data-model=sentiment] [data-live='2']").wait_for()
+        shutil.copytree(models / "sentiment" / "2", models / "sentiment" / ".incoming")
+        (models / "sentiment" / ".incoming" / "saved_model.pb").write_bytes(b"broken")
+        (models / "sentiment" / ".incoming").rename(models / "sentiment" / "3")
+        refused = page.locator("[data-model=sentiment] .versions li")
+        refused.filter(has_text="Version 3 failed").wait_for(timeout=60_000)
+        (status, _) = service.get("/v1/models/sentiment").json()["model_version_status"]
+        assert status["status"]["error_message"] in refused.inner_text()
+        assert page.locator("[data-model=sentiment] [data-live='2']").count() == 1
+        keep(page, "models-refused")
 
 
 def test_nothing_acts_without_the_token(browser: Any, service: Service, models: Path) -> None:

@@ -7,7 +7,7 @@ import { readOutputs, topClass } from "./outputs.js";
 
 const MOST_BARS = 12;
 
-export function answerView(signature, answer, { truth } = {}) {
+export function answerView(signature, answer, { truth } = /** @type {{truth?: Row}} */ ({})) {
 	const reading = readOutputs(signature, answer.rows[0]);
 	const view = el("div");
 	if (reading.label !== null) view.append(verdict(reading));

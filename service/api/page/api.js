@@ -64,5 +64,5 @@ export async function predictMany(target, rows, bounds) {
 		if (!part.ok) return part;
 		whole = whole ? { ...part, rows: [...whole.rows, ...part.rows], seconds: whole.seconds + part.seconds } : part;
 	}
-	return (whole);
+	return whole;
 }

@@ -1,6 +1,6 @@
 // Small helpers to make elements. Text always becomes text, never markup.
 
-/** Make an element. @param {string} name a tag, and classes after dots @param {...any} children nodes and text; null is left out */
+/** @type {MakeElement} */
 export function el(name, props, ...children) {
 	const [tag, ...classes] = name.split(".");
 	const element = document.createElement(tag);
@@ -16,7 +16,7 @@ export const table = (head, rows, label) =>
 		el("thead", el("tr", ...head.map((text) => (text === "" ? el("td") : el("th", { scope: "col", text }))))),
 		el("tbody", ...rows.map(([name, ...cells]) => el("tr", el("th", { scope: "row", text: name }), ...cells.map((cell) => (cell instanceof Node ? cell : el("td", typeof cell === "number" ? shortNumber(cell) : cell ?? ""))))))));
 
-/** Make an element of a drawing; otherwise as `el`. @param {...any} children */
+/** @type {MakeElement} */
 export const svg = (tag, props, ...children) => fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
 
 function fill(element, props, children) {

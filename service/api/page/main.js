@@ -6,8 +6,8 @@ import { ModelView } from "./model_view.js";
 import { ModelsView } from "./models_view.js";
 
 const overview = new Overview();
-const main = (document.getElementById("main"));
-const connection = (document.getElementById("connection"));
+const main = document.getElementById("main");
+const connection = document.getElementById("connection");
 /** @type {ModelView|ModelsView} */
 let view;
 

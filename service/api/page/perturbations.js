@@ -23,9 +23,10 @@ export async function planFor(signature, row) {
 	return oneAtATime(signature, row);
 }
 
-/** @returns {Pair} the bounds of a patch */
+// The bounds of a patch.
 const patch = (size, across, i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
 
+/** @returns {Plan} */
 function occludedArray(row, name, value, size) {
 	const across = Math.min(PATCHES.array, size);
 	const ground = value[0][0];
@@ -35,9 +36,10 @@ function occludedArray(row, name, value, size) {
 		const [left, right] = patch(size, across, i % across);
 		rows.push({ ...row, [name]: value.map((line, y) => (y < top || y >= bottom ? line : line.map((pixel, x) => (x < left || x >= right ? pixel : ground)))) });
 	}
-	return { kind: "picture", rows, across };
+	return { kind: "picture", rows, across, canvas: null };
 }
 
+/** @returns {Promise<Plan|null>} */
 async function occludedFile(row, name, b64) {
 	let picture;
 	try {
@@ -62,6 +64,7 @@ async function occludedFile(row, name, b64) {
 	return { kind: "picture", rows, across, canvas: whole };
 }
 
+/** @returns {Plan} */
 function withoutWords(row, name) {
 	const parts = String(row[name]).split(/(\s+)/).filter(Boolean);
 	const words = parts.flatMap((part, i) => (/\S/.test(part) ? [i] : []));
@@ -73,6 +76,7 @@ function withoutWords(row, name) {
 	return { kind: "words", rows: [row, ...rows], parts, places };
 }
 
+/** @returns {Plan} */
 function oneAtATime(signature, row) {
 	const rows = [row];
 	const fields = [];

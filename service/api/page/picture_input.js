@@ -21,7 +21,9 @@ export class PictureInput {
 		this.exact = null;
 		/** Takes files instead, when another signature is made for them. @type {((file: Blob) => boolean)|null} */
 		this.onFile = null;
-		[this.canvas, this.drawing] = newCanvas(shape ? shape.size : FILE_SIZE);
+		const [canvas, drawing] = newCanvas(shape ? shape.size : FILE_SIZE);
+		this.canvas = canvas;
+		this.drawing = drawing;
 		this.ink = "#fff";
 		this.cursor = [0.5, 0.5];
 		this.control = this.canvas;

@@ -23,10 +23,9 @@ export function newCanvas(size) {
 }
 
 /** @returns {Drawing} */
-export const context = (canvas) =>
-	(canvas.getContext("2d", { willReadFrequently: true }));
+export const context = (canvas) => canvas.getContext("2d", { willReadFrequently: true });
 
-/** Draw an array as a picture. @param {Canvas} canvas of its size @param {Pair} range what is black and what is white */
+/** Draw an array as a picture. */
 export function drawArray(canvas, rows, [low, high]) {
 	const image = new ImageData(rows[0].length, rows.length);
 	rows.flat().forEach((pixel, i) => {
@@ -39,7 +38,7 @@ export function drawArray(canvas, rows, [low, high]) {
 	context(canvas).putImageData(image, 0, 0);
 }
 
-/** Read a canvas as the array that a model takes. @param {Pair} range what black and white are */
+/** Read a canvas as the array that a model takes. */
 export function readArray(canvas, channels, [low, high], isWhole) {
 	const { width, height } = canvas;
 	const { data } = context(canvas).getImageData(0, 0, width, height);
@@ -88,7 +87,7 @@ export function hasBrightEdge(canvas) {
 /** @returns {Promise<Uint8Array>} a PNG file */
 export async function toPng(canvas) {
 	const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-	return new Uint8Array(await (blob).arrayBuffer());
+	return new Uint8Array(await blob.arrayBuffer());
 }
 
 /** @param {Uint8Array} bytes */

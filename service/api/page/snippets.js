@@ -7,9 +7,9 @@ import { takesPictures } from "./pictures.js";
 // Longer bodies go into a file of their own.
 const LONG = 1500;
 
-const DATATYPES = ({
+const DATATYPES = {
 	float16: "FP16", float32: "FP32", float64: "FP64", bfloat16: "FP32", bool: "BOOL", string: "BYTES",
-});
+};
 
 /** a word of a shell */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;

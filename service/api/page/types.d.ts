@@ -1,4 +1,6 @@
 // The shapes that the page's modules hand to each other; for editors, and never sent to browsers.
+// TypeScript 5 checks the modules against them, in this folder:
+//   tsc --noEmit --allowJs --checkJs --target es2022 --module esnext --moduleResolution bundler types.d.ts *.js
 
 type Row = Record<string, any>;
 type Shape = (number | null)[];
@@ -121,13 +123,19 @@ interface Line {
 }
 
 type Plan =
-  | { kind: "picture"; rows: Row[]; across: number; canvas?: Canvas }
+  | { kind: "picture"; rows: Row[]; across: number; canvas: Canvas | null }
   | { kind: "words"; rows: Row[]; parts: string[]; places: number[] }
-  | { kind: "curves"; rows: Row[]; fields: { field: Field; values: any[]; start: number; now: any }[] };
+  | { kind: "curves"; rows: Row[]; fields: { field: any; values: any; start: number; now: any }[] };
 
 type ModelView = import("./model_view.js").ModelView;
 type Overview = import("./polling.js").Overview;
 type Editor = import("./editor.js").Editor;
+
+/**
+ * Makes an element: of a tag, with classes after dots; with attributes, `text` and `on...` listeners,
+ * if the first of the rest is a plain object; and of children, where null is left out.
+ */
+type MakeElement = (name: string, ...rest: any[]) => any;
 
 /** Makes what a tab shows; `ask` is called when the input has changed, `update` when the overview has. */
 type MakeTab = (model: ModelView) => { element: HTMLElement; ask: () => void; update?: () => void };

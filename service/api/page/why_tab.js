@@ -109,7 +109,7 @@ function words({ parts, places }, effects, show) {
 function curves({ fields }, scores, readings, show) {
 	const bands = readings.map(({ numbers, classes }) => (!classes.length && numbers[0]?.low !== null ? [numbers[0].low, numbers[0].high] : null));
 	const all = [...scores, ...bands.flatMap((band) => band ?? [])].map(Number);
-	const range = ([Math.min(...all), Math.max(...all)]);
+	const range = /** @type {Pair} */ ([Math.min(...all), Math.max(...all)]);
 	const spread = ({ start, values }) => {
 		const own = scores.slice(start, start + values.length);
 		return Math.max(...own) - Math.min(...own);
