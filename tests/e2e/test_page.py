@@ -8,17 +8,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.repository.card import read_card, write_card
+from service.repository.store import Store
 from tests.e2e.browser import DESK, PHONE, ROOT, chromium, keep, serious_problems, visit
 from tests.e2e.conftest import Service, StartService
-from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.affine import fill_affine, publish_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
 from tests.savedmodels.dtypes import publish_types
 from tests.savedmodels.shapes import save_shapes
+from training.evaluation.calibration import Bin
+from training.publishing.gates import GateReport, GateResult
 
 TOKEN = "open sesame"
 TABS = ("try", "compare", "why", "table", "card", "versions")
@@ -292,6 +297,33 @@ def test_the_card_has_classes_training_and_contract(browser: Any, service: Servi
         headings = page.locator("main h2").all_inner_texts()
         assert {"Evaluation", "By class", "Confusion", "Training run", "Data"} <= set(headings)
         keep(page, "clothing-card", full_page=True)
+
+
+def test_a_card_with_gates_and_a_reliability_diagram(
+    browser: Any, start_service: StartService, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("measured")
+    bins = [Bin(low, low + 0.25, 40, low + 0.2, low + 0.15) for low in (0.25, 0.5, 0.75)]
+    passed = GateResult(gate="worth_it", passed=True, sentence="better by 3 points")
+    gates = GateReport((passed,), live=None)
+
+    def fill(directory: Path) -> None:
+        fill_affine(directory)
+        card = read_card(directory)
+        assert card is not None
+        evaluation = {"reliability": [asdict(each) for each in bins]}
+        training = {"gates": gates.to_json()}
+        write_card(directory, replace(card, evaluation=evaluation, training=training))
+
+    Store(root).publish("measured", fill)
+    measured = start_service(root)
+    with visit(browser, at(measured, "measured", "card")) as page:
+        section = page.locator("section", has=page.get_by_role("heading", name="Reliability"))
+        section.get_by_role("img").wait_for()
+        assert section.locator("circle").count() == len(bins)
+        section = page.locator("section", has=page.get_by_role("heading", name="Gates"))
+        assert "passed worth it: better by 3 points" in section.inner_text()
+        keep(page, "card-measured", full_page=True)
 
 
 def test_the_request_runs_as_code(browser: Any, service: Service, tmp_path: Path) -> None:

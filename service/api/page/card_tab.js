@@ -77,7 +77,7 @@ function perClass(classes) {
 function reliability(evaluation) {
 	const bins = evaluation.reliability || evaluation.calibration?.reliability || evaluation.calibration?.test?.reliability;
 	if (!Array.isArray(bins) || !bins.length) return null;
-	const read = (bin) => ({ x: bin.confidence ?? bin.mean_confidence, y: bin.accuracy ?? bin.share_right, n: bin.count ?? bin.examples });
+	const read = ({ confidence, accuracy, count }) => ({ x: confidence, y: accuracy, n: count });
 	const points = bins.map(read).filter(({ x, y }) => typeof x === "number" && typeof y === "number");
 	if (!points.length) return null;
 	const [size, left] = [260, 34];
@@ -115,7 +115,7 @@ function compared(found) {
 }
 
 function gates(found) {
-	const list = Array.isArray(found) ? found : found?.results;
+	const list = found?.outcomes;
 	if (!Array.isArray(list) || !list.length) return null;
 	return section("Gates", el("ul.versions", ...list.map((gate) => el("li",
 		el("span", { class: `pill ${gate.passed ? "good" : "bad"}`, text: gate.passed ? "passed" : "failed" }), ` ${readable(String(gate.gate))}: ${gate.because}`))));
