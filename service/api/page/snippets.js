@@ -91,12 +91,15 @@ export function snippetsView(current) {
 			type: "button", "aria-pressed": String(i === chosen), text: title,
 			onclick: () => { chosen = i; fill().then(() => place.querySelectorAll("button")[i].focus()); },
 		}));
-		const copy = el("button", {
-			type: "button", text: "Copy",
-			onclick: async () => {
-				await navigator.clipboard.writeText(made[chosen].code).then(() => { copy.textContent = "Copied"; }, () => select(code));
+		const copy = button("Copy", async () => {
+			try {
+				await navigator.clipboard.writeText(made[chosen].code);
+				copy.textContent = "Copied";
 				announce("Copied");
-			},
+			} catch {
+				// Where the browser does not let pages copy, at least it is selected.
+				getSelection()?.selectAllChildren(code);
+			}
 		});
 		const save = code.textContent.includes("request.json")
 			? button("Download request.json", () => download("request.json", body, "application/json"))
@@ -104,9 +107,4 @@ export function snippetsView(current) {
 		place.replaceChildren(el("div.tools", ...buttons), code, el("div.tools", copy, save));
 	}
 	return { element: details, refresh: () => { if (details.open) fill(); } };
-}
-
-/** Where the browser does not let pages copy, at least it is selected. */
-function select(element) {
-	getSelection()?.selectAllChildren(element);
 }

@@ -50,11 +50,11 @@ function controls(model, known) {
 			onsubmit: async (event) => {
 				event.preventDefault();
 				token = box.value;
-				const response = await ask(model, "/policy", "GET");
-				if (response.ok) return redraw();
+				const response = await ask(model, "/policy", "GET").catch(() => null);
+				if (response?.ok) return redraw();
 				token = "";
 				told.hidden = false;
-				told.textContent = (await response.json()).error;
+				told.textContent = response ? (await response.json()).error : "It cannot be sent.";
 			},
 		}, el("label", { for: "admin-token", text: "Admin token" }), box, el("button", { type: "submit", text: "Use it" })),
 		el("p.quiet", "Without it this page only reads and predicts. It is forgotten when the page is closed."), told];
