@@ -72,22 +72,21 @@ def exposition(folder: Path) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def samples(folder: Path) -> Iterator[Sample]:
-    """Return the values of the metrics in ``folder``, those of buckets left out."""
+def samples(folder: Path, *, buckets_of: str = "") -> Iterator[Sample]:
+    """Return the values of the metrics in ``folder``; of buckets, those of one histogram alone."""
     found = _merge(folder)
     for family, by_labels in found.buckets.items():
         for labels, counts in by_labels.items():
-            yield Sample(f"{family}_count", found.pairs[labels], sum(counts.values()))
+            pairs = found.pairs[labels]
+            yield Sample(f"{family}_count", pairs, sum(counts.values()))
+            if family == buckets_of:
+                total = 0.0
+                for bound in sorted(counts):
+                    total += counts[bound]
+                    yield Sample(f"{family}_bucket", {**pairs, "le": str(bound)}, total)
     for values in found.values.values():
         for (name, labels), (value, _) in values.items():
             yield Sample(name, found.pairs[labels], value)
-
-
-def bucket_counts(folder: Path, family: str) -> Iterator[tuple[dict[str, str], dict[float, float]]]:
-    """Return a histogram's labels and, by upper bound, what each bucket of it counted alone."""
-    found = _merge(folder)
-    for labels, counts in found.buckets[family].items():
-        yield found.pairs[labels], dict(counts)
 
 
 # The keys of the last time, taken apart. What is not there any more is forgotten: versions come and

@@ -4,13 +4,11 @@ With ``PROMETHEUS_MULTIPROC_DIR`` set, every worker keeps its numbers in files t
 (``service.monitoring.metric_values``), and a scrape of any worker answers for all.
 """
 
-import math
 import threading
 import time
 import warnings
 from collections import Counter as Tally
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,14 +21,14 @@ from prometheus_client import (
 from prometheus_client.samples import Sample
 
 from service.monitoring import metric_values
-from service.monitoring.exposition import bucket_counts, exposition, samples
+from service.monitoring.exposition import exposition, samples
 from service.monitoring.metric_files import fold
 
 metric_values.install()
 
 # From what an idle machine needs for one row to the point where clients give up; each step
 # about doubles.
-_SECONDS = (
+REQUEST_SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
@@ -53,21 +51,6 @@ _SHOWN_S = 120.0
 _MOST_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RequestTimes:
-    """How long all predictions of a version took, over all workers.
-
-    Attributes:
-        requests: how many there were.
-        failures: how many of them failed.
-        buckets: how many took as long as each bucket of the histogram says; the last has no bound.
-    """
-
-    requests: int
-    failures: int
-    buckets: tuple[int, ...]
-
-
 class Metrics:
     """The service's metrics, in a registry of their own."""
 
@@ -83,7 +66,7 @@ class Metrics:
             "understudy_request_seconds",
             "Seconds from a prediction's arrival at its handler to its response.",
             ["model", "version"],
-            buckets=_SECONDS,
+            buckets=REQUEST_SECONDS,
             registry=registry,
         )
         self.phase_seconds = Histogram(
@@ -266,47 +249,19 @@ class Metrics:
         fold(shared.folder, wait_s=0)
         return exposition(shared.folder)
 
-    def samples(self) -> Iterator[Sample]:
-        """Return the values of the metrics of all workers."""
+    def samples(self, *, buckets_of: str = "") -> Iterator[Sample]:
+        """Return the values of the metrics of all workers.
+
+        Args:
+            buckets_of: a histogram whose buckets are wanted as well, cumulated and in their order;
+                where there is only one process, those of all are there.
+        """
         shared = metric_values.store()
         if shared is not None:
-            yield from samples(shared.folder)
+            yield from samples(shared.folder, buckets_of=buckets_of)
             return
         for family in self._registry.collect():
             yield from family.samples
-
-    def request_times(self) -> tuple[list[float], dict[tuple[str, str], RequestTimes]]:
-        """Return how long predictions took, by model and version.
-
-        Returns:
-            The buckets' upper bounds in seconds, that of the last left out; and the counts.
-        """
-        family, failure = "understudy_request_seconds", "understudy_failure_seconds_count"
-        counts, failures = dict[tuple[str, str], dict[float, float]](), Tally[tuple[str, str]]()
-        shared = metric_values.store()
-        if shared is not None:
-            counts = {
-                (labels["model"], labels["version"]): found
-                for labels, found in bucket_counts(shared.folder, family)
-            }
-        for sample in self.samples():
-            labels = sample.labels
-            if sample.name == failure:
-                failures[labels["model"], labels["version"]] += int(sample.value)
-            elif sample.name == f"{family}_bucket":
-                of_version = counts.setdefault((labels["model"], labels["version"]), {})
-                # Cumulated: the bounds come in their order, each with all before it.
-                before = sum(of_version.values())
-                of_version[float(labels["le"])] = sample.value - before
-        bounds = (*_SECONDS, math.inf)
-        return list(_SECONDS), {
-            key: RequestTimes(
-                int(sum(found.values())),
-                failures[key],
-                tuple(int(found.get(bound, 0)) for bound in bounds),
-            )
-            for key, found in counts.items()
-        }
 
     def _new_version(self, model: str, version: str) -> "VersionMetrics":
         with self._lock:

@@ -13,7 +13,8 @@ from flask import Blueprint, Response, request
 from service.api.http.flask_hooks import as_response
 from service.api.http.responses import JSON, Answer
 from service.api.http.url_paths import MODEL
-from service.monitoring.metrics import Metrics, RequestTimes
+from service.monitoring.metrics import REQUEST_SECONDS, Metrics
+from service.monitoring.request_times import RequestTimes, read_request_times
 from service.repository.card import Card
 from service.repository.golden import GoldenExample
 from service.runtime.lifecycle import Lifecycle
@@ -41,7 +42,7 @@ def overview_routes(
 
     @blueprint.get("/ui/overview")
     def overview() -> Response:
-        bounds, times = recent.read()
+        times = recent.read()
         return conditional(
             {
                 "version": version,
@@ -49,7 +50,7 @@ def overview_routes(
                 "max_rows": settings.max_rows,
                 "max_body_bytes": settings.max_body_bytes,
                 "problem": lifecycle.store_problem,
-                "bounds": bounds,
+                "bounds": REQUEST_SECONDS,
                 "models": [
                     _model(lifecycle, name, times.get(name, {})) for name in lifecycle.models()
                 ],
@@ -72,19 +73,17 @@ class _RecentTimes:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._read_at = 0.0
-        self._bounds: list[float] = []
         self._times: dict[str, dict[str, RequestTimes]] = {}
 
-    def read(self) -> tuple[list[float], Mapping[str, Mapping[str, RequestTimes]]]:
-        """Return the histograms' upper bounds in seconds, and the counts by model and version."""
+    def read(self) -> Mapping[str, Mapping[str, RequestTimes]]:
+        """Return the counts by model and version."""
         with self._lock:
             if time.monotonic() - self._read_at > _METRICS_AGE_S:
-                self._bounds, found = self._metrics.request_times()
                 self._times = {}
-                for (model, version), times in found.items():
+                for (model, version), times in read_request_times(self._metrics).items():
                     self._times.setdefault(model, {})[version] = times
                 self._read_at = time.monotonic()
-            return self._bounds, self._times
+            return self._times
 
 
 def conditional(value: Any) -> Response:
