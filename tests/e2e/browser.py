@@ -87,3 +87,30 @@ def serious_problems(page: Any) -> list[str]:
         if each["impact"] in ("serious", "critical")
         for node in each["nodes"]
     ]
+
+
+def copy_models(root: Path) -> Path:
+    """Copy this repository's models, to serve two versions of one of them; return the folder."""
+    shutil.copytree(ROOT / "saved_models", root)
+    policy = '{"serve": {"latest": 2}, "labels": {"stable": 2}}'
+    (root / "clothing" / "policy.json").write_text(policy)
+    return root
+
+
+def answered(page: Any, action: Any = None) -> dict[str, Any]:
+    """Do something, and return what the next prediction was asked and answered."""
+    with page.expect_response(lambda response: response.url.endswith(":predict")) as caught:
+        if action is not None:
+            action()
+    return {"asked": caught.value.request.post_data_json, "answered": caught.value.json()}
+
+
+def settled(page: Any) -> None:
+    """Wait until an answer is shown and no newer one is on its way."""
+    page.wait_for_selector(".meta")
+    page.wait_for_function("() => !document.querySelector('.stale')")
+
+
+def at(service: Any, model: str, tab: str = "try") -> str:
+    """Return the address of a model's tab."""
+    return f"{service.url}/models/{model}#{tab}"
