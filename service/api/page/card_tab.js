@@ -29,7 +29,7 @@ export function cardTab(model) {
 	return { element, ask: () => {} };
 }
 
-const section = (title, ...children) => el("section.paper", el("h2", title), ...children);
+const section = (title, ...children) => (children.some(Boolean) ? el("section.paper", el("h2", title), ...children) : null);
 
 function headline({ headline: found }) {
 	if (typeof found?.value !== "number") return null;
@@ -51,7 +51,7 @@ function flat(value, without = [], prefix = "") {
 }
 
 function pairs(values) {
-	return el("dl.pairs", ...Object.entries(values).flatMap(([name, value]) => [
+	return Object.keys(values).length === 0 ? null : el("dl.pairs", ...Object.entries(values).flatMap(([name, value]) => [
 		el("dt", name),
 		el("dd", typeof value === "number" ? shortNumber(value, 5) : typeof value === "object" ? JSON.stringify(value) : String(value)),
 	]));

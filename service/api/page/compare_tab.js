@@ -23,7 +23,7 @@ export function compareTab(model) {
 		choice.selectedIndex = i;
 		const answer = el("div");
 		return { choice, answer, element: el("div.paper", { role: "region", "aria-label": i ? "Second answer" : "First answer" },
-			el("label", "Version ", choice), answer) };
+			el("p", el("label", "Version ", choice)), answer) };
 	});
 	const difference = el("p.notice", { role: "status" });
 	const asker = new Asker(async () => {

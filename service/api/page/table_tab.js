@@ -106,9 +106,12 @@ function results(lines, inputs, outputs, title) {
 	const file = `${title.replace(/\.[^.]*$/, "")}-answers.csv`;
 	const save = button("Download the answers as CSV", () => download(file, toCsv([head, ...lines.map(cells)]), "text/csv"), { class: "main" });
 	const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "object" && value ? JSON.stringify(value) : value ?? "");
-	const table = el("table", el("thead", el("tr", ...head.map((name) => el("th", { scope: "col", text: name })))),
-		el("tbody", ...lines.slice(0, MOST_SHOWN).map((line) => el("tr", ...cells(line).map((value, i) =>
-			el("td", { class: i === head.length - 1 ? "wrong" : null, text: shown(value) }))))));
+	const table = el("table", el("thead", el("tr", ...head.slice(0, -1).map((name) => el("th", { scope: "col", text: name })))),
+		el("tbody", ...lines.slice(0, MOST_SHOWN).map((line) => {
+			const all = cells(line).map((value) => el("td", shown(value)));
+			const answered = line.error ? [el("td.wrong", { colspan: outputs.length, text: line.error })] : all.slice(-1 - outputs.length, -1);
+			return el("tr", ...all.slice(0, 1 + inputs.length), ...answered);
+		})));
 	return [save, el("div.results", { tabindex: "0", role: "region", "aria-label": "Answers" }, table),
 		...(lines.length > MOST_SHOWN ? [el("p.quiet", `The first ${MOST_SHOWN} are shown; the file has all ${lines.length}.`)] : [])];
 }
