@@ -203,6 +203,7 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         "responses": _V2_ANSWERS,
     },
 }
+_KNOWN |= PAGE
 _REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": response_schemas.ANY_OBJECT}}}}
 _KNOWN |= {
     ("repository_v2.index", "POST"): {
@@ -223,7 +224,7 @@ _KNOWN |= {
         **_ADMIN,
     },
 }
-_KNOWN |= SERVER | PAGE
+_KNOWN |= SERVER
 # Of routes that are not described by themselves, by the group that they belong to.
 _OTHERS: dict[str, Operation] = {
     "statistics_v2": {"responses": responses(response_schemas.STATISTICS, 404, 503)},
