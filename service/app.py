@@ -27,6 +27,8 @@ from service.api.routes.oip_repository import repository_v2_routes
 from service.api.routes.oip_server import server_v2_routes
 from service.api.routes.oip_statistics import statistics_v2_routes
 from service.api.routes.openapi_document import openapi_routes
+from service.api.routes.overview import overview_routes
+from service.api.routes.page import Page, page_routes
 from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
@@ -145,7 +147,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(unsupported_routes(lifecycle))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
-    app.register_blueprint(root_routes(lifecycle, version=__version__))
+    page = Page(lifecycle) if settings.page else None
+    app.register_blueprint(root_routes(lifecycle, page, version=__version__))
+    if page is not None:
+        app.register_blueprint(page_routes(page))
+        app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))

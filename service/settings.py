@@ -231,6 +231,9 @@ class Settings:
     admin_token: Annotated[
         str, Variable("UNDERSTUDY_ADMIN_TOKEN", "token of the admin API, which is off without one")
     ] = field(default="", repr=False)
+    page: Annotated[
+        bool, Variable("UNDERSTUDY_PAGE", "serve the page for people, at / and /models/<model>")
+    ] = True
     access_log: Annotated[
         bool,
         Variable("UNDERSTUDY_ACCESS_LOG", "log every request, not only failed ones"),

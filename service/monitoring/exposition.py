@@ -72,12 +72,18 @@ def exposition(folder: Path) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def samples(folder: Path) -> Iterator[Sample]:
-    """Return the values of the metrics in ``folder``, those of buckets left out."""
+def samples(folder: Path, *, buckets_of: str = "") -> Iterator[Sample]:
+    """Return the values of the metrics in ``folder``; of buckets, those of one histogram alone."""
     found = _merge(folder)
     for family, by_labels in found.buckets.items():
         for labels, counts in by_labels.items():
-            yield Sample(f"{family}_count", found.pairs[labels], sum(counts.values()))
+            pairs = found.pairs[labels]
+            yield Sample(f"{family}_count", pairs, sum(counts.values()))
+            if family == buckets_of:
+                total = 0.0
+                for bound in sorted(counts):
+                    total += counts[bound]
+                    yield Sample(f"{family}_bucket", {**pairs, "le": str(bound)}, total)
     for values in found.values.values():
         for (name, labels), (value, _) in values.items():
             yield Sample(name, found.pairs[labels], value)

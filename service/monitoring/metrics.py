@@ -28,7 +28,7 @@ metric_values.install()
 
 # From what an idle machine needs for one row to the point where clients give up; each step
 # about doubles.
-_SECONDS = (
+REQUEST_SECONDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
@@ -66,7 +66,7 @@ class Metrics:
             "understudy_request_seconds",
             "Seconds from a prediction's arrival at its handler to its response.",
             ["model", "version"],
-            buckets=_SECONDS,
+            buckets=REQUEST_SECONDS,
             registry=registry,
         )
         self.phase_seconds = Histogram(
@@ -249,11 +249,16 @@ class Metrics:
         fold(shared.folder, wait_s=0)
         return exposition(shared.folder)
 
-    def samples(self) -> Iterator[Sample]:
-        """Return the values of the metrics of all workers."""
+    def samples(self, *, buckets_of: str = "") -> Iterator[Sample]:
+        """Return the values of the metrics of all workers.
+
+        Args:
+            buckets_of: a histogram whose buckets are wanted as well, cumulated and in their order;
+                where there is only one process, those of all are there.
+        """
         shared = metric_values.store()
         if shared is not None:
-            yield from samples(shared.folder)
+            yield from samples(shared.folder, buckets_of=buckets_of)
             return
         for family in self._registry.collect():
             yield from family.samples

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import requests
 
+from tests.e2e.browser import chromium
+
 # Generous, for a machine that does other things as well; nothing is measured by it.
 _START_S = 120
 
@@ -122,3 +124,10 @@ def start_service(
     for service in started:
         if service.process.poll() is None:
             service.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real browser; tests are skipped where there is none."""
+    with chromium() as started:
+        yield started

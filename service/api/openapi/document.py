@@ -1,5 +1,6 @@
 """The OpenAPI document, made from the routes and from the contracts that serve."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -186,7 +187,7 @@ class Documents:
         for rule in sorted(self._rules(), key=lambda rule: (rule.rule, rule.endpoint)):
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
             if "<model:model>" not in rule.rule:
-                whole = rule.rule.replace("<path:region>", "{region}")
+                whole = re.sub("<path:([a-z]+)>", r"{\1}", rule.rule)
                 if "<" not in whole:
                     yield whole, {m.lower(): describe(rule, m, None) for m in methods}
                 continue

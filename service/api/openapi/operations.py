@@ -9,6 +9,7 @@ from werkzeug.routing import Rule
 from service.api.codecs.media.content_types import content_types, in_order
 from service.api.openapi import response_headers, response_schemas
 from service.api.openapi.field_schemas import Schema
+from service.api.openapi.page_operations import PAGE
 from service.api.openapi.response_schemas import an_object
 from service.api.openapi.server_operations import REGION, SERVER
 from service.api.openapi.shared_parts import JSON, responses
@@ -201,6 +202,7 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         "responses": _V2_ANSWERS,
     },
 }
+_KNOWN |= PAGE
 _REPOSITORY_BODY = {"requestBody": {"content": {JSON: {"schema": response_schemas.ANY_OBJECT}}}}
 _KNOWN |= {
     ("repository_v2.index", "POST"): {

@@ -132,7 +132,7 @@ const show = (api) => {
     }
   }
   const titles = new Map((api.tags || []).map((tag) => [tag.name, tag.description]));
-  const main = document.getElementById("main");
+  const main = document.getElementById("operations");
   main.replaceChildren();
   const entries = [];
   for (const [group, found] of groups) {

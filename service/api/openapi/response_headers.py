@@ -18,11 +18,12 @@ _MEANINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "Retry-After": ("In how many seconds to come back.", _WHOLE),
     "Allow": ("The methods that the path has.", _TEXT),
     "WWW-Authenticate": ("How to show the admin token.", _TEXT),
-    "ETag": ("What If-Match takes: the same for policies that say the same.", _TEXT),
+    "ETag": ("The same for contents that are the same; If-Match and If-None-Match take it.", _TEXT),
     "Inference-Header-Content-Length": (
         "How many bytes of JSON come before the binary data, where there is some.",
         _WHOLE,
     ),
+    "Cache-Control": ("Whether a copy may be used without asking.", _TEXT),
     "Content-Security-Policy": ("What the page may load: nothing from elsewhere.", _TEXT),
     "X-Content-Type-Options": ("That the content is of the type told.", {"const": "nosniff"}),
 }
@@ -61,7 +62,9 @@ OF_PREDICTION = headers(always=("X-Model-Version",), perhaps=("Content-Encoding"
 OF_BYTES = OF_PREDICTION | headers(perhaps=("Inference-Header-Content-Length",))
 OF_POLICY = headers(always=("ETag",))
 OF_PAGE = PACKED | headers(always=("Content-Security-Policy", "X-Content-Type-Options"))
-OF_ROOT = OF_PAGE | headers(always=("Vary",))
+OF_ROOT = OF_PAGE | headers(always=("Vary",), perhaps=("Cache-Control",))
+OF_POLLED = PACKED | headers(always=("ETag", "Cache-Control"))
+OF_PAGE_FILE = OF_PAGE | OF_POLLED
 
 
 def error_headers(status: int) -> Headers:

@@ -9,6 +9,7 @@ from flask import Response as FlaskResponse
 
 from service.api.http.flask_hooks import flask_response
 from service.api.http.responses import JSON, Response
+from service.api.routes.page import Page
 from service.runtime.lifecycle import Lifecycle
 
 _HTML = "text/html"
@@ -48,11 +49,12 @@ _HEADERS = {
 }
 
 
-def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
+def root_routes(lifecycle: Lifecycle, page: Page | None, *, version: str) -> Blueprint:
     """Return the route.
 
     Args:
         lifecycle: knows the models.
+        page: what browsers get; where there is none, a list of links.
         version: of this software.
     """
     blueprint = Blueprint("root", __name__)
@@ -61,8 +63,10 @@ def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
     def root() -> FlaskResponse | tuple[dict[str, Any], dict[str, str]]:
         models = lifecycle.models()
         if request.accept_mimetypes.best_match([JSON, _HTML]) == _HTML:
-            page = _page(models, version).encode()
-            return flask_response(Response(page, f"{_HTML}; charset=utf-8", headers=_HEADERS))
+            if page is not None:
+                return page.response()
+            links = _links(models, version).encode()
+            return flask_response(Response(links, f"{_HTML}; charset=utf-8", headers=_HEADERS))
         # KServe's clients of its first protocol look for this status.
         about = {"name": "understudy", "version": version, "status": "alive", "models": models}
         return about | {"endpoints": _ENDPOINTS}, _HEADERS
@@ -70,7 +74,7 @@ def root_routes(lifecycle: Lifecycle, *, version: str) -> Blueprint:
     return blueprint
 
 
-def _page(models: list[str], version: str) -> str:
+def _links(models: list[str], version: str) -> str:
     items = [_item(f"/v1/models/{quote(name, safe='')}", name) for name in models]
     return _PAGE.format(
         version=html.escape(version),

@@ -43,6 +43,7 @@ NAMES = ("affine", "nope", "affine%00", "%ff", "..", "a" * 300)
 VERSIONS = ("1", "9", "9" * 18)
 LABELS = ("stable", "none", "%F0%9F%98%80")
 REGIONS = ("region", "a/b", "%00")
+FILES = ("main.js", "a/b", "..%2froot.py", "%00")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,7 @@ def paths(client: FlaskClient) -> dict[str, bool]:
             [("<version:version>", version) for version in VERSIONS],
             [("<model:label>", label) for label in LABELS],
             [("<path:region>", region) for region in REGIONS],
+            [("<path:file>", file) for file in FILES],
         ]
         for chosen in itertools.product(*options):
             # Only one part at a time is odd: the others are the first of their kind.

@@ -111,7 +111,7 @@ class Checker:
 
 
 def path_of(template: str) -> str:
-    return template.replace("{region}", "some")
+    return template.replace("{region}", "some").replace("{file}", "main.js")
 
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -1,0 +1,53 @@
+// CSV, as RFC 4180 and spreadsheets write it.
+
+/** @returns {{header: string[], rows: {line: number, cells: string[]}[]}} lines count from 1 */
+export function parseCsv(text) {
+	const separator = [",", ";", "\t"].map((each) => ({ each, count: (text.split(/\r?\n/, 1)[0] || "").split(each).length }))
+		.sort((a, b) => b.count - a.count)[0].each;
+	const rows = [];
+	let [cells, cell, quoted, line, first] = [([]), "", false, 1, 1];
+	const end = () => {
+		cells.push(cell);
+		if (cells.length > 1 || cells[0].trim() !== "") rows.push({ line: first, cells });
+		[cells, cell] = [[], ""];
+	};
+	const plain = text.replace(/^\ufeff/, "");
+	for (let i = 0; i < plain.length; i++) {
+		const letter = plain[i];
+		if (letter === "\n") line += 1;
+		if (quoted) {
+			if (letter === '"' && plain[i + 1] === '"') cell += plain[++i];
+			else if (letter === '"') quoted = false;
+			else cell += letter;
+		} else if (letter === '"' && cell === "") quoted = true;
+		else if (letter === separator) { cells.push(cell); cell = ""; }
+		else if (letter === "\n") { end(); first = line; }
+		else if (letter !== "\r") cell += letter;
+	}
+	end();
+	const header = rows.shift()?.cells.map((name) => name.trim()) || [];
+	return { header, rows };
+}
+
+/** @param {any[][]} lines */
+export const toCsv = (lines) => lines.map((cells) => cells.map(cellText).join(",")).join("\r\n") + "\r\n";
+
+function cellText(value) {
+	const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+	// A spreadsheet would take it for a formula.
+	const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+	return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The value that a cell stands for. @param {Field} field undefined where it is to be left out; what does not fit stays text, and is refused */
+export function cellValue(field, cell) {
+	const text = (cell ?? "").trim();
+	if (text === "" && (field.nullable || field.has_default)) return field.has_default ? undefined : null;
+	const isFlat = field.shape?.length === 1;
+	if (!isFlat) {
+		try { return JSON.parse(text); } catch { return text; }
+	}
+	if (field.dtype === "string") return cell ?? "";
+	if (field.dtype === "bool") return /^(true|1|yes)$/i.test(text) ? true : /^(false|0|no)$/i.test(text) ? false : text;
+	return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+}

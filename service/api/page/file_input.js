@@ -1,0 +1,33 @@
+// A file of any kind, for inputs that take files which are not pictures.
+
+import { el, newId } from "./dom.js";
+import { toBase64 } from "./pictures.js";
+
+export class FileInput {
+	constructor(field, context) {
+		this.changed = context.change;
+		this.value = { b64: "" };
+		this.told = el("p.hint");
+		this.control = el("input", {
+			type: "file", id: newId(), accept: (field.content_types || []).join(","),
+			onchange: () => this.take(this.control.files[0]),
+		});
+		this.element = el("div", this.control, this.told);
+		if (context.examples[0]) this.write(context.examples[0]);
+	}
+
+	async take(file) {
+		if (!file) return;
+		this.value = { b64: toBase64(new Uint8Array(await file.arrayBuffer())) };
+		this.changed();
+	}
+
+	read() {
+		return this.value;
+	}
+
+	write(value) {
+		this.value = value;
+		this.told.textContent = "The file of an example.";
+	}
+}

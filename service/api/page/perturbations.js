@@ -1,0 +1,106 @@
+// Rows that differ a little from one input, and what each of them stands for.
+
+import { newCanvas, drawFitting, fromBase64, pictureShape, takesPictures, toBase64, toPng } from "./pictures.js";
+
+// Patches across a picture. Of files there are fewer, since each is packed anew.
+const PATCHES = { array: 14, file: 8 };
+const FILE_SIZE = 96;
+// Longer texts are taken apart into groups of words.
+const MOST_WORDS = 200;
+const CURVE_POINTS = 25;
+
+/** Plan what to ask to explain an answer. @returns {Promise<Plan|null>} null where nothing can be varied; the first row is the input itself */
+export async function planFor(signature, row) {
+	if (!signature.has_rows) return null;
+	for (const field of signature.inputs) {
+		const value = row[field.name];
+		const shape = field.shape && field.dtype !== "string" ? pictureShape(field.shape.slice(1)) : null;
+		if (shape && Array.isArray(value)) return occludedArray(row, field.name, value, shape.size);
+		if (takesPictures(field) && value?.b64 !== undefined) return occludedFile(row, field.name, value.b64);
+	}
+	const text = signature.inputs.find((field) => field.dtype === "string" && !field.choices && field.shape?.length === 1 && row[field.name]);
+	if (text && signature.inputs.length === 1) return withoutWords(row, text.name);
+	return oneAtATime(signature, row);
+}
+
+// The bounds of a patch.
+const patch = (size, across, i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
+
+/** @returns {Plan} */
+function occludedArray(row, name, value, size) {
+	const across = Math.min(PATCHES.array, size);
+	const ground = value[0][0];
+	const rows = [row];
+	for (let i = 0; i < across * across; i++) {
+		const [top, bottom] = patch(size, across, Math.floor(i / across));
+		const [left, right] = patch(size, across, i % across);
+		rows.push({ ...row, [name]: value.map((line, y) => (y < top || y >= bottom ? line : line.map((pixel, x) => (x < left || x >= right ? pixel : ground)))) });
+	}
+	return { kind: "picture", rows, across, canvas: null };
+}
+
+/** @returns {Promise<Plan|null>} */
+async function occludedFile(row, name, b64) {
+	let picture;
+	try {
+		picture = await createImageBitmap(new Blob([fromBase64(b64)]));
+	} catch {
+		return null;
+	}
+	const across = PATCHES.file;
+	const [whole] = newCanvas(FILE_SIZE);
+	drawFitting(whole, picture, picture.width, picture.height);
+	const rows = [{ ...row, [name]: { b64: toBase64(await toPng(whole)) } }];
+	const [canvas, drawing] = newCanvas(FILE_SIZE);
+	const corner = (whole.getContext("2d")).getImageData(0, 0, 1, 1).data;
+	for (let i = 0; i < across * across; i++) {
+		drawing.drawImage(whole, 0, 0);
+		const [top, bottom] = patch(FILE_SIZE, across, Math.floor(i / across));
+		const [left, right] = patch(FILE_SIZE, across, i % across);
+		drawing.fillStyle = `rgb(${corner[0]} ${corner[1]} ${corner[2]})`;
+		drawing.fillRect(left, top, right - left, bottom - top);
+		rows.push({ ...row, [name]: { b64: toBase64(await toPng(canvas)) } });
+	}
+	return { kind: "picture", rows, across, canvas: whole };
+}
+
+/** @returns {Plan} */
+function withoutWords(row, name) {
+	const parts = String(row[name]).split(/(\s+)/).filter(Boolean);
+	const words = parts.flatMap((part, i) => (/\S/.test(part) ? [i] : []));
+	const size = Math.ceil(words.length / MOST_WORDS);
+	const groups = [];
+	for (let i = 0; i < words.length; i += size) groups.push(new Set(words.slice(i, i + size)));
+	const places = parts.map((_, i) => groups.findIndex((group) => group.has(i)));
+	const rows = groups.map((group) => ({ ...row, [name]: parts.filter((_, i) => !group.has(i)).join("").trim() }));
+	return { kind: "words", rows: [row, ...rows], parts, places };
+}
+
+/** @returns {Plan} */
+function oneAtATime(signature, row) {
+	const rows = [row];
+	const fields = [];
+	for (const field of signature.inputs) {
+		if (field.shape?.length !== 1) continue;
+		const now = row[field.name];
+		const values = valuesOf(field, now);
+		if (values.length < 2) continue;
+		fields.push({ field, values, start: rows.length, now });
+		rows.push(...values.map((value) => ({ ...row, [field.name]: value })));
+	}
+	return fields.length ? { kind: "curves", rows, fields } : null;
+}
+
+function valuesOf(field, now) {
+	if (field.choices?.length) return field.choices.slice(0, 30);
+	if (field.dtype === "bool") return [false, true];
+	if (field.dtype === "string") return [];
+	const around = typeof now === "number" ? now : 0;
+	const reach = Math.abs(around) || 1;
+	const low = field.minimum ?? around - reach;
+	const high = field.maximum ?? around + reach;
+	const isWhole = field.dtype.includes("int");
+	const points = isWhole ? Math.min(CURVE_POINTS, high - low + 1) : CURVE_POINTS;
+	const values = Array.from({ length: points }, (_, i) => low + ((high - low) * i) / (points - 1 || 1));
+	return isWhole ? [...new Set(values.map(Math.round))] : values.map((value) => Number(value.toPrecision(6)));
+}

@@ -1,0 +1,63 @@
+// One request a second for all that moves on the page, and nothing while it is not looked at.
+
+import { History } from "./rates.js";
+
+const PAUSE_MS = 1000;
+
+/** Polls the overview; a "change" event tells that something may look different now. */
+export class Overview extends EventTarget {
+	constructor() {
+		super();
+		/** @type {any} the last overview */
+		this.value = null;
+		/** @type {Map<string, History>} by model */
+		this.histories = new Map();
+		this.reachable = true;
+		this.etag = "";
+	}
+
+	start() {
+		const again = async () => {
+			if (!document.hidden) await this.poll();
+			setTimeout(again, PAUSE_MS);
+		};
+		return again();
+	}
+
+	/** Ask once. What has not changed is not sent again. */
+	async poll() {
+		try {
+			const headers = this.etag ? { "If-None-Match": this.etag } : undefined;
+			const response = await fetch("/ui/overview", { headers, cache: "no-store" });
+			if (response.status === 200) {
+				this.value = await response.json();
+				this.etag = response.headers.get("ETag") || "";
+			} else if (response.status !== 304) {
+				throw new Error(`status ${response.status}`);
+			}
+			this.reachable = true;
+			this.note();
+		} catch {
+			this.reachable = false;
+		}
+		this.dispatchEvent(new Event("change"));
+	}
+
+	note() {
+		const at = performance.now() / 1000;
+		for (const model of this.value.models) {
+			let history = this.histories.get(model.name);
+			if (!history) this.histories.set(model.name, (history = new History()));
+			history.add(at, model.times);
+		}
+	}
+
+	/** a model's part of the overview, if there is one */
+	model(name) {
+		return this.value?.models.find((model) => model.name === name);
+	}
+
+	figures(name) {
+		return (this.histories.get(name) || new History()).figures(this.value.bounds);
+	}
+}

@@ -1,0 +1,141 @@
+// The shapes that the page's modules hand to each other; for editors, and never sent to browsers.
+// TypeScript 5 checks the modules against them, in this folder:
+//   tsc --noEmit --allowJs --checkJs --target es2022 --module esnext --moduleResolution bundler types.d.ts *.js
+
+type Row = Record<string, any>;
+type Shape = (number | null)[];
+type Pair = [number, number];
+type Canvas = HTMLCanvasElement;
+type Drawing = CanvasRenderingContext2D;
+type PictureShape = { size: number; channels: number };
+
+/** An input or output of a signature, as the contract describes it. */
+interface Field {
+  name: string;
+  dtype: string;
+  /** Of the whole tensor; null of unknown rank, and null for a free dimension. */
+  shape: Shape | null;
+  description?: string;
+  unit?: string;
+  minimum?: number;
+  maximum?: number;
+  choices?: any[];
+  max_length?: number;
+  content_types?: string[];
+  nullable?: boolean;
+  example?: any;
+  has_default?: boolean;
+  default?: any;
+}
+
+interface Signature {
+  inputs: Field[];
+  outputs: Field[];
+  /** Whether a request may hold several instances. */
+  has_rows: boolean;
+  rows_independent: boolean;
+}
+
+/** A golden example. */
+interface Example {
+  note: string;
+  signature: string;
+  instance: Row;
+  truth: Row;
+}
+
+/** What GET /ui/models/<model>/versions/<version> answers. */
+interface Version {
+  name: string;
+  version: string;
+  signatures: Record<string, Signature>;
+  examples: Example[];
+  card: any;
+}
+
+/** Whom a prediction is asked of; without a version, of the one that is live. */
+interface Target {
+  model: string;
+  version?: string;
+  name: string;
+  signature: Signature;
+}
+
+interface Outcome {
+  ok: boolean;
+  error: string;
+  /** The service's messages by the path of what they are about. */
+  details: Record<string, string[]>;
+}
+
+interface Answer extends Outcome {
+  /** Outputs by name, one entry a row. */
+  rows: Row[];
+  seconds: number;
+  version: string;
+  requestId: string;
+}
+
+/** What a prediction says to a person. */
+interface Reading {
+  classes: { name: string; share: number }[];
+  label: string | null;
+  numbers: { field: Field; value: number; low: number | null; high: number | null }[];
+  others: { field: Field; value: any }[];
+}
+
+/** Counts of a version's predictions; one bucket for each bound, and one above. */
+interface Times {
+  requests: number;
+  failures: number;
+  buckets: number[];
+}
+
+/** Counts by version at a moment, in seconds. */
+interface Counts {
+  at: number;
+  times: Record<string, Times>;
+}
+
+interface Rates {
+  rate: number;
+  failures: number;
+  requests: number;
+  /** Seconds. */
+  p50: number | null;
+  p99: number | null;
+}
+
+interface InputContext {
+  hasRows: boolean;
+  /** The values that golden examples have for the field. */
+  examples: any[];
+  change: () => void;
+}
+
+/** A line of many inputs, and what became of it. */
+interface Line {
+  where: string;
+  row: Row | null;
+  file?: File;
+  output: Row | null;
+  error: string;
+}
+
+type Plan =
+  | { kind: "picture"; rows: Row[]; across: number; canvas: Canvas | null }
+  | { kind: "words"; rows: Row[]; parts: string[]; places: number[] }
+  | { kind: "curves"; rows: Row[]; fields: { field: any; values: any; start: number; now: any }[] };
+
+type ModelView = import("./model_view.js").ModelView;
+type Overview = import("./polling.js").Overview;
+type Editor = import("./editor.js").Editor;
+
+/**
+ * Makes an element: of a tag, with classes after dots; with attributes, `text` and `on...` listeners,
+ * if the first of the rest is a plain object; and of children, where null is left out.
+ */
+type MakeElement = (name: string, ...rest: any[]) => any;
+
+/** Makes what a tab shows; `ask` is called when the input has changed, `update` when the overview has. */
+type MakeTab = (model: ModelView) => { element: HTMLElement; ask: () => void; update?: () => void };

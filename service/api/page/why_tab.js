@@ -1,0 +1,147 @@
+// Why: what in the input moved the answer, from one batch of inputs that differ a little.
+
+import { announce, button, el, percent, shortNumber, svg, table } from "./dom.js";
+import { barList } from "./answer.js";
+import { predictMany } from "./api.js";
+import { readable } from "./fields.js";
+import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
+import { planFor } from "./perturbations.js";
+import { context, newCanvas } from "./pictures.js";
+
+/** @type {MakeTab} */
+export function whyTab(model) {
+	const place = el("div", { role: "region", "aria-label": "Explanation", "aria-live": "polite" },
+		el("p.quiet", "The model is asked again with parts of the input changed; what changes the answer most is shown."));
+	const start = button("Explain this answer", explain, { class: "main" });
+	async function explain() {
+		start.disabled = true;
+		try {
+			place.replaceChildren(...(await explanation(model)));
+			announce("The explanation is there.");
+		} finally {
+			start.disabled = false;
+		}
+	}
+	const element = el("div.paper.stack", el("div.row", start, model.versionChoice()), place);
+	return {
+		element,
+		ask: () => { if (place.querySelector("[data-explained]")) place.firstElementChild?.classList.add("stale"); },
+	};
+}
+
+async function explanation(model) {
+	const { editor } = model;
+	const target = model.target();
+	const row = await editor.read();
+	const plan = await planFor(target.signature, row);
+	if (!plan) return [el("p", "Inputs of this kind cannot be varied here.")];
+	const answer = await predictMany(target, plan.rows, model.overview.value);
+	if (!answer.ok) {
+		editor.showProblems(answer);
+		return [el("p.problem", answer.error)];
+	}
+	editor.showProblems({ ok: true, error: "", details: {} });
+	const readings = answer.rows.map((each) => readOutputs(target.signature, each));
+	const top = topClass(readings[0]);
+	const scores = readings.map((reading) => targetNumber(reading, top));
+	if (scores.some((score) => score === null)) return [el("p", "The answer has no number that could be followed.")];
+	const numbers = (scores);
+	const isClass = readings[0].classes.length > 0;
+	const what = isClass ? `the probability of ${top}` : readable(readings[0].numbers[0].field.name);
+	const show = isClass ? percent : (value) => shortNumber(value, 3);
+	const head = el("p", { "data-explained": "" }, `What moves ${what} `, el("b", `(${show(numbers[0])})`),
+		el("span.quiet", `; ${plan.rows.length} inputs asked, version ${answer.version}`));
+	const effects = numbers.slice(1).map((score) => numbers[0] - score);
+	if (plan.kind === "picture") return [head, heatMap(plan, effects, editor, show)];
+	if (plan.kind === "words") return [head, words(plan, effects, show)];
+	return [head, curves(plan, numbers, readings, show)];
+}
+
+function heatMap({ across, canvas: shown }, effects, editor, show) {
+	const under = shown || editor.element.querySelector("canvas.easel");
+	const size = 280;
+	const [canvas, drawing] = newCanvas(size);
+	drawing.imageSmoothingEnabled = under.width >= 100;
+	drawing.filter = "brightness(.75)";
+	drawing.drawImage(under, 0, 0, size, size);
+	drawing.filter = "none";
+	const [map] = newCanvas(across);
+	const image = new ImageData(across, across);
+	const most = Math.max(...effects.map(Math.abs), 1e-9);
+	effects.forEach((effect, i) => {
+		image.data.set([...(effect > 0 ? [40, 220, 190] : [255, 110, 90]), (Math.abs(effect) / most) ** 0.8 * 225], 4 * i);
+	});
+	context(map).putImageData(image, 0, 0);
+	drawing.imageSmoothingEnabled = true;
+	drawing.imageSmoothingQuality = "high";
+	drawing.drawImage(map, 0, 0, size, size);
+	const best = effects.indexOf(Math.max(...effects));
+	const words = `Most depends on the part ${place(best % across, across, ["left", "centre", "right"])}, ${place(Math.floor(best / across), across, ["top", "middle", "bottom"])}: without it the answer changes by ${show(Math.max(...effects))}.`;
+	canvas.className = "easel smooth";
+	canvas.setAttribute("role", "img");
+	canvas.setAttribute("aria-label", words);
+	return el("figure.heat", canvas, el("figcaption", words, " Teal speaks for the answer, red against it."));
+}
+
+const place = (at, across, names) => names[Math.min(2, Math.floor((3 * at) / across))];
+
+function words({ parts, places }, effects, show) {
+	const most = Math.max(...effects.map(Math.abs), 1e-9);
+	const spans = parts.map((part, i) => {
+		if (places[i] < 0) return part;
+		const effect = effects[places[i]];
+		const span = el("span", { text: part, title: `${effect >= 0 ? "for" : "against"}: ${show(Math.abs(effect))}` });
+		const strength = Math.round((Math.abs(effect) / most) * 32);
+		if (strength > 2) {
+			span.style.background = `color-mix(in srgb, var(${effect > 0 ? "--accent" : "--bad"}) ${strength}%, transparent)`;
+			if (effect < 0) span.className = "against";
+		}
+		return span;
+	});
+	const ranked = effects.map((effect, group) => ({ effect, text: parts.filter((_, i) => places[i] === group).join(" ") }))
+		.sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, 8);
+	return el("div", el("p.words", ...spans),
+		el("p.legend", el("span.swatch"), " speaks for the answer  ", el("span.swatch.against"), " against it"),
+		el("h3", "What counts most"),
+		table(["left out", "changes the answer by"], ranked.map(({ effect, text }) => [text, `${effect > 0 ? "−" : "+"}${show(Math.abs(effect))}`]), "What counts most"));
+}
+
+function curves({ fields }, scores, readings, show) {
+	const bands = readings.map(({ numbers, classes }) => (!classes.length && numbers[0]?.low !== null ? [numbers[0].low, numbers[0].high] : null));
+	const all = [...scores, ...bands.flatMap((band) => band ?? [])].map(Number);
+	const range = /** @type {Pair} */ ([Math.min(...all), Math.max(...all)]);
+	const spread = ({ start, values }) => {
+		const own = scores.slice(start, start + values.length);
+		return Math.max(...own) - Math.min(...own);
+	};
+	return el("div.curves", ...[...fields].sort((a, b) => spread(b) - spread(a)).map((each) => {
+		const { field, values, start, now } = each;
+		const own = scores.slice(start, start + values.length);
+		const title = `${readable(field.name)}${field.unit ? ` (${field.unit})` : ""}`;
+		const told = `${title}: the answer goes from ${show(Math.min(...own))} to ${show(Math.max(...own))}`;
+		const drawn = typeof values[0] === "number" && !field.choices
+			? curve(values, own, bands.slice(start, start + values.length), range, now, scores[0], told, show)
+			: columns(values, own, now, show);
+		return el("figure", el("figcaption", el("b", title), ` moves it by ${show(spread(each))}`), drawn);
+	}));
+}
+
+function curve(xs, ys, bands, [low, high], now, here, told, show) {
+	const [width, height, left, bottom] = [240, 120, 34, 18];
+	const x = (at) => left + ((at - xs[0]) / (xs[xs.length - 1] - xs[0] || 1)) * (width - left - 6);
+	const y = (at) => 6 + (1 - (at - low) / (high - low || 1)) * (height - bottom - 10);
+	const path = (values) => values.map((value, i) => `${x(xs[i]).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+	const band = bands.every(Boolean) ? svg("polygon", { class: "band", points: `${path(bands.map((each) => each[0]))} ${path(bands.map((each) => each[1])).split(" ").reverse().join(" ")}` }) : null;
+	const text = (atX, atY, words, anchor = "middle") => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
+	return svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told }, band,
+		svg("line", { class: "axis", x1: left, x2: width - 6, y1: height - bottom, y2: height - bottom }),
+		svg("polyline", { class: "curve", points: path(ys) }),
+		typeof now === "number" ? svg("circle", { class: "dot", cx: x(now), cy: y(here), r: 5 }) : null,
+		text(left - 5, y(high) + 8, show(high), "end"), text(left - 5, y(low), show(low), "end"),
+		text(left, height - 4, shortNumber(xs[0]), "start"), text(width - 6, height - 4, shortNumber(xs[xs.length - 1]), "end"));
+}
+
+function columns(values, scores, now, show) {
+	const [low, most] = [Math.min(0, ...scores), Math.max(...scores, 1e-9)];
+	return barList(values.map((value, i) => ({ name: String(value), share: (scores[i] - low) / (most - low), text: show(scores[i]), isTop: value === now })), "Answers");
+}

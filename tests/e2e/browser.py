@@ -1,0 +1,116 @@
+"""A real browser, and what every page must keep to: nothing leaves the host, nothing fails."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = ROOT / "build" / "screenshots"
+# Firefox' and others' names of what Debian calls chromium are not tried: it is what CI has.
+CHROMIUM = shutil.which("chromium")
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Start Debian's Chromium; skip where there is none, or nothing to drive it with."""
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with driver.sync_playwright() as playwright:
+        arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(browser: Any, url: str, *, may_fail: bool = False, **options: Any) -> Iterator[Any]:
+    """Open a page, and check when it is left that all stayed on the host and nothing failed.
+
+    Args:
+        browser: a running one.
+        url: of the page.
+        may_fail: whether requests are meant to fail.
+        options: of the browser's context, as its size.
+    """
+    asked: list[str] = []
+    said: list[str] = []
+    context = browser.new_context(**{"viewport": DESK, "accept_downloads": True, **options})
+    context.on("request", lambda request: asked.append(request.url))
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if is_bad(message) else None)
+    try:
+        page.goto(url)
+        yield page
+    finally:
+        context.close()
+    hosts = {urlsplit(each).netloc for each in asked if not each.startswith("blob:")}
+    assert hosts == {urlsplit(url).netloc}
+    if may_fail:
+        said = [each for each in said if not each.startswith("Failed to load resource")]
+    assert said == []
+
+
+def is_bad(message: Any) -> bool:
+    """Whether the console tells of an error; answers of 4xx, which tests provoke, are none."""
+    is_answer = "the server responded with a status of 4" in message.text
+    return message.type in ("error", "warning") and not is_answer
+
+
+def keep(page: Any, name: str, **options: Any) -> None:
+    """Keep a screenshot for people to look at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
+
+
+def serious_problems(page: Any) -> list[str]:
+    """Return what axe finds that keeps people from using the page."""
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
+    source = Path(axe.__file__).with_name("axe.min.js").read_text()
+    page.evaluate(source)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {each['help']}: {node['html'][:160]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def copy_models(root: Path) -> Path:
+    """Copy this repository's models, to serve two versions of one of them; return the folder."""
+    shutil.copytree(ROOT / "saved_models", root)
+    policy = '{"serve": {"latest": 2}, "labels": {"stable": 2}}'
+    (root / "clothing" / "policy.json").write_text(policy)
+    return root
+
+
+def answered(page: Any, action: Any = None) -> dict[str, Any]:
+    """Do something, and return what the next prediction was asked and answered."""
+    with page.expect_response(lambda response: response.url.endswith(":predict")) as caught:
+        if action is not None:
+            action()
+    return {"asked": caught.value.request.post_data_json, "answered": caught.value.json()}
+
+
+def settled(page: Any) -> None:
+    """Wait until an answer is shown and no newer one is on its way."""
+    page.wait_for_selector(".meta")
+    page.wait_for_function("() => !document.querySelector('.stale')")
+
+
+def at(service: Any, model: str, tab: str = "try") -> str:
+    """Return the address of a model's tab."""
+    return f"{service.url}/models/{model}#{tab}"

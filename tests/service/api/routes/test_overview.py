@@ -1,0 +1,75 @@
+"""What the page polls: true, cheap, and sent only when something has changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.savedmodels.affine import publish_affine
+from tests.service.conftest import MakeApp
+
+
+@pytest.fixture
+def client(make_app: MakeApp, tmp_path: Path) -> FlaskClient:
+    root = tmp_path / "models"
+    publish_affine(root, bias=0.0)
+    publish_affine(root, bias=1.0)
+    (root / "affine" / "policy.json").write_text(
+        '{"serve": {"versions": [1]}, "labels": {"stable": 1}}'
+    )
+    (root / "affine" / "v3").mkdir()
+    return make_app(max_rows=7).test_client()
+
+
+def test_a_model_as_it_serves(client: FlaskClient) -> None:
+    overview = client.get("/ui/overview").json
+    (model,) = overview["models"]
+    assert model["name"] == "affine"
+    assert model["version"] == "1"
+    assert model["labels"] == {"stable": 1}
+    assert model["pinned"] is True
+    assert model["unloaded"] is False
+    assert {each["version"]: each["state"] for each in model["versions"]}["1"] == "available"
+    assert overview["max_rows"] == 7
+    assert overview["admin"] is False
+    assert [item["path"] for item in overview["ignored"]] == ["affine/v3"]
+
+
+def test_what_has_not_changed_is_not_sent_again(client: FlaskClient) -> None:
+    first = client.get("/ui/overview")
+    tag = first.headers["ETag"]
+    again = client.get("/ui/overview", headers={"If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == tag
+
+
+def test_predictions_are_counted_by_version(client: FlaskClient) -> None:
+    path = "/v1/models/affine/versions/1:predict"
+    assert client.post(path, data="[[").status_code == 400
+    overview = client.get("/ui/overview").json
+    (model,) = overview["models"]
+    times = model["times"]["1"]
+    assert (times["requests"], times["failures"]) == (1, 1)
+    assert len(times["buckets"]) == len(overview["bounds"]) + 1
+    assert sum(times["buckets"]) == 1
+
+
+def test_a_version_has_its_contract_card_and_examples(client: FlaskClient, tmp_path: Path) -> None:
+    about = client.get("/ui/models/affine/versions/1").json
+    folder = tmp_path / "models" / "affine" / "1" / "assets.extra"
+    card = json.loads((folder / "card.json").read_text())
+    golden = json.loads((folder / "golden.json").read_text())
+    assert about["card"]["title"] == card["title"]
+    assert about["card"]["evaluation"] == card["evaluation"]
+    assert [each["instance"] for each in about["examples"]] == [
+        each["instance"] for each in golden["examples"]
+    ]
+    for name, signature in card["contract"].items():
+        assert about["signatures"][name]["inputs"] == signature["inputs"]
+        assert about["signatures"][name]["has_rows"] is True
+
+
+def test_a_version_that_does_not_serve_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/ui/models/affine/versions/2").status_code == 404
+    assert client.get("/ui/models/nobody/versions/1").status_code == 404
