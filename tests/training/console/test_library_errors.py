@@ -10,11 +10,11 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
-from training import cli
-from training.commands import list as listing
 from training.errors import TrainingError
 from training.fitting import config
 from training.preprocessing import ngrams
+from understudy import cli
+from understudy.commands import list as listing
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_package_that_is_missing_is_named(
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
         "sys.argv[1:] = ['tune', 'mpg', '--trials', '1']\n"
-        "from training.__main__ import run; sys.exit(run())"
+        "from understudy.__main__ import run; sys.exit(run())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.training.tiny import Tiny, X, Y
-from training import cli
 from training.errors import TrainingError, UsageError
 from training.fitting import config
 from training.fitting import fit as fitting
 from training.overfitting import study
+from understudy import cli
 
 
 @pytest.fixture(autouse=True)

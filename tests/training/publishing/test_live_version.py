@@ -19,8 +19,8 @@ from service.repository.serving_status import reality
 from service.repository.store import Store
 from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, starting
-from training import cli
 from training.publishing.live_version import find_live_version
+from understudy import cli
 
 TRAIN = ["train", "toy", "--data", "data", "--out", "models"]
 

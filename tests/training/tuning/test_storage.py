@@ -13,12 +13,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from tests.training.tiny import Tiny
-from training import cli
-from training.commands import list as listing
 from training.console.library_errors import sentence_of
 from training.errors import TrainingError, UsageError
 from training.tuning import storage
 from training.tuning.storage import StudyLocation
+from understudy import cli
+from understudy.commands import list as listing
 
 SEARCH = Tiny.architectures["default"].search
 assert SEARCH is not None

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from service.repository.card import read_card
 from tests.training.tiny import Tiny
-from training import cli, tasks
+from training import tasks
 from training.data.locate import Found
 from training.errors import DivergedError, TrainingError
 from training.fitting import config, fit
@@ -24,6 +24,7 @@ from training.tasks.base import Task
 from training.tuning import storage
 from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
+from understudy import cli
 
 SETTINGS = config.resolve(Tiny.name, Tiny.architectures, {}, {})
 SEARCH = Tiny.architectures["default"].search

@@ -10,7 +10,6 @@ from service.repository.card import read_card
 from service.repository.policy import Policy, write_policy
 from tests.digits import write_mnist
 from tests.owndata import CAR_HEADER, TEXTS, cars, sentences, write_csv, write_jsonl
-from training import cli
 from training.errors import TrainingError, UsageError
 from training.fitting.initial_weights import (
     WEIGHTS,
@@ -21,6 +20,7 @@ from training.fitting.initial_weights import (
 )
 from training.publishing.export import open_saved_model
 from training.workflows.initial_version import find_initial_version
+from understudy import cli
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pytest
 
 from service.repository.card import Card, read_card
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv, write_jsonl
-from training import cli
 from training.publishing.export import open_saved_model
 from training.types import Predict
+from understudy import cli
 
 
 @pytest.fixture(autouse=True)

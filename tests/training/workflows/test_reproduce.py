@@ -9,8 +9,8 @@ import pytest
 from service.repository.card import CARD
 from service.repository.store import Store
 from tests.training.toy import write_points
-from training import cli
 from training.workflows.reproduce import compare
+from understudy import cli
 
 OPTIONS = ["--data", "data", "--out", "models"]
 

@@ -15,10 +15,10 @@ import pytest
 from service.repository.card import CARD
 from service.repository.store import Store
 from tests.training.toy import write_points
-from training import cli
 from training.errors import TrainingError
 from training.fitting.lock import exclusive_lock
 from training.workflows import retrain, train
+from understudy import cli
 
 COMMAND = ["retrain", "toy", "--data", "data", "--out", "models", "--metrics-file", "toy.prom"]
 

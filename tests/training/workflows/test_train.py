@@ -10,7 +10,7 @@ from service.repository.card import read_card
 from service.repository.golden import read_golden
 from service.repository.store import Store
 from tests.training.toy import write_points
-from training import cli
+from understudy import cli
 
 GOOD = ["train", "toy", "--data", "data", "--out", "models"]
 # Stays where chance put it, which is no good place with this seed.

@@ -10,11 +10,11 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 
 # What the commands have in common; every other module here is a command.
-_SHARED = {"options"}
+_SHARED: set[str] = set()
 
 
 def add_all(commands: "Commands") -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.owndata import sentences, write_csv
 
 SAY = (
-    "from training.console.output_streams import Streams\n"
+    "from understudy.output_streams import Streams\n"
     "from training.console.progress import say\n"
     "streams = Streams()\n"
     "import sys\n"

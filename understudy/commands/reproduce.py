@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training import tasks
-from training.commands.options import add_model, add_models_folder
+from understudy.options import add_model, add_models_folder
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 
 def add(commands: "Commands") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from training.workflows import inspect as workflow
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 
 def add(commands: "Commands") -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training import tasks
-from training.commands.options import add_model, add_training_settings, given_settings
 from training.fitting import config
+from understudy.options import add_model, add_training_settings, given_settings
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 
 def add(commands: "Commands") -> None:

@@ -4,11 +4,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from training import tasks
-from training.commands.options import add_data, add_model, add_models_folder
 from training.workflows import inspect
+from understudy.options import add_data, add_model, add_models_folder
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 
 def add(commands: "Commands") -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training import tasks
-from training.commands.options import add_model, add_training_settings, given_settings
 from training.console.progress import say
 from training.errors import UsageError
 from training.fitting import config, run_folder
+from understudy.options import add_model, add_training_settings, given_settings
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 # What a resumed run may do otherwise: none of it changes what is learned.
 _KEPT_FREE = {"data", "out", "no-publish", "precision"}

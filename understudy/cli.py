@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 from service.repository.errors import RepositoryError
-from training import commands
-from training.commands.options import Parser
 from training.console.library_errors import sentence_of
 from training.errors import TrainingError
-from training.fitting.signals import stops_as_by_ctrl_c
+from understudy import commands
+from understudy.options import Parser
+from understudy.signals import stops_as_by_ctrl_c
 
 # Exit codes, beside those of ``training.errors``: done; a failure outside the program; ended by
 # Ctrl-C, as shells say it, or by a request to stop.

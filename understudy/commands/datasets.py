@@ -8,7 +8,7 @@ from training import tasks
 from training.workflows import inspect
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 
 def add(commands: "Commands") -> None:

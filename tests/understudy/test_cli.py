@@ -12,9 +12,10 @@ import pytest
 
 from service.repository.card import read_card
 from service.repository.store import Store
-from training import cli, tasks
+from training import tasks
 from training.data.locate import Found
 from training.tasks.base import Task
+from understudy import cli
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +91,7 @@ def test_list_without_models(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_is_quick_and_names_all_commands() -> None:
-    script = "import sys; from training import cli; cli._parser().print_help(); sys.exit('keras' in sys.modules)"
+    script = "import sys; from understudy import cli; cli._parser().print_help(); sys.exit('keras' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True

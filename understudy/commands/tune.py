@@ -5,13 +5,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from training import tasks
-from training.commands.options import add_model, add_setting
 from training.console.progress import say
 from training.errors import UsageError
 from training.fitting import config, run_folder
+from understudy.options import add_model, add_setting
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 
 def add(commands: "Commands") -> None:

@@ -8,7 +8,7 @@ from training import tasks
 from training.fitting import run_folder
 
 if TYPE_CHECKING:
-    from training.commands.options import Commands
+    from understudy.options import Commands
 
 _FORMS = ("savedmodel", "keras", "weights")
 
