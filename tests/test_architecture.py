@@ -52,7 +52,8 @@ TRAINING = (
 )
 # The command line stands on both. ``training.__main__`` is another door to it, which nobody imports.
 UNDERSTUDY = (
-    {"output_streams", "signals", "options"},
+    {"failures", "help", "output_streams", "signals"},
+    {"options"},
     {"commands"},
     {"cli"},
     {"__main__"},
@@ -115,7 +116,7 @@ def room_of(module: str) -> str:
         (
             "understudy",
             UNDERSTUDY,
-            {"__main__", "cli", "options", "output_streams", "signals"},
+            {"__main__", "cli", "failures", "help", "options", "output_streams", "signals"},
         ),
     ],
 )

@@ -1,39 +1,26 @@
-"""Entry point of ``python -m training``."""
+"""Entry point of ``understudy`` and of ``python -m understudy``."""
 
 import sys
 
-from training.console.library_errors import missing_package
+from understudy.failures import FAILED, INTERRUPTED
 from understudy.output_streams import Streams
-
-_FAILED, _INTERRUPTED = 1, 130
 
 
 def run() -> int:
     """Run the command line, and say what it could not write."""
     try:
         streams = Streams()
-        code = _run()
+        # Only now: an interrupt while this is imported is one line as well.
+        from understudy.cli import main
+
+        code = main()
         problem = streams.problem()
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
-        return _INTERRUPTED
+        return INTERRUPTED
     if problem:
         sys.stderr.write(f"{problem}\n")
-    return code or (_FAILED if problem else 0)
-
-
-def _run() -> int:
-    """Run the command line; what it imports may be missing."""
-    try:
-        from understudy.cli import main
-
-        return main()
-    except ImportError as error:
-        sentence = missing_package(error)
-        if sentence is None:
-            raise
-        sys.stderr.write(f"{sentence}\n")
-        return _FAILED
+    return code or (FAILED if problem else 0)
 
 
 if __name__ == "__main__":

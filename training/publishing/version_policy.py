@@ -114,13 +114,13 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
     if policy.unloaded:
         say(
             "The model is unloaded: the new version does not serve. "
-            f"To serve the latest again: python -m training serve-policy {model} --latest 1"
+            f"To serve the latest again: understudy serve-policy {model} --latest 1"
         )
     elif policy.pinned:
         named = ", ".join(map(str, policy.versions))
         say(
             f"Serving is pinned to version {named}: the new one waits. "
-            f"To follow the latest again: python -m training serve-policy {model} --latest 1"
+            f"To follow the latest again: understudy serve-policy {model} --latest 1"
         )
     if policy.keep is not None:
         # Nobody may pin a version while it is removed.

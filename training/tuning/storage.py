@@ -205,7 +205,7 @@ def declared(study: optuna.Study) -> dict[str, Any]:
 
 
 def _not_ours(name: str) -> str:
-    return f"The study {name} was not begun by `python -m training tune`"
+    return f"The study {name} was not begun by `understudy tune`"
 
 
 def is_finished(trial: FrozenTrial) -> bool:

@@ -56,7 +56,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     "Interrupted; the next retraining begins anew. To go on with this one: "
-                    f"python -m training train {settings.model} --resume {run.folder}"
+                    f"understudy train {settings.model} --resume {run.folder}"
                 ) from None
             finally:
                 metrics = _measured(run.export)

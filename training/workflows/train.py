@@ -273,7 +273,7 @@ def _pass(report: GateReport, run: Run, force: bool) -> None:
         return
     raise RefusedError(
         f"Not published: {' '.join(report.refusals())} To publish it all the same: "
-        f"python -m training train {run.settings.model} --resume {run.folder} --force"
+        f"understudy train {run.settings.model} --resume {run.folder} --force"
     )
 
 

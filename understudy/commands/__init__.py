@@ -1,23 +1,29 @@
 """The commands: one module each, found by looking, so that adding a command is adding a file.
 
-A module's ``add(commands)`` declares the command and its options, and names its ``run(options)``
-as ``run_command``. All of them are imported for ``--help``: what takes seconds to import (Keras,
-TensorFlow) is imported in ``run``.
+A module's ``command`` is the command with its options; ``serve-policy`` lies in ``serve_policy``.
+All modules are imported for ``--help``: what takes seconds to import (Keras, TensorFlow), or is not
+installed everywhere, is imported where the command runs.
 """
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from understudy.options import Commands
+import click
 
 
-# What the commands have in common; every other module here is a command.
-_SHARED: set[str] = set()
+def names() -> list[str]:
+    """Return the commands' names, sorted."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
-def add_all(commands: "Commands") -> None:
-    """Declare every command, in the order of their names."""
-    for name in sorted({module.name for module in pkgutil.iter_modules(__path__)} - _SHARED):
-        importlib.import_module(f"{__name__}.{name}").add(commands)
+def find(name: str) -> click.Command | None:
+    """Import a command; ``None`` where there is none of this name.
+
+    Raises:
+        ImportError: something that it needs is not installed.
+    """
+    if name not in names():
+        return None
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    assert isinstance(module.command, click.Command)
+    return module.command

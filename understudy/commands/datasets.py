@@ -1,29 +1,31 @@
 """``datasets``: show what data is where, or what is in one."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import click
 
 from training import tasks
-from training.workflows import inspect
-
-if TYPE_CHECKING:
-    from understudy.options import Commands
+from understudy.help import PUBLISHED, Command
+from understudy.options import as_json, data_path, model
 
 
-def add(commands: "Commands") -> None:
-    data_sets = commands.add_parser(
-        "datasets", help="show what data is where; of one model, what is in it and what is bad"
-    )
-    data_sets.set_defaults(run_command=run)
-    data_sets.add_argument(
-        "model", metavar="MODEL", nargs="?", help="read its data, and tell all bad rows"
-    )
-    data_sets.add_argument("--data", type=Path, metavar="PATH", help="look only there")
+@click.command(
+    cls=Command,
+    panel=PUBLISHED,
+    short_help="show what data is where, or check your own",
+    examples={
+        "datasets": "where the standard data is",
+        "datasets sentiment --data messages.csv": "check your own data, list bad rows",
+    },
+)
+@model("read the data of this model", required=False)
+@data_path()
+@as_json()
+def command(model: str | None, data: Path | None, json: bool) -> None:
+    """Show where the data sets are; of one model, what is in its data and which rows are bad."""
+    from training.workflows import data_sets
 
-
-def run(options: argparse.Namespace) -> None:
-    if options.model is None:
-        inspect.show_data_sets(options.data)
+    if model is None:
+        data_sets.show_all(data, as_json=json)
     else:
-        inspect.show_data(tasks.get(options.model), options.data)
+        data_sets.show_one(tasks.get(model), data, as_json=json)

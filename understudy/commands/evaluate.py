@@ -1,30 +1,52 @@
 """``evaluate``: measure a published version again."""
 
-import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
+
+import click
 
 from training import tasks
-from training.workflows import inspect
-from understudy.options import add_data, add_model, add_models_folder
-
-if TYPE_CHECKING:
-    from understudy.options import Commands
-
-
-def add(commands: "Commands") -> None:
-    evaluate = commands.add_parser(
-        "evaluate", help="measure an exported version again on the full test set"
-    )
-    evaluate.set_defaults(run_command=run)
-    add_model(evaluate)
-    evaluate.add_argument(
-        "--version", type=int, metavar="N", help="the version; the highest if not given"
-    )
-    add_data(evaluate)
-    add_models_folder(evaluate)
+from training.fitting import config
+from understudy.help import PUBLISHED, Command, Option
+from understudy.options import (
+    WholeNumber,
+    as_json,
+    data_path,
+    given_settings,
+    max_bad_rows,
+    model,
+    models_folder,
+)
 
 
-def run(options: argparse.Namespace) -> None:
-    task = tasks.get(options.model)
-    data, max_bad_rows = (getattr(options, name) for name in ("data", "max-bad-rows"))
-    inspect.evaluate(task, options.out, options.version, data, max_bad_rows)
+@click.command(
+    cls=Command,
+    panel=PUBLISHED,
+    short_help="measure a version again on the full test set",
+    examples={
+        "evaluate clothing": "the highest version",
+        "evaluate clothing --version 2 --json": "one version, for programs",
+    },
+)
+@model()
+@click.option(
+    "--version",
+    cls=Option,
+    type=WholeNumber(),
+    metavar="N",
+    shown="the highest",
+    help="number of the version",
+)
+@data_path()
+@max_bad_rows()
+@models_folder()
+@as_json()
+def command(
+    model: str, version: int | None, data: Path | None, out: Path, json: bool, **settings: Any
+) -> None:
+    """Measure a published version on the full test set, beside what its card claims."""
+    task = tasks.get(model)
+    share = given_settings(settings).get("max-bad-rows", config.DEFAULT_MAX_BAD_ROWS)
+    from training.workflows import evaluate
+
+    evaluate.evaluate(task, out, version, data, share, as_json=json)

@@ -1,24 +1,24 @@
-"""``inspect``: say what is known of any SavedModel's signatures."""
+"""``inspect``: show what is known of any SavedModel's signatures."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from training.workflows import inspect as workflow
+import click
 
-if TYPE_CHECKING:
-    from understudy.options import Commands
+from understudy.help import PUBLISHED, Command
 
 
-def add(commands: "Commands") -> None:
-    inspect = commands.add_parser(
-        "inspect", help="say of any SavedModel whether its requests can run together"
-    )
-    inspect.set_defaults(run_command=run)
-    inspect.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="the folder that holds saved_model.pb"
-    )
+@click.command(
+    cls=Command,
+    panel=PUBLISHED,
+    short_help="show whether a SavedModel's requests can be batched",
+    examples={"inspect saved_models/mpg/2": "one version's signatures"},
+)
+@click.argument("folder", type=click.Path(path_type=Path), help="holds saved_model.pb")
+def command(folder: Path) -> None:
+    """Show for each signature of a SavedModel whether its rows are independent of each other.
 
+    The service runs requests to such a signature together in one batch.
+    """
+    from training.workflows import inspect
 
-def run(options: argparse.Namespace) -> None:
-    workflow.show_independence(options.folder)
+    inspect.show_independence(folder)

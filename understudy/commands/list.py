@@ -1,20 +1,23 @@
 """``list``: show models, versions and metrics."""
 
-import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from training.workflows import inspect
-from understudy.options import add_models_folder
+import click
 
-if TYPE_CHECKING:
-    from understudy.options import Commands
+from understudy.help import PUBLISHED, Command
+from understudy.options import as_json, models_folder
 
 
-def add(commands: "Commands") -> None:
-    listing = commands.add_parser("list", help="show models, versions and metrics")
-    listing.set_defaults(run_command=run)
-    add_models_folder(listing)
+@click.command(
+    cls=Command,
+    panel=PUBLISHED,
+    short_help="show models, versions and their quality",
+    examples={"list": "all versions in saved_models/", "list --json": "for programs"},
+)
+@models_folder()
+@as_json()
+def command(out: Path, json: bool) -> None:
+    """Show the published versions of all models, which of them serve, and how good they are."""
+    from training.workflows import published_versions
 
-
-def run(options: argparse.Namespace) -> None:
-    inspect.show_models(options.out)
+    published_versions.show(out, as_json=json)

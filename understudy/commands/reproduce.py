@@ -1,29 +1,30 @@
 """``reproduce``: train a version again from its card."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import click
 
 from training import tasks
-from understudy.options import add_model, add_models_folder
-
-if TYPE_CHECKING:
-    from understudy.options import Commands
+from understudy.help import TRAINING, Command
+from understudy.options import WholeNumber, data_path, model, models_folder
 
 
-def add(commands: "Commands") -> None:
-    reproduce = commands.add_parser(
-        "reproduce", help="train a version again from its card, and compare the metrics"
-    )
-    reproduce.set_defaults(run_command=run)
-    add_model(reproduce)
-    reproduce.add_argument("version", type=int, metavar="VERSION", help="the version's number")
-    reproduce.add_argument("--data", type=Path, metavar="PATH", help="where the data is")
-    add_models_folder(reproduce)
+@click.command(
+    cls=Command,
+    panel=TRAINING,
+    short_help="train a version again and compare the figures",
+    examples={"reproduce mpg 2": "train version 2 of mpg again"},
+)
+@model()
+@click.argument("version", type=WholeNumber(), help="number of the version")
+@data_path()
+@models_folder()
+def command(model: str, version: int, data: Path | None, out: Path) -> None:
+    """Train a version again from the settings in its card, and compare the figures.
 
-
-def run(options: argparse.Namespace) -> None:
-    task = tasks.get(options.model)
+    Nothing is published. The exit code is 6 where the figures differ.
+    """
+    task = tasks.get(model)
     from training.workflows import reproduce as workflow
 
-    workflow.reproduce(task, options.out, options.version, options.data)
+    workflow.reproduce(task, out, version, data)

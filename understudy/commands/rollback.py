@@ -1,21 +1,26 @@
-"""``rollback``: put the version before back."""
+"""``rollback``: serve the version before again."""
 
-import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from training.publishing import version_policy
-from understudy.options import add_models_folder, add_published_model
+import click
 
-if TYPE_CHECKING:
-    from understudy.options import Commands
+from understudy.help import PUBLISHED, Command
+from understudy.options import models_folder, published_model
 
 
-def add(commands: "Commands") -> None:
-    rollback = commands.add_parser("rollback", help="put the version before back, and pin it")
-    rollback.set_defaults(run_command=run)
-    add_published_model(rollback)
-    add_models_folder(rollback)
+@click.command(
+    cls=Command,
+    panel=PUBLISHED,
+    short_help="serve the previous version again, and pin it",
+    examples={"rollback mpg": "back to the version before"},
+)
+@published_model()
+@models_folder()
+def command(model: str, out: Path) -> None:
+    """Serve the previous version again without a restart.
 
+    The version stays pinned until `understudy serve-policy MODEL --latest 1` unpins it.
+    """
+    from training.publishing import version_policy
 
-def run(options: argparse.Namespace) -> None:
-    version_policy.roll_back(options.out, options.model)
+    version_policy.roll_back(out, model)

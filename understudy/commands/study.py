@@ -1,46 +1,53 @@
 """``study``: compare networks that over- and underfit."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+import click
 
 from training import tasks
 from training.errors import UsageError
-from training.fitting import config, run_folder
-from understudy.options import add_model, add_setting
-
-if TYPE_CHECKING:
-    from understudy.options import Commands
+from understudy.help import IMPROVING, Command, Option
+from understudy.options import as_json, given_settings, model, seed, setting
 
 
-def add(commands: "Commands") -> None:
-    study = commands.add_parser(
-        "study", help="train small to large networks, and show which over- and which underfit"
-    )
-    study.set_defaults(run_command=run)
-    add_model(study)
-    add_setting(study, "epochs", "N", "how often to go through the data, at most")
-    add_setting(study, "seed", "N", f"decides all that is random ({config.DEFAULT_SEED})")
-    add_setting(study, "data", "FOLDER", "where the data is; searched and downloaded if not given")
-    study.add_argument(
-        "--resume", type=Path, metavar="STUDY", help="go on with the study in this folder"
-    )
-
-
-def run(options: argparse.Namespace) -> None:
-    task = tasks.get(options.model)
+@click.command(
+    cls=Command,
+    panel=IMPROVING,
+    short_help="train small to large networks, show which overfit",
+    examples={
+        "study mpg": "about four minutes",
+        "study mpg --resume runs/mpg/study-20260102T030405Z": "go on, or show it again",
+    },
+)
+@model()
+@setting("epochs", "N", "passes over the data, at most", "the study's")
+@seed()
+@setting("data", "PATH", "your data, instead of the standard")
+@click.option(
+    "--resume",
+    cls=Option,
+    type=click.Path(path_type=Path),
+    metavar="STUDY",
+    help="continue the study in this folder",
+)
+@as_json()
+def command(model: str, resume: Path | None, json: bool, **settings: Any) -> None:
+    """Train small to large networks on the same data, and show which over- and which underfit."""
+    task = tasks.get(model)
+    from training.fitting import run_folder
     from training.overfitting import study
 
-    given = {key: value for key, value in vars(options).items() if key in config.OPTIONS}
-    if options.resume is None:
+    given = given_settings(settings)
+    if resume is None:
         folder = study.create(run_folder.RUNS, task, given)
     elif given:
         raise UsageError("--resume takes all settings from the study: no option goes with it.")
     else:
-        folder = options.resume
+        folder = resume
     try:
-        study.run(task, folder)
+        study.run(task, folder, as_json=json)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Interrupted. To go on: python -m training study {task.name} --resume {folder}"
+            f"Interrupted. To go on: understudy study {task.name} --resume {folder}"
         ) from None

@@ -1,65 +1,113 @@
 """``tune``: search for better settings of a network."""
 
-import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from training import tasks
 from training.console.progress import say
 from training.errors import UsageError
 from training.fitting import config, run_folder
-from understudy.options import add_model, add_setting
+from understudy.help import IMPROVING, Command, Option
+from understudy.options import WholeNumber, given_settings, model, seed, setting
 
 if TYPE_CHECKING:
-    from understudy.options import Commands
+    from training.tasks.base import Task
 
 
-def add(commands: "Commands") -> None:
-    tune = commands.add_parser("tune", help="search for the best settings of a network")
-    tune.set_defaults(run_command=run)
-    add_model(tune)
-    tune.add_argument(
-        "--trials",
-        type=_count,
-        required=True,
-        metavar="N",
-        help="how many the study is to have in all, those of earlier commands included",
-    )
-    tune.add_argument("--jobs", type=_count, default=1, metavar="J", help="processes (1)")
-    tune.add_argument(
-        "--study", metavar="NAME", help="what it goes on with, or begins; the network's name"
-    )
-    tune.add_argument(
-        "--storage",
-        metavar="URL",
-        help="of an SQL database, for several machines; an SQLite file if not given",
-    )
-    add_setting(tune, "arch", "NAME", "the network; its search space is declared beside it")
-    add_setting(tune, "epochs", "N", "of each trial")
-    add_setting(tune, "seed", "N", f"decides all that is random ({config.DEFAULT_SEED})")
-    add_setting(tune, "data", "FOLDER", "where the data is; searched and downloaded if not given")
-    # How the command starts its processes.
-    tune.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+@click.command(
+    cls=Command,
+    panel=IMPROVING,
+    short_help="search for the best settings of a network",
+    examples={
+        "tune mpg --trials 20 --jobs 2": "20 trials in two processes",
+        "train mpg --from-study default": "then train with the best",
+    },
+)
+@model()
+@click.option(
+    "--trials",
+    cls=Option,
+    type=WholeNumber(),
+    required=True,
+    metavar="N",
+    help="trials in all, with earlier ones",
+)
+@click.option(
+    "--jobs",
+    cls=Option,
+    type=WholeNumber(),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="processes",
+)
+@click.option(
+    "--study",
+    cls=Option,
+    metavar="NAME",
+    shown="the network's name",
+    help="study to create or resume",
+)
+@click.option("--storage", cls=Option, metavar="URL", help="SQL database, for several machines")
+@setting("arch", "NAME", "the network to tune", "default")
+@setting("epochs", "N", "of each trial", "the network's")
+@seed()
+@setting("data", "PATH", "your data, instead of the standard")
+# How the command starts its processes.
+@click.option("--worker", cls=Option, type=WholeNumber(0), hidden=True)
+def command(
+    model: str,
+    trials: int,
+    jobs: int,
+    study: str | None,
+    storage: str | None,
+    worker: int | None,
+    **options: Any,
+) -> None:
+    """Search for the best settings of a network, within the bounds that the model declares.
 
-
-def run(options: argparse.Namespace) -> None:
-    from training.tuning import storage
-
-    task = tasks.get(options.model)
-    given = {key: value for key, value in vars(options).items() if key in config.OPTIONS}
+    A study that was interrupted goes on with the same command.
+    """
+    task = tasks.get(model)
+    given = given_settings(options)
     settings = config.resolve(task.name, task.architectures, {}, {**given, "no-publish": True})
-    search = task.architectures[settings.arch].search
-    if search is None:
+    if task.architectures[settings.arch].search is None:
         raise UsageError(f"{task.name} declares nothing to tune of its {settings.arch} network.")
-    name = options.study or settings.arch
-    location = storage.location_of(run_folder.RUNS, task.name, name, options.storage)
-    if options.worker is not None:
-        from training.tuning import worker
+    name = study or settings.arch
+    if worker is not None:
+        from training.tuning import storage as studies
+        from training.tuning import worker as workers
 
-        worker.work(task, location, settings, options.trials, options.worker)
+        location = studies.location_of(run_folder.RUNS, task.name, name, storage)
+        workers.work(task, location, settings, trials, worker)
         return
-    from training.tuning import supervisor
+    shared = {"study": study, "storage": storage, **given}
+    arguments = [
+        part
+        for key, value in shared.items()
+        if value is not None
+        for part in (f"--{key}", str(value))
+    ]
+    process = ["-m", "understudy", "tune", task.name, "--trials", str(trials), *arguments]
+    _supervise(task, name, storage, settings, trials, jobs, [sys.executable, *process])
 
+
+def _supervise(
+    task: "Task[Any]",
+    name: str,
+    database: str | None,
+    settings: config.Settings,
+    trials: int,
+    jobs: int,
+    process: list[str],
+) -> None:
+    from training.tuning import storage, supervisor
+
+    search = task.architectures[settings.arch].search
+    assert search is not None
+    location = storage.location_of(run_folder.RUNS, task.name, name, database)
     folder = storage.folder_of(run_folder.RUNS, task.name, name)
     folder.mkdir(parents=True, exist_ok=True)
     declared = {key: settings.to_json()[key] for key in ("model", "arch", "epochs", "seed")}
@@ -67,25 +115,10 @@ def run(options: argparse.Namespace) -> None:
     study = storage.create(
         location, search.mode, about, task.default_hyperparameters(settings.arch)
     )
-    command = [sys.executable, "-m", "training", "tune", task.name, "--trials", str(options.trials)]
-    for option in ("study", "storage", "arch", "epochs", "seed", "data"):
-        value = getattr(options, option, None)
-        command += [] if value is None else [f"--{option}", str(value)]
+    processes = [[*process, "--worker", str(number)] for number in range(jobs)]
     try:
-        supervisor.supervise(
-            study,
-            search,
-            folder,
-            options.trials,
-            [[*command, "--worker", str(number)] for number in range(options.jobs)],
-        )
+        supervisor.supervise(study, search, folder, trials, processes)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Interrupted. The same command goes on.") from None
-    where = f" --storage {location.shown}" if options.storage else ""
-    say(f"to train with it: python -m training train {task.name} --from-study {name}{where}")
-
-
-def _count(given: str) -> int:
-    if not given.isdecimal() or int(given) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {given!r}")
-    return int(given)
+    where = f" --storage {location.shown}" if database else ""
+    say(f"to train with it: understudy train {task.name} --from-study {name}{where}")

@@ -174,7 +174,7 @@ def test_a_study_of_another_program(location: StudyLocation) -> None:
         lambda: storage.winner(location),
         lambda: storage.create(location, "min", ABOUT, {}),
     ):
-        with pytest.raises(UsageError, match="tiny-first was not begun by `python -m training"):
+        with pytest.raises(UsageError, match="tiny-first was not begun by `understudy tune"):
             act()
 
 
@@ -194,11 +194,11 @@ def test_a_study_that_is_removed_in_the_midst_of_it(
 ) -> None:
     study = storage.create(location, "min", ABOUT, {})
 
-    def go_on(_: object) -> None:
+    def go_on(**_: object) -> None:
         optuna.delete_study(study_name=location.study, storage=location.url)
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
 
-    monkeypatch.setattr(listing, "run", go_on)
+    monkeypatch.setattr(listing.command, "callback", go_on)
     assert cli.main(["list"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("The database of the study is not as this version of Optuna needs it:")
@@ -239,10 +239,10 @@ def test_a_database_that_is_gone_in_the_midst_of_a_trial(
         happens(Path(location.url.removeprefix("sqlite:///")))
         return 1.0
 
-    def go_on(_: object) -> None:
+    def go_on(**_: object) -> None:
         study.optimize(objective, n_trials=1)
 
-    monkeypatch.setattr(listing, "run", go_on)
+    monkeypatch.setattr(listing.command, "callback", go_on)
     assert cli.main(["list"]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("The database of the study cannot be used: ")

@@ -165,7 +165,7 @@ def test_tune_and_train_from_it(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("trial ")
     assert "  best " in lines[0]
-    assert lines[-1].endswith("python -m training train mpg --from-study quick")
+    assert lines[-1].endswith("understudy train mpg --from-study quick")
     folder = tmp_path / "runs" / "mpg" / "tune-quick"
     outcome = json.loads((folder / "outcome.json").read_text())
     assert outcome["trials"]["complete"] >= 2
@@ -207,7 +207,7 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--trials", "0"], "Argument --trials: must be a whole number of at least 1, not '0'; see python -m training tune --help."),
+        (["--trials", "0"], "--trials must be a whole number of at least 1, not '0'. See understudy tune --help."),
         (["--trials", "1", "--storage", "nowhere"], "--storage must be the URL of a database, such as postgresql+psycopg://user:password@host/database, not 'nowhere'."),
         (["--trials", "1", "--arch", "huge"], "mpg has no architecture 'huge'; it has default, tutorial."),
     ],

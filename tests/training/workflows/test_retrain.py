@@ -167,7 +167,7 @@ def test_a_request_to_stop_is_told_and_leaves_nothing(
     assert signal.getsignal(signal.SIGTERM) is before
     assert capsys.readouterr().err.startswith(
         "Interrupted; the next retraining begins anew. To go on with this one: "
-        "python -m training train toy --resume runs/toy/"
+        "understudy train toy --resume runs/toy/"
     )
     assert outcome() == "failed"
     assert [path.name for path in (toy / "models" / "toy").iterdir()] == [".retrain.lock"]

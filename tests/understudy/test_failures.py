@@ -36,10 +36,10 @@ def test_failures_from_anywhere_are_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(**_: object) -> None:
         raise error
 
-    monkeypatch.setattr(listing, "run", fail)
+    monkeypatch.setattr(listing.command, "callback", fail)
     assert cli.main(["list"]) == 1
     told = capsys.readouterr().err
     assert words in told
@@ -47,10 +47,10 @@ def test_failures_from_anywhere_are_told(
 
 
 def test_a_fault_of_this_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(**_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(listing, "run", fail)
+    monkeypatch.setattr(listing.command, "callback", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main(["list"])
 
