@@ -95,3 +95,28 @@ def test_more_words_than_can_be_told_apart_are_refused() -> None:
     ):
         ngrams.occurrences(words, np.array([2]), 1, 1)
     assert ngrams.occurrences(words - [0, 1], np.array([2]), 1, 1).texts == 1
+
+
+def test_an_image_that_only_serves_says_so(repository_root: Path) -> None:
+    code = (
+        "import sys; sys.modules['training'] = None\n"
+        "from understudy.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=repository_root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert "\n  serve " in shown.stdout
+    assert "\n  train " not in shown.stdout
+    refused = run("train", "mpg")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("This installation only serves models; the trainer is not")
+    assert refused.stderr.count("\n") == 1
