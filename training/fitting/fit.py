@@ -210,10 +210,11 @@ class _Keeper(Recorder):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, logs)
-        if self.epochs_since_best() == 0:
+        is_best = self.epochs_since_best() == 0
+        if is_best:
             self._checkpoints.save_best(self._plan.model)
         self._run.write_history(list(self.history))
-        self._checkpoints.save(self._plan.model, epoch + 1)
+        self._checkpoints.save(self._plan.model, epoch + 1, is_best=is_best)
 
 
 class Patience(keras.callbacks.Callback):
