@@ -197,7 +197,7 @@ def test_a_run_leaves_its_folder(workshop: Path) -> None:
         }  # fmt: skip
         assert (run / "checkpoints" / "best.weights.h5").exists()
     report = (runs[0] / "report.html").read_text()
-    for part in ("Fuel consumption of cars", "Learning curves", "cross_validation.mae"):
+    for part in ("Fuel consumption of cars", "Learning curves", "Cross validation: MAE"):
         assert part in report
     assert (runs[2] / "history.csv").read_text().count("\n") == 3
     assert "Fuel consumption of cars: tutorial" in (runs[2] / "report.html").read_text()

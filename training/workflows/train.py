@@ -68,31 +68,48 @@ def _train(run: Run, force: bool) -> int | None:
     )
     fit.fit(plan, architecture, run)
     exported = _export(task, loaded, plan, run, force)
-    write_report(
-        run.report,
-        ReportData(
+    headline = exported.card.evaluation["headline"]
+    say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
+    for line in beside_the_headline(exported.card.evaluation):
+        say(line)
+    outcome = "Not published: publishing failed."
+    try:
+        version, outcome = _publish(exported.gates, run, force)
+    except RefusedError:
+        outcome = "Not published."
+        raise
+    finally:
+        data = ReportData(
             settings=settings.to_json(),
             history=run.history(),
             card=exported.card,
             answers=exported.answers,
             mistakes=worst_mistakes(task, loaded.data, exported.answers),
             gates=exported.gates,
-        ),
-    )
-    headline = exported.card.evaluation["headline"]
-    say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
-    for line in beside_the_headline(exported.card.evaluation):
-        say(line)
+            outcome=outcome,
+        )
+        write_report(run.report, data)
+    return version
+
+
+def _publish(gates: GateReport, run: Run, force: bool) -> tuple[int | None, str]:
+    """Publish the export as the run's settings say; return the version, and a sentence on it.
+
+    Raises:
+        RefusedError: a gate refuses the version, and it is not forced.
+    """
+    settings = run.settings
     if not settings.publish:
         say(f"not published; the export is in {run.export}")
-        return None
-    _pass(exported.gates, run, force)
+        return None, "Not published, as the settings say."
+    _pass(gates, run, force)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
     version = export.publish(run.export, settings.out, settings.model)
     say(f"published as {settings.out / settings.model / str(version)}")
     version_policy.after_publishing(store, settings.model, before)
-    return version
+    forced = "" if gates.passed else " anyway (--force)"
+    return version, f"Published{forced} as version {version}."
 
 
 def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run) -> Card:
@@ -269,10 +286,10 @@ def _pass(report: GateReport, run: Run, force: bool) -> None:
     if report.passed:
         return
     if force:
-        say("published all the same, by force")
+        say("published anyway (--force)")
         return
     raise RefusedError(
-        f"Not published: {' '.join(report.refusals())} To publish it all the same: "
+        f"Not published: {' '.join(report.refusals())} To publish it anyway: "
         f"understudy train {run.settings.model} --resume {run.folder} --force"
     )
 

@@ -48,7 +48,7 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
 
     # The way out that was named.
     assert cli.main(["train", "toy", "--resume", run, "--force"]) == 0
-    assert "published all the same, by force" in capsys.readouterr().out
+    assert "published anyway (--force)" in capsys.readouterr().out
     third = gates(store.versions("toy")[3])
     assert (third["passed"], third["forced"], third["live_version"]) == (False, True, 2)
     golden = read_golden(store.versions("toy")[3])
