@@ -175,12 +175,17 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
         [(trial.number, float(trial.value or 0.0)) for trial in ended],
         [trial.number for trial in found if trial.state == TrialState.PRUNED],
     )
-    trial_plots.importance(folder / "importance.png", search.metric, importance)
+    pictures = ["history.png"]
+    # Too few trials tell nothing, and of nothing there is no picture.
+    (folder / "importance.png").unlink(missing_ok=True)
+    if importance:
+        trial_plots.importance(folder / "importance.png", search.metric, importance)
+        pictures.append("importance.png")
     say(f"best: trial {best.number}, {search.metric} {best.value:.4f}")
     for name, value in best.params.items():
         share = f"  (importance {importance[name]:.0%})" if name in importance else ""
         say(f"  {name} {_short(value)}{share}")
-    say(f"pictures and figures: {folder}/history.png, importance.png, outcome.json")
+    say(f"pictures and figures: {folder}/{', '.join(pictures)}, outcome.json")
 
 
 def _importance(study: optuna.Study) -> dict[str, float]:
