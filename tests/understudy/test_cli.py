@@ -318,4 +318,4 @@ def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(
     assert process.returncode == 130
     assert "Traceback" not in error
     last = error.splitlines()[-1]
-    assert last.startswith("Interrupted. To go on: understudy train mpg --resume runs/mpg/")
+    assert last.startswith("Interrupted. To continue: understudy train mpg --resume runs/mpg/")

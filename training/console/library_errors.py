@@ -23,8 +23,8 @@ def sentence_of(error: BaseException) -> str | None:
     if _is_one_of(error, _DATABASE):
         # What is below says what the database said; SQLAlchemy's own first line repeats it.
         return (
-            f"The database of the study cannot be used: {_cause(error) or reason}. The same "
-            "command goes on when it can be used again."
+            f"The database of the study cannot be used: {_cause(error) or reason}. Run the "
+            "same command to continue when it can be used again."
         )
     if is_of_database(error):
         return f"The database of the study is not as this version of Optuna needs it: {reason}."

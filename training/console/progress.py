@@ -11,6 +11,21 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Say what is done while the block runs; on a terminal something moves meanwhile."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        say(text)
+        yield
+        return
+    with console.status(text):
+        yield
+    say(text)
+
+
 def progress_beside(json: bool) -> AbstractContextManager[object]:
     """Send lines to standard error while the block runs, where standard output is for JSON."""
     return redirect_stdout(sys.stderr) if json else nullcontext()

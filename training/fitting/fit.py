@@ -87,7 +87,7 @@ def fit(
     checkpoints = Checkpoints(run.checkpoints, settings.checkpoints)
     done = checkpoints.resume(plan.model)
     if done:
-        say(f"going on after epoch {done}")
+        say(f"continuing after epoch {done}")
     steps = math.ceil(len(plan.training) / settings.batch_size)
     progress = TrainingProgress(plan.metric, steps, done)
     keeper = _Keeper(run, checkpoints, plan, run.history()[:done])

@@ -58,7 +58,7 @@ class InitialWeights:
         known, weights = self._read()
         if list(classes) != known:
             raise TrainingError(
-                f"Version {self.version} tells {_listing(known)}; the data has "
+                f"Version {self.version} has the classes {_listing(known)}; the data has "
                 f"{_listing(classes)}. Weights can start a training for the same classes only."
             )
         here = [(weight.path, tuple(weight.shape)) for weight in model.weights]

@@ -62,7 +62,7 @@ def _how(model: str, real: Reality, version: int, folder: Path) -> str:
             return f"by the policy: the folder of version {vanished}, which serves, is gone"
         if real.told:
             return "by the policy: the service that runs serves none yet"
-        return f"by the policy: no service tells what serves of {model}"
+        return f"by the policy: no running service reports what it serves of {model}"
     if real.serving[version] not in ("", version_digest(folder)):
         return "it serves, but its files were changed since it was loaded"
     return "it serves"

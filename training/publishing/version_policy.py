@@ -75,7 +75,10 @@ def roll_back(root: Path, model: str) -> None:
     _check_model(store, model)
     real = reality(store, model)
     if not real.told:
-        say(f"No service tells what serves of {model}: going back from what the policy asks for.")
+        say(
+            f"No running service reports what it serves of {model}: "
+            "going back from what the policy asks for."
+        )
     _change(
         store,
         model,

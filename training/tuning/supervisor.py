@@ -142,13 +142,13 @@ def _why(workers: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> st
     for worker, log in zip(workers, logs, strict=True):
         if worker.returncode < 0:
             name = signal.Signals(-worker.returncode).name
-            return f"A process was ended by {name}; the same command goes on. Its log: {log}"
+            return (
+                f"A process was ended by {name}. Run the same command to continue. Its log: {log}"
+            )
         if worker.returncode > 0:
             lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
             return f"{lines[-2] if len(lines) > 1 else 'A process failed.'} Its log: {log}"
-    return (
-        f"The processes ended before their time; the same command goes on. Logs: {logs[0].parent}"
-    )
+    return f"The processes ended early. Run the same command to continue. Logs: {logs[0].parent}"
 
 
 def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:

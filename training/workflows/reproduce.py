@@ -89,7 +89,7 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
     for field in dataclasses.fields(Settings):
         required = (field.default, field.default_factory) == (dataclasses.MISSING,) * 2
         if required and field.name not in given | told:
-            raise TrainingError(f"The card does not tell {field.name!r} of the training.")
+            raise TrainingError(f"The card has no {field.name!r} of the training.")
     return Settings(**given, **told)
 
 

@@ -55,7 +55,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
                 version = train.train(run)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
-                    "Interrupted; the next retraining begins anew. To go on with this one: "
+                    "Interrupted; the next retraining begins anew. To continue this one: "
                     f"understudy train {settings.model} --resume {run.folder}"
                 ) from None
             finally:

@@ -9,7 +9,8 @@ from service.repository.card import Card
 from service.repository.precision import Precision, why_not_here
 from service.repository.store import Store
 from training import tasks
-from training.console.progress import say
+from training.console.progress import say, working
+from training.console.terminal_table import print_table
 from training.data.load import Loaded, load
 from training.data.own.findings import findings_of
 from training.errors import RefusedError, TrainingError, UsageError
@@ -220,12 +221,13 @@ def _export(
     if exportable.out_of_fold is not None:
         write_errors(run.export, exportable.out_of_fold)
     predict = export.open_saved_model(run.export, settings.precision)
-    say("measuring the export on the full test set")
-    answers = task.answers(data, predict)
-    evaluation = _evaluation(task, data, plan, exportable, answers)
+    with working("measuring the export on the full test set"):
+        answers = task.answers(data, predict)
+        evaluation = _evaluation(task, data, plan, exportable, answers)
     incumbent = find_live_version(settings.out, settings.model)
+    comparing = "checking the gates"
     if incumbent is not None:
-        say(f"comparing it with live version {incumbent.version} ({incumbent.how})")
+        comparing = f"comparing it with live version {incumbent.version} ({incumbent.how})"
     candidate = Candidate(
         exportable=exportable,
         predict=predict,
@@ -233,7 +235,8 @@ def _export(
         evaluation=evaluation,
         of_own_data=loaded.own,
     )
-    report = run_gates(task, data, candidate, incumbent)
+    with working(comparing):
+        report = run_gates(task, data, candidate, incumbent)
     cases = list(task.golden(data, predict))
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
@@ -276,13 +279,16 @@ def _evaluation(
 
 
 def _pass(report: GateReport, run: Run, force: bool) -> None:
-    """Tell what the gates say.
+    """Print what the gates say.
 
     Raises:
         RefusedError: one of them refuses the version, and it is not forced.
     """
-    for result in report.results:
-        say(f"gate {result.gate}, {'passed' if result.passed else 'refused'}: {result.sentence}")
+    # Refusals first: they are what is to be read.
+    results = sorted(report.results, key=lambda result: result.passed)
+    outcomes = [(r.gate, "passed" if r.passed else "refused", r.sentence) for r in results]
+    if outcomes:
+        print_table(("gate", "result", "why"), outcomes)
     if report.passed:
         return
     if force:

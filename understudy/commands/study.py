@@ -49,5 +49,5 @@ def command(model: str, resume: Path | None, json: bool, **settings: Any) -> Non
         study.run(task, folder, as_json=json)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Interrupted. To go on: understudy study {task.name} --resume {folder}"
+            f"Interrupted. To continue: understudy study {task.name} --resume {folder}"
         ) from None

@@ -86,7 +86,7 @@ def command(
         workflow.train(run, force=force)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Interrupted. To go on: understudy train {run.settings.model} --resume {run.folder}"
+            f"Interrupted. To continue: understudy train {run.settings.model} --resume {run.folder}"
         ) from None
 
 

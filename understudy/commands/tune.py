@@ -119,6 +119,6 @@ def _supervise(
     try:
         supervisor.supervise(study, search, folder, trials, processes)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("Interrupted. The same command goes on.") from None
+        raise KeyboardInterrupt("Interrupted. Run the same command to continue.") from None
     where = f" --storage {location.shown}" if database else ""
     say(f"to train with it: understudy train {task.name} --from-study {name}{where}")

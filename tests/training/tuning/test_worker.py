@@ -200,7 +200,7 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert error.splitlines()[-1] == "Interrupted. The same command goes on."
+    assert error.splitlines()[-1] == "Interrupted. Run the same command to continue."
     assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL]
 
 

@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         start.load_into(network(), ["dog", "cat", "fox"])
     assert str(caught.value) == (
-        "Version 7 tells cat, dog, fox; the data has dog, cat, fox. "
+        "Version 7 has the classes cat, dog, fox; the data has dog, cat, fox. "
         "Weights can start a training for the same classes only."
     )
     classes = ["cat", "dog", "fox"]

@@ -166,7 +166,7 @@ def test_a_request_to_stop_is_told_and_leaves_nothing(
     assert cli.main(COMMAND) == 130
     assert signal.getsignal(signal.SIGTERM) is before
     assert capsys.readouterr().err.startswith(
-        "Interrupted; the next retraining begins anew. To go on with this one: "
+        "Interrupted; the next retraining begins anew. To continue this one: "
         "understudy train toy --resume runs/toy/"
     )
     assert outcome() == "failed"
