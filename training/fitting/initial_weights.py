@@ -93,7 +93,7 @@ class InitialWeights:
 
 
 def keep_copy(initial: InitialWeights, folder: Path) -> InitialWeights:
-    """Copy a version into ``folder``, for a resumed training needs it though it may be gone.
+    """Copy a version into ``folder``: a resumed training needs it when it may be gone.
 
     Raises:
         RepositoryError: the version is deeper, or holds more, than is looked at.

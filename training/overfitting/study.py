@@ -120,7 +120,7 @@ def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     fit.prepare(run.settings.seed)
     plan = task.plan(data, run.settings)
-    # Whatever the task keeps when it trains to serve: here early stopping goes by the curve.
+    # Whatever the task keeps when it trains to serve: here early stopping follows the curve.
     plan = dataclasses.replace(plan, monitor=f"val_{study.curve}", mode="min")
     parameters = plan.model.count_params()
     say(f"{name}: {variant.description}; {parameters:,} parameters")
@@ -142,7 +142,7 @@ class _OnItsOwnData(keras.callbacks.Callback):
         self._metric = metric
         rows = plan.training
         chosen = np.linspace(0, len(rows) - 1, min(len(rows), len(plan.validation)))
-        # With a seed, for a batch must be made as in training: mpg's says who learns from what.
+        # With a seed, so that a batch is made as in training: mpg's decides who learns from what.
         self._batches = fit.Batches(
             plan.batch, rows[chosen.round().astype(int)], settings.batch_size, settings.seed
         )

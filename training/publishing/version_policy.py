@@ -91,7 +91,7 @@ def roll_back(root: Path, model: str) -> None:
 def in_use(store: Store, model: str) -> set[int]:
     """Return the versions that must not be removed: that serve, are pinned or bear a label.
 
-    Where no service tells what serves, those that the policy asks for.
+    Where no running service reports what serves, those that the policy asks for.
 
     Raises:
         RepositoryError: the model's policy cannot be read.

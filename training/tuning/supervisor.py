@@ -176,7 +176,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
         [trial.number for trial in found if trial.state == TrialState.PRUNED],
     )
     pictures = ["history.png"]
-    # Too few trials tell nothing, and of nothing there is no picture.
+    # From too few trials it is not known.
     (folder / "importance.png").unlink(missing_ok=True)
     if importance:
         trial_plots.importance(folder / "importance.png", search.metric, importance)
@@ -191,7 +191,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
 def _importance(study: optuna.Study) -> dict[str, float]:
     """Return each setting's share in how much the figures differ (fANOVA, Hutter et al. 2014).
 
-    Empty where the trials are too few, or all the same, to tell.
+    Empty where the trials are too few, or their values all equal.
     """
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(ended) < _ENOUGH or len({trial.value for trial in ended}) == 1:

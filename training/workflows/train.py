@@ -300,7 +300,7 @@ def _pass(report: GateReport, run: Run, force: bool) -> None:
     )
 
 
-# Settings that do not decide what is learned, or that tell of this machine.
+# Settings that do not decide what is learned, or that are of this machine.
 _NOT_LEARNED = {"model", "data", "init_from", "out", "publish", "checkpoints"}
 
 
