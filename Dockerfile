@@ -40,12 +40,13 @@ RUN /opt/venv/bin/python -c "import simdjson, tensorflow as tf; assert tf.reduce
 FROM base AS files
 WORKDIR /app
 COPY LICENSE ./
-COPY deploy/docker/healthcheck.py deploy/docker/
+COPY deploy/docker/healthcheck.py deploy/docker/understudy deploy/docker/
 COPY service/ service/
 COPY training/ training/
+COPY understudy/ understudy/
 COPY saved_models/ saved_models/
 RUN chmod -R u=rwX,go=rX . \
- && python -m compileall -q service training \
+ && python -m compileall -q service training understudy \
  && mkdir -p data runs
 
 
@@ -60,6 +61,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY --from=files /app/LICENSE ./
+COPY --from=files --chmod=755 /app/deploy/docker/understudy /opt/venv/bin/
+COPY --from=files /app/understudy understudy
 COPY --from=files --chown=10001:10001 /app/saved_models saved_models
 
 
@@ -84,7 +87,7 @@ COPY --from=files --chown=10001:10001 /app/runs runs
 ENV KERAS_HOME=/app/data/keras \
     XDG_CACHE_HOME=/app/data/cache
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "training"]
+ENTRYPOINT ["understudy"]
 CMD ["--help"]
 
 
@@ -100,5 +103,5 @@ USER 10001:10001
 # may take a minute on a small share of a slow one.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 \
     CMD ["/usr/local/bin/python", "-I", "-S", "deploy/docker/healthcheck.py"]
-# gunicorn itself, not a shell around it, so that the stop signal reaches it and it drains.
-CMD ["gunicorn", "-c", "service/server/gunicorn.conf.py"]
+# It becomes gunicorn itself, without a shell around it: the stop signal reaches it, and it drains.
+CMD ["understudy", "serve"]

@@ -6,16 +6,18 @@ BIN := $(VENV)/bin
 # Each set of dependencies has a lock with hashes. Its stamp is newer than the lock once it is
 # installed, so that a second `make serve` touches no network.
 STAMP = $(VENV)/.installed-$(1)
-SOURCES := service training tests benchmarks tools
+SOURCES := service training understudy tests benchmarks tools
 
 .DEFAULT_GOAL := help
+# The command can be installed only once its lock is.
+.NOTPARALLEL:
 .PHONY: help serve watch train test lint format bench docs install-serve install-train install-dev install-docs lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: install-serve ## Serve the models in saved_models/ (HOST, PORT, MODELS override)
-	@exec $(BIN)/gunicorn -c service/server/gunicorn.conf.py
+	@exec $(BIN)/understudy serve
 
 watch: install-serve ## See what clients of a model notice: make watch MODEL=mpg
 	@test -n "$(MODEL)" || { echo 'Say which model: make watch MODEL=mpg'; exit 2; }
@@ -23,7 +25,7 @@ watch: install-serve ## See what clients of a model notice: make watch MODEL=mpg
 
 train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="--epochs 5"
 	@test -n "$(MODEL)" || { echo 'Say which model: make train MODEL=mpg'; exit 2; }
-	@$(BIN)/python -m training train $(MODEL) $(ARGS)
+	@$(BIN)/understudy train $(MODEL) $(ARGS)
 
 # Two processes, since each that loads TensorFlow takes 600 MB; a file stays in one of them.
 IN_PARALLEL := --numprocesses 2 --dist loadfile
@@ -47,14 +49,21 @@ docs: install-docs ## Build the documentation as a site in build/docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo 'The documentation is in build/docs/index.html'
 
-install-serve: $(call STAMP,serve) ## Install what serving needs
-install-train: $(call STAMP,train) ## Install what training needs
-install-dev: $(call STAMP,dev) ## Install what tests and checks need
-install-bench: $(call STAMP,bench) ## Install what the benchmarks need
+install-serve: $(call STAMP,serve) $(BIN)/understudy ## Install what serving needs
+install-train: $(call STAMP,train) $(BIN)/understudy ## Install what training needs
+install-dev: $(call STAMP,dev) $(BIN)/understudy ## Install what tests and checks need
+install-bench: $(call STAMP,bench) $(BIN)/understudy ## Install what the benchmarks need
 install-docs: $(call STAMP,docs) ## Install what builds the documentation
 
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+
 $(VENV)/.installed-%: requirements/%.lock | $(VENV)/pyvenv.cfg
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(PIP) install --require-hashes -r $<
+	@touch $@
+
+# The project itself, from where it lies: what it needs is there, and no network is asked.
+$(BIN)/understudy: pyproject.toml
+	$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/pyvenv.cfg:
@@ -71,7 +80,7 @@ lock: ## Resolve the dependencies again and write the locks (needs uv)
 			-o requirements/$$extra.lock pyproject.toml || exit 1; \
 	done
 
-LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+LOCK_OPTIONS := --quiet --upgrade --group build --universal --python-version 3.11 --generate-hashes \
 	--no-header --annotation-style line
 
 clean: ## Remove the environment and caches; models and runs stay

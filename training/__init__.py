@@ -1,10 +1,9 @@
 """Understudy's offline half: trains models and publishes them as versions that the service takes.
 
 Of the service it imports ``service.repository`` and ``service.images`` alone, so that what is
-published is exactly what will be read. Its packages, from the one that imports all others to those
-that all others import::
+published is exactly what will be read. The command line above it is ``understudy``. Its packages,
+from the one that imports all others to those that all others import::
 
-    cli, commands          the command line, one module a command
     workflows              train, retrain, reproduce, inspect: from beginning to end
     tuning, overfitting    many trainings: the search for settings, the comparison of networks
     reporting              what people read of a training

@@ -60,7 +60,8 @@ class Workshop:
         host, port = self.address.split(":")
         # A make that runs these tests would have the makes below it say where they are.
         own = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        return {**own, "HOST": host, "PORT": port}
+        # The command in that environment is of the repository; what it runs is the copy's.
+        return {**own, "HOST": host, "PORT": port, "PYTHONPATH": str(self.folder)}
 
     def run(self, command: str) -> str:
         """Run a command to its end, and return what it prints."""
@@ -106,6 +107,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    for path in (folder / "pyproject.toml", *(folder / "requirements").glob("*.lock")):
+        os.utime(path, (0, 0))  # as the environment has it: nothing is installed into it from here
     workshop = Workshop(folder, f"127.0.0.1:{free_port()}")
     yield workshop
     if workshop.service is not None:

@@ -11,9 +11,10 @@ import requests
 from service.repository.card import read_card
 from tests.e2e.conftest import Service, StartService
 from tests.images import WAYS, write_triangles
-from training import cli, tasks
+from training import tasks
 from training.data.load import load
 from training.publishing.export import open_saved_model
+from understudy import cli
 
 _URL = "/v1/models/clothing:predict"
 

@@ -5,8 +5,6 @@ raise errors of their own, from anywhere. They are known by the names of their c
 command imports a library for an error that it cannot have.
 """
 
-from pathlib import Path
-
 _DATABASE = {
     ("sqlalchemy", "SQLAlchemyError"),
     ("sqlite3", "Error"),
@@ -16,7 +14,6 @@ _DATABASE = {
 # version of Optuna say, or where somebody has removed a study in the midst of it.
 _STORAGES = ("optuna.storages", "alembic")
 _OF_PYTHON = (RuntimeError, AssertionError, LookupError, ValueError)
-_MISSING = "make install-train"
 
 
 def sentence_of(error: BaseException) -> str | None:
@@ -26,8 +23,8 @@ def sentence_of(error: BaseException) -> str | None:
     if _is_one_of(error, _DATABASE):
         # What is below says what the database said; SQLAlchemy's own first line repeats it.
         return (
-            f"The database of the study cannot be used: {_cause(error) or reason}. The same "
-            "command goes on when it can be used again."
+            f"The database of the study cannot be used: {_cause(error) or reason}. Run the "
+            "same command to continue when it can be used again."
         )
     if is_of_database(error):
         return f"The database of the study is not as this version of Optuna needs it: {reason}."
@@ -48,18 +45,6 @@ def is_of_database(error: BaseException) -> bool:
             return True
         trace = trace.tb_next
     return False
-
-
-def missing_package(error: ImportError) -> str | None:
-    """Return which package is not installed; ``None`` where it is a module of this program."""
-    name = (error.name or "").partition(".")[0]
-    if not name or name in ("training", "service") or (Path(__file__).parents[1] / name).exists():
-        return None
-    how = "is missing" if isinstance(error, ModuleNotFoundError) else f"cannot be used ({error})"
-    return (
-        f"The package {name!r} {how} in this Python. `{_MISSING}` installs what training needs; "
-        "then call .venv/bin/python -m training."
-    )
 
 
 def _of_optuna(error: BaseException) -> BaseException:

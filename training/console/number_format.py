@@ -22,7 +22,7 @@ def percentage(share: float, digits: int = 2) -> str:
 
     Args:
         share: 0 to 1.
-        digits: how many tell it, or what is missing to 100 % where that is less.
+        digits: how many significant ones it has, or what is missing to 100 % where that is less.
     """
     percent = 100 * share
     lesser = min(percent, 100 - percent)

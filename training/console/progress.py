@@ -1,29 +1,50 @@
-"""What is going on, told to people: lines of text, and the progress of a transfer."""
+"""What a command is doing, for people: lines of text, and the progress of a transfer."""
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 
 
 def say(text: str) -> None:
-    """Print a line of the training's story."""
+    """Print a line of text."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 @contextmanager
+def working(text: str) -> Iterator[None]:
+    """Say what is done while the block runs; on a terminal something moves meanwhile."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        say(text)
+        yield
+        return
+    with console.status(text):
+        yield
+    say(text)
+
+
+def progress_beside(json: bool) -> AbstractContextManager[object]:
+    """Send lines to standard error while the block runs, where standard output is for JSON."""
+    return redirect_stdout(sys.stderr) if json else nullcontext()
+
+
+@contextmanager
 def transfer(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a transfer of ``total`` bytes; yields the function to report each piece's bytes."""
+    # Most commands transfer nothing, and `--help` is to be quick.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
     console = Console(stderr=True)
     if not console.is_terminal:
         say(f"downloading {name}" + (f", {total / 1e6:.1f} MB" if total else ""))

@@ -1,12 +1,12 @@
 """Parsed data kept as ``.npz`` beside the user's other caches, never in the source."""
 
-import os
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from service.repository.atomic_files import replacing
 from training.data.locate import DataSet, Found
@@ -17,9 +17,11 @@ _FORMAT = 3
 
 
 def cache_home() -> Path:
-    """Return the folder of parsed data: ``$XDG_CACHE_HOME/understudy``, or under ``~/.cache``."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "understudy"
+    """Return the folder of parsed data, where the system keeps its caches.
+
+    On Linux that is ``$XDG_CACHE_HOME/understudy``, or ``~/.cache/understudy``.
+    """
+    return user_cache_path("understudy", appauthor=False)
 
 
 def parsed(

@@ -20,7 +20,7 @@ class OwnData(Generic[Data]):
         suffixes: how the file's name ends, in lower case; empty where it is a folder with a
             folder for each class.
         read: parses the path, and gathers the rows that are bad.
-        title: the card's, in place of the task's, which tells of the standard data.
+        title: the card's, in place of the task's, which is about the standard data.
         description: the card's.
     """
 

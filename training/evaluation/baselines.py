@@ -1,6 +1,9 @@
 """What well-known models make of the examples that a network is judged by, on the same folds."""
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -64,11 +67,15 @@ def mean_errors(
         held_out: the rows of each fold, [folds, N].
     """
     x, actual = features.astype(np.float64), np.exp(logarithms)
-    errors = dict.fromkeys(models, 0.0)
-    # Threads are of no use to matrices as small, and would make the figures hang on their number.
-    with threadpool_limits(1):
-        for name, learn in models.items():
-            for fold in held_out:
-                predict = learn(x[~fold], logarithms[~fold])
-                errors[name] += float(np.abs(np.exp(predict(x[fold])) - actual[fold]).sum())
+
+    def error(learn: Learn, fold: npt.NDArray[np.bool_]) -> float:
+        predict = learn(x[~fold], logarithms[~fold])
+        return float(np.abs(np.exp(predict(x[fold])) - actual[fold]).sum())
+
+    # A thread for each fold, and one for each matrix: these are too small to be shared, and their
+    # figures would depend on the number of threads.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        errors = {
+            name: sum(pool.map(partial(error, learn), held_out)) for name, learn in models.items()
+        }
     return {name: total / int(held_out.sum()) for name, total in errors.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from training.evaluation.predictions import ClassificationPredictions
 from training.evaluation.probabilities import log_loss, logarithms, softmax
@@ -81,20 +82,14 @@ def temperature(logits: Floats, labels: Ints) -> float:
     """
     if len(labels) < _FEWEST_TO_CALIBRATE:
         return 1.0
-    low, high = math.log(0.05), math.log(20.0)
-    golden = (math.sqrt(5) - 1) / 2
 
     def loss(log_temperature: float) -> float:
         return log_loss(softmax(logits.astype(np.float64) / math.exp(log_temperature)), labels)
 
-    # The loss has one minimum in T: a golden-section search finds it to 1e-4 of itself.
-    while high - low > 1e-4:
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if loss(left) < loss(right):
-            high = right
-        else:
-            low = left
-    return math.exp((low + high) / 2)
+    # The loss has one minimum in T, which is found to 1e-4 of itself.
+    bounds = (math.log(0.05), math.log(20.0))
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
+    return math.exp(found.x)
 
 
 def on_held_out(logits: Floats, labels: Ints, scale: float) -> dict[str, Any]:

@@ -53,11 +53,17 @@ class Comparison:
 
     def sentence(self, version: int) -> str:
         """Say it in words; ``version`` is the live one's number."""
+        gain, bounds = self.new - self.live, (self.low, self.high)
+        if self.metric != "accuracy":  # of an error, less is better
+            gain, bounds = -gain, (-self.high, -self.low)
+        low, high = bounds if gain >= 0 else (-bounds[1], -bounds[0])
+        # That it is worse may be chance; that it is better needs no test.
+        chance = "" if gain >= 0 else f"; {self.test}, p {_p(self.p)}"
         return (
-            f"On the same {self.examples:,} {self.of} the {self.metric} is {self.new:.4f}, and "
-            f"{self.live:.4f} of live version {version}: {self.new - self.live:+.4f} "
-            f"({self.confidence:.0%} interval {self.low:+.4f} to {self.high:+.4f}; {self.test}, "
-            f"p {_p(self.p)}){self.detail and '; '}{self.detail}."
+            f"{'Better' if gain >= 0 else 'Worse'} by {abs(gain):.4f} {self.metric} than live "
+            f"version {version} ({self.confidence * 100:.0f} % interval {low:.4f} to {high:.4f}"
+            f"{chance}): {self.new:.4f} instead of {self.live:.4f} on the same "
+            f"{self.examples:,} {self.of}{self.detail and '; '}{self.detail}."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -136,7 +142,7 @@ def compare_out_of_fold(new: RegressionPredictions, live: Mapping[str, float]) -
         unit=new.unit, actual=new.actual[rows], predicted=new.predicted[:, rows]
     )
     errors = np.array([live[key] for key in shared])
-    return compare_errors(both, errors, "examples, each held out,")
+    return compare_errors(both, errors, "examples, each held out")
 
 
 def _p(value: float) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import binomtest
 
 from training.types import Floats
 
@@ -12,12 +13,13 @@ Z_95 = 1.959964
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a share (Wilson 1927)."""
-    share = successes / trials
-    scale = 1 + Z_95**2 / trials
-    centre = (share + Z_95**2 / (2 * trials)) / scale
-    half = Z_95 / scale * math.sqrt(share * (1 - share) / trials + (Z_95 / (2 * trials)) ** 2)
-    return centre - half, centre + half
+    """Return the 95 % confidence interval of a share (Wilson 1927), each bound in [0, 1].
+
+    Raises:
+        ValueError: ``trials`` is below 1, or ``successes`` is not within 0 and ``trials``.
+    """
+    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def mean_of_shares(successes: Sequence[int], trials: Sequence[int]) -> tuple[float, float]:

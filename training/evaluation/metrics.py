@@ -36,7 +36,7 @@ def classification(answers: ClassificationPredictions) -> dict[str, Any]:
         "examples": len(labels),
         "accuracy": correct / len(labels),
         "accuracy_ci95": [low, high],
-        # Beside accuracy, for it hides what becomes of a rare class.
+        # Beside accuracy, which hides what becomes of a rare class.
         "balanced_accuracy": float(np.mean(np.divide(hits, support))),
         "balanced_accuracy_ci95": list(mean_of_shares(hits, support)),
         "macro_f1": float(np.mean([row["f1"] for row in per_class if row["support"]])),

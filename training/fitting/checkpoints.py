@@ -38,9 +38,14 @@ class Checkpoints:
         """Keep what ``model`` has learned as the best so far."""
         _save(model, self._folder / _BEST)
 
-    def save(self, model: keras.Model, epochs: int) -> None:
-        """Keep what ``model`` has learned in ``epochs`` epochs; the oldest beyond ``keep`` go."""
-        _save(model, self._folder / f"last-{epochs:04d}.weights.h5")
+    def save(self, model: keras.Model, epochs: int, *, is_best: bool = False) -> None:
+        """Keep what ``model`` has learned in ``epochs`` epochs; the oldest beyond ``keep`` go.
+
+        Where ``is_best`` says that ``save_best`` has just kept the same, it is the same file.
+        """
+        path = self._folder / f"last-{epochs:04d}.weights.h5"
+        if not (is_best and _link(self._folder / _BEST, path)):
+            _save(model, path)
         for path in list(self.epochs().values())[: -self._keep]:
             path.unlink()
 
@@ -97,6 +102,21 @@ def _save(model: keras.Model, path: Path) -> None:
         # Keras 3.15's variables do not know numpy 2's "copy" yet, and h5py asks for it.
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         model.save_weights(draft, overwrite=True)
+
+
+def _link(source: Path, path: Path) -> bool:
+    """Give a file a second name, which costs no second writing; return whether that was possible.
+
+    Neither name's file is ever changed in place.
+    """
+    draft = path.with_name(f".draft-{path.name}")
+    draft.unlink(missing_ok=True)
+    try:
+        draft.hardlink_to(source)
+    except OSError:
+        return False
+    draft.replace(path)
+    return True
 
 
 def _load(model: keras.Model, path: Path) -> None:

@@ -87,7 +87,7 @@ def fit(
     checkpoints = Checkpoints(run.checkpoints, settings.checkpoints)
     done = checkpoints.resume(plan.model)
     if done:
-        say(f"going on after epoch {done}")
+        say(f"continuing after epoch {done}")
     steps = math.ceil(len(plan.training) / settings.batch_size)
     progress = TrainingProgress(plan.metric, steps, done)
     keeper = _Keeper(run, checkpoints, plan, run.history()[:done])
@@ -210,10 +210,11 @@ class _Keeper(Recorder):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, logs)
-        if self.epochs_since_best() == 0:
+        is_best = self.epochs_since_best() == 0
+        if is_best:
             self._checkpoints.save_best(self._plan.model)
         self._run.write_history(list(self.history))
-        self._checkpoints.save(self._plan.model, epoch + 1)
+        self._checkpoints.save(self._plan.model, epoch + 1, is_best=is_best)
 
 
 class Patience(keras.callbacks.Callback):

@@ -58,7 +58,7 @@ class InitialWeights:
         known, weights = self._read()
         if list(classes) != known:
             raise TrainingError(
-                f"Version {self.version} tells {_listing(known)}; the data has "
+                f"Version {self.version} has the classes {_listing(known)}; the data has "
                 f"{_listing(classes)}. Weights can start a training for the same classes only."
             )
         here = [(weight.path, tuple(weight.shape)) for weight in model.weights]
@@ -93,7 +93,7 @@ class InitialWeights:
 
 
 def keep_copy(initial: InitialWeights, folder: Path) -> InitialWeights:
-    """Copy a version into ``folder``, for a resumed training needs it though it may be gone.
+    """Copy a version into ``folder``: a resumed training needs it when it may be gone.
 
     Raises:
         RepositoryError: the version is deeper, or holds more, than is looked at.

@@ -13,7 +13,7 @@ from training.errors import BusyError
 
 @contextmanager
 def exclusive_lock(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock in ``path`` while the block runs; the file stays, and tells who holds it.
+    """Hold the lock in ``path`` while the block runs; the file stays, and says who holds it.
 
     Args:
         path: of the lock; its folder is made.

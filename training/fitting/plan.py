@@ -32,7 +32,7 @@ class TrainingPlan:
         training: the rows to learn from.
         validation: the rows that are held out; never test data.
         metric: the name of the compiled metric to show.
-        monitor: the logged value that tells the best epoch; ``None`` keeps the last.
+        monitor: the logged value that decides the best epoch; ``None`` keeps the last.
         mode: "min" or "max", which of ``monitor`` is better.
         state: what the task needs again to export the network.
     """

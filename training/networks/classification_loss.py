@@ -1,6 +1,6 @@
 """How a classifier learns from its logits, and what is logged of it.
 
-A classifier has a logit for each class, or a single one, which tells both of two classes apart.
+A classifier has a logit for each class, or a single one for both of two classes.
 """
 
 import keras
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 def fewest_logits(classes: int) -> int:
-    """Return how many logits tell ``classes`` apart."""
+    """Return how many logits ``classes`` classes need."""
     return 1 if classes == 2 else classes
 
 

@@ -23,7 +23,7 @@ class Ensemble:
         units: of each hidden layer.
         layers: how many hidden layers there are.
         activation: between them.
-        logarithmic: whether it sees and tells logarithms, of what is never below zero.
+        logarithmic: whether it takes and returns logarithms of what is never below zero.
         noise: standard deviation of what is added to the standardised inputs in training; it
             keeps the function smooth (Bishop 1995).
         weight_decay: of AdamW.
@@ -123,7 +123,7 @@ class KnownError(keras.metrics.Metric):
     """Mean absolute error over the targets that are not NaN, in their own unit.
 
     Args:
-        to_unit: turns what the network sees and tells into that unit.
+        to_unit: turns the network's targets and answers into that unit.
     """
 
     def __init__(self, to_unit: Callable[[Any], Any], name: str = "mae") -> None:

@@ -10,6 +10,7 @@ study.md         the table, for people; study.json the same for programs
 """
 
 import dataclasses
+import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -21,7 +22,8 @@ import numpy as np
 
 from service.repository.errors import RepositoryError
 from service.repository.json_files import read_object, write_object
-from training.console.progress import say
+from training.console.progress import progress_beside, say
+from training.console.terminal_table import print_table
 from training.data.load import load
 from training.errors import UsageError
 from training.fitting import fit
@@ -62,13 +64,25 @@ def create(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
     return folder
 
 
-def run(task: Task[Any], folder: Path) -> None:
+def run(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
     """Train the variants that are not finished, draw and judge all; print the table.
+
+    With ``as_json`` standard output is what study.json holds; progress goes to standard error.
 
     Raises:
         UsageError: there is no study of this task in ``folder``.
         TrainingError: the data is not there, or a loss is no number any more.
     """
+    with progress_beside(as_json):
+        outcome = _outcome(task, folder)
+    if as_json:
+        say(json.dumps(outcome, indent=2))
+    else:
+        _show(outcome["variants"])
+        say(f"curves and table: {folder}/curves.png, study.md, study.json")
+
+
+def _outcome(task: Task[Any], folder: Path) -> dict[str, Any]:
     study, settings = _declared(task), _settings(folder)
     if settings.model != task.name:
         raise UsageError(f"{folder} is a study of {settings.model}, not of {task.name}.")
@@ -84,7 +98,7 @@ def run(task: Task[Any], folder: Path) -> None:
             keep_to_data(folder, task.summary(data)["fingerprint"], begun=True)
         own = dataclasses.replace(settings, hyperparameters=dict(variant.hyperparameters))
         _train(task, data, study, name, variant, Run(place, own))
-    _conclude(task, study, folder, settings)
+    return _conclude(task, study, folder, settings)
 
 
 def _declared(task: Task[Any]) -> Study:
@@ -106,7 +120,7 @@ def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     fit.prepare(run.settings.seed)
     plan = task.plan(data, run.settings)
-    # Whatever the task keeps when it trains to serve: here early stopping goes by the curve.
+    # Whatever the task keeps when it trains to serve: here early stopping follows the curve.
     plan = dataclasses.replace(plan, monitor=f"val_{study.curve}", mode="min")
     parameters = plan.model.count_params()
     say(f"{name}: {variant.description}; {parameters:,} parameters")
@@ -128,7 +142,7 @@ class _OnItsOwnData(keras.callbacks.Callback):
         self._metric = metric
         rows = plan.training
         chosen = np.linspace(0, len(rows) - 1, min(len(rows), len(plan.validation)))
-        # With a seed, for a batch must be made as in training: mpg's says who learns from what.
+        # With a seed, so that a batch is made as in training: mpg's decides who learns from what.
         self._batches = fit.Batches(
             plan.batch, rows[chosen.round().astype(int)], settings.batch_size, settings.seed
         )
@@ -145,7 +159,8 @@ class _OnItsOwnData(keras.callbacks.Callback):
         logs[f"train_{self._metric}"] = float(figures[self._metric])
 
 
-def _conclude(task: Task[Any], study: Study, folder: Path, settings: Settings) -> None:
+def _conclude(task: Task[Any], study: Study, folder: Path, settings: Settings) -> dict[str, Any]:
+    """Draw and judge the networks, and write the study's files; return what study.json holds."""
     curves = [
         _curves(Run(folder / _slug(name), settings), name, variant, study.curve)
         for name, variant in study.variants.items()
@@ -153,27 +168,41 @@ def _conclude(task: Task[Any], study: Study, folder: Path, settings: Settings) -
     figures = diagnosis.to_json(curves)
     title = f"{task.title}: over- and underfitting"
     curve_plots.learning_curves(folder / "curves.png", title, study.curve, curves)
-    outcome = {"model": task.name, "curve": study.curve, "rule": diagnosis.RULE}
-    write_object(
-        folder / "study.json", {**outcome, "settings": settings.to_json(), "variants": figures}
-    )
-    rows = _table(figures)
+    outcome = {
+        "model": task.name,
+        "curve": study.curve,
+        "rule": diagnosis.RULE,
+        "settings": settings.to_json(),
+        "variants": figures,
+    }
+    write_object(folder / "study.json", outcome)
     text = (
         f"# {title}\n\n![Learning curves](curves.png)\n\nErrors are `{study.curve}`, the lower "
         f"the better; a gap is the share of the error on held-out data that is missing on the "
         f"network's own data. {settings.epochs} epochs at most, batches of "
         f"{settings.batch_size}, learning rate {settings.learning_rate:g}, seed "
-        f"{settings.seed}.\n\n{table(_HEADER, rows)}\n\n{diagnosis.RULE}\n"
+        f"{settings.seed}.\n\n{table(_HEADER, _table(figures))}\n\n{diagnosis.RULE}\n"
     )
     (folder / "study.md").write_text(text, encoding="utf-8")
-    say(table(_HEADER, rows))
-    say(f"curves and table: {folder}/curves.png, study.md, study.json")
+    return outcome
 
 
 _HEADER = (
     *("network", "parameters", "best epoch", "train", "held out", "gap"),
     *("last epoch", "train", "held out", "gap", "verdict", "why"),
 )
+
+
+def _show(figures: list[dict[str, Any]]) -> None:
+    """Print the networks at their best epochs, and below the table why each is called so."""
+    header = ("network", "parameters", "best epoch", "train", "held out", "gap", "verdict")
+    rows = [
+        [item["name"], *row[1:6], row[-2]]
+        for item, row in zip(figures, _table(figures), strict=True)
+    ]
+    print_table(header, rows)
+    for item in figures:
+        say(f"{item['name']} {item['verdict']}: {item['why']}")
 
 
 def _table(figures: list[dict[str, Any]]) -> list[list[str]]:

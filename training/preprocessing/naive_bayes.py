@@ -1,4 +1,4 @@
-"""Which n-grams tell the classes of texts apart, and how strongly: the ratios of naive Bayes."""
+"""Which n-grams distinguish the classes of texts, and how strongly: the ratios of naive Bayes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ def strongest(
     most: int,
     weights: int,
 ) -> tuple[Occurrences, npt.NDArray[np.float64]]:
-    """Choose the n-grams that tell most.
+    """Choose the n-grams that distinguish most.
 
     Args:
         found: the n-grams of all texts.
@@ -33,10 +33,10 @@ def strongest(
 
     Returns:
         the n-grams, the strongest first, and how much more likely each is in a text of a class
-        (log), [n-grams, classes]; of two classes [n-grams, 1], for one tells both.
+        (log), [n-grams, classes]; of two classes [n-grams, 1], because one implies the other.
 
     Raises:
-        TrainingError: none tells anything.
+        TrainingError: no n-gram occurs often enough.
     """
     count = found.frequencies(learned)
     # Of two classes, one against the other; of more, each against all others.

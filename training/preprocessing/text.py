@@ -22,7 +22,7 @@ def words(text: Any, most_bytes: int) -> Any:
     """Split texts, string [N], into words, string [N, (words)], inside the graph.
 
     Tags such as HTML breaks go, upper case becomes lower case, and what is neither letter, digit
-    nor apostrophe divides words; "!" and "?" are words of their own, for they carry feeling.
+    nor apostrophe divides words; "!" and "?" are words of their own, because they carry feeling.
     Bytes that are not UTF-8 divide words as well. Of each text the first ``most_bytes`` are read.
     """
     text = tf.strings.substr(text, 0, most_bytes)

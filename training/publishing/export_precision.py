@@ -79,7 +79,7 @@ def alike_in_both(golden: Golden, contract: Contract, in_float32: Predict) -> Go
         kept += alike
     left_out = len(golden.examples) - len(kept)
     if left_out:
-        say(f"{left_out} golden examples are left out: they are answered otherwise in float32")
+        say(f"{left_out} golden examples are left out: their answers differ in float32")
     if largest > _MOST:
         raise TrainingError(
             f"The answers in float32 differ by {largest:.2g}; at most {_MOST:g} is put up with."

@@ -233,7 +233,7 @@ def _by_card(headline: Mapping[str, Any], card: Card, live: str) -> GateResult:
             f"and that of the new one is {headline['value']:.4f}."
         )
     else:
-        sentence += "its card tells no error either: not compared."
+        sentence += "its card has no error either, so they are not compared."
     return GateResult(gate="comparison", passed=headline["value"] <= limit, sentence=sentence)
 
 

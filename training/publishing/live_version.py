@@ -1,7 +1,7 @@
 """The live version: the one that serves now, and that a new one would take the place of.
 
-That is what the services tell (``service.repository.serving_records``), not what the policy wishes:
-a version that was refused does not serve, however high its number.
+That is what the services report (``service.repository.serving_records``), not what the policy
+asks for: a version that was refused does not serve, however high its number.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class LiveVersion:
 def find_live_version(root: Path, model: str) -> LiveVersion | None:
     """Return the highest version that serves; ``None`` when none does.
 
-    Where no service tells what serves, it is the highest that the policy asks for of those that
-    no service has refused.
+    Where no running service reports what serves, it is the highest that the policy asks for
+    of those that no service has refused.
 
     Raises:
         RepositoryError: the policy, the card or the golden examples cannot be read.
@@ -62,7 +62,7 @@ def _how(model: str, real: Reality, version: int, folder: Path) -> str:
             return f"by the policy: the folder of version {vanished}, which serves, is gone"
         if real.is_known:
             return "by the policy: the service that runs serves none yet"
-        return f"by the policy: no service tells what serves of {model}"
+        return f"by the policy: no running service reports what it serves of {model}"
     if real.serving[version] not in ("", version_digest(folder)):
         return "it serves, but its files were changed since it was loaded"
     return "it serves"

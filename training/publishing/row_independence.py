@@ -1,7 +1,7 @@
 """Whether an export's rows are independent: tried out on examples and varied rows, for its card.
 
 The service runs requests together where the card says so. A version whose rows depend on one
-another is published all the same, with the declaration that they do: it is not wrong, only slower
+another is published anyway, with the declaration that they do: it is not wrong, only slower
 to serve, for each of its requests then runs alone and whole.
 """
 

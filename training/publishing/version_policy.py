@@ -75,7 +75,10 @@ def roll_back(root: Path, model: str) -> None:
     _check_model(store, model)
     real = reality(store, model)
     if not real.is_known:
-        say(f"No service tells what serves of {model}: going back from what the policy asks for.")
+        say(
+            f"No running service reports what it serves of {model}: "
+            "going back from what the policy asks for."
+        )
     _change(
         store,
         model,
@@ -88,7 +91,7 @@ def roll_back(root: Path, model: str) -> None:
 def in_use(store: Store, model: str) -> set[int]:
     """Return the versions that must not be removed: that serve, are pinned or bear a label.
 
-    Where no service tells what serves, those that the policy asks for.
+    Where no running service reports what serves, those that the policy asks for.
 
     Raises:
         RepositoryError: the model's policy cannot be read.
@@ -114,13 +117,13 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
     if policy.unloaded:
         say(
             "The model is unloaded: the new version does not serve. "
-            f"To serve the latest again: python -m training serve-policy {model} --latest 1"
+            f"To serve the latest again: understudy serve-policy {model} --latest 1"
         )
     elif policy.pinned:
         named = ", ".join(map(str, policy.versions))
         say(
             f"Serving is pinned to version {named}: the new one waits. "
-            f"To follow the latest again: python -m training serve-policy {model} --latest 1"
+            f"To follow the latest again: understudy serve-policy {model} --latest 1"
         )
     if policy.keep is not None:
         # Nobody may pin a version while it is removed.

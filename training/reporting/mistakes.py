@@ -9,7 +9,7 @@ from training.evaluation.predictions import (
     Predictions,
     RegressionPredictions,
 )
-from training.reporting.report.sections import Mistake
+from training.reporting.report import Mistake
 from training.tasks.base import Task
 
 _MOST = 24

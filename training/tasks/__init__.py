@@ -2,11 +2,13 @@
 
 import importlib
 import pkgutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.monitoring.silence import silent_stderr
 from training.errors import UsageError
-from training.tasks.base import Task
+
+if TYPE_CHECKING:
+    from training.tasks.base import Task
 
 # What the models have in common; every other module here is a model.
 _SHARED = {"base", "search_space", "study_variants"}
@@ -17,7 +19,7 @@ def names() -> list[str]:
     return sorted({module.name for module in pkgutil.iter_modules(__path__)} - _SHARED)
 
 
-def get(name: str) -> Task[Any]:
+def get(name: str) -> "Task[Any]":
     """Return the task that trains the model ``name``.
 
     Raises:
@@ -27,5 +29,7 @@ def get(name: str) -> Task[Any]:
         raise UsageError(f"There is no model {name!r} to train; there are {', '.join(names())}.")
     with silent_stderr():  # the module brings Keras and TensorFlow
         task = importlib.import_module(f"{__name__}.{name}").TASK
+    from training.tasks.base import Task
+
     assert isinstance(task, Task)
     return task

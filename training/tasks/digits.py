@@ -1,7 +1,7 @@
 """Digits: which of the ten was written, from a picture of 28 x 28 greys (MNIST, LeCun et al. 1998).
 
 The network is that of TensorFlow's "Quickstart for beginners". Nothing else in this repository
-knows of this model; ``docs/guides/add-a-model.md`` tells how the file came about.
+knows of this model; ``docs/guides/add-a-model.md`` shows how the file came about.
 """
 
 import zipfile

@@ -53,7 +53,7 @@ _LOG_CENTRE, _LOG_SCALE = 3.1, 0.34
 _LEAST_MPG = 1.0
 
 
-# The smallest and the large network of the study. On logarithms, for they learn faster; each car
+# The smallest and the large network of the study. They learn logarithms, which is faster; each car
 # is held out once, which is enough to see a curve by.
 _STUDIED = {"logarithmic": True, "repeats": 1}
 _SMALL = _STUDIED | {"units": 1, "layers": 1}

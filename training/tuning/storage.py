@@ -44,7 +44,7 @@ _DECLARED = "declared"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FILE = "study.db"
 
-# Its own story is ours to tell.
+# This package prints what happens itself.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -205,7 +205,7 @@ def declared(study: optuna.Study) -> dict[str, Any]:
 
 
 def _not_ours(name: str) -> str:
-    return f"The study {name} was not begun by `python -m training tune`"
+    return f"The study {name} was not begun by `understudy tune`"
 
 
 def is_finished(trial: FrozenTrial) -> bool:
@@ -322,7 +322,7 @@ def _told(url: str, act: Any) -> Any:
     try:
         return act()
     except ImportError as error:
-        # Optuna's own words do not tell which.
+        # Optuna's own message does not say which.
         which = error.__cause__ or error
         raise TrainingError(f"The driver of the database is missing: {which}.") from error
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError) as error:

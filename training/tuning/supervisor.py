@@ -142,13 +142,13 @@ def _why(workers: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> st
     for worker, log in zip(workers, logs, strict=True):
         if worker.returncode < 0:
             name = signal.Signals(-worker.returncode).name
-            return f"A process was ended by {name}; the same command goes on. Its log: {log}"
+            return (
+                f"A process was ended by {name}. Run the same command to continue. Its log: {log}"
+            )
         if worker.returncode > 0:
             lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
             return f"{lines[-2] if len(lines) > 1 else 'A process failed.'} Its log: {log}"
-    return (
-        f"The processes ended before their time; the same command goes on. Logs: {logs[0].parent}"
-    )
+    return f"The processes ended early. Run the same command to continue. Logs: {logs[0].parent}"
 
 
 def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
@@ -175,18 +175,23 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
         [(trial.number, float(trial.value or 0.0)) for trial in ended],
         [trial.number for trial in found if trial.state == TrialState.PRUNED],
     )
-    trial_plots.importance(folder / "importance.png", search.metric, importance)
+    pictures = ["history.png"]
+    # From too few trials it is not known.
+    (folder / "importance.png").unlink(missing_ok=True)
+    if importance:
+        trial_plots.importance(folder / "importance.png", search.metric, importance)
+        pictures.append("importance.png")
     say(f"best: trial {best.number}, {search.metric} {best.value:.4f}")
     for name, value in best.params.items():
         share = f"  (importance {importance[name]:.0%})" if name in importance else ""
         say(f"  {name} {_short(value)}{share}")
-    say(f"pictures and figures: {folder}/history.png, importance.png, outcome.json")
+    say(f"pictures and figures: {folder}/{', '.join(pictures)}, outcome.json")
 
 
 def _importance(study: optuna.Study) -> dict[str, float]:
     """Return each setting's share in how much the figures differ (fANOVA, Hutter et al. 2014).
 
-    Empty where the trials are too few, or all the same, to tell.
+    Empty where the trials are too few, or their values all equal.
     """
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(ended) < _ENOUGH or len({trial.value for trial in ended}) == 1:

@@ -42,11 +42,11 @@ def history(
 
 
 def importance(path: Path, metric: str, shares: Mapping[str, float]) -> None:
-    """Draw each setting's share in how much the trials' figures differ."""
+    """Draw each setting's share in how much the trials' figures differ; there is at least one."""
     with styled():
         figure = Figure(figsize=(6.4, 0.4 * max(len(shares), 2) + 1), layout="constrained")
         axes = figure.subplots()
         names = sorted(shares, key=lambda name: shares[name])
         axes.barh(names, [shares[name] for name in names], color=TRAINING)
-        axes.set_title(f"importance for {metric}" if shares else "too few trials to tell")
+        axes.set_title(f"importance for {metric}")
         figure.savefig(path, dpi=90)

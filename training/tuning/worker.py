@@ -72,7 +72,7 @@ def work(
             study.optimize(objective, n_trials=1)
         except UpdateFinishedTrialError:
             # This machine slept, say, and another process gave the trial up: there are others.
-            say("a trial was given up by another process; going on")
+            say("another process gave up a trial; continuing")
 
 
 def _try(

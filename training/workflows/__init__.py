@@ -1,1 +1,1 @@
-"""The conductors: each leads one piece of work from its beginning to its end."""
+"""The workflows: each runs one piece of work from beginning to end."""

@@ -23,7 +23,7 @@ def export_checkpoint(
 
     Args:
         task: that the run is of.
-        run: the run; its data must be there, for the network follows from it.
+        run: the run; its data must be there, because the network follows from it.
         epoch: the number of finished epochs; ``None`` takes the best.
         form: "savedmodel", a version with card and golden examples, proved but not published;
             "keras", the network with its weights; "weights" alone. The last two leave out the

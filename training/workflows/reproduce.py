@@ -74,10 +74,10 @@ def reproduce(task: Task[Any], root: Path, version: int, named: Path | None) -> 
 
 
 def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
-    """Return the settings that a version was trained with, as its card tells them.
+    """Return the settings that a version was trained with, as its card has them.
 
     Raises:
-        TrainingError: the card does not tell one that is needed.
+        TrainingError: the card lacks one that is needed.
     """
     given: dict[str, Any] = {"model": card.name, "data": data, "out": out, "publish": False}
     names = {field.name for field in dataclasses.fields(Settings)} - given.keys()
@@ -89,7 +89,7 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
     for field in dataclasses.fields(Settings):
         required = (field.default, field.default_factory) == (dataclasses.MISSING,) * 2
         if required and field.name not in given | told:
-            raise TrainingError(f"The card does not tell {field.name!r} of the training.")
+            raise TrainingError(f"The card has no {field.name!r} of the training.")
     return Settings(**given, **told)
 
 

@@ -19,7 +19,7 @@ from training.tasks.base import Task
 from training.workflows import train
 from training.workflows.prometheus_textfile import Retrained, write_textfile
 
-# In the model's folder, for it is its next version that two must not make at once.
+# In the model's folder, because two must not make its next version at once.
 _LOCK = ".retrain.lock"
 
 
@@ -28,7 +28,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
 
     Args:
         settings: of the training.
-        metrics_file: where to tell Prometheus how it went; ``None`` tells it nothing. It is left
+        metrics_file: where to report to Prometheus; ``None`` reports nothing. It is left
             as it is when another process retrains: that one writes it.
 
     Returns:
@@ -55,8 +55,8 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
                 version = train.train(run)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
-                    "Interrupted; the next retraining begins anew. To go on with this one: "
-                    f"python -m training train {settings.model} --resume {run.folder}"
+                    "Interrupted; the next retraining begins anew. To continue this one: "
+                    f"understudy train {settings.model} --resume {run.folder}"
                 ) from None
             finally:
                 metrics = _measured(run.export)
@@ -86,7 +86,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
             try:
                 write_textfile(metrics_file, told)
             except OSError as error:
-                # How the training went is what the scheduler must know; of the file its age tells.
+                # What counts is how the training went; the file's age shows that it is old.
                 say(f"{metrics_file} cannot be written: {error.strerror}.")
 
 

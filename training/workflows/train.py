@@ -9,7 +9,8 @@ from service.repository.card import Card
 from service.repository.precision import Precision, why_not_here
 from service.repository.store import Store
 from training import tasks
-from training.console.progress import say
+from training.console.progress import say, working
+from training.console.terminal_table import print_table
 from training.data.load import Loaded, load
 from training.data.own.findings import findings_of
 from training.errors import RefusedError, TrainingError, UsageError
@@ -68,31 +69,48 @@ def _train(run: Run, force: bool) -> int | None:
     )
     fit.fit(plan, architecture, run)
     exported = _export(task, loaded, plan, run, force)
-    write_report(
-        run.report,
-        ReportData(
+    headline = exported.card.evaluation["headline"]
+    say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
+    for line in beside_the_headline(exported.card.evaluation):
+        say(line)
+    outcome = "Not published: publishing failed."
+    try:
+        version, outcome = _publish(exported.gates, run, force)
+    except RefusedError:
+        outcome = "Not published."
+        raise
+    finally:
+        data = ReportData(
             settings=settings.to_json(),
             history=run.history(),
             card=exported.card,
             answers=exported.answers,
             mistakes=worst_mistakes(task, loaded.data, exported.answers),
             gates=exported.gates,
-        ),
-    )
-    headline = exported.card.evaluation["headline"]
-    say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
-    for line in beside_the_headline(exported.card.evaluation):
-        say(line)
+            outcome=outcome,
+        )
+        write_report(run.report, data)
+    return version
+
+
+def _publish(gates: GateReport, run: Run, force: bool) -> tuple[int | None, str]:
+    """Publish the export as the run's settings say; return the version, and a sentence on it.
+
+    Raises:
+        RefusedError: a gate refuses the version, and it is not forced.
+    """
+    settings = run.settings
     if not settings.publish:
         say(f"not published; the export is in {run.export}")
-        return None
-    _pass(exported.gates, run, force)
+        return None, "Not published, as the settings say."
+    _pass(gates, run, force)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
     version = export.publish(run.export, settings.out, settings.model)
     say(f"published as {settings.out / settings.model / str(version)}")
     version_policy.after_publishing(store, settings.model, before)
-    return version
+    forced = "" if gates.passed else " anyway (--force)"
+    return version, f"Published{forced} as version {version}."
 
 
 def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run) -> Card:
@@ -203,12 +221,13 @@ def _export(
     if exportable.out_of_fold is not None:
         write_errors(run.export, exportable.out_of_fold)
     predict = export.open_saved_model(run.export, settings.precision)
-    say("measuring the export on the full test set")
-    answers = task.answers(data, predict)
-    evaluation = _evaluation(task, data, plan, exportable, answers)
+    with working("measuring the export on the full test set"):
+        answers = task.answers(data, predict)
+        evaluation = _evaluation(task, data, plan, exportable, answers)
     incumbent = find_live_version(settings.out, settings.model)
+    comparing = "checking the gates"
     if incumbent is not None:
-        say(f"comparing it with live version {incumbent.version} ({incumbent.how})")
+        comparing = f"comparing it with live version {incumbent.version} ({incumbent.how})"
     candidate = Candidate(
         exportable=exportable,
         predict=predict,
@@ -216,7 +235,8 @@ def _export(
         evaluation=evaluation,
         of_own_data=loaded.own,
     )
-    report = run_gates(task, data, candidate, incumbent)
+    with working(comparing):
+        report = run_gates(task, data, candidate, incumbent)
     cases = list(task.golden(data, predict))
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
@@ -259,25 +279,28 @@ def _evaluation(
 
 
 def _pass(report: GateReport, run: Run, force: bool) -> None:
-    """Tell what the gates say.
+    """Print what the gates say.
 
     Raises:
         RefusedError: one of them refuses the version, and it is not forced.
     """
-    for result in report.results:
-        say(f"gate {result.gate}, {'passed' if result.passed else 'refused'}: {result.sentence}")
+    # Refusals first: they are what is to be read.
+    results = sorted(report.results, key=lambda result: result.passed)
+    outcomes = [(r.gate, "passed" if r.passed else "refused", r.sentence) for r in results]
+    if outcomes:
+        print_table(("gate", "result", "why"), outcomes)
     if report.passed:
         return
     if force:
-        say("published all the same, by force")
+        say("published anyway (--force)")
         return
     raise RefusedError(
-        f"Not published: {' '.join(report.refusals())} To publish it all the same: "
-        f"python -m training train {run.settings.model} --resume {run.folder} --force"
+        f"Not published: {' '.join(report.refusals())} To publish it anyway: "
+        f"understudy train {run.settings.model} --resume {run.folder} --force"
     )
 
 
-# Settings that do not decide what is learned, or that tell of this machine.
+# Settings that do not decide what is learned, or that are of this machine.
 _NOT_LEARNED = {"model", "data", "init_from", "out", "publish", "checkpoints"}
 
 

@@ -27,9 +27,9 @@ def test_a_regression_of_classes_is_told_with_its_numbers() -> None:
     compared = compare_answers(classified(slice(40, 140)), classified(slice(120, 180)))
     assert compared.is_regression
     assert compared.sentence(3) == (
-        "On the same 1,000 test examples the accuracy is 0.9000, and 0.9400 of live version 3: "
-        "-0.0400 (95% interval -0.0613 to -0.0187; McNemar's test, mid-p, one-sided, p = 0.0001); "
-        "80 are right in the live one alone, 40 in the new one alone."
+        "Worse by 0.0400 accuracy than live version 3 (95 % interval 0.0187 to 0.0613; McNemar's "
+        "test, mid-p, one-sided, p = 0.0001): 0.9000 instead of 0.9400 on the same 1,000 test "
+        "examples; 80 are right in the live one alone, 40 in the new one alone."
     )
     figures = compared.to_json()
     assert (figures["new"], figures["live"], figures["examples"]) == (0.9, 0.94, 1_000)
@@ -48,8 +48,13 @@ def test_errors_of_numbers() -> None:
     worse = compare_answers(estimated(2.0), estimated(1.0))
     assert worse.is_regression
     assert (worse.live, worse.new, worse.low, worse.high) == (1, 2, 1, 1)
-    assert "MAE is 2.0000, and 1.0000 of live version 1: +1.0000 (90% interval" in worse.sentence(1)
-    assert not compare_answers(estimated(1.0), estimated(2.0)).is_regression
+    assert worse.sentence(1).startswith("Worse by 1.0000 MAE than live version 1 (90 % interval 1.")
+    better = compare_answers(estimated(1.0), estimated(2.0))
+    assert not better.is_regression
+    assert better.sentence(1) == (
+        "Better by 1.0000 MAE than live version 1 (90 % interval 1.0000 to 1.0000): "
+        "1.0000 instead of 2.0000 on the same 10 test examples."
+    )
     mixed = estimated(np.array([3.0, -1, 1, 1, 1, 1, 1, 1, 1, 0]))
     assert not compare_answers(mixed, estimated(1.0)).is_regression
 

@@ -111,6 +111,19 @@ def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
         checkpoints.restore(model, 2)
 
 
+def test_the_best_epoch_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(tmp_path, epochs=2)
+    trained(run, monitor=None)  # then each epoch is the best
+    best, last = run.checkpoints / "best.weights.h5", run.checkpoints / "last-0002.weights.h5"
+    assert best.samefile(last)
+    # A file system without second names gets two files.
+    monkeypatch.setattr(Path, "hardlink_to", lambda *_: (_ for _ in ()).throw(OSError()))
+    other = new_run(tmp_path / "other", epochs=2)
+    trained(other, monitor=None)
+    assert (other.checkpoints / "last-0002.weights.h5").stat().st_nlink == 1
+    assert Checkpoints(other.checkpoints, 5).epochs().keys() == {1, 2}
+
+
 def test_what_a_killed_writer_left_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     weights = trained(run)

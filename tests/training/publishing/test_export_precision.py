@@ -10,10 +10,10 @@ from service.repository.golden import Golden, GoldenExample
 from service.repository.precision import Precision, why_not_here
 from tests.savedmodels.saving import save
 from tests.savedmodels.wide import Wide, some_rows, wide_card
-from training.cli import main
 from training.errors import TrainingError
 from training.publishing import export
 from training.publishing.export_precision import alike_in_both
+from understudy.cli import main
 
 LABELLED: Contract = {
     "s": Signature(

@@ -157,8 +157,8 @@ def test_a_regression_is_refused_with_the_numbers(tmp_path: Path) -> None:
     publish(tmp_path, 3)
     refused = only(judge(tmp_path, candidate(0.2)), "comparison")
     assert not refused.passed
-    assert refused.sentence.startswith("On the same 200 test examples the accuracy is 0.8")
-    assert "and 1.0000 of live version 3: -0.1" in refused.sentence
+    assert refused.sentence.startswith("Worse by 0.1")
+    assert "instead of 1.0000 on the same 200 test examples" in refused.sentence
     assert "McNemar's test" in refused.sentence
     assert refused.figures["p"] < 0.001
 
@@ -265,9 +265,8 @@ def test_cross_validated_versions_are_compared_by_it_and_never_on_rows_they_lear
     write_errors(folder, replace(live, keys=[f"row {row + 10}" for row in range(50)]))
     # Rows 10 to 49 are known to both.
     refused = only(judge(tmp_path, cross_validated(2.1), task), "comparison")
-    assert refused.sentence.startswith(
-        "On the same 40 examples, each held out, the MAE is 2.1000, and 2.0000 of live version 1"
-    )
+    assert refused.sentence.startswith("Worse by 0.1000 MAE than live version 1 (")
+    assert "2.1000 instead of 2.0000 on the same 40 examples, each held out" in refused.sentence
     assert not refused.passed
     assert only(judge(tmp_path, cross_validated(1.9), task), "comparison").passed
     (folder / OUT_OF_FOLD).write_text('{"format": 2}')
@@ -283,4 +282,4 @@ def test_a_card_that_tells_no_error(tmp_path: Path) -> None:
     publish(tmp_path, 1)
     result = only(judge(tmp_path, cross_validated(2.1), task), "comparison")
     assert result.passed
-    assert result.sentence.endswith("its card tells no error either: not compared.")
+    assert result.sentence.endswith("its card has no error either, so they are not compared.")

@@ -19,8 +19,8 @@ from service.repository.serving_status import reality
 from service.repository.store import Store
 from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, starting
-from training import cli
 from training.publishing.live_version import find_live_version
+from understudy import cli
 
 TRAIN = ["train", "toy", "--data", "data", "--out", "models"]
 
@@ -47,9 +47,9 @@ def test_a_refused_version_is_neither_compared_with_nor_begun_with_nor_counted(
     capsys.readouterr()
     assert cli.main(["list", "--out", "models"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[1][:4] == ["toy", "1", "default", "test"]
+    assert lines[1][:4] == ["toy", "1", "default", "accuracy"]
     assert lines[2][:4] == ["toy", "2", "yes", "default"]
-    assert lines[3][:4] == ["toy", "3", "yes", "refused"]
+    assert lines[3][:4] == ["toy", "3", "refused", "default"]
     assert " ".join(lines[4]) == (
         "toy version 3 was refused: fingerprint.pb is in the manifest but not on disk."
     )
@@ -118,22 +118,23 @@ def test_without_a_service_the_policy_decides_and_that_is_said(
 ) -> None:
     assert cli.main(["rollback", "m", "--out", str(store.root)]) == 0
     assert read_policy(store.root / "m") == Policy(versions=(2,))
-    assert "No service tells what serves of m: going back from what the policy asks for." in (
-        capsys.readouterr().out
+    assert (
+        "No running service reports what it serves of m: going back from what the policy asks for."
+        in (capsys.readouterr().out)
     )
 
 
 @pytest.mark.parametrize(
     ("told", "version", "how"),
     [
-        ({}, 3, "by the policy: no service tells what serves of m"),
+        ({}, 3, "by the policy: no running service reports what it serves of m"),
         ({"serving": (2,)}, 2, "it serves"),
         ({"serving": (1, 2), "refused": 3}, 2, "it serves"),
         ({"serving": (), "refused": 3}, 2, "by the policy: the service that runs serves none yet"),
         (
             {"serving": (2,), "refused": 3, "ended": True},
             2,
-            "by the policy: no service tells what serves of m",
+            "by the policy: no running service reports what it serves of m",
         ),
         (
             {"serving": (9,)},

@@ -8,8 +8,8 @@ import pytest
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, Tensors
 from tests.savedmodels.mixing import save_mixing
-from training import cli
 from training.publishing.row_independence import declare_independence
+from understudy import cli
 
 X = Field(name="x", dtype="float32", shape=(None,))
 Y = Field(name="y", dtype="float32", shape=(None,))

@@ -10,7 +10,7 @@ import tensorflow as tf
 from service.repository.card import read_card
 from service.repository.store import Store
 from tests.training.toy import Toy
-from training import cli
+from understudy import cli
 
 TRAIN = ["train", "toy", "--data", "data", "--out", "models"]
 

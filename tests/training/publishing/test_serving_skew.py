@@ -8,10 +8,10 @@ import pytest
 
 from service.repository.contract import Field, Signature
 from tests.images import write_triangles
-from training import cli
 from training.data.original_examples import MOST, Original, by_turns
 from training.data.own.image_folder import as_sent
 from training.publishing.serving_skew import differences, sentence
+from understudy import cli
 
 OPTIONS = ["--arch", "tutorial", "--epochs", "3", "--out", "models"]
 

@@ -8,9 +8,9 @@ import pytest
 from service.repository.manifest import verify_manifest
 from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.store import Store
-from training.cli import main
 from training.errors import TrainingError
 from training.publishing import export, version_policy
+from understudy.cli import main
 
 
 @pytest.fixture

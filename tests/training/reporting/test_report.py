@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from service.repository.card import Card
 from training.evaluation import metrics
@@ -13,9 +14,8 @@ from training.evaluation.calibration import on_test_set
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import softmax
 from training.publishing.gates import GateReport, GateResult
-from training.reporting.report import ReportData, write_report
-from training.reporting.report.html import page, pairs, picture, table, tag
-from training.reporting.report.sections import Mistake
+from training.reporting.report import Mistake, ReportData, write_report
+from training.reporting.report.filters import name_of, shortened
 
 EVIL = "<script>alert('&')</script>"
 RANDOM = np.random.default_rng(0)
@@ -84,6 +84,7 @@ def report_data(
         answers=answers,
         mistakes=[Mistake(shown=EVIL * 99, truth=EVIL, answer=EVIL)],
         gates=GateReport((GateResult(gate="golden", passed=False, sentence=EVIL),), 4),
+        outcome="Published as version 5.",
     )  # fmt: skip
 
 
@@ -113,7 +114,8 @@ def test_a_classifiers_report_has_all_its_parts_and_escapes_everything(tmp_path:
         "Calibration",
         "Worst mistakes",
         "Environment",
-        "test.calibration_error_before",
+        "Test: calibration error before",
+        "Published as version 5.",
     ):
         assert part in found.text
     assert len(found.sources) == 2
@@ -146,13 +148,12 @@ def test_the_same_run_gives_the_same_report(tmp_path: Path) -> None:
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
-def test_it_says_that_it_was_not_to_be_published(tmp_path: Path) -> None:
+def test_what_is_not_set_is_left_out(tmp_path: Path) -> None:
     told = report_data(classified())
-    kept_back = replace(told, settings={**told.settings, "publish": False, "init_from": None})
-    sentence = "Not published, as the settings say."
-    assert sentence in (found := written(tmp_path, kept_back)).text
-    assert "init_from" not in found.text
-    assert sentence not in written(tmp_path, told).text
+    settings = {**told.settings, "init_from": None, "batch_size": 8}
+    found = written(tmp_path, replace(told, settings=settings))
+    assert "Init from" not in found.text
+    assert "Batch size" in found.text
 
 
 def test_a_picture_is_in_the_page(tmp_path: Path) -> None:
@@ -164,11 +165,24 @@ def test_a_picture_is_in_the_page(tmp_path: Path) -> None:
     assert [s for s in found.sources if s.startswith("data:image/png;base64,iVBOR")]
 
 
-def test_what_is_not_markup_is_escaped() -> None:
-    assert tag("p", "<b>", tag("i", "&"), 0.5, None, title='"') == (
-        '<p title="&quot;">&lt;b&gt;<i>&amp;</i>0.5</p>'
-    )
-    assert "&lt;b&gt;" in table(["<b>", "n"], [["<b>", 1]])
-    assert "&lt;b&gt;" in pairs({"<b>": "<b>"})
-    assert "<title>&lt;b&gt;</title>" in page("<b>")
-    assert 'alt="&lt;b&gt;"' in picture(np.zeros((2, 2, 3), np.uint8), "<b>")
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("cross_validation.mae", "Cross validation: MAE"),
+        ("learning_rate", "Learning rate"),
+        ("Ankle boot", "Ankle boot"),
+        ("", ""),
+    ],
+)
+def test_keys_become_names(key: str, name: str) -> None:
+    assert name_of(key) == name
+
+
+def test_a_long_text_ends_after_a_word() -> None:
+    assert shortened("word " * 200) == "word " * 119 + "word ..."
+    assert shortened("x" * 700) == "x" * 600 + " ..."
+
+
+def test_a_dark_screen_gets_a_dark_page(tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", report_data(classified()))
+    assert "(prefers-color-scheme: dark)" in (tmp_path / "report.html").read_text()

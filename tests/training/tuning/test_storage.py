@@ -13,12 +13,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from tests.training.tiny import Tiny
-from training import cli
-from training.commands import list as listing
 from training.console.library_errors import sentence_of
 from training.errors import TrainingError, UsageError
 from training.tuning import storage
 from training.tuning.storage import StudyLocation
+from understudy import cli
+from understudy.commands import list as listing
 
 SEARCH = Tiny.architectures["default"].search
 assert SEARCH is not None
@@ -174,7 +174,7 @@ def test_a_study_of_another_program(location: StudyLocation) -> None:
         lambda: storage.winner(location),
         lambda: storage.create(location, "min", ABOUT, {}),
     ):
-        with pytest.raises(UsageError, match="tiny-first was not begun by `python -m training"):
+        with pytest.raises(UsageError, match="tiny-first was not begun by `understudy tune"):
             act()
 
 
@@ -194,11 +194,11 @@ def test_a_study_that_is_removed_in_the_midst_of_it(
 ) -> None:
     study = storage.create(location, "min", ABOUT, {})
 
-    def go_on(_: object) -> None:
+    def go_on(**_: object) -> None:
         optuna.delete_study(study_name=location.study, storage=location.url)
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
 
-    monkeypatch.setattr(listing, "run", go_on)
+    monkeypatch.setattr(listing.command, "callback", go_on)
     assert cli.main(["list"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("The database of the study is not as this version of Optuna needs it:")
@@ -239,10 +239,10 @@ def test_a_database_that_is_gone_in_the_midst_of_a_trial(
         happens(Path(location.url.removeprefix("sqlite:///")))
         return 1.0
 
-    def go_on(_: object) -> None:
+    def go_on(**_: object) -> None:
         study.optimize(objective, n_trials=1)
 
-    monkeypatch.setattr(listing, "run", go_on)
+    monkeypatch.setattr(listing.command, "callback", go_on)
     assert cli.main(["list"]) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("The database of the study cannot be used: ")

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from service.repository.card import read_card
 from tests.training.tiny import Tiny
-from training import cli, tasks
+from training import tasks
 from training.data.locate import Found
 from training.errors import DivergedError, TrainingError
 from training.fitting import config, fit
@@ -24,6 +24,7 @@ from training.tasks.base import Task
 from training.tuning import storage
 from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
+from understudy import cli
 
 SETTINGS = config.resolve(Tiny.name, Tiny.architectures, {}, {})
 SEARCH = Tiny.architectures["default"].search
@@ -164,12 +165,12 @@ def test_tune_and_train_from_it(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("trial ")
     assert "  best " in lines[0]
-    assert lines[-1].endswith("python -m training train mpg --from-study quick")
+    assert lines[-1].endswith("understudy train mpg --from-study quick")
     folder = tmp_path / "runs" / "mpg" / "tune-quick"
     outcome = json.loads((folder / "outcome.json").read_text())
     assert outcome["trials"]["complete"] >= 2
-    for picture in ("history.png", "importance.png"):
-        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    assert (folder / "history.png").read_bytes().startswith(b"\x89PNG")
+    assert not (folder / "importance.png").exists()  # two trials tell nothing of it
     assert cli.main([*tune, "--study", "quick", "--seed", "9"]) == 2
     assert "is about seed 1, not 9: give another --study." in capsys.readouterr().err
 
@@ -199,14 +200,14 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert error.splitlines()[-1] == "Interrupted. The same command goes on."
+    assert error.splitlines()[-1] == "Interrupted. Run the same command to continue."
     assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--trials", "0"], "Argument --trials: must be a whole number of at least 1, not '0'; see python -m training tune --help."),
+        (["--trials", "0"], "--trials must be a whole number of at least 1, not '0'. See understudy tune --help."),
         (["--trials", "1", "--storage", "nowhere"], "--storage must be the URL of a database, such as postgresql+psycopg://user:password@host/database, not 'nowhere'."),
         (["--trials", "1", "--arch", "huge"], "mpg has no architecture 'huge'; it has default, tutorial."),
     ],

@@ -10,8 +10,8 @@ import pytest
 from service.repository.card import read_card
 from tests.digits import draw, write_mnist
 from tests.owndata import sentences, write_jsonl
-from training import cli
 from training.publishing.export import open_saved_model
+from understudy import cli
 
 
 @pytest.fixture(scope="module")

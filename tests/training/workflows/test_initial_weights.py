@@ -10,7 +10,6 @@ from service.repository.card import read_card
 from service.repository.policy import Policy, write_policy
 from tests.digits import write_mnist
 from tests.owndata import CAR_HEADER, TEXTS, cars, sentences, write_csv, write_jsonl
-from training import cli
 from training.errors import TrainingError, UsageError
 from training.fitting.initial_weights import (
     WEIGHTS,
@@ -21,6 +20,7 @@ from training.fitting.initial_weights import (
 )
 from training.publishing.export import open_saved_model
 from training.workflows.initial_version import find_initial_version
+from understudy import cli
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         start.load_into(network(), ["dog", "cat", "fox"])
     assert str(caught.value) == (
-        "Version 7 tells cat, dog, fox; the data has dog, cat, fox. "
+        "Version 7 has the classes cat, dog, fox; the data has dog, cat, fox. "
         "Weights can start a training for the same classes only."
     )
     classes = ["cat", "dog", "fox"]

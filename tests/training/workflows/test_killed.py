@@ -41,7 +41,7 @@ pathlib.Path.replace = deadly
 def process(root: Path, folder: Path, *arguments: str, deadly: str = "") -> int:
     """Run a training in a process of its own; return its exit code."""
     script = (
-        f"import os, pathlib, signal, sys\nfrom training import cli\nfrom training.fitting import fit as fitting\n{deadly}\n"
+        f"import os, pathlib, signal, sys\nfrom understudy import cli\nfrom training.fitting import fit as fitting\n{deadly}\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
     return subprocess.run(

@@ -9,8 +9,8 @@ import pytest
 from service.repository.card import CARD
 from service.repository.store import Store
 from tests.training.toy import write_points
-from training import cli
 from training.workflows.reproduce import compare
+from understudy import cli
 
 OPTIONS = ["--data", "data", "--out", "models"]
 
@@ -69,7 +69,7 @@ def test_a_version_is_reproduced_from_its_card(
     del card["training"]["seed"]
     path.write_text(json.dumps(card))
     assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1
-    assert capsys.readouterr().err == "The card does not tell 'seed' of the training.\n"
+    assert capsys.readouterr().err == "The card has no 'seed' of the training.\n"
     path.unlink()
     assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1
     assert cli.main(["reproduce", "toy", "2", *OPTIONS]) == 2

@@ -15,10 +15,10 @@ import pytest
 from service.repository.card import CARD
 from service.repository.store import Store
 from tests.training.toy import write_points
-from training import cli
 from training.errors import TrainingError
 from training.fitting.lock import exclusive_lock
 from training.workflows import retrain, train
+from understudy import cli
 
 COMMAND = ["retrain", "toy", "--data", "data", "--out", "models", "--metrics-file", "toy.prom"]
 
@@ -166,8 +166,8 @@ def test_a_request_to_stop_is_told_and_leaves_nothing(
     assert cli.main(COMMAND) == 130
     assert signal.getsignal(signal.SIGTERM) is before
     assert capsys.readouterr().err.startswith(
-        "Interrupted; the next retraining begins anew. To go on with this one: "
-        "python -m training train toy --resume runs/toy/"
+        "Interrupted; the next retraining begins anew. To continue this one: "
+        "understudy train toy --resume runs/toy/"
     )
     assert outcome() == "failed"
     assert [path.name for path in (toy / "models" / "toy").iterdir()] == [".retrain.lock"]

@@ -1,4 +1,4 @@
-"""Looks at a table of cars: units, copies, outliers, columns that tell nothing or too much."""
+"""Looks at a table of cars: units, copies, outliers, columns of no use, or of too much."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ _A_FEW, _ROWS_OF_ONE = 20, 10
 def check_cars(
     numbers: Mapping[str, Column], mpg: Column, origin: Sequence[str], places: Sequence[str]
 ) -> Iterator[Finding]:
-    """Yield what is to be remarked of cars.
+    """Yield the findings on cars.
 
     Args:
         numbers: each column but ``mpg``, [N]; NaN is unknown.
@@ -168,7 +168,7 @@ def _same(numbers: Mapping[str, Column], mpg: Column) -> Iterator[Finding]:
             elif straight:
                 yield Finding(
                     sentence=f"{one} and mpg say the same (correlation {alike:+.5f}): the model "
-                    "would be told what it is to estimate.",
+                    "would be given what it is to estimate.",
                     blocks=True,
                 )
             elif other == "mpg":
@@ -181,7 +181,7 @@ def _origins(origin: Sequence[str], mpg: Column) -> Iterator[Finding]:
         yield Finding(
             sentence=f"origin has {different:,} different values in {len(origin):,} rows, such as "
             f"{origin[0]!r:.60}: is it a name, an id or a number? A value that a model has hardly "
-            "seen tells it nothing, and the contract would take no others.",
+            "seen says nothing about it, and the contract would accept no others.",
             blocks=True,
         )
     yield from _follows("origin", text_gives_away(origin, mpg))
@@ -190,7 +190,7 @@ def _origins(origin: Sequence[str], mpg: Column) -> Iterator[Finding]:
 def _follows(name: str, share_told: float | None) -> Iterator[Finding]:
     if share_told is not None:
         yield Finding(
-            sentence=f"mpg follows from {name} alone (which tells {share_told:.4f} of its rank): "
-            "the model would be told what it is to estimate. Is it made from mpg?",
+            sentence=f"mpg follows from {name} alone (which explains {share_told:.4f} of its "
+            "rank): the model would be given what it is to estimate. Is it made from mpg?",
             blocks=True,
         )

@@ -20,7 +20,7 @@ COLUMNS = ("mpg", *CAR_NUMBERS, "origin")
 # What stands for a number that is not known; the model estimates horsepower, nothing else.
 _UNKNOWN = ("", "?")
 _MAY_BE_UNKNOWN = "horsepower"
-# Less cannot be divided into folds that tell anything.
+# Fewer cannot be divided into folds that mean anything.
 LEAST_CARS = 50
 
 
@@ -29,7 +29,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
 
     Args:
         path: a CSV file.
-        bad: gathers the rows with a value that is none.
+        bad: gathers the rows with an invalid value.
         standard: the origins of the standard data, in its order.
 
     Raises:

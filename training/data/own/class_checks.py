@@ -48,7 +48,7 @@ class Labelled:
 
 
 def check_classes(rows: Labelled) -> Iterator[Finding]:
-    """Yield what is to be remarked of the rows."""
+    """Yield the findings on the rows."""
     yield from similar_names(rows.names, np.bincount(rows.labels).tolist())
     yield from _contradictions(rows)
     yield from _copies(rows)

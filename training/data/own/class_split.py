@@ -14,7 +14,7 @@ from training.data.own.findings import to_json
 from training.errors import TrainingError
 
 TEST_SHARE = 0.15
-# Some are learned from, some held out, some measured with: fewer would tell nothing.
+# Some are learned from, some held out, some measured with: fewer would mean nothing.
 LEAST_OF_A_CLASS = 10
 # With more classes than rows suffice for, there are too few of some; many more are none.
 _A_FEW = 20
@@ -45,7 +45,7 @@ class Divided:
         labels: int64 [N], 0-based.
         test: whether a row is for the test, bool [N].
         fingerprint: SHA-256 over all rows and their classes; paths do not matter.
-        findings: what is to be remarked of the rows; those who know more of them add to it.
+        findings: on the rows; callers that know more add to them.
 
     Raises:
         TrainingError: too many rows are bad, there is one class alone, or too little of one.

@@ -1,4 +1,4 @@
-"""What a colleague would remark of own data, before anybody believes a figure that rests on it."""
+"""Findings: what a colleague would point out in somebody's data before a figure is believed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ _TOLD = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One remark.
+    """One finding.
 
     Attributes:
         sentence: what was found, with the numbers, and what to do about it.
         blocks: whether figures or contract mean nothing until it is settled; such a version is
-            published by force alone.
+            published only with --force.
     """
 
     sentence: str

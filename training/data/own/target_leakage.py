@@ -1,4 +1,4 @@
-"""Whether one column alone tells what a model is to estimate: by a line, a curve, or its groups."""
+"""Whether one column alone gives the target away: by a line, a curve, or its groups."""
 
 import re
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from scipy.stats import rankdata
 
 from training.types import Floats
 
-# The share of the target's ranks that its neighbours by another column may tell. Of the cars of
-# Auto MPG displacement tells most, 0.77; a formula of the target, rounded or with an error of two
-# per cent, tells 0.99.
+# The share of the target's ranks that its neighbours by another column may explain. Of the cars of
+# Auto MPG displacement explains most, 0.77; a formula of the target, rounded or with an error of
+# two per cent, explains 0.99.
 _BY_CURVE = 0.98
-# Of groups a little less: five that do not overlap tell 0.96, two 0.75.
+# Of groups a little less: five that do not overlap explain 0.96, two 0.75.
 _BY_GROUPS = 0.9
 # A column of groups has this many rows of each value, in the mean.
 _GROUPED = 5
@@ -29,7 +29,7 @@ _NUMBERED = 0.9
 
 
 def gives_away(column: Floats, target: Floats) -> float | None:
-    """Return the share of the target's ranks that a column alone tells, where it is far too much.
+    """Return the share of the target's ranks that a column alone explains, where that is too much.
 
     Each row's rank is estimated from the other rows with the same value, or from the two next to
     it; so any curve is seen, rising, falling or both, and numbers that only name groups.
@@ -39,7 +39,7 @@ def gives_away(column: Floats, target: Floats) -> float | None:
         target: what is to be estimated, [N].
 
     Returns:
-        the share, at most 1; ``None`` where a column may tell as much.
+        the share, at most 1; ``None`` where a column may explain as much.
     """
     known = ~np.isnan(column)
     keys, ranks = column[known], rankdata(target[known])

@@ -1,4 +1,4 @@
-"""Looks at texts: whether there is language in them, and whether they tell their class outright."""
+"""Looks at texts: whether there is language in them, and whether they give their class away."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def check_texts(
     names: Sequence[str],
     places: Sequence[str],
 ) -> Iterator[Finding]:
-    """Yield what is to be remarked of texts with their classes, [N] each."""
+    """Yield the findings on texts with their classes, [N] each."""
     words = [[word.casefold() for word in _WORDS.findall(text.decode())] for text in texts]
     for most, what in ((0, "no word (are they numbers, dates or ids?)"), (1, "one word")):
         found = [place for place, held in zip(places, words, strict=True) if len(held) == most]

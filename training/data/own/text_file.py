@@ -21,7 +21,7 @@ def read(path: Path, bad: BadRows, *, standard: Sequence[str]) -> Texts:
 
     Args:
         path: a file whose name ends in ``.csv`` or ``.jsonl``.
-        bad: gathers the rows that lack text or label, or are none.
+        bad: gathers the rows that are invalid or lack text or label.
         standard: the names of the standard data's classes.
 
     Raises:

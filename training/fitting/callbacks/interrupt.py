@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from training.fitting.signals import SIGNALS
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptBetweenBatches(keras.callbacks.Callback):
@@ -25,7 +25,7 @@ class InterruptBetweenBatches(keras.callbacks.Callback):
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Take both signals over for as long as the block runs."""
-        before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
         try:
             yield
         finally:

@@ -101,7 +101,7 @@ def _doubts(folder: Path, column: str, made: Callable[[dict[str, object]], objec
 
 def test_cars_whose_columns_give_mpg_away(tmp_path: Path) -> None:
     (curve,) = _doubts(tmp_path, "horsepower", lambda car: 1000 / float(str(car["mpg"])))
-    assert curve.startswith("mpg follows from horsepower alone (which tells 1.0000 of its rank)")
+    assert curve.startswith("mpg follows from horsepower alone (which explains 1.0000 of its rank)")
     many, told = _doubts(tmp_path, "origin", lambda car: f"{car['mpg']} mpg")
     assert many.startswith("origin has ")
     assert told.startswith("mpg follows from origin alone")

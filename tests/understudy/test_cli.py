@@ -1,20 +1,25 @@
 """The command line: what it prints, what it refuses, and its exit codes."""
 
 import dataclasses
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+import service
 from service.repository.card import read_card
 from service.repository.store import Store
-from training import cli, tasks
+from training import tasks
 from training.data.locate import Found
 from training.tasks.base import Task
+from understudy import cli, commands
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +38,12 @@ def _without_rivals() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "The following arguments are required: COMMAND; see python -m training --help."),
+        (["train"], "Missing argument 'MODEL'. See understudy train --help."),
+        (["trian", "mpg"], "No such command 'trian'. (Did you mean one of: 'retrain', 'train'?) See understudy --help."),
         (["train", "shoes"], "There is no model 'shoes' to train; there are clothing, digits, mpg, sentiment."),
-        (["train", "mpg", "--epochs", "0"], "Argument --epochs: must be a whole number of at least 1, not '0'; see python -m training train --help."),
-        (["train", "mpg", "--epochs", "many"], "Argument --epochs: must be a whole number of at least 1, not 'many'; see python -m training train --help."),
-        (["train", "mpg", "--learning-rate", "-1"], "Argument --learning-rate: must be a number above 0 and at most 10, not '-1'; see python -m training train --help."),
+        (["train", "mpg", "--epochs", "0"], "--epochs must be a whole number of at least 1, not '0'. See understudy train --help."),
+        (["train", "mpg", "--epochs", "many"], "--epochs must be a whole number of at least 1, not 'many'. See understudy train --help."),
+        (["train", "mpg", "--learning-rate", "-1"], "--learning-rate must be a number above 0 and at most 10, not '-1'. See understudy train --help."),
         (["train", "mpg", "--arch", "huge"], "mpg has no architecture 'huge'; it has default, tutorial."),
         (["train", "mpg", "--config", "none.toml"], "none.toml cannot be read: No such file or directory."),
         (["train", "mpg", "--resume", "none"], "none is not a run: it has no config.json."),
@@ -45,10 +51,11 @@ def _without_rivals() -> Iterator[None]:
         (["train", "mpg", "--storage", "sqlite:///a.db"], "--storage says where the study of --from-study is: it needs that option."),
         (["train", "mpg", "--data", "."], ". does not hold the auto-mpg data: it needs auto-mpg.data; nor is it a CSV file of cars."),
         (["train", "mpg", "--data", "none.csv"], "none.csv is not there."),
-        (["train", "mpg", "--max-bad-rows", "2"], "Argument --max-bad-rows: must be a share from 0 to 1, not '2'; see python -m training train --help."),
+        (["train", "mpg", "--max-bad-rows", "2"], "--max-bad-rows must be a share from 0 to 1, not '2'. See understudy train --help."),
         (["train", "mpg", "--out", "/dev/null"], "--out /dev/null cannot be a folder of models: File exists."),
         (["evaluate", "mpg"], "There is no version of mpg in saved_models."),
-        (["list", "--verbose"], "Unrecognized arguments: --verbose; see python -m training --help."),
+        (["list", "--jsn"], "No such option '--jsn'. Did you mean '--json'? See understudy list --help."),
+        (["list", "--verbose"], "No such option '--verbose'. See understudy list --help."),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_one_sentence_and_exit_code_2(
@@ -84,19 +91,85 @@ def test_datasets_says_what_is_where(
     assert f"not here  would be {tmp_path}/datasets: aclImdb_v1.tar.gz" in lines["imdb"]
 
 
+def test_datasets_for_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "auto-mpg.data").write_bytes(bytes(1000))
+    assert cli.main(["datasets", "--json"]) == 0
+    sizes = {item["data_set"]: item["bytes"] for item in json.loads(capsys.readouterr().out)}
+    assert sizes["auto-mpg"] == 1000
+    assert sizes["imdb"] is None
+
+
 def test_list_without_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list"]) == 0
     assert capsys.readouterr().out == "There are no models in saved_models.\n"
 
 
-def test_help_is_quick_and_names_all_commands() -> None:
-    script = "import sys; from training import cli; cli._parser().print_help(); sys.exit('keras' in sys.modules)"
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+def test_help_names_all_commands_and_imports_nothing_slow(
+    capsys: pytest.CaptureFixture[str], repository_root: Path
+) -> None:
+    assert cli.main(["--help"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shown = {words[0] for words in lines if words}
+    assert shown >= set(commands.names()) >= {"serve", "train", "list", "serve-policy"}
+    script = (
+        "import sys; from understudy import cli; cli.main(['train', '--help']); "
+        "sys.exit(bool({'keras', 'tensorflow', 'rich', 'sklearn'} & set(sys.modules)))"
     )
-    for command in ("train", "list", "evaluate", "datasets", "serve-policy", "rollback"):
-        assert command in done.stdout
+    subprocess.run([sys.executable, "-c", script], cwd=repository_root, check=True)
+
+
+@pytest.mark.parametrize("name", commands.names())
+def test_help_has_a_line_for_each_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    command = commands.find(name)
+    assert command is not None
+    for param in command.params:
+        if isinstance(param, click.Option) and not param.hidden:
+            (at,) = (i for i, line in enumerate(lines) if line.split()[:1] == [param.opts[0]])
+            assert lines[at].split()[2:], f"{param.opts[0]} has no help"
+            # What is too long for a line goes on in the next, below the text.
+            assert not lines[at + 1].startswith(" " * 5), lines[at + 1]
+    examples = lines[lines.index("Examples:") + 1 :]
+    assert any(line.startswith(f"  understudy {name}") for line in examples)
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert capsys.readouterr().err.startswith("Usage: understudy ")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    version = re.escape(service.__version__)
+    printed = capsys.readouterr().out
+    assert re.fullmatch(rf"understudy {version} \(Python 3.*, TensorFlow 2.*\)\n", printed)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("understudy tr", "train"), ("understudy train se", "sentiment"), ("understudy list --j", "--json")],
+)  # fmt: skip
+def test_a_shell_completes(
+    words: str, completed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_UNDERSTUDY_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert cli.main() == 0
+    assert f"plain,{completed}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["training", "understudy"])
+def test_both_names_are_one_command(module: str, repository_root: Path) -> None:
+    command = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(command, cwd=repository_root, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"understudy {service.__version__} ")
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +197,7 @@ def test_a_run_leaves_its_folder(workshop: Path) -> None:
         }  # fmt: skip
         assert (run / "checkpoints" / "best.weights.h5").exists()
     report = (runs[0] / "report.html").read_text()
-    for part in ("Fuel consumption of cars", "Learning curves", "cross_validation.mae"):
+    for part in ("Fuel consumption of cars", "Learning curves", "Cross validation: MAE"):
         assert part in report
     assert (runs[2] / "history.csv").read_text().count("\n") == 3
     assert "Fuel consumption of cars: tutorial" in (runs[2] / "report.html").read_text()
@@ -165,19 +238,22 @@ def test_list(
     (models / "mpg" / "policy.json").unlink()
     header, foreign, first, second, note = capsys.readouterr().out.splitlines()
     assert header.split() == [
-        "model",
-        "version",
-        "policy",
-        "serves",
-        "labels",
-        "network",
-        "metric",
-        "created",
+        *("model", "version", "serves", "labels", "network", "quality", "created"),
     ]
-    assert foreign.split() == ["foreign", "3", "yes", "?", "no", "card"]
-    assert first.split()[:7] == ["mpg", "1", "yes", "?", "old", "default", "MAE"]
-    assert second.split()[:5] == ["mpg", "2", "?", "default", "MAE"]
-    assert note.startswith("No service that runs now tells what serves of foreign, mpg: ")
+    assert foreign.split() == ["foreign", "3", "yes?", "no", "card"]
+    assert first.split()[:6] == ["mpg", "1", "yes?", "old", "default", "MAE"]
+    assert second.split()[:4] == ["mpg", "2", "default", "MAE"]
+    assert all(len(line.rstrip()) <= 80 for line in (header, foreign, first, second))
+    assert note.startswith("No running service reports what it serves of foreign, mpg: ")
+
+
+def test_list_for_programs(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "--json", "--out", str(workshop / "models")]) == 0
+    versions = [item for item in json.loads(capsys.readouterr().out) if item["model"] == "mpg"]
+    assert [(item["version"], item["in_policy"]) for item in versions] == [(1, False), (2, True)]
+    card = read_card(Store(workshop / "models").versions("mpg")[2])
+    assert card is not None
+    assert versions[1]["headline"] == card.evaluation["headline"]
 
 
 def test_evaluate_measures_the_export_again(
@@ -189,6 +265,14 @@ def test_evaluate_measures_the_export_again(
     name, now, card = lines[3].split()
     assert name == "training_cars.mae"
     assert now == card
+
+
+def test_evaluate_for_programs(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evaluate", "mpg", "--json", "--out", str(workshop / "models")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["version"]) == ("mpg", 2)
+    for part in ("training_cars", "examples"):
+        assert found["measured"][part] == found["card"][part]
 
 
 def test_evaluate_a_version_that_is_not_there(
@@ -234,4 +318,4 @@ def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(
     assert process.returncode == 130
     assert "Traceback" not in error
     last = error.splitlines()[-1]
-    assert last.startswith("Interrupted. To go on: python -m training train mpg --resume runs/mpg/")
+    assert last.startswith("Interrupted. To continue: understudy train mpg --resume runs/mpg/")

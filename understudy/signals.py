@@ -4,8 +4,6 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 @contextlib.contextmanager
 def stops_as_by_ctrl_c() -> Iterator[None]:

@@ -10,7 +10,7 @@ import pytest
 from tests.owndata import sentences, write_csv
 
 SAY = (
-    "from training.console.output_streams import Streams\n"
+    "from understudy.output_streams import Streams\n"
     "from training.console.progress import say\n"
     "streams = Streams()\n"
     "import sys\n"
@@ -69,7 +69,7 @@ def test_errors_that_nobody_can_read(repository_root: Path) -> None:
 
 
 def test_commands_whose_reader_has_seen_enough(repository_root: Path) -> None:
-    for command, first in (("datasets", "data set"), ("list", "model"), ("--help", "usage")):
+    for command, first in (("datasets", "data set"), ("list", "model"), ("--help", "Usage")):
         done = shell(
             repository_root, f'"$PY" -m training {command} | head -n 1; exit ${{PIPESTATUS[0]}}'
         )

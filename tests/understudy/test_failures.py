@@ -10,11 +10,11 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
-from training import cli
-from training.commands import list as listing
 from training.errors import TrainingError
 from training.fitting import config
 from training.preprocessing import ngrams
+from understudy import cli
+from understudy.commands import list as listing
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def test_failures_from_anywhere_are_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(**_: object) -> None:
         raise error
 
-    monkeypatch.setattr(listing, "run", fail)
+    monkeypatch.setattr(listing.command, "callback", fail)
     assert cli.main(["list"]) == 1
     told = capsys.readouterr().err
     assert words in told
@@ -47,10 +47,10 @@ def test_failures_from_anywhere_are_told(
 
 
 def test_a_fault_of_this_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(**_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(listing, "run", fail)
+    monkeypatch.setattr(listing.command, "callback", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main(["list"])
 
@@ -63,7 +63,7 @@ def test_a_package_that_is_missing_is_named(
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
         "sys.argv[1:] = ['tune', 'mpg', '--trials', '1']\n"
-        "from training.__main__ import run; sys.exit(run())"
+        "from understudy.__main__ import run; sys.exit(run())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -95,3 +95,28 @@ def test_more_words_than_can_be_told_apart_are_refused() -> None:
     ):
         ngrams.occurrences(words, np.array([2]), 1, 1)
     assert ngrams.occurrences(words - [0, 1], np.array([2]), 1, 1).texts == 1
+
+
+def test_an_image_that_only_serves_says_so(repository_root: Path) -> None:
+    code = (
+        "import sys; sys.modules['training'] = None\n"
+        "from understudy.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=repository_root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert "\n  serve " in shown.stdout
+    assert "\n  train " not in shown.stdout
+    refused = run("train", "mpg")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("This installation only serves models; the trainer is not")
+    assert refused.stderr.count("\n") == 1

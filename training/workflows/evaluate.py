@@ -1,0 +1,86 @@
+"""Measure a published version again, beside what its card claims."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from service.repository.card import Card, read_card
+from service.repository.contract import DEFAULT_SIGNATURE
+from service.repository.store import Store
+from training.console.number_format import figure, flat
+from training.console.progress import progress_beside, say
+from training.console.terminal_table import print_table
+from training.data.load import load
+from training.errors import UsageError
+from training.publishing import export
+from training.tasks.base import Task
+
+
+def evaluate(
+    task: Task[Any],
+    root: Path,
+    version: int | None,
+    named: Path | None,
+    max_bad_rows: float,
+    *,
+    as_json: bool = False,
+) -> None:
+    """Measure a published version through its SavedModel, and print the figures beside its card's.
+
+    Args:
+        task: the version's.
+        root: the folder of models.
+        version: its number; the highest where there is none.
+        named: the data to use; ``None`` for the standard data.
+        max_bad_rows: the largest share of bad rows that is accepted, 0 to 1.
+        as_json: print an object with ``model``, ``version``, ``measured`` and ``card``.
+
+    Raises:
+        UsageError: there is no such version, or its classes are not those of the data.
+        TrainingError: the version cannot be loaded, or the data is not there.
+    """
+    versions = Store(root).versions(task.name)
+    if not versions:
+        raise UsageError(f"There is no version of {task.name} in {root}.")
+    version = max(versions) if version is None else version
+    if version not in versions:
+        known = ", ".join(map(str, versions))
+        raise UsageError(f"{task.name} has no version {version} in {root}; it has {known}.")
+    card = read_card(versions[version])
+    with progress_beside(as_json):
+        data = load(task, named, max_bad_rows).data
+        _check_classes(version, card, task.classes(data))
+        predict = export.open_saved_model(versions[version])
+        measured = task.measure(task.answers(data, predict))
+    claimed = card.evaluation if card else {}
+    if as_json:
+        found = {"model": task.name, "version": version, "measured": measured, "card": claimed}
+        say(json.dumps(found, indent=2))
+    else:
+        say(f"{task.name} version {version}: {measured['headline']['name']}")
+        _show(measured, claimed)
+
+
+def _show(measured: Mapping[str, Any], claimed: Mapping[str, Any]) -> None:
+    of_card = flat(claimed)
+    rows = [
+        (name, figure(value), figure(of_card.get(name, "")))
+        for name, value in flat(measured).items()
+        if not name.startswith("headline.")
+    ]
+    print_table(("figure", "now", "card"), rows)
+    if "per_class" in measured:
+        of_classes = measured["per_class"]
+        print_table(tuple(of_classes[0]), [tuple(map(figure, row.values())) for row in of_classes])
+
+
+def _check_classes(version: int, card: Card | None, classes: Sequence[str]) -> None:
+    if card is None or not classes:
+        return
+    for field in card.contract[DEFAULT_SIGNATURE].outputs:
+        if field.choices and field.choices != tuple(classes):
+            raise UsageError(
+                f"Version {version} has the classes {', '.join(map(str, field.choices))}; "
+                f"the data has {', '.join(classes)}."
+            )

@@ -1,0 +1,1 @@
+"""The command ``understudy``: one command line over the service and the training."""

@@ -1,0 +1,118 @@
+"""``train``: train a model and publish its next version."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from training import tasks
+from training.console.progress import say
+from training.errors import UsageError
+from training.fitting import config, run_folder
+from understudy.help import TRAINING, Command, Option
+from understudy.options import given_settings, model, training_settings
+
+# What a resumed run may change: none of it changes what is learned.
+_FREE_ON_RESUME = {"data", "out", "no-publish", "precision"}
+_OTHER_STARTS, _RESULT = "Go on from something", "The result"
+
+
+@click.command(
+    cls=Command,
+    panel=TRAINING,
+    short_help="train a model and publish its next version",
+    examples={
+        "train mpg": "train, measure, compare with the live version, publish",
+        "train clothing --data pictures/": "learn your own classes",
+        "train mpg --resume runs/mpg/20260102T030405Z": "go on after an interruption",
+    },
+)
+@model()
+@training_settings
+@click.option("--no-publish", is_flag=True, cls=Option, help="stop after the export", panel=_RESULT)
+@click.option(
+    "--force", is_flag=True, cls=Option, help="publish even if a gate refuses it", panel=_RESULT
+)
+@click.option(
+    "--resume",
+    cls=Option,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="continue the training in this run folder",
+    panel=_OTHER_STARTS,
+)
+@click.option(
+    "--from-study",
+    cls=Option,
+    metavar="STUDY",
+    help="best settings of a tuning: name or folder",
+    panel=_OTHER_STARTS,
+)
+@click.option(
+    "--storage",
+    cls=Option,
+    metavar="URL",
+    help="database of --from-study",
+    panel=_OTHER_STARTS,
+)
+def command(
+    model: str,
+    force: bool,
+    resume: Path | None,
+    config: Path | None,
+    from_study: str | None,
+    storage: str | None,
+    **settings: Any,
+) -> None:
+    """Train a model, measure it on the full test set, and publish it as the next version.
+
+    The gates compare it with the version that serves; a worse one is not published.
+    """
+    given = given_settings(settings)
+    if storage is not None and from_study is None:
+        raise UsageError("--storage says where the study of --from-study is: it needs that option.")
+    if resume is None:
+        run = _new_run(model, config, from_study, storage, given)
+    elif config is not None or from_study or given.keys() - _FREE_ON_RESUME:
+        raise UsageError(
+            "--resume takes what decides the training from the run: "
+            "only --data, --out, --precision, --no-publish and --force go with it."
+        )
+    else:
+        run = _resumed_run(model, resume, given)
+    from training.workflows import train as workflow
+
+    try:
+        workflow.train(run, force=force)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted. To continue: understudy train {run.settings.model} --resume {run.folder}"
+        ) from None
+
+
+def _new_run(
+    model: str,
+    file: Path | None,
+    from_study: str | None,
+    database: str | None,
+    given: dict[str, Any],
+) -> run_folder.Run:
+    task = tasks.get(model)
+    toml = {} if file is None else config.read_toml(file)
+    if from_study is None:
+        settings = config.resolve(task.name, task.architectures, toml, given)
+    else:
+        from training.tuning import storage
+
+        location = storage.find(run_folder.RUNS, task.name, from_study, database)
+        settings = storage.winner(location).settle(task, toml, given)
+        say(f"settings of {settings.from_study}")
+    return run_folder.create(run_folder.RUNS, settings)
+
+
+def _resumed_run(model: str, folder: Path, given: dict[str, Any]) -> run_folder.Run:
+    task = tasks.get(model)
+    run = run_folder.open_run(folder)
+    if run.settings.model != task.name:
+        raise UsageError(f"{folder} is a run of {run.settings.model}, not of {task.name}.")
+    return run.taken_up(given)

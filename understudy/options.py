@@ -1,0 +1,173 @@
+"""Options and arguments that several commands take, declared once."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from training import tasks
+from training.fitting import config
+from understudy.help import Option
+
+Decorated = Callable[..., Any]
+Decorator = Callable[[Decorated], Decorated]
+
+_TRAINING, _DATA, _RESULT = "What is trained, and how", "Data", "The result"
+_PATH = click.Path(path_type=Path)
+
+
+class _Model(click.ParamType[str]):
+    """A model's name, completed from those that can be trained."""
+
+    name = "model"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in tasks.names() if name.startswith(incomplete)]
+
+
+class _Setting(click.ParamType[Any]):
+    """A setting that a TOML file may hold as well, with the same check."""
+
+    name = "setting"
+
+    def __init__(self, option: str) -> None:
+        self._option = option
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return config.parse(self._option, value)
+        except ValueError as error:
+            self.fail(f"must be {error}, not {value!r}", param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        is_path = self._option in ("data", "out")
+        return [CompletionItem(incomplete, type="file")] if is_path else []
+
+
+class WholeNumber(click.ParamType[int]):
+    """A whole number of at least ``least``."""
+
+    name = "number"
+
+    def __init__(self, least: int = 1) -> None:
+        self._least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, str) and not value.isdecimal():
+            value = self._least - 1
+        if int(value) < self._least:
+            self.fail(
+                f"must be a whole number of at least {self._least}, not {value!r}", param, ctx
+            )
+        return int(value)
+
+
+def model(text: str = "", *, required: bool = True) -> Decorator:
+    """Take MODEL, one that can be trained."""
+    return click.argument(
+        "model",
+        type=_Model(),
+        required=required,
+        help=text or f"one of {', '.join(tasks.names())}",
+    )
+
+
+def published_model() -> Decorator:
+    """Take MODEL, one that may have come from elsewhere."""
+    return click.argument("model", type=_Model(), help="any in the folder of models")
+
+
+def models_folder() -> Decorator:
+    """Take ``--out`` for commands that look at published versions."""
+    return click.option(
+        "--out",
+        cls=Option,
+        type=_PATH,
+        metavar="FOLDER",
+        default=config.default_out,
+        shown=config.default_out(),
+        help="folder of models",
+    )
+
+
+def data_path() -> Decorator:
+    """Take ``--data`` for commands that only read the data."""
+    return click.option(
+        "--data", cls=Option, type=_PATH, metavar="PATH", help="data to use instead of the standard"
+    )
+
+
+def as_json() -> Decorator:
+    """Take ``--json``."""
+    return click.option("--json", "json", cls=Option, is_flag=True, help="print JSON, for programs")
+
+
+def setting(
+    name: str, metavar: str, text: str, shown: object = "", panel: str = "Options"
+) -> Decorator:
+    """Take a setting of the training; its value is ``None`` where it is not given."""
+    return click.option(
+        f"--{name}",
+        name.replace("-", "_"),
+        cls=Option,
+        type=_Setting(name),
+        metavar=metavar,
+        help=text,
+        shown=shown,
+        panel=panel,
+    )
+
+
+def max_bad_rows(panel: str = "Options") -> Decorator:
+    """Take ``--max-bad-rows``."""
+    text = "largest share of bad rows in own data"
+    return setting("max-bad-rows", "X", text, config.DEFAULT_MAX_BAD_ROWS, panel)
+
+
+def seed(panel: str = "Options") -> Decorator:
+    """Take ``--seed``."""
+    return setting("seed", "N", "seed of everything random", config.DEFAULT_SEED, panel)
+
+
+def training_settings(function: Decorated) -> Decorated:
+    """Take the options that decide a training, and ``--config`` for a file that holds them."""
+    options: list[Decorator] = [
+        setting("arch", "NAME", "its network: default, or the small tutorial", "", _TRAINING),
+        setting("epochs", "N", "passes over the training data", "the network's", _TRAINING),
+        setting("batch-size", "N", "examples in a step", "the network's", _TRAINING),
+        setting("learning-rate", "X", "peak of the schedule", "the network's", _TRAINING),
+        seed(_TRAINING),
+        setting("init-from", "VERSION", "start from its weights: live, or N", "", _TRAINING),
+        click.option(
+            "--config",
+            cls=Option,
+            type=_PATH,
+            metavar="FILE",
+            help="TOML file with any of these options",
+            panel=_TRAINING,
+        ),
+        setting("data", "PATH", "your data, instead of the standard", "", _DATA),
+        max_bad_rows(_DATA),
+        setting("out", "FOLDER", "models to publish into", config.default_out(), _RESULT),
+        setting("precision", "NAME", "of the export: float32 or bf16", "float32", _RESULT),
+        setting("checkpoints", "N", "last epochs to keep", config.DEFAULT_CHECKPOINTS, _RESULT),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given on the command line, by their options' names."""
+    named = {name.replace("_", "-"): value for name, value in values.items()}
+    return {
+        name: value
+        for name, value in named.items()
+        if name in config.OPTIONS and value is not None and value is not False
+    }
