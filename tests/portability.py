@@ -12,7 +12,17 @@ PORTABLE: dict[str, frozenset[str]] = {
             *("DirEntry", "O_CLOEXEC", "O_CREAT", "O_EXCL", "O_NONBLOCK", "O_RDONLY", "O_RDWR"),
             *("O_WRONLY", "_exit", "close", "cpu_count", "devnull", "dup", "dup2", "environ"),
             *("fdopen", "fsencode", "fstat", "fstatvfs", "fsync", "getpid", "getppid", "kill"),
-            *("listdir", "open", "path", "pwrite", "read", "register_at_fork", "scandir", "utime"),
+            *(
+                "listdir",
+                "lstat",
+                "open",
+                "path",
+                "pwrite",
+                "read",
+                "register_at_fork",
+                "scandir",
+                "utime",
+            ),
         }
     ),
     "select": frozenset(),
