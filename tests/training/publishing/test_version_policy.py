@@ -71,9 +71,10 @@ def test_rolling_back_pins_the_version_before(
         (["serve-policy", "m", "--label", "stable=9"], "m has no version 9"),
         (["serve-policy", "m", "--label", "stable"], "--label must be NAME=VERSION or NAME=, not"),
         (["serve-policy", "m", "--label", "two words=1"], "labels must map names"),
-        (["serve-policy", "m", "--latest", "0"], "serve must be"),
+        (["serve-policy", "m", "--latest", "0"], "--latest must be a whole number of at least 1"),
         (["serve-policy", "m", "--keep", "-1"], "keep must be a whole number"),
-        (["serve-policy", "m", "--latest", "1", "--versions", "1"], "not allowed with argument"),
+        (["serve-policy", "m", "--latest", "1", "--versions", "1"], "exclude each other"),
+        (["serve-policy", "m", "3"], "Which versions serve is an option: --versions 3"),
         (["rollback", "x"], "There is no model 'x'"),
     ],
 )
