@@ -202,7 +202,7 @@ def test_triton_reads_the_statistics_of_all_workers(client: triton.InferenceServ
 def test_what_the_documents_show_of_triton(
     start_service: StartService, repository_root: Path
 ) -> None:
-    text = (repository_root / "docs" / "clients.md").read_text()
+    text = (repository_root / "docs" / "guides" / "clients.md").read_text()
     section = text.split("## Triton\n")[1].split("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     service = start_service(repository_root / "saved_models", wait_for="/v2/health/ready")

@@ -110,7 +110,7 @@ def ready(directory: Path) -> Servable:
         take_snapshot(directory),
         contents=dict,
         declared=None,
-        tell=lambda _: None,
+        on_step=lambda _: None,
         on_end=lambda: None,
     )
     eventually(lambda: loading.done)
