@@ -11,7 +11,7 @@ SOURCES := service training understudy tests benchmarks tools
 .DEFAULT_GOAL := help
 # The command can be installed only once its lock is.
 .NOTPARALLEL:
-.PHONY: help serve watch train test lint format bench docs install-serve install-train install-dev install-docs lock clean
+.PHONY: help serve watch train test test-fast lint format bench docs install-serve install-train install-dev install-docs lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,15 @@ IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: install-dev ## Run all tests
 	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
+
+# What starts no process and trains nothing.
+FAST := tests/test_architecture.py tests/test_portability.py tests/benchmarks tests/deploy \
+	tests/service/images tests/service/repository tests/service/api/codecs tests/service/api/http \
+	tests/service/api/validation tests/training/console tests/training/data \
+	tests/training/evaluation tests/training/networks tests/training/preprocessing
+
+test-fast: install-dev ## Run the tests that start no process and train nothing
+	$(BIN)/pytest $(IN_PARALLEL) $(FAST) -m "not slow" $(ARGS)
 
 lint: install-dev ## Check style, formatting and types
 	$(BIN)/ruff check $(SOURCES)

@@ -124,9 +124,12 @@ async def test_a_call_that_nobody_has_measured_runs_on_a_thread() -> None:
     stage = Stage()
     assert await stage.ask(1, 2) == [2, 4]
     assert stage.model.threads != [threading.current_thread()]
-    # It was quick; so the next one is made on the loop.
-    assert await stage.ask(1, 2) == [2, 4]
-    assert stage.model.threads[1] is threading.current_thread()
+    # It was quick, so the next one is made on the loop; or one of the next, on a busy machine.
+    for _ in range(100):
+        assert await stage.ask(1, 2) == [2, 4]
+        if stage.model.threads[-1] is threading.current_thread():
+            return
+    pytest.fail("Calls that take next to no time stayed on the thread.")
 
 
 @on_loop

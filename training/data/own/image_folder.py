@@ -18,8 +18,8 @@ from service.repository.folder_walk import FolderTooLargeError, walk
 from training.data.cache import cached
 from training.data.dataset_types import Images
 from training.data.own.bad_rows import BadRows
-from training.data.own.class_split import Divided
 from training.data.own.findings import Finding, first, share
+from training.data.own.holdout_split import Divided
 from training.errors import TrainingError
 from training.types import Array
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from training.data.dataset_types import MAX_TEXT_BYTES, Texts
 from training.data.own.bad_rows import BadRows
-from training.data.own.class_split import Divided
 from training.data.own.csv_records import csv_records
+from training.data.own.holdout_split import Divided
 from training.data.own.text_checks import check_texts, loosely
 
 COLUMNS = ("text", "label")
