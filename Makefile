@@ -34,14 +34,17 @@ IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: install-dev ## Run all tests
 	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
 
-# What starts no process and trains nothing.
+# What a change is tried on while it is written: no service is started, and nothing is trained.
 FAST := tests/test_architecture.py tests/test_portability.py tests/benchmarks tests/deploy \
 	tests/service/images tests/service/repository tests/service/api/codecs tests/service/api/http \
-	tests/service/api/validation tests/training/console tests/training/data \
-	tests/training/evaluation tests/training/networks tests/training/preprocessing
+	tests/service/api/validation tests/training/evaluation tests/training/networks \
+	tests/training/preprocessing
+# Of that, what takes seconds a file.
+SLOW := tests/service/repository/independence/test_keras.py tests/service/repository/test_folder_walk.py \
+	tests/service/repository/independence/test_graph_cases.py tests/service/api/codecs/test_sweep.py
 
-test-fast: install-dev ## Run the tests that start no process and train nothing
-	$(BIN)/pytest $(IN_PARALLEL) $(FAST) -m "not slow" $(ARGS)
+test-fast: install-dev ## Run the quick tests: no service is started, nothing is trained
+	$(BIN)/pytest $(IN_PARALLEL) $(FAST) $(SLOW:%=--ignore=%) $(ARGS)
 
 lint: install-dev ## Check style, formatting and types
 	$(BIN)/ruff check $(SOURCES)
