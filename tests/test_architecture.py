@@ -29,10 +29,9 @@ SERVICE = (
     {"asgi"},
     {"server"},
 )
-# Training shares with the service how a version lies on disk, how an image file is prepared (a
-# network that learned from images prepared otherwise would be asked about others than it knows),
-# and how TensorFlow is imported without its notices.
-SHARED = {"service.repository", "service.images", "service.monitoring.silence"}
+# Training shares with the service how a version lies on disk, and how an image file is prepared: a
+# network that learned from images prepared otherwise would be asked about others than it knows.
+SHARED = {"service.repository", "service.images"}
 
 
 # Training's packages from the ground up. Each may import those in the lines below its own, and no

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from service.monitoring.silence import silent_stderr
+from training.console.silence import silent_stderr
 from training.errors import UsageError
 
 if TYPE_CHECKING:

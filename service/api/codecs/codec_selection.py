@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.api.codecs.base import Codec
-from service.api.codecs.media.codec_choice import plain_codec
+from service.api.codecs.media.plain_codecs import plain_codec
 from service.api.codecs.oip.infer_codec import InferCodec
 from service.api.codecs.oip.infer_response import OCTETS
 from service.api.codecs.tfserving.classify_codec import ClassifyCodec, Method

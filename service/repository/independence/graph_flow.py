@@ -1,5 +1,6 @@
 """Carries sets of names along the edges of a graph, through the functions that are called."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
 from service.repository.independence.graph import Graph, Node
@@ -15,7 +16,7 @@ class FlowError(ValueError):
     """A graph cannot be followed."""
 
 
-class GraphFlow:
+class GraphFlow(ABC):
     """What the tensors of a graph carry; subclasses say what an operation makes of it."""
 
     def __init__(self, graph: Graph) -> None:
@@ -25,6 +26,7 @@ class GraphFlow:
         # By function and by what its arguments carry: each is followed once.
         self._called: dict[tuple[str, tuple[Names, ...]], list[Names]] = {}
 
+    @abstractmethod
     def outputs(self, node: Node, arguments: Sequence[Names], order: Names) -> list[Names]:
         """Return what each output of an operation carries; one set stands for all outputs.
 
@@ -33,7 +35,6 @@ class GraphFlow:
             arguments: what its inputs carry.
             order: what those operations carry that must run before it.
         """
-        raise NotImplementedError
 
     def run(
         self, nodes: Mapping[str, Node], given: dict[str, list[Names]], wanted: Iterable[str]
