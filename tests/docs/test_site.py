@@ -177,6 +177,7 @@ def test_the_settings_are_those_of_the_code(site: Path, pages: dict[Path, Page])
     for variable, default in Settings.table():
         assert variable.name in page
         assert default in page
+        assert " ".join(variable.help.split()) in page
 
 
 def test_the_endpoints_are_those_of_a_running_application(

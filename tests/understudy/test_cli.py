@@ -214,6 +214,10 @@ def test_the_same_seed_gives_the_same_metrics(workshop: Path) -> None:
 
 def test_no_publish_publishes_nothing(workshop: Path) -> None:
     assert list(Store(workshop / "models").versions("mpg")) == [1, 2]
+    *published, kept_back = sorted((workshop / "runs" / "mpg").glob("*/report.html"))
+    sentence = "Not published, as the settings say."
+    assert sentence in kept_back.read_text()
+    assert all(sentence not in report.read_text() for report in published)
 
 
 def test_the_card_tells_how_it_was_made(workshop: Path) -> None:

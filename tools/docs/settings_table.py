@@ -1,5 +1,6 @@
 """The settings of the service as a Markdown table."""
 
+from html import escape
 from typing import get_args, get_type_hints
 
 from service.settings import Settings, Variable
@@ -17,7 +18,7 @@ def settings_table() -> str:
     for variable, default in Settings.table():
         shown = f"`{default}`" if default else ""
         values = _values(kinds[variable.name], variable)
-        rows.append(f"| `{variable.name}` | {variable.help} | {shown} | {values} |")
+        rows.append(f"| `{variable.name}` | {escape(variable.help, quote=False)} | {shown} | {values} |")
     return "\n".join(rows) + "\n"
 
 
