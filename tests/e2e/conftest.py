@@ -1,10 +1,7 @@
 """The real service: gunicorn, its workers, a free port."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ import pytest
 import requests
 
 from tests.e2e.browser import chromium
+from tests.service_process import ServiceProcess, start_gunicorn
 
 # Generous, for a machine that does other things as well; nothing is measured by it.
 _START_S = 120
@@ -25,7 +23,7 @@ class Service:
     """A running service and what it has written so far."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: ServiceProcess
     output: Path
     errors: Path
 
@@ -85,28 +83,21 @@ def start_service(
     ) -> Service:
         port = free_port()
         logs = tmp_path_factory.mktemp("logs")
-        with (logs / "out").open("wb") as out, (logs / "err").open("wb") as err:
-            process = subprocess.Popen(
-                [
-                    *under,
-                    Path(sys.executable).with_name("gunicorn"),
-                    "-c",
-                    "service/server/gunicorn.conf.py",
-                ],
-                cwd=repository_root,
-                stdout=out,
-                stderr=err,
-                env={
-                    **os.environ,
-                    "MODELS": str(models),
-                    "PORT": str(port),
-                    "UNDERSTUDY_WORKERS": "2",
-                    "UNDERSTUDY_POLL_INTERVAL_S": "0.2",
-                    "UNDERSTUDY_LAME_DUCK_S": "0",
-                    "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
-                    **environment,
-                },
-            )
+        process = start_gunicorn(
+            root=repository_root,
+            stdout=logs / "out",
+            stderr=logs / "err",
+            under=under,
+            environment={
+                "MODELS": str(models),
+                "PORT": str(port),
+                "UNDERSTUDY_WORKERS": "2",
+                "UNDERSTUDY_POLL_INTERVAL_S": "0.2",
+                "UNDERSTUDY_LAME_DUCK_S": "0",
+                "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
+                **environment,
+            },
+        )
         service = Service(f"http://127.0.0.1:{port}", process, logs / "out", logs / "err")
         started.append(service)
 

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import procfs
 from tests.e2e.conftest import Service, eventually, free_port
+from tests.service_process import start_gunicorn
 
 # Positions in /proc/<pid>/stat after the name (proc(5)).
 _STATE, _SESSION = 0, 3
@@ -33,30 +32,23 @@ class Unattended:
         self.folder = folder
         self.errors = folder / "err"
         port = free_port()
-        with (folder / "out").open("wb") as out, self.errors.open("wb") as err:
-            self.process = subprocess.Popen(
-                [
-                    Path(sys.executable).with_name("gunicorn"),
-                    "-c",
-                    "service/server/gunicorn.conf.py",
-                ],
-                cwd=root,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                env={
-                    **os.environ,
-                    "MODELS": str(models),
-                    "PORT": str(port),
-                    "UNDERSTUDY_WORKERS": "2",
-                    "UNDERSTUDY_POLL_INTERVAL_S": "0.2",
-                    "UNDERSTUDY_LAME_DUCK_S": "0.2",
-                    # Long before anybody is killed: that must not be what ends it.
-                    "UNDERSTUDY_DRAIN_S": "20",
-                    "TMPDIR": str(folder),
-                    **environment,
-                },
-            )
+        self.process = start_gunicorn(
+            root=root,
+            stdout=folder / "out",
+            stderr=self.errors,
+            start_new_session=True,
+            environment={
+                "MODELS": str(models),
+                "PORT": str(port),
+                "UNDERSTUDY_WORKERS": "2",
+                "UNDERSTUDY_POLL_INTERVAL_S": "0.2",
+                "UNDERSTUDY_LAME_DUCK_S": "0.2",
+                # Long before anybody is killed: that must not be what ends it.
+                "UNDERSTUDY_DRAIN_S": "20",
+                "TMPDIR": str(folder),
+                **environment,
+            },
+        )
         self.service = Service(
             f"http://127.0.0.1:{port}", self.process, folder / "out", self.errors
         )

@@ -1,10 +1,7 @@
 """The worker, as real processes with a small application."""
 
 import contextlib
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 
 from tests.e2e.conftest import eventually, free_port
 from tests.service.server.wire import Server, ask
+from tests.service_process import ServiceProcess, start_gunicorn
 
 StartServer = Callable[..., Server]
 
@@ -20,32 +18,27 @@ StartServer = Callable[..., Server]
 def start_server(
     tmp_path_factory: pytest.TempPathFactory, repository_root: Path
 ) -> Iterator[StartServer]:
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[ServiceProcess] = []
 
     def start(*arguments: str, workers: int = 1, threads: int = 4, **environment: str) -> Server:
         port = free_port()
         folder = tmp_path_factory.mktemp("server")
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    Path(sys.executable).with_name("gunicorn"),
-                    *("--worker-class", "service.server.worker.Worker", "--no-control-socket"),
-                    *("--bind", f"127.0.0.1:{port}", "--keep-alive", "75"),
-                    *("--workers", str(workers), "--worker-connections", "1000"),
-                    *arguments,
-                    "tests.service.echo:app",
-                ],
-                cwd=repository_root,
-                stderr=log,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(repository_root),
-                    "UNDERSTUDY_LAME_DUCK_S": "0",
-                    "UNDERSTUDY_THREADS": str(threads),
-                    "UNDERSTUDY_MAX_BODY_BYTES": "1000000",
-                    **environment,
-                },
-            )
+        process = start_gunicorn(
+            *("--worker-class", "service.server.worker.Worker", "--no-control-socket"),
+            *("--bind", f"127.0.0.1:{port}", "--keep-alive", "75"),
+            *("--workers", str(workers), "--worker-connections", "1000"),
+            *arguments,
+            "tests.service.echo:app",
+            root=repository_root,
+            stdout=folder / "log",
+            stderr=folder / "log",
+            environment={
+                "UNDERSTUDY_LAME_DUCK_S": "0",
+                "UNDERSTUDY_THREADS": str(threads),
+                "UNDERSTUDY_MAX_BODY_BYTES": "1000000",
+                **environment,
+            },
+        )
         started.append(process)
         server = Server(port, process, folder / "log")
 

@@ -3,9 +3,10 @@
 import http.client
 import io
 import socket
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.service_process import ServiceProcess
 
 Answer = tuple[int, http.client.HTTPMessage, bytes]
 GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -16,7 +17,7 @@ class Server:
     """A gunicorn with our worker."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: ServiceProcess
     log: Path
 
     def connect(self) -> socket.socket:

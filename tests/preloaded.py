@@ -1,0 +1,15 @@
+"""What the fork server of tests/forked.py has imported when a service is forked from it."""
+
+import importlib
+import os
+
+from service.runtime import memory
+
+memory.import_tensorflow()
+
+import gunicorn.app.wsgiapp  # noqa: E402, F401
+
+# What prometheus_client counts in follows from whether it is there when it is imported; where, it
+# asks whenever a value is made.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.devnull
+importlib.import_module("service.asgi")

@@ -1,0 +1,56 @@
+"""gunicorn as a process: with the service, or with a small application."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.forked import ForkedCommand
+
+CONFIGURATION = ("-c", "service/server/gunicorn.conf.py")
+
+ServiceProcess = ForkedCommand | subprocess.Popen[bytes]
+
+
+def start_gunicorn(
+    *arguments: str,
+    root: Path,
+    environment: Mapping[str, str],
+    stdout: Path,
+    stderr: Path,
+    under: Sequence[str] = (),
+    start_new_session: bool = False,
+) -> ServiceProcess:
+    """Start gunicorn, forked from a process that has imported TensorFlow wherever that shows nothing.
+
+    Args:
+        arguments: of gunicorn; without any, the service's configuration.
+        root: the project's folder, in which it runs.
+        environment: variables beside this process's own.
+        stdout: the file for its output.
+        stderr: the file for its errors.
+        under: a command that runs the command after it, such as ``setpriv`` with its options.
+        start_new_session: whether it leads a session of its own.
+    """
+    script = Path(sys.executable).with_name("gunicorn")
+    command = [*under, str(script), *(arguments or CONFIGURATION)]
+    # What Python reads when it starts, and what a process shows in /proc of how it was started.
+    if under or environment.keys() & {"PYTHONPATH", "UNDERSTUDY_ADMIN_TOKEN"}:
+        with stdout.open("ab") as out, stderr.open("ab") as err:
+            return subprocess.Popen(
+                command,
+                cwd=root,
+                env={**os.environ, **environment},
+                stdout=out,
+                stderr=err,
+                start_new_session=start_new_session,
+            )
+    return ForkedCommand(
+        command,
+        cwd=root,
+        env={**os.environ, **environment},
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=start_new_session,
+    )
