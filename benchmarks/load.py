@@ -55,9 +55,7 @@ def require_wrk() -> str:
     return found.group(1) if found else "unknown"
 
 
-def run_wrk(
-    url: str, body: Path, *, connections: int, seconds: int, rest_ms: int | None = None
-) -> Load:
+def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
     """Post a file again and again, and return what came of it.
 
     Args:
@@ -65,8 +63,6 @@ def run_wrk(
         body: the file.
         connections: how many are kept open, each with one request at a time.
         seconds: for how long.
-        rest_ms: how long a connection rests before each request, in the mean of random times;
-            ``None`` for no rest.
 
     Raises:
         BenchmarkError: wrk failed, or so many connections are not allowed.
@@ -81,7 +77,6 @@ def run_wrk(
         f"--script={_SCRIPT}",
         url,
         str(body),
-        *([] if rest_ms is None else [str(rest_ms)]),
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + _GRACE_S)

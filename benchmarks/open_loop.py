@@ -1,11 +1,10 @@
 """Latency at a constant rate of requests: ``python -m benchmarks.open_loop``.
 
 wrk asks over 32 connections for as many requests per second as the service gives (a closed loop);
-then k6 sends a share of that rate, whether answers come or not (an open loop), as independent
-clients do. k6 shares the processors with the service and takes more of them than wrk: its own
-processor time is printed beside, and what it did not come to send is counted as dropped. So the
-same rate comes once more from wrk, at a fraction of the cost: from as many clients, each of which
-rests for a random time before its next request. That is an open loop as long as few of them wait.
+then k6 and h2load send a share of that rate by the clock, whether answers come or not (an open
+loop), as independent clients do. The load shares the processors with the service: its own processor
+time is printed beside. k6 takes more of them than the service, and what it did not come to send is
+counted as dropped; h2load takes about as much as wrk.
 """
 
 import argparse
@@ -21,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cases import Payload, choose
+from benchmarks.constant_rate import require_h2load, run_h2load
 from benchmarks.dense import NETWORKS
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import Load, require_wrk, run_wrk
+from benchmarks.load import require_wrk, run_wrk
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         require_wrk()
+        require_h2load()
         k6 = find_k6()
         with tempfile.TemporaryDirectory(prefix="understudy-open-") as name:
             folder = Path(name)
@@ -134,23 +135,15 @@ def _measure(
         dropped = f"{load.dropped:,}"
         title = f"{model}, {share:.0%} by k6"
         rows.append(_row(title, sent, load.p50_ms, load.p99_ms, dropped, load.failed, cost))
-        rows.append(_rested(server.url(path), body, closed, seconds, model, share))
+        before = _children_s()
+        constant = run_h2load(
+            server.url(path), body, rate=share * rate, connections=_USERS, seconds=seconds
+        )
+        cost = 1e6 * (_children_s() - before) / max(1, constant.requests)
+        sent, failed = constant.requests / constant.seconds, sum(constant.failed.values())
+        title = f"{model}, {share:.0%} by h2load"
+        rows.append(_row(title, sent, constant.p50_ms, constant.p99_ms, "-", failed, cost))
     return rows
-
-
-def _rested(
-    url: str, body: Path, closed: Load, seconds: int, model: str, share: float
-) -> list[str]:
-    """Measure wrk whose clients rest so long that they send about that share of the closed loop."""
-    before = _children_s()
-    rate = share * closed.requests / closed.seconds
-    # Each sends once in its rest and its wait for the answer, which is known from the closed loop.
-    rest_ms = max(1, round(1e3 * _USERS / rate - closed.p50_ms))
-    load = run_wrk(url, body, connections=_USERS, seconds=seconds, rest_ms=rest_ms)
-    cost = 1e6 * (_children_s() - before) / max(1, load.requests)
-    title, sent = f"{model}, {share:.0%} by wrk with rests", load.requests / load.seconds
-    failed = sum(load.failed.values())
-    return _row(title, sent, load.p50_ms, load.p99_ms, "-", failed, cost)
 
 
 def _row(

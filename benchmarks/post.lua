@@ -1,6 +1,5 @@
 -- Sends one file's bytes as a POST, again and again, and prints what was measured as JSON.
--- wrk formats the request once, since no function "request" is defined here. A second argument is
--- how long a connection rests before each request: a random time, so many ms in the mean.
+-- wrk formats the request once, since no function "request" is defined here.
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))
@@ -8,11 +7,6 @@ function init(args)
   wrk.headers["Content-Type"] = "application/json"
   wrk.body = file:read("*a")
   file:close()
-  local rest = tonumber(args[2])
-  if rest then
-    math.randomseed(rest)
-    delay = function() return math.random(0, 2 * rest) end
-  end
 end
 
 function done(summary, latency, requests)

@@ -14,10 +14,14 @@ hypothesis.settings.load_profile("untimed")
 # Before TensorFlow is imported by any test: its start-up notices are no warnings of ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would every
-# process that a test starts and wants to interrupt.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts the tests in the background lets them ignore Ctrl-C and SIGQUIT, and so would
+# every process that a test starts and wants to end.
+for _signum, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, _handler)
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,8 @@ class ForkedCommand:
             stderr: the file for its errors; may be the same.
             start_new_session: whether it leads a session of its own.
         """
+        for path in (stdout, stderr):
+            path.touch()
         self._process = _FORK_SERVER.Process(
             target=_run,
             args=(list(command), cwd, dict(env), stdout, stderr, start_new_session),
@@ -94,7 +96,7 @@ def _run(
     if start_new_session:
         os.setsid()
     for path, number in ((stdout, 1), (stderr, 2)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
     os.chdir(cwd)

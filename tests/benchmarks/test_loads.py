@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import load
+from benchmarks.constant_rate import parse_log, run_h2load
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import allow_connections, run_wrk
+from benchmarks.load import allow_connections
 from benchmarks.open_loop import OpenLoad, find_k6, parse_k6
-
-needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 
 K6 = """
 MEASURED {"requests": 90, "p50_ms": 1.5, "p99_ms": 9.25, "dropped": 10, "failed": 2}
@@ -75,11 +74,19 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-@needs_wrk
-def test_connections_that_rest_ask_seldom(url: str, tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("h2load") is None, reason="h2load is not installed")
+def test_requests_are_sent_by_the_clock(url: str, tmp_path: Path) -> None:
     body = tmp_path / "body"
     body.write_bytes(b"{}")
-    # 2 connections that rest at least 0 and in the mean 400 ms: some 5 requests in a second.
-    rested = run_wrk(url, body, connections=2, seconds=1, rest_ms=400)
-    assert rested.failed == {}
-    assert rested.requests < 60
+    sent = run_h2load(url, body, rate=10, connections=2, seconds=2)
+    assert sent.failed == {}
+    # Some 20 are due; a closed loop would send thousands.
+    assert 5 < sent.requests < 60
+
+
+def test_the_log_is_read() -> None:
+    lines = [f"{1000 * number}\t200\t{1000 * number}" for number in range(101)]
+    sent = parse_log([*lines, "5\t503\t9000000"], seconds=2)
+    assert (sent.requests, sent.failed) == (102, {"status": 1})
+    assert sent.p50_ms == pytest.approx(50.5)
+    assert 98 < sent.p99_ms < 101
