@@ -5,6 +5,7 @@ import os
 
 from service.runtime import memory
 
+# As services import it, without Keras.
 memory.import_tensorflow()
 
 import gunicorn.app.wsgiapp  # noqa: E402, F401
