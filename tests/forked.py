@@ -1,8 +1,8 @@
 """Python commands as processes of their own that need not import TensorFlow.
 
-Importing takes most of the time in which a service starts. A fork server (``multiprocessing``) has
-done it once, and each command is a fork of it: with its own arguments, environment, folder, output
-and, if asked, session, as ``subprocess.Popen`` would start it.
+Importing takes most of the time in which a service or a training starts. A fork server
+(``multiprocessing``) has done it once, and each command is a fork of it: with its own arguments,
+environment, folder, output and, if asked, session, as ``subprocess.Popen`` would start it.
 """
 
 import atexit
@@ -14,10 +14,33 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
+from unittest import mock
 
-_FORK_SERVER = multiprocessing.get_context("forkserver")
-_FORK_SERVER.set_forkserver_preload(["tests.preloaded"])
+
+class ForkServer:
+    """A process that has imported a module, and from which commands are forked."""
+
+    def __init__(self, preloaded: str) -> None:
+        """A fork server that starts when its first command does.
+
+        Args:
+            preloaded: the module that it imports.
+        """
+        self._server = forkserver.ForkServer()
+        self._server.set_forkserver_preload([preloaded])
+
+    def start(self, process: multiprocessing.context.ForkServerProcess) -> None:
+        """Start a process of the "forkserver" context as a fork of this server."""
+        # The context knows one server; Keras must not come into services, which do without it.
+        connect = self._server.connect_to_new_process
+        with mock.patch.object(forkserver, "connect_to_new_process", connect):
+            process.start()
+
+
+SERVICE = ForkServer("tests.preloaded.service")
+TRAINING = ForkServer("tests.preloaded.training")
 
 
 class ForkedCommand:
@@ -25,6 +48,7 @@ class ForkedCommand:
 
     def __init__(
         self,
+        server: ForkServer,
         command: Sequence[str],
         *,
         cwd: Path,
@@ -36,7 +60,9 @@ class ForkedCommand:
         """Start it.
 
         Args:
-            command: a Python script, and its arguments.
+            server: what it is forked from.
+            command: the path of a Python script, or "-m" and a module, or "-c" and a program; then
+                its arguments.
             cwd: the folder to run in.
             env: all of its environment.
             stdout: the file for its output.
@@ -45,11 +71,11 @@ class ForkedCommand:
         """
         for path in (stdout, stderr):
             path.touch()
-        self._process = _FORK_SERVER.Process(
+        self._process = multiprocessing.get_context("forkserver").Process(
             target=_run,
             args=(list(command), cwd, dict(env), stdout, stderr, start_new_session),
         )
-        self._process.start()
+        server.start(self._process)
         assert self._process.pid is not None
         self.pid: int = self._process.pid
 
@@ -102,12 +128,19 @@ def _run(
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    # Both were found out for the fork server.
+    # The fork server has found its own.
     tempfile.tempdir = None
-    script = str(command[0])
-    sys.argv = [script, *command[1:]]
-    sys.path[0] = str(Path(script).parent)
     try:
-        runpy.run_path(script, run_name="__main__")
+        match command:
+            case ["-c", program, *arguments]:
+                sys.argv = ["-c", *arguments]
+                exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+            case ["-m", module, *arguments]:
+                sys.argv = [module, *arguments]
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
+            case [script, *arguments]:
+                sys.argv = [script, *arguments]
+                sys.path[0] = str(Path(script).parent)
+                runpy.run_path(script, run_name="__main__")
     finally:
         atexit._run_exitfuncs()

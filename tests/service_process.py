@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.forked import ForkedCommand
+from tests.forked import SERVICE, ForkedCommand
 
 CONFIGURATION = ("-c", "service/server/gunicorn.conf.py")
 
@@ -47,6 +47,7 @@ def start_gunicorn(
                 start_new_session=start_new_session,
             )
     return ForkedCommand(
+        SERVICE,
         command,
         cwd=root,
         env={**os.environ, **environment},

@@ -1,31 +1,20 @@
 """A model that the service has never heard of: trained, published, served, validated."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from tests.digits import draw, write_mnist
 from tests.e2e.conftest import Service, StartService
+from tests.training.process import TrainingProcess
 
 
 @pytest.fixture(scope="module")
-def service(
-    start_service: StartService, repository_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Service:
+def service(start_service: StartService, tmp_path_factory: pytest.TempPathFactory) -> Service:
     folder = tmp_path_factory.mktemp("fourth")
     write_mnist(folder, train=1200, test=300)
-    arguments = ["train", "digits", "--data", ".", "--out", "models", "--epochs", "3"]
-    subprocess.run(
-        [sys.executable, "-m", "training", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(repository_root)},
-        check=True,
-        capture_output=True,
-    )
+    train = ["-m", "training", "train", "digits", "--data", ".", "--out", "models", "--epochs", "3"]
+    training = TrainingProcess(*train, cwd=folder, logs=folder)
+    assert training.wait(240) == 0, training.errors.read_text()
     return start_service(folder / "models")
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 import signal
 import subprocess
@@ -16,6 +15,8 @@ import pytest
 import service
 from service.repository.card import read_card
 from service.repository.store import Store
+from tests.e2e.conftest import eventually
+from tests.training.process import TrainingProcess
 from training import tasks
 from training.data.locate import Found
 from training.tasks.base import Task
@@ -303,23 +304,12 @@ def test_resume_of_another_model(workshop: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == f"{run} is a run of mpg, not of sentiment.\n"
 
 
-def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(
-    found_mpg: Found, repository_root: Path
-) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "training", "train", "mpg"],
-        env={**os.environ, "PYTHONPATH": str(repository_root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("epoch 2/"):
-            process.send_signal(signal.SIGINT)
-            break
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(found_mpg: Found, tmp_path: Path) -> None:
+    process = TrainingProcess("-m", "training", "train", "mpg", cwd=tmp_path, logs=tmp_path)
+    eventually(lambda: "\nepoch 2/" in process.output.read_text())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    error = process.errors.read_text()
     assert "Traceback" not in error
     last = error.splitlines()[-1]
     assert last.startswith("Interrupted. To continue: understudy train mpg --resume runs/mpg/")

@@ -1,9 +1,6 @@
 """``tune`` in processes of its own, whose database goes away while they train."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import eventually
+from tests.training.process import TrainingProcess
 from training.data.locate import Found
 
 
@@ -55,27 +53,26 @@ def is_gone(pid: int) -> bool:
 
 @pytest.mark.parametrize("happens", [removed, overwritten, without_tables])
 def test_all_processes_end_with_a_sentence(
-    found_mpg: Found, repository_root: Path, tmp_path: Path, happens: Callable[[Path], None]
+    found_mpg: Found,
+    repository_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: Callable[[Path], None],
 ) -> None:
-    command = [sys.executable, "-m", "training", "tune", "mpg", "--arch", "tutorial"]
-    process = subprocess.Popen(
-        [*command, "--trials", "2", "--jobs", "2", "--epochs", "1000000"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(repository_root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    monkeypatch.setenv("PYTHONPATH", str(repository_root))  # for the workers that it starts
+    tune = ["-m", "training", "tune", "mpg", "--arch", "tutorial", "--trials", "2", "--jobs", "2"]
+    process = TrainingProcess(*tune, "--epochs", "1000000", cwd=tmp_path, logs=tmp_path)
     database = tmp_path / "runs" / "mpg" / "tune-tutorial" / "study.db"
     try:
         eventually(lambda: trials_that_learn(database) == 2 or process.poll() is not None, 240)
         workers = children(process.pid)
-        assert len(workers) == 2, process.communicate()
+        assert len(workers) == 2, process.errors.read_text()
         happens(database)
-        _, told = process.communicate(timeout=240)
+        process.wait(240)
     finally:
         process.kill()
         process.wait()
+    told = process.errors.read_text()
     logs = "\n".join(log.read_text() for log in database.parent.glob("worker-*.log"))
     assert process.returncode == 1, told
     assert told.startswith("The database of the study "), (told, logs)

@@ -1,8 +1,6 @@
 """The record of a tuning: where it is found, what it refuses, what its winner is."""
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from tests.training.process import TrainingProcess
 from tests.training.tiny import Tiny
 from training.console.library_errors import sentence_of
 from training.errors import TrainingError, UsageError
@@ -265,13 +264,14 @@ def test_a_trial_that_never_began_is_given_up(
     assert storage.tally(study) == storage.Tally(finished=0, running=0)
 
 
-def test_processes_that_begin_a_study_at_once(
-    location: StudyLocation, repository_root: Path
-) -> None:
+def test_processes_that_begin_a_study_at_once(location: StudyLocation, tmp_path: Path) -> None:
     script = (
         "import sys; from training.tuning import storage; "
         "storage.create(storage.StudyLocation(sys.argv[1], 'tiny-first'), 'min', {}, {})"
     )
-    command = [sys.executable, "-c", script, location.url]
-    processes = [subprocess.Popen(command, cwd=repository_root) for _ in range(4)]
+    folders = [tmp_path / str(number) for number in range(4)]
+    for folder in folders:
+        folder.mkdir()
+    command = ["-c", script, location.url]
+    processes = [TrainingProcess(*command, cwd=folder, logs=folder) for folder in folders]
     assert [process.wait(120) for process in processes] == [0] * 4

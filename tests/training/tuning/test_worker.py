@@ -1,10 +1,7 @@
 """Trials, in one process and in several; what a killed one leaves; the command."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from service.repository.card import read_card
+from tests.training.process import TrainingProcess
 from tests.training.tiny import Tiny
 from training import tasks
 from training.data.locate import Found
@@ -57,9 +55,10 @@ def location(tmp_path: Path) -> StudyLocation:
     return location
 
 
-def take_part(location: StudyLocation, root: Path, *arguments: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", TAKE_PART, location.url, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=root)
+def take_part(location: StudyLocation, folder: Path, *arguments: int) -> TrainingProcess:
+    folder.mkdir()
+    command = ["-c", TAKE_PART, location.url, *map(str, arguments)]
+    return TrainingProcess(*command, cwd=folder, logs=folder)
 
 
 def wait_for(what: Callable[[], Any]) -> None:
@@ -127,8 +126,8 @@ def test_other_data_is_refused(location: StudyLocation, monkeypatch: pytest.Monk
         tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
 
 
-def test_two_processes_share_one_study(location: StudyLocation, repository_root: Path) -> None:
-    workers = [take_part(location, repository_root, 6, number, 3) for number in range(2)]
+def test_two_processes_share_one_study(location: StudyLocation, tmp_path: Path) -> None:
+    workers = [take_part(location, tmp_path / f"{number}", 6, number, 3) for number in range(2)]
     assert [worker.wait(300) for worker in workers] == [0, 0]
     found = storage.load(location).get_trials()
     assert all(storage.is_finished(trial) for trial in found)
@@ -137,9 +136,9 @@ def test_two_processes_share_one_study(location: StudyLocation, repository_root:
 
 
 def test_a_killed_trial_does_not_block_the_study(
-    location: StudyLocation, repository_root: Path, monkeypatch: pytest.MonkeyPatch
+    location: StudyLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = take_part(location, repository_root, 1, 0, 1_000_000)
+    worker = take_part(location, tmp_path / "killed", 1, 0, 1_000_000)
     study = storage.load(location)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     worker.kill()
@@ -184,23 +183,24 @@ def test_tune_and_train_from_it(
     assert card.training["from_study"].startswith("tuning mpg-quick, trial ")
 
 
-def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", "tune", "mpg", "--arch", "tutorial"]
-    process = subprocess.Popen(
-        [*command, "--trials", "1", "--epochs", "1000000"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(repository_root)},
-        stderr=subprocess.PIPE,
-        text=True,
+def test_ctrl_c_ends_all_processes(
+    found_mpg: Found, repository_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(repository_root))  # for the worker that it starts
+    command = ["-m", "training", "tune", "mpg", "--arch", "tutorial"]
+    process = TrainingProcess(
+        *command, "--trials", "1", "--epochs", "1000000", cwd=tmp_path, logs=tmp_path
     )
     location = storage.location_of(tmp_path / "runs", "mpg", "tutorial", None)
     wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
     study = storage.load(location)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert error.splitlines()[-1] == "Interrupted. Run the same command to continue."
+    assert process.wait(120) == 130
+    assert (
+        process.errors.read_text().splitlines()[-1]
+        == "Interrupted. Run the same command to continue."
+    )
     assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL]
 
 

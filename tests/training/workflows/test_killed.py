@@ -1,9 +1,6 @@
 """A training process that is killed outright, at the worst moments, and goes on as if nothing was."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.digits import write_mnist
+from tests.training.process import TrainingProcess
 from training.fitting.run_folder import Run, open_run
 
 # Batch norm, momentum and dropout all have a state; the digits' network has the last two.
@@ -38,19 +36,13 @@ pathlib.Path.replace = deadly
 """
 
 
-def process(root: Path, folder: Path, *arguments: str, deadly: str = "") -> int:
+def process(folder: Path, *arguments: str, deadly: str = "") -> int:
     """Run a training in a process of its own; return its exit code."""
     script = (
         f"import os, pathlib, signal, sys\nfrom understudy import cli\nfrom training.fitting import fit as fitting\n{deadly}\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
-    return subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        stdout=subprocess.DEVNULL,
-        check=False,
-    ).returncode
+    return TrainingProcess("-c", script, *arguments, cwd=folder, logs=folder).wait(240)
 
 
 def only_run(folder: Path) -> Run:
@@ -73,24 +65,22 @@ def figures(run: Run) -> list[dict[str, float]]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the training was not interrupted."""
     folder = tmp_path_factory.mktemp("whole")
     write_mnist(folder / "data", train=600, test=100)
-    assert process(repository_root, folder, *TRAIN) == 0
+    assert process(folder, *TRAIN) == 0
     return folder
 
 
 @pytest.mark.parametrize("deadly", [IN_THE_MIDST_OF_AN_EPOCH, IN_THE_MIDST_OF_A_CHECKPOINT])
-def test_it_comes_to_the_same(
-    whole: Path, tmp_path: Path, repository_root: Path, deadly: str
-) -> None:
+def test_it_comes_to_the_same(whole: Path, tmp_path: Path, deadly: str) -> None:
     write_mnist(tmp_path / "data", train=600, test=100)
-    assert process(repository_root, tmp_path, *TRAIN, deadly=deadly) == -signal.SIGKILL
+    assert process(tmp_path, *TRAIN, deadly=deadly) == -signal.SIGKILL
     run = only_run(tmp_path)
     assert not (run.checkpoints / "last-0003.weights.h5").exists()
     resume = ["train", "digits", "--resume", str(run.folder.relative_to(tmp_path))]
-    assert process(repository_root, tmp_path, *resume, "--no-publish") == 0
+    assert process(tmp_path, *resume, "--no-publish") == 0
     straight = only_run(whole)
     assert figures(run) == figures(straight)
     assert [row["epoch"] for row in run.history()] == [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""What the fork server of tests/forked.py has imported when a service is forked from it."""
+"""What a service imports."""
 
 import importlib
 import os
