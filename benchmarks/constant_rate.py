@@ -19,9 +19,9 @@ from benchmarks.load import Load, allow_connections
 
 # What h2load may take beyond the time that it is given.
 _GRACE_S = 30
-# Between two clients' first requests. Over whole periods of a client's requests the moments at which
-# the clients send lie evenly, so no round number of ms, which many periods are a multiple of.
-_APART_US = 6_180
+# Between two clients' first requests: a prime, which few clients' periods are a multiple of, so that
+# the moments at which the clients send lie evenly over a period.
+_APART_MS = 7
 
 
 def require_h2load() -> str:
@@ -51,13 +51,13 @@ def run_h2load(url: str, body: Path, *, rate: float, connections: int, seconds: 
         BenchmarkError: h2load failed, sent nothing in that time, or so many connections are not allowed.
     """
     allow_connections(connections)
-    start_s = connections * _APART_US / 1e6
+    start_s = connections * _APART_MS / 1e3
     each = round((start_s + seconds) * rate / connections)
     with tempfile.TemporaryDirectory(prefix="h2load-") as folder:
         log = Path(folder) / "log"
         command = [
             *("h2load", "--h1", f"--clients={connections}", f"--requests={each * connections}"),
-            *("--rate=1", f"--rate-period={_APART_US}us", f"--rps={rate / connections:.3f}"),
+            *("--rate=1", f"--rate-period={_APART_MS}ms", f"--rps={rate / connections:.3f}"),
             *(f"--data={body}", f"--log-file={log}"),
             *("--header=Content-Type: application/json", url),
         ]
