@@ -17,7 +17,7 @@ SERVICE = (
     {"repository"},
     {"process_settings", "monitoring"},
     {"runtime"},
-    {"api.limits"},
+    {"api.request_limits"},
     {"api.json"},
     {"api.validation"},
     {"api.http"},

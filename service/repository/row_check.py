@@ -1,7 +1,7 @@
 """Asking a model whether a row's answer depends on its neighbours.
 
 It can show that rows are not independent, and never that they are: the proof is the graph's
-(service/repository/independence), or somebody's word.
+(service/repository/row_independence), or somebody's word.
 """
 
 from collections.abc import Callable, Mapping

@@ -18,8 +18,8 @@ from service.monitoring.logs import log
 from service.monitoring.metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.file_sizes import check_sizes
-from service.repository.independence import Declared
 from service.repository.manifest import content_digest, has_manifest, verify_manifest
+from service.repository.row_independence import Declared
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable

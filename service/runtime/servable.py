@@ -27,18 +27,18 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
-from service.repository.independence import (
+from service.repository.precision import Precision, precision_here
+from service.repository.row_independence import (
     Declared,
     RowIndependence,
     decide,
     needs_proof,
     prove_independence,
 )
-from service.repository.precision import Precision, precision_here
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
-from service.runtime.independence_check import IndependenceCheck
 from service.runtime.load_error import Fault, LoadError
+from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.saved_model import SavedModel
 from service.runtime.tensorflow_errors import GRAPH_ERRORS, INPUT_ERRORS, first_sentence
 from service.runtime.warmup_inputs import placeholders

@@ -11,7 +11,6 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
 from service.api.codecs.tfserving.classify_responses import classification, regression
-from service.api.limits import Limits
 from service.api.openapi import response_headers, shared_parts
 from service.api.openapi.field_schemas import Schema, tensor_schema
 from service.api.openapi.operations import DocumentedTarget, Operation, describe
@@ -23,6 +22,7 @@ from service.api.openapi.signature_schemas import (
     examples_bodies,
     predict_bodies,
 )
+from service.api.request_limits import Limits
 from service.api.validation.schemas import TensorField, signature_schema
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable

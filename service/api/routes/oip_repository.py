@@ -14,7 +14,7 @@ from flask import Blueprint, request
 from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_value, read_body
 from service.api.routes.admin import attempt, authorise, change
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.policy import read_policy
 from service.repository.store import Store

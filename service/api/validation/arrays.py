@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from service.api.json.json_numbers import MOST_DIMENSIONS
-from service.api.validation.messages import describe, shorten, sizes
+from service.api.validation.error_messages import describe, shorten, sizes
 from service.api.validation.problems import InvalidValueError
 from service.api.validation.tensors import Array
 from service.repository.contract import Field

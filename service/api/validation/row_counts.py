@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from service.api.validation.messages import counted
+from service.api.validation.error_messages import counted
 from service.api.validation.problems import Problems, invalid_request
 from service.repository.golden import Tensors
 

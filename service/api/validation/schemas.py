@@ -6,8 +6,8 @@ from weakref import WeakKeyDictionary
 import marshmallow
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
-from service.api.limits import Limits
-from service.api.validation.messages import describe, shorten
+from service.api.request_limits import Limits
+from service.api.validation.error_messages import describe, shorten
 from service.api.validation.problems import InvalidValueError, Problems, without_excess
 from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field, Signature

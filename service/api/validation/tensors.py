@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.api.json.json_numbers import MOST_DIMENSIONS, NumberArray
-from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.error_messages import counted, describe, shorten
 from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field, Signature
 from service.repository.json_strings import string_from_json

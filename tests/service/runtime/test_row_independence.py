@@ -10,7 +10,7 @@ from service.monitoring.metrics import Metrics
 from service.repository.card import write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, Tensors, write_golden
-from service.runtime.independence_check import IndependenceCheck
+from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.servable import Servable
 from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.savedmodels.saving import card
@@ -135,7 +135,7 @@ def test_an_unreadable_graph_costs_no_version(
     def fail(*args: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("service.repository.independence.analysis.parse_saved_model", fail)
+    monkeypatch.setattr("service.repository.row_independence.proof.parse_saved_model", fail)
     servable = load(mixing)
     assert not any(each.holds for each in servable.independence.values())
     assert run(servable, "twice", x=[1]) == {"twice": [2]}

@@ -9,7 +9,7 @@ from typing import Any
 from service.api.codecs.media.content_types import CSV, signature_for, takes_records
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest, request_of_values
 from service.api.codecs.media.plain_text import decode
-from service.api.validation.messages import counted, describe
+from service.api.validation.error_messages import counted, describe
 from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature

@@ -27,7 +27,7 @@ from service.api.codecs.media.plain_request import (
 )
 from service.api.codecs.media.plain_text import decode
 from service.api.http.request_body import is_json_request
-from service.api.validation.messages import describe
+from service.api.validation.error_messages import describe
 from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Signature

@@ -15,7 +15,7 @@ from numpy.lib import format as npy_format
 from service.api.codecs.media.content_types import NPY, signature_for, takes_arrays
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest
 from service.api.validation.arrays import check_array, check_shape, shorten_shape
-from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.error_messages import counted, describe, shorten
 from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
 from service.api.validation.tensors import Array, round_bfloat16
 from service.errors import InvalidRequestError

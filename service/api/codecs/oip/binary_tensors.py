@@ -6,7 +6,7 @@ bytes of the only input and nothing else.
 
 from dataclasses import dataclass
 
-from service.api.validation.messages import counted
+from service.api.validation.error_messages import counted
 from service.errors import InvalidRequestError
 
 HEADER = "Inference-Header-Content-Length"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.api.validation.messages import counted
+from service.api.validation.error_messages import counted
 from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field
 

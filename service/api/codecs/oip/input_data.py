@@ -15,7 +15,7 @@ from service.api.codecs.oip.datatypes import (
 )
 from service.api.json.json_numbers import NumberArray
 from service.api.validation.arrays import check_array, shorten_shape
-from service.api.validation.messages import counted, shorten
+from service.api.validation.error_messages import counted, shorten
 from service.api.validation.problems import InvalidValueError
 from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field

@@ -7,7 +7,7 @@ from typing import Any
 from service.api.codecs.oip.datatypes import datatype
 from service.api.codecs.oip.input_data import check_size, tensor_from_bytes, tensor_from_json
 from service.api.validation.arrays import check_shape
-from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.error_messages import counted, describe, shorten
 from service.api.validation.problems import InvalidValueError, Problems, invalid_request
 from service.api.validation.row_counts import check_equal_rows
 from service.api.validation.tensors import Array

@@ -9,7 +9,7 @@ from service.api.codecs.oip.infer_request import InferRequest, find_signature
 from service.api.codecs.oip.input_data import numbers_from_bytes
 from service.api.codecs.oip.requested_outputs import RequestedOutput
 from service.api.validation.arrays import check_array
-from service.api.validation.messages import counted, sizes
+from service.api.validation.error_messages import counted, sizes
 from service.api.validation.problems import InvalidValueError, Problems
 from service.api.validation.tensors import Array
 from service.errors import InvalidRequestError

@@ -13,7 +13,7 @@ from service.api.codecs.tfserving.predict_requests import signature_of
 from service.api.http.request_body import json_value
 from service.api.http.responses import Response
 from service.api.json.value_budget import expect_features
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.api.validation.finite_outputs import check_finite
 from service.api.validation.row_counts import check_row_count
 from service.api.validation.schemas import SchemaBook

@@ -18,7 +18,7 @@ from service.api.codecs.tfserving import predict_fast_path
 from service.api.http.request_body import json_value
 from service.api.json import json_arrays
 from service.api.json.json_numbers import NumberArray
-from service.api.validation.messages import describe, shorten
+from service.api.validation.error_messages import describe, shorten
 from service.api.validation.problems import (
     LONGEST_NAME,
     Index,

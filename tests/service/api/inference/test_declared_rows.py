@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from service.repository.independence import Proof
+from service.repository.row_independence import Proof
 from service.repository.store import Store
 from service.runtime import servable as servables
 from service.runtime.servable import Servable
