@@ -33,15 +33,15 @@ from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.process_settings import process_settings
-from service.repository.store import Store
-from service.runtime.admission import Admission
+from service.repository.model_store import Store
+from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader
 from service.runtime.servable import Servable
 from service.runtime.stuck_predictions import StuckWatch
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 from service.settings import Settings, usable_cores
 
 

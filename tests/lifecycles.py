@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from service.monitoring.metrics import Metrics
-from service.repository.store import Store
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_store import Store
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader, MakeServable
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
 Start = Callable[..., Lifecycle]
 

@@ -201,7 +201,7 @@ def test_only_one_module_imports_tensorflow(repository_root: Path) -> None:
 
 def test_the_repository_loads_without_tensorflow_and_flask(repository_root: Path) -> None:
     script = (
-        "import sys; import service.repository.store, service.repository.golden, "
+        "import sys; import service.repository.model_store, service.repository.golden, "
         "service.repository.policy, service.images.preparation; "
         "sys.exit(bool({'tensorflow', 'flask'} & set(sys.modules)))"
     )

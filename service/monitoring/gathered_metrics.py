@@ -12,8 +12,8 @@ from typing import Any
 
 from prometheus_client import Summary
 
-from service.monitoring.metrics import Metrics, VersionMetrics
 from service.monitoring.prometheus_internals import add_to_histogram, bounds_of
+from service.monitoring.prometheus_metrics import Metrics, VersionMetrics
 
 # Objects that are kept for the next turns; far above what a service has versions and answers.
 _MOST_KEPT = 1000

@@ -6,9 +6,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.repository.card import CARD
 from service.repository.folder_walk import FolderTooLargeError, walk
 from service.repository.manifest import MANIFEST
+from service.repository.model_card import CARD
 from service.repository.unserved_entries import GRAPHS, printable, why_no_graph
 
 

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from functools import partial
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
-from service.repository.store import Store
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_store import Store
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.loader import Loader
 from service.runtime.missing_models import find_missing_models
-from service.runtime.model import Model, Progress
+from service.runtime.model_reconciler import ModelReconciler, Progress
 from service.runtime.served_models import ServedModels
 from service.runtime.serving_record import ServingRecord
 from service.runtime.shared_observations import SharedObservations
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
 _IN_STEP_S = 0.02
@@ -262,8 +262,8 @@ class Lifecycle(ServedModels):
         self._observations.log_unserved(self._ignored, after_s=self._quiet_s)
         return models
 
-    def _new_model(self, name: str) -> Model:
-        return Model(
+    def _new_model(self, name: str) -> ModelReconciler:
+        return ModelReconciler(
             name,
             self._store,
             self._group,

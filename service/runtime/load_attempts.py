@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.policy import Policy
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.failure_cause import is_machines_fault
@@ -18,7 +18,7 @@ from service.runtime.loader import ChangedError, LoadedVersion, Loader, Loading,
 from service.runtime.memory import give_back
 from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State
-from service.runtime.worker_group import Refusal, WorkerGroup
+from service.runtime.worker_agreement import Refusal, WorkerGroup
 
 # Between attempts at a version: doubled from the first to the last.
 _FIRST_RETRY_S = 0.5

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.file_sizes import check_sizes
 from service.repository.manifest import content_digest, has_manifest, verify_manifest

@@ -5,7 +5,7 @@ import gc
 import importlib
 import sys
 
-from service.monitoring.silence import silent_stderr
+from service.monitoring.native_stderr import silent_stderr
 
 # glibc's parameters of these names (malloc.h), and what they are set to. How many arenas its
 # threads may spread over: each keeps what was freed in it, and swaps free in other threads than

@@ -7,9 +7,9 @@ load it, and must not say that it does not exist: clients and load balancers tak
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.repository.unserved_entries import UnservedEntry
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
 _EMPTY = "It holds no model any more, though the service has served some of it."
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from service.repository.card import Card
 from service.repository.contract import (
     DEFAULT_SIGNATURE,
     Contract,
@@ -16,6 +15,7 @@ from service.repository.contract import (
 )
 from service.repository.errors import RepositoryError
 from service.repository.golden import Golden
+from service.repository.model_card import Card
 from service.repository.policy import read_policy
 from service.repository.precision import Precision
 from service.repository.publication_marks import was_published_here

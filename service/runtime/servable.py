@@ -13,8 +13,7 @@ import numpy as np
 
 from service.errors import InvalidRequestError, ServiceError
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
-from service.repository.card import Card, read_card
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import ServedContract, Signature
 from service.repository.errors import RepositoryError
 from service.repository.golden import (
@@ -27,6 +26,7 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
+from service.repository.model_card import Card, read_card
 from service.repository.precision import Precision, precision_here
 from service.repository.row_independence import (
     Declared,

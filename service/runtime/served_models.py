@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from service.errors import NotFoundError, UnavailableError
 from service.repository.policy import Policy
 from service.runtime.missing_models import MissingModels
-from service.runtime.model import Model
+from service.runtime.model_reconciler import ModelReconciler
 from service.runtime.servable import Servable
 from service.runtime.version_state import VersionStatus
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
 # Later than planned by this much, the next look may have missed a decision: the process was
 # stopped, or its lifecycle held up. Requests then wait for it to be followed, for as long at most.
@@ -29,7 +29,7 @@ class ServedModels:
     def __init__(self, group: WorkerGroup) -> None:
         """No models yet; ``group`` is what the workers agree on."""
         self._group = group
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, ModelReconciler] = {}
         self._missing = MissingModels()
         # When the lifecycle looks next. Its looks are announced here when they are done.
         self._next_look = math.inf
@@ -173,7 +173,7 @@ class ServedModels:
             f"Version {version} of model {name!r} does not serve; these do: {versions}."
         )
 
-    def _model(self, name: str) -> Model:
+    def _model(self, name: str) -> ModelReconciler:
         try:
             return self._models[name]
         except KeyError:

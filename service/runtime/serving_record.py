@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from service.errors import NotFoundError
 from service.monitoring.logs import log
+from service.repository.model_store import Store
 from service.repository.serving_records import (
     FOLDER,
     HEARTBEAT_S,
@@ -25,7 +26,6 @@ from service.repository.serving_records import (
     version_digest,
     write_record,
 )
-from service.repository.store import Store
 from service.runtime.version_state import State, VersionStatus
 
 # Between looks at what serves: a trainer that comes right after a swap should find it.

@@ -18,7 +18,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 _LOOK_S = 0.25
 

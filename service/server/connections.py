@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
-from service.server.connection_counts import ConnectionCount
+from service.server.connection_balancing import ConnectionCount
 
 # Of a body, or an answer, each so many bytes earn the client another second.
 BYTES_PER_S = 64 * 1024

@@ -22,7 +22,7 @@ from service.monitoring.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
 from service.runtime import memory
 from service.server import graceful_shutdown, preflight, shared_folder
-from service.server.connection_counts import CONNECTION_COUNTS
+from service.server.connection_balancing import CONNECTION_COUNTS
 from service.settings import SettingError, Settings
 
 try:

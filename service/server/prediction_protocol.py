@@ -16,7 +16,7 @@ from service.api.inference.event_loop import RunningPrediction
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
 from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
-from service.server.general_protocol import GeneralProtocol
+from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead
 from service.server.response_heads import head_of
 
@@ -243,7 +243,7 @@ class PredictionProtocol(asyncio.Protocol):
             return
         # This object has no more to do with the connection, whatever it has still planned.
         self._is_closing = True
-        protocol = GeneralProtocol(self._host)
+        protocol = FullHttpProtocol(self._host)
         self._host.connections.replace(self, protocol)
         self._transport.set_protocol(protocol)
         protocol.take_over(self._transport)

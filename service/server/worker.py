@@ -19,10 +19,10 @@ from service.api.http.body_budget import BodyBudget
 from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application
 from service.process_settings import process_settings
-from service.server.acceptor import Acceptor
-from service.server.connection_counts import CONNECTION_COUNTS
+from service.server.connection_acceptor import Acceptor
+from service.server.connection_balancing import CONNECTION_COUNTS
 from service.server.connections import Connections
-from service.server.general_protocol import GeneralProtocol
+from service.server.full_http_protocol import FullHttpProtocol
 from service.server.graceful_shutdown import GracefulShutdown
 from service.server.prediction_protocol import PredictionProtocol
 from service.server.process_exit import take_signals
@@ -130,7 +130,7 @@ class Worker(ASGIWorker):
         self.budget = self.asgi.budget
         self.heads = HeadReader(self.asgi.route)
         tls = self._get_ssl_context()
-        protocol = GeneralProtocol if self.cfg.is_ssl else PredictionProtocol
+        protocol = FullHttpProtocol if self.cfg.is_ssl else PredictionProtocol
         self._shutdown.take(
             [
                 Acceptor(self.loop, sock.sock, self.connection_count, lambda: protocol(self), tls)

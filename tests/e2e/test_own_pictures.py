@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import requests
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.e2e.conftest import Service, StartService
 from tests.images import WAYS, write_triangles
 from training import tasks

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from service.repository.card import read_card, write_card
-from service.repository.store import Store
+from service.repository.model_card import read_card, write_card
+from service.repository.model_store import Store
 from tests.e2e.browser import ROOT, answered, at, copy_models, keep, settled, visit
 from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import fill_affine, publish_affine

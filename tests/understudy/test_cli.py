@@ -14,8 +14,8 @@ import click
 import pytest
 
 import service
-from service.repository.card import read_card
-from service.repository.store import Store
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from training import tasks
 from training.data.locate import Found
 from training.tasks.base import Task

@@ -1,6 +1,6 @@
 """Silence for TensorFlow while it is imported.
 
-The service has a copy of its own (``service/monitoring/silence.py``): training imports of the
+The service has a copy of its own (``service/monitoring/native_stderr.py``): training imports of the
 service only what lies on disk.
 """
 

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from service.repository.card import Card, read_card, write_card
 from service.repository.contract import Contract
 from service.repository.golden import (
     Golden,
@@ -22,8 +21,9 @@ from service.repository.golden import (
     row_to_json,
     write_golden,
 )
+from service.repository.model_card import Card, read_card, write_card
+from service.repository.model_store import Store
 from service.repository.precision import Precision, precision_here
-from service.repository.store import Store
 from training.errors import TrainingError
 from training.publishing.export_precision import multiplying_in
 from training.tasks.base import Case, Exportable

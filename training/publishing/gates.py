@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.repository.card import Card
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
+from service.repository.model_card import Card
 from training.data.own.findings import findings_of
 from training.errors import TrainingError
 from training.evaluation.better_than_chance import beyond_luck

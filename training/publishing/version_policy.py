@@ -6,9 +6,9 @@ from pathlib import Path
 
 from service.repository import policy as policies
 from service.repository.errors import RepositoryError
+from service.repository.model_store import Store
 from service.repository.policy import Policy, policy_from_json, read_policy, rolled_back
 from service.repository.serving_status import reality
-from service.repository.store import Store
 from training.console.progress import say
 from training.errors import TrainingError, UsageError
 

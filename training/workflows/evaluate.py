@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import Card, read_card
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.store import Store
+from service.repository.model_card import Card, read_card
+from service.repository.model_store import Store
 from training.console.number_format import figure, flat
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from service.repository.store import Store
+from service.repository.model_store import Store
 from training.console.progress import say
 from training.errors import UsageError
 from training.fitting.initial_weights import InitialWeights

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import read_card
 from service.repository.errors import RepositoryError
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from service.repository.policy import read_policy
 from service.repository.serving_status import Reality, realities
-from service.repository.store import Store
 from training.console.progress import say
 from training.console.terminal_table import print_table
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import Card, read_card
+from service.repository.model_card import Card, read_card
+from service.repository.model_store import Store
 from service.repository.precision import Precision
-from service.repository.store import Store
 from training.console.number_format import flat
 from training.console.progress import say
 from training.data.load import load

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import read_card
-from service.repository.store import Store
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from training import tasks
 from training.console.progress import say
 from training.data.load import load

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from service.repository.card import Card
+from service.repository.model_card import Card
+from service.repository.model_store import Store
 from service.repository.precision import Precision, why_not_here
-from service.repository.store import Store
 from training import tasks
 from training.console.progress import say, working
 from training.console.terminal_table import print_table

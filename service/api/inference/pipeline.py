@@ -21,9 +21,9 @@ from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError
 from service.monitoring.gathered_metrics import GatheredVersion
-from service.monitoring.metrics import VersionMetrics
+from service.monitoring.prometheus_metrics import VersionMetrics
 from service.repository.golden import Tensors
-from service.runtime.admission import Admission
+from service.runtime.admission_control import Admission
 from service.runtime.bisection import bisect_refused_rows
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable

@@ -50,7 +50,7 @@ def test_a_version_that_ended_vanishes_at_once_and_never_falls_before(
 def test_series_are_dropped_without_a_warning(repository_root: Path, tmp_path: Path) -> None:
     """It would stand as plain text in a log of JSON."""
     script = """
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 metrics = Metrics()
 for version in range(100):
@@ -76,7 +76,7 @@ def test_versions_that_came_and_went_leave_nothing_in_memory(
 ) -> None:
     script = """
 import gc, tracemalloc
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 metrics = Metrics()
 

@@ -11,7 +11,7 @@ import pytest
 
 from service.monitoring import mapped_file, metric_files, metric_values
 from service.monitoring.exposition import exposition
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from tests.e2e.conftest import eventually
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, size, values
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.monitoring import metric_files
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, size, values
 
 

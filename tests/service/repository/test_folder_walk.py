@@ -16,8 +16,8 @@ from service.repository.folder_walk import (
     walk,
 )
 from service.repository.manifest import content_digest, verify_manifest, write_manifest
+from service.repository.model_store import Store
 from service.repository.serving_records import version_digest
-from service.repository.store import Store
 
 # More levels than Python calls can nest, and than a path can name.
 LEVELS = 3 * sys.getrecursionlimit()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.model_store import Store
 from service.repository.policy import Policy
 from service.repository.serving_records import (
     EXPIRY_S,
@@ -17,7 +18,6 @@ from service.repository.serving_records import (
     write_record,
 )
 from service.repository.serving_status import Reality, reality
-from service.repository.store import Store
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 
 def save(folder: Path) -> None:
@@ -210,7 +210,7 @@ def test_another_user_sees_what_it_may(tmp_path: Path, repository_root: Path) ->
         if temporary in folder.parents and folder.stat().st_uid == 0:
             folder.chmod(0o755)
     script = (
-        "import json, sys; from pathlib import Path; from service.repository.store import Store\n"
+        "import json, sys; from pathlib import Path; from service.repository.model_store import Store\n"
         "models, ignored = Store(Path(sys.argv[1])).survey()\n"
         "print(json.dumps([models, {item.path: item.reason for item in ignored}]))"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import NotFoundError
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.runtime.version_state import State
 from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, answer, live, look_some_times, states

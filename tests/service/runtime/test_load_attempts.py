@@ -118,7 +118,7 @@ def test_a_load_that_takes_too_long_is_refused_and_closed_when_it_ends(
 def test_at_the_start_an_older_version_serves_while_the_newest_takes_its_time(
     tmp_path: Path, make_lifecycle: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.runtime.model._LONGEST_SILENCE_S", 0.2)
+    monkeypatch.setattr("service.runtime.model_reconciler._LONGEST_SILENCE_S", 0.2)
     publish_affine(tmp_path)
     publish_affine(tmp_path, bias=1.0)
     go = threading.Event()

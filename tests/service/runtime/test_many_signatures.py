@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from service.errors import ServiceError
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.golden import Golden, GoldenExample, write_golden
 from service.runtime import saved_model
 from service.runtime.load_error import LoadError

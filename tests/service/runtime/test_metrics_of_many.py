@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from service.monitoring.metric_values import MULTIPROCESS_DIRECTORY
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.runtime.servable import Servable
 from tests.lifecycles import started
 
@@ -73,7 +73,7 @@ def test_a_version_that_ended_may_still_be_counted_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A request that outlives the series of its version makes none that nobody ends."""
-    monkeypatch.setattr("service.monitoring.metrics._SHOWN_S", -1.0)
+    monkeypatch.setattr("service.monitoring.prometheus_metrics._SHOWN_S", -1.0)
     metrics = Metrics()
     held = metrics.begin_version("m", "1")
     held.parse.observe(0.1)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.monitoring.metrics import Metrics
-from service.repository.card import write_card
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, Tensors, write_golden
+from service.repository.model_card import write_card
 from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.servable import Servable
 from tests.savedmodels.mixing import declare_mixing, save_mixing

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidRequestError
-from service.monitoring.metrics import Metrics
-from service.repository.card import CARD
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.model_card import CARD
 from service.runtime.load_error import LoadError
 from service.runtime.servable import Servable
 from tests.savedmodels.affine import fill_affine, save_affine

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.model_store import Store
 from service.repository.policy import Policy, write_policy
 from service.repository.serving_records import FOLDER, Record, read_records, version_digest
 from service.repository.serving_status import reality
-from service.repository.store import Store
 from service.runtime import serving_record
 from service.runtime.version_state import State
 from tests.lifecycles import Start, starting

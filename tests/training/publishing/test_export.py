@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from service.repository.card import Card, read_card, write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
 from service.repository.manifest import verify_manifest
-from service.repository.store import Store
+from service.repository.model_card import Card, read_card, write_card
+from service.repository.model_store import Store
 from training.errors import TrainingError
 from training.publishing import export
 from training.tasks.base import Case, Exportable
@@ -144,7 +144,7 @@ def test_a_root_that_cannot_be_written(version: Path, tmp_path: Path) -> None:
 PUBLISH_SLOWLY = """
 import shutil, sys, time
 from pathlib import Path
-from service.repository import store, manifest
+from service.repository import model_store, manifest
 copy, write = shutil.copy2, store.write_manifest
 def slow_copy(*a, **k):
     time.sleep(0.02)
@@ -158,7 +158,7 @@ def slow_manifest(folder):
     time.sleep(0.02)
 tree, shutil.copytree = shutil.copytree, slow_tree
 store.write_manifest = slow_manifest
-from service.repository.store import Store
+from service.repository.model_store import Store
 def fill(staging):
     print("begun", flush=True)
     shutil.copytree(Path(sys.argv[1]), staging, dirs_exist_ok=True)

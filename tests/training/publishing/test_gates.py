@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.repository.card import Card, write_card
 from service.repository.contract import Contract
 from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.model_card import Card, write_card
 from service.repository.policy import Policy, write_policy
 from tests.training.toy import SIDES, SIGNATURE, Points, Toy
 from training.errors import TrainingError

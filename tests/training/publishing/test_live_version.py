@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.serving_records import (
     FOLDER,
@@ -16,7 +17,6 @@ from service.repository.serving_records import (
     write_record,
 )
 from service.repository.serving_status import reality
-from service.repository.store import Store
 from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, starting
 from training.publishing.live_version import find_live_version

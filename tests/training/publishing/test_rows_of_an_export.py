@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from service.repository.card import read_card
-from service.repository.store import Store
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from tests.training.toy import Toy
 from understudy import cli
 

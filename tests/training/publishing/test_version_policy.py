@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from service.repository.manifest import verify_manifest
+from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy, write_policy
-from service.repository.store import Store
 from training.errors import TrainingError
 from training.publishing import export, version_policy
 from understudy.cli import main

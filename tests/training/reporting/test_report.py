@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.repository.card import Card
+from service.repository.model_card import Card
 from training.evaluation import metrics
 from training.evaluation.calibration import on_test_set
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.digits import write_mnist
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import tasks

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import tasks
 from training.data import auto_mpg

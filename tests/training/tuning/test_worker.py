@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.training.tiny import Tiny
 from training import tasks
 from training.data.locate import Found

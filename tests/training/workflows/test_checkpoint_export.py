@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.digits import draw, write_mnist
 from tests.owndata import sentences, write_jsonl
 from training.publishing.export import open_saved_model

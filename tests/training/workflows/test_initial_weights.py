@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from service.repository.policy import Policy, write_policy
 from tests.digits import write_mnist
 from tests.owndata import CAR_HEADER, TEXTS, cars, sentences, write_csv, write_jsonl

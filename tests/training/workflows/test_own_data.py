@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.repository.card import Card, read_card
+from service.repository.model_card import Card, read_card
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv, write_jsonl
 from training.publishing.export import open_saved_model
 from training.types import Predict

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.repository.card import CARD
-from service.repository.store import Store
+from service.repository.model_card import CARD
+from service.repository.model_store import Store
 from tests.training.toy import write_points
 from training.workflows.reproduce import compare
 from understudy import cli

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from service.repository.card import Card
+from service.repository.model_card import Card
 from training.console.number_format import flat
 from training.data.own.findings import findings_of
 from training.evaluation.calibration import uncalibrated

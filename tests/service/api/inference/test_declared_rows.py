@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from service.repository.model_store import Store
 from service.repository.row_independence import Proof
-from service.repository.store import Store
 from service.runtime import servable as servables
 from service.runtime.servable import Servable
 from tests.e2e.conftest import eventually

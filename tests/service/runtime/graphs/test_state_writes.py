@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from service.monitoring.metrics import Metrics
-from service.repository.card import write_card
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.model_card import write_card
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import Loader

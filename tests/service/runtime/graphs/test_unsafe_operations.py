@@ -13,10 +13,10 @@ from tensorflow.core.framework import op_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.manifest import write_manifest
+from service.repository.model_store import Store
 from service.repository.policy import Policy, write_policy
-from service.repository.store import Store
 from service.runtime.graphs.graph_walk import ASSET, GraphWalk
 from service.runtime.graphs.unsafe_operations import EFFECTS
 from service.runtime.load_error import Fault, LoadError

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
+from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy
-from service.repository.store import Store
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.held_versions import HeldVersions
 from service.runtime.live_files import LiveFiles
@@ -21,7 +21,7 @@ from service.runtime.memory import give_back
 from service.runtime.serving_versions import ServingVersions
 from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State, VersionStatus
-from service.runtime.worker_group import Agreement, Decision, ServingPlan, WorkerGroup
+from service.runtime.worker_agreement import Agreement, Decision, ServingPlan, WorkerGroup
 
 # With nothing to serve, a version that loads for longer gives way to an older one meanwhile.
 _LONGEST_SILENCE_S = 10.0
@@ -41,7 +41,7 @@ class Progress(Enum):
     IN_STEP = auto()
 
 
-class Model:
+class ModelReconciler:
     """One model's versions in this worker.
 
     Only the lifecycle's thread calls ``reconcile``; any thread reads ``serving`` and the rest.

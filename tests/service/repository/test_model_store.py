@@ -12,7 +12,7 @@ import pytest
 
 from service.repository.errors import RepositoryError
 from service.repository.manifest import verify_manifest
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 
 def fill(directory: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_killed_publisher_leaves_no_version(tmp_path: Path, repository_root: P
     script = textwrap.dedent(
         """
         import pathlib, sys
-        from service.repository.store import Store
+        from service.repository.model_store import Store
 
         def fill(directory):
             for i in range(200):

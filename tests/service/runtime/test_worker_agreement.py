@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.runtime.worker_group import Refusal, ServingPlan, WorkerGroup
+from service.runtime.worker_agreement import Refusal, ServingPlan, WorkerGroup
 
 ONE, TWO = ServingPlan((1,)), ServingPlan((1, 2), {"stable": 1})
 Join = Callable[[], WorkerGroup]
@@ -119,7 +119,7 @@ def test_a_killed_worker_is_not_waited_for_and_holds_no_load_lock(
     script = textwrap.dedent(
         """
         import pathlib, sys, time
-        from service.runtime.worker_group import WorkerGroup
+        from service.runtime.worker_agreement import WorkerGroup
         group = WorkerGroup(pathlib.Path(sys.argv[1]))
         group.join()
         assert group.load_lock.take("m", 1)

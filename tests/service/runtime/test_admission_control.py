@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from service.errors import UnavailableError
-from service.runtime.admission import Admission
+from service.runtime.admission_control import Admission
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 
 from service.monitoring.logs import log
-from service.server.connection_counts import ConnectionBalancer, ConnectionCount
+from service.server.connection_balancing import ConnectionBalancer, ConnectionCount
 
 # How soon to look again for a connection that was left to another worker.
 _STEP_S = 0.001

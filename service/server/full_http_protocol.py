@@ -30,8 +30,8 @@ _MESSAGES = {
 }
 
 
-class GeneralProtocol(ASGIProtocol):
-    """One connection, whatever it asks."""
+class FullHttpProtocol(ASGIProtocol):
+    """One connection, whatever it requests."""
 
     worker: ConnectionHost
     _closed: bool

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.repository.card import CARD, Card, read_card, write_card
 from service.repository.errors import RepositoryError
+from service.repository.model_card import CARD, Card, read_card, write_card
 from service.repository.precision import Precision
 from tests.savedmodels.affine import AFFINE_CONTRACT
 
