@@ -37,7 +37,7 @@ SHARED = {"service.repository", "service.images"}
 # Training's packages from the ground up. Each may import those in the lines below its own, and no
 # other: what a model's life needs first lies lowest.
 TRAINING = (
-    {"errors", "types"},
+    {"array_types", "errors"},
     {"console"},
     {"evaluation"},
     {"data"},
@@ -113,7 +113,7 @@ def room_of(module: str) -> str:
     ("half", "order", "modules"),
     [
         ("service", SERVICE, {"app", "asgi", "errors", "process_settings", "settings"}),
-        ("training", TRAINING, {"__main__", "errors", "types"}),
+        ("training", TRAINING, {"__main__", "array_types", "errors"}),
         (
             "understudy",
             UNDERSTUDY,

@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.conftest import eventually, free_port
 from training.data.auto_mpg import AUTO_MPG
-from training.data.locate import find
+from training.data.dataset_location import find
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1:8501"

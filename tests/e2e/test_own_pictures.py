@@ -13,7 +13,7 @@ from tests.e2e.conftest import Service, StartService
 from tests.images import WAYS, write_triangles
 from training import tasks
 from training.data.load import load
-from training.publishing.export import open_saved_model
+from training.publishing.saved_model_export import open_saved_model
 from understudy import cli
 
 _URL = "/v1/models/clothing:predict"

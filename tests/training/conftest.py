@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training import tasks
-from training.data.locate import Found, find
+from training.data.dataset_location import Found, find
 
 
 @pytest.fixture(scope="session")

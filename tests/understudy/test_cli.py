@@ -17,8 +17,8 @@ import service
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
 from training import tasks
-from training.data.locate import Found
-from training.tasks.base import Task
+from training.data.dataset_location import Found
+from training.tasks.task_interface import Task
 from understudy import cli, commands
 
 

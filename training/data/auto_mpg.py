@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.cache import parsed
+from training.data.dataset_location import DataSet, Found
 from training.data.dataset_types import Table
 from training.data.download import Remote
-from training.data.locate import DataSet, Found
 from training.errors import TrainingError
 
 AUTO_MPG = DataSet(

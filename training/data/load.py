@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol
 
-from training.data.locate import DataSet, Found, file_names, find, obtain
+from training.array_types import Data
+from training.data.dataset_location import DataSet, Found, file_names, find, obtain
 from training.data.own.bad_rows import BadRows
 from training.errors import UsageError
-from training.types import Data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from training.types import Floats
+from training.array_types import Floats
 
 # From features [n, F] and targets [n] to a function of further features.
 Learn = Callable[[Floats, Floats], Callable[[Floats], Floats]]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from training.array_types import Floats, Ints
 from training.evaluation.predictions import ClassificationPredictions
 from training.evaluation.probabilities import log_loss, logarithms, softmax
-from training.types import Floats, Ints
 
 # The number of bins of Guo et al. 2017.
 _BINS = 15

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from training.array_types import Floats, Ints
 from training.evaluation.intervals import Z_95, log_reach
 from training.evaluation.metrics import baselines, regression
-from training.types import Floats, Ints
 
 
 def cross_validation(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import binomtest
 
-from training.types import Floats
+from training.array_types import Floats
 
 # The 97.5 % quantile of the normal distribution, for two-sided 95 % intervals.
 Z_95 = 1.959964

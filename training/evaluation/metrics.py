@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.array_types import Floats
 from training.evaluation.calibration import calibration_error
 from training.evaluation.intervals import Z_95, mean_of_shares, wilson
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import log_loss
-from training.types import Floats
 
 
 def classification(answers: ClassificationPredictions) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.types import Floats
+from training.array_types import Floats
 
 
 def margins(probabilities: Floats) -> Floats:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from training.types import Floats, Ints
+from training.array_types import Floats, Ints
 
 # No probability is taken for 0 in a logarithm.
 _TINY = 1e-12

@@ -17,8 +17,8 @@ from training.fitting.callbacks.live_progress import TrainingProgress
 from training.fitting.callbacks.tensorboard import tensorboard_logs
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.config import Settings, TrainingDefaults
-from training.fitting.plan import MakeBatch, TrainingPlan
 from training.fitting.run_folder import Run
+from training.fitting.training_plan import MakeBatch, TrainingPlan
 
 
 class Batches(keras.utils.PyDataset):

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from service.repository.folder_walk import check_bounds
+from training.array_types import Array
 from training.errors import TrainingError
-from training.types import Array
 
 WEIGHTS = "assets.extra/weights.npz"
 _CLASSES = "classes"

@@ -28,13 +28,13 @@ from training.data.load import load
 from training.errors import UsageError
 from training.fitting import fit
 from training.fitting.config import Settings, resolve, settings_from_json
-from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run, keep_to_data, new_folder
+from training.fitting.training_plan import TrainingPlan
 from training.overfitting import curve_plots, diagnosis
 from training.overfitting.diagnosis import Curves
 from training.reporting.tables import table
-from training.tasks.base import Task
 from training.tasks.study_variants import Study, Variant
+from training.tasks.task_interface import Task
 
 _CONFIG = "config.json"
 _DONE = "done.json"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.array_types import Ints
 from training.errors import TrainingError
-from training.types import Ints
 
 # Three words of 21 bits fill the 63 bits of a positive int64.
 _BITS = 21

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from training.array_types import Ints
 from training.errors import TrainingError
-from training.types import Ints
 
 _VOCABULARY = "vocabulary.txt"
 # Texts that are split at once.

@@ -18,9 +18,9 @@ from service.repository.golden import (
     row_to_json,
 )
 from service.repository.precision import Precision
+from training.array_types import Predict
 from training.console.progress import say
 from training.errors import TrainingError
-from training.types import Predict
 
 # TensorFlow's name of the rewriter that the service's sessions use as well.
 _REWRITER = "auto_mixed_precision_onednn_bfloat16"

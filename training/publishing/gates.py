@@ -8,18 +8,18 @@ from typing import Any
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
 from service.repository.model_card import Card
+from training.array_types import Predict
 from training.data.own.findings import findings_of
 from training.errors import TrainingError
 from training.evaluation.better_than_chance import beyond_luck
-from training.evaluation.comparison import Comparison, compare_answers, compare_out_of_fold
 from training.evaluation.out_of_fold import read_errors
+from training.evaluation.paired_comparison import Comparison, compare_answers, compare_out_of_fold
 from training.evaluation.predictions import Predictions
-from training.publishing import export, serving_skew
+from training.publishing import saved_model_export, serving_skew
 from training.publishing.contract_compatibility import broken_promises
 from training.publishing.golden_regression import lost_answers
 from training.publishing.live_version import LiveVersion
-from training.tasks.base import Exportable, Task
-from training.types import Predict
+from training.tasks.task_interface import Exportable, Task
 
 # Golden examples that are told of when several are lost.
 _TOLD = 3
@@ -218,7 +218,7 @@ def compare(
     if out_of_fold is not None:
         errors = read_errors(incumbent.folder)
         return None if errors is None else compare_out_of_fold(out_of_fold, errors)
-    live = task.answers(data, export.open_saved_model(incumbent.folder))
+    live = task.answers(data, saved_model_export.open_saved_model(incumbent.folder))
     return compare_answers(candidate.answers, live)
 
 

@@ -3,7 +3,7 @@
 A version that was trained anew has other weights, so its numbers differ, and it may be right where
 the old one was wrong. What must hold is less than equality, and is this:
 
-- each request is answered, by finite numbers (``training.publishing.export.prove``);
+- each request is answered, by finite numbers (``training.publishing.saved_model_export.prove``);
 - where the true value of an output is known, and the live version gave it, so does the new one;
 - the numbers that the task bounds (``max_drift``) stay within the share that it states, or within
   the interval that the live version itself gave, unless the new one is nearer to the truth.
@@ -24,9 +24,9 @@ from service.repository.golden import (
     examples_by_signature,
     row_to_json,
 )
+from training.array_types import Predict
 from training.publishing.live_version import LiveVersion
-from training.tasks.base import Case
-from training.types import Predict
+from training.tasks.task_interface import Case
 
 # Examples that a version has at most: the service lets it answer all of them when it comes.
 _MOST = 64

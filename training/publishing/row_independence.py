@@ -19,8 +19,8 @@ from service.repository.golden import (
     examples_by_signature,
 )
 from service.repository.row_check import neighbours_matter, varied_rows
+from training.array_types import Array, Predict
 from training.console.progress import say
-from training.types import Array, Predict
 
 # Of golden examples that are asked: each alone, and all of them together in several ways.
 _MOST = 16

@@ -14,9 +14,9 @@ import tensorflow as tf
 from service.images.preparation import UnfitPictureError
 from service.repository.contract import Contract, Field
 from service.repository.golden import Golden, agree, row_to_json
+from training.array_types import Array, Predict
 from training.data.original_examples import Original
 from training.data.own.image_folder import as_sent
-from training.types import Array, Predict
 
 # Of those that are answered otherwise, so many are told.
 _TOLD = 3

@@ -10,7 +10,7 @@ from training.evaluation.predictions import (
     RegressionPredictions,
 )
 from training.reporting.report import Mistake
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 
 _MOST = 24
 

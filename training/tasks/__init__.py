@@ -4,14 +4,14 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from training.console.silence import silent_stderr
+from training.console.native_stderr import silent_stderr
 from training.errors import UsageError
 
 if TYPE_CHECKING:
-    from training.tasks.base import Task
+    from training.tasks.task_interface import Task
 
 # What the models have in common; every other module here is a model.
-_SHARED = {"base", "search_space", "study_variants"}
+_SHARED = {"search_space", "study_variants", "task_interface"}
 
 
 def names() -> list[str]:
@@ -29,7 +29,7 @@ def get(name: str) -> "Task[Any]":
         raise UsageError(f"There is no model {name!r} to train; there are {', '.join(names())}.")
     with silent_stderr():  # the module brings Keras and TensorFlow
         task = importlib.import_module(f"{__name__}.{name}").TASK
-    from training.tasks.base import Task
+    from training.tasks.task_interface import Task
 
     assert isinstance(task, Task)
     return task

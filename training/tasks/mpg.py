@@ -17,12 +17,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
+from training.array_types import Array, Predict
 from training.data import auto_mpg
 from training.data.auto_mpg import CAR_NUMBERS
+from training.data.dataset_location import Found
 from training.data.dataset_types import Table
 from training.data.fold_assignment import FoldAssignment, assign_folds
 from training.data.load import OwnData
-from training.data.locate import Found
 from training.data.own import car_table
 from training.evaluation.baselines import (
     Learn,
@@ -36,14 +37,13 @@ from training.evaluation.cross_validation import cross_validation
 from training.evaluation.intervals import log_reach
 from training.evaluation.predictions import Predictions, RegressionPredictions
 from training.fitting.config import Settings, with_hyperparameters
-from training.fitting.plan import TrainingPlan
+from training.fitting.training_plan import TrainingPlan
 from training.networks.car_fields import car_fields
 from training.networks.ensemble import Ensemble, KnownError
 from training.preprocessing.cars import Features
-from training.tasks.base import Architecture, Case, Exportable, Task
 from training.tasks.search_space import Range, Search
 from training.tasks.study_variants import Study, Variant
-from training.types import Array, Predict
+from training.tasks.task_interface import Architecture, Case, Exportable, Task
 
 _FOLDS = 5
 _COVERAGE = 0.9

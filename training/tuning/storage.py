@@ -31,7 +31,7 @@ from sqlalchemy.exc import (
 from training.console.library_errors import is_of_database
 from training.errors import TrainingError, UsageError
 from training.fitting.config import Settings, resolve, with_chosen
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 
 # A running trial is heard of this often, and given up when it was not for so long: seconds.
 BEAT_S = 20

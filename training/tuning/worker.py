@@ -18,8 +18,8 @@ from training.errors import DivergedError, TrainingError
 from training.fitting import fit
 from training.fitting.config import Settings, with_chosen
 from training.fitting.fit import Patience, Recorder
-from training.tasks.base import Task
 from training.tasks.search_space import Choice, Range, Search
+from training.tasks.task_interface import Task
 from training.tuning import storage
 from training.tuning.storage import StudyLocation
 

@@ -8,10 +8,10 @@ from training import tasks
 from training.console.number_format import figure, flat
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
+from training.data.dataset_location import find, keras_home
 from training.data.load import load
-from training.data.locate import find, keras_home
 from training.data.own.findings import findings_of
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 
 
 def show_all(named: Path | None, *, as_json: bool = False) -> None:

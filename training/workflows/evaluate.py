@@ -13,8 +13,8 @@ from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
 from training.data.load import load
 from training.errors import UsageError
-from training.publishing import export
-from training.tasks.base import Task
+from training.publishing import saved_model_export
+from training.tasks.task_interface import Task
 
 
 def evaluate(
@@ -51,7 +51,7 @@ def evaluate(
     with progress_beside(as_json):
         data = load(task, named, max_bad_rows).data
         _check_classes(version, card, task.classes(data))
-        predict = export.open_saved_model(versions[version])
+        predict = saved_model_export.open_saved_model(versions[version])
         measured = task.measure(task.answers(data, predict))
     claimed = card.evaluation if card else {}
     if as_json:

@@ -16,7 +16,7 @@ from training.errors import NotReproducedError, TrainingError, UsageError
 from training.fitting import run_folder
 from training.fitting.config import Settings
 from training.publishing.provenance import git_commit, libraries
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 from training.workflows import train
 
 

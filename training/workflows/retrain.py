@@ -15,7 +15,7 @@ from training.fitting import run_folder
 from training.fitting.config import Settings
 from training.fitting.lock import exclusive_lock
 from training.publishing.live_version import find_live_version
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 from training.workflows import train
 from training.workflows.prometheus_textfile import Retrained, write_textfile
 

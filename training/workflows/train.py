@@ -21,9 +21,9 @@ from training.evaluation.predictions import ClassificationPredictions, Predictio
 from training.fitting import fit
 from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
 from training.fitting.lock import exclusive_lock
-from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run, keep_to_data
-from training.publishing import export, version_policy
+from training.fitting.training_plan import TrainingPlan
+from training.publishing import saved_model_export, version_policy
 from training.publishing.export_precision import alike_in_both
 from training.publishing.gates import Candidate, GateReport, run_gates
 from training.publishing.golden_regression import carried_over
@@ -32,8 +32,8 @@ from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
 from training.reporting.mistakes import worst_mistakes
 from training.reporting.report import ReportData, write_report
-from training.tasks.base import Exportable, Task
-from training.workflows.initial_version import find_initial_version
+from training.tasks.task_interface import Exportable, Task
+from training.workflows.init_from_option import find_initial_version
 
 
 def train(run: Run, *, force: bool = False) -> int | None:
@@ -106,7 +106,7 @@ def _publish(gates: GateReport, run: Run, force: bool) -> tuple[int | None, str]
     _pass(gates, run, force)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
-    version = export.publish(run.export, settings.out, settings.model)
+    version = saved_model_export.publish(run.export, settings.out, settings.model)
     say(f"published as {settings.out / settings.model / str(version)}")
     version_policy.after_publishing(store, settings.model, before)
     forced = "" if gates.passed else " anyway (--force)"
@@ -217,10 +217,10 @@ def _export(
     """Export the trained network into the run folder; measure, judge and prove it there."""
     settings, data = run.settings, loaded.data
     exportable = task.exportable(data, plan)
-    export.write_saved_model(exportable, run.export)
+    saved_model_export.write_saved_model(exportable, run.export)
     if exportable.out_of_fold is not None:
         write_errors(run.export, exportable.out_of_fold)
-    predict = export.open_saved_model(run.export, settings.precision)
+    predict = saved_model_export.open_saved_model(run.export, settings.precision)
     with working("measuring the export on the full test set"):
         answers = task.answers(data, predict)
         evaluation = _evaluation(task, data, plan, exportable, answers)
@@ -240,8 +240,8 @@ def _export(
     cases = list(task.golden(data, predict))
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
-    golden = export.answer(predict, exportable.contract, cases)
-    in_float32 = export.open_saved_model(run.export, Precision.FLOAT32)
+    golden = saved_model_export.answer(predict, exportable.contract, cases)
+    in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
     if settings.precision is not Precision.FLOAT32:
         golden = alike_in_both(golden, exportable.contract, in_float32)
     contract = declare_independence(predict, exportable.contract, golden)
@@ -261,9 +261,9 @@ def _export(
     )
     if not task.fine_tuning_unsupported:
         write_weights(run.export, plan.model, task.classes(data))
-    export.finish(run.export, card, golden)
-    export.prove(export.open_saved_model(run.export), run.export)
-    export.prove(in_float32, run.export)
+    saved_model_export.finish(run.export, card, golden)
+    saved_model_export.prove(saved_model_export.open_saved_model(run.export), run.export)
+    saved_model_export.prove(in_float32, run.export)
     return _Exported(card, exportable.out_of_fold or answers, report)
 
 

@@ -13,7 +13,7 @@ from understudy.help import IMPROVING, Command, Option
 from understudy.options import WholeNumber, given_settings, model, seed, setting
 
 if TYPE_CHECKING:
-    from training.tasks.base import Task
+    from training.tasks.task_interface import Task
 
 
 @click.command(

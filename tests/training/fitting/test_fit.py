@@ -13,9 +13,9 @@ from training.errors import TrainingError, UsageError
 from training.fitting import config, run_folder
 from training.fitting import fit as fitting
 from training.fitting.checkpoints import Checkpoints
-from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run
-from training.tasks.base import Architecture
+from training.fitting.training_plan import TrainingPlan
+from training.tasks.task_interface import Architecture
 
 ROWS = np.arange(64)
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)

@@ -11,7 +11,7 @@ from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample
 from training.publishing.golden_regression import carried_over, lost_answers
 from training.publishing.live_version import LiveVersion
-from training.tasks.base import Case
+from training.tasks.task_interface import Case
 
 SIGNATURE = Signature(
     "s",

@@ -11,7 +11,7 @@ from service.repository.model_card import read_card
 from tests.digits import write_mnist
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import tasks
-from training.data.locate import Found, find
+from training.data.dataset_location import Found, find
 from training.errors import TrainingError
 
 DIGITS = tasks.get("digits")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import eventually
-from training.data.locate import Found
+from training.data.dataset_location import Found
 
 
 def removed(database: Path) -> None:

@@ -17,10 +17,10 @@ from optuna.trial import TrialState
 from service.repository.model_card import read_card
 from tests.training.tiny import Tiny
 from training import tasks
-from training.data.locate import Found
+from training.data.dataset_location import Found
 from training.errors import DivergedError, TrainingError
 from training.fitting import config, fit
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 from training.tuning import storage
 from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation

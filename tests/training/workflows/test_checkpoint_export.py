@@ -10,7 +10,7 @@ import pytest
 from service.repository.model_card import read_card
 from tests.digits import draw, write_mnist
 from tests.owndata import sentences, write_jsonl
-from training.publishing.export import open_saved_model
+from training.publishing.saved_model_export import open_saved_model
 from understudy import cli
 
 

@@ -18,8 +18,8 @@ from training.fitting.initial_weights import (
     kept_copy,
     write_weights,
 )
-from training.publishing.export import open_saved_model
-from training.workflows.initial_version import find_initial_version
+from training.publishing.saved_model_export import open_saved_model
+from training.workflows.init_from_option import find_initial_version
 from understudy import cli
 
 

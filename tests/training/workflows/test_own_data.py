@@ -9,8 +9,8 @@ import pytest
 
 from service.repository.model_card import Card, read_card
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv, write_jsonl
-from training.publishing.export import open_saved_model
-from training.types import Predict
+from training.array_types import Predict
+from training.publishing.saved_model_export import open_saved_model
 from understudy import cli
 
 

@@ -15,13 +15,13 @@ from service.images.preparation import UnfitPictureError, prepared
 from service.images.size_limits import MOST_PIXELS
 from service.repository.contract import Field
 from service.repository.folder_walk import FolderTooLargeError, walk
+from training.array_types import Array
 from training.data.cache import cached
 from training.data.dataset_types import Images
 from training.data.own.bad_rows import BadRows
 from training.data.own.findings import Finding, first, share
 from training.data.own.holdout_split import Divided
 from training.errors import TrainingError
-from training.types import Array
 
 Picture = npt.NDArray[np.uint8]
 

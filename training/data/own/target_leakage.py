@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from training.types import Floats
+from training.array_types import Floats
 
 # The share of the target's ranks that its neighbours by another column may explain. Of the cars of
 # Auto MPG displacement explains most, 0.77; a formula of the target, rounded or with an error of

@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from service.repository.model_card import Card
+from training.array_types import Array
 from training.console.number_format import flat
 from training.data.own.findings import findings_of
 from training.evaluation.calibration import uncalibrated
@@ -17,7 +18,6 @@ from training.evaluation.predictions import ClassificationPredictions, Predictio
 from training.publishing.gates import GateReport
 from training.reporting import plots
 from training.reporting.report.filters import FILTERS, TESTS
-from training.types import Array
 
 # The page loads nothing from any network, and runs nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -10,7 +10,7 @@ import pytest
 from tests.owndata import CAR_HEADER, cars, write_csv
 from training.data.auto_mpg import AUTO_MPG, ORIGINS
 from training.data.auto_mpg import read as auto_mpg
-from training.data.locate import find
+from training.data.dataset_location import find
 from training.data.own import car_table
 from training.data.own.bad_rows import BadRows
 from training.data.own.findings import findings_of

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from training.data.dataset_location import DataSet, find, obtain
 from training.data.download import Remote
-from training.data.locate import DataSet, find, obtain
 from training.errors import TrainingError, UsageError
 
 

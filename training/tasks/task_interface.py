@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any, Generic
 
 from service.repository.contract import Contract
+from training.array_types import Array, Data, Predict
+from training.data.dataset_location import DataSet, Found
 from training.data.load import OwnData
-from training.data.locate import DataSet, Found
 from training.data.original_examples import Original
 from training.evaluation.metrics import classification, estimation
 from training.evaluation.predictions import (
@@ -22,10 +23,9 @@ from training.evaluation.predictions import (
     RegressionPredictions,
 )
 from training.fitting.config import TUNABLE, Settings, TrainingDefaults
-from training.fitting.plan import TrainingPlan
+from training.fitting.training_plan import TrainingPlan
 from training.tasks.search_space import Search
 from training.tasks.study_variants import Study
-from training.types import Array, Data, Predict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

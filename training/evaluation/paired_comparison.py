@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from training.array_types import Floats
 from training.evaluation.predictions import (
     ClassificationPredictions,
     Predictions,
     RegressionPredictions,
 )
 from training.evaluation.significance import LEVEL, mcnemar, paired_bootstrap, wald_of_pairs
-from training.types import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,10 @@ from service.repository.golden import (
 from service.repository.model_card import Card, read_card, write_card
 from service.repository.model_store import Store
 from service.repository.precision import Precision, precision_here
+from training.array_types import Array, Predict, Tensors
 from training.errors import TrainingError
 from training.publishing.export_precision import multiplying_in
-from training.tasks.base import Case, Exportable
-from training.types import Array, Predict, Tensors
+from training.tasks.task_interface import Case, Exportable
 
 # Processors add floats in other orders: room for that, and none for another model's answers.
 ABSOLUTE, RELATIVE = 1e-3, 1e-3

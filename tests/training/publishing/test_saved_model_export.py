@@ -19,8 +19,8 @@ from service.repository.manifest import verify_manifest
 from service.repository.model_card import Card, read_card, write_card
 from service.repository.model_store import Store
 from training.errors import TrainingError
-from training.publishing import export
-from training.tasks.base import Case, Exportable
+from training.publishing import saved_model_export
+from training.tasks.task_interface import Case, Exportable
 
 SIGNATURE = Signature(
     "serving_default",
@@ -53,9 +53,9 @@ def card() -> Card:
 @pytest.fixture
 def version(tmp_path: Path) -> Path:
     folder = tmp_path / "export"
-    export.write_saved_model(exportable(), folder)
-    golden = export.answer(export.open_saved_model(folder), CONTRACT, CASES)
-    export.finish(folder, card(), golden)
+    saved_model_export.write_saved_model(exportable(), folder)
+    golden = saved_model_export.answer(saved_model_export.open_saved_model(folder), CONTRACT, CASES)
+    saved_model_export.finish(folder, card(), golden)
     return folder
 
 
@@ -73,13 +73,13 @@ def test_golden_answers_come_from_the_export(version: Path) -> None:
         {"double": 3.0, "sign": "plus"},
         {"double": -4.0, "sign": "minus"},
     ]
-    export.prove(export.open_saved_model(version), version)
+    saved_model_export.prove(saved_model_export.open_saved_model(version), version)
 
 
 def test_a_version_is_published_whole_and_the_next_beside_it(version: Path, tmp_path: Path) -> None:
     root = tmp_path / "models"
-    assert export.publish(version, root, "double") == 1
-    assert export.publish(version, root, "double") == 2
+    assert saved_model_export.publish(version, root, "double") == 1
+    assert saved_model_export.publish(version, root, "double") == 2
     for folder in Store(root).versions("double").values():
         verify_manifest(folder)
         assert read_card(folder) == card()
@@ -95,26 +95,28 @@ def test_other_answers_than_the_golden_ones_are_refused(version: Path) -> None:
     with pytest.raises(
         TrainingError, match=r"does not prove itself: .* double = 2\.0, expected 2\.5"
     ):
-        export.prove(export.open_saved_model(version), version)
+        saved_model_export.prove(saved_model_export.open_saved_model(version), version)
 
 
 def test_answers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "export"
-    export.write_saved_model(exportable(float("inf")), folder)
-    export.finish(folder, card(), Golden([GoldenExample("serving_default", {"x": 1.0}, {})]))
+    saved_model_export.write_saved_model(exportable(float("inf")), folder)
+    saved_model_export.finish(
+        folder, card(), Golden([GoldenExample("serving_default", {"x": 1.0}, {})])
+    )
     with pytest.raises(TrainingError, match="answers double that is not finite"):
-        export.prove(export.open_saved_model(folder), folder)
+        saved_model_export.prove(saved_model_export.open_saved_model(folder), folder)
 
 
 def test_each_signature_needs_an_example(version: Path) -> None:
     contract = {**CONTRACT, "other": replace(SIGNATURE, name="other")}
     write_card(version, replace(card(), contract=contract))
     with pytest.raises(TrainingError, match="No golden example calls signature 'other'"):
-        export.prove(export.open_saved_model(version), version)
+        saved_model_export.prove(saved_model_export.open_saved_model(version), version)
 
 
 def test_a_version_that_is_called_otherwise_than_it_can_be(version: Path) -> None:
-    predict = export.open_saved_model(version)
+    predict = saved_model_export.open_saved_model(version)
     with pytest.raises(TrainingError, match=r"has no signature 'other'\."):
         predict("other", {"x": np.array([1.0])})
     with pytest.raises(TrainingError, match=r"signature 'serving_default' takes x, not y, z\."):
@@ -123,21 +125,21 @@ def test_a_version_that_is_called_otherwise_than_it_can_be(version: Path) -> Non
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be loaded"):
-        export.open_saved_model(tmp_path)
+        saved_model_export.open_saved_model(tmp_path)
 
 
 def test_an_export_is_written_anew(version: Path) -> None:
     (version / "stale").write_text("of an earlier attempt")
-    export.write_saved_model(exportable(3.0), version)
+    saved_model_export.write_saved_model(exportable(3.0), version)
     assert not (version / "stale").exists()
-    predict = export.open_saved_model(version)
+    predict = saved_model_export.open_saved_model(version)
     assert predict("serving_default", {"x": np.array([1.0])})["double"].tolist() == [3.0]
 
 
 def test_a_root_that_cannot_be_written(version: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"Nothing was published: .*file: Not a directory\."):
-        export.publish(version, tmp_path / "file", "double")
+        saved_model_export.publish(version, tmp_path / "file", "double")
 
 
 # Copies slowly, so that the kill can come between any two files.
@@ -190,4 +192,4 @@ def test_a_publisher_that_is_killed_leaves_nothing_to_load(
         verify_manifest(folder)
     assert not finished or versions
     assert Store(root).models() == (["double"] if versions else [])
-    assert export.publish(version, root, "double") == len(versions) + 1
+    assert saved_model_export.publish(version, root, "double") == len(versions) + 1

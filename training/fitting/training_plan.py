@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from training.types import Ints
+from training.array_types import Ints
 
 if TYPE_CHECKING:
     # Importing Keras takes seconds, which --help and list should not.

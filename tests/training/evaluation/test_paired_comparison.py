@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.evaluation.comparison import compare_answers, compare_out_of_fold
+from training.evaluation.paired_comparison import compare_answers, compare_out_of_fold
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 
 TRUE = np.zeros(1_000, np.int64)
