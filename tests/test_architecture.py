@@ -168,6 +168,24 @@ def test_a_name_means_one_thing(repository_root: Path, half: str) -> None:
 
 
 @pytest.mark.parametrize("half", ORDERS)
+def test_a_public_class_or_function_means_one_thing(repository_root: Path, half: str) -> None:
+    """But what modules have in common as parts of one whole has one name in each of them."""
+    alike = {
+        "command",  # of each command; the command line finds it by this name
+        "read",  # of each data set, which its module is named after
+        "read_request",  # of each wire format, which its package is named after
+    }
+    by_name: dict[str, list[str]] = {}
+    for module, path in modules_of(repository_root, half).items():
+        for node in ast.parse(path.read_text()).body:
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if not node.name.startswith("_") and node.name not in alike:
+                by_name.setdefault(node.name, []).append(module)
+    assert not {name: modules for name, modules in by_name.items() if len(modules) > 1}
+
+
+@pytest.mark.parametrize("half", ORDERS)
 def test_the_tests_mirror_the_packages(repository_root: Path, half: str) -> None:
     tests = repository_root / "tests" / half
     for path in tests.rglob("test_*.py"):

@@ -205,7 +205,7 @@ def changing(folder: Path, *, wait_s: float = _LOCK_S) -> Iterator[Change | None
         yield Change(folder) if locked else None
 
 
-def fold(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
+def fold_ended_processes(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
     """Fold the files of processes that have ended into one.
 
     Returns:
@@ -222,7 +222,7 @@ def fold(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
         return False
 
 
-def read(folder: Path) -> list[Part]:
+def read_totals(folder: Path) -> list[Part]:
     """Return what all processes have counted, those that ended as well, of one moment.
 
     A value is there once in each process's part; merging them (``merged``) is the caller's.

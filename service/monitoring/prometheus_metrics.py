@@ -22,7 +22,7 @@ from prometheus_client.samples import Sample
 
 from service.monitoring import metric_values
 from service.monitoring.exposition import exposition, samples
-from service.monitoring.metric_files import fold
+from service.monitoring.metric_files import fold_ended_processes
 
 metric_values.install()
 
@@ -246,7 +246,7 @@ class Metrics:
             return generate_latest(self._registry)
         shared.retry()
         self._tidy()
-        fold(shared.folder, wait_s=0)
+        fold_ended_processes(shared.folder, wait_s=0)
         return exposition(shared.folder)
 
     def samples(self, *, buckets_of: str = "") -> Iterator[Sample]:

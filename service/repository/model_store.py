@@ -186,7 +186,7 @@ class Store:
             except OSError as error:
                 # Another publisher took the number; any other failure is the caller's to know.
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    version_numbers.give_back(self.root, model, version)
+                    version_numbers.release_number(self.root, model, version)
                     raise
                 continue
             _sync(self.root / model)

@@ -44,7 +44,7 @@ def claim(root: Path, model: str, number: int) -> bool:
     return True
 
 
-def give_back(root: Path, model: str, number: int) -> None:
+def release_number(root: Path, model: str, number: int) -> None:
     """Let a number that was claimed, and under which nothing appeared, be given again."""
     for folder in _folders(root, model):
         with suppress(OSError):

@@ -15,7 +15,7 @@ from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.failure_cause import is_machines_fault
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import ChangedError, LoadedVersion, Loader, Loading, ReplacedError
-from service.runtime.memory import give_back
+from service.runtime.memory import release_memory
 from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State
 from service.runtime.worker_agreement import Refusal, WorkerGroup
@@ -164,7 +164,7 @@ class LoadAttempts:
             # A graph that failed half-way refers to itself; and the error, which the last of these
             # names leads to, to the graph.
             del loading
-            give_back()
+            release_memory()
         for version in tuple(self._unlocked):
             # Should it fail it is done at the next look: nobody else could load the version.
             with contextlib.suppress(OSError):
@@ -236,7 +236,7 @@ class LoadAttempts:
     def _unlock(self, version: int) -> None:
         self._unlocked.add(version)
         self._noted.discard(version)
-        self._group.load_lock.give_back(self._model, version)
+        self._group.load_lock.release(self._model, version)
         self._unlocked.discard(version)
 
     def _note_failure(

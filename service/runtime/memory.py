@@ -44,13 +44,13 @@ def prepare_to_fork() -> None:
     Called in the master once TensorFlow is imported: collections in the workers have little to
     look at then, and do not write to the pages that all processes share.
     """
-    give_back()
+    release_memory()
     gc.freeze()
     for parameter, value in _MALLOC.values():
         _glibc("mallopt", parameter, value)
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Free what unloaded versions have left, and return free pages to the system.
 
     A TensorFlow graph refers to itself, so only the garbage collector frees it; and the C

@@ -17,7 +17,7 @@ from service.runtime.held_versions import HeldVersions
 from service.runtime.live_files import LiveFiles
 from service.runtime.load_attempts import LoadAttempts, Readiness
 from service.runtime.loader import LoadedVersion, Loader
-from service.runtime.memory import give_back
+from service.runtime.memory import release_memory
 from service.runtime.serving_versions import ServingVersions
 from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State, VersionStatus
@@ -345,7 +345,7 @@ class ModelReconciler:
         if has_drained:
             self._claim(self._held.live)
         if unloaded:
-            give_back()
+            release_memory()
 
     def _set_status(self, version: int, state: State, reason: str = "") -> None:
         self.status[version] = VersionStatus(version, state, reason)

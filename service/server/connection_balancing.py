@@ -105,7 +105,7 @@ class ConnectionCounts:
             return ConnectionCount(_table(bytearray(_FIELDS * _BYTES)), 0)
         return ConnectionCount(self._table, self._free.pop(0))
 
-    def give_back(self, count: ConnectionCount) -> None:
+    def release(self, count: ConnectionCount) -> None:
         """Free the count of a worker that has ended."""
         count.leave()
         count.connections = 0

@@ -42,7 +42,7 @@ if not shared_folder.is_prepared(os.environ):
     # Nobody would remove a folder that is made by halves.
     process_exit.hold_signals()
     try:
-        shared_folder.prepare(os.environ)
+        shared_folder.prepare_folders(os.environ)
     except shared_folder.RunFolderError as error:
         sys.exit(f"understudy: {error}")
     finally:
@@ -119,7 +119,7 @@ def post_worker_init(worker: Any) -> None:
         process_exit.take_signals()
         lifecycle.start()
         lifecycle.wait_until_settled(timeout_s=_settings.load_wait_s)
-    memory.give_back()
+    memory.release_memory()
     if worker.age == 1 and not _is_stopping(worker):
         from service.server.banner import banner
 
@@ -175,7 +175,7 @@ def child_exit(server: Any, worker: Any) -> None:
     """Forget what a worker showed that is gone, however it went."""
     shared_folder.fold_metrics(os.environ)
     if hasattr(worker, "connection_count"):
-        CONNECTION_COUNTS.give_back(worker.connection_count)
+        CONNECTION_COUNTS.release(worker.connection_count)
 
 
 def pre_exec(server: Any) -> None:

@@ -182,7 +182,7 @@ class PredictionProtocol(asyncio.Protocol):
     def _respond(self, answer: Response, headers: Mapping[str, str]) -> None:
         head, self._head, self._running = self._head, None, None
         assert head is not None
-        self._share.give_back()
+        self._share.release()
         if self._is_closing:
             return
         is_last = self._has_ended and not self._held
@@ -234,7 +234,7 @@ class PredictionProtocol(asyncio.Protocol):
     def _forget_body(self) -> None:
         """Give back what the body of the request under way has taken of the budget."""
         if self._head is not None:
-            self._share.give_back()
+            self._share.release()
             self._head = None
 
     def _hand_on(self) -> None:

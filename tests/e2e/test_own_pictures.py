@@ -12,7 +12,7 @@ from service.repository.model_card import read_card
 from tests.e2e.conftest import Service, StartService
 from tests.images import WAYS, write_triangles
 from training import tasks
-from training.data.load import load
+from training.data.load import load_data
 from training.publishing.saved_model_export import open_saved_model
 from understudy import cli
 
@@ -60,7 +60,7 @@ def test_files_are_answered_as_the_trainer_measured(
     card = read_card(models / "clothing" / "1")
     assert card is not None
     task = tasks.get("clothing")
-    data = load(task, pictures, 0.0).data
+    data = load_data(task, pictures, 0.0).data
     measured = task.answers(data, open_saved_model(models / "clothing" / "1"))
     answers = [ask(service, path) for path in data.test_files]
     assert len(answers) == card.evaluation["examples"] > 90

@@ -50,7 +50,7 @@ def keras_home() -> Path:
     return Path(home) if home else Path.home() / ".keras"
 
 
-def find(data_set: DataSet, named: Path | None) -> Found | None:
+def find_dataset(data_set: DataSet, named: Path | None) -> Found | None:
     """Look for the files on this machine; ``None`` when they are not all in one place.
 
     Args:
@@ -65,7 +65,7 @@ def find(data_set: DataSet, named: Path | None) -> Found | None:
     return None
 
 
-def obtain(data_set: DataSet, named: Path | None) -> Found:
+def find_or_download(data_set: DataSet, named: Path | None) -> Found:
     """Find the files, or download them into the Keras home.
 
     Raises:
@@ -73,7 +73,7 @@ def obtain(data_set: DataSet, named: Path | None) -> Found:
         TrainingError: they are nowhere and cannot be downloaded; the message says what to put
             where.
     """
-    found = find(data_set, named)
+    found = find_dataset(data_set, named)
     if found is not None:
         return found
     names = file_names(data_set)

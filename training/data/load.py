@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Generic, Protocol
 
 from training.array_types import Data
-from training.data.dataset_location import DataSet, Found, file_names, find, obtain
+from training.data.dataset_location import (
+    DataSet,
+    Found,
+    file_names,
+    find_dataset,
+    find_or_download,
+)
 from training.data.own.bad_rows import BadRows
 from training.errors import UsageError
 
@@ -79,7 +85,7 @@ class Loaded(Generic[Data]):
     own: bool
 
 
-def load(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded[Data]:
+def load_data(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded[Data]:
     """Find and parse the data that a task is to learn from or be measured with.
 
     A folder that holds the files of the standard data set is that data set; anything else that
@@ -95,8 +101,8 @@ def load(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded
         TrainingError: the data cannot be had, or is not what it should be.
     """
     bad = BadRows(max_bad_rows)
-    if named is None or find(task.data_set, named) is not None:
-        found = obtain(task.data_set, named)
+    if named is None or find_dataset(task.data_set, named) is not None:
+        found = find_or_download(task.data_set, named)
         return Loaded(
             data=task.load(found),
             story=f"{task.data_set.name} from {found.how}, {found.paths[0].parent}",

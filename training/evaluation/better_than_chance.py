@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.metrics import classification
+from training.evaluation.metrics import measure_classifier
 from training.evaluation.predictions import (
     ClassificationPredictions,
     Predictions,
@@ -45,7 +45,7 @@ def beyond_luck(answers: Predictions) -> Luck:
 
 def _classes(answers: ClassificationPredictions) -> Luck:
     """Compare the mean of the classes' recalls with what any constant answer reaches."""
-    figures = classification(answers)
+    figures = measure_classifier(answers)
     low, high = figures["balanced_accuracy_ci95"]
     value, luck = figures["balanced_accuracy"], 1 / len(answers.names)
     rows = figures["per_class"]

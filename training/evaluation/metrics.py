@@ -14,7 +14,7 @@ from training.evaluation.predictions import ClassificationPredictions, Regressio
 from training.evaluation.probabilities import log_loss
 
 
-def classification(answers: ClassificationPredictions) -> dict[str, Any]:
+def measure_classifier(answers: ClassificationPredictions) -> dict[str, Any]:
     """Measure a classifier; the result is JSON, for the card."""
     probabilities, labels, names = answers.probabilities, answers.labels, answers.names
     count = len(names)
@@ -48,7 +48,7 @@ def classification(answers: ClassificationPredictions) -> dict[str, Any]:
     }
 
 
-def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
+def regression_errors(actual: Floats, predicted: Floats) -> dict[str, float]:
     """Return mean absolute error, root mean squared error and bias, in the target's unit.
 
     Args:
@@ -72,11 +72,11 @@ def baselines(actual: Floats) -> dict[str, float]:
     }
 
 
-def estimation(answers: RegressionPredictions) -> dict[str, Any]:
+def measure_estimator(answers: RegressionPredictions) -> dict[str, Any]:
     """Measure an estimator of numbers on a test set; the result is JSON, for the card."""
     errors = answers.errors()
     half = Z_95 * errors.std(ddof=1) / math.sqrt(len(errors))
-    figures: dict[str, Any] = regression(answers.actual, answers.predicted.mean(axis=0))
+    figures: dict[str, Any] = regression_errors(answers.actual, answers.predicted.mean(axis=0))
     if answers.low is not None and answers.high is not None:
         inside = (answers.low <= answers.actual) & (answers.actual <= answers.high)
         figures["interval_coverage"] = float(inside.mean())

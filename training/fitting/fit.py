@@ -60,7 +60,7 @@ class Batches(keras.utils.PyDataset):
         return self._make(rows, np.random.default_rng((self._seed, self._epoch, index + 1)))
 
 
-def prepare(seed: int) -> None:
+def set_seed(seed: int) -> None:
     """Make what follows in this process depend on ``seed`` alone; called before the model is built.
 
     ``enable_op_determinism`` costs little on a CPU, and leaves no operation to chance.

@@ -33,7 +33,7 @@ _HISTORY = "history.csv"
 
 
 class Run:
-    """One run's folder. ``open`` and ``create`` make it; the constructor only names it."""
+    """One run's folder. ``open`` and ``create_run_folder`` make it; the constructor names it."""
 
     def __init__(self, folder: Path, settings: Settings, *, is_new: bool = False) -> None:
         self._is_new = is_new
@@ -132,7 +132,7 @@ def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
     write_object(path, {"fingerprint": fingerprint})
 
 
-def create(root: Path, settings: Settings) -> Run:
+def create_run_folder(root: Path, settings: Settings) -> Run:
     """Make the folder of a new run under ``root``, named by the time in UTC."""
     run = Run(new_folder(root / settings.model), settings, is_new=True)
     run.checkpoints.mkdir()

@@ -97,7 +97,7 @@ def _diagnosed(network: Curves, reached: float) -> Verdict:
     )
 
 
-def to_json(curves: Sequence[Curves]) -> list[dict[str, Any]]:
+def diagnosis_to_json(curves: Sequence[Curves]) -> list[dict[str, Any]]:
     """Return each network's figures and verdict as JSON; epochs count from 1."""
     return [
         {

@@ -24,7 +24,7 @@ from service.repository.errors import RepositoryError
 from service.repository.json_files import read_object, write_object
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import UsageError
 from training.fitting import fit
 from training.fitting.config import Settings, resolve, settings_from_json
@@ -40,7 +40,7 @@ _CONFIG = "config.json"
 _DONE = "done.json"
 
 
-def create(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
+def create_study_folder(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
     """Make the folder of a new study below ``root``.
 
     Args:
@@ -64,7 +64,7 @@ def create(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
     return folder
 
 
-def run(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
+def run_study(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
     """Train the variants that are not finished, draw and judge all; print the table.
 
     With ``as_json`` standard output is what study.json holds; progress goes to standard error.
@@ -94,7 +94,7 @@ def _outcome(task: Task[Any], folder: Path) -> dict[str, Any]:
             say(f"{name}: finished before")
             continue
         if data is None:
-            data = load(task, settings.data, settings.max_bad_rows).data
+            data = load_data(task, settings.data, settings.max_bad_rows).data
             keep_to_data(folder, task.summary(data)["fingerprint"], begun=True)
         own = dataclasses.replace(settings, hyperparameters=dict(variant.hyperparameters))
         _train(task, data, study, name, variant, Run(place, own))
@@ -118,7 +118,7 @@ def _settings(folder: Path) -> Settings:
 
 def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant, run: Run) -> None:
     run.checkpoints.mkdir(parents=True, exist_ok=True)
-    fit.prepare(run.settings.seed)
+    fit.set_seed(run.settings.seed)
     plan = task.plan(data, run.settings)
     # Whatever the task keeps when it trains to serve: here early stopping follows the curve.
     plan = dataclasses.replace(plan, monitor=f"val_{study.curve}", mode="min")
@@ -165,9 +165,9 @@ def _conclude(task: Task[Any], study: Study, folder: Path, settings: Settings) -
         _curves(Run(folder / _slug(name), settings), name, variant, study.curve)
         for name, variant in study.variants.items()
     ]
-    figures = diagnosis.to_json(curves)
+    figures = diagnosis.diagnosis_to_json(curves)
     title = f"{task.title}: over- and underfitting"
-    curve_plots.learning_curves(folder / "curves.png", title, study.curve, curves)
+    curve_plots.plot_network_curves(folder / "curves.png", title, study.curve, curves)
     outcome = {
         "model": task.name,
         "curve": study.curve,

@@ -157,11 +157,11 @@ def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Gat
     sent = task.originals(data)
     if not sent:
         return
-    found = serving_skew.differences(sent, candidate.predict, candidate.contract)
+    found = serving_skew.find_serving_skew(sent, candidate.predict, candidate.contract)
     yield GateResult(
         gate="originals",
         passed=not found,
-        sentence=serving_skew.sentence(sent, found),
+        sentence=serving_skew.skew_sentence(sent, found),
         figures={"examples": len(sent), "different": len(found)},
     )
 
@@ -187,7 +187,7 @@ def _comparison(
         sentence = f"Not compared with {live}: {why}."
         return GateResult(gate="comparison", passed=True, sentence=sentence)
     try:
-        compared = compare(task, data, candidate, incumbent)
+        compared = compare_with_live(task, data, candidate, incumbent)
     except (TrainingError, RepositoryError) as error:
         sentence = f"Cannot be compared with {live}: {error}"
         return GateResult(gate="comparison", passed=False, sentence=sentence)
@@ -201,7 +201,7 @@ def _comparison(
     )
 
 
-def compare(
+def compare_with_live(
     task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion
 ) -> Comparison | None:
     """Compare on the same examples, paired; ``None`` where there are none.

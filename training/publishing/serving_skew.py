@@ -24,7 +24,9 @@ _TOLD = 3
 _ALIKE = Golden([], absolute=1e-3, relative=1e-3)
 
 
-def differences(originals: Sequence[Original], predict: Predict, contract: Contract) -> list[str]:
+def find_serving_skew(
+    originals: Sequence[Original], predict: Predict, contract: Contract
+) -> list[str]:
     """Say, a clause each, which originals are refused, or answered otherwise than measured."""
     found = []
     for original in originals:
@@ -37,8 +39,8 @@ def differences(originals: Sequence[Original], predict: Predict, contract: Contr
     return found
 
 
-def sentence(originals: Sequence[Original], found: Sequence[str]) -> str:
-    """Say what ``differences`` found."""
+def skew_sentence(originals: Sequence[Original], found: Sequence[str]) -> str:
+    """Say what ``find_serving_skew`` found."""
     count = len(originals)
     if not found:
         return f"{count} originals of test examples are answered as they were measured."

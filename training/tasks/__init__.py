@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SHARED = {"search_space", "study_variants", "task_interface"}
 
 
-def names() -> list[str]:
+def task_names() -> list[str]:
     """Return the names of the models that can be trained; a module is named as its model."""
     return sorted({module.name for module in pkgutil.iter_modules(__path__)} - _SHARED)
 
@@ -25,8 +25,10 @@ def get(name: str) -> "Task[Any]":
     Raises:
         UsageError: there is none.
     """
-    if name not in names():
-        raise UsageError(f"There is no model {name!r} to train; there are {', '.join(names())}.")
+    if name not in task_names():
+        raise UsageError(
+            f"There is no model {name!r} to train; there are {', '.join(task_names())}."
+        )
     with silent_stderr():  # the module brings Keras and TensorFlow
         task = importlib.import_module(f"{__name__}.{name}").TASK
     from training.tasks.task_interface import Task

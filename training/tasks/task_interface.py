@@ -16,7 +16,7 @@ from training.array_types import Array, Data, Predict
 from training.data.dataset_location import DataSet, Found
 from training.data.load import OwnData
 from training.data.original_examples import Original
-from training.evaluation.metrics import classification, estimation
+from training.evaluation.metrics import measure_classifier, measure_estimator
 from training.evaluation.predictions import (
     ClassificationPredictions,
     Predictions,
@@ -205,8 +205,8 @@ class Task(ABC, Generic[Data]):
             ``name``, ``value`` and, where known, ``low`` and ``high`` (95 % confidence).
         """
         if isinstance(answers, ClassificationPredictions):
-            return classification(answers)
-        return estimation(answers)
+            return measure_classifier(answers)
+        return measure_estimator(answers)
 
     def shown(self, data: Data, row: int) -> Array | str:
         """Return an example that ``answers`` asks, for people.

@@ -102,7 +102,7 @@ def location_of(runs: Path, model: str, name: str, storage: str | None) -> Study
     return StudyLocation(url, f"{model}-{name}")
 
 
-def find(runs: Path, model: str, reference: str, storage: str | None) -> StudyLocation:
+def find_study_record(runs: Path, model: str, reference: str, storage: str | None) -> StudyLocation:
     """Return where a tuning of ``model`` is recorded that was begun before.
 
     Args:
@@ -131,7 +131,7 @@ def find(runs: Path, model: str, reference: str, storage: str | None) -> StudyLo
     return StudyLocation(url, names[0])
 
 
-def create(
+def open_or_create_study(
     location: StudyLocation, mode: str, declared: Mapping[str, Any], first: Mapping[str, Any]
 ) -> optuna.Study:
     """Begin the study, or go on with it where it was begun.
@@ -173,7 +173,7 @@ def create(
     return study
 
 
-def load(location: StudyLocation, **how: Any) -> optuna.Study:
+def load_study(location: StudyLocation, **how: Any) -> optuna.Study:
     """Open a study that was begun; ``how`` goes to ``optuna.load_study``.
 
     Raises:
@@ -193,7 +193,7 @@ def load(location: StudyLocation, **how: Any) -> optuna.Study:
 
 
 def declared(study: optuna.Study) -> dict[str, Any]:
-    """Return what ``create`` was told that the study is about.
+    """Return what ``open_or_create_study`` was told that the study is about.
 
     Raises:
         UsageError: another program has begun it.
@@ -268,7 +268,7 @@ def winner(location: StudyLocation) -> Winner:
     Raises:
         UsageError: there is no such study, or none of its trials ran to its end.
     """
-    study = load(location)
+    study = load_study(location)
     about = declared(study)
     trial = best(study)
     if trial is None:

@@ -168,7 +168,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
     }
     write_object(folder / "outcome.json", outcome)
     ended = [trial for trial in found if trial.state == TrialState.COMPLETE]
-    trial_plots.history(
+    trial_plots.plot_history(
         folder / "history.png",
         search.metric,
         search.mode,
@@ -179,7 +179,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
     # From too few trials it is not known.
     (folder / "importance.png").unlink(missing_ok=True)
     if importance:
-        trial_plots.importance(folder / "importance.png", search.metric, importance)
+        trial_plots.plot_importance(folder / "importance.png", search.metric, importance)
         pictures.append("importance.png")
     say(f"best: trial {best.number}, {search.metric} {best.value:.4f}")
     for name, value in best.params.items():

@@ -11,7 +11,7 @@ from service.repository.model_store import Store
 from training.console.number_format import figure, flat
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import UsageError
 from training.publishing import saved_model_export
 from training.tasks.task_interface import Task
@@ -49,7 +49,7 @@ def evaluate(
         raise UsageError(f"{task.name} has no version {version} in {root}; it has {known}.")
     card = read_card(versions[version])
     with progress_beside(as_json):
-        data = load(task, named, max_bad_rows).data
+        data = load_data(task, named, max_bad_rows).data
         _check_classes(version, card, task.classes(data))
         predict = saved_model_export.open_saved_model(versions[version])
         measured = task.measure(task.answers(data, predict))

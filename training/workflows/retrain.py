@@ -9,7 +9,7 @@ from service.repository.model_card import read_card
 from service.repository.model_store import Store
 from training import tasks
 from training.console.progress import say
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import BusyError, NoNewDataError, RefusedError, UsageError
 from training.fitting import run_folder
 from training.fitting.config import Settings
@@ -50,7 +50,9 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
             settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"
         ):
             _look_for_new_data(tasks.get(settings.model), settings)
-            run = run_folder.create(run_folder.RUNS, dataclasses.replace(settings, publish=True))
+            run = run_folder.create_run_folder(
+                run_folder.RUNS, dataclasses.replace(settings, publish=True)
+            )
             try:
                 version = train.train(run)
             except KeyboardInterrupt:
@@ -110,7 +112,7 @@ def _look_for_new_data(task: Task[Any], settings: Settings) -> None:
     Raises:
         NoNewDataError: it is the same.
     """
-    loaded = load(task, settings.data, settings.max_bad_rows)
+    loaded = load_data(task, settings.data, settings.max_bad_rows)
     fingerprint = task.summary(loaded.data)["fingerprint"]
     versions = Store(settings.out).versions(task.name)
     incumbent = find_live_version(settings.out, task.name)

@@ -11,7 +11,7 @@ from service.repository.precision import Precision, why_not_here
 from training import tasks
 from training.console.progress import say, working
 from training.console.terminal_table import print_table
-from training.data.load import Loaded, load
+from training.data.load import Loaded, load_data
 from training.data.own.findings import findings_of
 from training.errors import RefusedError, TrainingError, UsageError
 from training.evaluation.calibration import on_test_set
@@ -127,7 +127,7 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
     try:
         initial = _initial_weights(task, run)
         loaded = _load(task, run)
-        fit.prepare(run.settings.seed)
+        fit.set_seed(run.settings.seed)
         if initial is None:
             return loaded, task.plan(loaded.data, run.settings)
         say(f"starting from version {initial.version}")
@@ -189,7 +189,7 @@ def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
 
 def _load(task: Task[Any], run: Run) -> Loaded[Any]:
     """Load the data, and keep in the run folder what is wrong with it."""
-    loaded = load(task, run.settings.data, run.settings.max_bad_rows)
+    loaded = load_data(task, run.settings.data, run.settings.max_bad_rows)
     say(f"data: {loaded.story}")
     summary = task.summary(loaded.data)
     for found in findings_of(summary):

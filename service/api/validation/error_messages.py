@@ -10,14 +10,16 @@ from service.repository.contract import Field
 _SHORT = 60
 
 
-def describe(field: Field) -> str:
+def describe_expected_value(field: Field) -> str:
     """Say in words what one value of ``field`` must be."""
     unit = f" {field.unit}" if field.unit else ""
     null = " or null" if field.nullable else ""
     if field.choices:
         return f"one of {', '.join(map(repr, field.choices))}{null}"
     if field.dtype == "string":
-        most = f" of at most {counted(field.max_length, 'byte')}" if field.max_length else ""
+        most = (
+            f" of at most {count_with_noun(field.max_length, 'byte')}" if field.max_length else ""
+        )
         return f"a string{most}"
     if field.dtype == "bool":
         return "true or false"
@@ -41,7 +43,7 @@ def shorten(value: Any) -> str:
     """Return ``value`` as a short text for a message."""
     match value:
         case list():
-            return f"a list of {counted(len(value))}"
+            return f"a list of {count_with_noun(len(value))}"
         case {"b64": str(text), **rest} if not rest:
             return f'{{"b64": "{_cut(text)}"}}'
         case dict():
@@ -54,12 +56,12 @@ def shorten(value: Any) -> str:
             return _cut(repr(value))
 
 
-def counted(number: int, noun: str = "value") -> str:
+def count_with_noun(number: int, noun: str = "value") -> str:
     """Return a number with its noun, which becomes a plural by an s."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def sizes(shape: Sequence[int | None]) -> str:
+def shape_in_words(shape: Sequence[int | None]) -> str:
     """Return a contract's shape as messages write it: ``[N, 28, 28]``."""
     return f"[{', '.join('N' if size is None else str(size) for size in shape)}]"
 

@@ -25,19 +25,19 @@ class MixError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class AbstractValue:
     """Any abstract value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed(Value):
+class Mixed(AbstractValue):
     """It may depend on several rows, on their number or their order."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor(Value):
+class Tensor(AbstractValue):
     """A tensor that does not depend on the rows at all, or that holds them along one dimension.
 
     Attributes:
@@ -80,7 +80,7 @@ class Tensor(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known(Value):
+class Known(AbstractValue):
     """A small tensor of whole numbers or booleans that are known; sizes may be among them."""
 
     array: npt.NDArray[Any]
@@ -102,41 +102,41 @@ class Known(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Item(Value):
+class Item(AbstractValue):
     """Within a loop over the rows: it depends on the row whose turn it is."""
 
     shape: Shape | None
 
 
 @dataclass(frozen=True, slots=True)
-class Turn(Value):
+class Turn(AbstractValue):
     """Within a loop over the rows: which row's turn it is, plus ``ahead``."""
 
     ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class RowsLeft(Value):
+class RowsLeft(AbstractValue):
     """Whether the loop over the rows has more of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class TensorList(Value):
+class TensorList(AbstractValue):
     """A list of tensors whose length does not depend on the rows; each is an ``element``."""
 
-    element: Value | None
+    element: AbstractValue | None
     length: Size
 
 
 @dataclass(frozen=True, slots=True)
-class RowList(Value):
+class RowList(AbstractValue):
     """A list with an element for each row, which depends on that row; ``None`` as yet unset."""
 
     element: Item | None
 
 
 @dataclass(frozen=True, slots=True)
-class Variable(Value):
+class VariableHandle(AbstractValue):
     """A handle of a variable."""
 
     shape: Shape | None
@@ -160,10 +160,10 @@ def known_shape(shape: Shape) -> Known:
     return Known(array)
 
 
-def is_free(value: Value) -> bool:
+def is_free(value: AbstractValue) -> bool:
     """Whether it does not depend on the rows at all."""
     match value:
-        case Tensor(axis=None) | Variable():
+        case Tensor(axis=None) | VariableHandle():
             return True
         case Known():
             return not value.tells_rows
@@ -172,7 +172,7 @@ def is_free(value: Value) -> bool:
     return False
 
 
-def as_tensor(value: Value) -> Tensor:
+def as_tensor(value: AbstractValue) -> Tensor:
     """Return what is known of a value where its numbers do not matter.
 
     Raises:

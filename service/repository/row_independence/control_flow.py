@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Item,
     Known,
     Mixed,
@@ -13,7 +14,6 @@ from service.repository.row_independence.abstract_values import (
     RowsLeft,
     Tensor,
     Turn,
-    Value,
     is_free,
     known,
 )
@@ -35,7 +35,7 @@ class FunctionCaller(Protocol):
 
     is_over_rows: bool
 
-    def call(self, name: str, arguments: Sequence[Value]) -> list[Value]:
+    def call(self, name: str, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
         """Return what a function gives."""
 
     def unchanged(self, name: str) -> set[int]:
@@ -43,8 +43,8 @@ class FunctionCaller(Protocol):
 
 
 def run_branches(
-    interpreter: FunctionCaller, node: Node, arguments: Sequence[Value]
-) -> list[Value]:
+    interpreter: FunctionCaller, node: Node, arguments: Sequence[AbstractValue]
+) -> list[AbstractValue]:
     """Run an ``If`` or a ``Case``.
 
     Raises:
@@ -70,21 +70,21 @@ def run_branches(
     return _joined([interpreter.call(name, passed) for name in names])
 
 
-def _joined(given: Sequence[Sequence[Value]]) -> list[Value]:
+def _joined(given: Sequence[Sequence[AbstractValue]]) -> list[AbstractValue]:
     result = list(given[0])
     for other in given[1:]:
         result = [_try_join(a, b) for a, b in zip(result, other, strict=True)]
     return result
 
 
-def _try_join(a: Value, b: Value) -> Value:
+def _try_join(a: AbstractValue, b: AbstractValue) -> AbstractValue:
     try:
         return join(a, b)
     except MixError as error:
         return Mixed(f"Operation If {error}.")
 
 
-def _as_item(value: Value) -> Value:
+def _as_item(value: AbstractValue) -> AbstractValue:
     if isinstance(value, Mixed | Item):
         return value
     if isinstance(value, Tensor):
@@ -92,7 +92,9 @@ def _as_item(value: Value) -> Value:
     return Item(None)
 
 
-def run_loop(interpreter: FunctionCaller, node: Node, arguments: Sequence[Value]) -> list[Value]:
+def run_loop(
+    interpreter: FunctionCaller, node: Node, arguments: Sequence[AbstractValue]
+) -> list[AbstractValue]:
     """Run a ``While``.
 
     Raises:
@@ -111,15 +113,15 @@ def run_loop(interpreter: FunctionCaller, node: Node, arguments: Sequence[Value]
 
 
 def _run_over_rows(
-    interpreter: FunctionCaller, condition: str, body: str, arguments: Sequence[Value]
-) -> list[Value]:
+    interpreter: FunctionCaller, condition: str, body: str, arguments: Sequence[AbstractValue]
+) -> list[AbstractValue]:
     """Run a loop that takes one row at a time, as ``tf.map_fn`` does.
 
     Its counters begin at 0, and are 1 more after each round, of which there is one a row. All
     else is the same in every round, but for the lists into which each writes its own row.
     """
     counters = {i for i, value in enumerate(arguments) if value == _ZERO}
-    state: list[Value] = list(arguments)
+    state: list[AbstractValue] = list(arguments)
     for _ in range(_MOST_ROUNDS):
         state = [Turn() if i in counters else value for i, value in enumerate(state)]
         given = interpreter.call(body, state)
@@ -136,10 +138,13 @@ def _run_over_rows(
 
 
 def _after_rows(
-    state: Sequence[Value], given: Sequence[Value], counters: set[int], unchanged: set[int]
-) -> list[Value]:
+    state: Sequence[AbstractValue],
+    given: Sequence[AbstractValue],
+    counters: set[int],
+    unchanged: set[int],
+) -> list[AbstractValue]:
     # That nothing else is known of a value before and after does not make it the same one.
-    result: list[Value] = []
+    result: list[AbstractValue] = []
     for i, (before, after) in enumerate(zip(state, given, strict=True)):
         if i in counters:
             result.append(_ROWS)
@@ -153,8 +158,8 @@ def _after_rows(
 
 
 def _run_rounds(
-    interpreter: FunctionCaller, condition: str, body: str, arguments: Sequence[Value]
-) -> list[Value]:
+    interpreter: FunctionCaller, condition: str, body: str, arguments: Sequence[AbstractValue]
+) -> list[AbstractValue]:
     """Run a loop of which no row says how long it is, or which is about one row alone."""
     loop = next(_loops)
 
@@ -186,7 +191,7 @@ def _run_rounds(
     raise MixError("loops in a way that cannot be followed")
 
 
-def count_turns(node: Node, arguments: Sequence[Value]) -> Value | None:
+def count_turns(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue | None:
     """Return what the arithmetic of a loop over the rows gives; ``None`` where it is none."""
     match node.op, *arguments:
         case ("Add" | "AddV2", Turn(ahead=ahead), Known() as step) if step == _ONE:

@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from service.repository.row_independence.abstract_values import Known, Shape, Tensor, Value, known
+from service.repository.row_independence.abstract_values import (
+    AbstractValue,
+    Known,
+    Shape,
+    Tensor,
+    known,
+)
 from service.repository.row_independence.symbolic_sizes import Size, unknown
 
 # Operations of several named outputs of one tensor each, for references as functions make them.
@@ -83,7 +89,7 @@ class Node:
             return []
         return [shape_of(shape) for shape in self.proto.attr[key].list.shape]
 
-    def value(self) -> Value:
+    def value(self) -> AbstractValue:
         """Return what the constant that this node is holds."""
         tensor = self.proto.attr["value"].tensor
         shape = shape_of(tensor.tensor_shape)

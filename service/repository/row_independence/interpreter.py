@@ -15,20 +15,20 @@ from dataclasses import dataclass, field
 
 from service.repository.row_independence import control_flow
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Item,
     Known,
     Mixed,
     MixError,
     Shape,
     Tensor,
-    Value,
-    Variable,
+    VariableHandle,
     as_tensor,
     is_free,
 )
 from service.repository.row_independence.graph import Function, Graph, Node
 from service.repository.row_independence.rules import RULES
-from service.repository.row_independence.shape_arithmetic import fold
+from service.repository.row_independence.shape_arithmetic import fold_constants
 from service.repository.row_independence.stateless_operations import CALLS, CHECKS, PURE, READING
 
 # Beyond that, a graph is not worth the time: it counts as not known.
@@ -36,7 +36,7 @@ _MOST_STEPS = 200_000
 _MOST_DEPTH = 40
 
 # What an operation gives: one value an output, or one for all of them.
-Given = Value | list[Value]
+Given = AbstractValue | list[AbstractValue]
 
 
 class TooLargeError(Exception):
@@ -55,14 +55,14 @@ class Frame:
     """
 
     nodes: Mapping[str, Node]
-    arguments: Mapping[str, Value]
+    arguments: Mapping[str, AbstractValue]
     is_function: bool
     given: dict[str, Given] = field(default_factory=dict)
 
     def names(self, reference: str) -> str:
         return reference.partition(":")[0]
 
-    def value(self, reference: str) -> Value:
+    def value(self, reference: str) -> AbstractValue:
         name, _, rest = reference.partition(":")
         if name in self.arguments:
             return self.arguments[name]
@@ -95,7 +95,9 @@ class Interpreter:
         """How many operations have run."""
         return self._steps
 
-    def run(self, outputs: Sequence[str], arguments: Mapping[str, Value]) -> list[Value]:
+    def run(
+        self, outputs: Sequence[str], arguments: Mapping[str, AbstractValue]
+    ) -> list[AbstractValue]:
         """Return what the outputs are, given what the placeholders are.
 
         Raises:
@@ -112,7 +114,7 @@ class Interpreter:
             return [obstacle] * len(outputs)
         return [frame.value(reference) for reference in outputs]
 
-    def call(self, name: str, arguments: Sequence[Value]) -> list[Value]:
+    def call(self, name: str, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
         """Return what a function of the library gives.
 
         Raises:
@@ -191,7 +193,7 @@ class Interpreter:
         except MixError as error:
             return Mixed(_told(node, str(error)))
 
-    def _give(self, node: Node, arguments: list[Value]) -> Given:
+    def _give(self, node: Node, arguments: list[AbstractValue]) -> Given:
         if node.op in CALLS:
             return self._run_call(node, arguments)
         if node.op not in PURE and node.op not in READING:
@@ -200,7 +202,7 @@ class Interpreter:
         if leaf is not None:
             return leaf
         if arguments and all(isinstance(argument, Known) for argument in arguments):
-            folded = fold(node, [a for a in arguments if isinstance(a, Known)])
+            folded = fold_constants(node, [a for a in arguments if isinstance(a, Known)])
             if folded is not None:
                 return folded
         if all(is_free(argument) for argument in arguments):
@@ -217,7 +219,7 @@ class Interpreter:
             raise MixError("is not known to keep rows apart")
         return rule(node, arguments)
 
-    def _run_call(self, node: Node, arguments: list[Value]) -> Given:
+    def _run_call(self, node: Node, arguments: list[AbstractValue]) -> Given:
         if node.op in ("PartitionedCall", "StatefulPartitionedCall"):
             return self.call(node.function("f"), arguments)
         if node.op in ("While", "StatelessWhile"):
@@ -270,22 +272,22 @@ def _obstacle_beside(
     return None
 
 
-def _asserted(node: Node, condition: Value) -> Value:
+def _asserted(node: Node, condition: AbstractValue) -> AbstractValue:
     if isinstance(condition, Mixed) or is_free(condition) or isinstance(condition, Item):
         return condition
     return Mixed(_told(node, "refuses what the rows together say"))
 
 
-def _leaf(node: Node, arguments: Sequence[Value]) -> Value | None:
+def _leaf(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue | None:
     """Return what begins a graph: constants, variables, tables."""
     match node.op:
         case "Const":
             return node.value()
         case "VarHandleOp":
-            return Variable(node.shape("shape"))
+            return VariableHandle(node.shape("shape"))
         case "ReadVariableOp":
             handle = arguments[0]
-            return Tensor(handle.shape if isinstance(handle, Variable) else None)
+            return Tensor(handle.shape if isinstance(handle, VariableHandle) else None)
         case "Placeholder" | "PlaceholderWithDefault":
             raise MixError("is fed by no input of the signature")
         case "DisableCopyOnRead" | "Identity":
@@ -293,7 +295,7 @@ def _leaf(node: Node, arguments: Sequence[Value]) -> Value | None:
     return None
 
 
-def _given_free(node: Node, arguments: Sequence[Value]) -> Given:
+def _given_free(node: Node, arguments: Sequence[AbstractValue]) -> Given:
     """Return what depends on no row, with what can be told of its shape."""
     rule = RULES.get(node.op)
     if rule is not None:
@@ -306,7 +308,7 @@ def _given_free(node: Node, arguments: Sequence[Value]) -> Given:
     return [Tensor(shape) for shape in whole] if len(whole) > 1 else Tensor(next(iter(whole), None))
 
 
-def _item_shape(node: Node, arguments: Sequence[Value]) -> Shape | None:
+def _item_shape(node: Node, arguments: Sequence[AbstractValue]) -> Shape | None:
     """Return the shape of what is made of one row, as far as rules for tensors tell it."""
     if node.op == "EnsureShape":
         return node.shape("shape")

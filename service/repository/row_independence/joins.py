@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Item,
     Mixed,
     MixError,
@@ -11,8 +12,7 @@ from service.repository.row_independence.abstract_values import (
     Shape,
     Tensor,
     TensorList,
-    Value,
-    Variable,
+    VariableHandle,
     as_tensor,
 )
 from service.repository.row_independence.symbolic_sizes import Size, unknown
@@ -25,7 +25,7 @@ def _any_fresh(place: Any) -> Size:
     return unknown()
 
 
-def join(a: Value, b: Value, fresh: Fresh = _any_fresh) -> Value:
+def join(a: AbstractValue, b: AbstractValue, fresh: Fresh = _any_fresh) -> AbstractValue:
     """Return what is known of a value that is ``a`` or ``b``.
 
     Raises:
@@ -45,7 +45,7 @@ def join(a: Value, b: Value, fresh: Fresh = _any_fresh) -> Value:
         if a.element is None or b.element is None:
             return RowList(None)
         return RowList(Item(_join_shapes(a.element.shape, b.element.shape, fresh)))
-    if isinstance(a, Item | Variable) or isinstance(b, Item | Variable):
+    if isinstance(a, Item | VariableHandle) or isinstance(b, Item | VariableHandle):
         return _join_item(a, b, fresh)
     first, second = as_tensor(a), as_tensor(b)
     layouts = {(each.axis, each.outer, each.inner) for each in (first, second)}
@@ -57,7 +57,7 @@ def join(a: Value, b: Value, fresh: Fresh = _any_fresh) -> Value:
     return Tensor(shape, first.axis, first.outer, first.inner)
 
 
-def _join_item(a: Value, b: Value, fresh: Fresh) -> Value:
+def _join_item(a: AbstractValue, b: AbstractValue, fresh: Fresh) -> AbstractValue:
     shapes = []
     for value in (a, b):
         if isinstance(value, Item):

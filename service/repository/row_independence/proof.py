@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.repository.row_independence.abstract_values import Mixed, Tensor, Value, rows_of
+from service.repository.row_independence.abstract_values import (
+    AbstractValue,
+    Mixed,
+    Tensor,
+    rows_of,
+)
 from service.repository.row_independence.graph import Graph, shape_of
 from service.repository.row_independence.input_interaction import inputs_meet
 from service.repository.row_independence.interpreter import Interpreter, TooLargeError
@@ -99,7 +104,7 @@ def _prove(graph: Graph, signature: Any) -> Proof:
 
 
 def _proof(graph: Graph, signature: Any) -> Proof:
-    arguments: dict[str, Value] = {}
+    arguments: dict[str, AbstractValue] = {}
     for name, info in sorted(signature.inputs.items()):
         shape = shape_of(info.tensor_shape) if info.HasField("tensor_shape") else None
         if not shape or shape[0].known is not None:
@@ -124,7 +129,7 @@ def _proof(graph: Graph, signature: Any) -> Proof:
     return Proof(True, reason, inputs_apart=apart)
 
 
-def _problem(value: Value) -> str:
+def _problem(value: AbstractValue) -> str:
     match value:
         case Mixed(reason=reason):
             return reason

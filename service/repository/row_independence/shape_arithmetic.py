@@ -16,7 +16,7 @@ _LARGEST = 2**31  # beyond that, whole numbers may wrap; no size is so large
 _MOST_ELEMENTS = 256
 
 
-def fold(node: Node, arguments: Sequence[Known]) -> Known | None:
+def fold_constants(node: Node, arguments: Sequence[Known]) -> Known | None:
     """Compute a node's output of whole numbers, booleans and sizes.
 
     Returns:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.policy import POLICY
-from service.runtime.graphs.graph_walk import SAVER, GraphWalk, Step, Value
+from service.runtime.graphs.graph_walk import SAVER, GraphWalk, Step, TensorSource
 
 _READS = "reads files"
 _WRITES = "writes files"
@@ -154,7 +154,7 @@ def _reaches_out(step: Step, walk: GraphWalk) -> bool:
             return not (values and values[0] == SAVER)
         case "CacheDataset" | "CacheDatasetV2":
             # Without a file name it is a cache in memory.
-            return not (len(values) > 1 and values[1] == Value("constant", ""))
+            return not (len(values) > 1 and values[1] == TensorSource("constant", ""))
         case "FixedUnigramCandidateSampler":
             return bool(node.attr["vocab_file"].s)
         case "DecodeProtoV2" | "EncodeProto":

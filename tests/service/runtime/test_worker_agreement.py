@@ -199,7 +199,7 @@ def test_some_versions_are_loaded_at_once_and_slow_ones_do_not_count(
     assert not second.load_lock.take("a", 1)
     assert second.load_lock.take("b", 1)
     assert not first.load_lock.take("c", 1)
-    second.load_lock.give_back("b", 1)
+    second.load_lock.release("b", 1)
     assert first.load_lock.take("c", 1)
     assert not second.load_lock.take("d", 1)
     monkeypatch.setattr("service.runtime.load_lock._SLOW_LOAD_S", 0.0)
@@ -224,7 +224,7 @@ def test_a_load_that_only_runs_lets_others_pass_sooner(
     assert not second.load_lock.take("d", 1)
     # But the same version is loaded by one worker at a time, however long that takes.
     assert not first.load_lock.take("b", 1)
-    second.load_lock.give_back("b", 1)
+    second.load_lock.release("b", 1)
     assert first.load_lock.holders() == [("a", 1), ("c", 1)]
     first.leave()
     assert second.load_lock.holders() == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.data.dataset_location import DataSet, find, obtain
+from training.data.dataset_location import DataSet, find_dataset, find_or_download
 from training.data.download import Remote
 from training.errors import TrainingError, UsageError
 
@@ -34,20 +34,20 @@ def put(folder: Path, *names: str) -> None:
 
 def test_the_keras_home_comes_before_the_package(home: Path, tmp_path: Path) -> None:
     letters = data_set(tmp_path / "package")
-    assert find(letters, None) is None
+    assert find_dataset(letters, None) is None
     put(tmp_path / "package", "a.gz", "b.gz")
-    found = find(letters, None)
+    found = find_dataset(letters, None)
     assert found is not None
     assert found.how == "package"
     put(home / "datasets" / "abc", "a.gz", "b.gz")
-    found = find(letters, None)
+    found = find_dataset(letters, None)
     assert found is not None
     assert found.how == "Keras home"
 
 
 def test_half_a_data_set_is_none(home: Path, tmp_path: Path) -> None:
     put(home / "datasets" / "abc", "a.gz")
-    assert find(data_set(tmp_path / "package"), None) is None
+    assert find_dataset(data_set(tmp_path / "package"), None) is None
 
 
 @pytest.mark.parametrize("below", ["", "abc", "datasets", "datasets/abc"])
@@ -55,7 +55,7 @@ def test_a_named_folder_holds_the_files_or_is_a_keras_home(
     home: Path, tmp_path: Path, below: str
 ) -> None:
     put(tmp_path / "named" / below, "a.gz", "b.gz")
-    found = find(data_set(tmp_path / "package"), tmp_path / "named")
+    found = find_dataset(data_set(tmp_path / "package"), tmp_path / "named")
     assert found is not None
     assert found.paths[0] == tmp_path / "named" / below / "a.gz"
 
@@ -65,12 +65,12 @@ def test_a_named_folder_without_the_files_is_wrong_usage(home: Path, tmp_path: P
     with pytest.raises(
         UsageError, match=r"does not hold the letters data: it needs a\.gz and b\.gz\."
     ):
-        obtain(data_set(tmp_path / "package"), tmp_path)
+        find_or_download(data_set(tmp_path / "package"), tmp_path)
 
 
 def test_without_data_and_network_the_place_is_named(home: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
-        obtain(data_set(tmp_path / "package"), None)
+        find_or_download(data_set(tmp_path / "package"), None)
     message = str(caught.value)
     assert "There is no letters data here, and it cannot be downloaded" in message
     assert f"Put a.gz and b.gz from the letters' page into {home / 'datasets' / 'abc'}" in message
@@ -80,12 +80,12 @@ def test_without_data_and_network_the_place_is_named(home: Path, tmp_path: Path)
 def test_a_keras_home_that_cannot_be_written(home: Path, tmp_path: Path) -> None:
     home.write_text("a file where the folder should be")
     with pytest.raises(TrainingError, match="cannot be downloaded: Not a directory"):
-        obtain(data_set(tmp_path / "package"), None)
+        find_or_download(data_set(tmp_path / "package"), None)
 
 
 def test_the_fingerprint_follows_the_content(home: Path, tmp_path: Path) -> None:
     put(tmp_path / "package", "a.gz", "b.gz")
-    found = find(data_set(tmp_path / "package"), None)
+    found = find_dataset(data_set(tmp_path / "package"), None)
     assert found is not None
     before = found.fingerprint()
     (tmp_path / "package" / "b.gz").write_bytes(b"other")

@@ -50,11 +50,11 @@ def new_run(folder: Path, epochs: int = 4) -> Run:
     settings = config.resolve(
         "mpg", tasks.get("mpg").architectures, {}, {"epochs": epochs, "batch-size": 16}
     )
-    return run_folder.create(folder, settings)
+    return run_folder.create_run_folder(folder, settings)
 
 
 def trained(run: Run, architecture: Architecture = ARCHITECTURE, **how: Any) -> list[Any]:
-    fitting.prepare(run.settings.seed)
+    fitting.set_seed(run.settings.seed)
     ready = plan(**how)
     fitting.fit(ready, architecture, run)
     return [weight.tolist() for weight in ready.model.get_weights()]
@@ -83,7 +83,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
             if self.model.optimizer.iterations == 8:  # in the middle of the third epoch
                 raise Killed
 
-    fitting.prepare(broken.settings.seed)
+    fitting.set_seed(broken.settings.seed)
     ready = plan()
     fit = ready.model.fit
     ready.model.fit = lambda *a, callbacks, **k: fit(*a, callbacks=[*callbacks, Killer()], **k)
@@ -142,7 +142,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 def test_the_best_epoch_is_what_remains(tmp_path: Path) -> None:
     run = new_run(tmp_path, epochs=8)
     ready = plan(rate=0.5)
-    fitting.prepare(1)
+    fitting.set_seed(1)
     fitting.fit(ready, ARCHITECTURE, run)
     best = min(row["val_loss"] for row in run.history())
     x, y = ready.batch(ready.validation, None)

@@ -58,9 +58,9 @@ def report_data(
     answers: ClassificationPredictions | RegressionPredictions, **evaluated: Any
 ) -> ReportData:
     measured = (
-        metrics.classification(answers)
+        metrics.measure_classifier(answers)
         if isinstance(answers, ClassificationPredictions)
-        else metrics.estimation(answers)
+        else metrics.measure_estimator(answers)
     )
     card = Card(
         name="toy",

@@ -45,8 +45,10 @@ def fit(
     # With no version of its own there is nothing to be compared with.
     defaults = {"epochs": 1, "batch-size": 64, "seed": 3, "out": str(folder / "models")}
     given = {"arch": arch, **defaults, **options}
-    run = run_folder.create(folder, config.resolve(task.name, task.architectures, {}, given))
-    fitting.prepare(run.settings.seed)
+    run = run_folder.create_run_folder(
+        folder, config.resolve(task.name, task.architectures, {}, given)
+    )
+    fitting.set_seed(run.settings.seed)
     plan = task.plan(data, run.settings)
     fitting.fit(plan, task.architectures[arch], run)
     return plan, run

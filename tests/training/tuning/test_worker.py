@@ -47,13 +47,13 @@ tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), in
 
 @pytest.fixture(autouse=True)
 def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning_worker, "load", lambda *_: SimpleNamespace(data=None))
+    monkeypatch.setattr(tuning_worker, "load_data", lambda *_: SimpleNamespace(data=None))
 
 
 @pytest.fixture
 def location(tmp_path: Path) -> StudyLocation:
     location = StudyLocation(f"sqlite:///{tmp_path}/study.db", "tiny")
-    storage.create(location, "min", ABOUT, {})
+    storage.open_or_create_study(location, "min", ABOUT, {})
     return location
 
 
@@ -73,9 +73,12 @@ def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None
     location = StudyLocation(f"sqlite:///{tmp_path}/first.db", "tiny")
     first = Tiny().default_hyperparameters("default")
     assert first == {"learning_rate": 0.05, "batch_size": 8, "units": 4}
-    storage.create(location, "min", ABOUT, first)
+    storage.open_or_create_study(location, "min", ABOUT, first)
     tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
-    assert [trial.params == first for trial in storage.load(location).get_trials()] == [True, False]
+    assert [trial.params == first for trial in storage.load_study(location).get_trials()] == [
+        True,
+        False,
+    ]
 
 
 def test_a_study_goes_on_and_never_draws_the_same_again(location: StudyLocation) -> None:
@@ -83,7 +86,7 @@ def test_a_study_goes_on_and_never_draws_the_same_again(location: StudyLocation)
     tuning_worker.work(task, location, SETTINGS, 2, 0)
     tuning_worker.work(task, location, SETTINGS, 4, 0)
     tuning_worker.work(task, location, SETTINGS, 4, 0)
-    found = storage.load(location).get_trials()
+    found = storage.load_study(location).get_trials()
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 4
     assert len({trial.params["learning_rate"] for trial in found}) == 4
     for trial, settings in zip(found, task.planned, strict=True):
@@ -102,7 +105,7 @@ def test_a_training_that_diverges_is_pruned(
 
     monkeypatch.setattr(fit, "learn", diverge)
     tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
-    assert storage.load(location).get_trials()[0].state == TrialState.PRUNED
+    assert storage.load_study(location).get_trials()[0].state == TrialState.PRUNED
 
 
 def test_a_hopeless_trial_is_pruned(
@@ -116,7 +119,7 @@ def test_a_hopeless_trial_is_pruned(
 
     monkeypatch.setattr(tuning_worker._Reporter, "on_epoch_end", worse)
     tuning_worker.work(Tiny(), location, SETTINGS, 7, 0)
-    states = [trial.state for trial in storage.load(location).get_trials()]
+    states = [trial.state for trial in storage.load_study(location).get_trials()]
     assert states == [TrialState.COMPLETE] * 5 + [TrialState.PRUNED] * 2
 
 
@@ -130,7 +133,7 @@ def test_other_data_is_refused(location: StudyLocation, monkeypatch: pytest.Monk
 def test_two_processes_share_one_study(location: StudyLocation, repository_root: Path) -> None:
     workers = [take_part(location, repository_root, 6, number, 3) for number in range(2)]
     assert [worker.wait(300) for worker in workers] == [0, 0]
-    found = storage.load(location).get_trials()
+    found = storage.load_study(location).get_trials()
     assert all(storage.is_finished(trial) for trial in found)
     assert len(found) in (6, 7)
     assert len({trial.params["learning_rate"] for trial in found}) == len(found)
@@ -140,7 +143,7 @@ def test_a_killed_trial_does_not_block_the_study(
     location: StudyLocation, repository_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = take_part(location, repository_root, 1, 0, 1_000_000)
-    study = storage.load(location)
+    study = storage.load_study(location)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     worker.kill()
     worker.wait()
@@ -195,7 +198,7 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
     )
     location = storage.location_of(tmp_path / "runs", "mpg", "tutorial", None)
     wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
-    study = storage.load(location)
+    study = storage.load_study(location)
     wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)

@@ -13,7 +13,7 @@ from training.data.own.bad_rows import BadRows
 from training.data.own.car_checks import check_cars
 from training.data.own.class_checks import similar_names
 from training.data.own.csv_records import csv_records
-from training.data.own.findings import to_json
+from training.data.own.findings import findings_to_json
 from training.errors import TrainingError
 
 COLUMNS = ("mpg", *CAR_NUMBERS, "origin")
@@ -84,7 +84,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
         fingerprint=hashlib.sha256(repr([rows, origins]).encode()).hexdigest(),
         own={
             "bad_rows": len(bad),
-            **({"findings": to_json(findings)} if findings else {}),
+            **({"findings": findings_to_json(findings)} if findings else {}),
         },
     )
 

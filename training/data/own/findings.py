@@ -43,6 +43,6 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} rows ({percentage(part / whole)})"
 
 
-def to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+def findings_to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Return findings for the card; what blocks comes first."""
     return [each.to_json() for each in sorted(findings, key=lambda found: not found.blocks)]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from training.data.own.bad_rows import BadRows
 from training.data.own.class_checks import Labelled, check_classes
-from training.data.own.findings import to_json
+from training.data.own.findings import findings_to_json
 from training.errors import TrainingError
 
 TEST_SHARE = 0.15
@@ -93,7 +93,7 @@ class Divided:
             "classes": dict(zip(self.names, counts, strict=True)),
             "division": f"{100 * TEST_SHARE:g} % of each class for the test, by hash of content",
             "bad_rows": self._bad,
-            **({"findings": to_json(self.findings)} if self.findings else {}),
+            **({"findings": findings_to_json(self.findings)} if self.findings else {}),
         }
 
     def _check(self, source: Path, hashes: npt.NDArray[np.str_]) -> None:

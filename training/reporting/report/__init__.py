@@ -99,7 +99,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "models": _beside_well_known(evaluation),
         "calibration": flat(evaluation.get("calibration") or {}),
         "interval": flat(evaluation.get("interval") or {}),
-        "curves": plots.learning_curves(data.history, best),
+        "curves": plots.plot_learning_curves(data.history, best),
         "best_epoch": best,
         "epochs": [
             {key: int(value) if key == "epoch" else value for key, value in row.items()}
@@ -119,7 +119,7 @@ def _context(data: ReportData) -> dict[str, Any]:
 def _predictions(answers: Predictions, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the drawings of what was predicted, and the rows of the confusion matrix."""
     if not isinstance(answers, ClassificationPredictions):
-        drawing = plots.predicted_against_true(answers)
+        drawing = plots.plot_predicted_against_true(answers)
         return {"scatter": drawing, "reliability": None, "classes": (), "confusion": ()}
     known = evaluation.get("calibration")
     diagrams = {"Test set": answers}
@@ -128,7 +128,7 @@ def _predictions(answers: Predictions, evaluation: Mapping[str, Any]) -> dict[st
     counts = evaluation["confusion"]["counts"]
     return {
         "scatter": None,
-        "reliability": plots.reliability_diagrams(diagrams),
+        "reliability": plots.plot_reliability_diagrams(diagrams),
         "classes": answers.names,
         "confusion": list(zip(answers.names, _shaded(counts), strict=True)),
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from service.repository.row_independence.abstract_values import Value
+from service.repository.row_independence.abstract_values import AbstractValue
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules import (
     dilation,
@@ -18,7 +18,7 @@ from service.repository.row_independence.rules import (
     tensor_lists,
 )
 
-Rule = Callable[[Node, Sequence[Value]], Value | list[Value]]
+Rule = Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]
 
 RULES: Mapping[str, Rule] = {
     **elementwise.RULES,

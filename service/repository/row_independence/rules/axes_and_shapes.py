@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Known,
     MixError,
     Shape,
     Tensor,
-    Value,
     as_tensor,
 )
 from service.repository.row_independence.symbolic_sizes import ONE, ROWS, Size, sized, unknown
 
 
-def integers(value: Value, what: str) -> list[int]:
+def known_integers(value: AbstractValue, what: str) -> list[int]:
     """Return the known whole numbers of an argument such as axes.
 
     Raises:
@@ -27,7 +27,7 @@ def integers(value: Value, what: str) -> list[int]:
     return [int(item) for item in flat]
 
 
-def sizes(value: Value, what: str) -> list[int | Size]:
+def known_sizes(value: AbstractValue, what: str) -> list[int | Size]:
     """Return the known sizes of an argument such as a shape; -1 among them stays.
 
     Raises:
@@ -133,7 +133,7 @@ def total(found: Sequence[int | Size]) -> Size:
     return sized(result)
 
 
-def tensor(value: Value) -> Tensor:
+def tensor(value: AbstractValue) -> Tensor:
     return as_tensor(value)
 
 

@@ -7,13 +7,18 @@ come once after one another for each block.
 import math
 from collections.abc import Callable, Sequence
 
-from service.repository.row_independence.abstract_values import Known, MixError, Tensor, Value
+from service.repository.row_independence.abstract_values import (
+    AbstractValue,
+    Known,
+    MixError,
+    Tensor,
+)
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import integers, tensor, total
+from service.repository.row_independence.rules.axes_and_shapes import known_integers, tensor, total
 from service.repository.row_independence.symbolic_sizes import Size, sized, unknown
 
 
-def _to_batch(node: Node, arguments: Sequence[Value]) -> Value:
+def _to_batch(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, blocks, pairs = _taken(arguments)
     shape = list(found.sizes)
     shape[0] = shape[0] * math.prod(blocks)
@@ -23,7 +28,7 @@ def _to_batch(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(tuple(shape), found.axis, found.outer * math.prod(blocks), found.inner)
 
 
-def _to_space(node: Node, arguments: Sequence[Value]) -> Value:
+def _to_space(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, blocks, pairs = _taken(arguments)
     shape, count = list(found.sizes), math.prod(blocks)
     for i, block in enumerate(blocks, start=1):
@@ -38,13 +43,13 @@ def _to_space(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor((first, *shape[1:]), 0, outer, found.inner)
 
 
-def _taken(arguments: Sequence[Value]) -> tuple[Tensor, list[int], list[list[int | Size]]]:
+def _taken(arguments: Sequence[AbstractValue]) -> tuple[Tensor, list[int], list[list[int | Size]]]:
     """Return the tensor, the blocks, and the pairs of what is added or cut, if they are known.
 
     Raises:
         MixError: the rows do not lie in the first dimension, or say one of the others.
     """
-    found, blocks = tensor(arguments[0]), integers(arguments[1], "blocks")
+    found, blocks = tensor(arguments[0]), known_integers(arguments[1], "blocks")
     if found.axis not in (None, 0):
         raise MixError("moves the rows into blocks")
     if len(blocks) >= found.rank or any(block < 1 for block in blocks):
@@ -59,7 +64,7 @@ def _taken(arguments: Sequence[Value]) -> tuple[Tensor, list[int], list[list[int
     return found, blocks, []
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     "SpaceToBatchND": _to_batch,
     "BatchToSpaceND": _to_space,
 }

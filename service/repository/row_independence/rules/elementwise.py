@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from service.repository.row_independence.abstract_values import Tensor, Value
+from service.repository.row_independence.abstract_values import AbstractValue, Tensor
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules.axes_and_shapes import broadcast, tensor
 
@@ -138,15 +138,15 @@ _COMBINING = [
 ]
 
 
-def _combine(node: Node, arguments: Sequence[Value]) -> Value:
+def _combine(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     return broadcast([tensor(argument) for argument in arguments])
 
 
-def _each(node: Node, arguments: Sequence[Value]) -> list[Value]:
+def _each(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
     return list(arguments)
 
 
-def _select(node: Node, arguments: Sequence[Value]) -> Value:
+def _select(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     """The old ``Select``: a vector of conditions chooses whole rows of the first dimension."""
     condition, then, other = map(tensor, arguments)
     both = broadcast([then, other])
@@ -157,7 +157,7 @@ def _select(node: Node, arguments: Sequence[Value]) -> Value:
     return broadcast([condition, both])
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     **dict.fromkeys(_COMBINING, _combine),
     "IdentityN": _each,
     "Select": _select,

@@ -3,30 +3,30 @@
 from collections.abc import Callable, Sequence
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Known,
     MixError,
     Shape,
     Tensor,
-    Value,
 )
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules.axes_and_shapes import (
     axis_in,
     broadcast,
-    integers,
+    known_integers,
+    known_sizes,
     one_axis,
     same_rows,
-    sizes,
     tensor,
     total,
 )
 from service.repository.row_independence.symbolic_sizes import ONE, ROWS, Size, sized, unknown
 
 
-def _concat(node: Node, arguments: Sequence[Value]) -> Value:
+def _concat(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     tensors = [tensor(argument) for argument in arguments[:-1]]
     rank = tensors[0].rank
-    (axis,) = integers(arguments[-1], "axes")
+    (axis,) = known_integers(arguments[-1], "axes")
     axis = axis_in(axis, rank)
     if any(found.rank != rank for found in tensors):
         raise MixError("joins tensors of different ranks")
@@ -60,7 +60,7 @@ def _common_sizes(tensors: Sequence[Tensor], axis: int) -> Shape:
     return tuple(shape)
 
 
-def _pack(node: Node, arguments: Sequence[Value]) -> Value:
+def _pack(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     tensors = [tensor(argument) for argument in arguments]
     if len({found.rank for found in tensors}) != 1:
         raise MixError("stacks tensors of different ranks")
@@ -75,7 +75,7 @@ def _pack(node: Node, arguments: Sequence[Value]) -> Value:
     return rows.like(shape, rows.axis + (axis <= rows.axis))
 
 
-def _pad(node: Node, arguments: Sequence[Value]) -> Value:
+def _pad(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     for other in arguments[2:]:
         if tensor(other).axis is not None:
@@ -95,8 +95,8 @@ def _pad(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(tuple(shape), found.axis, found.outer, found.inner)
 
 
-def _tile(node: Node, arguments: Sequence[Value]) -> Value:
-    found, multiples = tensor(arguments[0]), sizes(arguments[1], "multiples")
+def _tile(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
+    found, multiples = tensor(arguments[0]), known_sizes(arguments[1], "multiples")
     shape = tuple(own * sized(m) for own, m in zip(found.sizes, multiples, strict=True))
     if found.axis is not None:
         if any(sized(m).rows for m in multiples):
@@ -117,8 +117,8 @@ def _made(shape: Shape, times: Sequence[Size], own: Shape) -> Tensor:
     return Tensor(shape, axis, outer, own[axis])
 
 
-def _broadcast_to(node: Node, arguments: Sequence[Value]) -> Value:
-    found, wanted = tensor(arguments[0]), [sized(s) for s in sizes(arguments[1], "a shape")]
+def _broadcast_to(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
+    found, wanted = tensor(arguments[0]), [sized(s) for s in known_sizes(arguments[1], "a shape")]
     if found.axis is not None:
         return broadcast([found, _target(wanted, found)])
     if not any(size.rows for size in wanted):
@@ -144,7 +144,7 @@ def _target(wanted: Sequence[Size], found: Tensor) -> Tensor:
     return found.like(tuple(wanted), axis)
 
 
-def _fill(node: Node, arguments: Sequence[Value]) -> Value:
+def _fill(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     value = tensor(arguments[1])
     if value.axis is not None:
         raise MixError("fills with what the rows say")
@@ -152,7 +152,7 @@ def _fill(node: Node, arguments: Sequence[Value]) -> Value:
         if tensor(arguments[0]).axis is not None:
             raise MixError("fills a shape that the rows say")
         return Tensor(None)
-    shape = tuple(sized(size) for size in sizes(arguments[0], "a shape"))
+    shape = tuple(sized(size) for size in known_sizes(arguments[0], "a shape"))
     if not any(size.rows for size in shape):
         return Tensor(shape)
     same_rows(shape)
@@ -162,7 +162,7 @@ def _fill(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(shape, axis, ONE, inner)
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     "ConcatV2": _concat,
     "Pack": _pack,
     "Pad": _pad,

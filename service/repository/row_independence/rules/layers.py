@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
-from service.repository.row_independence.abstract_values import Known, MixError, Tensor, Value
+from service.repository.row_independence.abstract_values import (
+    AbstractValue,
+    Known,
+    MixError,
+    Tensor,
+)
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import sizes, tensor
+from service.repository.row_independence.rules.axes_and_shapes import known_sizes, tensor
 from service.repository.row_independence.symbolic_sizes import Size, sized, unknown
 
 
-def _first_alone(found: Tensor, others: Sequence[Value], what: str) -> None:
+def _first_alone(found: Tensor, others: Sequence[AbstractValue], what: str) -> None:
     """Check that only the first tensor holds rows, and in its first dimension."""
     if found.axis not in (None, 0):
         raise MixError(f"{what} over the rows")
@@ -31,7 +36,7 @@ def _window(size: Size, window: int | None, step: int, padding: str, dilation: i
     return unknown()
 
 
-def _convolve(node: Node, arguments: Sequence[Value]) -> Value:
+def _convolve(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, weights = tensor(arguments[0]), tensor(arguments[1])
     _first_alone(found, arguments[1:], "convolves")
     rank = found.rank
@@ -56,13 +61,13 @@ def _convolve(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(tuple(shape), found.axis, found.outer, found.inner)
 
 
-def _convolve_back(node: Node, arguments: Sequence[Value]) -> Value:
+def _convolve_back(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     """A transposed convolution: its first input is the shape of what it gives."""
     found = tensor(arguments[2])
     _first_alone(found, [arguments[1]], "convolves")
     if node.integers("strides")[:1] != [1]:
         raise MixError("convolves in a way that cannot be followed")
-    shape = tuple(sized(size) for size in sizes(arguments[0], "a shape"))
+    shape = tuple(sized(size) for size in known_sizes(arguments[0], "a shape"))
     if found.axis is None:
         return Tensor(shape)
     if shape[0] != found.sizes[0] or any(size.rows for size in shape[1:]):
@@ -70,7 +75,7 @@ def _convolve_back(node: Node, arguments: Sequence[Value]) -> Value:
     return found.like(shape, 0)
 
 
-def _pool(node: Node, arguments: Sequence[Value]) -> Value:
+def _pool(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     _first_alone(found, [], "pools")
     windows, steps = node.integers("ksize"), node.integers("strides")
@@ -83,7 +88,7 @@ def _pool(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(tuple(shape), found.axis, found.outer, found.inner)
 
 
-def _bias(node: Node, arguments: Sequence[Value]) -> Value:
+def _bias(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     channels = 1 if node.text("data_format", "NHWC").startswith("NC") else found.rank - 1
     if found.axis == channels:
@@ -93,7 +98,7 @@ def _bias(node: Node, arguments: Sequence[Value]) -> Value:
     return found
 
 
-def _batch_norm(node: Node, arguments: Sequence[Value]) -> list[Value]:
+def _batch_norm(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
     if node.flag("is_training", True):
         raise MixError("normalises by the mean and variance of all rows (is_training)")
     found = tensor(arguments[0])
@@ -101,25 +106,25 @@ def _batch_norm(node: Node, arguments: Sequence[Value]) -> list[Value]:
     return [found, *[Tensor(None)] * 5]
 
 
-def _pointwise_pictures(node: Node, arguments: Sequence[Value]) -> Value:
+def _pointwise_pictures(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     _first_alone(found, arguments[1:], "works")
     return found
 
 
-def _resize(node: Node, arguments: Sequence[Value]) -> Value:
+def _resize(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     _first_alone(found, arguments[1:], "resizes")
     target = [unknown(), unknown()]
     if isinstance(arguments[1], Known):
-        target = [sized(size) for size in sizes(arguments[1], "a size")]
+        target = [sized(size) for size in known_sizes(arguments[1], "a size")]
     if found.rank != 4 or len(target) != 2:
         raise MixError("resizes what is not an image")
     shape = (found.sizes[0], *target, found.sizes[3])
     return Tensor(shape, found.axis, found.outer, found.inner)
 
 
-def _depth(node: Node, arguments: Sequence[Value]) -> Value:
+def _depth(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     _first_alone(found, [], "works")
     if found.rank != 4:
@@ -128,7 +133,7 @@ def _depth(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(shape, found.axis, found.outer, found.inner)
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     **dict.fromkeys(["Conv2D", "Conv3D", "DepthwiseConv2dNative"], _convolve),
     **dict.fromkeys(["Conv2DBackpropInput", "Conv3DBackpropInputV2"], _convolve_back),
     **dict.fromkeys(["MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"], _pool),

@@ -3,34 +3,34 @@
 from collections.abc import Callable, Sequence
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Item,
     Known,
     MixError,
     Tensor,
     Turn,
-    Value,
-    Variable,
+    VariableHandle,
 )
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules.axes_and_shapes import (
     axis_in,
-    integers,
+    known_integers,
     refuse_rows_at,
     tensor,
 )
 from service.repository.row_independence.symbolic_sizes import ROWS, sized, unknown
 
 
-def _gather(node: Node, arguments: Sequence[Value]) -> Value:
+def _gather(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     if isinstance(arguments[1], Turn):
-        return _row_of_turn(found, arguments[1], integers(arguments[2], "axes")[0])
+        return _row_of_turn(found, arguments[1], known_integers(arguments[2], "axes")[0])
     indices = tensor(arguments[1])
-    (axis,) = integers(arguments[2], "axes")
+    (axis,) = known_integers(arguments[2], "axes")
     return _gathered(found, indices, axis_in(axis, found.rank), node.integer("batch_dims"))
 
 
-def _row_of_turn(found: Tensor, turn: Turn, axis: int) -> Value:
+def _row_of_turn(found: Tensor, turn: Turn, axis: int) -> AbstractValue:
     if turn.ahead or found.axis != 0 or axis or found.sizes[0] != ROWS:
         raise MixError("takes another row than the one whose turn it is")
     return Item(found.sizes[1:])
@@ -59,16 +59,16 @@ def _gathered(found: Tensor, indices: Tensor, axis: int, batch: int) -> Tensor:
     return indices.like(shape, axis + indices.axis - batch)
 
 
-def _resource_gather(node: Node, arguments: Sequence[Value]) -> Value:
+def _resource_gather(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     handle, indices = arguments[0], tensor(arguments[1])
-    if node.integer("batch_dims") or not isinstance(handle, Variable):
+    if node.integer("batch_dims") or not isinstance(handle, VariableHandle):
         raise MixError("takes values in a way that cannot be followed")
     if handle.shape is None:
         raise MixError("takes values from a variable of unknown shape")
     return _gathered(Tensor(handle.shape), indices, 0, 0)
 
 
-def _gather_nd(node: Node, arguments: Sequence[Value]) -> Value:
+def _gather_nd(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, indices = map(tensor, arguments)
     if found.axis is not None:
         raise MixError("takes by number from the rows")
@@ -80,12 +80,12 @@ def _gather_nd(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(shape, indices.axis, indices.outer, indices.inner)
 
 
-def _one_hot(node: Node, arguments: Sequence[Value]) -> Value:
+def _one_hot(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     if any(tensor(other).axis is not None for other in arguments[1:]):
         raise MixError("has a depth or values that the rows say")
     known = isinstance(arguments[1], Known)
-    depth = sized(integers(arguments[1], "a depth")[0]) if known else unknown()
+    depth = sized(known_integers(arguments[1], "a depth")[0]) if known else unknown()
     axis = axis_in(node.integer("axis", -1), found.rank + 1)
     shape = (*found.sizes[:axis], depth, *found.sizes[axis:])
     if found.axis is None:
@@ -93,14 +93,14 @@ def _one_hot(node: Node, arguments: Sequence[Value]) -> Value:
     return found.like(shape, found.axis + (axis <= found.axis))
 
 
-def _look_up(node: Node, arguments: Sequence[Value]) -> Value:
+def _look_up(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     keys, default = map(tensor, arguments[1:])
     if default.axis is not None or default.rank:
         raise MixError("looks up in a way that cannot be followed")
     return keys
 
 
-def _count(node: Node, arguments: Sequence[Value]) -> Value:
+def _count(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     weights = tensor(arguments[2])
     if found.rank != 2 or found.axis not in (None, 0):
@@ -111,7 +111,7 @@ def _count(node: Node, arguments: Sequence[Value]) -> Value:
         raise MixError("counts with weights of other rows")
     last = unknown()
     if isinstance(arguments[1], Known):
-        last = sized(integers(arguments[1], "a size")[0])
+        last = sized(known_integers(arguments[1], "a size")[0])
     elif tensor(arguments[1]).axis is not None:
         raise MixError("counts as far as the rows say")
     return Tensor((found.sizes[0], last), found.axis, found.outer, found.inner)
@@ -121,7 +121,7 @@ def _is_empty(found: Tensor) -> bool:
     return any(size.known == 0 for size in found.sizes)
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     "GatherV2": _gather,
     "ResourceGather": _resource_gather,
     "GatherNd": _gather_nd,

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from service.repository.row_independence.abstract_values import MixError, Tensor, Value
+from service.repository.row_independence.abstract_values import AbstractValue, MixError, Tensor
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules.axes_and_shapes import broadcast, one_axis, tensor
 from service.repository.row_independence.symbolic_sizes import Size
 
 
-def _mat_mul(node: Node, arguments: Sequence[Value]) -> Value:
+def _mat_mul(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     return _product(
         tensor(arguments[0]),
         tensor(arguments[1]),
@@ -17,7 +17,7 @@ def _mat_mul(node: Node, arguments: Sequence[Value]) -> Value:
     )
 
 
-def _batch_mat_mul(node: Node, arguments: Sequence[Value]) -> Value:
+def _batch_mat_mul(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     left, right = map(tensor, arguments)
     return _product(left, right, node.flag("adj_x"), node.flag("adj_y"))
 
@@ -58,7 +58,7 @@ def _stacked(found: Tensor, *, rows: bool = True) -> Tensor:
     return Tensor(shape, found.axis, found.outer, found.inner)
 
 
-def _einsum(node: Node, arguments: Sequence[Value]) -> Value:
+def _einsum(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     equation = node.text("equation").replace(" ", "")
     if "->" not in equation:
         raise MixError("has an equation that cannot be followed")
@@ -117,7 +117,7 @@ def _label_sizes(terms: Sequence[Sequence[str]], tensors: Sequence[Tensor]) -> d
     return found
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     "MatMul": _mat_mul,
     **dict.fromkeys(["BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"], _batch_mat_mul),
     "Einsum": _einsum,

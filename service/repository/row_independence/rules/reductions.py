@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from service.repository.row_independence.abstract_values import Known, MixError, Tensor, Value
+from service.repository.row_independence.abstract_values import (
+    AbstractValue,
+    Known,
+    MixError,
+    Tensor,
+)
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules.axes_and_shapes import (
     axis_in,
-    integers,
+    known_integers,
     refuse_rows_at,
     tensor,
 )
@@ -29,32 +34,32 @@ def without(found: Tensor, axes: Sequence[int], *, kept: bool = False) -> Tensor
     return found.like(shape, found.axis - sum(axis < found.axis for axis in axes))
 
 
-def _reduce(node: Node, arguments: Sequence[Value]) -> Value:
+def _reduce(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
-    axes = {axis_in(axis, found.rank) for axis in integers(arguments[1], "axes")}
+    axes = {axis_in(axis, found.rank) for axis in known_integers(arguments[1], "axes")}
     return without(found, sorted(axes), kept=node.flag("keep_dims"))
 
 
-def _arg(node: Node, arguments: Sequence[Value]) -> Value:
+def _arg(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
-    (axis,) = integers(arguments[1], "axes")
+    (axis,) = known_integers(arguments[1], "axes")
     return without(found, [axis_in(axis, found.rank)])
 
 
-def _along_last(node: Node, arguments: Sequence[Value]) -> Value:
+def _along_last(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     refuse_rows_at(found, [found.rank - 1], "normalises over")
     return found
 
 
-def _running(node: Node, arguments: Sequence[Value]) -> Value:
+def _running(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
-    axes = [axis_in(axis, found.rank) for axis in integers(arguments[1], "axes")]
+    axes = [axis_in(axis, found.rank) for axis in known_integers(arguments[1], "axes")]
     refuse_rows_at(found, axes, "runs along")
     return found
 
 
-def _band(node: Node, arguments: Sequence[Value]) -> Value:
+def _band(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     """Zeros beside the diagonal of each matrix: what stays is said by the last two positions."""
     found = tensor(arguments[0])
     refuse_rows_at(found, [found.rank - 2, found.rank - 1], "keeps a band of")
@@ -63,16 +68,16 @@ def _band(node: Node, arguments: Sequence[Value]) -> Value:
     return found
 
 
-def _roll(node: Node, arguments: Sequence[Value]) -> Value:
+def _roll(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
-    axes = [axis_in(axis, found.rank) for axis in integers(arguments[2], "axes")]
+    axes = [axis_in(axis, found.rank) for axis in known_integers(arguments[2], "axes")]
     refuse_rows_at(found, axes, "rolls")
     if tensor(arguments[1]).axis is not None:
         raise MixError("rolls by what the rows say")
     return found
 
 
-def _reverse_sequence(node: Node, arguments: Sequence[Value]) -> Value:
+def _reverse_sequence(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, lengths = map(tensor, arguments)
     rank = found.rank
     of_lengths = axis_in(node.integer("batch_dim"), rank)
@@ -86,7 +91,7 @@ def _reverse_sequence(node: Node, arguments: Sequence[Value]) -> Value:
     return found
 
 
-def _top_k(node: Node, arguments: Sequence[Value]) -> list[Value]:
+def _top_k(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
     found = tensor(arguments[0])
     refuse_rows_at(found, [found.rank - 1], "sorts")
     last: Size = unknown()
@@ -98,7 +103,7 @@ def _top_k(node: Node, arguments: Sequence[Value]) -> list[Value]:
     return [result, result]
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     **dict.fromkeys(
         ["Sum", "Mean", "Max", "Min", "Prod", "All", "Any", "EuclideanNorm", "ReduceJoin"], _reduce
     ),

@@ -3,20 +3,20 @@
 from collections.abc import Callable, Sequence
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Known,
     MixError,
     Shape,
     Tensor,
-    Value,
     known,
     known_shape,
 )
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules.axes_and_shapes import (
     axis_in,
-    integers,
+    known_integers,
+    known_sizes,
     refuse_rows_at,
-    sizes,
     tensor,
 )
 from service.repository.row_independence.symbolic_sizes import (
@@ -29,30 +29,30 @@ from service.repository.row_independence.symbolic_sizes import (
 )
 
 
-def _shape(node: Node, arguments: Sequence[Value]) -> Value:
+def _shape(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     return known_shape(_sizes_of(arguments[0]))
 
 
-def _shape_n(node: Node, arguments: Sequence[Value]) -> list[Value]:
+def _shape_n(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
     return [known_shape(_sizes_of(argument)) for argument in arguments]
 
 
-def _rank(node: Node, arguments: Sequence[Value]) -> Value:
+def _rank(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     return known(len(_sizes_of(arguments[0])))
 
 
-def _size(node: Node, arguments: Sequence[Value]) -> Value:
+def _size(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     return known(product(_sizes_of(arguments[0])))
 
 
-def _sizes_of(value: Value) -> Shape:
+def _sizes_of(value: AbstractValue) -> Shape:
     if isinstance(value, Known):
         return tuple(sized(n) for n in value.array.shape)
     return tensor(value).sizes
 
 
-def _reshape(node: Node, arguments: Sequence[Value]) -> Value:
-    found, wanted = tensor(arguments[0]), sizes(arguments[1], "a shape")
+def _reshape(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
+    found, wanted = tensor(arguments[0]), known_sizes(arguments[1], "a shape")
     if found.axis is None and found.shape is None:
         if any(size == -1 or sized(size).rows for size in wanted):
             raise MixError("reshapes a tensor of unknown shape")
@@ -87,8 +87,8 @@ def _with_rows(shape: Shape, before: Size, every: Size) -> Tensor:
     return Tensor(shape, axis, outer, inner)
 
 
-def _transpose(node: Node, arguments: Sequence[Value]) -> Value:
-    found, order = tensor(arguments[0]), integers(arguments[1], "axes")
+def _transpose(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
+    found, order = tensor(arguments[0]), known_integers(arguments[1], "axes")
     order = [axis_in(axis, found.rank) for axis in order]
     if sorted(order) != list(range(found.rank)):
         raise MixError("transposes dimensions that are not there")
@@ -96,9 +96,9 @@ def _transpose(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(shape) if found.axis is None else found.like(shape, order.index(found.axis))
 
 
-def _expand_dims(node: Node, arguments: Sequence[Value]) -> Value:
+def _expand_dims(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
-    (axis,) = integers(arguments[1], "axes")
+    (axis,) = known_integers(arguments[1], "axes")
     axis = axis_in(axis, found.rank + 1)
     shape = (*found.sizes[:axis], ONE, *found.sizes[axis:])
     if found.axis is None:
@@ -106,7 +106,7 @@ def _expand_dims(node: Node, arguments: Sequence[Value]) -> Value:
     return found.like(shape, found.axis + (axis <= found.axis))
 
 
-def _squeeze(node: Node, arguments: Sequence[Value]) -> Value:
+def _squeeze(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     axes = [axis_in(axis, found.rank) for axis in node.integers("squeeze_dims")]
     if not axes:
@@ -120,7 +120,7 @@ def _squeeze(node: Node, arguments: Sequence[Value]) -> Value:
     return found.like(shape, found.axis - sum(axis < found.axis for axis in axes))
 
 
-def _ensure_shape(node: Node, arguments: Sequence[Value]) -> Value:
+def _ensure_shape(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, told = tensor(arguments[0]), node.shape("shape")
     if told is None:
         return found
@@ -135,7 +135,7 @@ def _ensure_shape(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(shape, found.axis, found.outer, found.inner)
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     "Shape": _shape,
     "ShapeN": _shape_n,
     "Rank": _rank,

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Known,
     MixError,
     Tensor,
-    Value,
 )
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.rules.axes_and_shapes import (
     axis_in,
-    integers,
+    known_integers,
     refuse_rows_at,
     tensor,
     total,
@@ -19,19 +19,19 @@ from service.repository.row_independence.rules.axes_and_shapes import (
 from service.repository.row_independence.symbolic_sizes import ONE, ROWS, Size, sized, unknown
 
 
-def _unpack(node: Node, arguments: Sequence[Value]) -> list[Value]:
+def _unpack(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
     found = tensor(arguments[0])
     axis = axis_in(node.integer("axis"), found.rank)
     refuse_rows_at(found, [axis], "takes apart")
     shape = (*found.sizes[:axis], *found.sizes[axis + 1 :])
-    part: Value = Tensor(shape)
+    part: AbstractValue = Tensor(shape)
     if found.axis is not None:
         part = found.like(shape, found.axis - (axis < found.axis))
     return [part] * node.integer("num")
 
 
-def _split(node: Node, arguments: Sequence[Value]) -> list[Value]:
-    (axis,) = integers(arguments[0], "axes")
+def _split(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
+    (axis,) = known_integers(arguments[0], "axes")
     found = tensor(arguments[1])
     axis, count = axis_in(axis, found.rank), node.integer("num_split")
     size = found.sizes[axis].divided_by(count)
@@ -45,12 +45,12 @@ def _split(node: Node, arguments: Sequence[Value]) -> list[Value]:
     return [Tensor(shape, found.axis, found.outer, found.inner)] * count
 
 
-def _split_v(node: Node, arguments: Sequence[Value]) -> list[Value]:
+def _split_v(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue]:
     found = tensor(arguments[0])
-    (axis,) = integers(arguments[2], "axes")
+    (axis,) = known_integers(arguments[2], "axes")
     axis, count = axis_in(axis, found.rank), node.integer("num_split")
     refuse_rows_at(found, [axis], "divides")
-    parts = integers(arguments[1], "sizes")
+    parts = known_integers(arguments[1], "sizes")
     return [
         Tensor(
             (*found.sizes[:axis], unknown() if part < 0 else sized(part), *found.sizes[axis + 1 :]),
@@ -62,10 +62,10 @@ def _split_v(node: Node, arguments: Sequence[Value]) -> list[Value]:
     ]
 
 
-def _strided_slice(node: Node, arguments: Sequence[Value]) -> Value:
+def _strided_slice(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     begin, end = (_bounds(argument) for argument in arguments[1:3])
-    strides = integers(arguments[3], "strides")
+    strides = known_integers(arguments[3], "strides")
     count = len(strides)
     masks = {
         name: node.integer(f"{name}_mask")
@@ -115,7 +115,7 @@ def _strided_slice(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(tuple(shape), axis, outer, found.inner)
 
 
-def _bounds(value: Value) -> list[int | Size] | None:
+def _bounds(value: AbstractValue) -> list[int | Size] | None:
     if isinstance(value, Known):
         return list(value.array.reshape(-1))
     if tensor(value).axis is not None:
@@ -151,7 +151,7 @@ def _sliced(size: Size, begin: int | Size | None, end: int | Size | None, step: 
     return Size(len(range(*slice(begin, end, step).indices(known_size))))
 
 
-def _slice(node: Node, arguments: Sequence[Value]) -> Value:
+def _slice(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     begin, size = (_bounds(argument) for argument in arguments[1:3])
     shape = []
@@ -172,7 +172,7 @@ def _slice(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(tuple(shape), found.axis, found.outer, found.inner)
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     "Unpack": _unpack,
     "Split": _split,
     "SplitV": _split_v,

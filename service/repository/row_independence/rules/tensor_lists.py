@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from service.repository.row_independence.abstract_values import (
+    AbstractValue,
     Item,
     Known,
     MixError,
@@ -11,17 +12,16 @@ from service.repository.row_independence.abstract_values import (
     Tensor,
     TensorList,
     Turn,
-    Value,
     is_free,
     known,
 )
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.joins import join
-from service.repository.row_independence.rules.axes_and_shapes import sizes, tensor
+from service.repository.row_independence.rules.axes_and_shapes import known_sizes, tensor
 from service.repository.row_independence.symbolic_sizes import ROWS, Size, sized, unknown
 
 
-def _from_tensor(node: Node, arguments: Sequence[Value]) -> Value:
+def _from_tensor(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     if found.shape is None:
         return TensorList(Tensor(None), unknown())
@@ -37,9 +37,9 @@ def _from_tensor(node: Node, arguments: Sequence[Value]) -> Value:
     return TensorList(element, found.sizes[0])
 
 
-def _reserve(node: Node, arguments: Sequence[Value]) -> Value:
+def _reserve(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     if isinstance(arguments[1], Known):
-        length = sized(sizes(arguments[1], "a length")[0])
+        length = sized(known_sizes(arguments[1], "a length")[0])
         if length == ROWS:
             return RowList(None)
         if length.rows:
@@ -50,7 +50,7 @@ def _reserve(node: Node, arguments: Sequence[Value]) -> Value:
     raise MixError("makes a list as long as the rows say")
 
 
-def _get(node: Node, arguments: Sequence[Value]) -> Value:
+def _get(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, index = arguments[:2]
     if isinstance(found, RowList):
         if index != Turn() or found.element is None:
@@ -61,7 +61,7 @@ def _get(node: Node, arguments: Sequence[Value]) -> Value:
     return found.element
 
 
-def _set(node: Node, arguments: Sequence[Value]) -> Value:
+def _set(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, index, value = arguments
     if isinstance(found, RowList):
         if index != Turn():
@@ -82,7 +82,7 @@ def _set(node: Node, arguments: Sequence[Value]) -> Value:
     return TensorList(value if found.element is None else join(found.element, value), found.length)
 
 
-def _stack(node: Node, arguments: Sequence[Value]) -> Value:
+def _stack(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, told = arguments[:2]
     if isinstance(found, RowList):
         if found.element is None:
@@ -103,7 +103,7 @@ def _stack(node: Node, arguments: Sequence[Value]) -> Value:
     return Tensor(shape) if element.axis is None else element.like(shape, element.axis + 1)
 
 
-def _element_shape(own: Shape | None, told: Value) -> Shape:
+def _element_shape(own: Shape | None, told: AbstractValue) -> Shape:
     """Return the shape of the rows' elements, which must be the same for all of them."""
     wanted: list[int | Size] = list(told.array.reshape(-1)) if isinstance(told, Known) else []
     if not isinstance(told, Known) or told.tells_rows or told.array.ndim != 1:
@@ -122,7 +122,7 @@ def _element_shape(own: Shape | None, told: Value) -> Shape:
     return tuple(result)
 
 
-def _length(node: Node, arguments: Sequence[Value]) -> Value:
+def _length(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = arguments[0]
     if isinstance(found, RowList):
         return known(ROWS)
@@ -131,7 +131,7 @@ def _length(node: Node, arguments: Sequence[Value]) -> Value:
     raise MixError("measures what is no list")
 
 
-RULES: dict[str, Callable[[Node, Sequence[Value]], Value | list[Value]]] = {
+RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
     "TensorListFromTensor": _from_tensor,
     "TensorListReserve": _reserve,
     "TensorListGetItem": _get,

@@ -2,7 +2,12 @@ from typing import Any
 
 import pytest
 
-from service.api.validation.error_messages import counted, describe, shorten, sizes
+from service.api.validation.error_messages import (
+    count_with_noun,
+    describe_expected_value,
+    shape_in_words,
+    shorten,
+)
 from service.repository.contract import Field
 
 
@@ -18,7 +23,12 @@ from service.repository.contract import Field
     ],
 )
 def test_expectations_in_words(field: dict[str, Any], words: str) -> None:
-    assert describe(Field(**{"name": "x", "dtype": "float32", "shape": (None,), **field})) == words
+    assert (
+        describe_expected_value(
+            Field(**{"name": "x", "dtype": "float32", "shape": (None,), **field})
+        )
+        == words
+    )
 
 
 def test_long_values_are_shortened() -> None:
@@ -26,10 +36,10 @@ def test_long_values_are_shortened() -> None:
 
 
 def test_one_is_no_plural() -> None:
-    assert [counted(n) for n in (0, 1, 2)] == ["0 values", "1 value", "2 values"]
-    assert counted(1, "byte") == "1 byte"
+    assert [count_with_noun(n) for n in (0, 1, 2)] == ["0 values", "1 value", "2 values"]
+    assert count_with_noun(1, "byte") == "1 byte"
 
 
 def test_shapes_as_the_documents_write_them() -> None:
-    assert sizes((None, 28, 28)) == "[N, 28, 28]"
-    assert sizes(()) == "[]"
+    assert shape_in_words((None, 28, 28)) == "[N, 28, 28]"
+    assert shape_in_words(()) == "[]"
