@@ -22,7 +22,7 @@ from tests.savedmodels.classes import publish_kinds, publish_scores
 from tests.savedmodels.dtypes import publish_types
 from tests.savedmodels.shapes import save_shapes
 from training.evaluation.calibration import Bin
-from training.publishing.gates import GateReport, GateResult
+from training.publishing.gate_report import GateReport, GateResult
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ from training.fitting.run_folder import Run, keep_to_data
 from training.fitting.training_plan import TrainingPlan
 from training.publishing import saved_model_export, version_policy
 from training.publishing.export_precision import alike_in_both
-from training.publishing.gates import Candidate, GateReport, run_gates
+from training.publishing.gate_report import Candidate, GateReport
+from training.publishing.gates import run_gates
 from training.publishing.golden_regression import carried_over
 from training.publishing.live_version import find_live_version
 from training.publishing.provenance import git_commit, libraries

@@ -171,11 +171,11 @@ def test_what_a_refused_version_has_read_is_given_back(
         except OSError as error:
             raise LoadError(Fault.GRAPH, "It is no graph.") from error
 
-    def release() -> None:
+    def release_memory() -> None:
         gc.collect()
         left.append([graph() for graph in read])
 
-    monkeypatch.setattr("service.runtime.load_attempts.release", release)
+    monkeypatch.setattr("service.runtime.load_attempts.release_memory", release_memory)
     publish_affine(tmp_path)
     lifecycle = make_lifecycle(load=fail)
     eventually(lambda: states(lifecycle) == {1: State.FAILED} and left != [])

@@ -22,7 +22,7 @@ from training.evaluation.predictions import (
     RegressionPredictions,
 )
 from training.publishing import gates, saved_model_export
-from training.publishing.gates import Candidate, GateReport, GateResult
+from training.publishing.gate_report import Candidate, GateReport, GateResult
 from training.publishing.live_version import find_live_version
 from training.tasks.task_interface import Exportable
 

@@ -146,8 +146,8 @@ def test_a_root_that_cannot_be_written(version: Path, tmp_path: Path) -> None:
 PUBLISH_SLOWLY = """
 import shutil, sys, time
 from pathlib import Path
-from service.repository import model_store, manifest
-copy, write = shutil.copy2, store.write_manifest
+from service.repository import model_store
+copy, write = shutil.copy2, model_store.write_manifest
 def slow_copy(*a, **k):
     time.sleep(0.02)
     return copy(*a, **k)
@@ -159,7 +159,7 @@ def slow_manifest(folder):
     print("written", flush=True)
     time.sleep(0.02)
 tree, shutil.copytree = shutil.copytree, slow_tree
-store.write_manifest = slow_manifest
+model_store.write_manifest = slow_manifest
 from service.repository.model_store import Store
 def fill(staging):
     print("begun", flush=True)

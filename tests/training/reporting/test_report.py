@@ -13,7 +13,7 @@ from training.evaluation import metrics
 from training.evaluation.calibration import on_test_set
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import softmax
-from training.publishing.gates import GateReport, GateResult
+from training.publishing.gate_report import GateReport, GateResult
 from training.reporting.report import Mistake, ReportData, write_report
 from training.reporting.report.filters import name_of, shortened
 

@@ -39,7 +39,7 @@ from training.fitting import config
 from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
 url, wanted, worker, epochs = sys.argv[1:]
-tuning_worker.load = lambda *_: SimpleNamespace(data=None)
+tuning_worker.load_data = lambda *_: SimpleNamespace(data=None)
 settings = config.resolve(Tiny.name, Tiny.architectures, {}, {"epochs": int(epochs)})
 tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), int(worker))
 """

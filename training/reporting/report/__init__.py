@@ -15,7 +15,7 @@ from training.data.own.findings import findings_of
 from training.evaluation.calibration import uncalibrated
 from training.evaluation.metrics import beside_the_headline
 from training.evaluation.predictions import ClassificationPredictions, Predictions
-from training.publishing.gates import GateReport
+from training.publishing.gate_report import GateReport
 from training.reporting import plots
 from training.reporting.report.filters import FILTERS, TESTS
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from tests.service.repository.independence.graph_cases import COUNTER, TABLE, VARIABLE
-from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
-from tests.service.repository.independence.mixing_cases import MIXING
 
 from service.repository.row_independence import Proof, prove_independence
+from tests.service.repository.row_independence.graph_cases import COUNTER, TABLE, VARIABLE
+from tests.service.repository.row_independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.row_independence.mixing_cases import MIXING
 
 Function = Callable[..., Any]
 

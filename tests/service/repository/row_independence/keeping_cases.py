@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tests.service.repository.independence.graph_cases import (
+
+from tests.service.repository.row_independence.graph_cases import (
     CUBE,
     FILTER,
     FREE,

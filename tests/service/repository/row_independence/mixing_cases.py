@@ -3,7 +3,8 @@
 from typing import Any
 
 import tensorflow as tf
-from tests.service.repository.independence.graph_cases import (
+
+from tests.service.repository.row_independence.graph_cases import (
     COUNTER,
     CUBE,
     MATRIX,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
-from tests.service.repository.independence.conftest import Function
-from tests.service.repository.independence.graph_cases import GraphCase
-from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
-from tests.service.repository.independence.mixing_cases import MIXING
 
 from service.repository.row_check import neighbours_matter
 from service.repository.row_independence import Proof
+from tests.service.repository.row_independence.conftest import Function
+from tests.service.repository.row_independence.graph_cases import GraphCase
+from tests.service.repository.row_independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.row_independence.mixing_cases import MIXING
 
 # They change from call to call, or do what their outputs do not show.
 _WITHOUT_ORACLE = {"counter", "counter_hidden", "print_all", "waits_for_sum"}

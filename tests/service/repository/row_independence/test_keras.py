@@ -7,11 +7,11 @@ from typing import Any
 import keras
 import pytest
 import tensorflow as tf
-from tests.service.repository.independence.keras_cases import CASES, MIXING, PROVED, Case
 
 from service.repository.row_check import neighbours_matter
 from service.repository.row_independence import Proof, prove_independence
 from tests.service.conftest import served
+from tests.service.repository.row_independence.keras_cases import CASES, MIXING, PROVED, Case
 
 
 def _model(case: Case) -> Any:

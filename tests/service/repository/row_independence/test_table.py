@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.service.repository.independence import keras_cases
-from tests.service.repository.independence.keeping_cases import KEEPING, UNPROVED
-from tests.service.repository.independence.keras_cases import CASES
-from tests.service.repository.independence.mixing_cases import MIXING
+
+from tests.service.repository.row_independence import keras_cases
+from tests.service.repository.row_independence.keeping_cases import KEEPING, UNPROVED
+from tests.service.repository.row_independence.keras_cases import CASES
+from tests.service.repository.row_independence.mixing_cases import MIXING
 
 PROVED = {
     "dense": ["dense", "dense_series", "einsum_dense"],
