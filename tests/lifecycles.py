@@ -125,6 +125,11 @@ def look_some_times(lifecycle: Lifecycle) -> None:
         time.sleep(0.02)
 
 
+def load_servable(directory: Path, *, most_rows: int = 64) -> Servable:
+    """Load a version by itself, as version 1 of the model ``m``."""
+    return Servable("m", 1, directory, cores=1, most_rows=most_rows, metrics=Metrics())
+
+
 def states(lifecycle: Lifecycle, model: str = "affine") -> dict[int, State]:
     """Return the states of a model's versions."""
     return {item.version: item.state for item in lifecycle.status(model)}

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import eventually, free_port
+from tests.e2e.conftest import free_port
+from tests.waiting import eventually
 from training.data.auto_mpg import AUTO_MPG
 from training.data.dataset_location import find_dataset
 

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from service.repository.policy import Policy, write_policy
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService
 from tests.e2e.test_service import sample
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_endless
+from tests.waiting import eventually
 
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 
@@ -177,9 +178,8 @@ def test_a_number_that_is_published_again_waits_until_nobody_holds_the_old(
 
 @pytest.mark.parametrize("fault", ["EIO", "EMFILE", "ESTALE"])
 def test_a_failure_of_the_machine_is_no_refusal(
-    start_service: StartService, models: Path, tmp_path: Path, repository_root: Path, fault: str
+    start_service: StartService, models: Path, faults: Path, repository_root: Path, fault: str
 ) -> None:
-    faults = tmp_path / "faults"
     service = start_service(models, **with_faults(repository_root, faults))
     faults.write_text(fault)
     publish_affine(models, bias=20.0)
@@ -191,9 +191,8 @@ def test_a_failure_of_the_machine_is_no_refusal(
 
 
 def test_a_worker_whose_lifecycle_has_ended_is_replaced(
-    start_service: StartService, models: Path, tmp_path: Path, repository_root: Path
+    start_service: StartService, models: Path, faults: Path, repository_root: Path
 ) -> None:
-    faults = tmp_path / "faults"
     service = start_service(models, **with_faults(repository_root, faults))
     victim = service.workers()[0]
     faults.write_text(f"end {victim}")

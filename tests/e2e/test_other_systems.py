@@ -4,10 +4,11 @@ import os
 import signal
 from pathlib import Path
 
-from tests.e2e.conftest import StartService, eventually
+from tests.e2e.conftest import StartService
 from tests.e2e.test_lifecycle_faults import answers
 from tests.e2e.test_service import sample
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 PREDICTED = 'understudy_predictions_total{model="affine",version="2"}'
 

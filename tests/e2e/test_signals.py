@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.conftest import eventually
 from tests.e2e.test_lifecycle_faults import with_faults
 from tests.e2e.unattended import StartUnattended, Unattended, unattended
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 
@@ -27,11 +27,6 @@ def start(tmp_path: Path, repository_root: Path) -> Iterator[StartUnattended]:
     publish_affine(tmp_path / "models")
     with unattended(repository_root, tmp_path / "models", tmp_path / "run") as start:
         yield start
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Path:
-    return tmp_path / "faults"
 
 
 def serves(started: Unattended) -> bool:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import requests
 
-from tests.e2e.conftest import StartService, eventually
+from tests.e2e.conftest import StartService
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 def test_the_token_leaves_the_environment_and_opens_the_admin_api(

@@ -12,8 +12,8 @@ import pytest
 from service.monitoring import mapped_file, metric_files, metric_values
 from service.monitoring.exposition import exposition
 from service.monitoring.prometheus_metrics import Metrics
-from tests.e2e.conftest import eventually
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, size, values
+from tests.waiting import eventually
 
 
 def test_many_versions_do_not_fill_the_folder(tmp_path: Path, start: Callable[..., Worker]) -> None:

@@ -12,9 +12,9 @@ from service.errors import UnavailableError
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, live, look_some_times, servable, states
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 def test_a_bad_version_is_refused_and_the_old_one_stays(

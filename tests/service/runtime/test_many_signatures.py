@@ -11,12 +11,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from service.errors import ServiceError
-from service.monitoring.prometheus_metrics import Metrics
 from service.repository.golden import Golden, GoldenExample, write_golden
 from service.runtime import saved_model
 from service.runtime.load_error import LoadError
 from service.runtime.servable import Servable
 from service.runtime.signature_calls import SignatureCalls
+from tests.lifecycles import load_servable
 from tests.savedmodels.many import save_many
 
 COUNT = 12
@@ -50,7 +50,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(directory: Path) -> Servable:
-    servable = Servable("m", 1, directory, cores=1, most_rows=64, metrics=Metrics())
+    servable = load_servable(directory)
     servable.warm_up()
     servable.prove()
     servable.check_rows()

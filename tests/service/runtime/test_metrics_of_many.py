@@ -11,6 +11,7 @@ from service.monitoring.metric_values import MULTIPROCESS_DIRECTORY
 from service.monitoring.prometheus_metrics import Metrics
 from service.runtime.servable import Servable
 from tests.lifecycles import started
+from tests.service.monitoring.conftest import size
 
 MODELS = 200
 # Compose gives 64 MiB to all workers, to the one that replaces each, and to what ended before.
@@ -42,10 +43,6 @@ class Counted(Servable):
     def _close(self) -> None:
         self._end_metrics()
         self._on_close()
-
-
-def size(folder: Path) -> int:
-    return sum(file.stat().st_blocks * 512 for file in folder.iterdir())
 
 
 def test_a_start_with_many_models_leaves_room(

@@ -9,9 +9,9 @@ import pytest
 from service.api.routes.health import require_ready
 from service.errors import NotFoundError, UnavailableError
 from service.runtime.lifecycle import Lifecycle
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, starting
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -18,11 +18,12 @@ from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.shared_observations import SharedObservations, observe_before_the_workers
 from service.runtime.version_state import State
+from tests.lifecycles import live, states
 from tests.savedmodels.affine import publish_affine, save_affine
 from tests.service.conftest import MakeApp
 from tests.service.repository.test_folder_walk import nest
 from tests.service.repository.test_unserved_entries import dangle, loop, pipe
-from tests.service.runtime.test_lifecycle import eventually, live, states
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from service.errors import NotFoundError
 from service.repository.policy import POLICY
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, live, look_some_times, states
 from tests.savedmodels.affine import publish_affine, save_affine
+from tests.waiting import eventually
 
 
 def test_versions_that_the_policy_does_not_ask_for_do_not_wait_for_ever(

@@ -16,20 +16,15 @@ from service.repository.serving_status import reality
 from service.runtime import serving_record
 from service.runtime.version_state import State
 from tests.lifecycles import Start, starting
-from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.affine import publish_affine, publish_broken_affine
 from tests.savedmodels.reaching import read_file, save_reaching
-from tests.service.runtime.test_lifecycle import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     with starting(tmp_path) as start:
         yield start
-
-
-def publish_broken(root: Path) -> None:
-    number = publish_affine(root)
-    (root / "affine" / str(number) / "fingerprint.pb").unlink()
 
 
 def only(root: Path) -> Record:
@@ -39,7 +34,7 @@ def only(root: Path) -> Record:
 
 def test_what_serves_and_what_is_refused_is_told(tmp_path: Path, start: Start) -> None:
     publish_affine(tmp_path)
-    publish_broken(tmp_path)
+    publish_broken_affine(tmp_path)
     write_policy(tmp_path / "affine", Policy(labels={"stable": 1, "gone": 9}))
     start()
     store = Store(tmp_path)
@@ -58,7 +53,7 @@ def test_what_serves_and_what_is_refused_is_told(tmp_path: Path, start: Start) -
 
 def test_who_stops_says_so(tmp_path: Path, start: Start) -> None:
     publish_affine(tmp_path)
-    publish_broken(tmp_path)
+    publish_broken_affine(tmp_path)
     lifecycle = start()
     eventually(lambda: reality(Store(tmp_path), "affine").refused != {})
     lifecycle.stop()
@@ -87,7 +82,7 @@ def test_who_is_gone_is_forgotten_when_its_successor_knows_as_much(
 ) -> None:
     monkeypatch.setattr(serving_record, "HEARTBEAT_S", 0.05)
     publish_affine(tmp_path)
-    publish_broken(tmp_path)
+    publish_broken_affine(tmp_path)
     first = start()
     eventually(lambda: reality(Store(tmp_path), "affine").refused != {})
     first.stop()

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.runs import figures_of
 from training import tasks
 from training.errors import TrainingError, UsageError
 from training.fitting import config, run_folder
@@ -60,14 +61,10 @@ def trained(run: Run, architecture: Architecture = ARCHITECTURE, **how: Any) -> 
     return [weight.tolist() for weight in ready.model.get_weights()]
 
 
-def figures(run: Run) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history()]
-
-
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     first, second = new_run(tmp_path), new_run(tmp_path)
     assert trained(first) == trained(second)
-    assert figures(first) == figures(second)
+    assert figures_of(first) == figures_of(second)
     assert len(first.history()) == 4
 
 
@@ -91,7 +88,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
         fitting.fit(ready, ARCHITECTURE, broken)
     assert len(broken.history()) == 2
     assert trained(run_folder.open_run(broken.folder)) == weights
-    assert figures(broken) == figures(whole)
+    assert figures_of(broken) == figures_of(whole)
 
 
 def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:

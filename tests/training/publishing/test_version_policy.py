@@ -8,6 +8,7 @@ import pytest
 from service.repository.manifest import verify_manifest
 from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy, write_policy
+from tests.stores import store_of_three
 from training.errors import TrainingError
 from training.publishing import saved_model_export, version_policy
 from understudy.cli import main
@@ -15,10 +16,7 @@ from understudy.cli import main
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    for number in range(3):
-        store.publish("m", lambda folder, n=number: (folder / "data").write_text(str(n)) and None)
-    return store
+    return store_of_three(tmp_path / "models")
 
 
 def run(store: Store, *arguments: str) -> int:

@@ -13,6 +13,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from tests.training.tiny import Tiny
+from tests.training.tuning.lost_databases import overwritten, removed, without_tables
 from training.console.library_errors import sentence_of
 from training.errors import TrainingError, UsageError
 from training.tuning import storage
@@ -206,20 +207,6 @@ def test_a_study_that_is_removed_in_the_midst_of_it(
     told = capsys.readouterr().err
     assert told.startswith("The database of the study is not as this version of Optuna needs it:")
     assert told.count("\n") == 1
-
-
-def removed(file: Path) -> None:
-    file.unlink()
-
-
-def without_tables(file: Path) -> None:
-    with sqlite3.connect(file) as connection:
-        connection.execute("DROP TABLE trials")
-    connection.close()
-
-
-def overwritten(file: Path) -> None:
-    file.write_bytes(b"x" * 5000)
 
 
 # The trial's heart beats beside it, and may meet the same.

@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +14,7 @@ from optuna.trial import TrialState
 
 from service.repository.model_card import read_card
 from tests.training.tiny import Tiny
+from tests.waiting import eventually
 from training import tasks
 from training.data.dataset_location import Found
 from training.errors import DivergedError, TrainingError
@@ -60,13 +59,6 @@ def location(tmp_path: Path) -> StudyLocation:
 def take_part(location: StudyLocation, root: Path, *arguments: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", TAKE_PART, location.url, *map(str, arguments)]
     return subprocess.Popen(command, cwd=root)
-
-
-def wait_for(what: Callable[[], Any]) -> None:
-    until = time.monotonic() + 300
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None:
@@ -144,7 +136,7 @@ def test_a_killed_trial_does_not_block_the_study(
 ) -> None:
     worker = take_part(location, repository_root, 1, 0, 1_000_000)
     study = storage.load_study(location)
-    wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
+    eventually(lambda: any(trial.intermediate_values for trial in study.get_trials()), 300)
     worker.kill()
     worker.wait()
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]
@@ -197,9 +189,9 @@ def test_ctrl_c_ends_all_processes(found_mpg: Found, repository_root: Path, tmp_
         text=True,
     )
     location = storage.location_of(tmp_path / "runs", "mpg", "tutorial", None)
-    wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
+    eventually((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists, 300)
     study = storage.load_study(location)
-    wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
+    eventually(lambda: any(trial.intermediate_values for trial in study.get_trials()), 300)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.digits import write_mnist
+from tests.training.runs import figures_of
 from training.fitting.run_folder import Run, open_run
 
 # Batch norm, momentum and dropout all have a state; the digits' network has the last two.
@@ -68,10 +69,6 @@ def weights(run: Run, name: str) -> dict[str, Any]:
     return found
 
 
-def figures(run: Run) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history()]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Path:
     """A folder in which the training was not interrupted."""
@@ -92,7 +89,7 @@ def test_it_comes_to_the_same(
     resume = ["train", "digits", "--resume", str(run.folder.relative_to(tmp_path))]
     assert process(repository_root, tmp_path, *resume, "--no-publish") == 0
     straight = only_run(whole)
-    assert figures(run) == figures(straight)
+    assert figures_of(run) == figures_of(straight)
     assert [row["epoch"] for row in run.history()] == [1, 2, 3, 4]
     assert (run.folder / "history.csv").read_text().splitlines()[-1].startswith("4,")
     for name in ("last-0004.weights.h5", "best.weights.h5"):

@@ -15,9 +15,9 @@ from service.repository.model_store import Store
 from service.repository.row_independence import Proof
 from service.runtime import servable as servables
 from service.runtime.servable import Servable
-from tests.e2e.conftest import eventually
 from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.service.conftest import served
+from tests.waiting import eventually
 
 Serve = Callable[..., AbstractContextManager[FlaskClient]]
 # How many rows the model was asked about, call by call.

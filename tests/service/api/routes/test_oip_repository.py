@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 
 from service.repository.policy import POLICY
 from tests.savedmodels.affine import publish_affine
-from tests.service.api.routes.test_admin import BEARER, TOKEN, eventually
+from tests.service.api.routes.conftest import BEARER, TOKEN
 from tests.service.api.routes.test_routes import assert_error
 from tests.service.conftest import MakeApp
+from tests.waiting import eventually
 
 CALLS = [f"/v2/repository/models/affine/{action}" for action in ("load", "unload")]
 
