@@ -5,8 +5,7 @@ import signal
 from pathlib import Path
 
 from tests.e2e.conftest import StartService
-from tests.e2e.test_lifecycle_faults import answers
-from tests.e2e.test_service import sample
+from tests.e2e.service_state import answers, sample
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually
 

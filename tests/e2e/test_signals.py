@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.test_lifecycle_faults import with_faults
+from tests.e2e.service_state import ONLY_Y, with_faults
 from tests.e2e.unattended import StartUnattended, Unattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually
-
-ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 
 # In a worker: right after the fork; before it gives up its master's handlers; between them and its
 # own; before it loads the application; when its models are loaded, before it serves.

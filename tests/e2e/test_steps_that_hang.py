@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import StartService
-from tests.e2e.test_lifecycle_faults import all_say, answers, versions, with_faults
-from tests.e2e.test_service import sample
+from tests.e2e.service_state import all_say, answers, sample, versions, with_faults
 from tests.e2e.unattended import StartUnattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_endless

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_lifecycle_faults import with_faults
+from tests.e2e.service_state import with_faults
 from tests.e2e.unattended import StartUnattended, Unattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.endless import publish_endless

@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.savedmodels.affine import publish_affine
+from tests.service.api.error_bodies import assert_error
 from tests.service.api.routes.conftest import BEARER, TOKEN
-from tests.service.api.routes.test_routes import assert_error
 from tests.service.conftest import MakeApp
 from tests.waiting import eventually
 

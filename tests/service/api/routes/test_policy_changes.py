@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from service.repository.policy import POLICY, Policy, read_policy, write_policy
 from service.runtime.lifecycle import Lifecycle
 from tests.savedmodels.affine import publish_affine
+from tests.service.api.error_bodies import assert_error
 from tests.service.api.routes.conftest import BEARER, TOKEN
-from tests.service.api.routes.test_routes import assert_error
 from tests.service.conftest import MakeApp
 
 PATH = "/v1/models/affine/policy"
