@@ -70,7 +70,7 @@ def walk(
         names.sort()
         if folders and depth == MOST_DEPTH:
             raise FolderTooLargeError(
-                f"{_place(folder, parent / folders[0])} lies deeper than {MOST_DEPTH} folders."
+                f"{_place(folder, parent / folders[0])} is deeper than {MOST_DEPTH} folders."
             )
         yield parent, folders, names
         for name in reversed(folders):

@@ -70,7 +70,7 @@ def _sums(directory: Path) -> dict[str, str]:
         seen.add((status.st_dev, status.st_ino))
         for name in names:
             path = parent / name
-            # Neither a pipe, which may never end, nor a link to nowhere is read by TensorFlow.
+            # Neither a pipe, which may never end, nor a broken link is read by TensorFlow.
             if not path.is_file():
                 continue
             relative = path.relative_to(directory).as_posix()

@@ -80,7 +80,7 @@ class Policy:
             numbers = ", ".join(map(str, sorted(set(self.versions))))
             return f"The policy asks for other versions: {numbers}."
         newest = "version" if self.latest == 1 else f"{self.latest} versions"
-        return f"The policy asks for the newest {newest} alone."
+        return f"The policy asks for only the newest {newest}."
 
     def signature_problem(self, names: Iterable[str]) -> str:
         """Say in a sentence which signature it names that is not in ``names``; else empty."""

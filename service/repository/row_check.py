@@ -49,7 +49,7 @@ def neighbours_matter(run: Run, inputs: Tensors, *, absolute: float, relative: f
                 return f"{len(order)} rows are answered by {name!r} of shape {list(tensor.shape)}"
             for place, row in enumerate(order):
                 if not _agree(alone[row][name][0], tensor[place], absolute, relative):
-                    return f"rows asked {how} get another {name!r} than alone"
+                    return f"rows sent {how} get a different {name!r} than alone"
     return ""
 
 

@@ -100,7 +100,7 @@ def _waiting_for(
         return f"It waits for {MANIFEST}, which a version with a card always has."
     if not names & set(GRAPHS):
         return why_no_graph(folder) or f"It waits for {GRAPHS[0]}."
-    return "It waits until its files have been left alone for some seconds."
+    return "It waits until its files have not changed for some seconds."
 
 
 def _can_be_read(path: str, mode: int) -> bool:

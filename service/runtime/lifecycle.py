@@ -190,7 +190,11 @@ class Lifecycle(ServedModels):
         except BaseException as error:
             # Whatever it is: a worker that follows no decision any more must not go on.
             with contextlib.suppress(BaseException):
-                log(logging.CRITICAL, "The lifecycle has ended; so does its worker.", error=error)
+                log(
+                    logging.CRITICAL,
+                    "The lifecycle has ended, so its worker ends too.",
+                    error=error,
+                )
             self._has_died = True
             self._on_death()
 
@@ -252,7 +256,7 @@ class Lifecycle(ServedModels):
             except Exception as error:
                 # The next look may succeed; what serves must not end with this thread.
                 progress[name] = Progress.SETTLED
-                log(logging.ERROR, "Looking at a model failed.", error=error, model=name)
+                log(logging.ERROR, "Checking a model failed.", error=error, model=name)
 
     def _store_models(self) -> list[str]:
         models, ignored = self._store.survey()

@@ -252,7 +252,9 @@ class LoadAttempts:
             case _ if is_machines_fault(error):
                 # Without the path, which is not for those who ask for the status.
                 what = error.strerror if isinstance(error, OSError) else str(error)
-                self._try_again(version, f"Loading it failed, not by its own fault: {what}", error)
+                self._try_again(
+                    version, f"Loading it failed for a reason outside of the version: {what}", error
+                )
             case _:
                 self._refuse(version, snapshot, error)
 
@@ -266,7 +268,7 @@ class LoadAttempts:
     def _try_again(self, version: int, what: str, error: BaseException | None) -> None:
         """Put a version off that failed for a reason which may pass."""
         pause = self._pause(version)
-        reason = f"{what.rstrip('.')}; the next attempt is {pause:g} s later."
+        reason = f"{what.rstrip('.')}; the next attempt follows in {pause:g} s."
         self._set_status(version, State.DISCOVERED, reason)
         log(
             logging.WARNING,

@@ -288,7 +288,7 @@ class Loading:
             self._state, self._step_began = state, time.monotonic()
             given_up = self._given_up
         if given_up:
-            raise InterruptedError("It was given up.")
+            raise InterruptedError("Loading was given up.")
         self._on_step(state)
 
     def _run(self) -> None:

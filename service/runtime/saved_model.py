@@ -197,7 +197,7 @@ def _check_operations(meta_graph: Any, directory: Path) -> None:
             trusted=was_published_here(directory),
         )
     except RecursionError:
-        problem = "Its functions call one another more deeply than they can be looked at."
+        problem = "Its functions call one another too deeply to be checked."
     if problem:
         raise LoadError(Fault.OPERATIONS, problem)
 

@@ -45,7 +45,7 @@ from service.runtime.warmup_inputs import placeholders
 
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
-_NOT_TRIED = "Of so many signatures not all are tried out when the version is loaded."
+_NOT_TRIED = "It has too many signatures to try out all of them when it is loaded."
 
 
 class Servable:

@@ -163,7 +163,7 @@ class ServedModels:
             return found
         if not serving.servables:
             if model.unloaded:
-                raise NotFoundError(f"Model {name!r} is unloaded; nothing of it serves.")
+                raise NotFoundError(f"Model {name!r} is unloaded; none of its versions serves.")
             raise UnavailableError(
                 f"No version of model {name!r} serves yet; GET /v1/models/{name} shows why.",
                 retry_after_s=1,

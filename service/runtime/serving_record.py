@@ -97,7 +97,7 @@ class ServingRecord:
                 self._warn(error)
             except Exception as error:
                 # What serves must not end with this thread; the next look may succeed.
-                log(logging.ERROR, "What serves could not be written down.", error=error)
+                log(logging.ERROR, "The record of what serves could not be written.", error=error)
                 self._next_beat = time.monotonic() + HEARTBEAT_S
             self._stop.wait(_LOOK_S)
 
@@ -187,8 +187,8 @@ class ServingRecord:
             self._has_warned = True
             log(
                 logging.WARNING,
-                "What serves cannot be written into the folder of models; trainers go by the "
-                "policies instead.",
+                "The record of what serves cannot be written into the folder of models; trainers "
+                "follow the policies instead.",
                 folder=str(self._path.parent),
                 reason=error.strerror or str(error),
             )

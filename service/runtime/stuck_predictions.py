@@ -150,7 +150,7 @@ class StuckWatch:
             try:
                 self.check()
             except Exception as error:
-                log(logging.ERROR, "Looking for stuck predictions failed.", error=error)
+                log(logging.ERROR, "Checking for stuck predictions failed.", error=error)
             with self._lock:
                 if not self._versions:
                     self._runs = False

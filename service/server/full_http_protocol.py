@@ -24,7 +24,7 @@ _MESSAGES = {
     400: "The request is not well-formed HTTP.",
     414: "The request line is too long.",
     408: "The request did not come in time.",
-    417: "The Expect header asks for what this service does not do.",
+    417: "The Expect header asks for something that this service does not support.",
     431: "The request's headers are too large.",
     501: "The Transfer-Encoding is not supported.",
 }
@@ -148,7 +148,7 @@ class FullHttpProtocol(ASGIProtocol):
         self, status: int, message: str, extra_headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         """Refuse what never reached the application, or made it fail outright."""
-        text = _MESSAGES.get(status, "The service failed; its log tells more.")
+        text = _MESSAGES.get(status, "The service failed; see its log.")
         answer = error_response(ServiceError(text, status=status))
         head = head_of(answer, dict(extra_headers), self.worker.date, closes=True)
         self._safe_write(head + answer.body)

@@ -87,7 +87,7 @@ def find_or_download(data_set: DataSet, named: Path | None) -> Found:
         reason = str(error) if isinstance(error, DownloadError) else f"{error.strerror}."
         raise TrainingError(
             f"There is no {data_set.name} data here, and it cannot be downloaded: {reason} "
-            f"Put {names} from {data_set.homepage} into {target}, or name their folder by --data."
+            f"Put {names} from {data_set.homepage} into {target}, or pass their folder with --data."
         ) from error
     return Found(paths, "downloaded")
 

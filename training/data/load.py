@@ -94,7 +94,7 @@ def load_data(task: HasData[Data], named: Path | None, max_bad_rows: float) -> L
     Args:
         task: the task.
         named: what the user named; ``None`` takes the standard data from where it is found.
-        max_bad_rows: the largest share of bad rows in own data that is put up with.
+        max_bad_rows: the largest share of bad rows in own data that is allowed.
 
     Raises:
         UsageError: what was named is not there, or is neither.

@@ -107,7 +107,7 @@ def compare_classes(new: ClassificationPredictions, live: ClassificationPredicti
         confidence=0.95,
         p=mcnemar(lost, won),
         test="McNemar's test, mid-p, one-sided",
-        detail=f"{lost:,} are right in the live one alone, {won:,} in the new one alone",
+        detail=f"only the live one is right on {lost:,}, only the new one on {won:,}",
     )
 
 

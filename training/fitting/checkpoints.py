@@ -91,8 +91,8 @@ class Checkpoints:
         if epoch not in kept:
             known = ", ".join(map(str, kept)) or "none"
             raise UsageError(
-                f"{self._folder} has no checkpoint of epoch {epoch}; kept are: {known}. "
-                "How many are kept is said by --checkpoints when the training begins."
+                f"{self._folder} has no checkpoint of epoch {epoch}; there are: {known}. "
+                "--checkpoints sets how many a training keeps when it begins."
             )
         return kept[epoch]
 

@@ -60,7 +60,7 @@ class Settings:
         learning_rate: the highest that the architecture's schedule reaches.
         seed: of weights, splits, shuffling and augmentation.
         data: the folder or file to take the data from; ``None`` searches the known places.
-        max_bad_rows: the largest share of bad rows in own data that is put up with, 0 to 1.
+        max_bad_rows: the largest share of bad rows in own data that is allowed, 0 to 1.
         checkpoints: how many of the last epochs' are kept, beside the best epoch's.
         init_from: the published version to begin with: "live" or its number; ``None`` begins with
             nothing.

@@ -67,12 +67,12 @@ class InitialWeights:
             if mine[1] != its[1]:
                 raise TrainingError(
                     f"Version {self.version} is another network: its {its[0]} is {list(its[1])}, "
-                    f"{mine[0]} here is {list(mine[1])}. Name its architecture by --arch."
+                    f"{mine[0]} here is {list(mine[1])}. Choose its architecture with --arch."
                 )
         if len(here) != len(there):
             raise TrainingError(
                 f"Version {self.version} is another network: it has {len(there)} arrays of "
-                f"weights, this one {len(here)}. Name its architecture by --arch."
+                f"weights, this one {len(here)}. Choose its architecture with --arch."
             )
         model.set_weights(list(weights.values()))
 

@@ -98,7 +98,8 @@ class Run:
                 ]
             except (ValueError, TypeError, csv.Error) as error:
                 raise TrainingError(
-                    f"{path} is damaged: {error}. Begin anew; this run cannot go on without it."
+                    f"{path} is damaged: {error}. Start a new run; this one cannot continue without "
+                    "it."
                 ) from error
 
     def write_history(self, rows: list[Mapping[str, float]]) -> None:
@@ -127,7 +128,7 @@ def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
         if known != fingerprint:
             raise TrainingError(
                 f"{folder} was begun with other data: its fingerprint was {known[:16]}..., and is "
-                f"{fingerprint[:16]}... now. Name that data by --data, or begin anew."
+                f"{fingerprint[:16]}... now. Pass that data with --data, or start a new run."
             )
     write_object(path, {"fingerprint": fingerprint})
 

@@ -82,7 +82,7 @@ def alike_in_both(golden: Golden, contract: Contract, in_float32: Predict) -> Go
         say(f"{left_out} golden examples are left out: their answers differ in float32")
     if largest > _MOST:
         raise TrainingError(
-            f"The answers in float32 differ by {largest:.2g}; at most {_MOST:g} is put up with."
+            f"The answers in float32 differ by {largest:.2g}; at most {_MOST:g} is allowed."
         )
     say(f"golden answers differ from those in float32 by at most {largest:.2g}")
     room = max(_LEAST, _ROOM * largest)

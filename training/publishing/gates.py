@@ -40,7 +40,7 @@ def _data(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[GateResu
     if not candidate.of_own_data:
         return
     blocking = [found.sentence for found in findings_of(task.summary(data)) if found.blocks]
-    sentence = " ".join(blocking) or "Nothing in the data takes the meaning from its figures."
+    sentence = " ".join(blocking) or "Nothing in the data makes its figures meaningless."
     yield GateResult(gate="data", passed=not blocking, sentence=sentence)
 
 
@@ -92,9 +92,9 @@ def _contract(contract: Contract, incumbent: LiveVersion) -> GateResult:
         return GateResult(gate="contract", passed=True, sentence=f"Not known: {live} has no card.")
     broken = broken_promises(incumbent.card.contract, contract)
     if broken:
-        sentence = f"Callers of {live} cannot go on: {'; '.join(broken)}."
+        sentence = f"Not compatible with {live}: {'; '.join(broken)}."
     else:
-        sentence = f"Callers of {live} can go on."
+        sentence = f"Compatible with {live}."
     return GateResult(gate="contract", passed=not broken, sentence=sentence)
 
 
@@ -106,7 +106,7 @@ def _golden(task: Task[Any], candidate: Candidate, incumbent: LiveVersion) -> It
     of = f"the {count} golden examples of live version {incumbent.version}"
     if lost:
         more = f" And {len(lost) - _TOLD} more." if len(lost) > _TOLD else ""
-        sentence = f"Of {of} not all are answered as they must: {' '.join(lost[:_TOLD])}{more}"
+        sentence = f"Of {of} not all are answered as they must be: {' '.join(lost[:_TOLD])}{more}"
     else:
         sentence = f"All of {of} are still answered."
     figures = {"examples": count, "lost": len(lost)}

@@ -52,7 +52,7 @@ def lost_answers(
             for examples in askable(signature, every)
         ]
     except RepositoryError as error:
-        return [f"They cannot be asked: {error}"]
+        return [f"They cannot be answered: {error}"]
     problems: list[str] = []
     for name, examples, batch in batches:
         outputs = predict(name, batch)

@@ -119,7 +119,9 @@ def prove(predict: Predict, folder: Path) -> None:
     missing = card.contract.keys() - {example.signature for example in golden.examples}
     problems += [f"No golden example calls signature {name!r}." for name in sorted(missing)]
     if problems:
-        raise TrainingError(f"The model does not prove itself: {' '.join(problems)}")
+        raise TrainingError(
+            f"The model does not answer its golden examples as its card says: {' '.join(problems)}"
+        )
 
 
 def finish(folder: Path, card: Card, golden: Golden) -> None:

@@ -53,9 +53,9 @@ class Clothing(Task[Images]):
     name = "clothing"
     title = "Kinds of clothing"
     description = (
-        "Tells which of ten kinds a single garment is, from a small grey picture of it without a "
-        "person. Shirts, T-shirts, pullovers and coats are hard to tell apart at this size. "
-        "Anything that is no garment still gets one of the ten labels."
+        "Recognises which of ten kinds a single garment is, from a small grey picture of it without "
+        "a person. Shirts, T-shirts, pullovers and coats are hard to tell apart at this size. "
+        "Anything that is not a garment still gets one of the ten labels."
     )
     kind = "classification"
     data_set = fashion_mnist.FASHION_MNIST
@@ -136,7 +136,7 @@ class Clothing(Task[Images]):
         ),
         title="Kinds of pictures",
         description=(
-            "Tells which of its classes a picture shows, from the picture in small and grey. "
+            "Recognises which of its classes a picture shows, from the picture in small and grey. "
             "Anything that belongs to no class still gets one of them."
         ),
     )

@@ -54,8 +54,8 @@ class Digits(Task[Images]):
     name = "digits"
     title = "Handwritten digits"
     description = (
-        "Tells which digit was written, from a small grey picture of it alone, centred and upright "
-        "as in MNIST. Anything that is no digit still gets one of the ten."
+        "Recognises which digit was written, from a small grey picture of it alone, centred and "
+        "upright as in MNIST. Anything that is not a digit still gets one of the ten."
     )
     kind = "classification"
     data_set = MNIST

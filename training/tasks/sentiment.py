@@ -44,7 +44,7 @@ class Sentiment(Task[Texts]):
     name = "sentiment"
     title = "Sentiment of film reviews"
     description = (
-        "Tells whether an English film review is positive or negative, and how probable it is "
+        "Decides whether an English film review is positive or negative, and how probable it is "
         "that it is positive. Made for whole reviews: a single sentence gives it little to go "
         "by, and irony, or praise of one thing within a damning review, can mislead it."
     )
@@ -136,7 +136,7 @@ class Sentiment(Task[Texts]):
         read=lambda path, bad: text_file.read(path, bad, standard=imdb.SENTIMENTS),
         title="Kinds of texts",
         description=(
-            "Tells which of its classes a text belongs to, by the words and short phrases in it. "
+            "Decides which of its classes a text belongs to, by the words and short phrases in it. "
             "A text of another language or subject than those that it learned from still gets "
             "one of them."
         ),

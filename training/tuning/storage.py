@@ -272,7 +272,7 @@ def winner(location: StudyLocation) -> Winner:
     about = declared(study)
     trial = best(study)
     if trial is None:
-        raise UsageError(f"No trial of {location.study} has run to its end yet.")
+        raise UsageError(f"No trial of {location.study} has finished yet.")
     count = sum(is_finished(each) for each in study.get_trials(deepcopy=False))
     return Winner(
         arch=about["arch"],

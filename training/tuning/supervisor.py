@@ -155,7 +155,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
     found = study.get_trials(deepcopy=False)
     best = storage.best(study)
     if best is None:
-        raise TrainingError("No trial ran to its end: the search space holds only bad settings.")
+        raise TrainingError("No trial finished: the search space holds only bad settings.")
     importance = _importance(study)
     outcome = {
         "study": study.study_name,

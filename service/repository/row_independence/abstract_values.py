@@ -190,8 +190,8 @@ def as_tensor(value: AbstractValue) -> Tensor:
         case Turn() | RowsLeft():
             raise MixError("uses the position of a row as a value")
         case Item():
-            raise MixError("brings one row and all rows together")
-    raise MixError(f"takes what is no tensor here ({type(value).__name__})")
+            raise MixError("combines one row with all rows")
+    raise MixError(f"takes a value that is not a tensor here ({type(value).__name__})")
 
 
 def rows_of(shape: Shape) -> Tensor:

@@ -62,11 +62,11 @@ def run_branches(
         return interpreter.call(names[min(number, len(names) - 1)], passed)
     if isinstance(choice, Item):
         if not all(isinstance(value, Item) or is_free(value) for value in passed):
-            raise MixError("branches for one row with values of all")
+            raise MixError("branches for one row on values of all rows")
         given = [interpreter.call(name, passed) for name in names]
         return [_as_item(value) for value in _joined(given)]
     if not is_free(choice):
-        raise MixError("branches as the rows together say")
+        raise MixError("branches on a value of all rows together")
     return _joined([interpreter.call(name, passed) for name in names])
 
 
@@ -132,7 +132,7 @@ def _run_over_rows(
             continue
         went_on = interpreter.call(condition, state)[0]
         if went_on != RowsLeft():
-            raise MixError("loops otherwise than once for each row")
+            raise MixError("loops, but not once for each row")
         return _after_rows(state, given, counters, interpreter.unchanged(body))
     raise MixError("loops in a way that cannot be followed")
 
@@ -174,9 +174,9 @@ def _run_rounds(
             raise MixError(goes_on.reason)
         for_one = isinstance(goes_on, Item)
         if for_one and not all(isinstance(v, Item) or is_free(v) for v in state):
-            raise MixError("loops for one row with values of all")
+            raise MixError("loops for one row with values of all rows")
         if not for_one and not is_free(goes_on):
-            raise MixError("loops as long as the rows together say")
+            raise MixError("loops until a value of all rows together ends it")
         given = interpreter.call(body, state)
         for value in given:
             if isinstance(value, Mixed):

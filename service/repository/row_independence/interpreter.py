@@ -238,7 +238,7 @@ class Interpreter:
         if node.op in PURE or node.op in READING:
             return ""
         if node.op not in CALLS:
-            return _told(node, "changes what lies outside of the request, or is not known")
+            return _told(node, "changes state outside of the request, or is not known")
         names = [node.function(key) for key in ("f", "body", "cond", "then_branch", "else_branch")]
         for name in [*names, *node.functions("branches")]:
             function = self._graph.function(name) if name else None
@@ -275,7 +275,7 @@ def _obstacle_beside(
 def _asserted(node: Node, condition: AbstractValue) -> AbstractValue:
     if isinstance(condition, Mixed) or is_free(condition) or isinstance(condition, Item):
         return condition
-    return Mixed(_told(node, "refuses what the rows together say"))
+    return Mixed(_told(node, "rejects a request by a value of all rows together"))
 
 
 def _leaf(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue | None:
@@ -289,7 +289,7 @@ def _leaf(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue | Non
             handle = arguments[0]
             return Tensor(handle.shape if isinstance(handle, VariableHandle) else None)
         case "Placeholder" | "PlaceholderWithDefault":
-            raise MixError("is fed by no input of the signature")
+            raise MixError("is not fed by an input of the signature")
         case "DisableCopyOnRead" | "Identity":
             return arguments[0] if arguments else Tensor(None)
     return None

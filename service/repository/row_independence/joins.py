@@ -65,7 +65,7 @@ def _join_item(a: AbstractValue, b: AbstractValue, fresh: Fresh) -> AbstractValu
             continue
         found = as_tensor(value)
         if found.axis is not None:
-            raise MixError("brings one row and all rows together")
+            raise MixError("combines one row with all rows")
         shapes.append(found.shape)
     return Item(_join_shapes(shapes[0], shapes[1], fresh))
 

@@ -65,7 +65,7 @@ def prove_independence(directory: Path) -> Mapping[str, Proof]:
     """
     try:
         if (directory / SAVED_MODEL).stat().st_size > MOST_BYTES:
-            reason = f"The graph is too large to be looked at: more than {MOST_BYTES} bytes."
+            reason = f"The graph is too large to be analysed: more than {MOST_BYTES} bytes."
             return _Alike(Proof(False, reason))
         saved = parse_saved_model(read_file(directory / SAVED_MODEL, most_bytes=MOST_BYTES))
         meta = next((m for m in saved.meta_graphs if _SERVING in m.meta_info_def.tags), None)
@@ -139,4 +139,4 @@ def _problem(value: AbstractValue) -> str:
             return "It does not depend on the inputs, so it has no row for each of theirs."
         case Tensor():
             return "Its rows do not lie along its first dimension alone."
-    return "It tells of the rows together, such as their number."
+    return "It describes all rows together, such as their number."

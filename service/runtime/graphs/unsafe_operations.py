@@ -19,7 +19,7 @@ _WRITES = "writes files"
 _TALKS = "talks to other processes"
 _PYTHON = "runs Python code of the process that exported it, which is not here"
 _ENDS = "ends the process"
-_HIDES = "runs a graph that exists only when it runs, so that nobody can look at it before"
+_HIDES = "runs a graph that is built only when it runs, so it cannot be checked before"
 
 # By what they do; with the prefix "Experimental" they are the same.
 _OPERATIONS: dict[str, tuple[str, ...]] = {

@@ -95,7 +95,7 @@ def test_a_graph_that_is_too_large_to_look_at_is_not_proved_and_says_why(tmp_pat
     signature = Signature("serving_default", inputs=(field,), outputs=(field,))
     found = decide(signature, proofs.get("serving_default"), "", None)
     assert not found.holds
-    assert found.reason == "The graph is too large to be looked at: more than 67108864 bytes."
+    assert found.reason == "The graph is too large to be analysed: more than 67108864 bytes."
     # A person may still know.
     assert decide(signature, proofs.get("serving_default"), "", True).holds
 

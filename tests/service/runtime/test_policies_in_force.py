@@ -29,7 +29,7 @@ def test_versions_that_the_policy_does_not_ask_for_do_not_wait_for_ever(
     assert (
         reason(lifecycle, 0)
         == reason(lifecycle, 1)
-        == "The policy asks for the newest version alone."
+        == "The policy asks for only the newest version."
     )
     policy = tmp_path / "foreign" / POLICY
 

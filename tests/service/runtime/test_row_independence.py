@@ -77,7 +77,7 @@ def test_clear_golden_rows_do_not_hide_what_others_show() -> None:
     signature = Signature("s", (field,), (Field(name="y", dtype="float32", shape=(None,)),))
     clear = {"s": {"x": np.array([-1.0, 1.0], np.float32)}}
     check = IndependenceCheck(clear, absolute=1e-3, relative=1e-3)
-    assert check.revokes(signature, sure) == "rows asked together get another 'y' than alone"
+    assert check.revokes(signature, sure) == "rows sent together get a different 'y' than alone"
 
 
 def test_the_policy_is_followed_while_the_version_serves(mixing: Path) -> None:

@@ -123,7 +123,11 @@ def test_a_store_that_cannot_be_written_hurts_nobody_and_is_said_once(
         lifecycle = start()
         eventually(lambda: lifecycle.serves("affine"))
         eventually(lambda: len(tries) > 2)
-    warnings = [r for r in caplog.records if r.message.startswith("What serves cannot be written")]
+    warnings = [
+        r
+        for r in caplog.records
+        if r.message.startswith("The record of what serves cannot be written")
+    ]
     assert len(warnings) == 1
     assert warnings[0].fields["reason"] == "Read-only file system"  # type: ignore[attr-defined]
     assert lifecycle.ready

@@ -29,7 +29,7 @@ def test_a_regression_of_classes_is_told_with_its_numbers() -> None:
     assert compared.sentence(3) == (
         "Worse by 0.0400 accuracy than live version 3 (95 % interval 0.0187 to 0.0613; McNemar's "
         "test, mid-p, one-sided, p = 0.0001): 0.9000 instead of 0.9400 on the same 1,000 test "
-        "examples; 80 are right in the live one alone, 40 in the new one alone."
+        "examples; only the live one is right on 80, only the new one on 40."
     )
     figures = compared.to_json()
     assert (figures["new"], figures["live"], figures["examples"]) == (0.9, 0.94, 1_000)

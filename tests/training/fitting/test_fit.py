@@ -104,7 +104,7 @@ def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
     Checkpoints(earlier.checkpoints, 5).restore(same, 4)
     assert [w.tolist() for w in model.get_weights()] == [w.tolist() for w in same.get_weights()]
     assert [w.tolist() for w in model.get_weights()] != last
-    with pytest.raises(UsageError, match="no checkpoint of epoch 2; kept are: 3, 4, 5, 6, 7"):
+    with pytest.raises(UsageError, match="no checkpoint of epoch 2; there are: 3, 4, 5, 6, 7"):
         checkpoints.restore(model, 2)
 
 

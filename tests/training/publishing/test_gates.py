@@ -168,7 +168,7 @@ def test_a_golden_example_that_is_lost_is_refused(tmp_path: Path) -> None:
     publish(tmp_path, 3)
     refused = only(judge(tmp_path, candidate(0.85)), "golden")
     assert refused.sentence == (
-        "Of the 1 golden examples of live version 3 not all are answered as they must: "
+        "Of the 1 golden examples of live version 3 not all are answered as they must be: "
         "a point: side is 'left', and was rightly '<b>right</b>'."
     )
     many = Golden([replace(GOLDEN.examples[0], note=f"{n}") for n in range(9)])
@@ -185,7 +185,7 @@ def test_another_contract_is_refused_and_not_compared(tmp_path: Path) -> None:
     new = candidate(0.0, {"serving_default": replace(SIGNATURE, outputs=outputs)})
     report = judge(tmp_path, new)
     assert only(report, "contract").sentence.startswith(
-        "Callers of live version 3 cannot go on: output 'side' of signature 'serving_default' is gone"
+        "Not compatible with live version 3: output 'side' of signature 'serving_default' is gone"
     )
     assert not report.passed
     assert only(report, "comparison").sentence == (

@@ -50,4 +50,4 @@ def test_an_export_whose_rows_depend_on_one_another_is_published_and_says_so(
     assert cli.main(TRAIN) == 0
     assert declared(toy) is False
     told = capsys.readouterr().out
-    assert "signature 'serving_default': rows are not independent; rows asked together get" in told
+    assert "signature 'serving_default': rows are not independent; rows sent together get" in told

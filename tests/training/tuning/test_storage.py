@@ -85,7 +85,7 @@ def test_what_is_not_there(runs: Path, location: StudyLocation) -> None:
     storage.open_or_create_study(location, "min", ABOUT, {})
     with pytest.raises(UsageError, match="holds 0 studies of mpg, not one"):
         storage.find_study_record(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
-    with pytest.raises(UsageError, match="No trial of tiny-first has run to its end yet"):
+    with pytest.raises(UsageError, match="No trial of tiny-first has finished yet"):
         storage.winner(location)
 
 

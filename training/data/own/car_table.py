@@ -69,7 +69,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
         for column in ("mpg", *CAR_NUMBERS)
     }
     if np.isnan(columns[_MAY_BE_UNKNOWN]).all():
-        raise TrainingError(f"{path} knows the {_MAY_BE_UNKNOWN} of no car.")
+        raise TrainingError(f"{path} has no {_MAY_BE_UNKNOWN} of any car.")
     numbers = {column: columns[column] for column in CAR_NUMBERS}
     findings = list(check_cars(numbers, columns["mpg"], origins, places))
     counts = Counter(origins)

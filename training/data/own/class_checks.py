@@ -143,8 +143,8 @@ def _leaks(rows: Labelled) -> Iterator[Finding]:
     if known:
         yield Finding(
             sentence=f"{len(known):,} of {len(tested):,} test rows are learned from as well, under "
-            f"another class or in another spelling: {first(known)}. What is measured on them is "
-            "memory.",
+            f"another class or in another spelling: {first(known)}. Figures measured on them "
+            "show memory.",
             blocks=len(known) > _MUCH * len(tested),
         )
 
@@ -156,9 +156,9 @@ def _balance(rows: Labelled) -> Iterator[Finding]:
     if counts[most] >= _LOPSIDED * counts[least]:
         yield Finding(
             sentence=f"The class {rows.names[least]!r} has {counts[least]:,} rows, "
-            f"{rows.names[most]!r} {counts[most]:,}: who always answers {rows.names[most]!r} has "
-            f"an accuracy of {counts[most] / counts.sum():.4f}. Go by the recall of each class, "
-            "and by the balanced accuracy."
+            f"{rows.names[most]!r} {counts[most]:,}: always answering {rows.names[most]!r} has an "
+            f"accuracy of {counts[most] / counts.sum():.4f}. Look at the recall of each class and "
+            "at the balanced accuracy."
         )
     few = [
         f"{name!r} ({count})"
@@ -168,7 +168,7 @@ def _balance(rows: Labelled) -> Iterator[Finding]:
     if few:
         yield Finding(
             sentence=f"Of the classes {', '.join(few)} there are fewer than {_FEW_OF_A_CLASS} test "
-            "rows: how well they are found cannot be told."
+            "rows, too few to measure how well they are found."
         )
     total = int(tested.sum())
     if total < _FEW_TEST_ROWS:

@@ -99,7 +99,7 @@ class Divided:
     def _check(self, source: Path, hashes: npt.NDArray[np.str_]) -> None:
         if len(self.names) < 2:
             raise TrainingError(
-                f"{source} has the class {self.names[0]!r} alone; it takes two to tell apart."
+                f"{source} has only the class {self.names[0]!r}; at least two are needed."
             )
         if len(self.names) > max(_A_FEW, len(hashes) / LEAST_OF_A_CLASS):
             raise TrainingError(

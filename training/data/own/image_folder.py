@@ -87,8 +87,8 @@ def _empty(pictures: Array, places: Sequence[str]) -> Iterator[Finding]:
     found = [places[row] for row in np.flatnonzero(np.ptp(flat, axis=1) == 0).tolist()]
     if found:
         yield Finding(
-            sentence=f"{share(len(found), len(pictures))} show nothing that stands out from its "
-            f"ground: {first(found)}."
+            sentence=f"{share(len(found), len(pictures))} show nothing that stands out from the "
+            f"background: {first(found)}."
         )
 
 
@@ -137,7 +137,7 @@ def _decode(paths: Sequence[Path], field: Field, prepare: Callable[[Any], Any]) 
 def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture | str:
     """Return a picture as its class will be told from, or what is wrong with the file."""
     if _printable(path.parent) != str(path.parent):
-        return "is in a folder whose name is not UTF-8, or has line breaks: it can name no class"
+        return "is in a folder whose name is not UTF-8, or has line breaks: it cannot name a class"
     try:
         encoded = as_sent(path.read_bytes(), field)
         return np.asarray(np.rint(decode(tf.constant(encoded)).numpy()), np.uint8)
@@ -146,7 +146,7 @@ def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture 
     except UnfitPictureError as error:
         return str(error).rstrip(".")
     except tf.errors.InvalidArgumentError:
-        return "is no whole PNG, JPEG, GIF or BMP"
+        return "is not a complete PNG, JPEG, GIF or BMP"
 
 
 def as_sent(encoded: bytes, field: Field) -> bytes:

@@ -46,7 +46,7 @@ def check_texts(
         if inside >= _GIVEN_AWAY and outside <= _OTHERWISE:
             yield Finding(
                 sentence=f"{percentage(inside)} of the texts of class {name!r} hold the word "
-                f"{name!r}, and {percentage(outside)} of the others: the model will look for that. "
+                f"{name!r}, and {percentage(outside)} of the others: the model will rely on it. "
                 "Will texts that are asked about have it?"
             )
     yield from _marks(texts, labels, names)
@@ -80,7 +80,7 @@ def _marks(
             told = first([repr(mark.decode()) for mark in found])
             yield Finding(
                 sentence=f"Nearly all texts of class {name!r} hold {told}, and hardly any others: "
-                "the model will look for that. Will texts that are asked about have it?"
+                "the model will rely on it. Will texts that are asked about have it?"
             )
 
 

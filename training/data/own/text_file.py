@@ -113,7 +113,7 @@ def _object(line: bytes) -> dict[str, Any] | str:
         return f"has the key {error.args[0]!r:.60} twice"
     except (ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
-    return value if isinstance(value, dict) else "is no JSON object"
+    return value if isinstance(value, dict) else "is not a JSON object"
 
 
 def _as_text(name: str, value: Any) -> str:

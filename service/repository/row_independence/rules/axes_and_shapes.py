@@ -76,7 +76,7 @@ def one_axis(tensors: Sequence[Tensor], axes: Sequence[int | None]) -> Tensor | 
         if first is None:
             first, place = tensor, axis
         elif axis != place or (tensor.outer, tensor.inner) != (first.outer, first.inner):
-            raise MixError("brings different rows together")
+            raise MixError("combines different rows")
     return first
 
 

@@ -60,7 +60,7 @@ def _taken(arguments: Sequence[AbstractValue]) -> tuple[Tensor, list[int], list[
             raise MixError("pads by the number of rows")
         return found, blocks, margins.array.reshape(-1, 2).tolist()
     if tensor(margins).axis is not None:
-        raise MixError("pads with what the rows say")
+        raise MixError("pads with values of the rows")
     return found, blocks, []
 
 

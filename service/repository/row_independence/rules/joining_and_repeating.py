@@ -38,7 +38,7 @@ def _concat(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
         raise MixError("joins the rows with values that have none")
     first = tensors[0]
     if any(found.axis != first.axis or found.inner != first.inner for found in tensors):
-        raise MixError("brings different rows together")
+        raise MixError("combines different rows")
     assert first.axis is not None
     if axis != first.axis:
         one_axis(tensors, [found.axis for found in tensors])
@@ -79,7 +79,7 @@ def _pad(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     for other in arguments[2:]:
         if tensor(other).axis is not None:
-            raise MixError("pads with what the rows say")
+            raise MixError("pads with values of the rows")
     if not isinstance(arguments[1], Known):
         if found.axis is None and tensor(arguments[1]).axis is None:
             return Tensor(tuple(unknown() for _ in found.sizes))
@@ -147,10 +147,10 @@ def _target(wanted: Sequence[Size], found: Tensor) -> Tensor:
 def _fill(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     value = tensor(arguments[1])
     if value.axis is not None:
-        raise MixError("fills with what the rows say")
+        raise MixError("fills with values of the rows")
     if not isinstance(arguments[0], Known):
         if tensor(arguments[0]).axis is not None:
-            raise MixError("fills a shape that the rows say")
+            raise MixError("fills a shape that depends on the rows")
         return Tensor(None)
     shape = tuple(sized(size) for size in known_sizes(arguments[0], "a shape"))
     if not any(size.rows for size in shape):

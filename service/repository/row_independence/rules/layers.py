@@ -19,7 +19,7 @@ def _first_alone(found: Tensor, others: Sequence[AbstractValue], what: str) -> N
         raise MixError(f"{what} over the rows")
     for other in others:
         if tensor(other).axis is not None:
-            raise MixError("has weights that the rows say")
+            raise MixError("has weights that depend on the rows")
 
 
 def _window(size: Size, window: int | None, step: int, padding: str, dilation: int) -> Size:
@@ -94,7 +94,7 @@ def _bias(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     if found.axis == channels:
         raise MixError("combines the rows with values by their position")
     if tensor(arguments[1]).axis is not None:
-        raise MixError("has weights that the rows say")
+        raise MixError("has weights that depend on the rows")
     return found
 
 
@@ -119,7 +119,7 @@ def _resize(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     if isinstance(arguments[1], Known):
         target = [sized(size) for size in known_sizes(arguments[1], "a size")]
     if found.rank != 4 or len(target) != 2:
-        raise MixError("resizes what is not an image")
+        raise MixError("resizes a tensor that is not of images")
     shape = (found.sizes[0], *target, found.sizes[3])
     return Tensor(shape, found.axis, found.outer, found.inner)
 
@@ -128,7 +128,7 @@ def _depth(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     _first_alone(found, [], "works")
     if found.rank != 4:
-        raise MixError("works on what is not an image")
+        raise MixError("works on a tensor that is not of images")
     shape = (found.sizes[0], unknown(), unknown(), unknown())
     return Tensor(shape, found.axis, found.outer, found.inner)
 

@@ -32,7 +32,7 @@ def _gather(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
 
 def _row_of_turn(found: Tensor, turn: Turn, axis: int) -> AbstractValue:
     if turn.ahead or found.axis != 0 or axis or found.sizes[0] != ROWS:
-        raise MixError("takes another row than the one whose turn it is")
+        raise MixError("takes a row other than the current one")
     return Item(found.sizes[1:])
 
 
@@ -52,7 +52,7 @@ def _gathered(found: Tensor, indices: Tensor, axis: int, batch: int) -> Tensor:
     if found.axis is not None:
         same = (found.outer, found.inner) == (indices.outer, indices.inner)
         if found.axis != indices.axis or found.axis >= batch or not same:
-            raise MixError("takes from rows what other rows say")
+            raise MixError("takes values from rows at positions that other rows give")
         return found.like(shape, found.axis)
     if indices.axis < batch:
         raise MixError("takes for each row by its position")
@@ -83,7 +83,7 @@ def _gather_nd(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
 def _one_hot(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     if any(tensor(other).axis is not None for other in arguments[1:]):
-        raise MixError("has a depth or values that the rows say")
+        raise MixError("has a depth or values that depend on the rows")
     known = isinstance(arguments[1], Known)
     depth = sized(known_integers(arguments[1], "a depth")[0]) if known else unknown()
     axis = axis_in(node.integer("axis", -1), found.rank + 1)
@@ -113,7 +113,7 @@ def _count(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     if isinstance(arguments[1], Known):
         last = sized(known_integers(arguments[1], "a size")[0])
     elif tensor(arguments[1]).axis is not None:
-        raise MixError("counts as far as the rows say")
+        raise MixError("counts up to a value of the rows")
     return Tensor((found.sizes[0], last), found.axis, found.outer, found.inner)
 
 

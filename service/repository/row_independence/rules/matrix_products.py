@@ -25,7 +25,7 @@ def _batch_mat_mul(node: Node, arguments: Sequence[AbstractValue]) -> AbstractVa
 def _product(left: Tensor, right: Tensor, turn_left: bool, turn_right: bool) -> Tensor:
     """Multiply the last two dimensions; those before are broadcast."""
     if left.rank < 2 or right.rank < 2:
-        raise MixError("multiplies what are no matrices")
+        raise MixError("multiplies tensors that are not matrices")
     left, right = _turned(left, turn_left), _turned(right, turn_right)
     if left.axis == left.rank - 1 or right.axis == right.rank - 2:
         raise MixError("sums over the rows")

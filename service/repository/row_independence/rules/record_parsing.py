@@ -17,9 +17,9 @@ def _parse_example(node: Node, arguments: Sequence[AbstractValue]) -> list[Abstr
     """``tf.io.parse_example``: dense features of a fixed shape are rows, others are not."""
     serialized = tensor(arguments[0])
     if serialized.axis != 0 or serialized.sizes != (ROWS,):
-        raise MixError("parses what are no rows")
+        raise MixError("parses values that are not rows")
     if any(tensor(other).axis is not None for other in arguments[1:]):
-        raise MixError("parses as the rows say")
+        raise MixError("parses in a way that depends on the rows")
     sparse, ragged = node.integer("num_sparse"), len(node.types("ragged_value_types"))
     unlike = Mixed("ParseExampleV2 gives sparse or ragged features, whose rows lie in one")
     dense: list[AbstractValue] = []

@@ -64,7 +64,7 @@ def _band(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found = tensor(arguments[0])
     refuse_rows_at(found, [found.rank - 2, found.rank - 1], "keeps a band of")
     if any(tensor(other).axis is not None for other in arguments[1:]):
-        raise MixError("keeps a band that the rows say")
+        raise MixError("keeps a band that depends on the rows")
     return found
 
 
@@ -73,7 +73,7 @@ def _roll(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     axes = [axis_in(axis, found.rank) for axis in known_integers(arguments[2], "axes")]
     refuse_rows_at(found, axes, "rolls")
     if tensor(arguments[1]).axis is not None:
-        raise MixError("rolls by what the rows say")
+        raise MixError("rolls by values of the rows")
     return found
 
 
@@ -98,7 +98,7 @@ def _top_k(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue
     if isinstance(arguments[1], Known) and not arguments[1].tells_rows:
         last = sized(arguments[1].array.item())
     elif tensor(arguments[1]).axis is not None:
-        raise MixError("takes as many as the rows say")
+        raise MixError("takes a number of values that depends on the rows")
     result = Tensor((*found.sizes[:-1], last), found.axis, found.outer, found.inner)
     return [result, result]
 

@@ -70,7 +70,7 @@ def _reshape(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     shape = tuple(missing if size == -1 else sized(size) for size in wanted)
     if found.axis is None:
         if any(size.rows for size in shape):
-            raise MixError("reshapes what has no rows by their number")
+            raise MixError("reshapes values without rows by the number of rows")
         return Tensor(shape)
     return _with_rows(shape, found.before, every)
 

@@ -119,7 +119,7 @@ def _bounds(value: AbstractValue) -> list[int | Size] | None:
     if isinstance(value, Known):
         return list(value.array.reshape(-1))
     if tensor(value).axis is not None:
-        raise MixError("slices where the rows say")
+        raise MixError("slices at positions that depend on the rows")
     return None
 
 

@@ -47,14 +47,14 @@ def _reserve(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
         return TensorList(None, length)
     if is_free(arguments[1]):
         return TensorList(None, unknown())
-    raise MixError("makes a list as long as the rows say")
+    raise MixError("makes a list whose length depends on the rows")
 
 
 def _get(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, index = arguments[:2]
     if isinstance(found, RowList):
         if index != Turn() or found.element is None:
-            raise MixError("takes another row than the one whose turn it is")
+            raise MixError("takes a row other than the current one")
         return found.element
     if not isinstance(found, TensorList) or found.element is None or not is_free(index):
         raise MixError("takes from a list in a way that cannot be followed")
@@ -65,7 +65,7 @@ def _set(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
     found, index, value = arguments
     if isinstance(found, RowList):
         if index != Turn():
-            raise MixError("writes another row than the one whose turn it is")
+            raise MixError("writes a row other than the current one")
         if isinstance(value, Known):
             value = tensor(value)
         if isinstance(value, Tensor) and value.axis is None:
@@ -90,7 +90,7 @@ def _stack(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
         shape = _element_shape(found.element.shape, told)
         return Tensor((ROWS, *shape), 0)
     if not isinstance(found, TensorList):
-        raise MixError("stacks what is no list")
+        raise MixError("stacks a value that is not a list")
     if found.element is None:
         raise MixError("reads a list that nothing was written into")
     element = found.element
@@ -128,7 +128,7 @@ def _length(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
         return known(ROWS)
     if isinstance(found, TensorList):
         return known(found.length)
-    raise MixError("measures what is no list")
+    raise MixError("measures a value that is not a list")
 
 
 RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[AbstractValue]]] = {
