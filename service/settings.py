@@ -20,8 +20,8 @@ _FALSE = ("0", "false", "no", "off")
 _MOST = 10**9
 _MOST_BYTES = 2**40
 _PREFIX = "UNDERSTUDY_"
-# Variables with the prefix that are no settings of the service: those of docker-compose.yml, and
-# what a process of the service tells its children.
+# Variables with the prefix that are not settings of the service: those of docker-compose.yml, and
+# what a process of the service passes to its children.
 _OTHERS = ("PUBLISH", "CPUS", "MEMORY", "STOP_GRACE", "TRAINER_", "RUN_FOLDER_OWNER")
 # What Kubernetes and Docker set in every container beside a service of that name.
 _LINK = re.compile(r"UNDERSTUDY_(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_.*|NAME|ENV_.*)")
@@ -272,10 +272,10 @@ class Settings:
 
     @classmethod
     def unknown(cls, environ: Mapping[str, str]) -> list[str]:
-        """Return a sentence for each variable that looks like a setting and is none.
+        """Return a sentence for each variable that looks like a setting but is not one.
 
-        They are no reason not to start: Kubernetes, for one, sets variables after the names of
-        its services, such as ``UNDERSTUDY_PORT=tcp://...``.
+        They do not keep the service from starting: Kubernetes, for one, sets variables after the
+        names of its services, such as ``UNDERSTUDY_PORT=tcp://...``.
         """
         known = {variable.name for _, _, variable in _variables(cls)}
         # Whoever writes UNDERSTUDY_PORT means PORT.
@@ -289,7 +289,7 @@ class Settings:
                 continue
             close = get_close_matches(own, meant, n=1, cutoff=0.7)
             hint = f" Did you mean {meant[close[0]]}?" if close else ""
-            told.append(f"{name} is no setting, and has no effect.{hint}")
+            told.append(f"{name} is not a setting, and has no effect.{hint}")
         return told
 
     @classmethod

@@ -147,7 +147,7 @@ class GatheredMetrics:
         return found
 
     def has_changed(self, changed: GatheredSum | GatheredHistogram) -> None:
-        """Take note of what is to be handed on at the end of this turn of the loop."""
+        """Note what is to be handed on at the end of this turn of the loop."""
         if not self._changed:
             self._loop.call_soon(self.flush)
         self._changed.append(changed)

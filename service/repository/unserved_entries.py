@@ -136,7 +136,7 @@ def why_no_graph(version: Path) -> str:
 
 
 def _beside_versions(entry: os.DirEntry[str], versions: Container[int]) -> str:
-    """Say what is wrong with an entry of a model's folder that is no version, if it matters."""
+    """Say what is wrong with an entry of a model's folder that is not a version, if it matters."""
     name = entry.name
     if name == POLICY:
         return ""  # Whatever it is: what is wrong with a policy is said of its model.

@@ -31,7 +31,7 @@ class DirectorySnapshot:
 
     @property
     def needs_quiet(self) -> bool:
-        """Whether only time can tell that it is whole, since nothing lists its files."""
+        """Whether only time shows that it is complete, because nothing lists its files."""
         return not self._has(MANIFEST)
 
     def complete(self, unchanged_s: float, quiet_s: float) -> bool:

@@ -178,7 +178,7 @@ class LoadAttempts:
             self._unlock(version)
 
     def note_replaced(self, version: int, loaded: LoadedVersion) -> None:
-        """Take note that a version was loaded under a number that stands for another content."""
+        """Note that a version was loaded under a number that stands for another content."""
         self._note_failure(version, loaded.snapshot, ReplacedError(version, loaded.content))
 
     def forget(self, version: int) -> None:

@@ -41,7 +41,7 @@ class LoadLock:
             return True
 
     def note_run(self, model: str, version: int) -> None:
-        """Take note that a version which this worker loads is loaded, and runs now."""
+        """Note that a version which this worker loads is loaded, and runs now."""
         with self._members.locked():
             loads = self._read()
             for load in loads:

@@ -68,7 +68,7 @@ class ConnectionBalancer:
         return self._since is not None
 
     def forget(self) -> None:
-        """Take note that the connection is there no more."""
+        """Note that the connection is there no more."""
         self._since = None
 
     def leaves_it(self, *, stopping: bool) -> bool:

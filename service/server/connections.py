@@ -11,7 +11,7 @@ BYTES_PER_S = 64 * 1024
 # How long a client may take to close a connection that this side has closed.
 GRACE_S = 2.0
 # How long a request is still worked on when its client has closed its sending side: it may read on,
-# or it may be gone for good, which nobody can tell from here.
+# or it may be gone for good; nothing here can distinguish the two.
 HALF_CLOSED_S = 1.0
 
 
@@ -45,12 +45,12 @@ class WriteClock:
         self._size = 0
 
     def start(self, now: float) -> None:
-        """Take note that the client does not accept as fast as it is sent to."""
+        """Note that the client does not accept as fast as it is sent to."""
         self._since = now
         self._size = self._transport.get_write_buffer_size()
 
     def stop(self) -> None:
-        """Take note that it has caught up."""
+        """Note that it has caught up."""
         self._since = None
 
     def is_over(self, now: float) -> bool:

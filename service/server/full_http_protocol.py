@@ -119,7 +119,7 @@ class FullHttpProtocol(ASGIProtocol):
         return self._current_request is None or (receiver is not None and not receiver._complete)
 
     def _arm_keepalive_timer(self) -> None:
-        """Take note that a request has ended; the worker's own look closes what is idle."""
+        """Note that a request has ended; the worker's own look closes what is idle."""
         self._has_begun = False
         self._since = self.worker.loop.time()
         if self._has_ended:

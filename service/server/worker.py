@@ -32,7 +32,7 @@ _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that
 # a thread that answers a probe has its turn while the loop predicts.
 _SWITCH_INTERVAL_S = 0.001
-# File descriptors that are no client's.
+# File descriptors that do not belong to clients.
 _OWN_FILES = 256
 _ENOUGH_FILES = 65_536
 

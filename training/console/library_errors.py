@@ -1,4 +1,4 @@
-"""Failures of other people's code that a person can mend, told as sentences.
+"""Failures of other people's code that a person can fix, as sentences.
 
 A database that goes away in the midst of a tuning, memory or a disk that is full: the libraries
 raise errors of their own, from anywhere. They are known by the names of their classes, so that no

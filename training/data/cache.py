@@ -49,7 +49,7 @@ def cached(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) ->
 
 
 def _store(path: Path, arrays: dict[str, Array]) -> None:
-    """Write the cache; it is a convenience, so a full or read-only disk is no failure."""
+    """Write the cache; it is a convenience, so a full or read-only disk is not a failure."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, durable=False) as draft:

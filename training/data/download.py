@@ -42,7 +42,7 @@ def download(remote: Remote, folder: Path) -> Path:
     file gets its name when its content is right.
 
     Raises:
-        DownloadError: no network, an answer that is no file, or the wrong content.
+        DownloadError: no network, an answer that is not a file, or the wrong content.
         OSError: the folder cannot be written.
     """
     path = folder / remote.name

@@ -40,7 +40,7 @@ def read(found: Found) -> Texts:
     without the unlabelled reviews are common.
 
     Raises:
-        TrainingError: the file is no such archive.
+        TrainingError: the file is not such an archive.
     """
     arrays = parsed(IMDB, found, _parse)
     return Texts(

@@ -62,7 +62,7 @@ def mean_errors(
     Args:
         models: by name.
         features: standardised, [N, F].
-        logarithms: of the numbers that are to be told, [N]; the models learn these, the errors
+        logarithms: of the numbers to predict, [N]; the models learn these, the errors
             are those of the numbers.
         held_out: the rows of each fold, [folds, N].
     """

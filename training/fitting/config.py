@@ -208,7 +208,7 @@ def parse(option: str, given: str) -> Any:
     """Read an option's value from the command line, where all values are text.
 
     Raises:
-        ValueError: it is no value for this option; the message says what the value must be.
+        ValueError: it is not a value of this option; the message says what the value must be.
     """
     value: Any = given
     for kind in (int, float):

@@ -81,7 +81,7 @@ def fit(
     logs becomes part of the history.
 
     Raises:
-        TrainingError: the loss is no number any more, or a checkpoint is not of this network.
+        TrainingError: the loss is not a number any more, or a checkpoint is not of this network.
     """
     settings = run.settings
     checkpoints = Checkpoints(run.checkpoints, settings.checkpoints)
@@ -111,7 +111,7 @@ def learn(
     """Train ``plan.model`` for the epochs that are left after ``done``; nothing is written.
 
     Raises:
-        DivergedError: the loss is no number any more.
+        DivergedError: the loss is not a number any more.
     """
     training = Batches(plan.batch, plan.training, settings.batch_size, settings.seed)
     validation = Batches(plan.batch, plan.validation, settings.batch_size)

@@ -98,8 +98,8 @@ class Run:
                 ]
             except (ValueError, TypeError, csv.Error) as error:
                 raise TrainingError(
-                    f"{path} is damaged: {error}. Start a new run; this one cannot continue without "
-                    "it."
+                    f"{path} is damaged: {error}. Start a new run; this one cannot continue "
+                    "without it."
                 ) from error
 
     def write_history(self, rows: list[Mapping[str, float]]) -> None:

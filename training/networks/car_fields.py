@@ -20,7 +20,7 @@ _LIMITS = {
 }
 # Around other cars there is room by this factor.
 _ROOM = 1.5
-# What a field is, and its unit. The data set's own ranges are told by the contract's texts.
+# What a field is, and its unit. The contract's texts give the data set's own ranges.
 _DESCRIPTIONS = {
     "cylinders": ("Number of cylinders", ""),
     "displacement": ("Of all cylinders", "cu in"),

@@ -1,4 +1,4 @@
-"""Which networks over- and which underfit, told from their learning curves."""
+"""Which networks over- and which underfit, by their learning curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -71,7 +71,7 @@ def run_study(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
 
     Raises:
         UsageError: there is no study of this task in ``folder``.
-        TrainingError: the data is not there, or a loss is no number any more.
+        TrainingError: the data is not there, or a loss is not a number any more.
     """
     with progress_beside(as_json):
         outcome = _outcome(task, folder)

@@ -22,7 +22,7 @@ def from_encoded(encoded: Any, size: int) -> Any:
     this size and a black background already is taken as it is.
 
     Args:
-        encoded: string, a scalar; bytes that are no picture fail with InvalidArgumentError.
+        encoded: string, a scalar; bytes that are not a picture fail with InvalidArgumentError.
         size: the height and width wanted, in pixels.
 
     Returns:

@@ -46,7 +46,7 @@ class Occurrences:
         return Occurrences(self.texts, self.rows[known], moved[known], self.keys[grams])
 
     def numbered_as(self, keys: Ints) -> "Occurrences":
-        """Return only the n-grams of these keys, numbered in their order; a key of -1 is none."""
+        """Return only the n-grams of these keys, numbered in their order; a key of -1 is unused."""
         order = np.argsort(keys)
         place = np.searchsorted(keys, self.keys, sorter=order).clip(max=len(keys) - 1)
         found = order[place]

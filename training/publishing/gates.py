@@ -14,7 +14,7 @@ from training.publishing.live_comparison_gate import run_comparison_gate
 from training.publishing.live_version import LiveVersion
 from training.tasks.task_interface import Task
 
-# Golden examples that are told of when several are lost.
+# How many lost golden examples a sentence lists.
 _TOLD = 3
 
 
@@ -57,7 +57,7 @@ def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[GateResult]:
     headline = candidate.evaluation["headline"]
     value, limit = headline["value"], task.min_quality
     higher = task.kind == "classification"
-    # The end of the interval decides: what may be luck is no reason to publish.
+    # The end of the interval decides: what may be luck does not justify publishing.
     sure = headline.get("low" if higher else "high", value)
     reached, passed = ((v >= limit if higher else v <= limit) for v in (value, sure))
     told = f"{headline['name']} is {value:.4f}"

@@ -2,7 +2,7 @@
 
 The service runs requests together where the card says so. A version whose rows depend on one
 another is published anyway, with the declaration that they do: it is not wrong, only slower
-to serve, for each of its requests then runs alone and whole.
+to serve, because each of its requests then runs alone and whole.
 """
 
 import contextlib

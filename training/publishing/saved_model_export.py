@@ -101,7 +101,7 @@ def prove(predict: Predict, folder: Path) -> None:
     A signature's are asked in one batch, or one by one where its rows are not independent.
 
     Raises:
-        TrainingError: it does not, or an answer is no finite number.
+        TrainingError: it does not, or an answer is not a finite number.
     """
     card, golden = read_card(folder), read_golden(folder)
     assert card is not None

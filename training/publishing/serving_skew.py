@@ -18,7 +18,7 @@ from training.array_types import Array, Predict
 from training.data.original_examples import Original
 from training.data.own.image_folder import as_sent
 
-# Of those that are answered otherwise, so many are told.
+# How many examples that are answered otherwise a sentence lists.
 _TOLD = 3
 # How closely numbers must agree: the same graph adds other batches in other orders.
 _ALIKE = Golden([], absolute=1e-3, relative=1e-3)

@@ -33,7 +33,7 @@ def change_policy(
         keep: versions to keep on disk when one is published; 0 keeps all.
 
     Raises:
-        UsageError: a version that is named is not there, or a value is none.
+        UsageError: a version that is named is not there, or a value is not valid.
         RepositoryError: the policy file that is there is none.
         TrainingError: the policy cannot be written.
     """

@@ -53,8 +53,8 @@ class Clothing(Task[Images]):
     name = "clothing"
     title = "Kinds of clothing"
     description = (
-        "Recognises which of ten kinds a single garment is, from a small grey picture of it without "
-        "a person. Shirts, T-shirts, pullovers and coats are hard to tell apart at this size. "
+        "Recognises which of ten kinds a single garment is, from a small grey picture of it "
+        "without a person. Shirts, T-shirts, pullovers and coats are hard to tell apart at this size. "
         "Anything that is not a garment still gets one of the ten labels."
     )
     kind = "classification"

@@ -1,8 +1,9 @@
 """Miles to the gallon: how far a car of the years 1970 to 1982 goes (Auto MPG, Quinlan 1993).
 
-With 398 cars no single split can tell a good model from a lucky one, so the error is measured by
-repeated cross-validation, and the served networks learn from all cars. The networks of all folds
-and those that serve train at once, side by side in one Keras model, each with its own cars.
+With 398 cars no single split can distinguish a good model from a lucky one, so the error is
+measured by repeated cross-validation, and the served networks learn from all cars. The networks of
+all folds and those that serve train at once, side by side in one Keras model, each with its own
+cars.
 """
 
 import math
@@ -333,7 +334,7 @@ def _at_least_something(answer: Any) -> Any:
 
 
 def _keys(data: Table) -> list[str]:
-    """Return a digest of each car; cars that are alike in all are told apart by their order."""
+    """Return a digest of each car; cars that are alike in all are distinguished by their order."""
     columns = [*data.numbers.values(), data.origin, data.mpg, data.names]
     digests = [sha256(repr(row).encode()).hexdigest()[:16] for row in zip(*columns, strict=True)]
     seen: Counter[str] = Counter()

@@ -86,7 +86,7 @@ def location_of(runs: Path, model: str, name: str, storage: str | None) -> Study
     """Return where the tuning ``name`` is recorded: in ``storage``, a URL, or in its folder.
 
     Raises:
-        UsageError: the name or the URL is none.
+        UsageError: the name or the URL is not valid.
     """
     folder = folder_of(runs, model, name)
     url = f"sqlite:///{folder / _FILE}" if storage is None else storage
@@ -193,7 +193,7 @@ def load_study(location: StudyLocation, **how: Any) -> optuna.Study:
 
 
 def declared(study: optuna.Study) -> dict[str, Any]:
-    """Return what ``open_or_create_study`` was told that the study is about.
+    """Return what ``open_or_create_study`` recorded as what the study is about.
 
     Raises:
         UsageError: another program has begun it.
@@ -214,7 +214,7 @@ def is_finished(trial: FrozenTrial) -> bool:
 
 
 def tally(study: optuna.Study) -> Tally:
-    """Count trials; those of processes that are no more are given up first."""
+    """Count trials; those of processes that have ended are given up first."""
     _give_up(study)
     trials = study.get_trials(deepcopy=False)
     return Tally(
@@ -318,7 +318,7 @@ def _storage(url: str) -> RDBStorage:
 
 
 def _told(url: str, act: Any) -> Any:
-    """Return what ``act`` returns, its failures told as ours."""
+    """Return what ``act`` returns, with its failures as this program's errors."""
     try:
         return act()
     except ImportError as error:

@@ -23,7 +23,7 @@ def show(root: Path, *, as_json: bool = False) -> None:
         root: the folder of models.
         as_json: print a list with an object for each version: ``model``, ``version``,
             ``in_policy`` (whether the policy asks for it), ``serves`` (null where no service that
-            runs tells), ``refused`` (why, or null), ``labels``, ``network``, ``headline`` and
+            runs reports), ``refused`` (why, or null), ``labels``, ``network``, ``headline`` and
             ``created_at``, and ``problem``, why a version has none of the last three.
 
     Raises:

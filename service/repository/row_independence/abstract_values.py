@@ -176,7 +176,7 @@ def as_tensor(value: AbstractValue) -> Tensor:
     """Return what is known of a value where its numbers do not matter.
 
     Raises:
-        MixError: it is no tensor, or tells the number of rows.
+        MixError: it is not a tensor, or reveals the number of rows.
     """
     match value:
         case Tensor():

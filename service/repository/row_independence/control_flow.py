@@ -192,7 +192,7 @@ def _run_rounds(
 
 
 def count_turns(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue | None:
-    """Return what the arithmetic of a loop over the rows gives; ``None`` where it is none."""
+    """Return what the arithmetic of a loop over the rows gives; ``None`` for other arithmetic."""
     match node.op, *arguments:
         case ("Add" | "AddV2", Turn(ahead=ahead), Known() as step) if step == _ONE:
             return Turn(ahead + 1)

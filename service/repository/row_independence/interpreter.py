@@ -296,7 +296,7 @@ def _leaf(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue | Non
 
 
 def _given_free(node: Node, arguments: Sequence[AbstractValue]) -> Given:
-    """Return what depends on no row, with what can be told of its shape."""
+    """Return a value that depends on no row, with what is known of its shape."""
     rule = RULES.get(node.op)
     if rule is not None:
         with contextlib.suppress(MixError, ValueError, IndexError, AssertionError):
@@ -309,7 +309,7 @@ def _given_free(node: Node, arguments: Sequence[AbstractValue]) -> Given:
 
 
 def _item_shape(node: Node, arguments: Sequence[AbstractValue]) -> Shape | None:
-    """Return the shape of what is made of one row, as far as rules for tensors tell it."""
+    """Return the shape of what is made of one row, as far as rules for tensors know it."""
     if node.op == "EnsureShape":
         return node.shape("shape")
     rule = RULES.get(node.op)

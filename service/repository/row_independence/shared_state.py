@@ -3,7 +3,7 @@
 What a request finds in a variable is the same for all of its rows. Were its rows divided, and
 another signature assigned that variable in between, they would find different values. So what
 follows is conservative: a handle that reaches an operation which is not known to only read counts
-as changed. Initialisation and restoring are no signatures: they are over before requests come.
+as changed. Initialisation and restoring are not signatures: they are over before requests come.
 """
 
 from collections.abc import Mapping, Sequence

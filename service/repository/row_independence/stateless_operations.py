@@ -1,8 +1,9 @@
 """Which operations compute from their inputs alone, and which only read beside that.
 
-The analysis takes no operation for harmless that is not named here. All of these are what
+The analysis considers no operation harmless that is not named here. All of these are what
 TensorFlow's registry calls stateless, without those that touch files, networks, devices, Python,
-training or data sets; random ones with a given seed are among them, for they are functions of it.
+training or data sets; random ones with a given seed are among them, because they are functions
+of it.
 """
 
 PURE = frozenset(

@@ -131,7 +131,7 @@ def _unknown(meta_graph: Any, walk: GraphWalk, is_known: Callable[[str], bool]) 
 
 
 def _asset_outside(meta_graph: Any, folder: Path) -> str | None:
-    """Say which asset is none of the version's own files: TensorFlow takes any path."""
+    """Say which asset is not one of the version's own files: TensorFlow takes any path."""
     own = os.path.realpath(folder)
     for asset in meta_graph.asset_file_def:
         path = os.path.realpath(Path(folder, "assets", asset.filename))

@@ -93,7 +93,7 @@ def _number(column: str, given: str) -> float:
     """Return a value above zero, or NaN where it may be unknown.
 
     Raises:
-        ValueError: it is no such number; the message names column and value.
+        ValueError: it is not such a number; the message names column and value.
     """
     if given.strip() in _UNKNOWN:
         if column == _MAY_BE_UNKNOWN:

@@ -41,7 +41,7 @@ def read(
 
     Args:
         folder: the folder.
-        bad: gathers the files that are no pictures, and what the service would not take.
+        bad: gathers the files that are not pictures, and what the service would not take.
         field: the input of the version that takes such files.
         prepare: the TensorFlow function that the version will prepare an encoded picture with:
             string [] to float32 [height, width], 0..255; a picture that it cannot decode fails
@@ -135,7 +135,7 @@ def _decode(paths: Sequence[Path], field: Field, prepare: Callable[[Any], Any]) 
 
 
 def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture | str:
-    """Return a picture as its class will be told from, or what is wrong with the file."""
+    """Return a picture as the network gets it, or what is wrong with the file."""
     if _printable(path.parent) != str(path.parent):
         return "is in a folder whose name is not UTF-8, or has line breaks: it cannot name a class"
     try:

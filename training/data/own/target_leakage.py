@@ -17,7 +17,7 @@ _BY_CURVE = 0.98
 _BY_GROUPS = 0.9
 # A column of groups has this many rows of each value, in the mean.
 _GROUPED = 5
-# Where one row in ten was written otherwise, most of the others are still told: the median error
+# Where one row in ten was written otherwise, most of the others still show it: the median error
 # falls to this share of what it is without the column.
 _MOSTLY = 0.05
 # That share means nothing where most rows have one of a few values anyway.

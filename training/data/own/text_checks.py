@@ -9,9 +9,9 @@ import numpy.typing as npt
 from training.console.number_format import percentage
 from training.data.own.findings import Finding, first, share
 
-# Names, keywords and titles have few words as well; half of all rows is no accident.
+# Names, keywords and titles have few words as well; half of all rows is not an accident.
 _MANY = 0.5
-# So many texts of a class hold its name, and so few of the others: they are told by it.
+# So many texts of a class hold its name, and so few of the others: the name gives the class away.
 _GIVEN_AWAY, _OTHERWISE = 0.9, 0.1
 # A word that no other class has, and nearly each text of this one: language is not like that.
 _MARKED, _UNMARKED = 0.98, 0.02
@@ -55,9 +55,9 @@ def check_texts(
 def _marks(
     texts: Sequence[bytes], labels: npt.NDArray[np.int64], names: Sequence[str]
 ) -> Iterator[Finding]:
-    """Yield which classes are told by one word: a source, a footer, a number that says the class.
+    """Yield which classes one word gives away: a source, a footer, a number that says the class.
 
-    Words that are the class' name are told of elsewhere.
+    Words that are the class' name are reported elsewhere.
     """
     rows = [np.flatnonzero(labels == label) for label in range(len(names))]
     # Everything between blanks, since marks are not always language.

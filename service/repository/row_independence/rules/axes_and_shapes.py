@@ -123,7 +123,7 @@ def _common(found: Sequence[Size]) -> Size:
 
 
 def total(found: Sequence[int | Size]) -> Size:
-    """Return a sum of sizes, an unknown one where it cannot be told."""
+    """Return a sum of sizes, an unknown size where it is not known."""
     result: int | Size = 0
     try:
         for size in found:
