@@ -114,7 +114,7 @@ class GatheredMetrics:
     """
 
     def __init__(self, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing is gathered yet.
+        """Metrics of a loop, with nothing gathered yet.
 
         Args:
             metrics: what it is handed on to.

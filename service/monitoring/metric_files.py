@@ -54,7 +54,7 @@ _MOST_KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What those have counted who ended.
+    """What processes that have ended have counted.
 
     Attributes:
         number: grows with each change.
@@ -74,7 +74,7 @@ class Change:
     """A change of ``ended`` that is being prepared, under the folder's lock."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin with what is there, and clear away what an earlier change has left."""
+        """A change of what is there; the remains of an earlier change are removed."""
         self._folder = folder
         self._ended = read_ended(folder)
         self._files: set[str] = set()
@@ -223,7 +223,7 @@ def fold_ended_processes(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
 
 
 def read_totals(folder: Path) -> list[Part]:
-    """Return what all processes have counted, those that ended as well, of one moment.
+    """Return what all processes, also those that have ended, have counted at one moment.
 
     A value is there once in each process's part; merging them (``merged``) is the caller's.
     """
@@ -236,7 +236,7 @@ def read_totals(folder: Path) -> list[Part]:
 
 
 def read_ended(folder: Path) -> Ended:
-    """Return what those have counted who ended; nothing if there is none."""
+    """Return what processes that have ended have counted; nothing without such a file."""
     try:
         return _parsed((folder / _ENDED).read_bytes())
     except (FileNotFoundError, NotADirectoryError):

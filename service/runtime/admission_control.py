@@ -16,7 +16,7 @@ class Admission:
     """Bounds how many predictions of each model are under way. Used from any thread."""
 
     def __init__(self, *, per_model: int) -> None:
-        """Nothing is under way yet.
+        """An admission control with no prediction under way.
 
         Args:
             per_model: the most predictions under way for one model.

@@ -17,7 +17,7 @@ class HeldVersions:
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """Nothing is held yet.
+        """A worker that holds no version of the model.
 
         Args:
             wake: called when a version was unloaded, on the thread of its last request.

@@ -68,7 +68,7 @@ class SavedModel:
         cores: int,
         precision: Precision,
     ) -> None:
-        """Restore the SavedModel in ``directory``.
+        """The SavedModel in ``directory``, restored into a session.
 
         Args:
             directory: the version's folder.

@@ -74,7 +74,7 @@ class Servable:
         metrics: Metrics,
         timeout_s: float = math.inf,
     ) -> None:
-        """Load the SavedModel in ``directory``.
+        """A version, loaded from the SavedModel in ``directory``.
 
         Args:
             model: the model's name.

@@ -27,7 +27,7 @@ class ServedModels:
     """
 
     def __init__(self, group: WorkerGroup) -> None:
-        """No models yet; ``group`` is what the workers agree on."""
+        """A worker without models yet; ``group`` is what the workers agree on."""
         self._group = group
         self._models: dict[str, ModelReconciler] = {}
         self._missing = MissingModels()

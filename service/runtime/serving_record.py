@@ -52,7 +52,7 @@ class ServingRecord:
     """
 
     def __init__(self, store: Store, models: Models) -> None:
-        """Nothing is written before ``start``.
+        """The record of one worker; nothing is written before ``start``.
 
         Args:
             store: the folder of models.

@@ -86,7 +86,7 @@ class Connections:
     """The connections of one worker."""
 
     def __init__(self, most: int, count: ConnectionCount) -> None:
-        """No connections yet.
+        """A worker without connections.
 
         Args:
             most: how many the worker holds before idle ones have to go.

@@ -154,7 +154,7 @@ class FullHttpProtocol(ASGIProtocol):
         self._safe_write(head + answer.body)
 
     def _close_transport(self) -> None:
-        """Close the connection; what it still sends is read and thrown away."""
+        """Close the connection; what it still sends is read and discarded."""
         if self._closed or self.transport is None:
             return
         self._closed = True

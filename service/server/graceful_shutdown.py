@@ -56,7 +56,7 @@ class GracefulShutdown:
         drain_s: float,
         on_begin: Callable[[], None],
     ) -> None:
-        """Nothing is stopped before ``begin`` or ``hurry``.
+        """A shutdown that starts with ``begin`` or ``hurry``.
 
         Args:
             worker: the worker to stop.

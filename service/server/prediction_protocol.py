@@ -1,9 +1,9 @@
-"""HTTP/1.1 for predictions, and for nothing else.
+"""HTTP/1.1 for predictions only.
 
 gunicorn's protocol object and ASGI's messages cost as much as all the rest of a small prediction
 (docs/performance.md). This one reads plain heads of predictions and bodies of a known length. At
-the first request that is anything else the connection, with all that has come, is handed on to
-gunicorn's protocol for good; so whatever is malformed is refused by gunicorn's parser.
+the first other request the connection is handed to gunicorn's protocol for good, with all bytes
+received so far; so gunicorn's parser rejects what is malformed.
 """
 
 import asyncio
@@ -219,7 +219,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._transport.writelines((head, answer.body))
 
     def _close(self) -> None:
-        """Close the connection; what it still sends is read and thrown away."""
+        """Close the connection; what it still sends is read and discarded."""
         if self._is_closing:
             return
         self._is_closing = True

@@ -1,4 +1,4 @@
-"""What is looked at before anything slow is imported, so that a mistake costs no time."""
+"""Checks before anything slow is imported, so that mistakes are reported at once."""
 
 import errno
 import socket

@@ -54,8 +54,8 @@ class Clothing(Task[Images]):
     title = "Kinds of clothing"
     description = (
         "Recognises which of ten kinds a single garment is, from a small grey picture of it "
-        "without a person. Shirts, T-shirts, pullovers and coats are hard to tell apart at this size. "
-        "Anything that is not a garment still gets one of the ten labels."
+        "without a person. Shirts, T-shirts, pullovers and coats are hard to distinguish at this "
+        "size. Anything that is not a garment still gets one of the ten labels."
     )
     kind = "classification"
     data_set = fashion_mnist.FASHION_MNIST

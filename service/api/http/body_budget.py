@@ -15,7 +15,7 @@ class BodyBudget:
     """
 
     def __init__(self, most_bytes: int) -> None:
-        """Nothing is held yet.
+        """A budget of which nothing is taken yet.
 
         Args:
             most_bytes: the most bytes that are held at one time.

@@ -163,7 +163,7 @@ class Graph:
     """
 
     def __init__(self, proto: Any) -> None:
-        """Index TensorFlow's GraphDef ``proto``."""
+        """The graph of TensorFlow's GraphDef ``proto``, by names."""
         self.nodes = {node.name: Node(node) for node in proto.node}
         self._protos = {each.signature.name: each for each in proto.library.function}
         self._functions: dict[str, Function] = {}
