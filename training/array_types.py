@@ -1,4 +1,4 @@
-"""The types that all of training shares: arrays, and how an exported version is called."""
+"""The types that all of training shares: arrays, and the function that calls a version."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

@@ -2,7 +2,7 @@
 
 Each process has files of its own there, in prometheus_client's format: ``counter_<owner>.db``,
 ``gauge_max_<owner>.db`` and so on. It holds a lock on each for as long as it lives; the kernel
-drops the locks however it ends, so nobody is judged by a process id, which may be used again and
+drops the locks however it ends, so nothing depends on a process id, which may be used again and
 means nothing in another container. Files whose owners have ended are folded into one, ``ended``,
 so that the folder does not grow with every worker that ever ran.
 
@@ -209,7 +209,7 @@ def fold_ended_processes(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
     """Fold the files of processes that have ended into one.
 
     Returns:
-        Whether that is done; without room, or while another process is at it, it must be tried
+        Whether that is done; without room, or while another process does it, it must be tried
         again.
     """
     try:

@@ -90,7 +90,7 @@ def check_bounds(folder: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it; what cannot be removed stays, without a word.
+    """Remove a folder with all that is in it; what cannot be removed stays.
 
     A link is removed, not what it leads to.
     """

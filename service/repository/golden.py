@@ -76,7 +76,7 @@ def write_golden(directory: Path, golden: Golden) -> None:
 
 
 def read_golden(directory: Path) -> Golden | None:
-    """Read the golden examples of a version; ``None`` when it brings none.
+    """Read the golden examples of a version; ``None`` when it has none.
 
     Raises:
         RepositoryError: the file is there, and is not one of this format.

@@ -1,7 +1,7 @@
 """The manifest of a version: the hash and size of every file, written last.
 
-TensorFlow loads the graph of one version with the variables of another without a word, so a
-manifest over all files is the only guard against a version that was copied by halves.
+TensorFlow loads the graph of one version with the variables of another without an error, so a
+manifest of all files is the only guard against a version that was copied incompletely.
 """
 
 import hashlib

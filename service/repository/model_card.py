@@ -61,7 +61,7 @@ def write_card(directory: Path, card: Card) -> None:
 
 
 def read_card(directory: Path) -> Card | None:
-    """Read the card of a version; ``None`` when it brings none.
+    """Read the card of a version; ``None`` when it has none.
 
     Raises:
         RepositoryError: there is a card, and it is not one of this format.

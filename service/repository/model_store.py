@@ -142,7 +142,7 @@ class Store:
     ) -> list[int]:
         """Remove a model's oldest versions, and return their numbers.
 
-        A version goes out of sight under another name first, so that nobody sees half of it.
+        A version is renamed to a hidden folder first, so that nobody sees half of it.
 
         Args:
             model: the model's name.

@@ -32,7 +32,7 @@ class Policy:
     Attributes:
         latest: how many of the highest versions serve, when ``versions`` is empty.
         versions: the versions that serve, whatever else is there.
-        labels: names for versions; a label of a version that does not serve leads nowhere.
+        labels: names for versions; a label of a version that does not serve has no effect.
         keep: how many versions stay on disk when a new one is published; ``None`` keeps all.
         unloaded: whether no version serves, until this is taken back; the rest says what will.
         rows_independent: whether each row's answer depends on that row alone, for all signatures

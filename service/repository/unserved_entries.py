@@ -1,7 +1,7 @@
 """What lies in a folder of models and is not served, and why.
 
-Each entry is judged alone: one that cannot be read hides no other. What is plainly no model (a
-README, a hidden folder, a publisher's unfinished version) is passed by without a word.
+Each entry is checked by itself: one that cannot be read hides no other. What is clearly not a
+model (a README, a hidden folder, a publisher's unfinished version) is skipped silently.
 """
 
 import errno

@@ -109,5 +109,5 @@ def _can_be_read(path: str, mode: int) -> bool:
         try:
             mode = Path(path).stat().st_mode
         except OSError:
-            return True  # It leads nowhere; TensorFlow says so if it needs it.
+            return True  # A broken link; TensorFlow reports it if it needs the file.
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterator
 
-# What the files themselves are guilty of, or those who may read them. Everything else that the
+# Errors that the files or their permissions cause. Everything else that the
 # system reports (EIO, EMFILE, ENOMEM, ESTALE, ...) says nothing of the version.
 _VERSIONS = frozenset(
     {

@@ -112,7 +112,7 @@ class ModelReconciler:
 
     @property
     def policy_problem(self) -> str:
-        """Why the policy file is not followed, or what of it leads nowhere; else empty."""
+        """Why the policy file is not followed, or what of it has no effect; else empty."""
         contracts = [servable.contract for servable in self.serving.servables.values()]
         if self._unread_policy or not contracts:
             return self._unread_policy

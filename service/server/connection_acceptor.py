@@ -37,7 +37,7 @@ class Acceptor:
             loop: the loop.
             listener: listens already; it may be shared with other processes.
             count: shows the other workers how many connections this one holds.
-            make_protocol: makes what speaks over a connection.
+            make_protocol: makes the protocol of a connection.
             tls: wraps connections, if they are encrypted.
         """
         self._loop = loop

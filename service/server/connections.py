@@ -16,7 +16,7 @@ HALF_CLOSED_S = 1.0
 
 
 class Connection(Protocol):
-    """What speaks with one client."""
+    """The protocol of one client's connection."""
 
     @property
     def idle_since(self) -> float | None:
@@ -111,7 +111,7 @@ class Connections:
                 min(idle, key=lambda pair: pair[0])[1].end_if_idle()
 
     def replace(self, connection: Connection, other: Connection) -> None:
-        """Let another object speak with a connection's client from now on."""
+        """Let another protocol serve a connection from now on."""
         self._held.remove(connection)
         self._held.add(other)
 

@@ -39,7 +39,7 @@ if not shared_folder.is_prepared(os.environ):
         _problems += [_listening] if _listening else []
     if _problems:
         sys.exit("\n".join(f"understudy: {line}" for line in _problems))
-    # Nobody would remove a folder that is made by halves.
+    # Nobody would remove a folder that is only partly made.
     process_exit.hold_signals()
     try:
         shared_folder.prepare_folders(os.environ)

@@ -1,7 +1,7 @@
 """Silence for TensorFlow while it is imported.
 
-The service has a copy of its own (``service/monitoring/native_stderr.py``): training imports of the
-service only what lies on disk.
+The service has a copy of its own (``service/monitoring/native_stderr.py``): training imports only
+the service's files on disk.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Where data comes from: a folder that was named, a Keras home, a known package, the network."""
+"""Finds a data set's files: in a given folder, a Keras home, a known package, or by download."""
 
 import hashlib
 import os

@@ -36,8 +36,8 @@ _REVIEWS_OF_A_KIND = 12_500
 def read(found: Found) -> Texts:
     """Read the labelled reviews of the Large Movie Review Dataset (Maas et al. 2011).
 
-    An archive is judged by what it holds, 12,500 reviews of each kind, not by its digest: copies
-    without the unlabelled reviews are common.
+    An archive is recognised by what it holds, 12,500 reviews of each kind, not by its digest:
+    copies without the unlabelled reviews are common.
 
     Raises:
         TrainingError: the file is not such an archive.

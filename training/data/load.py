@@ -98,7 +98,7 @@ def load_data(task: HasData[Data], named: Path | None, max_bad_rows: float) -> L
 
     Raises:
         UsageError: what was named is not there, or is neither.
-        TrainingError: the data cannot be had, or is not what it should be.
+        TrainingError: the data cannot be found or downloaded, or is not what it should be.
     """
     bad = BadRows(max_bad_rows)
     if named is None or find_dataset(task.data_set, named) is not None:

@@ -1,4 +1,4 @@
-"""What well-known models make of the examples that a network is judged by, on the same folds."""
+"""The errors of well-known models on the examples and folds that a network is measured by."""
 
 import os
 from collections.abc import Callable, Mapping

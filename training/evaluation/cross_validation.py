@@ -1,4 +1,4 @@
-"""The error of a model that learns from all its examples: repeated cross-validation."""
+"""The error of a model that learns from all its examples, by repeated cross-validation."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Confidence intervals of shares, and prediction intervals that hold what they promise."""
+"""Confidence intervals of shares, and conformal prediction intervals."""
 
 import math
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def conformal_quantile(scores: Floats, coverage: float) -> float:
 
 
 def log_reach(actual: Floats, predicted: Floats, coverage: float) -> float:
-    """Return by how much the logarithm may be off, so that an interval holds what it should.
+    """Return the half width, in logarithms, of a prediction interval with this coverage.
 
     Args:
         actual: above zero, [N].

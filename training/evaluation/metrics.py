@@ -1,4 +1,4 @@
-"""Measurements on a test set: of a classifier, and of an estimator of numbers; for the card."""
+"""Metrics on a test set, of a classifier and of a regression; for the card."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ def measure_classifier(answers: ClassificationPredictions) -> dict[str, Any]:
         "examples": len(labels),
         "accuracy": correct / len(labels),
         "accuracy_ci95": [low, high],
-        # Beside accuracy, which hides what becomes of a rare class.
+        # Beside accuracy, which hides errors on rare classes.
         "balanced_accuracy": float(np.mean(np.divide(hits, support))),
         "balanced_accuracy_ci95": list(mean_of_shares(hits, support)),
         "macro_f1": float(np.mean([row["f1"] for row in per_class if row["support"]])),
@@ -64,7 +64,7 @@ def regression_errors(actual: Floats, predicted: Floats) -> dict[str, float]:
 
 
 def baselines(actual: Floats) -> dict[str, float]:
-    """Return the mean absolute errors of who answers the same whatever is asked, [N]."""
+    """Return the mean absolute errors of constant answers, the mean and the median; [N]."""
     known = actual.astype(np.float64)
     return {
         "mae_of_the_mean": float(np.abs(known - known.mean()).mean()),
@@ -94,7 +94,7 @@ def measure_estimator(answers: RegressionPredictions) -> dict[str, Any]:
 
 
 def beside_the_headline(evaluation: Mapping[str, Any]) -> Iterator[str]:
-    """Yield, a line each, what a headline must not be read without."""
+    """Yield the lines that belong beside a headline."""
     if "balanced_accuracy" in evaluation:
         low, high = evaluation["balanced_accuracy_ci95"]
         yield (

@@ -1,4 +1,4 @@
-"""A new version beside the live one, on the same examples, each example by itself."""
+"""Compares a new version with the live one on the same examples, pair by pair."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from training.evaluation.significance import LEVEL, mcnemar, paired_bootstrap, w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How a new version does beside the live one.
+    """How a new version compares with the live one.
 
     Attributes:
         metric: "accuracy" or "MAE".
@@ -28,9 +28,9 @@ class Comparison:
         low: lower end of the interval of ``new - live``.
         high: upper end.
         confidence: of that interval, 0 to 1.
-        p: how probable so great a regression is when both are equally good.
+        p: how probable so large a regression is if both are equally good.
         test: the test that says so.
-        detail: what else its reader wants to know, a clause; may be empty.
+        detail: more for the reader, a clause; may be empty.
     """
 
     metric: str
@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def is_regression(self) -> bool:
-        """Whether the new version is worse, and not by chance alone."""
+        """Whether the new version is significantly worse."""
         worse = self.new < self.live if self.metric == "accuracy" else self.new > self.live
         return worse and self.p < LEVEL
 

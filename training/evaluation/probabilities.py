@@ -1,4 +1,4 @@
-"""Probabilities of classes: from logits, and how little they are surprised by the truth."""
+"""Probabilities of classes from logits, and their log loss."""
 
 import numpy as np
 import numpy.typing as npt

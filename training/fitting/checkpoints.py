@@ -1,4 +1,4 @@
-"""The checkpoints of a run: written whole or not at all, and how many of them are kept.
+"""Writes and keeps the checkpoints of a run, each whole or not at all.
 
 last-<epoch>.weights.h5   weights and optimizer after so many epochs; the newest few
 best.weights.h5           the same after the best epoch so far
@@ -105,7 +105,7 @@ def _save(model: keras.Model, path: Path) -> None:
 
 
 def _link(source: Path, path: Path) -> bool:
-    """Give a file a second name, which costs no second writing; return whether that was possible.
+    """Link a file to a second name, without writing it again; return whether that was possible.
 
     Neither name's file is ever changed in place.
     """

@@ -117,7 +117,7 @@ def with_hyperparameters(network: Network, changed: Mapping[str, Any]) -> Networ
     """Return a task's description of a network, a dataclass, with some of its fields replaced.
 
     Raises:
-        UsageError: there is no such field; a run or a study is of another age of the code.
+        UsageError: there is no such field; a run or a study is of another version of the code.
     """
     names = [item.name for item in dataclasses.fields(network)]  # type: ignore[arg-type]
     for name in changed:
@@ -167,7 +167,7 @@ def resolve(
     toml: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> Settings:
-    """Settle each setting: the command line wins over TOML, TOML over the architecture.
+    """Resolve each setting: the command line wins over TOML, TOML over the architecture.
 
     Args:
         model: the name of the model to train.

@@ -1,4 +1,4 @@
-"""Weights of a published version, for a training that begins where that one ended."""
+"""Weights of a published version with which a training starts (fine-tuning)."""
 
 import shutil
 import zipfile
@@ -19,7 +19,7 @@ _CLASSES = "classes"
 
 
 def write_weights(folder: Path, model: keras.Model, classes: Sequence[str]) -> None:
-    """Keep the weights of a trained network in its version: what the graph has is for serving.
+    """Keep a trained network's weights in its version, because the graph's are only for serving.
 
     Args:
         folder: the version's.

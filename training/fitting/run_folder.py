@@ -50,7 +50,7 @@ class Run:
         self.exported_epoch: int | None = None
 
     def taken_up(self, given: Mapping[str, Any]) -> "Run":
-        """Return the run as the command line wants it to go on.
+        """Return the run with the settings with which the command line continues it.
 
         Args:
             given: the folders that were named, ``data`` and ``out``, and ``precision``, which
@@ -114,10 +114,10 @@ class Run:
 
 
 def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
-    """Note which data is learned from in ``folder``; what was begun with it goes on with no other.
+    """Note which data is learned from in ``folder``; a run continues with no other.
 
     The network follows from the data: its words, its means and spreads, which rows are held out.
-    Weights that were learned with one and go on with another fit in shape, and in nothing else.
+    Weights learned on some data fit a network of other data in shape only.
 
     Raises:
         TrainingError: it was begun with other data.
@@ -156,7 +156,7 @@ def new_folder(root: Path, prefix: str = "") -> Path:
 
 
 def open_run(folder: Path) -> Run:
-    """Take up the run in ``folder``.
+    """Open the run in ``folder``.
 
     Raises:
         UsageError: there is no run, or its configuration cannot be read.

@@ -17,7 +17,7 @@ from training.networks.frozen import frozen
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Small networks that learn side by side, and how they do.
+    """Small networks that learn side by side, with their settings.
 
     Attributes:
         units: of each hidden layer.

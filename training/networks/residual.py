@@ -49,7 +49,7 @@ class Residual:
     def serving(self, trained: keras.Model) -> Callable[[Any], Any]:
         """Return the logits of pictures, each seen as it is and mirrored.
 
-        It learned from mirrored pictures too, and two views say more than one.
+        It learned from mirrored pictures too, and two views are more accurate than one.
         """
         network = frozen(fold_normalisations(trained))
 

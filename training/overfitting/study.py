@@ -65,7 +65,7 @@ def create_study_folder(root: Path, task: Task[Any], given: Mapping[str, Any]) -
 
 
 def run_study(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
-    """Train the variants that are not finished, draw and judge all; print the table.
+    """Train the variants that are not finished, plot and diagnose all; print the table.
 
     With ``as_json`` standard output is what study.json holds; progress goes to standard error.
 
@@ -133,8 +133,8 @@ def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant
 class _OnItsOwnData(keras.callbacks.Callback):
     """Logs, as ``train_<metric>``, how the network answers some of what it learned from.
 
-    What Keras logs of the training itself is the mean over an epoch in which the network changed,
-    and with units left out: next to the held-out figure it looks worse than it is.
+    Keras' own training metric is a mean over an epoch in which the network changed, with units left
+    out: beside the held-out metric it looks worse than it is.
     """
 
     def __init__(self, plan: TrainingPlan, settings: Settings, metric: str) -> None:
@@ -160,7 +160,7 @@ class _OnItsOwnData(keras.callbacks.Callback):
 
 
 def _conclude(task: Task[Any], study: Study, folder: Path, settings: Settings) -> dict[str, Any]:
-    """Draw and judge the networks, and write the study's files; return what study.json holds."""
+    """Plot and diagnose the networks, and write the study's files; return what study.json holds."""
     curves = [
         _curves(Run(folder / _slug(name), settings), name, variant, study.curve)
         for name, variant in study.variants.items()
@@ -194,7 +194,7 @@ _HEADER = (
 
 
 def _show(figures: list[dict[str, Any]]) -> None:
-    """Print the networks at their best epochs, and below the table why each is called so."""
+    """Print the networks at their best epochs, and below the table the reason of each diagnosis."""
     header = ("network", "parameters", "best epoch", "train", "held out", "gap", "verdict")
     rows = [
         [item["name"], *row[1:6], row[-2]]

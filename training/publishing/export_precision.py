@@ -1,4 +1,4 @@
-"""An export in another precision than float32: how it is called, and what its examples promise."""
+"""Exports in another precision than float32: calling them, and the tolerance of their examples."""
 
 import math
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _MOST = 0.1
 
 @contextmanager
 def multiplying_in(precision: Precision) -> Iterator[None]:
-    """Let TensorFlow's functions multiply matrices in ``precision`` while this lasts.
+    """Let TensorFlow's functions multiply matrices in ``precision`` while the block runs.
 
     It holds for the whole process: no other thread may call TensorFlow meanwhile.
     """
@@ -52,8 +52,7 @@ def alike_in_both(golden: Golden, contract: Contract, in_float32: Predict) -> Go
     """Return the golden examples that a processor without the precision can answer as well.
 
     Their tolerance becomes twice the largest difference between the two, and 1/256 at least. An
-    example whose class
-    or text differs proves nothing of the version, and is left out.
+    example whose class or text differs proves nothing of the version, and is left out.
 
     Args:
         golden: answered in the export's precision.

@@ -52,7 +52,7 @@ def compare_with_live(
 ) -> Comparison | None:
     """Compare on the same examples, paired; ``None`` where there are none.
 
-    A version that was judged by cross-validation is compared by it, on the examples that the live
+    A version that was measured by cross-validation is compared by it, on the examples that the live
     one's had too: no network answers for an example that it learned from. All others are compared
     on the test set, which the live version answers anew.
 

@@ -23,7 +23,7 @@ class LiveVersion:
         version: its number.
         folder: where it lies.
         card: its card; ``None`` of a foreign SavedModel.
-        golden: its golden examples; ``None`` where it brings none.
+        golden: its golden examples; ``None`` where it has none.
         how: how it is known to serve, for people.
     """
 

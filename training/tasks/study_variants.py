@@ -29,7 +29,7 @@ class Study:
         epochs: of those that do not stop early.
         batch_size: examples in a step.
         learning_rate: the highest that the schedule reaches.
-        curve: the compiled metric that is drawn and judged: the lower the better, and without
+        curve: the compiled metric that is plotted and diagnosed: the lower the better, and without
             the penalties that a regulariser adds to the loss.
         variants: by name, from small to large, then the large one held back.
     """

@@ -171,7 +171,7 @@ class Task(ABC, Generic[Data]):
         """
 
     def baselines(self, data: Data, plan: TrainingPlan) -> Mapping[str, Any]:
-        """Measure well-known models on the examples that this one is judged by; for the card.
+        """Measure well-known models on the examples that this one is measured by; for the card.
 
         Returns:
             nothing, or JSON: ``how`` it was done in a sentence, ``unit``, and ``models``, the mean

@@ -215,7 +215,7 @@ class _Exported:
 def _export(
     task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run, force: bool = False
 ) -> _Exported:
-    """Export the trained network into the run folder; measure, judge and prove it there."""
+    """Export the trained network into the run folder; measure, gate and prove it there."""
     settings, data = run.settings, loaded.data
     exportable = task.exportable(data, plan)
     saved_model_export.write_saved_model(exportable, run.export)

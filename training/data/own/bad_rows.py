@@ -1,4 +1,4 @@
-"""The rows of own data that cannot be learned from: counted, listed, refused when too many."""
+"""The bad rows of own data: counted, listed, and refused when they are too many."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Looks at a table of cars: units, copies, outliers, columns of no use, or of too much."""
+"""Checks a table of cars: units, copies, outliers, constant columns, columns that give mpg away."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence

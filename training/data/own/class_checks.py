@@ -1,4 +1,4 @@
-"""Looks at rows with classes: texts and pictures."""
+"""Checks rows with classes: texts and pictures."""
 
 import unicodedata
 from collections import Counter, defaultdict
@@ -35,7 +35,7 @@ class Labelled:
         names: of the classes.
         labels: int64 [N], 0-based.
         test: whether a row is for the test, bool [N].
-        contents: what each row is, in a form that is the same for what people take for the same,
+        contents: what each row is, in a form in which rows that people call the same are equal,
             [N].
         places: where each row is, [N].
     """
@@ -59,7 +59,7 @@ def check_classes(rows: Labelled) -> Iterator[Finding]:
 def similar_names(
     names: Sequence[str], counts: Sequence[int], called: tuple[str, str] = ("class", "classes")
 ) -> Iterator[Finding]:
-    """Yield which names are probably one, and which is probably none.
+    """Yield which names probably mean one class, and which probably means a missing label.
 
     Args:
         names: of the classes.
@@ -85,7 +85,7 @@ def similar_names(
 
 
 def _plain(name: str) -> str:
-    """Return a name without case, blanks and punctuation; of a number its value."""
+    """Return a name in lower case without blanks and punctuation; of a number its value."""
     try:
         return repr(float(name))
     except ValueError:

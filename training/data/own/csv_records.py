@@ -87,10 +87,10 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
 def _check_once(
     path: Path, given: Sequence[str], header: Sequence[str], read: Sequence[str]
 ) -> None:
-    """Refuse a column that stands twice: nobody knows which of the two is meant.
+    """Reject a column that occurs twice, because it is not clear which of the two is meant.
 
     Raises:
-        TrainingError: one of those that are read does, be it in another case or with blanks.
+        TrainingError: a column that is read does, also in another case or with blanks.
     """
     for name in read:
         found = [

@@ -1,4 +1,4 @@
-"""Own data has no published test set: which rows become it, and in which order classes stand."""
+"""Holds out the test rows of own data, and orders its classes."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from training.data.own.findings import findings_to_json
 from training.errors import TrainingError
 
 TEST_SHARE = 0.15
-# Some are learned from, some held out, some measured with: fewer would mean nothing.
+# Rows for training, for validation and for the test: fewer would mean nothing.
 LEAST_OF_A_CLASS = 10
-# With more classes than rows suffice for, there are too few of some; many more are none.
+# With more classes than this there are too few rows of some; many more are not classes at all.
 _A_FEW = 20
 # Not the run's seed: runs with other seeds would have other test sets, and could not be compared.
 _SEED = 1
@@ -25,7 +25,7 @@ _SEED = 1
 class Divided:
     """Rows of own data with their classes, and which of them are for the test.
 
-    Of each class the same share is chosen by a hash of the content. So the choice does not hang
+    Of each class the same share is chosen by a hash of the content. So the choice does not depend
     on the rows' order; it changes little when rows are added, and a version is hardly measured
     with what the one before learned from; rows that are the same stay together.
 

@@ -37,7 +37,8 @@ def read(
     """Read a folder of pictures by class, whatever their sizes and modes.
 
     The names of the sub-folders are the classes; "/" in a standard class is "_" in its folder's
-    name. Pictures may lie deeper. Hidden files, and files beside the sub-folders, are not read.
+    name. Pictures may be in deeper folders. Hidden files, and files beside the sub-folders, are not
+    read.
 
     Args:
         folder: the folder.
@@ -93,7 +94,7 @@ def _empty(pictures: Array, places: Sequence[str]) -> Iterator[Finding]:
 
 
 def _printable(path: Path) -> str:
-    """Return a path on one line and in UTF-8; what is not, which file systems allow, escaped."""
+    """Return a path on one line and in UTF-8; other bytes are escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return text.replace("\n", "\\n").replace("\r", "\\r")
 

@@ -1,4 +1,4 @@
-"""Whether one column alone gives the target away: by a line, a curve, or its groups."""
+"""Target leakage: whether one column alone explains the target."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Looks at texts: whether there is language in them, and whether they give their class away."""
+"""Checks texts: whether they are language, and whether a word gives their class away."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -49,7 +49,7 @@ class ReportData:
         settings: of the run, as JSON.
         history: its epochs.
         card: of the version.
-        answers: those that the version is judged by: to the test set, or of a cross-validation.
+        answers: those that the version is measured by: to the test set, or of a cross-validation.
         mistakes: the examples that were answered worst, the worst first.
         gates: what they say.
         outcome: what became of the version, in a sentence.
