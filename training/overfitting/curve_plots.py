@@ -1,4 +1,4 @@
-"""Pictures of a study's learning curves, as PNG files; drawn without a display."""
+"""Plots of a study's learning curves, as PNG files; drawn without a display."""
 
 import math
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def _grey(pixels: Any) -> Any:
     """Return uint8 [h, w, 1 to 4 channels] as float32 [h, w].
 
     A transparent picture is put on the background from which it differs most: on black where it is
-    bright in the mean, weighted by its opacity, else on white. A picture without transparency has no background of this kind.
+    bright in the mean, weighted by its opacity, else on white.
     """
     pixels = tf.cast(pixels, tf.float32)
     channels = tf.shape(pixels)[2]

@@ -21,9 +21,10 @@ _CHUNK = 1_000
 def words(text: Any, most_bytes: int) -> Any:
     """Split texts, string [N], into words, string [N, (words)], inside the graph.
 
-    Tags such as HTML breaks go, upper case becomes lower case, and what is neither letter, digit
-    nor apostrophe divides words; "!" and "?" are words of their own, because they express sentiment.
-    Bytes that are not UTF-8 divide words as well. Of each text the first ``most_bytes`` are read.
+    Tags such as HTML breaks are removed, upper case becomes lower case, and characters other than
+    letters, digits and apostrophes divide words; "!" and "?" are words of their own, because they
+    express sentiment. Bytes that are not UTF-8 divide words as well. Of each text the first
+    ``most_bytes`` are read.
     """
     text = tf.strings.substr(text, 0, most_bytes)
     text = tf.strings.regex_replace(text, r"<[^>]*>", " ")

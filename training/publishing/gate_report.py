@@ -19,7 +19,7 @@ class Candidate:
         predict: calls it.
         answers: its answers to the full test set.
         evaluation: what was measured, as for the card.
-        of_own_data: whether a user brought the data: nobody knows what is to be reached with it.
+        of_own_data: whether a user brought the data: no minimum quality is known for it.
     """
 
     exportable: Exportable

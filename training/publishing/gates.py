@@ -21,7 +21,7 @@ _TOLD = 3
 def run_gates(
     task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion | None
 ) -> GateReport:
-    """Let a version go through the gates; without an incumbent there is only the first."""
+    """Run all gates; without an incumbent only those that need no other version."""
     results = [
         *_data(task, data, candidate),
         *_minimum(task, candidate),

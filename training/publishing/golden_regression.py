@@ -1,7 +1,7 @@
-"""The golden examples of the live version, which the one after it must still answer.
+"""Checks that a new version still answers the live version's golden examples.
 
-A version that was trained anew has other weights, so its numbers differ, and it may be right where
-the old one was wrong. What must hold is less than equality, and is this:
+A version that was trained again has other weights, so its numbers differ, and it may be right where
+the old one was wrong. So equality is not required, but this is:
 
 - each request is answered, by finite numbers (``training.publishing.saved_model_export.prove``);
 - where the true value of an output is known, and the live version gave it, so does the new one;
@@ -42,7 +42,7 @@ def lost_answers(
         golden: the live version's examples.
         contract: the new version's.
         predict: calls the new version.
-        max_drift: the outputs that must not jump, each with the share by which it may differ.
+        max_drift: the outputs that must not change much, each with the share that it may differ by.
     """
     try:
         groups = examples_by_signature(golden, contract)
@@ -64,8 +64,8 @@ def lost_answers(
 def carried_over(own: Sequence[Case], incumbent: LiveVersion, contract: Contract) -> list[Case]:
     """Return the live version's golden examples as cases of the new one.
 
-    Those that the new version asks by itself, and those that its contract does not take, are left
-    out; with ``own`` they are at most 64.
+    Those that are cases of the new version already, and those that its contract does not take, are
+    left out; with ``own`` they are at most 64.
     """
     if incumbent.golden is None:
         return []
@@ -115,7 +115,7 @@ def _lost(
 
 @dataclass(frozen=True, slots=True)
 class _Interval:
-    """How sure a version said that it was of a number."""
+    """The prediction interval that a version gave for a number."""
 
     low: float
     high: float

@@ -69,7 +69,7 @@ def compare_with_live(
 
 
 def _by_card(headline: Mapping[str, Any], card: Card, live: str) -> GateResult:
-    """Where there are no examples to pair, the live version's own interval must do."""
+    """Compare with the live version's own interval, where there are no examples to pair."""
     claimed = card.evaluation.get("headline", {})
     limit = float(claimed.get("high", math.inf))
     sentence = f"{live.capitalize()} has no cross-validation of the same examples; "

@@ -1,4 +1,4 @@
-"""The live version: the one that serves now, and that a new one would take the place of.
+"""Finds the live version: the one that serves now, and that a new one would replace.
 
 That is what the services report (``service.repository.serving_records``), not what the policy
 asks for: a version that was refused does not serve, however high its number.
@@ -21,7 +21,7 @@ class LiveVersion:
 
     Attributes:
         version: its number.
-        folder: where it lies.
+        folder: its folder.
         card: its card; ``None`` of a foreign SavedModel.
         golden: its golden examples; ``None`` where it has none.
         how: how it is known to serve, for people.

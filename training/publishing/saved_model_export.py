@@ -1,4 +1,4 @@
-"""From a trained model to a version: SavedModel, golden examples, card; proved, then published."""
+"""Exports a trained model as a version: SavedModel, golden examples, card; proves, publishes it."""
 
 import shutil
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from training.errors import TrainingError
 from training.publishing.export_precision import multiplying_in
 from training.tasks.task_interface import Case, Exportable
 
-# Processors add floats in other orders: room for that, and none for another model's answers.
+# Processors add floats in other orders; the tolerance allows that, but not another model's answers.
 ABSOLUTE, RELATIVE = 1e-3, 1e-3
 
 

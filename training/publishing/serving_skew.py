@@ -1,8 +1,8 @@
-"""Examples as a client would send them: is a version asked over the wire as it was measured?
+"""Training-serving skew: whether examples sent by a client are answered as they were measured.
 
 A version is measured with the arrays that the trainer made of files and rows; clients send the
-files and rows themselves. Where the two come to other answers, the measurement says nothing of
-what will be served, however good it looks.
+files and rows themselves. If the two get different answers, the measurement says nothing about
+what will be served.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Say which versions serve: version policies, labels, rollbacks, and how many versions are kept."""
+"""Changes which versions serve and are kept: version policies, labels, rollbacks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def change_policy(
 
     Raises:
         UsageError: a version that is named is not there, or a value is not valid.
-        RepositoryError: the policy file that is there is none.
+        RepositoryError: the policy file is not valid.
         TrainingError: the policy cannot be written.
     """
     store = Store(root)
@@ -89,7 +89,7 @@ def roll_back(root: Path, model: str) -> None:
 
 
 def in_use(store: Store, model: str) -> set[int]:
-    """Return the versions that must not be removed: that serve, are pinned or bear a label.
+    """Return the versions that must not be removed: that serve, are pinned or have a label.
 
     Where no running service reports what serves, those that the policy asks for.
 

@@ -1,4 +1,4 @@
-"""The examples that a version answers worst."""
+"""Selects the examples that a version answers worst."""
 
 from typing import Any
 

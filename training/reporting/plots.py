@@ -1,4 +1,4 @@
-"""The drawings of a report, as SVG."""
+"""The plots of a report, as SVG."""
 
 import io
 from collections.abc import Mapping, Sequence

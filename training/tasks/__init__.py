@@ -1,4 +1,4 @@
-"""The models: one module each, found by looking, so that adding a model is adding a file."""
+"""The models: one module each, discovered by name, so that adding a model is adding a file."""
 
 import importlib
 import pkgutil

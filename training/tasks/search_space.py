@@ -1,4 +1,4 @@
-"""What tuning may try of an architecture: its search space, declared beside it."""
+"""The search space of an architecture: what tuning may try."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

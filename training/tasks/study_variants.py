@@ -1,4 +1,4 @@
-"""What a study of over- and underfitting compares: networks of a task, declared beside it."""
+"""The networks that a study of over- and underfitting compares, declared by a task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A comparison of networks that differ in size and in what holds them back.
+    """A comparison of networks that differ in size and in regularisation.
 
     Attributes:
         arch: the architecture that all of them are.

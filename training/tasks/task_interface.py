@@ -1,7 +1,7 @@
-"""What a model has to bring, so that it can be trained, exported, measured and published.
+"""The interface of a task: what is needed to train, export, measure and publish a model.
 
 A task is a module in ``training/tasks`` with an object ``TASK`` that derives from ``Task``. All
-that is particular to the model lies there; the rest of the package knows tasks by this interface.
+that is particular to the model is there; the rest of the package knows tasks by this interface.
 """
 
 from abc import ABC, abstractmethod

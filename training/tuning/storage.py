@@ -1,7 +1,7 @@
-"""The record of a tuning: an Optuna study in a database, which several machines may share.
+"""Stores a tuning: an Optuna study in a database, which several machines may share.
 
-Of SQLite by default, in ``runs/<model>/tune-<name>/study.db``. What a tuning is about stands in
-the study itself, so that a process that takes part needs no more than its location.
+Of SQLite by default, in ``runs/<model>/tune-<name>/study.db``. The study itself says what
+it is about, so that a process that takes part needs only its location.
 """
 
 import dataclasses
@@ -134,7 +134,7 @@ def find_study_record(runs: Path, model: str, reference: str, storage: str | Non
 def open_or_create_study(
     location: StudyLocation, mode: str, declared: Mapping[str, Any], first: Mapping[str, Any]
 ) -> optuna.Study:
-    """Begin the study, or go on with it where it was begun.
+    """Create the study, or continue it if there is one.
 
     Args:
         mode: "min" or "max".

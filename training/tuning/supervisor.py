@@ -1,4 +1,4 @@
-"""A tuning as people see it: starts the processes, shows how it goes, ends them, sums it up."""
+"""Supervises a tuning: starts its processes, shows progress, ends them, prints a summary."""
 
 import contextlib
 import signal
@@ -124,7 +124,7 @@ def _running(
 
 
 def _end(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask the processes to end between two batches; end what does not listen."""
+    """Ask the processes to end between two batches; kill those that do not."""
     for worker in workers:
         if worker.poll() is None:
             worker.send_signal(signal.SIGINT)
@@ -138,7 +138,7 @@ def _end(workers: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def _why(workers: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> str:
-    """Say of the first process that ended badly how it did."""
+    """Return how the first process failed."""
     for worker, log in zip(workers, logs, strict=True):
         if worker.returncode < 0:
             name = signal.Signals(-worker.returncode).name

@@ -1,4 +1,4 @@
-"""Pictures of a tuning, as PNG files; drawn without a display."""
+"""Plots of a tuning, as PNG files; drawn without a display."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

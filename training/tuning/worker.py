@@ -130,7 +130,7 @@ _FINGERPRINT = "data_fingerprint"
 
 
 class _Reporter(keras.callbacks.Callback):
-    """Tells the study each epoch's figure, and ends a trial that is hopeless."""
+    """Reports each epoch's figure to the study, and prunes a trial that is hopeless."""
 
     def __init__(self, trial: optuna.Trial, metric: str) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class _Reporter(keras.callbacks.Callback):
 
 
 class _ParentWatch(keras.callbacks.Callback):
-    """Ends a process whose parent is gone: nobody would end it otherwise."""
+    """Ends a process whose parent is gone, because nothing else would."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Take a checkpoint out of a run: as a version to serve, as a Keras model, or as bare weights."""
+"""Exports a checkpoint of a run: as a version to serve, a Keras model, or weights."""
 
 import warnings
 from pathlib import Path

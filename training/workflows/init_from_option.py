@@ -1,4 +1,4 @@
-"""Which published version a training begins with: the live one, or the one of a number."""
+"""Resolves ``--init-from``: the published version that a training starts with."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from training.publishing.live_version import find_live_version
 
 
 def find_initial_version(root: Path, model: str, which: str) -> InitialWeights:
-    """Find the version that is to be begun with.
+    """Find the version whose weights a training starts with.
 
     Args:
         root: the folder of models.

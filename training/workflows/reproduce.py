@@ -1,4 +1,4 @@
-"""Train a published version again from its card, and see whether it comes out the same."""
+"""Trains a published version again from its card, and compares the metrics."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
 
 
 def changed_circumstances(card: Card) -> list[str]:
-    """Say, a sentence each, what is other now than when the version was trained."""
+    """Say, a sentence each, what is different now from when the version was trained."""
     said = []
     now = libraries()
     for name, then in card.libraries.items():

@@ -1,4 +1,4 @@
-"""Train anew when there is new data: for cron, or any other scheduler."""
+"""Retrains when there is new data: for cron, or any other scheduler."""
 
 import dataclasses
 import time
@@ -93,7 +93,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
 
 
 def _check_place(metrics_file: Path) -> None:
-    """Refuse before the training what would fail after it.
+    """Check before the training what would fail after it.
 
     Raises:
         UsageError: there is no folder for the file, or the collector would not read it.

@@ -141,7 +141,7 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
 
 
 def _make_room(run: Run) -> None:
-    """See that a version could be published: after an hour of training it would be late to hear.
+    """Check that a version can be published, before the training rather than after it.
 
     Raises:
         UsageError: it could not.
@@ -158,7 +158,7 @@ def _make_room(run: Run) -> None:
 
 
 def _check_precision(task: Task[Any], run: Run) -> None:
-    """See that the export can be measured in the precision that it is to state.
+    """Check that the export can be measured in the precision that it is to state.
 
     Raises:
         UsageError: it cannot.
@@ -175,7 +175,7 @@ def _check_precision(task: Task[Any], run: Run) -> None:
 
 
 def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
-    """Find the version to begin with, and keep a copy for the day that the run is resumed."""
+    """Find the version to begin with, and keep a copy for when the run is resumed."""
     which = run.settings.init_from
     if which is None:
         return None
@@ -205,7 +205,7 @@ def _load(task: Task[Any], run: Run) -> Loaded[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Exported:
-    """What an export is known by: its card, its answers, and whether it may be published."""
+    """An export: its card, its answers, and whether it may be published."""
 
     card: Card
     answers: Predictions
@@ -285,7 +285,7 @@ def _pass(report: GateReport, run: Run, force: bool) -> None:
     Raises:
         RefusedError: one of them refuses the version, and it is not forced.
     """
-    # Refusals first: they are what is to be read.
+    # Refusals first, because they matter most.
     results = sorted(report.results, key=lambda result: result.passed)
     outcomes = [(r.gate, "passed" if r.passed else "refused", r.sentence) for r in results]
     if outcomes:
@@ -310,7 +310,7 @@ def _training(plan: TrainingPlan, run: Run) -> dict[str, Any]:
     settings, history, initial = run.settings.to_json(), run.history(), kept_copy(run.start)
     return {
         **{name: value for name, value in settings.items() if name not in _NOT_LEARNED},
-        # By its number, whatever it was asked for by: the live version will be another.
+        # By its number, also if "live" was asked for: the live version changes.
         **({"init_from": initial.version} if initial else {}),
         "epochs_done": len(history),
         "best_epoch": fit.best_epoch(plan, history),

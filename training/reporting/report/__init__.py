@@ -28,7 +28,7 @@ _GATES_AND_HISTORY = ("gates", "last_epoch", "git_commit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """An example that was answered badly.
+    """An example that was answered wrongly.
 
     Attributes:
         shown: the example: an image, uint8 [height, width] or [height, width, 3], or a text.
