@@ -40,8 +40,8 @@ FAST := tests/test_architecture.py tests/test_portability.py tests/benchmarks te
 	tests/service/api/validation tests/training/evaluation tests/training/networks \
 	tests/training/preprocessing
 # Of that, what takes seconds a file.
-SLOW := tests/service/repository/independence/test_keras.py tests/service/repository/test_folder_walk.py \
-	tests/service/repository/independence/test_graph_cases.py tests/service/api/codecs/test_sweep.py
+SLOW := tests/service/repository/row_independence/test_keras.py tests/service/repository/test_folder_walk.py \
+	tests/service/repository/row_independence/test_graph_cases.py tests/service/api/codecs/test_sweep.py
 
 test-fast: install-dev ## Run the quick tests: no service is started, nothing is trained
 	$(BIN)/pytest $(IN_PARALLEL) $(FAST) $(SLOW:%=--ignore=%) $(ARGS)

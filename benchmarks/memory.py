@@ -18,7 +18,7 @@ from benchmarks import procfs
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import HOST, ROOT, Server, free_port
 from benchmarks.publishing import republish
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 _MB = 1e6
 _SWAP_TIMEOUT_S = 120.0

@@ -17,7 +17,7 @@ from benchmarks.dense import (
 from benchmarks.errors import BenchmarkError
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 CLOTHING = "clothing"
 DENSE = PICTURES.name

@@ -28,7 +28,7 @@ from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.settings import usable_cores
 
 _SCRIPT = Path(__file__).with_name("open_loop.js")

@@ -23,9 +23,9 @@ from benchmarks.process import ROOT
 from benchmarks.table import markdown_table, number
 from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.validation.schemas import signature_schema
-from service.repository.card import read_card
 from service.repository.contract import DEFAULT_SIGNATURE, Contract
 from service.repository.golden import Tensors
+from service.repository.model_card import read_card
 
 _IMAGES = (1, 64)
 _CARS = (1, 1000)

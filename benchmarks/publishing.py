@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from service.repository.manifest import MANIFEST
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 
 def republish(store: Store, model: str, version: Path) -> int:

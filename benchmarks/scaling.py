@@ -21,7 +21,7 @@ from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.publishing import republish
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.settings import usable_cores
 
 _IMAGES = (1, 8, 64, 512)

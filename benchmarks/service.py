@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.load import run_wrk
 from benchmarks.process import HOST, Server, free_port
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 _WARM_UP_S = 2
 _WARM_UP_CONNECTIONS = 8

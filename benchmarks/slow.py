@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BenchmarkError
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 SLOW = "slow"
 

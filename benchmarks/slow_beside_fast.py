@@ -28,7 +28,7 @@ from benchmarks.process import HOST, Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.slow import SLOW, publish_slow
 from benchmarks.table import markdown_table
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.settings import usable_cores
 
 _CALL_S = 0.2

@@ -27,7 +27,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT, Server, free_port
 from benchmarks.publishing import republish
 from service.repository.golden import read_golden
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 _MODEL = "mpg"
 # Before the clients have all connected, and after the last swap.

@@ -24,7 +24,7 @@ from benchmarks.errors import BenchmarkError
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
 from service.repository.golden import Golden, agree, read_golden
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 _REPORT_S = 1.0
 

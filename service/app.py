@@ -8,7 +8,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from service import __version__
-from service.api.codecs.base import CodecSelector
+from service.api.codecs.codec_interface import CodecSelector
 from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
 from service.api.codecs.tfserving.classify_codec import Method
 from service.api.http.flask_hooks import install_hooks
@@ -16,8 +16,8 @@ from service.api.http.request_context import RequestObserver
 from service.api.http.url_paths import configure_urls
 from service.api.inference.event_loop import PredictionRoutes
 from service.api.inference.pipeline import InferencePipeline
-from service.api.limits import Limits
 from service.api.openapi.document import Documents
+from service.api.request_limits import Limits
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
 from service.api.routes.health import health_routes
@@ -33,15 +33,15 @@ from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.process_settings import process_settings
-from service.repository.store import Store
-from service.runtime.admission import Admission
+from service.repository.model_store import Store
+from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader
 from service.runtime.servable import Servable
 from service.runtime.stuck_predictions import StuckWatch
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 from service.settings import Settings, usable_cores
 
 

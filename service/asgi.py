@@ -85,7 +85,7 @@ class Application:
         except DisconnectedError:
             return
         finally:
-            share.give_back()
+            share.release()
 
     async def _answer_http(
         self, scope: Scope, receive: Receive, send: Send, share: BodyShare
@@ -102,7 +102,7 @@ class Application:
         except DisconnectedError:
             raise
         except Exception as error:
-            share.give_back()
+            share.release()
             failure = as_service_error(error, scope["method"], scope["path"])
             response, headers = self.predictions().refuse(environ, _client(scope), failure)
             await _send(send, response, headers.items())

@@ -20,8 +20,8 @@ _FALSE = ("0", "false", "no", "off")
 _MOST = 10**9
 _MOST_BYTES = 2**40
 _PREFIX = "UNDERSTUDY_"
-# Variables with the prefix that are no settings of the service: those of docker-compose.yml, and
-# what a process of the service tells its children.
+# Variables with the prefix that are not settings of the service: those of docker-compose.yml, and
+# what a process of the service passes to its children.
 _OTHERS = ("PUBLISH", "CPUS", "MEMORY", "STOP_GRACE", "TRAINER_", "RUN_FOLDER_OWNER")
 # What Kubernetes and Docker set in every container beside a service of that name.
 _LINK = re.compile(r"UNDERSTUDY_(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_.*|NAME|ENV_.*)")
@@ -32,7 +32,7 @@ class SettingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class EnvironmentVariable:
     """The environment variable of a setting.
 
     Attributes:
@@ -70,16 +70,22 @@ def _container_cores(cgroup: Path) -> int:
 class Settings:
     """The service's settings."""
 
-    models: Annotated[Path, Variable("MODELS", "folder of models to serve")] = Path("saved_models")
-    host: Annotated[str, Variable("HOST", "address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Variable("PORT", "port to listen on", least=0, most=65535)] = 8501
+    models: Annotated[Path, EnvironmentVariable("MODELS", "folder of models to serve")] = Path(
+        "saved_models"
+    )
+    host: Annotated[str, EnvironmentVariable("HOST", "address to listen on")] = "127.0.0.1"
+    port: Annotated[int, EnvironmentVariable("PORT", "port to listen on", least=0, most=65535)] = (
+        8501
+    )
     workers: Annotated[
         int,
-        Variable("UNDERSTUDY_WORKERS", "worker processes; unset, one per core", least=1, most=1024),
+        EnvironmentVariable(
+            "UNDERSTUDY_WORKERS", "worker processes; unset, one per core", least=1, most=1024
+        ),
     ] = field(default_factory=usable_cores)
     threads: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_THREADS",
             "threads of one worker for everything but predictions",
             least=1,
@@ -88,7 +94,7 @@ class Settings:
     ] = 16
     poll_interval_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_POLL_INTERVAL_S",
             "how often to look for new versions, in seconds",
             least=0.1,
@@ -97,7 +103,7 @@ class Settings:
     ] = 1.0
     quiet_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_QUIET_S",
             "how long a version without a manifest must stay unchanged before it is loaded, in "
             "seconds",
@@ -106,7 +112,7 @@ class Settings:
     ] = 3.0
     load_wait_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_LOAD_WAIT_S",
             "how long a starting worker may load models before it accepts requests anyway, in "
             "seconds",
@@ -115,7 +121,7 @@ class Settings:
     ] = 60.0
     load_timeout_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_LOAD_TIMEOUT_S",
             "how long verifying, loading, warming up and proving a version may each take, in "
             "seconds",
@@ -124,20 +130,20 @@ class Settings:
     ] = 300.0
     workers_folder: Annotated[
         Path | None,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_WORKERS_FOLDER",
             "folder in which workers agree on what serves; gunicorn's master makes one",
         ),
     ] = None
     max_body_bytes: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_MAX_BODY_BYTES", "largest request body, in bytes", least=1, most=_MOST_BYTES
         ),
     ] = 32 * 1024 * 1024
     max_bodies_bytes: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_MAX_BODIES_BYTES",
             "most bytes of large request bodies (above 64 KiB) at the same time in one worker; "
             "more are answered with 503",
@@ -147,7 +153,7 @@ class Settings:
     ] = 256 * 1024 * 1024
     max_image_pixels: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_MAX_IMAGE_PIXELS",
             "most pixels of one picture; all pictures of a request may have eight times as many",
             least=1,
@@ -155,11 +161,12 @@ class Settings:
         ),
     ] = MOST_PIXELS
     max_rows: Annotated[
-        int, Variable("UNDERSTUDY_MAX_ROWS", "most rows of one request", least=1, most=_MOST)
+        int,
+        EnvironmentVariable("UNDERSTUDY_MAX_ROWS", "most rows of one request", least=1, most=_MOST),
     ] = 50_000
     max_batch_rows: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_MAX_BATCH_ROWS",
             "most rows that a model runs at once; larger requests are divided",
             least=1,
@@ -168,7 +175,7 @@ class Settings:
     ] = 64
     max_queue: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_MAX_QUEUE",
             "most predictions under way for one model in one worker; more are answered with 503",
             least=1,
@@ -177,7 +184,7 @@ class Settings:
     ] = 1024
     timeout_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_TIMEOUT_S",
             "how long a prediction may take, in seconds; clients may ask for less",
             least=0.001,
@@ -185,7 +192,7 @@ class Settings:
     ] = 30.0
     stuck_exit_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_STUCK_EXIT_S",
             "how long a prediction may go on after UNDERSTUDY_TIMEOUT_S before its worker is "
             "replaced, in seconds; 0: forever",
@@ -194,7 +201,7 @@ class Settings:
     ] = 60.0
     max_errors: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_MAX_ERRORS",
             "most problems that are listed for one request",
             least=1,
@@ -203,7 +210,7 @@ class Settings:
     ] = 20
     drain_s: Annotated[
         int,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_DRAIN_S",
             "how long running requests may take when the service stops, in seconds",
             least=0,
@@ -212,7 +219,7 @@ class Settings:
     ] = 30
     read_timeout_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_READ_TIMEOUT_S",
             "how long a client may take to send a request or read an answer, in seconds; plus 1 "
             "for each 64 KiB",
@@ -221,7 +228,7 @@ class Settings:
     ] = 10.0
     lame_duck_s: Annotated[
         float,
-        Variable(
+        EnvironmentVariable(
             "UNDERSTUDY_LAME_DUCK_S",
             "how long a stopping worker goes on answering while /readyz already returns 503, in "
             "seconds",
@@ -229,14 +236,20 @@ class Settings:
         ),
     ] = 1.0
     admin_token: Annotated[
-        str, Variable("UNDERSTUDY_ADMIN_TOKEN", "token of the admin API, which is off without one")
+        str,
+        EnvironmentVariable(
+            "UNDERSTUDY_ADMIN_TOKEN", "token of the admin API, which is off without one"
+        ),
     ] = field(default="", repr=False)
     page: Annotated[
-        bool, Variable("UNDERSTUDY_PAGE", "serve the page for people, at / and /models/<model>")
+        bool,
+        EnvironmentVariable(
+            "UNDERSTUDY_PAGE", "serve the page for people, at / and /models/<model>"
+        ),
     ] = True
     access_log: Annotated[
         bool,
-        Variable("UNDERSTUDY_ACCESS_LOG", "log every request, not only failed ones"),
+        EnvironmentVariable("UNDERSTUDY_ACCESS_LOG", "log every request, not only failed ones"),
     ] = False
 
     @classmethod
@@ -259,10 +272,10 @@ class Settings:
 
     @classmethod
     def unknown(cls, environ: Mapping[str, str]) -> list[str]:
-        """Return a sentence for each variable that looks like a setting and is none.
+        """Return a sentence for each variable that looks like a setting but is not one.
 
-        They are no reason not to start: Kubernetes, for one, sets variables after the names of
-        its services, such as ``UNDERSTUDY_PORT=tcp://...``.
+        They do not keep the service from starting: Kubernetes, for one, sets variables after the
+        names of its services, such as ``UNDERSTUDY_PORT=tcp://...``.
         """
         known = {variable.name for _, _, variable in _variables(cls)}
         # Whoever writes UNDERSTUDY_PORT means PORT.
@@ -276,11 +289,11 @@ class Settings:
                 continue
             close = get_close_matches(own, meant, n=1, cutoff=0.7)
             hint = f" Did you mean {meant[close[0]]}?" if close else ""
-            told.append(f"{name} is no setting, and has no effect.{hint}")
+            told.append(f"{name} is not a setting, and has no effect.{hint}")
         return told
 
     @classmethod
-    def table(cls) -> list[tuple[Variable, str]]:
+    def table(cls) -> list[tuple[EnvironmentVariable, str]]:
         """Return each setting's variable and its default as text, for people."""
         defaults = {item.name: item.default for item in fields(cls)}
         return [
@@ -289,13 +302,13 @@ class Settings:
         ]
 
 
-def _variables(cls: type) -> Iterator[tuple[str, Any, Variable]]:
+def _variables(cls: type) -> Iterator[tuple[str, Any, EnvironmentVariable]]:
     for name, hint in get_type_hints(cls, include_extras=True).items():
         kind, variable = get_args(hint)
         yield name, kind, variable
 
 
-def _parse(kind: Any, variable: Variable, text: str) -> Any:
+def _parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
     if kind is bool:
         if text.lower() not in (*_TRUE, *_FALSE):
             raise SettingError(f"{variable.name} must be true or false, not {text!r}.")

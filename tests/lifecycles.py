@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from service.monitoring.metrics import Metrics
-from service.repository.store import Store
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_store import Store
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader, MakeServable
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
 Start = Callable[..., Lifecycle]
 
@@ -123,6 +123,11 @@ def look_some_times(lifecycle: Lifecycle) -> None:
     while store.looks < enough:
         assert time.monotonic() < deadline, "It does not look any more."
         time.sleep(0.02)
+
+
+def load_servable(directory: Path, *, most_rows: int = 64) -> Servable:
+    """Load a version by itself, as version 1 of the model ``m``."""
+    return Servable("m", 1, directory, cores=1, most_rows=most_rows, metrics=Metrics())
 
 
 def states(lifecycle: Lifecycle, model: str = "affine") -> dict[int, State]:

@@ -17,7 +17,7 @@ SERVICE = (
     {"repository"},
     {"process_settings", "monitoring"},
     {"runtime"},
-    {"api.limits"},
+    {"api.request_limits"},
     {"api.json"},
     {"api.validation"},
     {"api.http"},
@@ -37,7 +37,7 @@ SHARED = {"service.repository", "service.images"}
 # Training's packages from the ground up. Each may import those in the lines below its own, and no
 # other: what a model's life needs first lies lowest.
 TRAINING = (
-    {"errors", "types"},
+    {"array_types", "errors"},
     {"console"},
     {"evaluation"},
     {"data"},
@@ -113,7 +113,7 @@ def room_of(module: str) -> str:
     ("half", "order", "modules"),
     [
         ("service", SERVICE, {"app", "asgi", "errors", "process_settings", "settings"}),
-        ("training", TRAINING, {"__main__", "errors", "types"}),
+        ("training", TRAINING, {"__main__", "array_types", "errors"}),
         (
             "understudy",
             UNDERSTUDY,
@@ -168,6 +168,24 @@ def test_a_name_means_one_thing(repository_root: Path, half: str) -> None:
 
 
 @pytest.mark.parametrize("half", ORDERS)
+def test_a_public_class_or_function_means_one_thing(repository_root: Path, half: str) -> None:
+    """But what modules have in common as parts of one whole has one name in each of them."""
+    alike = {
+        "command",  # of each command; the command line finds it by this name
+        "read",  # of each data set, which its module is named after
+        "read_request",  # of each wire format, which its package is named after
+    }
+    by_name: dict[str, list[str]] = {}
+    for module, path in modules_of(repository_root, half).items():
+        for node in ast.parse(path.read_text()).body:
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if not node.name.startswith("_") and node.name not in alike:
+                by_name.setdefault(node.name, []).append(module)
+    assert not {name: modules for name, modules in by_name.items() if len(modules) > 1}
+
+
+@pytest.mark.parametrize("half", ORDERS)
 def test_the_tests_mirror_the_packages(repository_root: Path, half: str) -> None:
     tests = repository_root / "tests" / half
     for path in tests.rglob("test_*.py"):
@@ -201,7 +219,7 @@ def test_only_one_module_imports_tensorflow(repository_root: Path) -> None:
 
 def test_the_repository_loads_without_tensorflow_and_flask(repository_root: Path) -> None:
     script = (
-        "import sys; import service.repository.store, service.repository.golden, "
+        "import sys; import service.repository.model_store, service.repository.golden, "
         "service.repository.policy, service.images.preparation; "
         "sys.exit(bool({'tensorflow', 'flask'} & set(sys.modules)))"
     )

@@ -6,13 +6,13 @@ from the one that imports all others to those that all others import::
 
     workflows              train, retrain, reproduce, inspect: from beginning to end
     tuning, overfitting    many trainings: the search for settings, the comparison of networks
-    reporting              what people read of a training
+    reporting              reports and plots of a training
     publishing             from a trained network to a version that serves
     tasks                  the models, one file each
     networks               how they are built, and in which fields they answer
     preprocessing          from raw examples to what a network sees
     fitting                one training run
-    data                   standard data sets, and those that people bring
-    evaluation             how good predictions are, and how sure that is
-    console, errors, types
+    data                   standard data sets, and users' own data
+    evaluation             how good predictions are, with confidence intervals
+    console, errors, array_types
 """

@@ -1,7 +1,7 @@
-"""Failures that a person can mend: each is one clear sentence, never a stack trace.
+"""Failures that a person can fix: each is one clear sentence, never a stack trace.
 
-Each kind has the exit code that the command line ends with, so that a scheduler can tell them
-apart.
+Each kind has the exit code that the command line ends with, so that a scheduler can distinguish
+them.
 """
 
 
@@ -42,4 +42,4 @@ class NotReproducedError(TrainingError):
 
 
 class DivergedError(TrainingError):
-    """The loss of a training is no number any more."""
+    """The loss of a training is not a number any more."""

@@ -26,7 +26,7 @@ class _Model(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return [CompletionItem(name) for name in tasks.names() if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in tasks.task_names() if name.startswith(incomplete)]
 
 
 class _Setting(click.ParamType[Any]):
@@ -74,7 +74,7 @@ def model(text: str = "", *, required: bool = True) -> Decorator:
         "model",
         type=_Model(),
         required=required,
-        help=text or f"one of {', '.join(tasks.names())}",
+        help=text or f"one of {', '.join(tasks.task_names())}",
     )
 
 

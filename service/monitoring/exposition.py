@@ -16,7 +16,7 @@ from pathlib import Path
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from service.monitoring.metric_files import Value, how, merged, read
+from service.monitoring.metric_files import Value, how, merged, read_totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _merge(folder: Path) -> _Merged:
     global _known
     known, seen = _known, dict[str, _Series]()
     found = _Merged({}, defaultdict(dict), defaultdict(lambda: defaultdict(_counts)), {})
-    for kind, values in read(folder):
+    for kind, values in read_totals(folder):
         mode = how(kind)
         for key, value, timestamp in values:
             series = seen[key] = known.get(key) or _series(key)

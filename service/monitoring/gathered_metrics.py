@@ -12,8 +12,8 @@ from typing import Any
 
 from prometheus_client import Summary
 
-from service.monitoring.metrics import Metrics, VersionMetrics
 from service.monitoring.prometheus_internals import add_to_histogram, bounds_of
+from service.monitoring.prometheus_metrics import Metrics, VersionMetrics
 
 # Objects that are kept for the next turns; far above what a service has versions and answers.
 _MOST_KEPT = 1000
@@ -114,7 +114,7 @@ class GatheredMetrics:
     """
 
     def __init__(self, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing is gathered yet.
+        """Metrics of a loop, with nothing gathered yet.
 
         Args:
             metrics: what it is handed on to.
@@ -147,7 +147,7 @@ class GatheredMetrics:
         return found
 
     def has_changed(self, changed: GatheredSum | GatheredHistogram) -> None:
-        """Take note of what is to be handed on at the end of this turn of the loop."""
+        """Note what is to be handed on at the end of this turn of the loop."""
         if not self._changed:
             self._loop.call_soon(self.flush)
         self._changed.append(changed)

@@ -37,7 +37,7 @@ class MappedFile:
     """One process's values of one kind, mapped into its memory."""
 
     def __init__(self, folder: Path, kind: str, *, birth: int = 0) -> None:
-        """Make the file.
+        """A new file without values.
 
         Args:
             folder: where.

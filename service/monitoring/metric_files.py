@@ -2,7 +2,7 @@
 
 Each process has files of its own there, in prometheus_client's format: ``counter_<owner>.db``,
 ``gauge_max_<owner>.db`` and so on. It holds a lock on each for as long as it lives; the kernel
-drops the locks however it ends, so nobody is judged by a process id, which may be used again and
+drops the locks however it ends, so nothing depends on a process id, which may be used again and
 means nothing in another container. Files whose owners have ended are folded into one, ``ended``,
 so that the folder does not grow with every worker that ever ran.
 
@@ -54,7 +54,7 @@ _MOST_KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What those have counted who ended.
+    """What processes that have ended have counted.
 
     Attributes:
         number: grows with each change.
@@ -74,7 +74,7 @@ class Change:
     """A change of ``ended`` that is being prepared, under the folder's lock."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin with what is there, and clear away what an earlier change has left."""
+        """A change of what is there; the remains of an earlier change are removed."""
         self._folder = folder
         self._ended = read_ended(folder)
         self._files: set[str] = set()
@@ -205,11 +205,11 @@ def changing(folder: Path, *, wait_s: float = _LOCK_S) -> Iterator[Change | None
         yield Change(folder) if locked else None
 
 
-def fold(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
+def fold_ended_processes(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
     """Fold the files of processes that have ended into one.
 
     Returns:
-        Whether that is done; without room, or while another process is at it, it must be tried
+        Whether that is done; without room, or while another process does it, it must be tried
         again.
     """
     try:
@@ -222,8 +222,8 @@ def fold(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
         return False
 
 
-def read(folder: Path) -> list[Part]:
-    """Return what all processes have counted, those that ended as well, of one moment.
+def read_totals(folder: Path) -> list[Part]:
+    """Return what all processes, also those that have ended, have counted at one moment.
 
     A value is there once in each process's part; merging them (``merged``) is the caller's.
     """
@@ -236,7 +236,7 @@ def read(folder: Path) -> list[Part]:
 
 
 def read_ended(folder: Path) -> Ended:
-    """Return what those have counted who ended; nothing if there is none."""
+    """Return what processes that have ended have counted; nothing without such a file."""
     try:
         return _parsed((folder / _ENDED).read_bytes())
     except (FileNotFoundError, NotADirectoryError):

@@ -3,8 +3,8 @@
 prometheus_client makes each value by calling ``prometheus_client.values.ValueClass``, and brings a
 class that maps files without having room for them: on a full file system the process that touches
 such a page dies by SIGBUS, as do all that replace it. The values here are kept in the same format
-(``service.monitoring.metric_files``), but their room is allocated before it is mapped. Where there
-is none they are kept in memory, and written when there is room again.
+(``service.monitoring.metric_files``), but their room is allocated before it is mapped. Without
+room they are kept in memory, and written when there is room again.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class _Series:
 
     @property
     def version(self) -> tuple[str, str] | None:
-        """The model and version that it counts for, if it does for one."""
+        """The model and version that it counts for, if it counts for one."""
         labels = dict(self.labels)
         model, version = labels.get("model"), labels.get("version")
         return (model, version) if model and version else None
@@ -57,7 +57,7 @@ class SharedValue:
     __slots__ = ("_file", "_place", "_store", "_timestamp", "_value", "key", "kind", "series")
 
     def __init__(self, store: "ValueStore", kind: str, key: str, series: "_Series") -> None:
-        """Begin at 0; the store gives it its place."""
+        """A value of 0; the store gives it its place."""
         self.kind = kind
         self.key = key
         self.series = series

@@ -107,7 +107,7 @@ class Field:
             raise RepositoryError(f"{where}: a {self.dtype} has no content_types.")
         for content_type in self.content_types:
             if not (isinstance(content_type, str) and _CONTENT_TYPE.fullmatch(content_type)):
-                raise RepositoryError(f"{where}: {content_type!r} is no content type.")
+                raise RepositoryError(f"{where}: {content_type!r} is not a content type.")
 
     @property
     def is_float(self) -> bool:

@@ -31,7 +31,7 @@ def contract_from_json(value: Any) -> Contract:
     """Read a contract from the JSON of a card.
 
     Raises:
-        RepositoryError: the value is no contract; the message names the place.
+        RepositoryError: the value is not a contract; the message names the place.
     """
     if not isinstance(value, dict) or not value:
         raise RepositoryError("contract: expected an object with at least one signature.")

@@ -70,7 +70,7 @@ def walk(
         names.sort()
         if folders and depth == MOST_DEPTH:
             raise FolderTooLargeError(
-                f"{_place(folder, parent / folders[0])} lies deeper than {MOST_DEPTH} folders."
+                f"{_place(folder, parent / folders[0])} is deeper than {MOST_DEPTH} folders."
             )
         yield parent, folders, names
         for name in reversed(folders):
@@ -90,7 +90,7 @@ def check_bounds(folder: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it; what cannot be removed stays, without a word.
+    """Remove a folder with all that is in it; what cannot be removed stays.
 
     A link is removed, not what it leads to.
     """

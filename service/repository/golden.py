@@ -76,7 +76,7 @@ def write_golden(directory: Path, golden: Golden) -> None:
 
 
 def read_golden(directory: Path) -> Golden | None:
-    """Read the golden examples of a version; ``None`` when it brings none.
+    """Read the golden examples of a version; ``None`` when it has none.
 
     Raises:
         RepositoryError: the file is there, and is not one of this format.
@@ -221,7 +221,7 @@ def _value_from_json(field: Field, value: Any) -> Any:
             return [_value_from_json(field, item) for item in value]
         string = string_from_json(value)
         if string is None:
-            raise TypeError(f"{_short(value)} is no string")
+            raise TypeError(f"{_short(value)} is not a string")
         return string
     if value is None and field.nullable:
         return math.nan

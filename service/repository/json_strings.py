@@ -1,4 +1,4 @@
-"""Strings of a model in JSON: text, or ``{"b64": "<base64>"}`` for what is no text.
+"""Strings of a model in JSON: text, or ``{"b64": "<base64>"}`` for what is not text.
 
 TensorFlow Serving writes bytes so (util/json_tensor.cc), in requests, answers and golden examples
 alike.

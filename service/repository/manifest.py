@@ -1,7 +1,7 @@
 """The manifest of a version: the hash and size of every file, written last.
 
-TensorFlow loads the graph of one version with the variables of another without a word, so a
-manifest over all files is the only guard against a version that was copied by halves.
+TensorFlow loads the graph of one version with the variables of another without an error, so a
+manifest of all files is the only guard against a version that was copied incompletely.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ def _sums(directory: Path) -> dict[str, str]:
         seen.add((status.st_dev, status.st_ino))
         for name in names:
             path = parent / name
-            # Neither a pipe, which may never end, nor a link to nowhere is read by TensorFlow.
+            # Neither a pipe, which may never end, nor a broken link is read by TensorFlow.
             if not path.is_file():
                 continue
             relative = path.relative_to(directory).as_posix()

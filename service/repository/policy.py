@@ -32,7 +32,7 @@ class Policy:
     Attributes:
         latest: how many of the highest versions serve, when ``versions`` is empty.
         versions: the versions that serve, whatever else is there.
-        labels: names for versions; a label of a version that does not serve leads nowhere.
+        labels: names for versions; a label of a version that does not serve has no effect.
         keep: how many versions stay on disk when a new one is published; ``None`` keeps all.
         unloaded: whether no version serves, until this is taken back; the rest says what will.
         rows_independent: whether each row's answer depends on that row alone, for all signatures
@@ -80,7 +80,7 @@ class Policy:
             numbers = ", ".join(map(str, sorted(set(self.versions))))
             return f"The policy asks for other versions: {numbers}."
         newest = "version" if self.latest == 1 else f"{self.latest} versions"
-        return f"The policy asks for the newest {newest} alone."
+        return f"The policy asks for only the newest {newest}."
 
     def signature_problem(self, names: Iterable[str]) -> str:
         """Say in a sentence which signature it names that is not in ``names``; else empty."""
@@ -121,7 +121,7 @@ def policy_from_json(value: Any) -> Policy:
     """Read a policy from the JSON of its file.
 
     Raises:
-        RepositoryError: the value is no policy; the message names the place.
+        RepositoryError: the value is not a policy; the message names the place.
     """
     if not isinstance(value, dict):
         raise RepositoryError(f"{POLICY} must hold a JSON object, not {shown(value)}.")
@@ -173,7 +173,7 @@ def read_policy(model_directory: Path) -> Policy:
     """Read a model's policy; without a file it is the latest version alone.
 
     Raises:
-        RepositoryError: the file is no policy; the message names the place.
+        RepositoryError: the file is not a policy; the message names the place.
     """
     value = read_optional(model_directory / POLICY, most_bytes=_MOST_BYTES)
     return Policy() if value is None else policy_from_json(value)
@@ -215,14 +215,14 @@ def change_policy(
         model_directory: the model's folder.
         change: returns the new policy; what it raises leaves the old one in force. It should look
             here, and not before, at whatever must still hold, such as that a version is there.
-        repair: whether a file that is no policy is taken for the policy without a file, instead
+        repair: whether a file that is not a policy counts as the policy without a file, instead
             of an error.
 
     Returns:
         The policy that is in force now.
 
     Raises:
-        RepositoryError: the file is no policy, or another process holds it for too long.
+        RepositoryError: the file is not a policy, or another process holds it for too long.
         OSError: the folder cannot be written.
     """
     with policy_locked(model_directory):
@@ -242,7 +242,7 @@ def with_changes(policy: Policy, value: Any) -> Policy:
     """Return ``policy`` with what the JSON object ``value`` names; the rest stays as it is.
 
     Raises:
-        RepositoryError: that is no policy; the message names the place.
+        RepositoryError: that is not a policy; the message names the place.
     """
     if not isinstance(value, dict):
         return policy_from_json(value)

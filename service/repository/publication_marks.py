@@ -2,7 +2,7 @@
 
 Anybody can write a manifest, and a model from elsewhere may bring one. So publishing also leaves a
 mark in the store, outside of the model: ``<store>/.published/<sha256 of the manifest>``. A version
-or a model that is copied in brings none. Who can write there can write a ``policy.json`` as well,
+or a model that is copied in has none. Who can write there can write a ``policy.json`` as well,
 and could allow by it whatever the mark allows.
 """
 

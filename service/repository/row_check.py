@@ -1,7 +1,7 @@
 """Asking a model whether a row's answer depends on its neighbours.
 
 It can show that rows are not independent, and never that they are: the proof is the graph's
-(service/repository/independence), or somebody's word.
+(service/repository/row_independence), or somebody's word.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ def neighbours_matter(run: Run, inputs: Tensors, *, absolute: float, relative: f
                 return f"{len(order)} rows are answered by {name!r} of shape {list(tensor.shape)}"
             for place, row in enumerate(order):
                 if not _agree(alone[row][name][0], tensor[place], absolute, relative):
-                    return f"rows asked {how} get another {name!r} than alone"
+                    return f"rows sent {how} get a different {name!r} than alone"
     return ""
 
 

@@ -24,7 +24,7 @@ def open_file(path: Path) -> BufferedReader:
     try:
         mode = os.fstat(handle).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise RepositoryError(f"{path.name} is no file but a pipe or a device.")
+            raise RepositoryError(f"{path.name} is not a file but a pipe or a device.")
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)

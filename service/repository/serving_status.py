@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.model_store import Store
 from service.repository.policy import Policy
 from service.repository.serving_records import Record, read_records, version_digest
-from service.repository.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What lies in a folder of models and is not served, and why.
 
-Each entry is judged alone: one that cannot be read hides no other. What is plainly no model (a
-README, a hidden folder, a publisher's unfinished version) is passed by without a word.
+Each entry is checked by itself: one that cannot be read hides no other. What is clearly not a
+model (a README, a hidden folder, a publisher's unfinished version) is skipped silently.
 """
 
 import errno
@@ -129,28 +129,30 @@ def why_no_graph(version: Path) -> str:
             return f"It waits for {GRAPHS[0]}. {printable(entry.name)}: {_no_folder(entry, '')}"
         if _holds_graph(entry):
             return (
-                f"It waits for {GRAPHS[0]}, which lies one level too low: move what is in "
+                f"It waits for {GRAPHS[0]}, which is one level too low: move what is in "
                 f"{printable(entry.name)}/ up."
             )
     return f"It waits for {GRAPHS[0]}."
 
 
 def _beside_versions(entry: os.DirEntry[str], versions: Container[int]) -> str:
-    """Say what is wrong with an entry of a model's folder that is no version, if it matters."""
+    """Say what is wrong with an entry of a model's folder that is not a version, if it matters."""
     name = entry.name
     if name == POLICY:
         return ""  # Whatever it is: what is wrong with a policy is said of its model.
     try:
         if name in GRAPHS:
             return (
-                "A SavedModel lies beside the versions; move it, with its variables/ and assets/, "
+                "A SavedModel is beside the versions; move it, with its variables/ and assets/, "
                 "into a folder of its own with the next number."
             )
         if name.isascii() and name.isdecimal():
             if not entry.is_dir():
                 return _no_folder(entry, "a folder of this name")
             if int(name) in versions:
-                return f"It is version {int(name)} as well, and another folder is taken for that."
+                return (
+                    f"It is version {int(name)} as well; another folder is served as that version."
+                )
             return f"Its number is too large for a version: at most {_MOST_VERSION}."
         if not entry.is_dir():
             is_file = entry.is_file()
@@ -180,7 +182,7 @@ def _no_versions(folder: Path) -> str:
         if _holds_versions(entry):
             return (
                 f"It is one level too high: {printable(entry.name)}/ in it holds versions. Move "
-                "that up into the folder of models, or let MODELS name this folder."
+                "that up into the folder of models, or set MODELS to this folder."
             )
         reason = _beside_versions(entry, {})
         if reason:
@@ -193,9 +195,9 @@ def _bad_name(entry: os.DirEntry[str]) -> str:
         # A file with an odd name matters as little as any other file.
         return _no_folder(entry, "<model>/<version>/") if not entry.is_file() else ""
     if not is_utf8(entry.name):
-        return "Its name is no UTF-8, so no request can name it; rename it."
+        return "Its name is not UTF-8, so no request can name it; rename it."
     better = re.sub(r"[^A-Za-z0-9_.-]", "_", entry.name.lstrip("-")) or "model"
-    return f"Its name cannot be a model's in a request's path; rename it, to {better} perhaps."
+    return f"A request's path cannot name such a model; rename it, for example to {better}."
 
 
 def _no_number(name: str) -> str:
@@ -205,14 +207,14 @@ def _no_number(name: str) -> str:
         hint = f", such as {int(bare[:19])}"
     elif name.split(".")[0].isascii() and name.split(".")[0].isdecimal():
         hint = f", such as {int(name.split('.')[0][:19])}"
-    return f"Its name is no version: a version is a whole number{hint}. Rename it, or remove it."
+    return f"Its name is not a version: a version is a whole number{hint}. Rename it, or remove it."
 
 
 def _no_folder(entry: os.DirEntry[str], place: str) -> str:
     """Say what to do with an entry that should be a folder; empty for files that mean nothing."""
     name = entry.name.lower()
     if entry.is_symlink() and not os.path.lexists(os.path.realpath(entry.path)):
-        return "It is a link that leads nowhere; let it lead to a folder, or remove it."
+        return "It is a broken link; point it to a folder, or remove it."
     mode = entry.stat().st_mode
     if not stat.S_ISREG(mode):
         if stat.S_ISDIR(mode):
@@ -229,7 +231,7 @@ def _no_folder(entry: os.DirEntry[str], place: str) -> str:
     if name.endswith(_ARCHIVES):
         return f"It is an archive, which is not unpacked here. Unpack it{where}."
     if name.endswith(_OTHERS):
-        return f"It is no SavedModel. Only SavedModels are served; put one{where or ' here'}."
+        return f"It is not a SavedModel. Only SavedModels are served; put one{where or ' here'}."
     if name in GRAPHS or place == "a folder of this name":
         return f"It is a file; expected {place}."
     return ""
@@ -255,7 +257,7 @@ def _holds_versions(entry: os.DirEntry[str]) -> bool:
 def unreadable(error: OSError) -> str:
     """Say in a sentence why an entry cannot be read."""
     if error.errno == errno.ELOOP:
-        return "It is a link that leads to itself; remove it."
+        return "It is a link to itself; remove it."
     if error.errno == errno.EACCES:
         return "It cannot be read: this user lacks the permission to read and search it."
     return f"It cannot be read: {error.strerror or error}."

@@ -44,7 +44,7 @@ def claim(root: Path, model: str, number: int) -> bool:
     return True
 
 
-def give_back(root: Path, model: str, number: int) -> None:
+def release_number(root: Path, model: str, number: int) -> None:
     """Let a number that was claimed, and under which nothing appeared, be given again."""
     for folder in _folders(root, model):
         with suppress(OSError):
@@ -67,6 +67,6 @@ def _marks(root: Path, model: str) -> Iterator[Path]:
     for folder in _folders(root, model):
         with suppress(OSError):
             for mark in list(folder.iterdir()):
-                # What is no number of a version is somebody's file.
+                # What is not a version's number is somebody's file.
                 if mark.name.isascii() and mark.name.isdecimal() and len(mark.name) < _DIGITS:
                     yield mark

@@ -332,7 +332,7 @@ def _attempt(call: Call, inputs: Tensors) -> _Result:
     except Exception as error:
         return _Result(None, error, perf_counter() - start)
     except BaseException as error:
-        # Whatever it is that struck this call must not take the queue along.
+        # Whatever ended this call must not end the queue.
         failure = ServiceError("The prediction was broken off.")
         failure.__cause__ = error
         return _Result(None, failure, perf_counter() - start)

@@ -34,15 +34,15 @@ class CallCost:
         return 0.0 if since is None else monotonic() - since
 
     def begin(self) -> None:
-        """Take note that a call begins to run on a thread."""
+        """Note that a call begins to run on a thread."""
         self._since = monotonic()
 
     def end(self) -> None:
-        """Take note that it has ended."""
+        """Note that it has ended."""
         self._since = None
 
     def note(self, rows: int, seconds: float) -> None:
-        """Take note of a call that has ended."""
+        """Note a call that has ended."""
         size = rows.bit_length()
         mean = self._seconds.get(size, seconds)
         weight = _FASTER_WEIGHT if seconds < mean else _SLOWER_WEIGHT

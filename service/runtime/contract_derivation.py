@@ -83,7 +83,7 @@ def _signature(
         raise RepositoryError("It has no outputs.")
     unknown = definition.defaults.keys() - definition.inputs.keys()
     if unknown:
-        raise RepositoryError(f"It has a default for {min(unknown)!r}, which is no input.")
+        raise RepositoryError(f"It has a default for {min(unknown)!r}, which is not an input.")
     for i, field in enumerate(inputs):
         if field.name in definition.defaults:
             inputs[i] = _with_default(field, definition.defaults[field.name], to_array)
@@ -95,11 +95,11 @@ def _field(kind: str, name: str, info: Any) -> Field:
     if encoding in _ENCODINGS:
         raise RepositoryError(f"{kind} {name!r} is {_ENCODINGS[encoding]}, not a dense one.")
     if not info.name:
-        raise RepositoryError(f"{kind} {name!r} names no tensor of the graph.")
+        raise RepositoryError(f"{kind} {name!r} does not name a tensor of the graph.")
     dtype = _dtype(info)
     if dtype not in NUMPY_TYPES:
         raise RepositoryError(
-            f"{kind} {name!r} is of dtype {dtype}; what can be served is {', '.join(NUMPY_TYPES)}."
+            f"{kind} {name!r} is of dtype {dtype}; supported dtypes: {', '.join(NUMPY_TYPES)}."
         )
     return Field(name=name, dtype=dtype, shape=_shape(info))
 

@@ -6,9 +6,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.repository.card import CARD
 from service.repository.folder_walk import FolderTooLargeError, walk
 from service.repository.manifest import MANIFEST
+from service.repository.model_card import CARD
 from service.repository.unserved_entries import GRAPHS, printable, why_no_graph
 
 
@@ -31,7 +31,7 @@ class DirectorySnapshot:
 
     @property
     def needs_quiet(self) -> bool:
-        """Whether only time can tell that it is whole, since nothing lists its files."""
+        """Whether only time shows that it is complete, because nothing lists its files."""
         return not self._has(MANIFEST)
 
     def complete(self, unchanged_s: float, quiet_s: float) -> bool:
@@ -100,7 +100,7 @@ def _waiting_for(
         return f"It waits for {MANIFEST}, which a version with a card always has."
     if not names & set(GRAPHS):
         return why_no_graph(folder) or f"It waits for {GRAPHS[0]}."
-    return "It waits until its files have been left alone for some seconds."
+    return "It waits until its files have not changed for some seconds."
 
 
 def _can_be_read(path: str, mode: int) -> bool:
@@ -109,5 +109,5 @@ def _can_be_read(path: str, mode: int) -> bool:
         try:
             mode = Path(path).stat().st_mode
         except OSError:
-            return True  # It leads nowhere; TensorFlow says so if it needs it.
+            return True  # A broken link; TensorFlow reports it if it needs the file.
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterator
 
-# What the files themselves are guilty of, or those who may read them. Everything else that the
+# Errors that the files or their permissions cause. Everything else that the
 # system reports (EIO, EMFILE, ENOMEM, ESTALE, ...) says nothing of the version.
 _VERSIONS = frozenset(
     {
@@ -24,7 +24,7 @@ _VERSIONS = frozenset(
 # exceeded, resource exhausted (EMFILE, ENFILE, ENOMEM, ENOSPC and its own memory), aborted
 # (ESTALE), unavailable (EAGAIN, EINTR, and the network's).
 _MACHINES = frozenset({1, 4, 8, 10, 14})
-# EIO and its like become "unknown", as much else does; the system's words tell them apart.
+# EIO and its like become "unknown", as many other errors do; the system's words distinguish them.
 _UNKNOWN = 2
 _MACHINES_WORDS = ("input/output error", "remote i/o error", "stale file handle")
 
@@ -33,7 +33,7 @@ def is_machines_fault(error: BaseException) -> bool:
     """Whether a load that failed with ``error``, or because of it, is worth another attempt.
 
     Failures of the machine (a disk, memory, file descriptors, the network of a file system) come
-    and go, so they must not decide on a version. DataLoss is none of them: the bytes were read,
+    and go, so they must not decide on a version. DataLoss is not one of them: the bytes were read,
     and are not what TensorFlow wrote.
     """
     return any(map(_is_machines, _causes(error)))

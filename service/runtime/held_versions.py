@@ -17,7 +17,7 @@ class HeldVersions:
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """Nothing is held yet.
+        """A worker that holds no version of the model.
 
         Args:
             wake: called when a version was unloaded, on the thread of its last request.
@@ -90,6 +90,6 @@ class HeldVersions:
         return versions, has_drained
 
     def _note_end(self, version: int, loaded: LoadedVersion) -> None:
-        """Take note that a version was unloaded; on the thread of its last request."""
+        """Note that a version was unloaded; on the thread of its last request."""
         self._unloaded.append((version, loaded))
         self._wake()

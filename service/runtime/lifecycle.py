@@ -11,16 +11,16 @@ from collections.abc import Callable
 from functools import partial
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
-from service.repository.store import Store
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_store import Store
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.loader import Loader
 from service.runtime.missing_models import find_missing_models
-from service.runtime.model import Model, Progress
+from service.runtime.model_reconciler import ModelReconciler, Progress
 from service.runtime.served_models import ServedModels
 from service.runtime.serving_record import ServingRecord
 from service.runtime.shared_observations import SharedObservations
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
 _IN_STEP_S = 0.02
@@ -190,7 +190,11 @@ class Lifecycle(ServedModels):
         except BaseException as error:
             # Whatever it is: a worker that follows no decision any more must not go on.
             with contextlib.suppress(BaseException):
-                log(logging.CRITICAL, "The lifecycle has ended; so does its worker.", error=error)
+                log(
+                    logging.CRITICAL,
+                    "The lifecycle has ended, so its worker ends too.",
+                    error=error,
+                )
             self._has_died = True
             self._on_death()
 
@@ -252,7 +256,7 @@ class Lifecycle(ServedModels):
             except Exception as error:
                 # The next look may succeed; what serves must not end with this thread.
                 progress[name] = Progress.SETTLED
-                log(logging.ERROR, "Looking at a model failed.", error=error, model=name)
+                log(logging.ERROR, "Checking a model failed.", error=error, model=name)
 
     def _store_models(self) -> list[str]:
         models, ignored = self._store.survey()
@@ -262,8 +266,8 @@ class Lifecycle(ServedModels):
         self._observations.log_unserved(self._ignored, after_s=self._quiet_s)
         return models
 
-    def _new_model(self, name: str) -> Model:
-        return Model(
+    def _new_model(self, name: str) -> ModelReconciler:
+        return ModelReconciler(
             name,
             self._store,
             self._group,

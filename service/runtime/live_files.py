@@ -11,8 +11,8 @@ from service.runtime.loader import LoadedVersion
 
 VANISHED = "Its folder has vanished; it goes on serving from memory."
 CHANGED = (
-    "Its files have changed since it was loaded; what was loaded goes on serving. A number stands "
-    "for one content: publish another under a new number."
+    "Its files have changed since it was loaded; the loaded version goes on serving. Version "
+    "numbers are never reused: publish other content under a new number."
 )
 
 

@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.policy import Policy
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.failure_cause import is_machines_fault
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import ChangedError, LoadedVersion, Loader, Loading, ReplacedError
-from service.runtime.memory import give_back
+from service.runtime.memory import release_memory
 from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State
-from service.runtime.worker_group import Refusal, WorkerGroup
+from service.runtime.worker_agreement import Refusal, WorkerGroup
 
 # Between attempts at a version: doubled from the first to the last.
 _FIRST_RETRY_S = 0.5
@@ -164,7 +164,7 @@ class LoadAttempts:
             # A graph that failed half-way refers to itself; and the error, which the last of these
             # names leads to, to the graph.
             del loading
-            give_back()
+            release_memory()
         for version in tuple(self._unlocked):
             # Should it fail it is done at the next look: nobody else could load the version.
             with contextlib.suppress(OSError):
@@ -178,7 +178,7 @@ class LoadAttempts:
             self._unlock(version)
 
     def note_replaced(self, version: int, loaded: LoadedVersion) -> None:
-        """Take note that a version was loaded under a number that stands for another content."""
+        """Note that a version was loaded under a number that stands for another content."""
         self._note_failure(version, loaded.snapshot, ReplacedError(version, loaded.content))
 
     def forget(self, version: int) -> None:
@@ -236,7 +236,7 @@ class LoadAttempts:
     def _unlock(self, version: int) -> None:
         self._unlocked.add(version)
         self._noted.discard(version)
-        self._group.load_lock.give_back(self._model, version)
+        self._group.load_lock.release(self._model, version)
         self._unlocked.discard(version)
 
     def _note_failure(
@@ -252,7 +252,9 @@ class LoadAttempts:
             case _ if is_machines_fault(error):
                 # Without the path, which is not for those who ask for the status.
                 what = error.strerror if isinstance(error, OSError) else str(error)
-                self._try_again(version, f"Loading it failed, not by its own fault: {what}", error)
+                self._try_again(
+                    version, f"Loading it failed for a reason outside of the version: {what}", error
+                )
             case _:
                 self._refuse(version, snapshot, error)
 
@@ -266,7 +268,7 @@ class LoadAttempts:
     def _try_again(self, version: int, what: str, error: BaseException | None) -> None:
         """Put a version off that failed for a reason which may pass."""
         pause = self._pause(version)
-        reason = f"{what.rstrip('.')}; the next attempt is {pause:g} s later."
+        reason = f"{what.rstrip('.')}; the next attempt follows in {pause:g} s."
         self._set_status(version, State.DISCOVERED, reason)
         log(
             logging.WARNING,

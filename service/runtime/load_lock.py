@@ -41,7 +41,7 @@ class LoadLock:
             return True
 
     def note_run(self, model: str, version: int) -> None:
-        """Take note that a version which this worker loads is loaded, and runs now."""
+        """Note that a version which this worker loads is loaded, and runs now."""
         with self._members.locked():
             loads = self._read()
             for load in loads:
@@ -55,7 +55,7 @@ class LoadLock:
         loads = [load for load in self._read() if load["worker"] in living]
         return sorted({(load["model"], load["version"]) for load in loads})
 
-    def give_back(self, model: str, version: int) -> None:
+    def release(self, model: str, version: int) -> None:
         """Let others load."""
         with self._members.locked():
             others = [load for load in self._read() if not self._is_mine(load, model, version)]

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.file_sizes import check_sizes
-from service.repository.independence import Declared
 from service.repository.manifest import content_digest, has_manifest, verify_manifest
+from service.repository.row_independence import Declared
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable
@@ -288,7 +288,7 @@ class Loading:
             self._state, self._step_began = state, time.monotonic()
             given_up = self._given_up
         if given_up:
-            raise InterruptedError("It was given up.")
+            raise InterruptedError("Loading was given up.")
         self._on_step(state)
 
     def _run(self) -> None:

@@ -5,7 +5,7 @@ import gc
 import importlib
 import sys
 
-from service.monitoring.silence import silent_stderr
+from service.monitoring.native_stderr import silent_stderr
 
 # glibc's parameters of these names (malloc.h), and what they are set to. How many arenas its
 # threads may spread over: each keeps what was freed in it, and swaps free in other threads than
@@ -44,13 +44,13 @@ def prepare_to_fork() -> None:
     Called in the master once TensorFlow is imported: collections in the workers have little to
     look at then, and do not write to the pages that all processes share.
     """
-    give_back()
+    release_memory()
     gc.freeze()
     for parameter, value in _MALLOC.values():
         _glibc("mallopt", parameter, value)
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Free what unloaded versions have left, and return free pages to the system.
 
     A TensorFlow graph refers to itself, so only the garbage collector frees it; and the C

@@ -7,11 +7,11 @@ load it, and must not say that it does not exist: clients and load balancers tak
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.repository.unserved_entries import UnservedEntry
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
-_EMPTY = "It holds no model any more, though the service has served some of it."
+_EMPTY = "It holds no models any more, though the service has served models from it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +83,5 @@ def find_missing_models(
     for model, is_held in missing.items():
         reason = problem or reasons.get(model, "")
         if reason or is_held:
-            absent[model] = reason or "Its folder is away; other workers serve it from memory."
+            absent[model] = reason or "Its folder is missing; other workers serve it from memory."
     return MissingModels(problem, is_unreadable, absent)

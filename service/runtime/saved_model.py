@@ -7,7 +7,6 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from service.repository.card import Card
 from service.repository.contract import (
     DEFAULT_SIGNATURE,
     Contract,
@@ -16,6 +15,7 @@ from service.repository.contract import (
 )
 from service.repository.errors import RepositoryError
 from service.repository.golden import Golden
+from service.repository.model_card import Card
 from service.repository.policy import read_policy
 from service.repository.precision import Precision
 from service.repository.publication_marks import was_published_here
@@ -68,7 +68,7 @@ class SavedModel:
         cores: int,
         precision: Precision,
     ) -> None:
-        """Restore the SavedModel in ``directory``.
+        """The SavedModel in ``directory``, restored into a session.
 
         Args:
             directory: the version's folder.
@@ -197,7 +197,7 @@ def _check_operations(meta_graph: Any, directory: Path) -> None:
             trusted=was_published_here(directory),
         )
     except RecursionError:
-        problem = "Its functions call one another more deeply than they can be looked at."
+        problem = "Its functions call one another too deeply to be checked."
     if problem:
         raise LoadError(Fault.OPERATIONS, problem)
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from service.errors import InvalidRequestError, ServiceError
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
-from service.repository.card import Card, read_card
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import ServedContract, Signature
 from service.repository.errors import RepositoryError
 from service.repository.golden import (
@@ -27,25 +26,26 @@ from service.repository.golden import (
     mismatches,
     read_golden,
 )
-from service.repository.independence import (
+from service.repository.model_card import Card, read_card
+from service.repository.precision import Precision, precision_here
+from service.repository.row_independence import (
     Declared,
     RowIndependence,
     decide,
     needs_proof,
     prove_independence,
 )
-from service.repository.precision import Precision, precision_here
 from service.runtime.batching import NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
-from service.runtime.independence_check import IndependenceCheck
 from service.runtime.load_error import Fault, LoadError
+from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.saved_model import SavedModel
 from service.runtime.tensorflow_errors import GRAPH_ERRORS, INPUT_ERRORS, first_sentence
 from service.runtime.warmup_inputs import placeholders
 
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
-_NOT_TRIED = "Of so many signatures not all are tried out when the version is loaded."
+_NOT_TRIED = "It has too many signatures to try out all of them when it is loaded."
 
 
 class Servable:
@@ -74,7 +74,7 @@ class Servable:
         metrics: Metrics,
         timeout_s: float = math.inf,
     ) -> None:
-        """Load the SavedModel in ``directory``.
+        """A version, loaded from the SavedModel in ``directory``.
 
         Args:
             model: the model's name.

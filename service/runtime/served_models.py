@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from service.errors import NotFoundError, UnavailableError
 from service.repository.policy import Policy
 from service.runtime.missing_models import MissingModels
-from service.runtime.model import Model
+from service.runtime.model_reconciler import ModelReconciler
 from service.runtime.servable import Servable
 from service.runtime.version_state import VersionStatus
-from service.runtime.worker_group import WorkerGroup
+from service.runtime.worker_agreement import WorkerGroup
 
 # Later than planned by this much, the next look may have missed a decision: the process was
 # stopped, or its lifecycle held up. Requests then wait for it to be followed, for as long at most.
@@ -27,9 +27,9 @@ class ServedModels:
     """
 
     def __init__(self, group: WorkerGroup) -> None:
-        """No models yet; ``group`` is what the workers agree on."""
+        """A worker without models yet; ``group`` is what the workers agree on."""
         self._group = group
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, ModelReconciler] = {}
         self._missing = MissingModels()
         # When the lifecycle looks next. Its looks are announced here when they are done.
         self._next_look = math.inf
@@ -163,7 +163,7 @@ class ServedModels:
             return found
         if not serving.servables:
             if model.unloaded:
-                raise NotFoundError(f"Model {name!r} is unloaded; nothing of it serves.")
+                raise NotFoundError(f"Model {name!r} is unloaded; none of its versions serves.")
             raise UnavailableError(
                 f"No version of model {name!r} serves yet; GET /v1/models/{name} shows why.",
                 retry_after_s=1,
@@ -173,7 +173,7 @@ class ServedModels:
             f"Version {version} of model {name!r} does not serve; these do: {versions}."
         )
 
-    def _model(self, name: str) -> Model:
+    def _model(self, name: str) -> ModelReconciler:
         try:
             return self._models[name]
         except KeyError:

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from service.errors import NotFoundError
 from service.monitoring.logs import log
+from service.repository.model_store import Store
 from service.repository.serving_records import (
     FOLDER,
     HEARTBEAT_S,
@@ -25,7 +26,6 @@ from service.repository.serving_records import (
     version_digest,
     write_record,
 )
-from service.repository.store import Store
 from service.runtime.version_state import State, VersionStatus
 
 # Between looks at what serves: a trainer that comes right after a swap should find it.
@@ -52,7 +52,7 @@ class ServingRecord:
     """
 
     def __init__(self, store: Store, models: Models) -> None:
-        """Nothing is written before ``start``.
+        """The record of one worker; nothing is written before ``start``.
 
         Args:
             store: the folder of models.
@@ -97,7 +97,7 @@ class ServingRecord:
                 self._warn(error)
             except Exception as error:
                 # What serves must not end with this thread; the next look may succeed.
-                log(logging.ERROR, "What serves could not be written down.", error=error)
+                log(logging.ERROR, "The record of what serves could not be written.", error=error)
                 self._next_beat = time.monotonic() + HEARTBEAT_S
             self._stop.wait(_LOOK_S)
 
@@ -187,8 +187,8 @@ class ServingRecord:
             self._has_warned = True
             log(
                 logging.WARNING,
-                "What serves cannot be written into the folder of models; trainers go by the "
-                "policies instead.",
+                "The record of what serves cannot be written into the folder of models; trainers "
+                "follow the policies instead.",
                 folder=str(self._path.parent),
                 reason=error.strerror or str(error),
             )

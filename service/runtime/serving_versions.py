@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.runtime.servable import Servable
-from service.runtime.worker_group import ServingPlan
+from service.runtime.worker_agreement import ServingPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from service.monitoring.logs import log
 from service.repository.atomic_files import write_atomically
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 

@@ -51,7 +51,7 @@ class SignatureCalls:
     """
 
     def __init__(self, session: Any) -> None:
-        """``session`` holds the graph, restored."""
+        """The calls of a graph that ``session`` holds, restored."""
         self._session = session
         self.by_name: dict[str, tuple[TensorBinding, Call]] = {}
         self.unmade: set[str] = set()

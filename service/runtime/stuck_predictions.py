@@ -18,7 +18,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 _LOOK_S = 0.25
 
@@ -150,7 +150,7 @@ class StuckWatch:
             try:
                 self.check()
             except Exception as error:
-                log(logging.ERROR, "Looking for stuck predictions failed.", error=error)
+                log(logging.ERROR, "Checking for stuck predictions failed.", error=error)
             with self._lock:
                 if not self._versions:
                     self._runs = False

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from service.monitoring.silence import silent_stderr
+from service.monitoring.native_stderr import silent_stderr
 
 # TensorFlow's C++ side reads this once, when it is imported: warnings and worse, no notices.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

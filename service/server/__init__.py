@@ -1,1 +1,1 @@
-"""What is gunicorn's: the worker, its connections, and what they speak."""
+"""What is gunicorn's: the worker, its connections and their protocols."""

@@ -11,7 +11,7 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from service.settings import Settings
 
-# A longer command is no example that a person would try.
+# Nobody would try a longer command.
 _LONGEST_COMMAND = 300
 
 

@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
-from service.server.connection_counts import ConnectionCount
+from service.server.connection_balancing import ConnectionCount
 
 # Of a body, or an answer, each so many bytes earn the client another second.
 BYTES_PER_S = 64 * 1024
 # How long a client may take to close a connection that this side has closed.
 GRACE_S = 2.0
 # How long a request is still worked on when its client has closed its sending side: it may read on,
-# or it may be gone for good, which nobody can tell from here.
+# or it may be gone for good; nothing here can distinguish the two.
 HALF_CLOSED_S = 1.0
 
 
 class Connection(Protocol):
-    """What speaks with one client."""
+    """The protocol of one client's connection."""
 
     @property
     def idle_since(self) -> float | None:
@@ -45,12 +45,12 @@ class WriteClock:
         self._size = 0
 
     def start(self, now: float) -> None:
-        """Take note that the client does not accept as fast as it is sent to."""
+        """Note that the client does not accept as fast as it is sent to."""
         self._since = now
         self._size = self._transport.get_write_buffer_size()
 
     def stop(self) -> None:
-        """Take note that it has caught up."""
+        """Note that it has caught up."""
         self._since = None
 
     def is_over(self, now: float) -> bool:
@@ -86,7 +86,7 @@ class Connections:
     """The connections of one worker."""
 
     def __init__(self, most: int, count: ConnectionCount) -> None:
-        """No connections yet.
+        """A worker without connections.
 
         Args:
             most: how many the worker holds before idle ones have to go.
@@ -111,7 +111,7 @@ class Connections:
                 min(idle, key=lambda pair: pair[0])[1].end_if_idle()
 
     def replace(self, connection: Connection, other: Connection) -> None:
-        """Let another object speak with a connection's client from now on."""
+        """Let another protocol serve a connection from now on."""
         self._held.remove(connection)
         self._held.add(other)
 

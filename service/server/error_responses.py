@@ -16,7 +16,10 @@ from service.errors import ServiceError
 _STATUSES: dict[type[Exception], tuple[int, str]] = {
     LimitRequestLine: (414, "The request line is too long."),
     LimitRequestHeaders: (431, "The request's headers are too large."),
-    ExpectationFailed: (417, "The Expect header asks for what this service does not do."),
+    ExpectationFailed: (
+        417,
+        "The Expect header asks for something that this service does not support.",
+    ),
     UnsupportedTransferCoding: (501, "The Transfer-Encoding is not supported."),
 }
 
@@ -50,4 +53,4 @@ def _as_service_error(error: Exception) -> ServiceError:
             return ServiceError(message, status=status)
     if isinstance(error, ParseException):
         return ServiceError("The request is not well-formed HTTP.", status=400)
-    return ServiceError("The service failed; its log tells more.")
+    return ServiceError("The service failed; see its log.")

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from service.server.acceptor import Acceptor
-from service.server.connection_counts import ConnectionCount
+from service.server.connection_acceptor import Acceptor
+from service.server.connection_balancing import ConnectionCount
 from service.server.connections import GRACE_S, Connections
 
 # What a worker gets to end in when it has done all it may wait for, before it is killed.
@@ -56,7 +56,7 @@ class GracefulShutdown:
         drain_s: float,
         on_begin: Callable[[], None],
     ) -> None:
-        """Nothing is stopped before ``begin`` or ``hurry``.
+        """A shutdown that starts with ``begin`` or ``hurry``.
 
         Args:
             worker: the worker to stop.

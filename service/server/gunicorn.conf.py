@@ -22,7 +22,7 @@ from service.monitoring.logs import LOG_CONFIG, log
 from service.process_settings import process_settings, secrets
 from service.runtime import memory
 from service.server import graceful_shutdown, preflight, shared_folder
-from service.server.connection_counts import CONNECTION_COUNTS
+from service.server.connection_balancing import CONNECTION_COUNTS
 from service.settings import SettingError, Settings
 
 try:
@@ -39,10 +39,10 @@ if not shared_folder.is_prepared(os.environ):
         _problems += [_listening] if _listening else []
     if _problems:
         sys.exit("\n".join(f"understudy: {line}" for line in _problems))
-    # Nobody would remove a folder that is made by halves.
+    # Nobody would remove a folder that is only partly made.
     process_exit.hold_signals()
     try:
-        shared_folder.prepare(os.environ)
+        shared_folder.prepare_folders(os.environ)
     except shared_folder.RunFolderError as error:
         sys.exit(f"understudy: {error}")
     finally:
@@ -119,7 +119,7 @@ def post_worker_init(worker: Any) -> None:
         process_exit.take_signals()
         lifecycle.start()
         lifecycle.wait_until_settled(timeout_s=_settings.load_wait_s)
-    memory.give_back()
+    memory.release_memory()
     if worker.age == 1 and not _is_stopping(worker):
         from service.server.banner import banner
 
@@ -175,7 +175,7 @@ def child_exit(server: Any, worker: Any) -> None:
     """Forget what a worker showed that is gone, however it went."""
     shared_folder.fold_metrics(os.environ)
     if hasattr(worker, "connection_count"):
-        CONNECTION_COUNTS.give_back(worker.connection_count)
+        CONNECTION_COUNTS.release(worker.connection_count)
 
 
 def pre_exec(server: Any) -> None:

@@ -1,9 +1,9 @@
-"""HTTP/1.1 for predictions, and for nothing else.
+"""HTTP/1.1 for predictions only.
 
 gunicorn's protocol object and ASGI's messages cost as much as all the rest of a small prediction
 (docs/performance.md). This one reads plain heads of predictions and bodies of a known length. At
-the first request that is anything else the connection, with all that has come, is handed on to
-gunicorn's protocol for good; so whatever is malformed is refused by gunicorn's parser.
+the first other request the connection is handed to gunicorn's protocol for good, with all bytes
+received so far; so gunicorn's parser rejects what is malformed.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from service.api.inference.event_loop import RunningPrediction
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
 from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
-from service.server.general_protocol import GeneralProtocol
+from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead
 from service.server.response_heads import head_of
 
@@ -182,7 +182,7 @@ class PredictionProtocol(asyncio.Protocol):
     def _respond(self, answer: Response, headers: Mapping[str, str]) -> None:
         head, self._head, self._running = self._head, None, None
         assert head is not None
-        self._share.give_back()
+        self._share.release()
         if self._is_closing:
             return
         is_last = self._has_ended and not self._held
@@ -219,7 +219,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._transport.writelines((head, answer.body))
 
     def _close(self) -> None:
-        """Close the connection; what it still sends is read and thrown away."""
+        """Close the connection; what it still sends is read and discarded."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -234,7 +234,7 @@ class PredictionProtocol(asyncio.Protocol):
     def _forget_body(self) -> None:
         """Give back what the body of the request under way has taken of the budget."""
         if self._head is not None:
-            self._share.give_back()
+            self._share.release()
             self._head = None
 
     def _hand_on(self) -> None:
@@ -243,7 +243,7 @@ class PredictionProtocol(asyncio.Protocol):
             return
         # This object has no more to do with the connection, whatever it has still planned.
         self._is_closing = True
-        protocol = GeneralProtocol(self._host)
+        protocol = FullHttpProtocol(self._host)
         self._host.connections.replace(self, protocol)
         self._transport.set_protocol(protocol)
         protocol.take_over(self._transport)

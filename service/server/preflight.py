@@ -1,4 +1,4 @@
-"""What is looked at before anything slow is imported, so that a mistake costs no time."""
+"""Checks before anything slow is imported, so that mistakes are reported at once."""
 
 import errno
 import socket
@@ -16,14 +16,14 @@ def problems(settings: Settings) -> list[str]:
     found = []
     try:
         if not models.is_dir() and (models.exists() or models.is_symlink()):
-            what = "a link to nowhere" if models.is_symlink() else "a file"
+            what = "a broken link" if models.is_symlink() else "a file"
             found.append(f"MODELS must be a folder of models; {str(models)!r} is {what}.")
         for parent in models.parents:
             if parent.exists() and not parent.is_dir():
                 found.append(f"MODELS must be a folder of models; {str(parent)!r} is a file.")
                 break
     except OSError as error:
-        found.append(f"MODELS: {str(models)!r} cannot be looked at: {error.strerror}.")
+        found.append(f"MODELS: {str(models)!r} cannot be read: {error.strerror}.")
     return found
 
 
@@ -43,15 +43,15 @@ def listening_problem(host: str, port: int) -> str | None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except (socket.gaierror, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no host's name"
+        why = getattr(error, "strerror", None) or "it is not a valid host name"
         return f"HOST: {host!r} cannot be resolved: {why}."
     except OSError as error:
         match error.errno:
             case errno.EADDRINUSE:
                 return f"PORT: {port} on {host} is in use by another process."
             case errno.EADDRNOTAVAIL:
-                return f"HOST: {host} is no address of this machine."
+                return f"HOST: {host} is not an address of this machine."
             case errno.EACCES | errno.EPERM:
                 return f"PORT: this user may not listen on port {port}."
-        return f"HOST and PORT: {host}, {port} cannot be listened on: {error.strerror or error}."
+        return f"HOST and PORT: cannot listen on {host}, {port}: {error.strerror or error}."
     return None

@@ -19,7 +19,7 @@ _clean_ups: list[Callable[[], None]] = []
 
 
 def stop_at_once_when_asked() -> None:
-    """Let a process that only starts end with status 0 on SIGTERM or Ctrl-C, without a word.
+    """Let a process that is still starting end silently, with status 0, on SIGTERM or Ctrl-C.
 
     Whoever handles these signals already goes on to; gunicorn does once it has started.
     """

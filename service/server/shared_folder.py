@@ -17,7 +17,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from service.monitoring.metric_files import fold
+from service.monitoring.metric_files import fold_ended_processes
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _WORKERS = "UNDERSTUDY_WORKERS_FOLDER"
@@ -41,7 +41,7 @@ def is_prepared(environ: Mapping[str, str]) -> bool:
     return _owner(environ).get("pid") == os.getpid()
 
 
-def prepare(environ: MutableMapping[str, str]) -> None:
+def prepare_folders(environ: MutableMapping[str, str]) -> None:
     """Give this service empty folders for metrics and agreement, unless it has them already.
 
     They are made inside the folders that ``environ`` names, else among the temporary files; what
@@ -75,7 +75,7 @@ def prepare(environ: MutableMapping[str, str]) -> None:
 
 def fold_metrics(environ: Mapping[str, str]) -> None:
     """Fold what workers that have ended counted, so that their files do not add up."""
-    fold(Path(environ[_METRICS]))
+    fold_ended_processes(Path(environ[_METRICS]))
 
 
 def remove(environ: Mapping[str, str]) -> None:

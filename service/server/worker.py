@@ -19,10 +19,10 @@ from service.api.http.body_budget import BodyBudget
 from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application
 from service.process_settings import process_settings
-from service.server.acceptor import Acceptor
-from service.server.connection_counts import CONNECTION_COUNTS
+from service.server.connection_acceptor import Acceptor
+from service.server.connection_balancing import CONNECTION_COUNTS
 from service.server.connections import Connections
-from service.server.general_protocol import GeneralProtocol
+from service.server.full_http_protocol import FullHttpProtocol
 from service.server.graceful_shutdown import GracefulShutdown
 from service.server.prediction_protocol import PredictionProtocol
 from service.server.process_exit import take_signals
@@ -32,7 +32,7 @@ _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that
 # a thread that answers a probe has its turn while the loop predicts.
 _SWITCH_INTERVAL_S = 0.001
-# File descriptors that are no client's.
+# File descriptors that do not belong to clients.
 _OWN_FILES = 256
 _ENOUGH_FILES = 65_536
 
@@ -130,7 +130,7 @@ class Worker(ASGIWorker):
         self.budget = self.asgi.budget
         self.heads = HeadReader(self.asgi.route)
         tls = self._get_ssl_context()
-        protocol = GeneralProtocol if self.cfg.is_ssl else PredictionProtocol
+        protocol = FullHttpProtocol if self.cfg.is_ssl else PredictionProtocol
         self._shutdown.take(
             [
                 Acceptor(self.loop, sock.sock, self.connection_count, lambda: protocol(self), tls)

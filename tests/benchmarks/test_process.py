@@ -9,7 +9,7 @@ import pytest
 from benchmarks import procfs
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import Server, free_port
-from tests.e2e.conftest import eventually
+from tests.waiting import eventually
 
 # A server with a child, as those with workers are; the child ignores a polite end.
 PARENT = """

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scaling import with_models, with_versions
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import eventually, free_port
+from tests.e2e.conftest import free_port
+from tests.waiting import eventually
 from training.data.auto_mpg import AUTO_MPG
-from training.data.locate import find
+from training.data.dataset_location import find_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1:8501"
@@ -123,7 +124,7 @@ def needs(command: str) -> str:
         or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0
     ):
         return "no Docker engine runs here"
-    if command.startswith("make train") and find(AUTO_MPG, None) is None:
+    if command.startswith("make train") and find_dataset(AUTO_MPG, None) is None:
         return "the data of Auto MPG is not here"
     if "curl" in command and shutil.which("curl") is None:
         return "curl is not installed"

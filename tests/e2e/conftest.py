@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import requests
 
 from tests.e2e.browser import chromium
 from tests.service_process import ServiceProcess, start_gunicorn
+from tests.waiting import eventually
 
 # Generous, for a machine that does other things as well; nothing is measured by it.
 _START_S = 120
@@ -44,14 +44,6 @@ class Service:
         """End the service as an operator does, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for ``condition``; the bound is only there so that a failing test ends."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come true."
-        time.sleep(0.05)
 
 
 def free_port() -> int:
@@ -115,6 +107,12 @@ def start_service(
     for service in started:
         if service.process.poll() is None:
             service.stop()
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Path:
+    """The file that says what happens in a service with ``tests/e2e/faults``."""
+    return tmp_path / "faults"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.repository.store import Store
+from service.repository.model_store import Store
 from tests.e2e.conftest import Service, StartService
 
 MODELS = Path(__file__).resolve().parents[2] / "saved_models"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Service, StartService, eventually
-from tests.e2e.test_service import sample
+from tests.e2e.conftest import Service, StartService
+from tests.e2e.service_state import ONLY_Y, sample
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
-ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 NO_ROOM = "There is no room for metrics"
 INCOMPLETE = "incomplete: there is no room for them"
 

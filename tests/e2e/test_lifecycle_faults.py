@@ -12,45 +12,17 @@ import pytest
 import requests
 
 from service.repository.policy import Policy, write_policy
-from tests.e2e.conftest import Service, StartService, eventually
-from tests.e2e.test_service import sample
+from tests.e2e.conftest import Service, StartService
+from tests.e2e.service_state import ONLY_Y, all_say, answers, sample, versions, with_faults
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_endless
-
-ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
+from tests.waiting import eventually
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     publish_affine(tmp_path / "models", bias=10.0)
     return tmp_path / "models"
-
-
-def answers(service: Service, model: str = "affine") -> set[tuple[str, float]]:
-    """Return version and value of answers over many new connections, so by all workers."""
-    with ThreadPoolExecutor(8) as pool:
-        responses = list(
-            pool.map(lambda _: service.post(f"/v1/models/{model}:predict", ONLY_Y), range(24))
-        )
-    return {
-        (response.headers["X-Model-Version"], response.json()["predictions"][0])
-        for response in responses
-        if response.ok
-    }
-
-
-def versions(service: Service, model: str = "affine") -> dict[str, tuple[str, str]]:
-    """Return state and reason of a model's versions, as some worker tells them."""
-    listed = {each["name"]: each for each in service.get("/v1/models").json()["models"]}
-    return {
-        each["version"]: (each["state"], each["reason"])
-        for each in listed.get(model, {"versions": []})["versions"]
-    }
-
-
-def all_say(service: Service, model: str, version: str, state: str, reason: str = "") -> bool:
-    told = [versions(service, model).get(version, ("", "")) for _ in range(12)]
-    return all(each[0] == state and reason in each[1] for each in told)
 
 
 def replace_in_place(models: Path, version: int, *, bias: float) -> None:
@@ -177,9 +149,8 @@ def test_a_number_that_is_published_again_waits_until_nobody_holds_the_old(
 
 @pytest.mark.parametrize("fault", ["EIO", "EMFILE", "ESTALE"])
 def test_a_failure_of_the_machine_is_no_refusal(
-    start_service: StartService, models: Path, tmp_path: Path, repository_root: Path, fault: str
+    start_service: StartService, models: Path, faults: Path, repository_root: Path, fault: str
 ) -> None:
-    faults = tmp_path / "faults"
     service = start_service(models, **with_faults(repository_root, faults))
     faults.write_text(fault)
     publish_affine(models, bias=20.0)
@@ -191,20 +162,14 @@ def test_a_failure_of_the_machine_is_no_refusal(
 
 
 def test_a_worker_whose_lifecycle_has_ended_is_replaced(
-    start_service: StartService, models: Path, tmp_path: Path, repository_root: Path
+    start_service: StartService, models: Path, faults: Path, repository_root: Path
 ) -> None:
-    faults = tmp_path / "faults"
     service = start_service(models, **with_faults(repository_root, faults))
     victim = service.workers()[0]
     faults.write_text(f"end {victim}")
     eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
     publish_affine(models, bias=20.0)
     eventually(lambda: answers(service) == {("2", 25.0)})
-
-
-def with_faults(repository_root: Path, faults: Path) -> dict[str, str]:
-    path = f"{repository_root / 'tests' / 'e2e' / 'faults'}{os.pathsep}{repository_root}"
-    return {"PYTHONPATH": path, "FAULTS": str(faults)}
 
 
 def test_a_worker_that_is_stopped_is_not_waited_for_and_comes_back_in_step(

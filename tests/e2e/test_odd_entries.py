@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from service.repository.folder_walk import remove_tree
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import publish_affine, save_affine
 from tests.service.repository.test_folder_walk import nest
+from tests.waiting import eventually
 
 
 def told(service: Service, path: str) -> int:

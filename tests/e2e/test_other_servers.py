@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.conftest import Service, StartService, eventually, free_port
+from tests.e2e.conftest import Service, StartService, free_port
+from tests.e2e.service_state import ONLY_Y
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
-ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 # As docs/guides/operate.md tells to host it.
 HOST = """
 import os

@@ -5,10 +5,10 @@ import signal
 import time
 from pathlib import Path
 
-from tests.e2e.conftest import Service, StartService, eventually
-from tests.e2e.test_lifecycle_faults import answers
-from tests.e2e.test_service import sample
+from tests.e2e.conftest import Service, StartService
+from tests.e2e.service_state import answers, sample
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 # Between two looks at a counter; a worker counts within a turn of its loop.
 _TURN_S = 0.2

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import requests
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.e2e.conftest import Service, StartService
 from tests.images import WAYS, write_triangles
 from training import tasks
-from training.data.load import load
-from training.publishing.export import open_saved_model
+from training.data.load import load_data
+from training.publishing.saved_model_export import open_saved_model
 from understudy import cli
 
 _URL = "/v1/models/clothing:predict"
@@ -60,7 +60,7 @@ def test_files_are_answered_as_the_trainer_measured(
     card = read_card(models / "clothing" / "1")
     assert card is not None
     task = tasks.get("clothing")
-    data = load(task, pictures, 0.0).data
+    data = load_data(task, pictures, 0.0).data
     measured = task.answers(data, open_saved_model(models / "clothing" / "1"))
     answers = [ask(service, path) for path in data.test_files]
     assert len(answers) == card.evaluation["examples"] > 90

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from service.repository.card import read_card, write_card
-from service.repository.store import Store
+from service.repository.model_card import read_card, write_card
+from service.repository.model_store import Store
 from tests.e2e.browser import ROOT, answered, at, copy_models, keep, settled, visit
 from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import fill_affine, publish_affine
@@ -22,7 +22,7 @@ from tests.savedmodels.classes import publish_kinds, publish_scores
 from tests.savedmodels.dtypes import publish_types
 from tests.savedmodels.shapes import save_shapes
 from training.evaluation.calibration import Bin
-from training.publishing.gates import GateReport, GateResult
+from training.publishing.gate_report import GateReport, GateResult
 
 
 @pytest.fixture(scope="module")

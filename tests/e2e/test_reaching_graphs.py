@@ -5,10 +5,11 @@ from pathlib import Path
 import requests
 
 from service.repository.policy import Policy, write_policy
-from tests.e2e.conftest import StartService, eventually
-from tests.e2e.test_lifecycle_faults import all_say, answers
+from tests.e2e.conftest import StartService
+from tests.e2e.service_state import all_say, answers
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.reaching import read_file, save_reaching
+from tests.waiting import eventually
 
 TOKEN = "Sesam-0123456789"
 

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_slow
+from tests.waiting import eventually
 
 PATH = "/v1/models/slow:predict"
 QUEUE = 3

@@ -13,16 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService
+from tests.e2e.service_state import ONLY_Y, sample
 from tests.savedmodels.affine import publish_affine
-
-ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
-
-
-def sample(service: Service, line: str) -> float:
-    """Return the value of one line of the metrics; 0 when it is not there."""
-    found = re.search(rf"^{re.escape(line)} (\S+)$", service.get("/metrics").text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ import os
 import signal
 from pathlib import Path
 
-from tests.e2e.conftest import StartService, eventually
+from tests.e2e.conftest import StartService
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 def test_a_service_that_ends_leaves_the_others_folder_alone(

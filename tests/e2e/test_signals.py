@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.conftest import eventually
-from tests.e2e.test_lifecycle_faults import with_faults
+from tests.e2e.service_state import ONLY_Y, with_faults
 from tests.e2e.unattended import StartUnattended, Unattended, unattended
 from tests.savedmodels.affine import publish_affine
-
-ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
+from tests.waiting import eventually
 
 # In a worker: right after the fork; before it gives up its master's handlers; between them and its
 # own; before it loads the application; when its models are loaded, before it serves.
@@ -27,11 +25,6 @@ def start(tmp_path: Path, repository_root: Path) -> Iterator[StartUnattended]:
     publish_affine(tmp_path / "models")
     with unattended(repository_root, tmp_path / "models", tmp_path / "run") as start:
         yield start
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Path:
-    return tmp_path / "faults"
 
 
 def serves(started: Unattended) -> bool:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import StartService, eventually
-from tests.e2e.test_lifecycle_faults import all_say, answers, versions, with_faults
-from tests.e2e.test_service import sample
+from tests.e2e.conftest import StartService
+from tests.e2e.service_state import all_say, answers, sample, versions, with_faults
 from tests.e2e.unattended import StartUnattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_endless
+from tests.waiting import eventually
 
 # What each step is called, by the state that is shown meanwhile.
 STEPS = {
@@ -30,11 +30,6 @@ def publish_hung(models: Path, faults: Path, step: str) -> None:
         # The machine's doing, such as a file system that does not answer.
         faults.write_text(f"hang {step} hung")
         publish_affine(models, model="hung")
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Path:
-    return tmp_path / "faults"
 
 
 @pytest.fixture

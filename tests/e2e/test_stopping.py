@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import eventually
-from tests.e2e.test_lifecycle_faults import with_faults
+from tests.e2e.service_state import with_faults
 from tests.e2e.unattended import StartUnattended, Unattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.endless import publish_endless
+from tests.waiting import eventually
 
 _BOTH = pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.endless import publish_endless
+from tests.waiting import eventually
 
 _AFFINE = {"instances": [{"x": [1, 2], "text": "quiet", "shift": 0}]}
 _ENDLESS = {"instances": [1.0]}

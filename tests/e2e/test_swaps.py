@@ -13,10 +13,11 @@ import pytest
 import requests
 
 from service.repository.policy import Policy, write_policy
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService
+from tests.e2e.service_state import ONLY_Y
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
-ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
 CONNECTIONS = 8
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import requests
 
-from tests.e2e.conftest import StartService, eventually
+from tests.e2e.conftest import StartService
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 def test_the_token_leaves_the_environment_and_opens_the_admin_api(
@@ -39,5 +40,5 @@ def test_the_token_leaves_the_environment_and_opens_the_admin_api(
     # An unknown variable is told, once, with what was meant.
     lines = [line for line in service.errors.read_text().splitlines() if "MAX_ROW" in line]
     assert len(lines) == 1
-    assert "UNDERSTUDY_MAX_ROW is no setting, and has no effect." in lines[0]
+    assert "UNDERSTUDY_MAX_ROW is not a setting, and has no effect." in lines[0]
     assert "Did you mean UNDERSTUDY_MAX_ROWS?" in lines[0]

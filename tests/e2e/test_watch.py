@@ -11,8 +11,9 @@ from threading import Thread
 import pytest
 
 from service.repository.golden import GOLDEN
-from tests.e2e.conftest import Service, StartService, eventually, free_port
+from tests.e2e.conftest import Service, StartService, free_port
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 class Watcher:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import procfs
-from tests.e2e.conftest import Service, eventually, free_port
+from tests.e2e.conftest import Service, free_port
 from tests.service_process import start_gunicorn
+from tests.waiting import eventually
 
 # Positions in /proc/<pid>/stat after the name (proc(5)).
 _STATE, _SESSION = 0, 3

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from service.repository.card import write_card
 from service.repository.contract import Contract, Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
-from service.repository.store import Store
+from service.repository.model_card import write_card
+from service.repository.model_store import Store
 from tests.savedmodels.saving import card, save
 
 
@@ -103,3 +103,9 @@ def fill_affine(directory: Path, *, bias: float = 0.0, golden: Golden | None = N
 def publish_affine(root: Path, *, model: str = "affine", bias: float = 0.0) -> int:
     """Publish a version of ``Affine`` as a trainer would, and return its number."""
     return Store(root).publish(model, lambda directory: fill_affine(directory, bias=bias))
+
+
+def publish_broken_affine(root: Path) -> None:
+    """Publish a version that lacks a file of its manifest."""
+    number = publish_affine(root)
+    (root / "affine" / str(number) / "fingerprint.pb").unlink()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from service.repository.card import write_card
 from service.repository.contract import Field, Signature
+from service.repository.model_card import write_card
 from tests.savedmodels.saving import card, save
 
 _X = tf.TensorSpec([None], tf.float32, name="x")

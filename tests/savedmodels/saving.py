@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from service.repository.card import Card, write_card
 from service.repository.contract import Contract
-from service.repository.store import Store
+from service.repository.model_card import Card, write_card
+from service.repository.model_store import Store
 
 
 def save(directory: Path, module: tf.Module, **functions: Any) -> None:

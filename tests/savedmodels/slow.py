@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from service.repository.store import Store
+from service.repository.model_store import Store
 from tests.savedmodels.saving import save
 
 

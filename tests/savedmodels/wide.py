@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from service.repository.card import Card
 from service.repository.contract import Contract, Field, Signature
+from service.repository.model_card import Card
 from service.repository.precision import Precision
 from tests.savedmodels.saving import card
 

@@ -100,7 +100,7 @@ def test_all_that_are_wrong_are_named() -> None:
 def test_what_is_no_setting_is_told_with_what_was_meant(name: str, meant: str) -> None:
     (told,) = Settings.unknown({name: "7", "PATH": "/bin"})
     hint = f" Did you mean {meant}?" if meant else ""
-    assert told == f"{name} is no setting, and has no effect.{hint}"
+    assert told == f"{name} is not a setting, and has no effect.{hint}"
 
 
 def test_variables_of_others_are_no_mistakes(repository_root: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training import tasks
-from training.data.locate import Found, find
+from training.data.dataset_location import Found, find_dataset
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _real(model: str) -> Found:
     data_set = tasks.get(model).data_set
-    found = find(data_set, None)
+    found = find_dataset(data_set, None)
     if found is None:
         pytest.skip(f"the {data_set.name} data is not on this machine")
     return found

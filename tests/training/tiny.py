@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from training.data.locate import DataSet
+from training.data.dataset_location import DataSet
 from training.fitting.config import Settings, with_hyperparameters
-from training.fitting.plan import TrainingPlan
-from training.tasks.base import Architecture, Task
+from training.fitting.training_plan import TrainingPlan
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
+from training.tasks.task_interface import Architecture, Task
 
 ROWS = np.arange(48)
 X = np.random.default_rng(0).normal(size=(48, 4)).astype(np.float32)

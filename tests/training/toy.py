@@ -11,15 +11,15 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
+from training.array_types import Array, Predict
+from training.data.dataset_location import DataSet, Found
 from training.data.download import Remote
-from training.data.locate import DataSet, Found
 from training.evaluation import calibration
 from training.evaluation.predictions import ClassificationPredictions
 from training.fitting.config import Settings
-from training.fitting.plan import TrainingPlan
+from training.fitting.training_plan import TrainingPlan
 from training.networks.frozen import frozen
-from training.tasks.base import Architecture, Case, Exportable, Task
-from training.types import Array, Predict
+from training.tasks.task_interface import Architecture, Case, Exportable, Task
 
 FILE = "points.csv"
 SIDES = ("left", "<b>right</b>")  # markup in a label must not reach a report as such

@@ -13,13 +13,13 @@ import click
 import pytest
 
 import service
-from service.repository.card import read_card
-from service.repository.store import Store
-from tests.e2e.conftest import eventually
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from tests.training.process import TrainingProcess
+from tests.waiting import eventually
 from training import tasks
-from training.data.locate import Found
-from training.tasks.base import Task
+from training.data.dataset_location import Found
+from training.tasks.task_interface import Task
 from understudy import cli, commands
 
 

@@ -3,7 +3,7 @@
 from html import escape
 from typing import get_args, get_type_hints
 
-from service.settings import Settings, Variable
+from service.settings import Settings, EnvironmentVariable
 
 
 def settings_table() -> str:
@@ -22,7 +22,7 @@ def settings_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def _values(kind: object, variable: Variable) -> str:
+def _values(kind: object, variable: EnvironmentVariable) -> str:
     if kind is bool:
         return "`true` or `false`"
     if kind not in (int, float):

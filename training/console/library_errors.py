@@ -1,8 +1,8 @@
-"""Failures of other people's code that a person can mend, told as sentences.
+"""Failures of other people's code that a person can fix, as sentences.
 
-A database that goes away in the midst of a tuning, memory or a disk that is full: the libraries
-raise errors of their own, from anywhere. They are known by the names of their classes, so that no
-command imports a library for an error that it cannot have.
+When a database disappears during a tuning, or memory or a disk is full, the libraries raise errors
+of their own, from anywhere. These are recognised by the names of their classes, so that no command
+imports a library only to catch its errors.
 """
 
 _DATABASE = {
@@ -36,7 +36,7 @@ def sentence_of(error: BaseException) -> str | None:
 
 
 def is_of_database(error: BaseException) -> bool:
-    """Whether Optuna found something else in a database than it needs, and says so as Python."""
+    """Whether Optuna failed because a database does not hold what it needs."""
     if not isinstance(error, _OF_PYTHON) and type(error).__module__.partition(".")[0] != "alembic":
         return False
     trace = error.__traceback__

@@ -1,4 +1,4 @@
-"""What a command is doing, for people: lines of text, and the progress of a transfer."""
+"""What a command prints while it works: lines of text, and the progress of a transfer."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def working(text: str) -> Iterator[None]:
-    """Say what is done while the block runs; on a terminal something moves meanwhile."""
+    """Say what is done while the block runs; a terminal shows a moving sign."""
     from rich.console import Console
 
     console = Console()

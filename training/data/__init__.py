@@ -1,1 +1,1 @@
-"""The data of a training: what each data set is, where it is found, how it is divided."""
+"""The data of a training: each data set, where its files are, how it is split."""

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.cache import parsed
+from training.data.dataset_location import DataSet, Found
 from training.data.dataset_types import Table
 from training.data.download import Remote
-from training.data.locate import DataSet, Found
 from training.errors import TrainingError
 
 AUTO_MPG = DataSet(
@@ -70,7 +70,7 @@ def _parse(found: Found) -> dict[str, npt.NDArray[np.generic]]:
         match = _CAR_LINE.fullmatch(line)
         values = match["fields"].split() if match else []
         if match is None or len(values) != 8 or values[-1] not in _ORIGIN_CODES:
-            raise TrainingError(f"{path}, line {number}: {line!r} is no car of Auto MPG.")
+            raise TrainingError(f"{path}, line {number}: {line!r} is not a car of Auto MPG.")
         try:
             numbers = [float("nan") if value == "?" else float(value) for value in values[:7]]
         except ValueError as error:

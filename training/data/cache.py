@@ -9,8 +9,8 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from service.repository.atomic_files import replacing
-from training.data.locate import DataSet, Found
-from training.types import Array
+from training.array_types import Array
+from training.data.dataset_location import DataSet, Found
 
 # Part of a cache file's name: to be raised when a parser gives something else than before.
 _FORMAT = 3
@@ -49,7 +49,7 @@ def cached(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) ->
 
 
 def _store(path: Path, arrays: dict[str, Array]) -> None:
-    """Write the cache; it is a convenience, so a full or read-only disk is no failure."""
+    """Write the cache; it is a convenience, so a full or read-only disk is not a failure."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, durable=False) as draft:

@@ -1,4 +1,4 @@
-"""What parsed data is, of whatever source: pictures, texts, cars."""
+"""The types of parsed data, whatever its source: pictures, texts, cars."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MAX_TEXT_BYTES = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Pictures with their classes, divided into what is learned from and what is measured with.
+    """Pictures with their classes, divided into training and test pictures.
 
     Attributes:
         train: uint8 [N, height, width], grey values 0..255.
@@ -40,7 +40,7 @@ class Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """Texts with their classes, divided into what is learned from and what is measured with.
+    """Texts with their classes, divided into training and test texts.
 
     Attributes:
         train: UTF-8 bytes as they were written, one object a text.

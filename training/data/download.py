@@ -1,4 +1,4 @@
-"""Download a file with a progress bar, a check of its content, and resuming where it broke off."""
+"""Downloads a file: with a progress bar, a checksum, and resuming."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from training.console.progress import transfer
 from training.errors import TrainingError
 
 _CHUNK = 1 << 16
-# Seconds to connect, and seconds without a byte, until the network counts as absent.
+# Seconds to connect, and seconds without a byte, after which the download fails.
 _TIMEOUT_S = (10.0, 30.0)
 
 
@@ -42,7 +42,7 @@ def download(remote: Remote, folder: Path) -> Path:
     file gets its name when its content is right.
 
     Raises:
-        DownloadError: no network, an answer that is no file, or the wrong content.
+        DownloadError: no network, an answer that is not a file, or the wrong content.
         OSError: the folder cannot be written.
     """
     path = folder / remote.name
@@ -56,7 +56,7 @@ def download(remote: Remote, folder: Path) -> Path:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     if digest.hexdigest() != remote.digest:
-        # Nothing good can be appended to it, so the next call starts anew.
+        # The part is wrong, so the next call starts from nothing.
         part.unlink()
         raise DownloadError(
             f"{remote.url} does not have the expected content: its {remote.algorithm} is "

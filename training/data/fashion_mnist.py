@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.cache import parsed
+from training.data.dataset_location import DataSet, Found
 from training.data.dataset_types import Images
 from training.data.download import Remote
-from training.data.locate import DataSet, Found
 from training.errors import TrainingError
 
 _HOME = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"

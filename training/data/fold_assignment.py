@@ -1,4 +1,4 @@
-"""Who learns from which row, where a whole cross-validation and those that serve train at once."""
+"""Which network learns from which row, when all folds and the served networks train at once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from training.data.splits import folds
 
 @dataclass(frozen=True, slots=True)
 class FoldAssignment:
-    """The networks of a repeated cross-validation, then those that serve and know all rows.
+    """The networks of a repeated cross-validation, then those that serve and learn from all rows.
 
     Attributes:
         repeats: how often all rows are divided anew.
@@ -44,7 +44,7 @@ class FoldAssignment:
     def unseen(
         self, answers: npt.NDArray[Any], to_unit: Callable[[Any], Any]
     ) -> npt.NDArray[np.float64]:
-        """Return the answer to each row by those that never saw it: [repeats, rows].
+        """Return the answer to each row by the networks that never saw it: [repeats, rows].
 
         Args:
             answers: of all networks to all rows, [rows, networks].

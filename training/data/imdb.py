@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.cache import parsed
+from training.data.dataset_location import DataSet, Found
 from training.data.dataset_types import Texts
 from training.data.download import Remote
-from training.data.locate import DataSet, Found
 from training.errors import TrainingError
 
 IMDB = DataSet(
@@ -36,11 +36,11 @@ _REVIEWS_OF_A_KIND = 12_500
 def read(found: Found) -> Texts:
     """Read the labelled reviews of the Large Movie Review Dataset (Maas et al. 2011).
 
-    An archive is judged by what it holds, 12,500 reviews of each kind, not by its digest: copies
-    without the unlabelled reviews are common.
+    An archive is recognised by what it holds, 12,500 reviews of each kind, not by its digest:
+    copies without the unlabelled reviews are common.
 
     Raises:
-        TrainingError: the file is no such archive.
+        TrainingError: the file is not such an archive.
     """
     arrays = parsed(IMDB, found, _parse)
     return Texts(

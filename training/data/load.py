@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol
 
-from training.data.locate import DataSet, Found, file_names, find, obtain
+from training.array_types import Data
+from training.data.dataset_location import (
+    DataSet,
+    Found,
+    file_names,
+    find_dataset,
+    find_or_download,
+)
 from training.data.own.bad_rows import BadRows
 from training.errors import UsageError
-from training.types import Data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,7 @@ class Loaded(Generic[Data]):
     own: bool
 
 
-def load(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded[Data]:
+def load_data(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded[Data]:
     """Find and parse the data that a task is to learn from or be measured with.
 
     A folder that holds the files of the standard data set is that data set; anything else that
@@ -88,15 +94,15 @@ def load(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded
     Args:
         task: the task.
         named: what the user named; ``None`` takes the standard data from where it is found.
-        max_bad_rows: the largest share of bad rows in own data that is put up with.
+        max_bad_rows: the largest share of bad rows in own data that is allowed.
 
     Raises:
         UsageError: what was named is not there, or is neither.
-        TrainingError: the data cannot be had, or is not what it should be.
+        TrainingError: the data cannot be found or downloaded, or is not what it should be.
     """
     bad = BadRows(max_bad_rows)
-    if named is None or find(task.data_set, named) is not None:
-        found = obtain(task.data_set, named)
+    if named is None or find_dataset(task.data_set, named) is not None:
+        found = find_or_download(task.data_set, named)
         return Loaded(
             data=task.load(found),
             story=f"{task.data_set.name} from {found.how}, {found.paths[0].parent}",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-# So many are asked about: a preparation that differs does so for a whole kind of files, and each
-# kind is among them.
+# A few are enough: if the preparation differs, it differs for a whole kind of files, and each kind
+# is among them.
 MOST = 200
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from training.types import Ints
+from training.array_types import Ints
 
 
 def stratified(labels: npt.NDArray[np.int64], held_out: int, seed: int) -> tuple[Ints, Ints]:

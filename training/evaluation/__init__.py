@@ -1,1 +1,1 @@
-"""How good the predictions of a version are, and how sure that is."""
+"""How good the predictions of a version are, with confidence intervals."""

@@ -1,4 +1,4 @@
-"""What well-known models make of the examples that a network is judged by, on the same folds."""
+"""The errors of well-known models on the examples and folds that a network is measured by."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from training.types import Floats
+from training.array_types import Floats
 
 # From features [n, F] and targets [n] to a function of further features.
 Learn = Callable[[Floats, Floats], Callable[[Floats], Floats]]
@@ -62,7 +62,7 @@ def mean_errors(
     Args:
         models: by name.
         features: standardised, [N, F].
-        logarithms: of the numbers that are to be told, [N]; the models learn these, the errors
+        logarithms: of the numbers to predict, [N]; the models learn these, the errors
             are those of the numbers.
         held_out: the rows of each fold, [folds, N].
     """

@@ -1,7 +1,7 @@
-"""Whether a version is better than who answers without looking, or only seems so by luck.
+"""Whether a version is significantly better than a constant answer.
 
-Of own data nobody knows what is to be reached, but this much can be asked. What decides is the end
-of an interval, never the figure itself: of few rows a good figure says little.
+For own data no minimum quality is known, but every model should beat a constant answer. The end of
+an interval decides, not the figure itself: with few rows a good figure says little.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.metrics import classification
+from training.evaluation.metrics import measure_classifier
 from training.evaluation.predictions import (
     ClassificationPredictions,
     Predictions,
@@ -23,7 +23,7 @@ _TELL = "too few rows to tell"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Luck:
-    """What is left when luck is taken away.
+    """How a version compares with a constant answer.
 
     Attributes:
         beaten: whether the version is better than luck.
@@ -37,7 +37,7 @@ class Luck:
 
 
 def beyond_luck(answers: Predictions) -> Luck:
-    """Judge answers that are those of a test set, or of a cross-validation."""
+    """Compare answers, to a test set or of a cross-validation, with a constant answer."""
     if isinstance(answers, ClassificationPredictions):
         return _classes(answers)
     return _numbers(answers)
@@ -45,7 +45,7 @@ def beyond_luck(answers: Predictions) -> Luck:
 
 def _classes(answers: ClassificationPredictions) -> Luck:
     """Compare the mean of the classes' recalls with what any constant answer reaches."""
-    figures = classification(answers)
+    figures = measure_classifier(answers)
     low, high = figures["balanced_accuracy_ci95"]
     value, luck = figures["balanced_accuracy"], 1 / len(answers.names)
     rows = figures["per_class"]

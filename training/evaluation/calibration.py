@@ -1,4 +1,4 @@
-"""How far a probability can be taken at its word: on which share of the examples it is right."""
+"""Calibration: whether predicted probabilities agree with observed frequencies."""
 
 import math
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from training.array_types import Floats, Ints
 from training.evaluation.predictions import ClassificationPredictions
 from training.evaluation.probabilities import log_loss, logarithms, softmax
-from training.types import Floats, Ints
 
 # The number of bins of Guo et al. 2017.
 _BINS = 15
@@ -71,9 +71,9 @@ def reliability(answers: ClassificationPredictions) -> list[Bin]:
 
 
 def temperature(logits: Floats, labels: Ints) -> float:
-    """Return the temperature T that makes softmax(logits / T) least surprised (Guo et al. 2017).
+    """Return the temperature T with the least log loss of softmax(logits / T) (Guo et al. 2017).
 
-    Of a handful of examples, all may be answered rightly, and the least surprise would be blind
+    A few examples may all be answered rightly, and then the least loss is at full
     certainty; so fewer than 50 leave the logits as they are, T = 1.
 
     Args:

@@ -1,13 +1,13 @@
-"""The error of a model that learns from all its examples: repeated cross-validation."""
+"""The error of a model that learns from all its examples, by repeated cross-validation."""
 
 import math
 from typing import Any
 
 import numpy as np
 
+from training.array_types import Floats, Ints
 from training.evaluation.intervals import Z_95, log_reach
-from training.evaluation.metrics import baselines, regression
-from training.types import Floats, Ints
+from training.evaluation.metrics import baselines, regression_errors
 
 
 def cross_validation(
@@ -22,7 +22,7 @@ def cross_validation(
         coverage: of the prediction intervals, as in ``intervals.log_reach``. The interval that is
             checked on a fold comes from the other folds alone.
     """
-    each = [regression(actual, row) for row in predicted]
+    each = [regression_errors(actual, row) for row in predicted]
     mae = np.array([row["mae"] for row in each])
     rmse = np.array([row["rmse"] for row in each])
     repeats, folds = len(predicted), int(fold_of.max()) + 1

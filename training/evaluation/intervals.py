@@ -1,4 +1,4 @@
-"""Confidence intervals of shares, and prediction intervals that hold what they promise."""
+"""Confidence intervals of shares, and conformal prediction intervals."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import binomtest
 
-from training.types import Floats
+from training.array_types import Floats
 
 # The 97.5 % quantile of the normal distribution, for two-sided 95 % intervals.
 Z_95 = 1.959964
@@ -51,7 +51,7 @@ def conformal_quantile(scores: Floats, coverage: float) -> float:
 
 
 def log_reach(actual: Floats, predicted: Floats, coverage: float) -> float:
-    """Return by how much the logarithm may be off, so that an interval holds what it should.
+    """Return the half width, in logarithms, of a prediction interval with this coverage.
 
     Args:
         actual: above zero, [N].

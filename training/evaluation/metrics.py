@@ -1,4 +1,4 @@
-"""Measurements on a test set: of a classifier, and of an estimator of numbers; for the card."""
+"""Metrics on a test set, of a classifier and of a regression; for the card."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.array_types import Floats
 from training.evaluation.calibration import calibration_error
 from training.evaluation.intervals import Z_95, mean_of_shares, wilson
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import log_loss
-from training.types import Floats
 
 
-def classification(answers: ClassificationPredictions) -> dict[str, Any]:
+def measure_classifier(answers: ClassificationPredictions) -> dict[str, Any]:
     """Measure a classifier; the result is JSON, for the card."""
     probabilities, labels, names = answers.probabilities, answers.labels, answers.names
     count = len(names)
@@ -36,7 +36,7 @@ def classification(answers: ClassificationPredictions) -> dict[str, Any]:
         "examples": len(labels),
         "accuracy": correct / len(labels),
         "accuracy_ci95": [low, high],
-        # Beside accuracy, which hides what becomes of a rare class.
+        # Beside accuracy, which hides errors on rare classes.
         "balanced_accuracy": float(np.mean(np.divide(hits, support))),
         "balanced_accuracy_ci95": list(mean_of_shares(hits, support)),
         "macro_f1": float(np.mean([row["f1"] for row in per_class if row["support"]])),
@@ -48,7 +48,7 @@ def classification(answers: ClassificationPredictions) -> dict[str, Any]:
     }
 
 
-def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
+def regression_errors(actual: Floats, predicted: Floats) -> dict[str, float]:
     """Return mean absolute error, root mean squared error and bias, in the target's unit.
 
     Args:
@@ -64,7 +64,7 @@ def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
 
 
 def baselines(actual: Floats) -> dict[str, float]:
-    """Return the mean absolute errors of who answers the same whatever is asked, [N]."""
+    """Return the mean absolute errors of constant answers, the mean and the median; [N]."""
     known = actual.astype(np.float64)
     return {
         "mae_of_the_mean": float(np.abs(known - known.mean()).mean()),
@@ -72,11 +72,11 @@ def baselines(actual: Floats) -> dict[str, float]:
     }
 
 
-def estimation(answers: RegressionPredictions) -> dict[str, Any]:
+def measure_estimator(answers: RegressionPredictions) -> dict[str, Any]:
     """Measure an estimator of numbers on a test set; the result is JSON, for the card."""
     errors = answers.errors()
     half = Z_95 * errors.std(ddof=1) / math.sqrt(len(errors))
-    figures: dict[str, Any] = regression(answers.actual, answers.predicted.mean(axis=0))
+    figures: dict[str, Any] = regression_errors(answers.actual, answers.predicted.mean(axis=0))
     if answers.low is not None and answers.high is not None:
         inside = (answers.low <= answers.actual) & (answers.actual <= answers.high)
         figures["interval_coverage"] = float(inside.mean())
@@ -94,7 +94,7 @@ def estimation(answers: RegressionPredictions) -> dict[str, Any]:
 
 
 def beside_the_headline(evaluation: Mapping[str, Any]) -> Iterator[str]:
-    """Yield, a line each, what a headline must not be read without."""
+    """Yield the lines that belong beside a headline."""
     if "balanced_accuracy" in evaluation:
         low, high = evaluation["balanced_accuracy_ci95"]
         yield (

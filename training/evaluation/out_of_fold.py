@@ -1,8 +1,8 @@
-"""What a cross-validation said of each example, kept in the version that it judged.
+"""The errors of a cross-validation, example by example, kept in the version that it measured.
 
-A model that learns from all its examples has none left to be compared by: both versions know them.
-So the errors on examples that the answering network never saw travel with the version, each under
-its example's key, and two versions are compared on the examples that both have.
+A model that learns from all its examples has no test set to be compared on. So the errors on
+examples that the answering network never saw are kept with the version, each under its example's
+key, and two versions are compared on the examples that both have.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def write_errors(version: Path, answers: RegressionPredictions) -> None:
 
 
 def read_errors(version: Path) -> Mapping[str, float] | None:
-    """Return the error of each example by its key; ``None`` when the version brings none.
+    """Return the error of each example by its key; ``None`` when the version has none.
 
     Raises:
         RepositoryError: the file is there, and is not one of this format.

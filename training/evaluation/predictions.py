@@ -1,4 +1,4 @@
-"""What a version answers to examples whose truth is known: by this it is judged."""
+"""A version's answers to examples whose truth is known: its evaluation is computed from these."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.types import Floats
+from training.array_types import Floats
 
 
 def margins(probabilities: Floats) -> Floats:

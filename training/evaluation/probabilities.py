@@ -1,9 +1,9 @@
-"""Probabilities of classes: from logits, and how little they are surprised by the truth."""
+"""Probabilities of classes from logits, and their log loss."""
 
 import numpy as np
 import numpy.typing as npt
 
-from training.types import Floats, Ints
+from training.array_types import Floats, Ints
 
 # No probability is taken for 0 in a logarithm.
 _TINY = 1e-12

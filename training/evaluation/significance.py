@@ -1,4 +1,4 @@
-"""Whether one version is worse than another on the same examples, or only seems so by chance."""
+"""Significance tests: whether one version is worse than another on the same examples."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _CHUNK_VALUES = 2_000_000
 
 
 def mcnemar(lost: int, won: int) -> float:
-    """Return how probable so great a loss is when two classifiers are equally good.
+    """Return how probable so large a loss is if two classifiers are equally good.
 
     It is McNemar's test on discordant pairs, one-sided, with the mid-p correction, which keeps to
     its level and is less conservative than the exact test (Fagerland, Lydersen & Laake 2013, The
@@ -36,7 +36,7 @@ def mcnemar(lost: int, won: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class MeanDifference:
-    """A mean of paired differences, and what chance leaves open.
+    """A mean of paired differences, with its confidence interval.
 
     Attributes:
         mean: of the differences.
@@ -52,7 +52,7 @@ class MeanDifference:
 
 
 def paired_bootstrap(differences: npt.NDArray[np.floating[Any]], seed: int = 0) -> MeanDifference:
-    """Estimate how sure the mean of paired differences is (Efron & Tibshirani 1993, chapter 13).
+    """Estimate the interval of a mean of paired differences (Efron & Tibshirani 1993, chapter 13).
 
     The examples are drawn again with replacement 10,000 times; the interval is made of the
     percentiles of the means.

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: written whole or not at all, and how many of them are kept.
+"""Writes and keeps the checkpoints of a run, each whole or not at all.
 
 last-<epoch>.weights.h5   weights and optimizer after so many epochs; the newest few
 best.weights.h5           the same after the best epoch so far
@@ -91,8 +91,8 @@ class Checkpoints:
         if epoch not in kept:
             known = ", ".join(map(str, kept)) or "none"
             raise UsageError(
-                f"{self._folder} has no checkpoint of epoch {epoch}; kept are: {known}. "
-                "How many are kept is said by --checkpoints when the training begins."
+                f"{self._folder} has no checkpoint of epoch {epoch}; there are: {known}. "
+                "--checkpoints sets how many a training keeps when it begins."
             )
         return kept[epoch]
 
@@ -105,7 +105,7 @@ def _save(model: keras.Model, path: Path) -> None:
 
 
 def _link(source: Path, path: Path) -> bool:
-    """Give a file a second name, which costs no second writing; return whether that was possible.
+    """Link a file to a second name, without writing it again; return whether that was possible.
 
     Neither name's file is ever changed in place.
     """

@@ -60,7 +60,7 @@ class Settings:
         learning_rate: the highest that the architecture's schedule reaches.
         seed: of weights, splits, shuffling and augmentation.
         data: the folder or file to take the data from; ``None`` searches the known places.
-        max_bad_rows: the largest share of bad rows in own data that is put up with, 0 to 1.
+        max_bad_rows: the largest share of bad rows in own data that is allowed, 0 to 1.
         checkpoints: how many of the last epochs' are kept, beside the best epoch's.
         init_from: the published version to begin with: "live" or its number; ``None`` begins with
             nothing.
@@ -117,7 +117,7 @@ def with_hyperparameters(network: Network, changed: Mapping[str, Any]) -> Networ
     """Return a task's description of a network, a dataclass, with some of its fields replaced.
 
     Raises:
-        UsageError: there is no such field; a run or a study is of another age of the code.
+        UsageError: there is no such field; a run or a study is of another version of the code.
     """
     names = [item.name for item in dataclasses.fields(network)]  # type: ignore[arg-type]
     for name in changed:
@@ -167,7 +167,7 @@ def resolve(
     toml: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> Settings:
-    """Settle each setting: the command line wins over TOML, TOML over the architecture.
+    """Resolve each setting: the command line wins over TOML, TOML over the architecture.
 
     Args:
         model: the name of the model to train.
@@ -208,7 +208,7 @@ def parse(option: str, given: str) -> Any:
     """Read an option's value from the command line, where all values are text.
 
     Raises:
-        ValueError: it is no value for this option; the message says what the value must be.
+        ValueError: it is not a value of this option; the message says what the value must be.
     """
     value: Any = given
     for kind in (int, float):

@@ -17,14 +17,14 @@ from training.fitting.callbacks.live_progress import TrainingProgress
 from training.fitting.callbacks.tensorboard import tensorboard_logs
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.config import Settings, TrainingDefaults
-from training.fitting.plan import MakeBatch, TrainingPlan
 from training.fitting.run_folder import Run
+from training.fitting.training_plan import MakeBatch, TrainingPlan
 
 
 class Batches(keras.utils.PyDataset):
     """Some rows of the data, in batches whose content follows from seed, epoch and number alone.
 
-    So an epoch is the same whether it is reached in one go or after a restart. Without a seed
+    So an epoch is the same with or without a restart before it. Without a seed
     the rows come in order and unchanged.
     """
 
@@ -60,8 +60,8 @@ class Batches(keras.utils.PyDataset):
         return self._make(rows, np.random.default_rng((self._seed, self._epoch, index + 1)))
 
 
-def prepare(seed: int) -> None:
-    """Make what follows in this process depend on ``seed`` alone; called before the model is built.
+def set_seed(seed: int) -> None:
+    """Make all randomness of this process depend on ``seed``; called before the model is built.
 
     ``enable_op_determinism`` costs little on a CPU, and leaves no operation to chance.
     """
@@ -81,7 +81,7 @@ def fit(
     logs becomes part of the history.
 
     Raises:
-        TrainingError: the loss is no number any more, or a checkpoint is not of this network.
+        TrainingError: the loss is not a number any more, or a checkpoint is not of this network.
     """
     settings = run.settings
     checkpoints = Checkpoints(run.checkpoints, settings.checkpoints)
@@ -111,7 +111,7 @@ def learn(
     """Train ``plan.model`` for the epochs that are left after ``done``; nothing is written.
 
     Raises:
-        DivergedError: the loss is no number any more.
+        DivergedError: the loss is not a number any more.
     """
     training = Batches(plan.batch, plan.training, settings.batch_size, settings.seed)
     validation = Batches(plan.batch, plan.validation, settings.batch_size)
@@ -159,7 +159,7 @@ class _EpochSetter(keras.callbacks.Callback):
 
 
 class _Guard(keras.callbacks.Callback):
-    """Ends a training whose loss is lost: nothing after that can become right again."""
+    """Ends a training whose loss is not finite, because it cannot recover."""
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         if logs and not math.isfinite(logs["loss"]):
@@ -186,7 +186,7 @@ class Recorder(keras.callbacks.Callback):
         self.history.append(row)
 
     def epochs_since_best(self) -> int:
-        """Return how many epochs brought nothing; 0 when the last is the best."""
+        """Return the number of epochs without progress; 0 when the last is the best."""
         return len(self.history) - best_epoch(self._plan, self.history)
 
 
@@ -222,7 +222,7 @@ class Patience(keras.callbacks.Callback):
 
     Args:
         recorder: comes before it among the callbacks.
-        patience: epochs that bring nothing after which it stops.
+        patience: epochs without progress after which it stops.
     """
 
     def __init__(self, recorder: Recorder, patience: int) -> None:

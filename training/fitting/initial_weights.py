@@ -1,4 +1,4 @@
-"""Weights of a published version, for a training that begins where that one ended."""
+"""Weights of a published version with which a training starts (fine-tuning)."""
 
 import shutil
 import zipfile
@@ -11,15 +11,15 @@ import keras
 import numpy as np
 
 from service.repository.folder_walk import check_bounds
+from training.array_types import Array
 from training.errors import TrainingError
-from training.types import Array
 
 WEIGHTS = "assets.extra/weights.npz"
 _CLASSES = "classes"
 
 
 def write_weights(folder: Path, model: keras.Model, classes: Sequence[str]) -> None:
-    """Keep the weights of a trained network in its version: what the graph has is for serving.
+    """Keep a trained network's weights in its version, because the graph's are only for serving.
 
     Args:
         folder: the version's.
@@ -67,12 +67,12 @@ class InitialWeights:
             if mine[1] != its[1]:
                 raise TrainingError(
                     f"Version {self.version} is another network: its {its[0]} is {list(its[1])}, "
-                    f"{mine[0]} here is {list(mine[1])}. Name its architecture by --arch."
+                    f"{mine[0]} here is {list(mine[1])}. Choose its architecture with --arch."
                 )
         if len(here) != len(there):
             raise TrainingError(
                 f"Version {self.version} is another network: it has {len(there)} arrays of "
-                f"weights, this one {len(here)}. Name its architecture by --arch."
+                f"weights, this one {len(here)}. Choose its architecture with --arch."
             )
         model.set_weights(list(weights.values()))
 

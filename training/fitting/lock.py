@@ -1,4 +1,4 @@
-"""One process at a time: a lock that the kernel gives back when its holder dies."""
+"""A lock for one process at a time, which the kernel releases when its holder dies."""
 
 import fcntl
 import os

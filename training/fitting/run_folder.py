@@ -33,7 +33,7 @@ _HISTORY = "history.csv"
 
 
 class Run:
-    """One run's folder. ``open`` and ``create`` make it; the constructor only names it."""
+    """One run's folder. ``open`` and ``create_run_folder`` make it; the constructor names it."""
 
     def __init__(self, folder: Path, settings: Settings, *, is_new: bool = False) -> None:
         self._is_new = is_new
@@ -50,7 +50,7 @@ class Run:
         self.exported_epoch: int | None = None
 
     def taken_up(self, given: Mapping[str, Any]) -> "Run":
-        """Return the run as the command line wants it to go on.
+        """Return the run with the settings with which the command line continues it.
 
         Args:
             given: the folders that were named, ``data`` and ``out``, and ``precision``, which
@@ -98,7 +98,8 @@ class Run:
                 ]
             except (ValueError, TypeError, csv.Error) as error:
                 raise TrainingError(
-                    f"{path} is damaged: {error}. Begin anew; this run cannot go on without it."
+                    f"{path} is damaged: {error}. Start a new run; this one cannot continue "
+                    "without it."
                 ) from error
 
     def write_history(self, rows: list[Mapping[str, float]]) -> None:
@@ -113,10 +114,10 @@ class Run:
 
 
 def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
-    """Note which data is learned from in ``folder``; what was begun with it goes on with no other.
+    """Note which data is learned from in ``folder``; a run continues with no other.
 
     The network follows from the data: its words, its means and spreads, which rows are held out.
-    Weights that were learned with one and go on with another fit in shape, and in nothing else.
+    Weights learned on some data fit a network of other data in shape only.
 
     Raises:
         TrainingError: it was begun with other data.
@@ -127,12 +128,12 @@ def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
         if known != fingerprint:
             raise TrainingError(
                 f"{folder} was begun with other data: its fingerprint was {known[:16]}..., and is "
-                f"{fingerprint[:16]}... now. Name that data by --data, or begin anew."
+                f"{fingerprint[:16]}... now. Pass that data with --data, or start a new run."
             )
     write_object(path, {"fingerprint": fingerprint})
 
 
-def create(root: Path, settings: Settings) -> Run:
+def create_run_folder(root: Path, settings: Settings) -> Run:
     """Make the folder of a new run under ``root``, named by the time in UTC."""
     run = Run(new_folder(root / settings.model), settings, is_new=True)
     run.checkpoints.mkdir()
@@ -155,7 +156,7 @@ def new_folder(root: Path, prefix: str = "") -> Path:
 
 
 def open_run(folder: Path) -> Run:
-    """Take up the run in ``folder``.
+    """Open the run in ``folder``.
 
     Raises:
         UsageError: there is no run, or its configuration cannot be read.

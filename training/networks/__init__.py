@@ -1,4 +1,4 @@
-"""Networks that tasks are made of: how each is built, how it learns, and what of it serves.
+"""The networks of tasks: how each is built, how it learns, and its form for serving.
 
 A network is described by a frozen dataclass; its fields are its hyperparameters, which studies and
 tunings replace by name.

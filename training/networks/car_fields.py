@@ -9,7 +9,7 @@ from service.repository.contract import Field
 from training.data.auto_mpg import CAR_NUMBERS
 from training.data.dataset_types import Table
 
-# Beyond these limits a car is refused; they leave room around the cars of Auto MPG.
+# A car outside of these limits is rejected; they leave a margin around the cars of Auto MPG.
 _LIMITS = {
     "cylinders": (2, 12),
     "displacement": (40, 600),
@@ -18,9 +18,9 @@ _LIMITS = {
     "acceleration": (5, 40),
     "model_year": (70, 82),
 }
-# Around other cars there is room by this factor.
+# The margin around other cars, as a factor.
 _ROOM = 1.5
-# What a field is, and its unit. The data set's own ranges are told by the contract's texts.
+# What a field is, and its unit. The contract's texts give the data set's own ranges.
 _DESCRIPTIONS = {
     "cylinders": ("Number of cylinders", ""),
     "displacement": ("Of all cylinders", "cu in"),
@@ -63,7 +63,7 @@ def _number(name: str, data: Table) -> Field:
 
 
 def _limits(name: str, low: float, high: float) -> tuple[float, float]:
-    """Return the limits of a column that goes from ``low`` to ``high``; years have no room."""
+    """Return the limits of a column that goes from ``low`` to ``high``; years have no margin."""
     if name == "model_year":
         return low, high
     return _rounded(low / _ROOM, math.floor), _rounded(high * _ROOM, math.ceil)

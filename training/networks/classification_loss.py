@@ -1,4 +1,4 @@
-"""How a classifier learns from its logits, and what is logged of it.
+"""The loss and the metrics of a classifier, from its logits.
 
 A classifier has a logit for each class, or a single one for both of two classes.
 """

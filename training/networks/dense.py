@@ -1,4 +1,4 @@
-"""Dense layers: those between input and logits, and the network of them that sees pictures."""
+"""Dense layers between input and logits, and the dense network for pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

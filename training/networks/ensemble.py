@@ -1,7 +1,7 @@
 """Many small networks in one Keras model, each of which learns from rows of its own.
 
 So the networks of a whole cross-validation, and those that serve, train at once. Which network
-may learn from which row is told by the targets: NaN where it may not.
+may learn from which row follows from the targets: NaN where it may not.
 """
 
 import math
@@ -17,7 +17,7 @@ from training.networks.frozen import frozen
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Small networks that learn side by side, and how they do.
+    """Small networks that learn side by side, with their settings.
 
     Attributes:
         units: of each hidden layer.
@@ -89,7 +89,7 @@ def side_by_side(
     x = keras.ops.transpose(views, (1, 0, 2))
     dense = [(units, activation) for units in hidden] + [(1, "linear")]
     for layer, (units, function) in enumerate(dense):
-        if dropout and layer:  # of hidden units, never of what a network is told
+        if dropout and layer:  # of hidden units, never of a network's inputs
             x = keras.layers.Dropout(dropout)(x)
         # Glorot & Bengio 2010, for each network by itself; Keras would count all as one.
         limit = math.sqrt(6 / (x.shape[-1] + units))

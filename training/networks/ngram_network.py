@@ -111,7 +111,7 @@ class Ngrams:
 class BagScorer(tf.Module):
     """The logits of texts by the n-grams in them, in the graph: string [N] to [N, logits].
 
-    Works on the n-grams that are there, never on all that could be: memory follows the text.
+    Works on the n-grams that occur, never on all of the vocabulary, so memory follows the text.
     """
 
     def __init__(self, vocabulary: Sequence[bytes], trained: keras.Model) -> None:

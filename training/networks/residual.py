@@ -49,9 +49,9 @@ class Residual:
     def serving(self, trained: keras.Model) -> Callable[[Any], Any]:
         """Return the logits of pictures, each seen as it is and mirrored.
 
-        It learned from mirrored pictures too, and two views say more than one.
+        It learned from mirrored pictures too, and two views are more accurate than one.
         """
-        network = frozen(fold(trained))
+        network = frozen(fold_normalisations(trained))
 
         def logits(image: Any) -> Any:
             views = tf.concat([image, tf.reverse(image, axis=[2])], axis=0)
@@ -69,7 +69,8 @@ def residual_network(size: int, classes: int, folded: bool = False) -> keras.Mod
     Args:
         size: height and width of the pictures, float32 [N, size, size], 0..255.
         classes: how many logits there are.
-        folded: for serving, without the batch normalisations; ``fold`` gives it its weights.
+        folded: for serving, without the batch normalisations; ``fold_normalisations`` gives it
+            its weights.
     """
 
     def convolution(
@@ -108,7 +109,7 @@ def residual_network(size: int, classes: int, folded: bool = False) -> keras.Mod
     return keras.Model(image, layers.Dense(classes, name="logits")(x), name="residual")
 
 
-def fold(trained: keras.Model) -> keras.Model:
+def fold_normalisations(trained: keras.Model) -> keras.Model:
     """Return a trained residual network, each normalisation in its convolution: it is faster."""
     folded = residual_network(trained.input_shape[1], trained.output_shape[1], folded=True)
     for layer in folded.layers:

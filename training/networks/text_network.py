@@ -1,4 +1,4 @@
-"""What networks of texts have in common: how one is made ready to learn, and how it serves."""
+"""What networks of texts have in common: preparing one for training, and its form for serving."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

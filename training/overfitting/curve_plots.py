@@ -1,4 +1,4 @@
-"""Pictures of a study's learning curves, as PNG files; drawn without a display."""
+"""Plots of a study's learning curves, as PNG files; drawn without a display."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from training.reporting.plot_style import HELD_OUT, draw_curves, styled
 _WIDE = 3
 
 
-def learning_curves(path: Path, title: str, metric: str, curves: Sequence[Curves]) -> None:
+def plot_network_curves(path: Path, title: str, metric: str, curves: Sequence[Curves]) -> None:
     """Draw each network's errors by epoch, on its own data and on held-out data, side by side.
 
     All have the same scales, so that what is higher is worse; a dot marks the best epoch.

@@ -1,4 +1,4 @@
-"""Which networks over- and which underfit, told from their learning curves."""
+"""Which networks over- and which underfit, by their learning curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ RULE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """One network's way through the epochs.
+    """One network's errors, epoch by epoch.
 
     Attributes:
         name: of the network in its study.
@@ -55,14 +55,14 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the curves of a network say: ``word`` is "overfits", "underfits" or "fits"."""
+    """The diagnosis of a network by its curves: ``word`` is "overfits", "underfits" or "fits"."""
 
     word: str
     why: str
 
 
 def diagnose(curves: Sequence[Curves]) -> list[Verdict]:
-    """Judge networks that were trained on the same data, by ``RULE``."""
+    """Diagnose networks that were trained on the same data, by ``RULE``."""
     reached = min(network.held_out[network.best] for network in curves)
     return [_diagnosed(network, reached) for network in curves]
 
@@ -97,7 +97,7 @@ def _diagnosed(network: Curves, reached: float) -> Verdict:
     )
 
 
-def to_json(curves: Sequence[Curves]) -> list[dict[str, Any]]:
+def diagnosis_to_json(curves: Sequence[Curves]) -> list[dict[str, Any]]:
     """Return each network's figures and verdict as JSON; epochs count from 1."""
     return [
         {

@@ -24,23 +24,23 @@ from service.repository.errors import RepositoryError
 from service.repository.json_files import read_object, write_object
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import UsageError
 from training.fitting import fit
 from training.fitting.config import Settings, resolve, settings_from_json
-from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run, keep_to_data, new_folder
+from training.fitting.training_plan import TrainingPlan
 from training.overfitting import curve_plots, diagnosis
 from training.overfitting.diagnosis import Curves
 from training.reporting.tables import table
-from training.tasks.base import Task
 from training.tasks.study_variants import Study, Variant
+from training.tasks.task_interface import Task
 
 _CONFIG = "config.json"
 _DONE = "done.json"
 
 
-def create(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
+def create_study_folder(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
     """Make the folder of a new study below ``root``.
 
     Args:
@@ -64,14 +64,14 @@ def create(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
     return folder
 
 
-def run(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
-    """Train the variants that are not finished, draw and judge all; print the table.
+def run_study(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
+    """Train the variants that are not finished, plot and diagnose all; print the table.
 
     With ``as_json`` standard output is what study.json holds; progress goes to standard error.
 
     Raises:
         UsageError: there is no study of this task in ``folder``.
-        TrainingError: the data is not there, or a loss is no number any more.
+        TrainingError: the data is not there, or a loss is not a number any more.
     """
     with progress_beside(as_json):
         outcome = _outcome(task, folder)
@@ -94,7 +94,7 @@ def _outcome(task: Task[Any], folder: Path) -> dict[str, Any]:
             say(f"{name}: finished before")
             continue
         if data is None:
-            data = load(task, settings.data, settings.max_bad_rows).data
+            data = load_data(task, settings.data, settings.max_bad_rows).data
             keep_to_data(folder, task.summary(data)["fingerprint"], begun=True)
         own = dataclasses.replace(settings, hyperparameters=dict(variant.hyperparameters))
         _train(task, data, study, name, variant, Run(place, own))
@@ -118,7 +118,7 @@ def _settings(folder: Path) -> Settings:
 
 def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant, run: Run) -> None:
     run.checkpoints.mkdir(parents=True, exist_ok=True)
-    fit.prepare(run.settings.seed)
+    fit.set_seed(run.settings.seed)
     plan = task.plan(data, run.settings)
     # Whatever the task keeps when it trains to serve: here early stopping follows the curve.
     plan = dataclasses.replace(plan, monitor=f"val_{study.curve}", mode="min")
@@ -133,8 +133,8 @@ def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant
 class _OnItsOwnData(keras.callbacks.Callback):
     """Logs, as ``train_<metric>``, how the network answers some of what it learned from.
 
-    What Keras logs of the training itself is the mean over an epoch in which the network changed,
-    and with units left out: next to the held-out figure it looks worse than it is.
+    Keras' own training metric is a mean over an epoch in which the network changed, with units left
+    out: beside the held-out metric it looks worse than it is.
     """
 
     def __init__(self, plan: TrainingPlan, settings: Settings, metric: str) -> None:
@@ -160,14 +160,14 @@ class _OnItsOwnData(keras.callbacks.Callback):
 
 
 def _conclude(task: Task[Any], study: Study, folder: Path, settings: Settings) -> dict[str, Any]:
-    """Draw and judge the networks, and write the study's files; return what study.json holds."""
+    """Plot and diagnose the networks, and write the study's files; return what study.json holds."""
     curves = [
         _curves(Run(folder / _slug(name), settings), name, variant, study.curve)
         for name, variant in study.variants.items()
     ]
-    figures = diagnosis.to_json(curves)
+    figures = diagnosis.diagnosis_to_json(curves)
     title = f"{task.title}: over- and underfitting"
-    curve_plots.learning_curves(folder / "curves.png", title, study.curve, curves)
+    curve_plots.plot_network_curves(folder / "curves.png", title, study.curve, curves)
     outcome = {
         "model": task.name,
         "curve": study.curve,
@@ -194,7 +194,7 @@ _HEADER = (
 
 
 def _show(figures: list[dict[str, Any]]) -> None:
-    """Print the networks at their best epochs, and below the table why each is called so."""
+    """Print the networks at their best epochs, and below the table the reason of each diagnosis."""
     header = ("network", "parameters", "best epoch", "train", "held out", "gap", "verdict")
     rows = [
         [item["name"], *row[1:6], row[-2]]

@@ -1,4 +1,4 @@
-"""Change pictures in ways that leave their classes what they are."""
+"""Augmentation: changes pictures in ways that keep their classes."""
 
 import numpy as np
 import numpy.typing as npt

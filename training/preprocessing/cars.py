@@ -1,4 +1,4 @@
-"""From what is known of a car to what a network sees of it, in a TensorFlow graph."""
+"""Turns a car's fields into a network's inputs, in a TensorFlow graph."""
 
 from collections.abc import Mapping
 from typing import Any

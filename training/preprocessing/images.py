@@ -1,4 +1,4 @@
-"""From an encoded picture of one garment to the form of Fashion-MNIST, in a TensorFlow graph."""
+"""Turns an encoded picture into the form of Fashion-MNIST, in a TensorFlow graph."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def from_encoded(encoded: Any, size: int) -> Any:
     this size and a black background already is taken as it is.
 
     Args:
-        encoded: string, a scalar; bytes that are no picture fail with InvalidArgumentError.
+        encoded: string, a scalar; bytes that are not a picture fail with InvalidArgumentError.
         size: the height and width wanted, in pixels.
 
     Returns:
@@ -47,8 +47,8 @@ def from_encoded(encoded: Any, size: int) -> Any:
 def _grey(pixels: Any) -> Any:
     """Return uint8 [h, w, 1 to 4 channels] as float32 [h, w].
 
-    What was cut out is put on the ground that it stands out from: on black where it is bright in
-    the mean, weighted by its opacity, else on white. A picture without transparency has no ground.
+    A transparent picture is put on the background from which it differs most: on black where it is
+    bright in the mean, weighted by its opacity, else on white.
     """
     pixels = tf.cast(pixels, tf.float32)
     channels = tf.shape(pixels)[2]

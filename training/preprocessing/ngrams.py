@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.array_types import Ints
 from training.errors import TrainingError
-from training.types import Ints
 
 # Three words of 21 bits fill the 63 bits of a positive int64.
 _BITS = 21
@@ -46,7 +46,7 @@ class Occurrences:
         return Occurrences(self.texts, self.rows[known], moved[known], self.keys[grams])
 
     def numbered_as(self, keys: Ints) -> "Occurrences":
-        """Return only the n-grams of these keys, numbered in their order; a key of -1 is none."""
+        """Return only the n-grams of these keys, numbered in their order; a key of -1 is unused."""
         order = np.argsort(keys)
         place = np.searchsorted(keys, self.keys, sorter=order).clip(max=len(keys) - 1)
         found = order[place]
@@ -81,7 +81,8 @@ def occurrences(words: Ints, ends: Ints, longest: int, at_least: int) -> Occurre
     if words.max(initial=-1) + 1 > most:
         raise TrainingError(
             f"The texts have {words.max() + 1:,} distinct words; at most {most:,} can be told "
-            "apart. Leave rows out, or what is no language: numbers, identifiers, other encodings."
+            "apart. Leave rows out, or parts that are not language: numbers, identifiers, "
+            "other encodings."
         )
     text = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
     rows, keys = [], []

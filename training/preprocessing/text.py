@@ -1,4 +1,4 @@
-"""Texts to words, and words to numbers, in a TensorFlow graph."""
+"""Splits texts into words, and turns words into numbers, in a TensorFlow graph."""
 
 import shutil
 import tempfile
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from training.array_types import Ints
 from training.errors import TrainingError
-from training.types import Ints
 
 _VOCABULARY = "vocabulary.txt"
 # Texts that are split at once.
@@ -21,9 +21,10 @@ _CHUNK = 1_000
 def words(text: Any, most_bytes: int) -> Any:
     """Split texts, string [N], into words, string [N, (words)], inside the graph.
 
-    Tags such as HTML breaks go, upper case becomes lower case, and what is neither letter, digit
-    nor apostrophe divides words; "!" and "?" are words of their own, because they carry feeling.
-    Bytes that are not UTF-8 divide words as well. Of each text the first ``most_bytes`` are read.
+    Tags such as HTML breaks are removed, upper case becomes lower case, and characters other than
+    letters, digits and apostrophes divide words; "!" and "?" are words of their own, because they
+    express sentiment. Bytes that are not UTF-8 divide words as well. Of each text the first
+    ``most_bytes`` are read.
     """
     text = tf.strings.substr(text, 0, most_bytes)
     text = tf.strings.regex_replace(text, r"<[^>]*>", " ")
@@ -47,7 +48,7 @@ def numbered(texts: Sequence[bytes], most_bytes: int) -> tuple[Ints, Ints, list[
 
 
 def saved_vocabulary(version: Path) -> list[bytes]:
-    """Return the vocabulary that travels in the assets of a version, in the folder ``version``.
+    """Return the vocabulary in the assets of the version in the folder ``version``.
 
     Raises:
         TrainingError: there is none.
@@ -63,7 +64,7 @@ def lookup_table(
 ) -> tf.lookup.StaticHashTable:
     """Return a table from word or n-gram to its number, its place in the vocabulary.
 
-    It is initialised from a file, which travels in the version's assets: a constant of this size
+    It is initialised from a file, which is one of the version's assets: a constant of this size
     in the graph would make loading slow. The file lives as long as ``owner``.
     """
     folder = tempfile.mkdtemp()

@@ -1,4 +1,4 @@
-"""Whether who calls one version can go on with another."""
+"""Whether clients of one version can continue with another."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from service.repository.contract import Contract, Field
 
 
 def broken_promises(old: Contract, new: Contract) -> list[str]:
-    """Say, a clause each, what a caller of ``old`` may do or expect that ``new`` does not keep."""
+    """Say, a clause each, what a client of ``old`` may send or expect that ``new`` breaks."""
     problems = []
     for name, signature in old.items():
         if name not in new:

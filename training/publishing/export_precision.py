@@ -1,4 +1,4 @@
-"""An export in another precision than float32: how it is called, and what its examples promise."""
+"""Exports in another precision than float32: calling them, and the tolerance of their examples."""
 
 import math
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from service.repository.golden import (
     row_to_json,
 )
 from service.repository.precision import Precision
+from training.array_types import Predict
 from training.console.progress import say
 from training.errors import TrainingError
-from training.types import Predict
 
 # TensorFlow's name of the rewriter that the service's sessions use as well.
 _REWRITER = "auto_mixed_precision_onednn_bfloat16"
@@ -34,7 +34,7 @@ _MOST = 0.1
 
 @contextmanager
 def multiplying_in(precision: Precision) -> Iterator[None]:
-    """Let TensorFlow's functions multiply matrices in ``precision`` while this lasts.
+    """Let TensorFlow's functions multiply matrices in ``precision`` while the block runs.
 
     It holds for the whole process: no other thread may call TensorFlow meanwhile.
     """
@@ -52,8 +52,7 @@ def alike_in_both(golden: Golden, contract: Contract, in_float32: Predict) -> Go
     """Return the golden examples that a processor without the precision can answer as well.
 
     Their tolerance becomes twice the largest difference between the two, and 1/256 at least. An
-    example whose class
-    or text differs proves nothing of the version, and is left out.
+    example whose class or text differs proves nothing of the version, and is left out.
 
     Args:
         golden: answered in the export's precision.
@@ -82,7 +81,7 @@ def alike_in_both(golden: Golden, contract: Contract, in_float32: Predict) -> Go
         say(f"{left_out} golden examples are left out: their answers differ in float32")
     if largest > _MOST:
         raise TrainingError(
-            f"The answers in float32 differ by {largest:.2g}; at most {_MOST:g} is put up with."
+            f"The answers in float32 differ by {largest:.2g}; at most {_MOST:g} is allowed."
         )
     say(f"golden answers differ from those in float32 by at most {largest:.2g}")
     room = max(_LEAST, _ROOM * largest)

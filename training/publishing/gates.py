@@ -1,107 +1,27 @@
-"""What a version must pass to be published: each gate's result, and the figures it rests on."""
+"""What a version must pass to be published: runs all gates."""
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-from service.repository.card import Card
 from service.repository.contract import Contract
-from service.repository.errors import RepositoryError
 from training.data.own.findings import findings_of
-from training.errors import TrainingError
 from training.evaluation.better_than_chance import beyond_luck
-from training.evaluation.comparison import Comparison, compare_answers, compare_out_of_fold
-from training.evaluation.out_of_fold import read_errors
-from training.evaluation.predictions import Predictions
-from training.publishing import export, serving_skew
+from training.publishing import serving_skew
 from training.publishing.contract_compatibility import broken_promises
+from training.publishing.gate_report import Candidate, GateReport, GateResult
 from training.publishing.golden_regression import lost_answers
+from training.publishing.live_comparison_gate import run_comparison_gate
 from training.publishing.live_version import LiveVersion
-from training.tasks.base import Exportable, Task
-from training.types import Predict
+from training.tasks.task_interface import Task
 
-# Golden examples that are told of when several are lost.
+# How many lost golden examples a sentence lists.
 _TOLD = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A version that wants to be published.
-
-    Attributes:
-        exportable: what it was exported from.
-        predict: calls it.
-        answers: its answers to the full test set.
-        evaluation: what was measured, as for the card.
-        of_own_data: whether a user brought the data: nobody knows what is to be reached with it.
-    """
-
-    exportable: Exportable
-    predict: Predict
-    answers: Predictions
-    evaluation: Mapping[str, Any]
-    of_own_data: bool = False
-
-    @property
-    def contract(self) -> Contract:
-        return self.exportable.contract
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
-    """What one gate says.
-
-    Attributes:
-        gate: its name.
-        passed: whether the version may pass.
-        sentence: why, with the numbers.
-        figures: the numbers as JSON; empty where the sentence says all.
-    """
-
-    gate: str
-    passed: bool
-    sentence: str
-    figures: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        value = {"gate": self.gate, "passed": self.passed, "because": self.sentence}
-        return value | ({"figures": dict(self.figures)} if self.figures else {})
-
-
-@dataclass(frozen=True, slots=True)
-class GateReport:
-    """What all gates say.
-
-    Attributes:
-        results: of each gate that had something to look at.
-        live: the number of the version that serves; ``None`` when none does.
-    """
-
-    results: tuple[GateResult, ...]
-    live: int | None
-
-    @property
-    def passed(self) -> bool:
-        return all(result.passed for result in self.results)
-
-    def refusals(self) -> list[str]:
-        """Return the sentences of the gates that were not passed."""
-        return [result.sentence for result in self.results if not result.passed]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report for the card."""
-        return {
-            "live_version": self.live,
-            "passed": self.passed,
-            "outcomes": [result.to_json() for result in self.results],
-        }
 
 
 def run_gates(
     task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion | None
 ) -> GateReport:
-    """Let a version go through the gates; without an incumbent there is only the first."""
+    """Run all gates; without an incumbent only those that need no other version."""
     results = [
         *_data(task, data, candidate),
         *_minimum(task, candidate),
@@ -111,7 +31,7 @@ def run_gates(
         return GateReport(tuple(results), None)
     contract = _contract(candidate.contract, incumbent)
     results.append(contract)
-    results.append(_comparison(task, data, candidate, incumbent, contract.passed))
+    results.append(run_comparison_gate(task, data, candidate, incumbent, contract.passed))
     results += _golden(task, candidate, incumbent)
     return GateReport(tuple(results), incumbent.version)
 
@@ -120,7 +40,7 @@ def _data(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[GateResu
     if not candidate.of_own_data:
         return
     blocking = [found.sentence for found in findings_of(task.summary(data)) if found.blocks]
-    sentence = " ".join(blocking) or "Nothing in the data takes the meaning from its figures."
+    sentence = " ".join(blocking) or "Nothing in the data makes its figures meaningless."
     yield GateResult(gate="data", passed=not blocking, sentence=sentence)
 
 
@@ -137,7 +57,7 @@ def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[GateResult]:
     headline = candidate.evaluation["headline"]
     value, limit = headline["value"], task.min_quality
     higher = task.kind == "classification"
-    # The end of the interval decides: what may be luck is no reason to publish.
+    # The end of the interval decides: what may be luck does not justify publishing.
     sure = headline.get("low" if higher else "high", value)
     reached, passed = ((v >= limit if higher else v <= limit) for v in (value, sure))
     told = f"{headline['name']} is {value:.4f}"
@@ -157,11 +77,11 @@ def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Gat
     sent = task.originals(data)
     if not sent:
         return
-    found = serving_skew.differences(sent, candidate.predict, candidate.contract)
+    found = serving_skew.find_serving_skew(sent, candidate.predict, candidate.contract)
     yield GateResult(
         gate="originals",
         passed=not found,
-        sentence=serving_skew.sentence(sent, found),
+        sentence=serving_skew.skew_sentence(sent, found),
         figures={"examples": len(sent), "different": len(found)},
     )
 
@@ -172,69 +92,10 @@ def _contract(contract: Contract, incumbent: LiveVersion) -> GateResult:
         return GateResult(gate="contract", passed=True, sentence=f"Not known: {live} has no card.")
     broken = broken_promises(incumbent.card.contract, contract)
     if broken:
-        sentence = f"Callers of {live} cannot go on: {'; '.join(broken)}."
+        sentence = f"Not compatible with {live}: {'; '.join(broken)}."
     else:
-        sentence = f"Callers of {live} can go on."
+        sentence = f"Compatible with {live}."
     return GateResult(gate="contract", passed=not broken, sentence=sentence)
-
-
-def _comparison(
-    task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion, comparable: bool
-) -> GateResult:
-    live = f"live version {incumbent.version}"
-    if not comparable or incumbent.card is None:
-        why = "their contracts differ" if incumbent.card else "it has no card"
-        sentence = f"Not compared with {live}: {why}."
-        return GateResult(gate="comparison", passed=True, sentence=sentence)
-    try:
-        compared = compare(task, data, candidate, incumbent)
-    except (TrainingError, RepositoryError) as error:
-        sentence = f"Cannot be compared with {live}: {error}"
-        return GateResult(gate="comparison", passed=False, sentence=sentence)
-    if compared is None:
-        return _by_card(candidate.evaluation["headline"], incumbent.card, live)
-    return GateResult(
-        gate="comparison",
-        passed=not compared.is_regression,
-        sentence=compared.sentence(incumbent.version),
-        figures=compared.to_json(),
-    )
-
-
-def compare(
-    task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion
-) -> Comparison | None:
-    """Compare on the same examples, paired; ``None`` where there are none.
-
-    A version that was judged by cross-validation is compared by it, on the examples that the live
-    one's had too: no network answers for an example that it learned from. All others are compared
-    on the test set, which the live version answers anew.
-
-    Raises:
-        TrainingError: the live version cannot be loaded.
-        RepositoryError: the live version's cross-validation cannot be read.
-    """
-    out_of_fold = candidate.exportable.out_of_fold
-    if out_of_fold is not None:
-        errors = read_errors(incumbent.folder)
-        return None if errors is None else compare_out_of_fold(out_of_fold, errors)
-    live = task.answers(data, export.open_saved_model(incumbent.folder))
-    return compare_answers(candidate.answers, live)
-
-
-def _by_card(headline: Mapping[str, Any], card: Card, live: str) -> GateResult:
-    """Where there are no examples to pair, the live version's own interval must do."""
-    claimed = card.evaluation.get("headline", {})
-    limit = float(claimed.get("high", math.inf))
-    sentence = f"{live.capitalize()} has no cross-validation of the same examples; "
-    if math.isfinite(limit):
-        sentence += (
-            f"by its card its error is at most {limit:.4f} (95 % confidence), "
-            f"and that of the new one is {headline['value']:.4f}."
-        )
-    else:
-        sentence += "its card has no error either, so they are not compared."
-    return GateResult(gate="comparison", passed=headline["value"] <= limit, sentence=sentence)
 
 
 def _golden(task: Task[Any], candidate: Candidate, incumbent: LiveVersion) -> Iterator[GateResult]:
@@ -245,7 +106,7 @@ def _golden(task: Task[Any], candidate: Candidate, incumbent: LiveVersion) -> It
     of = f"the {count} golden examples of live version {incumbent.version}"
     if lost:
         more = f" And {len(lost) - _TOLD} more." if len(lost) > _TOLD else ""
-        sentence = f"Of {of} not all are answered as they must: {' '.join(lost[:_TOLD])}{more}"
+        sentence = f"Of {of} not all are answered as they must be: {' '.join(lost[:_TOLD])}{more}"
     else:
         sentence = f"All of {of} are still answered."
     figures = {"examples": count, "lost": len(lost)}

@@ -1,9 +1,9 @@
-"""The golden examples of the live version, which the one after it must still answer.
+"""Checks that a new version still answers the live version's golden examples.
 
-A version that was trained anew has other weights, so its numbers differ, and it may be right where
-the old one was wrong. What must hold is less than equality, and is this:
+A version that was trained again has other weights, so its numbers differ, and it may be right where
+the old one was wrong. So equality is not required, but this is:
 
-- each request is answered, by finite numbers (``training.publishing.export.prove``);
+- each request is answered, by finite numbers (``training.publishing.saved_model_export.prove``);
 - where the true value of an output is known, and the live version gave it, so does the new one;
 - the numbers that the task bounds (``max_drift``) stay within the share that it states, or within
   the interval that the live version itself gave, unless the new one is nearer to the truth.
@@ -24,9 +24,9 @@ from service.repository.golden import (
     examples_by_signature,
     row_to_json,
 )
+from training.array_types import Predict
 from training.publishing.live_version import LiveVersion
-from training.tasks.base import Case
-from training.types import Predict
+from training.tasks.task_interface import Case
 
 # Examples that a version has at most: the service lets it answer all of them when it comes.
 _MOST = 64
@@ -42,7 +42,7 @@ def lost_answers(
         golden: the live version's examples.
         contract: the new version's.
         predict: calls the new version.
-        max_drift: the outputs that must not jump, each with the share by which it may differ.
+        max_drift: the outputs that must not change much, each with the share that it may differ by.
     """
     try:
         groups = examples_by_signature(golden, contract)
@@ -52,7 +52,7 @@ def lost_answers(
             for examples in askable(signature, every)
         ]
     except RepositoryError as error:
-        return [f"They cannot be asked: {error}"]
+        return [f"They cannot be answered: {error}"]
     problems: list[str] = []
     for name, examples, batch in batches:
         outputs = predict(name, batch)
@@ -64,8 +64,8 @@ def lost_answers(
 def carried_over(own: Sequence[Case], incumbent: LiveVersion, contract: Contract) -> list[Case]:
     """Return the live version's golden examples as cases of the new one.
 
-    Those that the new version asks by itself, and those that its contract does not take, are left
-    out; with ``own`` they are at most 64.
+    Those that are cases of the new version already, and those that its contract does not take, are
+    left out; with ``own`` they are at most 64.
     """
     if incumbent.golden is None:
         return []
@@ -115,7 +115,7 @@ def _lost(
 
 @dataclass(frozen=True, slots=True)
 class _Interval:
-    """How sure a version said that it was of a number."""
+    """The prediction interval that a version gave for a number."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""The live version: the one that serves now, and that a new one would take the place of.
+"""Finds the live version: the one that serves now, and that a new one would replace.
 
 That is what the services report (``service.repository.serving_records``), not what the policy
 asks for: a version that was refused does not serve, however high its number.
@@ -7,12 +7,12 @@ asks for: a version that was refused does not serve, however high its number.
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.repository.card import Card, read_card
 from service.repository.golden import Golden, read_golden
+from service.repository.model_card import Card, read_card
+from service.repository.model_store import Store
 from service.repository.policy import read_policy
 from service.repository.serving_records import version_digest
 from service.repository.serving_status import Reality, reality
-from service.repository.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class LiveVersion:
 
     Attributes:
         version: its number.
-        folder: where it lies.
+        folder: its folder.
         card: its card; ``None`` of a foreign SavedModel.
-        golden: its golden examples; ``None`` where it brings none.
+        golden: its golden examples; ``None`` where it has none.
         how: how it is known to serve, for people.
     """
 

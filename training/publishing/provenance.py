@@ -1,4 +1,4 @@
-"""What a model was made with: the state of the source, the versions of the libraries."""
+"""Records what a model was made with: the source's commit, the libraries' versions."""
 
 import platform
 import subprocess

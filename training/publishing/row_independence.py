@@ -1,8 +1,8 @@
-"""Whether an export's rows are independent: tried out on examples and varied rows, for its card.
+"""Checks whether an export's rows are independent, on golden examples and varied rows.
 
 The service runs requests together where the card says so. A version whose rows depend on one
 another is published anyway, with the declaration that they do: it is not wrong, only slower
-to serve, for each of its requests then runs alone and whole.
+to serve, because each of its requests then runs alone and whole.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from service.repository.golden import (
     examples_by_signature,
 )
 from service.repository.row_check import neighbours_matter, varied_rows
+from training.array_types import Array, Predict
 from training.console.progress import say
-from training.types import Array, Predict
 
 # Of golden examples that are asked: each alone, and all of them together in several ways.
 _MOST = 16
@@ -58,11 +58,11 @@ def _reason(
         reason = check(batch_of(signature, examples))
     except ValueError as error:  # rows of different shapes, which no batch can hold
         return f"they cannot be asked together ({error})"
-    # Golden examples may be clear cases, whose answers hardly move whatever stands beside them.
+    # Golden examples may be clear cases, whose answers hardly change with their neighbours.
     varied = varied_rows(signature, _VARIED)
     if reason or varied is None:
         return reason
-    # That the network refuses what was made up says nothing of its rows.
+    # A network may refuse made-up rows; that says nothing of independence.
     with contextlib.suppress(Exception):
         return check(varied)
     return ""

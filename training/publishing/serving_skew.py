@@ -1,8 +1,8 @@
-"""Examples as a client would send them: is a version asked over the wire as it was measured?
+"""Training-serving skew: whether examples sent by a client are answered as they were measured.
 
 A version is measured with the arrays that the trainer made of files and rows; clients send the
-files and rows themselves. Where the two come to other answers, the measurement says nothing of
-what will be served, however good it looks.
+files and rows themselves. If the two get different answers, the measurement says nothing about
+what will be served.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,19 @@ import tensorflow as tf
 from service.images.preparation import UnfitPictureError
 from service.repository.contract import Contract, Field
 from service.repository.golden import Golden, agree, row_to_json
+from training.array_types import Array, Predict
 from training.data.original_examples import Original
 from training.data.own.image_folder import as_sent
-from training.types import Array, Predict
 
-# Of those that are answered otherwise, so many are told.
+# How many examples that are answered otherwise a sentence lists.
 _TOLD = 3
 # How closely numbers must agree: the same graph adds other batches in other orders.
 _ALIKE = Golden([], absolute=1e-3, relative=1e-3)
 
 
-def differences(originals: Sequence[Original], predict: Predict, contract: Contract) -> list[str]:
+def find_serving_skew(
+    originals: Sequence[Original], predict: Predict, contract: Contract
+) -> list[str]:
     """Say, a clause each, which originals are refused, or answered otherwise than measured."""
     found = []
     for original in originals:
@@ -37,8 +39,8 @@ def differences(originals: Sequence[Original], predict: Predict, contract: Contr
     return found
 
 
-def sentence(originals: Sequence[Original], found: Sequence[str]) -> str:
-    """Say what ``differences`` found."""
+def skew_sentence(originals: Sequence[Original], found: Sequence[str]) -> str:
+    """Say what ``find_serving_skew`` found."""
     count = len(originals)
     if not found:
         return f"{count} originals of test examples are answered as they were measured."

@@ -1,4 +1,4 @@
-"""Say which versions serve: version policies, labels, rollbacks, and how many versions are kept."""
+"""Changes which versions serve and are kept: version policies, labels, rollbacks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from service.repository import policy as policies
 from service.repository.errors import RepositoryError
+from service.repository.model_store import Store
 from service.repository.policy import Policy, policy_from_json, read_policy, rolled_back
 from service.repository.serving_status import reality
-from service.repository.store import Store
 from training.console.progress import say
 from training.errors import TrainingError, UsageError
 
@@ -33,8 +33,8 @@ def change_policy(
         keep: versions to keep on disk when one is published; 0 keeps all.
 
     Raises:
-        UsageError: a version that is named is not there, or a value is none.
-        RepositoryError: the policy file that is there is none.
+        UsageError: a version that is named is not there, or a value is not valid.
+        RepositoryError: the policy file is not valid.
         TrainingError: the policy cannot be written.
     """
     store = Store(root)
@@ -89,7 +89,7 @@ def roll_back(root: Path, model: str) -> None:
 
 
 def in_use(store: Store, model: str) -> set[int]:
-    """Return the versions that must not be removed: that serve, are pinned or bear a label.
+    """Return the versions that must not be removed: that serve, are pinned or have a label.
 
     Where no running service reports what serves, those that the policy asks for.
 

@@ -1,1 +1,1 @@
-"""What a training leaves for people to read: the report, drawings, the worst mistakes."""
+"""The report of a training, with its plots and the worst mistakes."""

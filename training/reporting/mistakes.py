@@ -1,4 +1,4 @@
-"""The examples that a version answers worst."""
+"""Selects the examples that a version answers worst."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from training.evaluation.predictions import (
     RegressionPredictions,
 )
 from training.reporting.report import Mistake
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 
 _MOST = 24
 

@@ -1,4 +1,4 @@
-"""How drawings of trainings look, and what they share: the curves of one network."""
+"""The style of plots, and the curves of one network that several plots share."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager

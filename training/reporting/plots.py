@@ -1,4 +1,4 @@
-"""The drawings of a report, as SVG."""
+"""The plots of a report, as SVG."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from training.evaluation.predictions import ClassificationPredictions, Regressio
 from training.reporting.plot_style import GUIDE, HELD_OUT, TRAINING, draw_curves, styled
 
 
-def learning_curves(history: Sequence[Mapping[str, float]], best: int) -> str:
+def plot_learning_curves(history: Sequence[Mapping[str, float]], best: int) -> str:
     """Draw each figure that is known of the training and of the held-out rows, by epoch.
 
     Args:
@@ -33,7 +33,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], best: int) -> str:
         return _svg(drawing)
 
 
-def reliability_diagrams(answers: Mapping[str, ClassificationPredictions]) -> str:
+def plot_reliability_diagrams(answers: Mapping[str, ClassificationPredictions]) -> str:
     """Draw confidence against accuracy, one diagram for each name."""
     with styled():
         drawing = Figure(figsize=(4.2 * len(answers), 3.9), layout="constrained")
@@ -44,7 +44,7 @@ def reliability_diagrams(answers: Mapping[str, ClassificationPredictions]) -> st
         return _svg(drawing)
 
 
-def predicted_against_true(answers: RegressionPredictions) -> str:
+def plot_predicted_against_true(answers: RegressionPredictions) -> str:
     """Draw what was estimated for each true number."""
     predicted = answers.predicted.mean(axis=0)
     ends = [

@@ -9,26 +9,26 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
+from training.array_types import Array, Predict
 from training.data import fashion_mnist
+from training.data.dataset_location import Found
 from training.data.dataset_types import Images
 from training.data.load import OwnData
-from training.data.locate import Found
 from training.data.original_examples import Original, by_turns
 from training.data.own import image_folder
 from training.data.splits import stratified
 from training.evaluation import calibration
 from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings, with_hyperparameters
-from training.fitting.plan import TrainingPlan
+from training.fitting.training_plan import TrainingPlan
 from training.networks import classification_loss, output_fields
 from training.networks.dense import DensePictures
 from training.networks.residual import Residual
 from training.preprocessing.augmentation import augment
 from training.preprocessing.images import from_encoded
-from training.tasks.base import Architecture, Case, Exportable, Task
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
-from training.types import Array, Predict
+from training.tasks.task_interface import Architecture, Case, Exportable, Task
 
 SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.
@@ -53,9 +53,9 @@ class Clothing(Task[Images]):
     name = "clothing"
     title = "Kinds of clothing"
     description = (
-        "Tells which of ten kinds a single garment is, from a small grey picture of it without a "
-        "person. Shirts, T-shirts, pullovers and coats are hard to tell apart at this size. "
-        "Anything that is no garment still gets one of the ten labels."
+        "Recognises which of ten kinds a single garment is, from a small grey picture of it "
+        "without a person. Shirts, T-shirts, pullovers and coats are hard to distinguish at this "
+        "size. Anything that is not a garment still gets one of the ten labels."
     )
     kind = "classification"
     data_set = fashion_mnist.FASHION_MNIST
@@ -136,7 +136,7 @@ class Clothing(Task[Images]):
         ),
         title="Kinds of pictures",
         description=(
-            "Tells which of its classes a picture shows, from the picture in small and grey. "
+            "Recognises which of its classes a picture shows, from the picture in small and grey. "
             "Anything that belongs to no class still gets one of them."
         ),
     )

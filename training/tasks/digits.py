@@ -14,19 +14,19 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
+from training.array_types import Array, Predict
+from training.data.dataset_location import DataSet, Found
 from training.data.dataset_types import Images
 from training.data.download import Remote
-from training.data.locate import DataSet, Found
 from training.data.splits import stratified
 from training.errors import TrainingError
 from training.evaluation import calibration
 from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings
-from training.fitting.plan import TrainingPlan
+from training.fitting.training_plan import TrainingPlan
 from training.networks import output_fields
 from training.networks.frozen import frozen
-from training.tasks.base import Architecture, Case, Exportable, Task
-from training.types import Array, Predict
+from training.tasks.task_interface import Architecture, Case, Exportable, Task
 
 MNIST = DataSet(
     name="mnist",
@@ -54,8 +54,8 @@ class Digits(Task[Images]):
     name = "digits"
     title = "Handwritten digits"
     description = (
-        "Tells which digit was written, from a small grey picture of it alone, centred and upright "
-        "as in MNIST. Anything that is no digit still gets one of the ten."
+        "Recognises which digit was written, from a small grey picture of it alone, centred and "
+        "upright as in MNIST. Anything that is not a digit still gets one of the ten."
     )
     kind = "classification"
     data_set = MNIST

@@ -1,8 +1,9 @@
 """Miles to the gallon: how far a car of the years 1970 to 1982 goes (Auto MPG, Quinlan 1993).
 
-With 398 cars no single split can tell a good model from a lucky one, so the error is measured by
-repeated cross-validation, and the served networks learn from all cars. The networks of all folds
-and those that serve train at once, side by side in one Keras model, each with its own cars.
+With 398 cars no single split can distinguish a good model from a lucky one, so the error is
+measured by repeated cross-validation, and the served networks learn from all cars. The networks of
+all folds and those that serve train at once, side by side in one Keras model, each with its own
+cars.
 """
 
 import math
@@ -17,12 +18,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
+from training.array_types import Array, Predict
 from training.data import auto_mpg
 from training.data.auto_mpg import CAR_NUMBERS
+from training.data.dataset_location import Found
 from training.data.dataset_types import Table
 from training.data.fold_assignment import FoldAssignment, assign_folds
 from training.data.load import OwnData
-from training.data.locate import Found
 from training.data.own import car_table
 from training.evaluation.baselines import (
     Learn,
@@ -36,14 +38,13 @@ from training.evaluation.cross_validation import cross_validation
 from training.evaluation.intervals import log_reach
 from training.evaluation.predictions import Predictions, RegressionPredictions
 from training.fitting.config import Settings, with_hyperparameters
-from training.fitting.plan import TrainingPlan
+from training.fitting.training_plan import TrainingPlan
 from training.networks.car_fields import car_fields
 from training.networks.ensemble import Ensemble, KnownError
 from training.preprocessing.cars import Features
-from training.tasks.base import Architecture, Case, Exportable, Task
 from training.tasks.search_space import Range, Search
 from training.tasks.study_variants import Study, Variant
-from training.types import Array, Predict
+from training.tasks.task_interface import Architecture, Case, Exportable, Task
 
 _FOLDS = 5
 _COVERAGE = 0.9
@@ -333,7 +334,7 @@ def _at_least_something(answer: Any) -> Any:
 
 
 def _keys(data: Table) -> list[str]:
-    """Return a digest of each car; cars that are alike in all are told apart by their order."""
+    """Return a digest of each car; cars that are alike in all are distinguished by their order."""
     columns = [*data.numbers.values(), data.origin, data.mpg, data.names]
     digests = [sha256(repr(row).encode()).hexdigest()[:16] for row in zip(*columns, strict=True)]
     seen: Counter[str] = Counter()

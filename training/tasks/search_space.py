@@ -1,4 +1,4 @@
-"""What tuning may try of an architecture: its search space, declared beside it."""
+"""The search space of an architecture: what tuning may try."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -43,7 +43,7 @@ class Search:
     cheaper: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the declaration as JSON, to tell whether two searches are the same."""
+        """Return the declaration as JSON, to see whether two searches are the same."""
         return {
             "space": {
                 name: {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(s).items()}

@@ -10,26 +10,26 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
+from training.array_types import Array, Predict
 from training.data import imdb
+from training.data.dataset_location import Found
 from training.data.dataset_types import MAX_TEXT_BYTES, Texts
 from training.data.load import OwnData
-from training.data.locate import Found
 from training.data.original_examples import Original, by_turns
 from training.data.own import text_file
 from training.data.splits import stratified
 from training.evaluation import calibration
 from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings, with_hyperparameters
-from training.fitting.plan import TrainingPlan
+from training.fitting.training_plan import TrainingPlan
 from training.networks import classification_loss, output_fields
 from training.networks.ngram_network import Ngrams
 from training.networks.text_network import Prepared, TextNetwork
 from training.networks.word_networks import DenseWords, Embedded
 from training.preprocessing.text import saved_vocabulary
-from training.tasks.base import Architecture, Case, Exportable, Task
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
-from training.types import Array, Predict
+from training.tasks.task_interface import Architecture, Case, Exportable, Task
 
 # Held out of the 25,000, to choose the best epoch and the temperature.
 _HELD_OUT = 2_000
@@ -44,7 +44,7 @@ class Sentiment(Task[Texts]):
     name = "sentiment"
     title = "Sentiment of film reviews"
     description = (
-        "Tells whether an English film review is positive or negative, and how probable it is "
+        "Decides whether an English film review is positive or negative, and how probable it is "
         "that it is positive. Made for whole reviews: a single sentence gives it little to go "
         "by, and irony, or praise of one thing within a damning review, can mislead it."
     )
@@ -136,7 +136,7 @@ class Sentiment(Task[Texts]):
         read=lambda path, bad: text_file.read(path, bad, standard=imdb.SENTIMENTS),
         title="Kinds of texts",
         description=(
-            "Tells which of its classes a text belongs to, by the words and short phrases in it. "
+            "Decides which of its classes a text belongs to, by the words and short phrases in it. "
             "A text of another language or subject than those that it learned from still gets "
             "one of them."
         ),

@@ -1,4 +1,4 @@
-"""What a study of over- and underfitting compares: networks of a task, declared beside it."""
+"""The networks that a study of over- and underfitting compares, declared by a task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,14 +22,14 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A comparison of networks that differ in size and in what holds them back.
+    """A comparison of networks that differ in size and in regularisation.
 
     Attributes:
         arch: the architecture that all of them are.
         epochs: of those that do not stop early.
         batch_size: examples in a step.
         learning_rate: the highest that the schedule reaches.
-        curve: the compiled metric that is drawn and judged: the lower the better, and without
+        curve: the compiled metric that is plotted and diagnosed: the lower the better, and without
             the penalties that a regulariser adds to the loss.
         variants: by name, from small to large, then the large one held back.
     """

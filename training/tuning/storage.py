@@ -1,7 +1,7 @@
-"""The record of a tuning: an Optuna study in a database, which several machines may share.
+"""Stores a tuning: an Optuna study in a database, which several machines may share.
 
-Of SQLite by default, in ``runs/<model>/tune-<name>/study.db``. What a tuning is about stands in
-the study itself, so that a process that takes part needs no more than its location.
+Of SQLite by default, in ``runs/<model>/tune-<name>/study.db``. The study itself says what
+it is about, so that a process that takes part needs only its location.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from sqlalchemy.exc import (
 from training.console.library_errors import is_of_database
 from training.errors import TrainingError, UsageError
 from training.fitting.config import Settings, resolve, with_chosen
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 
 # A running trial is heard of this often, and given up when it was not for so long: seconds.
 BEAT_S = 20
@@ -86,7 +86,7 @@ def location_of(runs: Path, model: str, name: str, storage: str | None) -> Study
     """Return where the tuning ``name`` is recorded: in ``storage``, a URL, or in its folder.
 
     Raises:
-        UsageError: the name or the URL is none.
+        UsageError: the name or the URL is not valid.
     """
     folder = folder_of(runs, model, name)
     url = f"sqlite:///{folder / _FILE}" if storage is None else storage
@@ -102,7 +102,7 @@ def location_of(runs: Path, model: str, name: str, storage: str | None) -> Study
     return StudyLocation(url, f"{model}-{name}")
 
 
-def find(runs: Path, model: str, reference: str, storage: str | None) -> StudyLocation:
+def find_study_record(runs: Path, model: str, reference: str, storage: str | None) -> StudyLocation:
     """Return where a tuning of ``model`` is recorded that was begun before.
 
     Args:
@@ -131,10 +131,10 @@ def find(runs: Path, model: str, reference: str, storage: str | None) -> StudyLo
     return StudyLocation(url, names[0])
 
 
-def create(
+def open_or_create_study(
     location: StudyLocation, mode: str, declared: Mapping[str, Any], first: Mapping[str, Any]
 ) -> optuna.Study:
-    """Begin the study, or go on with it where it was begun.
+    """Create the study, or continue it if there is one.
 
     Args:
         mode: "min" or "max".
@@ -173,7 +173,7 @@ def create(
     return study
 
 
-def load(location: StudyLocation, **how: Any) -> optuna.Study:
+def load_study(location: StudyLocation, **how: Any) -> optuna.Study:
     """Open a study that was begun; ``how`` goes to ``optuna.load_study``.
 
     Raises:
@@ -193,7 +193,7 @@ def load(location: StudyLocation, **how: Any) -> optuna.Study:
 
 
 def declared(study: optuna.Study) -> dict[str, Any]:
-    """Return what ``create`` was told that the study is about.
+    """Return what ``open_or_create_study`` recorded as what the study is about.
 
     Raises:
         UsageError: another program has begun it.
@@ -214,7 +214,7 @@ def is_finished(trial: FrozenTrial) -> bool:
 
 
 def tally(study: optuna.Study) -> Tally:
-    """Count trials; those of processes that are no more are given up first."""
+    """Count trials; those of processes that have ended are given up first."""
     _give_up(study)
     trials = study.get_trials(deepcopy=False)
     return Tally(
@@ -268,11 +268,11 @@ def winner(location: StudyLocation) -> Winner:
     Raises:
         UsageError: there is no such study, or none of its trials ran to its end.
     """
-    study = load(location)
+    study = load_study(location)
     about = declared(study)
     trial = best(study)
     if trial is None:
-        raise UsageError(f"No trial of {location.study} has run to its end yet.")
+        raise UsageError(f"No trial of {location.study} has finished yet.")
     count = sum(is_finished(each) for each in study.get_trials(deepcopy=False))
     return Winner(
         arch=about["arch"],
@@ -318,7 +318,7 @@ def _storage(url: str) -> RDBStorage:
 
 
 def _told(url: str, act: Any) -> Any:
-    """Return what ``act`` returns, its failures told as ours."""
+    """Return what ``act`` returns, with its failures as this program's errors."""
     try:
         return act()
     except ImportError as error:

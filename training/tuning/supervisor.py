@@ -1,4 +1,4 @@
-"""A tuning as people see it: starts the processes, shows how it goes, ends them, sums it up."""
+"""Supervises a tuning: starts its processes, shows progress, ends them, prints a summary."""
 
 import contextlib
 import signal
@@ -124,7 +124,7 @@ def _running(
 
 
 def _end(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask the processes to end between two batches; end what does not listen."""
+    """Ask the processes to end between two batches; kill those that do not."""
     for worker in workers:
         if worker.poll() is None:
             worker.send_signal(signal.SIGINT)
@@ -138,7 +138,7 @@ def _end(workers: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def _why(workers: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> str:
-    """Say of the first process that ended badly how it did."""
+    """Return how the first process failed."""
     for worker, log in zip(workers, logs, strict=True):
         if worker.returncode < 0:
             name = signal.Signals(-worker.returncode).name
@@ -155,7 +155,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
     found = study.get_trials(deepcopy=False)
     best = storage.best(study)
     if best is None:
-        raise TrainingError("No trial ran to its end: the search space holds only bad settings.")
+        raise TrainingError("No trial finished: the search space holds only bad settings.")
     importance = _importance(study)
     outcome = {
         "study": study.study_name,
@@ -168,7 +168,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
     }
     write_object(folder / "outcome.json", outcome)
     ended = [trial for trial in found if trial.state == TrialState.COMPLETE]
-    trial_plots.history(
+    trial_plots.plot_history(
         folder / "history.png",
         search.metric,
         search.mode,
@@ -179,7 +179,7 @@ def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:
     # From too few trials it is not known.
     (folder / "importance.png").unlink(missing_ok=True)
     if importance:
-        trial_plots.importance(folder / "importance.png", search.metric, importance)
+        trial_plots.plot_importance(folder / "importance.png", search.metric, importance)
         pictures.append("importance.png")
     say(f"best: trial {best.number}, {search.metric} {best.value:.4f}")
     for name, value in best.params.items():

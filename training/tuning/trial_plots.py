@@ -1,4 +1,4 @@
-"""Pictures of a tuning, as PNG files; drawn without a display."""
+"""Plots of a tuning, as PNG files; drawn without a display."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from training.reporting.plot_style import GUIDE, HELD_OUT, TRAINING, styled
 
 
-def history(
+def plot_history(
     path: Path,
     metric: str,
     mode: Literal["min", "max"],
@@ -41,7 +41,7 @@ def history(
         figure.savefig(path, dpi=90)
 
 
-def importance(path: Path, metric: str, shares: Mapping[str, float]) -> None:
+def plot_importance(path: Path, metric: str, shares: Mapping[str, float]) -> None:
     """Draw each setting's share in how much the trials' figures differ; there is at least one."""
     with styled():
         figure = Figure(figsize=(6.4, 0.4 * max(len(shares), 2) + 1), layout="constrained")

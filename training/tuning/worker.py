@@ -13,13 +13,13 @@ from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 
 from training.console.progress import say
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import DivergedError, TrainingError
 from training.fitting import fit
 from training.fitting.config import Settings, with_chosen
 from training.fitting.fit import Patience, Recorder
-from training.tasks.base import Task
 from training.tasks.search_space import Choice, Range, Search
+from training.tasks.task_interface import Task
 from training.tuning import storage
 from training.tuning.storage import StudyLocation
 
@@ -49,10 +49,10 @@ def work(
     search = task.architectures[settings.arch].search
     assert search is not None
     warm_up = round(settings.epochs * _UNPRUNED_SHARE)
-    study = storage.load(location, pruner=MedianPruner(_UNPRUNED_TRIALS, warm_up))
+    study = storage.load_study(location, pruner=MedianPruner(_UNPRUNED_TRIALS, warm_up))
     before = len(study.get_trials(deepcopy=False))
     study.sampler = TPESampler(seed=_seed(settings.seed, worker, before))
-    data = load(task, settings.data, settings.max_bad_rows).data
+    data = load_data(task, settings.data, settings.max_bad_rows).data
     _check_data(study, task.summary(data)["fingerprint"])
     parent_watch = _ParentWatch()
 
@@ -89,7 +89,7 @@ def _try(
     own = with_chosen(settings, {**chosen, **search.cheaper})
     say(f"trial {trial.number}: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
     keras.utils.clear_session()
-    fit.prepare(own.seed)
+    fit.set_seed(own.seed)
     plan = task.plan(data, own)
     recorder = Recorder(plan, [])
     callbacks = [recorder, _Reporter(trial, search.metric), parent_watch]
@@ -130,7 +130,7 @@ _FINGERPRINT = "data_fingerprint"
 
 
 class _Reporter(keras.callbacks.Callback):
-    """Tells the study each epoch's figure, and ends a trial that is hopeless."""
+    """Reports each epoch's figure to the study, and prunes a trial that is hopeless."""
 
     def __init__(self, trial: optuna.Trial, metric: str) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class _Reporter(keras.callbacks.Callback):
 
 
 class _ParentWatch(keras.callbacks.Callback):
-    """Ends a process whose parent is gone: nobody would end it otherwise."""
+    """Ends a process whose parent is gone, because nothing else would."""
 
     def __init__(self) -> None:
         super().__init__()

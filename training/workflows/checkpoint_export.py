@@ -1,4 +1,4 @@
-"""Take a checkpoint out of a run: as a version to serve, as a Keras model, or as bare weights."""
+"""Exports a checkpoint of a run: as a version to serve, a Keras model, or weights."""
 
 import warnings
 from pathlib import Path
@@ -10,7 +10,7 @@ from training.console.progress import say
 from training.errors import UsageError
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.run_folder import Run
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 from training.workflows import train
 
 _ENDINGS = {"savedmodel": "", "keras": ".keras", "weights": ".weights.h5"}

@@ -8,10 +8,10 @@ from training import tasks
 from training.console.number_format import figure, flat
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
-from training.data.load import load
-from training.data.locate import find, keras_home
+from training.data.dataset_location import find_dataset, keras_home
+from training.data.load import load_data
 from training.data.own.findings import findings_of
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 
 
 def show_all(named: Path | None, *, as_json: bool = False) -> None:
@@ -22,7 +22,7 @@ def show_all(named: Path | None, *, as_json: bool = False) -> None:
         as_json: print a list of objects with ``data_set``, ``model``, ``bytes``, ``folder``,
             ``found`` and ``files``; ``bytes`` and ``found`` are null where the data is not here.
     """
-    listed = [_place(name, named) for name in tasks.names()]
+    listed = [_place(name, named) for name in tasks.task_names()]
     if as_json:
         say(json.dumps(listed, indent=2))
         return
@@ -50,7 +50,7 @@ def show_one(task: Task[Any], named: Path | None, *, as_json: bool = False) -> N
         TrainingError: the data is not there, or nothing could be learned from it.
     """
     with progress_beside(as_json):
-        loaded = load(task, named, max_bad_rows=1.0)
+        loaded = load_data(task, named, max_bad_rows=1.0)
     summary = task.summary(loaded.data)
     warnings = [found.sentence for found in findings_of(summary)]
     if as_json:
@@ -68,7 +68,7 @@ def show_one(task: Task[Any], named: Path | None, *, as_json: bool = False) -> N
 
 def _place(name: str, named: Path | None) -> dict[str, Any]:
     data_set = tasks.get(name).data_set
-    found = find(data_set, named)
+    found = find_dataset(data_set, named)
     folder = named or keras_home() / "datasets" / data_set.folder
     return {
         "data_set": data_set.name,

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import Card, read_card
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.store import Store
+from service.repository.model_card import Card, read_card
+from service.repository.model_store import Store
 from training.console.number_format import figure, flat
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import UsageError
-from training.publishing import export
-from training.tasks.base import Task
+from training.publishing import saved_model_export
+from training.tasks.task_interface import Task
 
 
 def evaluate(
@@ -49,9 +49,9 @@ def evaluate(
         raise UsageError(f"{task.name} has no version {version} in {root}; it has {known}.")
     card = read_card(versions[version])
     with progress_beside(as_json):
-        data = load(task, named, max_bad_rows).data
+        data = load_data(task, named, max_bad_rows).data
         _check_classes(version, card, task.classes(data))
-        predict = export.open_saved_model(versions[version])
+        predict = saved_model_export.open_saved_model(versions[version])
         measured = task.measure(task.answers(data, predict))
     claimed = card.evaluation if card else {}
     if as_json:

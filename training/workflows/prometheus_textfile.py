@@ -1,4 +1,4 @@
-"""How a retraining went, as a file for the textfile collector of Prometheus' node exporter."""
+"""Writes a retraining's result for the textfile collector of Prometheus' node exporter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import read_card
 from service.repository.errors import RepositoryError
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from service.repository.policy import read_policy
 from service.repository.serving_status import Reality, realities
-from service.repository.store import Store
 from training.console.progress import say
 from training.console.terminal_table import print_table
 
@@ -23,7 +23,7 @@ def show(root: Path, *, as_json: bool = False) -> None:
         root: the folder of models.
         as_json: print a list with an object for each version: ``model``, ``version``,
             ``in_policy`` (whether the policy asks for it), ``serves`` (null where no service that
-            runs tells), ``refused`` (why, or null), ``labels``, ``network``, ``headline`` and
+            runs reports), ``refused`` (why, or null), ``labels``, ``network``, ``headline`` and
             ``created_at``, and ``problem``, why a version has none of the last three.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Train a published version again from its card, and see whether it comes out the same."""
+"""Trains a published version again from its card, and compares the metrics."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import Card, read_card
+from service.repository.model_card import Card, read_card
+from service.repository.model_store import Store
 from service.repository.precision import Precision
-from service.repository.store import Store
 from training.console.number_format import flat
 from training.console.progress import say
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import NotReproducedError, TrainingError, UsageError
 from training.fitting import run_folder
 from training.fitting.config import Settings
 from training.publishing.provenance import git_commit, libraries
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 from training.workflows import train
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ReproducedFigures:
     """How the figures of a training that was repeated compare with those of the first one.
 
     On one machine, with the same versions of the libraries and the same source, TensorFlow's
@@ -54,20 +54,20 @@ def reproduce(task: Task[Any], root: Path, version: int, named: Path | None) -> 
     """
     card = _card(root, task.name, version)
     settings = settings_of(card, data=named, out=root)
-    loaded = load(task, named, settings.max_bad_rows)
+    loaded = load_data(task, named, settings.max_bad_rows)
     now, then = task.summary(loaded.data)["fingerprint"], card.data.get("fingerprint")
     if now != then:
         raise TrainingError(
             f"{loaded.story}: this is not the data that version {version} learned from: "
             f"its fingerprint is {now}, not {then}."
         )
-    for difference in differences(card):
+    for difference in changed_circumstances(card):
         say(difference)
-    run = run_folder.create(run_folder.RUNS, settings)
+    run = run_folder.create_run_folder(run_folder.RUNS, settings)
     train.train(run)
     repeated = read_card(run.export)
     assert repeated is not None
-    agreement = compare(card.evaluation, repeated.evaluation)
+    agreement = compare_evaluations(card.evaluation, repeated.evaluation)
     if not agreement.agrees:
         raise NotReproducedError(f"Version {version} is not reproduced: {agreement.sentence}")
     say(f"version {version} is reproduced: {agreement.sentence}")
@@ -93,8 +93,8 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
     return Settings(**given, **told)
 
 
-def differences(card: Card) -> list[str]:
-    """Say, a sentence each, what is other now than when the version was trained."""
+def changed_circumstances(card: Card) -> list[str]:
+    """Say, a sentence each, what is different now from when the version was trained."""
     said = []
     now = libraries()
     for name, then in card.libraries.items():
@@ -106,21 +106,25 @@ def differences(card: Card) -> list[str]:
     return said
 
 
-def compare(was: Mapping[str, Any], now: Mapping[str, Any]) -> Agreement:
+def compare_evaluations(was: Mapping[str, Any], now: Mapping[str, Any]) -> ReproducedFigures:
     """Compare the evaluations of two cards."""
     first, second = was["headline"], now["headline"]
     if first["name"] != second["name"]:
-        return Agreement(False, f"it was measured by {first['name']}, now by {second['name']}.")
+        return ReproducedFigures(
+            False, f"it was measured by {first['name']}, now by {second['name']}."
+        )
     old, new = _figures(was), _figures(now)
     shared = old.keys() & new.keys()
     other = sum(old[name] != new[name] for name in shared)
     if not other:
-        return Agreement(True, f"all {len(shared)} figures are the same to the last bit.")
+        return ReproducedFigures(True, f"all {len(shared)} figures are the same to the last bit.")
     text = f"{first['name']} was {first['value']:.6f} and is {second['value']:.6f}"
     if "low" not in first:
-        return Agreement(False, f"{text}; the card has no confidence interval to allow for that.")
+        return ReproducedFigures(
+            False, f"{text}; the card has no confidence interval to allow for that."
+        )
     within = first["low"] <= second["value"] <= first["high"]
-    return Agreement(
+    return ReproducedFigures(
         within,
         f"{text}, {'within' if within else 'outside'} the 95 % confidence interval "
         f"{first['low']:.4f} to {first['high']:.4f}; {other} of {len(shared)} figures differ.",

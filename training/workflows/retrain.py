@@ -1,21 +1,21 @@
-"""Train anew when there is new data: for cron, or any other scheduler."""
+"""Retrains when there is new data: for cron, or any other scheduler."""
 
 import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
-from service.repository.card import read_card
-from service.repository.store import Store
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from training import tasks
 from training.console.progress import say
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import BusyError, NoNewDataError, RefusedError, UsageError
 from training.fitting import run_folder
 from training.fitting.config import Settings
 from training.fitting.lock import exclusive_lock
 from training.publishing.live_version import find_live_version
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 from training.workflows import train
 from training.workflows.prometheus_textfile import Retrained, write_textfile
 
@@ -50,7 +50,9 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
             settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"
         ):
             _look_for_new_data(tasks.get(settings.model), settings)
-            run = run_folder.create(run_folder.RUNS, dataclasses.replace(settings, publish=True))
+            run = run_folder.create_run_folder(
+                run_folder.RUNS, dataclasses.replace(settings, publish=True)
+            )
             try:
                 version = train.train(run)
             except KeyboardInterrupt:
@@ -91,7 +93,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
 
 
 def _check_place(metrics_file: Path) -> None:
-    """Refuse before the training what would fail after it.
+    """Check before the training what would fail after it.
 
     Raises:
         UsageError: there is no folder for the file, or the collector would not read it.
@@ -110,7 +112,7 @@ def _look_for_new_data(task: Task[Any], settings: Settings) -> None:
     Raises:
         NoNewDataError: it is the same.
     """
-    loaded = load(task, settings.data, settings.max_bad_rows)
+    loaded = load_data(task, settings.data, settings.max_bad_rows)
     fingerprint = task.summary(loaded.data)["fingerprint"]
     versions = Store(settings.out).versions(task.name)
     incumbent = find_live_version(settings.out, task.name)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from service.repository.card import Card
+from service.repository.model_card import Card
+from service.repository.model_store import Store
 from service.repository.precision import Precision, why_not_here
-from service.repository.store import Store
 from training import tasks
 from training.console.progress import say, working
 from training.console.terminal_table import print_table
-from training.data.load import Loaded, load
+from training.data.load import Loaded, load_data
 from training.data.own.findings import findings_of
 from training.errors import RefusedError, TrainingError, UsageError
 from training.evaluation.calibration import on_test_set
@@ -21,19 +21,20 @@ from training.evaluation.predictions import ClassificationPredictions, Predictio
 from training.fitting import fit
 from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
 from training.fitting.lock import exclusive_lock
-from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run, keep_to_data
-from training.publishing import export, version_policy
+from training.fitting.training_plan import TrainingPlan
+from training.publishing import saved_model_export, version_policy
 from training.publishing.export_precision import alike_in_both
-from training.publishing.gates import Candidate, GateReport, run_gates
+from training.publishing.gate_report import Candidate, GateReport
+from training.publishing.gates import run_gates
 from training.publishing.golden_regression import carried_over
 from training.publishing.live_version import find_live_version
 from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
 from training.reporting.mistakes import worst_mistakes
 from training.reporting.report import ReportData, write_report
-from training.tasks.base import Exportable, Task
-from training.workflows.initial_version import find_initial_version
+from training.tasks.task_interface import Exportable, Task
+from training.workflows.init_from_option import find_initial_version
 
 
 def train(run: Run, *, force: bool = False) -> int | None:
@@ -106,7 +107,7 @@ def _publish(gates: GateReport, run: Run, force: bool) -> tuple[int | None, str]
     _pass(gates, run, force)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
-    version = export.publish(run.export, settings.out, settings.model)
+    version = saved_model_export.publish(run.export, settings.out, settings.model)
     say(f"published as {settings.out / settings.model / str(version)}")
     version_policy.after_publishing(store, settings.model, before)
     forced = "" if gates.passed else " anyway (--force)"
@@ -127,7 +128,7 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
     try:
         initial = _initial_weights(task, run)
         loaded = _load(task, run)
-        fit.prepare(run.settings.seed)
+        fit.set_seed(run.settings.seed)
         if initial is None:
             return loaded, task.plan(loaded.data, run.settings)
         say(f"starting from version {initial.version}")
@@ -140,7 +141,7 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
 
 
 def _make_room(run: Run) -> None:
-    """See that a version could be published: after an hour of training it would be late to hear.
+    """Check that a version can be published, before the training rather than after it.
 
     Raises:
         UsageError: it could not.
@@ -157,7 +158,7 @@ def _make_room(run: Run) -> None:
 
 
 def _check_precision(task: Task[Any], run: Run) -> None:
-    """See that the export can be measured in the precision that it is to state.
+    """Check that the export can be measured in the precision that it is to state.
 
     Raises:
         UsageError: it cannot.
@@ -174,7 +175,7 @@ def _check_precision(task: Task[Any], run: Run) -> None:
 
 
 def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
-    """Find the version to begin with, and keep a copy for the day that the run is resumed."""
+    """Find the version to begin with, and keep a copy for when the run is resumed."""
     which = run.settings.init_from
     if which is None:
         return None
@@ -189,7 +190,7 @@ def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
 
 def _load(task: Task[Any], run: Run) -> Loaded[Any]:
     """Load the data, and keep in the run folder what is wrong with it."""
-    loaded = load(task, run.settings.data, run.settings.max_bad_rows)
+    loaded = load_data(task, run.settings.data, run.settings.max_bad_rows)
     say(f"data: {loaded.story}")
     summary = task.summary(loaded.data)
     for found in findings_of(summary):
@@ -204,7 +205,7 @@ def _load(task: Task[Any], run: Run) -> Loaded[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Exported:
-    """What an export is known by: its card, its answers, and whether it may be published."""
+    """An export: its card, its answers, and whether it may be published."""
 
     card: Card
     answers: Predictions
@@ -214,13 +215,13 @@ class _Exported:
 def _export(
     task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, run: Run, force: bool = False
 ) -> _Exported:
-    """Export the trained network into the run folder; measure, judge and prove it there."""
+    """Export the trained network into the run folder; measure, gate and prove it there."""
     settings, data = run.settings, loaded.data
     exportable = task.exportable(data, plan)
-    export.write_saved_model(exportable, run.export)
+    saved_model_export.write_saved_model(exportable, run.export)
     if exportable.out_of_fold is not None:
         write_errors(run.export, exportable.out_of_fold)
-    predict = export.open_saved_model(run.export, settings.precision)
+    predict = saved_model_export.open_saved_model(run.export, settings.precision)
     with working("measuring the export on the full test set"):
         answers = task.answers(data, predict)
         evaluation = _evaluation(task, data, plan, exportable, answers)
@@ -240,8 +241,8 @@ def _export(
     cases = list(task.golden(data, predict))
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
-    golden = export.answer(predict, exportable.contract, cases)
-    in_float32 = export.open_saved_model(run.export, Precision.FLOAT32)
+    golden = saved_model_export.answer(predict, exportable.contract, cases)
+    in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
     if settings.precision is not Precision.FLOAT32:
         golden = alike_in_both(golden, exportable.contract, in_float32)
     contract = declare_independence(predict, exportable.contract, golden)
@@ -261,9 +262,9 @@ def _export(
     )
     if not task.fine_tuning_unsupported:
         write_weights(run.export, plan.model, task.classes(data))
-    export.finish(run.export, card, golden)
-    export.prove(export.open_saved_model(run.export), run.export)
-    export.prove(in_float32, run.export)
+    saved_model_export.finish(run.export, card, golden)
+    saved_model_export.prove(saved_model_export.open_saved_model(run.export), run.export)
+    saved_model_export.prove(in_float32, run.export)
     return _Exported(card, exportable.out_of_fold or answers, report)
 
 
@@ -284,7 +285,7 @@ def _pass(report: GateReport, run: Run, force: bool) -> None:
     Raises:
         RefusedError: one of them refuses the version, and it is not forced.
     """
-    # Refusals first: they are what is to be read.
+    # Refusals first, because they matter most.
     results = sorted(report.results, key=lambda result: result.passed)
     outcomes = [(r.gate, "passed" if r.passed else "refused", r.sentence) for r in results]
     if outcomes:
@@ -309,7 +310,7 @@ def _training(plan: TrainingPlan, run: Run) -> dict[str, Any]:
     settings, history, initial = run.settings.to_json(), run.history(), kept_copy(run.start)
     return {
         **{name: value for name, value in settings.items() if name not in _NOT_LEARNED},
-        # By its number, whatever it was asked for by: the live version will be another.
+        # By its number, also if "live" was asked for: the live version changes.
         **({"init_from": initial.version} if initial else {}),
         "epochs_done": len(history),
         "best_epoch": fit.best_epoch(plan, history),

@@ -40,13 +40,13 @@ def command(model: str, resume: Path | None, json: bool, **settings: Any) -> Non
 
     given = given_settings(settings)
     if resume is None:
-        folder = study.create(run_folder.RUNS, task, given)
+        folder = study.create_study_folder(run_folder.RUNS, task, given)
     elif given:
         raise UsageError("--resume takes all settings from the study: no option goes with it.")
     else:
         folder = resume
     try:
-        study.run(task, folder, as_json=json)
+        study.run_study(task, folder, as_json=json)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted. To continue: understudy study {task.name} --resume {folder}"

@@ -104,10 +104,10 @@ def _new_run(
     else:
         from training.tuning import storage
 
-        location = storage.find(run_folder.RUNS, task.name, from_study, database)
+        location = storage.find_study_record(run_folder.RUNS, task.name, from_study, database)
         settings = storage.winner(location).settle(task, toml, given)
         say(f"settings of {settings.from_study}")
-    return run_folder.create(run_folder.RUNS, settings)
+    return run_folder.create_run_folder(run_folder.RUNS, settings)
 
 
 def _resumed_run(model: str, folder: Path, given: dict[str, Any]) -> run_folder.Run:

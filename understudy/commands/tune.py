@@ -13,7 +13,7 @@ from understudy.help import IMPROVING, Command, Option
 from understudy.options import WholeNumber, given_settings, model, seed, setting
 
 if TYPE_CHECKING:
-    from training.tasks.base import Task
+    from training.tasks.task_interface import Task
 
 
 @click.command(
@@ -112,7 +112,7 @@ def _supervise(
     folder.mkdir(parents=True, exist_ok=True)
     declared = {key: settings.to_json()[key] for key in ("model", "arch", "epochs", "seed")}
     about = {**declared, "search": search.to_json()}
-    study = storage.create(
+    study = storage.open_or_create_study(
         location, search.mode, about, task.default_hyperparameters(settings.arch)
     )
     processes = [[*process, "--worker", str(number)] for number in range(jobs)]

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from service.api.codecs.base import Codec
+from service.api.codecs.codec_interface import Codec
 from service.api.codecs.media.plain_codecs import plain_codec
 from service.api.codecs.oip.infer_codec import InferCodec
 from service.api.codecs.oip.infer_response import OCTETS
 from service.api.codecs.tfserving.classify_codec import ClassifyCodec, Method
 from service.api.codecs.tfserving.predict_codec import PredictCodec
 from service.api.http.query import signature_name
-from service.api.http.request_body import JSON_TYPES, as_json, json_request, media_type
+from service.api.http.request_body import JSON_TYPES, json_request, media_type, require_json
 from service.api.http.responses import JSON
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.errors import ServiceError
 
 # The last is what curl calls a body unless its content type is given.
@@ -66,7 +66,7 @@ class ClassifyCodecs:
         """Return the codec of a request, and the body that it reads."""
         named = signature_name(environ)
         codec = self._codec if named is None else self._codec.calling(named)
-        return codec, as_json(environ, body)
+        return codec, require_json(environ, body)
 
 
 class InferCodecs:

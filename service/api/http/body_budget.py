@@ -15,7 +15,7 @@ class BodyBudget:
     """
 
     def __init__(self, most_bytes: int) -> None:
-        """Nothing is held yet.
+        """A budget of which nothing is taken yet.
 
         Args:
             most_bytes: the most bytes that are held at one time.
@@ -46,7 +46,7 @@ class BodyBudget:
             )
         self._held += count
 
-    def give_back(self, count: int) -> None:
+    def release(self, count: int) -> None:
         """Hold ``count`` bytes no longer."""
         self._held -= count
 
@@ -73,7 +73,7 @@ class BodyShare:
             self._budget.take(self._size - self._counted)
             self._counted = self._size
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Hold nothing any more."""
-        self._budget.give_back(self._counted)
+        self._budget.release(self._counted)
         self._counted = 0

@@ -30,8 +30,8 @@ def check_headers(environ: Mapping[str, Any]) -> None:
     expected = environ.get("HTTP_EXPECT")
     if expected is not None and expected.strip().lower() != "100-continue":
         raise ServiceError(
-            "The Expect header asks for what this service does not do: expected 100-continue, "
-            f"not {expected[:60]!r}.",
+            "The Expect header asks for something that this service does not support: expected "
+            f"100-continue, not {expected[:60]!r}.",
             status=417,
         )
     size = sum(len(name) + len(value) for name, value in environ.items() if isinstance(value, str))

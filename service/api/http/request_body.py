@@ -49,10 +49,10 @@ def json_body(environ: Mapping[str, Any], *, most: int) -> bytes:
             as ``read_body``.
         InvalidRequestError: as ``read_body``.
     """
-    return as_json(environ, read_body(environ, most=most))
+    return require_json(environ, read_body(environ, most=most))
 
 
-def as_json(environ: Mapping[str, Any], body: bytes) -> bytes:
+def require_json(environ: Mapping[str, Any], body: bytes) -> bytes:
     """Return a body that should be JSON.
 
     Args:

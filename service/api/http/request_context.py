@@ -15,7 +15,7 @@ from typing import Any
 from service.errors import ServiceError, UnavailableError, strip
 from service.monitoring.gathered_metrics import GatheredMetrics
 from service.monitoring.logs import log
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 # A client's own id is kept when it can stand in a header and a log without harm.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")

@@ -14,13 +14,13 @@ from time import thread_time
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from service.api.codecs.base import CodecSelector
+from service.api.codecs.codec_interface import CodecSelector
 from service.api.http.compression import compressed
 from service.api.http.request_body import content_encoding, too_large, unpacked
 from service.api.http.request_context import RequestContext, RequestObserver
 from service.api.http.responses import Response, as_service_error, error_response
 from service.api.http.url_paths import VERSION
-from service.api.inference.loop_turns import Turns
+from service.api.inference.loop_time_slices import LoopTimeSlices
 from service.api.inference.parse_cost import SMALL_BYTES, ParseCost, is_large
 from service.api.inference.pipeline import InferencePipeline, Prediction, Target
 from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
@@ -102,7 +102,7 @@ class PredictionLoop:
         self.observer = observer
         self.parsers = ThreadPoolExecutor(_PARSERS, thread_name_prefix="parse")
         self._runners = ThreadPoolExecutor(_RUNNERS, thread_name_prefix="infer")
-        self._turns = Turns(loop)
+        self._time_slices = LoopTimeSlices(loop)
         self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
         self._parse_costs: WeakKeyDictionary[Servable, ParseCost] = WeakKeyDictionary()
 
@@ -126,7 +126,7 @@ class PredictionLoop:
         """
         context = self.observer.begin(environ, client)
         running = RunningPrediction(self, context, respond)
-        self._turns.begin(context.start, running.start, route, body)
+        self._time_slices.begin(context.start, running.start, route, body)
         return running
 
     def refuse(

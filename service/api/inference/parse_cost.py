@@ -31,7 +31,7 @@ class ParseCost:
     __slots__ = ("_seconds",)
 
     def __init__(self) -> None:
-        """Nothing has been measured yet."""
+        """The cost of parsing, of which nothing has been measured yet."""
         self._seconds = _FIRST_S_PER_BYTE
 
     def note(self, size: int, seconds: float) -> None:

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import Any
 
-from service.api.codecs.base import CheckedRequest, Codec, CodecSelector
+from service.api.codecs.codec_interface import CheckedRequest, Codec, CodecSelector
 from service.api.http.request_body import read_body
 from service.api.http.request_context import RequestContext
 from service.api.http.responses import Response
 from service.api.json.value_budget import ValueBudget
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.api.validation.file_inputs import FilePreparation
 from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError
 from service.monitoring.gathered_metrics import GatheredVersion
-from service.monitoring.metrics import VersionMetrics
+from service.monitoring.prometheus_metrics import VersionMetrics
 from service.repository.golden import Tensors
-from service.runtime.admission import Admission
+from service.runtime.admission_control import Admission
 from service.runtime.bisection import bisect_refused_rows
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable

@@ -12,7 +12,7 @@ from threading import Lock
 
 import numpy as np
 
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.errors import ServiceError
 from service.repository.contract import Contract, Field
 

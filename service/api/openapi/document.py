@@ -10,11 +10,13 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from werkzeug.routing import Rule
 
-from service.api.codecs.tfserving.classify_responses import classification, regression
-from service.api.limits import Limits
+from service.api.codecs.tfserving.classify_responses import (
+    classification_results,
+    regression_results,
+)
 from service.api.openapi import response_headers, shared_parts
 from service.api.openapi.field_schemas import Schema, tensor_schema
-from service.api.openapi.operations import DocumentedTarget, Operation, describe
+from service.api.openapi.operations import DocumentedTarget, Operation, describe_operation
 from service.api.openapi.shared_parts import ref
 from service.api.openapi.signature_schemas import (
     CLASSES,
@@ -23,6 +25,7 @@ from service.api.openapi.signature_schemas import (
     examples_bodies,
     predict_bodies,
 )
+from service.api.request_limits import Limits
 from service.api.validation.schemas import TensorField, signature_schema
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
@@ -109,7 +112,7 @@ class Documents:
         for name, header in response_headers.COMPONENTS.items():
             spec.components.header(name, header)
         for status in shared_parts.ERROR_STATUSES:
-            spec.components.response(f"Error{status}", shared_parts.error_response(status))
+            spec.components.response(f"Error{status}", shared_parts.error_component(status))
         taken: set[str] = set(shared_parts.SCHEMAS)
         targets: dict[str, dict[str, DocumentedTarget]] = {}
         for model, (labels, servables) in found.items():
@@ -152,10 +155,10 @@ class Documents:
             columns, most = ref("schemas", name), self._max_rows
             golden = servable.golden
             found["predict"].append(predict_bodies(signature, golden, columns, max_rows=most))
-            if classification(signature):
+            if classification_results(signature):
                 bodies = examples_bodies(signature, golden, CLASSES, max_rows=most)
                 found["classify"].append(bodies)
-            if regression(signature, first=first):
+            if regression_results(signature, first=first):
                 bodies = examples_bodies(signature, golden, VALUE, max_rows=most)
                 found["regress"].append(bodies)
         return {
@@ -189,14 +192,14 @@ class Documents:
             if "<model:model>" not in rule.rule:
                 whole = re.sub("<path:([a-z]+)>", r"{\1}", rule.rule)
                 if "<" not in whole:
-                    yield whole, {m.lower(): describe(rule, m, None) for m in methods}
+                    yield whole, {m.lower(): describe_operation(rule, m, None) for m in methods}
                 continue
             for model, by_suffix in targets.items():
                 for suffix, target in by_suffix.items():
                     path = _path(rule.rule, model, suffix)
                     if path is None:
                         continue
-                    operations = {m.lower(): describe(rule, m, target) for m in methods}
+                    operations = {m.lower(): describe_operation(rule, m, target) for m in methods}
                     operations = {m: o for m, o in operations.items() if o}
                     if operations:
                         yield path, operations

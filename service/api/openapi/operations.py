@@ -41,7 +41,7 @@ class DocumentedTarget:
     bodies: Mapping[str, Bodies]
 
 
-def describe(rule: Rule, method: str, target: DocumentedTarget | None) -> Operation:
+def describe_operation(rule: Rule, method: str, target: DocumentedTarget | None) -> Operation:
     """Return the operation of a route; empty when nothing answers it here."""
     verb = rule.endpoint.rpartition(".")[2]
     about: Operation = {}

@@ -44,7 +44,7 @@ class ModelStatus(marshmallow.Schema):
     model_version_status = fields.List(fields.Nested(_VersionStatus), required=True)
 
 
-class Policy(marshmallow.Schema):
+class PolicySchema(marshmallow.Schema):
     """Which versions serve, and their labels."""
 
     serve = fields.Dict(
@@ -68,7 +68,7 @@ class Policy(marshmallow.Schema):
 SCHEMAS: dict[str, type[marshmallow.Schema]] = {
     "Error": ErrorBody,
     "ModelStatus": ModelStatus,
-    "Policy": Policy,
+    "Policy": PolicySchema,
 }
 _MEANINGS = {
     400: "The request is not what the model or the protocol takes.",
@@ -103,7 +103,7 @@ def ref(kind: str, name: str) -> Schema:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def error_response(status: int) -> dict[str, Any]:
+def error_component(status: int) -> dict[str, Any]:
     """Return the component that describes an error of a status."""
     code = CODES.get(status, "REQUEST_TIMEOUT")
     example = {"error": "One sentence that says what is wrong.", "code": code}

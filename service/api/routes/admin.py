@@ -12,6 +12,7 @@ from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
+from service.repository.model_store import Store
 from service.repository.policy import (
     Policy,
     change_policy,
@@ -19,7 +20,6 @@ from service.repository.policy import (
     rolled_back,
     with_changes,
 )
-from service.repository.store import Store
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from service.settings import Settings

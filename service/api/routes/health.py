@@ -7,7 +7,7 @@ from flask import Response as FlaskResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.errors import UnavailableError
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.runtime.lifecycle import Lifecycle
 
 

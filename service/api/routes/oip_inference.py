@@ -12,7 +12,7 @@ from service.api.codecs.oip.model_metadata import model_metadata
 from service.api.http.flask_hooks import current_context, flask_response
 from service.api.http.query import signature_name
 from service.api.inference.pipeline import InferencePipeline, Target
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.api.routes.health import require_ready
 from service.errors import UnavailableError
 from service.runtime.lifecycle import Lifecycle

@@ -14,10 +14,10 @@ from flask import Blueprint, request
 from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_value, read_body
 from service.api.routes.admin import attempt, authorise, change
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.errors import InvalidRequestError, ServiceError
+from service.repository.model_store import Store
 from service.repository.policy import read_policy
-from service.repository.store import Store
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from service.settings import Settings

@@ -10,7 +10,7 @@ from prometheus_client.samples import Sample
 from service.api.http.flask_hooks import current_context
 from service.api.routes.oip_inference import V2, V2_SERVABLE_PATHS
 from service.errors import NotFoundError
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.runtime.lifecycle import Lifecycle
 
 _NS = 1e9

@@ -14,10 +14,10 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import flask_response
 from service.api.http.responses import JSON, Response
 from service.api.http.url_paths import MODEL
-from service.monitoring.metrics import REQUEST_SECONDS, Metrics
+from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
 from service.monitoring.request_times import RequestTimes, read_request_times
-from service.repository.card import Card
 from service.repository.golden import GoldenExample
+from service.repository.model_card import Card
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
 from service.settings import Settings

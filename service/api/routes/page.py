@@ -52,7 +52,7 @@ class Page:
     """The page's files, read once."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
-        """Read the files.
+        """The page, with its files in memory.
 
         Args:
             lifecycle: knows the models, which browsers without scripts get as links.

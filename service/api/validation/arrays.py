@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from service.api.json.json_numbers import MOST_DIMENSIONS
-from service.api.validation.messages import describe, shorten, sizes
+from service.api.validation.error_messages import describe_expected_value, shape_in_words, shorten
 from service.api.validation.problems import InvalidValueError
 from service.api.validation.tensors import Array
 from service.repository.contract import Field
@@ -50,7 +50,9 @@ def check_shape(field: Field, shape: Sequence[int], written: Sequence[int] | Non
                 f"Expected at least 1 in the first dimension, not {shorten_shape(shown)}."
             )
         above = ", N at least 1," if None in field.shape[:1] else ","
-        raise InvalidValueError(f"Expected {sizes(field.shape)}{above} not {shorten_shape(shown)}.")
+        raise InvalidValueError(
+            f"Expected {shape_in_words(field.shape)}{above} not {shorten_shape(shown)}."
+        )
     if 0 in shape and math.prod(filter(None, shape)) > _MOST_AROUND_NOTHING:
         raise InvalidValueError(
             f"Expected at most {_MOST_AROUND_NOTHING} as the product of the sizes beside 0, "
@@ -80,7 +82,7 @@ def check_array(field: Field, array: Array, *, limit: int) -> None:
     wrong = _wrong_strings(field, array) if field.dtype == "string" else _wrong(field, array)
     if wrong is None or not wrong.any():
         return
-    expected = describe(field)
+    expected = describe_expected_value(field)
     raise InvalidValueError(
         {
             (int(i),): f"Expected {expected}, not {shorten(array[i : i + 1].tolist()[0])}."

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.api.validation.problems import Index, Problems
 from service.api.validation.tensors import Array
 from service.images.file_headers import Picture, is_known

@@ -40,7 +40,7 @@ class Problems:
     __slots__ = ("_by_path", "limit")
 
     def __init__(self, limit: int) -> None:
-        """Nothing is wrong yet.
+        """A list without problems.
 
         Args:
             limit: the most problems that are listed.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from service.api.validation.messages import counted
+from service.api.validation.error_messages import count_with_noun
 from service.api.validation.problems import Problems, invalid_request
 from service.repository.golden import Tensors
 
@@ -39,5 +39,8 @@ def check_equal_rows(inputs: Tensors, problems: Problems, path_of: Callable[[str
     first, expected = next(iter(rows.items()))
     for name, count in rows.items():
         if count != expected:
-            message = f"Expected {counted(expected, 'row')}, as many as {first!r} has, not {count}."
+            message = (
+                f"Expected {count_with_noun(expected, 'row')}, as many as {first!r} has, "
+                f"not {count}."
+            )
             problems.add(path_of(name), message)

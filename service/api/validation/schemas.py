@@ -6,8 +6,8 @@ from weakref import WeakKeyDictionary
 import marshmallow
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
-from service.api.limits import Limits
-from service.api.validation.messages import describe, shorten
+from service.api.request_limits import Limits
+from service.api.validation.error_messages import describe_expected_value, shorten
 from service.api.validation.problems import InvalidValueError, Problems, without_excess
 from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field, Signature
@@ -114,7 +114,7 @@ class TensorField(fields.Field[Array]):
 
     def __init__(self, spec: Field, *, limit: int) -> None:
         """The field for ``spec``, which reports up to ``limit`` problems."""
-        expected = describe(spec)
+        expected = describe_expected_value(spec)
         super().__init__(
             required=not spec.may_be_absent,
             data_key=spec.name,

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.api.json.json_numbers import MOST_DIMENSIONS, NumberArray
-from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.error_messages import count_with_noun, describe_expected_value, shorten
 from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field, Signature
 from service.repository.json_strings import string_from_json
@@ -245,7 +245,7 @@ class _Level:
 
 
 def _length(sizes: Sequence[int] | None, i: int) -> str:
-    return f"{counted(sizes[i], 'byte')}: " if sizes else ""
+    return f"{count_with_noun(sizes[i], 'byte')}: " if sizes else ""
 
 
 def _holds_leaves(field: Field, level: Sequence[Any], depth: int) -> bool:
@@ -273,9 +273,9 @@ def _check_lists(level: _Level) -> int:
 
 def _expected_list(level: _Level, fixed: int | None) -> str:
     if fixed is not None:
-        return f"a list of {counted(fixed)}"
+        return f"a list of {count_with_noun(fixed)}"
     if level.shape and level.values and type(level.values[0]) is list:
-        return f"a list of {counted(len(level.values[0]))}, as many as its neighbours have"
+        return f"a list of {count_with_noun(len(level.values[0]))}, as many as its neighbours have"
     return "a list of at least 1 value"
 
 
@@ -283,13 +283,17 @@ def _leaves_to_array(level: _Level) -> Array:
     field, values = level.field, level.values
     allowed = _leaf_types(field)
     if not set(map(type, values)) <= allowed:
-        raise level.error((type(value) not in allowed for value in values), describe(field))
+        raise level.error(
+            (type(value) not in allowed for value in values), describe_expected_value(field)
+        )
     if field.dtype == "string":
         return _strings_to_array(level)
     if field.choices:
         choices = {*field.choices, None} if field.nullable else set(field.choices)
         if not choices.issuperset(values):
-            raise level.error((value not in choices for value in values), describe(field))
+            raise level.error(
+                (value not in choices for value in values), describe_expected_value(field)
+            )
     array = _numbers_to_array(level)
     if field.minimum is not None or field.maximum is not None:
         low = -math.inf if field.minimum is None else field.minimum
@@ -298,7 +302,7 @@ def _leaves_to_array(level: _Level) -> Array:
         with np.errstate(over="ignore"):
             outside = (array < low) | (array > high)
         if outside.any():
-            raise level.error(outside, describe(field))
+            raise level.error(outside, describe_expected_value(field))
     return array
 
 
@@ -324,13 +328,13 @@ def _numbers_to_array(level: _Level) -> Array:
             array = round_bfloat16(array)
         beyond = np.isinf(array)
         if beyond.any():
-            raise level.error(beyond, describe(field))
+            raise level.error(beyond, describe_expected_value(field))
         return array
     bounds = np.iinfo(field.numpy_type)
     # Python's own whole numbers have no bounds to wrap around.
     if values and not bounds.min <= min(values) <= max(values) <= bounds.max:
         outside = (not bounds.min <= value <= bounds.max for value in values)
-        raise level.error(outside, describe(field))
+        raise level.error(outside, describe_expected_value(field))
     return np.array(values, dtype=field.numpy_type)
 
 
@@ -346,11 +350,13 @@ def _strings_to_array(level: _Level) -> Array:
     if field.choices:
         choices = {str(choice).encode() for choice in field.choices}
         if not choices.issuperset(values):
-            raise level.error((value not in choices for value in values), describe(field))
+            raise level.error(
+                (value not in choices for value in values), describe_expected_value(field)
+            )
     most = field.max_length
     if most is not None and max(map(len, values), default=0) > most:
         sizes = list(map(len, values))
-        raise level.error((size > most for size in sizes), describe(field), sizes)
+        raise level.error((size > most for size in sizes), describe_expected_value(field), sizes)
     array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array
@@ -361,6 +367,6 @@ def _to_bytes(level: _Level) -> list[bytes]:
         return list(map(str.encode, level.values))
     values = [string_from_json(value) for value in level.values]
     if None in values:
-        expected = f'{describe(level.field)} or {{"b64": "<base64>"}}'
+        expected = f'{describe_expected_value(level.field)} or {{"b64": "<base64>"}}'
         raise level.error((value is None for value in values), expected)
     return [value for value in values if value is not None]

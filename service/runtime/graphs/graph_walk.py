@@ -32,14 +32,14 @@ _READERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class TensorSource:
     """What is known of a tensor: ``kind`` is asset, saver, variable, read or constant."""
 
     kind: str
     text: str = ""
 
 
-ASSET, SAVER = Value("asset"), Value("saver")
+ASSET, SAVER = TensorSource("asset"), TensorSource("saver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Step:
 
     op: str
     node: Any
-    values: tuple[Value | None, ...]
+    values: tuple[TensorSource | None, ...]
     function: str
     reason: str
 
@@ -66,9 +66,9 @@ class _Scope:
     """The nodes of the graph or of one function, and what is known of what comes in."""
 
     nodes: Mapping[str, Any]
-    known: Mapping[str, Value | None]
+    known: Mapping[str, TensorSource | None]
     function: str = ""
-    found: dict[str, Value | None] = field(default_factory=dict)
+    found: dict[str, TensorSource | None] = field(default_factory=dict)
 
 
 class GraphWalk:
@@ -81,7 +81,7 @@ class GraphWalk:
         self._gradients = {it.function_name: it.gradient_func for it in library.gradient}
         self._nodes = {node.name: node for node in meta_graph.graph_def.node}
         self._steps: list[Step] = []
-        self._visited: set[tuple[str, str, tuple[Value | None, ...]]] = set()
+        self._visited: set[tuple[str, str, tuple[TensorSource | None, ...]]] = set()
         self._walk_restoring(meta_graph)
         self._walk_initialising(meta_graph)
         self._walk_signatures(meta_graph)
@@ -96,7 +96,7 @@ class GraphWalk:
         """The names of the graph's own functions, which stand where operations do."""
         return set(self._functions)
 
-    def is_asset(self, value: Value | None) -> bool:
+    def is_asset(self, value: TensorSource | None) -> bool:
         """Whether a tensor is the path of one of the version's assets, and nothing else.
 
         Exports keep such a path in a variable at times; that must hold nothing else, ever.
@@ -133,7 +133,9 @@ class GraphWalk:
             roots += [root for info in signature.inputs.values() for root in _tensors_of(info)]
             self._walk(roots, {}, f"signature {name!r}")
 
-    def _walk(self, roots: Sequence[str], known: Mapping[str, Value | None], reason: str) -> None:
+    def _walk(
+        self, roots: Sequence[str], known: Mapping[str, TensorSource | None], reason: str
+    ) -> None:
         scope = _Scope(self._nodes, known)
         waiting, seen = [_node(root) for root in roots], set[str]()
         while waiting:
@@ -155,7 +157,7 @@ class GraphWalk:
         if node.op in self._functions:
             self._enter(node.op, values, reason)
 
-    def _enter(self, name: str, values: tuple[Value | None, ...], reason: str) -> None:
+    def _enter(self, name: str, values: tuple[TensorSource | None, ...], reason: str) -> None:
         """Visit a function's body: all of it, since what has side effects there always runs."""
         if name not in self._functions or (reason, name, values) in self._visited:
             return
@@ -169,11 +171,11 @@ class GraphWalk:
         if name in self._gradients:
             self._enter(self._gradients[name], (), reason)
 
-    def _value(self, reference: str, scope: _Scope) -> Value | None:
+    def _value(self, reference: str, scope: _Scope) -> TensorSource | None:
         """Return what is known of a tensor: ``name``, ``name:0``, or ``name:output:0``."""
         # Passed on any number of times; a graph may do so more often than Python calls can nest.
         passed: list[str] = []
-        value: Value | None = None
+        value: TensorSource | None = None
         while True:
             key = reference if scope.function else _tensor(reference)
             if key in scope.known:
@@ -194,25 +196,25 @@ class GraphWalk:
         scope.found |= dict.fromkeys(passed, value)
         return value
 
-    def _value_of(self, node: Any, scope: _Scope) -> Value | None:
+    def _value_of(self, node: Any, scope: _Scope) -> TensorSource | None:
         match node.op:
             case "VarHandleOp":
                 shared = node.attr["shared_name"].s.decode(errors="replace") or node.name
                 container = node.attr["container"].s.decode(errors="replace")
-                return Value("variable", f"{container}/{shared}")
+                return TensorSource("variable", f"{container}/{shared}")
             case "ReadVariableOp":
                 handle = self._value(node.input[0], scope)
                 known = handle is not None and handle.kind == "variable"
-                return Value("read", handle.text) if known and handle else None
+                return TensorSource("read", handle.text) if known and handle else None
             case "Const":
                 strings = node.attr["value"].tensor.string_val
                 if len(strings) == 1 and not node.attr["value"].tensor.tensor_shape.dim:
-                    return Value("constant", strings[0].decode(errors="replace"))
+                    return TensorSource("constant", strings[0].decode(errors="replace"))
         return None
 
     def _variables_of_assets(self) -> set[str]:
         """Return the variables that hold the path of an asset, whatever runs."""
-        held: dict[str, set[Value | None]] = {}
+        held: dict[str, set[TensorSource | None]] = {}
         for step in self._steps:
             if step.op in _READERS or self._passes_on(step):
                 continue
@@ -235,7 +237,7 @@ class GraphWalk:
         return step.op in _CALLS or step.op in _BRANCHES or step.op in self._functions
 
 
-def _all_paths(values: Iterable[Value | None], of_assets: Collection[str]) -> bool:
+def _all_paths(values: Iterable[TensorSource | None], of_assets: Collection[str]) -> bool:
     """Whether all are the path of an asset, or read from a variable that holds one."""
     return all(v == ASSET or (v and v.kind == "read" and v.text in of_assets) for v in values)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.policy import POLICY
-from service.runtime.graphs.graph_walk import SAVER, GraphWalk, Step, Value
+from service.runtime.graphs.graph_walk import SAVER, GraphWalk, Step, TensorSource
 
 _READS = "reads files"
 _WRITES = "writes files"
 _TALKS = "talks to other processes"
 _PYTHON = "runs Python code of the process that exported it, which is not here"
 _ENDS = "ends the process"
-_HIDES = "runs a graph that exists only when it runs, so that nobody can look at it before"
+_HIDES = "runs a graph that is built only when it runs, so it cannot be checked before"
 
 # By what they do; with the prefix "Experimental" they are the same.
 _OPERATIONS: dict[str, tuple[str, ...]] = {
@@ -131,7 +131,7 @@ def _unknown(meta_graph: Any, walk: GraphWalk, is_known: Callable[[str], bool]) 
 
 
 def _asset_outside(meta_graph: Any, folder: Path) -> str | None:
-    """Say which asset is none of the version's own files: TensorFlow takes any path."""
+    """Say which asset is not one of the version's own files: TensorFlow takes any path."""
     own = os.path.realpath(folder)
     for asset in meta_graph.asset_file_def:
         path = os.path.realpath(Path(folder, "assets", asset.filename))
@@ -154,7 +154,7 @@ def _reaches_out(step: Step, walk: GraphWalk) -> bool:
             return not (values and values[0] == SAVER)
         case "CacheDataset" | "CacheDatasetV2":
             # Without a file name it is a cache in memory.
-            return not (len(values) > 1 and values[1] == Value("constant", ""))
+            return not (len(values) > 1 and values[1] == TensorSource("constant", ""))
         case "FixedUnigramCandidateSampler":
             return bool(node.attr["vocab_file"].s)
         case "DecodeProtoV2" | "EncodeProto":

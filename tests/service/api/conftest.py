@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.app import create_app
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores

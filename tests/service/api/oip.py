@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from tests.service.api.routes.test_routes import assert_error
-
 HEADER = "Inference-Header-Content-Length"
 X = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
 TEXT = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["quiet"]}
@@ -22,10 +20,3 @@ def with_bytes(item: dict[str, Any], size: Any) -> dict[str, Any]:
 
 def by_signature(name: str, *inputs: Any) -> dict[str, Any]:
     return {"inputs": list(inputs), "parameters": {"signature_name": name}}
-
-
-def assert_refused(response: Any, details: dict[str, str]) -> None:
-    assert_error(response, 400, "INVALID_ARGUMENT")
-    assert response.json["details"] == {path: [text] for path, text in details.items()}
-    path, text = next(iter(details.items()))
-    assert response.json["error"].startswith(text if path == "body" else f"{path}: {text}")

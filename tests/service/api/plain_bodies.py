@@ -60,9 +60,3 @@ def post(client: FlaskClient, model: str, content_type: str, body: bytes, **more
 # A bad body: model, content type, body, status, the sentence, the places in details.
 BadBody = tuple[str, str, bytes, int, str, list[str]]
 BAD_BODY = ("model", "content_type", "body", "status", "sentence", "places")
-
-
-def assert_refused(response: Any, status: int, sentence: str, places: list[str]) -> None:
-    assert response.json["error"] == sentence
-    assert response.status_code == status
-    assert list(response.json.get("details", {})) == places

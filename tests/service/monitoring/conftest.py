@@ -17,7 +17,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # A worker: counts as it is told by lines, answers each, and ends when there are no more.
 WORKER = """
 import sys
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 metrics = Metrics()
 for line in sys.stdin:

@@ -35,7 +35,7 @@ def test_a_version_that_ended_vanishes_at_once_and_never_falls_before(
     assert predictions(tmp_path, version="1") == 5
     # Then what nobody has is forgotten.
     monkeypatch.setattr(metric_files, "_KEPT_S", 0.0)
-    assert metric_files.fold(tmp_path)
+    assert metric_files.fold_ended_processes(tmp_path)
     shown = {v for v in range(1, 7) if predictions(tmp_path, version=str(v)) is not None}
     assert shown == {1, 3, 4, 5, 6}
     assert predictions(tmp_path, version="1") == 5
@@ -50,7 +50,7 @@ def test_a_version_that_ended_vanishes_at_once_and_never_falls_before(
 def test_series_are_dropped_without_a_warning(repository_root: Path, tmp_path: Path) -> None:
     """It would stand as plain text in a log of JSON."""
     script = """
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 metrics = Metrics()
 for version in range(100):
@@ -76,7 +76,7 @@ def test_versions_that_came_and_went_leave_nothing_in_memory(
 ) -> None:
     script = """
 import gc, tracemalloc
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 metrics = Metrics()
 

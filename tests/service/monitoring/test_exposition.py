@@ -14,7 +14,7 @@ from service.monitoring.exposition import exposition
 COUNT = """
 import random, sys
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 
 draw = random.Random(int(sys.argv[1]))
 metrics = Metrics()

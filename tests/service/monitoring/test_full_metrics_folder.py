@@ -11,9 +11,9 @@ import pytest
 
 from service.monitoring import mapped_file, metric_files, metric_values
 from service.monitoring.exposition import exposition
-from service.monitoring.metrics import Metrics
-from tests.e2e.conftest import eventually
+from service.monitoring.prometheus_metrics import Metrics
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, size, values
+from tests.waiting import eventually
 
 
 def test_many_versions_do_not_fill_the_folder(tmp_path: Path, start: Callable[..., Worker]) -> None:
@@ -48,7 +48,7 @@ def test_a_full_file_system_kills_nobody_and_is_told(
     assert predictions(small) == 2
     before = values(small)
     first.kill()
-    metric_files.fold(small)
+    metric_files.fold_ended_processes(small)
     assert predictions(small) == 2
     assert before[("understudy_predictions_total", (("model", "m"), ("version", "1")))] == 2
     assert second.tell("count m 1") > 0
@@ -58,7 +58,7 @@ def test_a_full_file_system_kills_nobody_and_is_told(
     # However full it is of metrics themselves, the dead find room to be folded.
     assert second.tell("many 300") > 0
     second.kill()
-    assert metric_files.fold(small)
+    assert metric_files.fold_ended_processes(small)
     assert predictions(small) == 4
     assert start(small).tell("count m 1") == 0
     assert predictions(small) == 5
@@ -76,7 +76,7 @@ def test_workers_are_killed_and_replaced_on_a_full_file_system(
         assert worker.process.poll() is None
         worker.process.send_signal(signal.SIGKILL)
         worker.process.wait()
-        metric_files.fold(small)
+        metric_files.fold_ended_processes(small)
     assert exposition(small) == b""
 
 

@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from service.monitoring import metrics as module
+from service.monitoring import prometheus_metrics as module
 from service.monitoring.gathered_metrics import GatheredMetrics, GatheredVersion
-from service.monitoring.metrics import Metrics, VersionMetrics
+from service.monitoring.prometheus_metrics import Metrics, VersionMetrics
 
 NAMES = ("parse", "validate", "wait", "infer", "serialise", "request_seconds")
 # Exactly on bounds of buckets, between them, below the first and above the last.

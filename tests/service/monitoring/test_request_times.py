@@ -10,7 +10,7 @@ import pytest
 
 # Run in processes of their own: the library chooses where it keeps values when it is imported.
 OBSERVE = """
-from service.monitoring.metrics import REQUEST_SECONDS, Metrics
+from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
 metrics = Metrics()
 version = metrics.version("m", "1")
 for seconds in (0.0002, 0.0002, 0.02, 99.0):
@@ -20,7 +20,7 @@ metrics.version("m", "2").request_seconds.observe(REQUEST_SECONDS[0])
 """
 READ = """
 import dataclasses, json
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.request_times import read_request_times
 found = read_request_times(metrics if "metrics" in dir() else Metrics())
 print(json.dumps({"/".join(key): dataclasses.asdict(times) for key, times in found.items()}))

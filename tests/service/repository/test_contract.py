@@ -68,9 +68,9 @@ def field(**changes: Any) -> dict[str, Any]:
             field(dtype="string", content_types="image/png"),
             "content_types: 'image/png' is not a list",
         ),
-        (field(dtype="string", content_types=["png"]), "'png' is no content type"),
-        (field(dtype="string", content_types=["image/PNG"]), "'image/PNG' is no content type"),
-        (field(dtype="string", content_types=[1]), "1 is no content type"),
+        (field(dtype="string", content_types=["png"]), "'png' is not a content type"),
+        (field(dtype="string", content_types=["image/PNG"]), "'image/PNG' is not a content type"),
+        (field(dtype="string", content_types=[1]), "1 is not a content type"),
     ],
 )
 def test_what_is_no_contract_is_named(value: Any, reason: str) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.card import read_card
 from service.repository.contract import Field, Signature
 from service.repository.errors import RepositoryError
 from service.repository.file_sizes import check_sizes
 from service.repository.golden import read_golden
-from service.repository.independence import analysis, decide, prove_independence
 from service.repository.json_files import read_object
 from service.repository.manifest import content_digest, verify_manifest
+from service.repository.model_card import read_card
 from service.repository.policy import read_policy
 from service.repository.publication_marks import was_published_here
+from service.repository.row_independence import decide, proof, prove_independence
 from service.repository.safe_open import MOST_BYTES, read_file
 from service.repository.serving_records import version_digest
 
@@ -89,13 +89,13 @@ def test_a_manifest_that_is_too_large_is_no_mark_and_a_digest_all_the_same(tmp_p
 
 
 def test_a_graph_that_is_too_large_to_look_at_is_not_proved_and_says_why(tmp_path: Path) -> None:
-    sparse(tmp_path / "saved_model.pb", analysis.MOST_BYTES + 1)
+    sparse(tmp_path / "saved_model.pb", proof.MOST_BYTES + 1)
     proofs = prove_independence(tmp_path)
     field = Field(name="x", dtype="float32", shape=(None,))
     signature = Signature("serving_default", inputs=(field,), outputs=(field,))
     found = decide(signature, proofs.get("serving_default"), "", None)
     assert not found.holds
-    assert found.reason == "The graph is too large to be looked at: more than 67108864 bytes."
+    assert found.reason == "The graph is too large to be analysed: more than 67108864 bytes."
     # A person may still know.
     assert decide(signature, proofs.get("serving_default"), "", True).holds
 

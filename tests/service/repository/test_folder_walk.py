@@ -16,8 +16,8 @@ from service.repository.folder_walk import (
     walk,
 )
 from service.repository.manifest import content_digest, verify_manifest, write_manifest
+from service.repository.model_store import Store
 from service.repository.serving_records import version_digest
-from service.repository.store import Store
 
 # More levels than Python calls can nest, and than a path can name.
 LEVELS = 3 * sys.getrecursionlimit()
@@ -73,7 +73,7 @@ def test_what_is_within_the_bounds_is_walked(tmp_path: Path) -> None:
 
 def test_a_deeper_folder_is_refused_by_name(tmp_path: Path) -> None:
     nest(tmp_path)
-    with pytest.raises(FolderTooLargeError, match=r"^d/d/d/\.\.\. lies deeper than 32 folders\.$"):
+    with pytest.raises(FolderTooLargeError, match=r"^d/d/d/\.\.\. is deeper than 32 folders\.$"):
         names(tmp_path)
 
 

@@ -28,7 +28,7 @@ def test_rows_by_themselves_pass() -> None:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda x: x / x.sum(), "rows asked together get another 'y' than alone"),
+        (lambda x: x / x.sum(), "rows sent together get a different 'y' than alone"),
         (np.cumsum, "another 'y' than alone"),
         (lambda x: x * len(x), "another 'y' than alone"),
         (lambda x: x - x[0], "another 'y' than alone"),
@@ -51,7 +51,7 @@ def test_neighbours_that_matter_are_told(function: object, reason: str) -> None:
     ],
 )
 def test_each_way_of_asking_shows_what_no_other_does(function: object, how: str) -> None:
-    assert ask(function, [1.0, 2.0, 3.0]) == f"rows asked {how} get another 'y' than alone"
+    assert ask(function, [1.0, 2.0, 3.0]) == f"rows sent {how} get a different 'y' than alone"
 
 
 def test_varied_rows_keep_to_the_contract_and_differ() -> None:

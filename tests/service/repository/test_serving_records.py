@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.model_store import Store
 from service.repository.policy import Policy
 from service.repository.serving_records import (
     EXPIRY_S,
@@ -17,15 +18,12 @@ from service.repository.serving_records import (
     write_record,
 )
 from service.repository.serving_status import Reality, reality
-from service.repository.store import Store
+from tests.stores import store_of_three
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    for number in range(3):
-        store.publish("m", lambda folder, n=number: (folder / "data").write_text(str(n)) and None)
-    return store
+    return store_of_three(tmp_path / "models")
 
 
 def tell(

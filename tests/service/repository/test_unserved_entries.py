@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.store import Store
+from service.repository.model_store import Store
 
 
 def save(folder: Path) -> None:
@@ -62,21 +62,26 @@ ODD: list[tuple[str, Callable[[Path], None], str, str]] = [
     ("good/2/export", save, "good/2", "one level too low: move what is in export/ up"),
     ("good/2/model.savedmodel", save, "good/2", "move what is in model.savedmodel/ up"),
     ("good/saved_model.pb", write, "good/saved_model.pb", "a folder of its own"),
-    ("m/latest", save, "m", "latest: Its name is no version"),
+    ("m/latest", save, "m", "latest: Its name is not a version"),
     ("good/v2", save, "good/v2", "a whole number, such as 2"),
     ("good/V0002", save, "good/V0002", "a whole number, such as 2"),
     ("good/2.0", save, "good/2.0", "a whole number, such as 2"),
-    ("good/2_new", save, "good/2_new", "Its name is no version"),
-    ("good/-2", save, "good/-2", "Its name is no version"),
-    ("good/\u0662", save, "good/\u0662", "Its name is no version"),
-    ("good/1 (copy)", save, "good/1 (copy)", "Its name is no version"),
+    ("good/2_new", save, "good/2_new", "Its name is not a version"),
+    ("good/-2", save, "good/-2", "Its name is not a version"),
+    ("good/\u0662", save, "good/\u0662", "Its name is not a version"),
+    ("good/1 (copy)", save, "good/1 (copy)", "Its name is not a version"),
     ("good/01", save, "good/01", "It is version 1 as well"),
     (f"good/{2**63}", save, f"good/{2**63}", "too large"),
     ("good/" + "9" * 200, save, "good/" + "9" * 200, "too large"),
     ("empty", Path.mkdir, "empty", "It holds no version"),
     ("good/3", Path.mkdir, "good/3", "It waits for saved_model.pb"),
     # Names that cannot be.
-    ("a:b/1", save, "a:b", "Its name cannot be a model's in a request's path; rename it, to a_b"),
+    (
+        "a:b/1",
+        save,
+        "a:b",
+        "A request's path cannot name such a model; rename it, for example to a_b",
+    ),
     # Other tools' files.
     ("m.keras", write, "m.keras", "It is a Keras file"),
     ("m.H5", write, "m.H5", "model.export(folder), and put that into <model>/<version>/"),
@@ -122,7 +127,7 @@ def test_names_that_are_no_text_are_printed_all_the_same(tmp_path: Path) -> None
         (tmp_path / os.fsdecode(name)).mkdir(parents=True)
     found = reasons(tmp_path)
     assert list(found) == ["caf\\xe9", "good/2\\xff", "good/caf\\xe9"]
-    assert found["caf\\xe9"] == "Its name is no UTF-8, so no request can name it; rename it."
+    assert found["caf\\xe9"] == "Its name is not UTF-8, so no request can name it; rename it."
     json.dumps(found, ensure_ascii=False).encode()
     assert Store(tmp_path).models() == ["good"]
 
@@ -163,7 +168,7 @@ def test_the_folder_of_models_itself(tmp_path: Path) -> None:
     write(tmp_path / "file")
     assert "Not a directory" in reasons(tmp_path / "file")["."]
     loop(tmp_path / "loop")
-    assert reasons(tmp_path / "loop")["."] == "It is a link that leads to itself; remove it."
+    assert reasons(tmp_path / "loop")["."] == "It is a link to itself; remove it."
     save(tmp_path / "model")
     assert "move that into <model>/<version>/" in reasons(tmp_path / "model")["."]
 
@@ -210,7 +215,7 @@ def test_another_user_sees_what_it_may(tmp_path: Path, repository_root: Path) ->
         if temporary in folder.parents and folder.stat().st_uid == 0:
             folder.chmod(0o755)
     script = (
-        "import json, sys; from pathlib import Path; from service.repository.store import Store\n"
+        "import json, sys; from pathlib import Path; from service.repository.model_store import Store\n"
         "models, ignored = Store(Path(sys.argv[1])).survey()\n"
         "print(json.dumps([models, {item.path: item.reason for item in ignored}]))"
     )

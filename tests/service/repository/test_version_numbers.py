@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from service.repository.errors import RepositoryError
+from service.repository.model_store import LAST_VERSION, Store
 from service.repository.serving_records import FOLDER, ModelRecord, write_record
-from service.repository.store import LAST_VERSION, Store
 from service.repository.version_numbers import highest_given
 
 
@@ -125,7 +125,7 @@ def test_publishers_at_once_give_each_number_once_while_versions_are_removed(
     script = textwrap.dedent(
         """
         import pathlib, shutil, sys
-        from service.repository.store import Store
+        from service.repository.model_store import Store
 
         root = pathlib.Path(sys.argv[1])
         for _ in range(25):

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.repository.card import CARD
 from service.repository.golden import GOLDEN, Golden, GoldenExample
 from service.repository.manifest import MANIFEST, write_manifest
+from service.repository.model_card import CARD
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from tests.lifecycles import started

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from service.errors import NotFoundError
-from service.repository.store import Store
+from service.repository.model_store import Store
 from service.runtime.version_state import State
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, answer, live, look_some_times, states
 from tests.savedmodels.affine import publish_affine, save_affine
+from tests.waiting import eventually
 
 
 def test_the_latest_version_serves_from_the_start(tmp_path: Path, make_lifecycle: Start) -> None:

@@ -12,9 +12,9 @@ from service.errors import UnavailableError
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, live, look_some_times, servable, states
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 def test_a_bad_version_is_refused_and_the_old_one_stays(
@@ -118,7 +118,7 @@ def test_a_load_that_takes_too_long_is_refused_and_closed_when_it_ends(
 def test_at_the_start_an_older_version_serves_while_the_newest_takes_its_time(
     tmp_path: Path, make_lifecycle: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.runtime.model._LONGEST_SILENCE_S", 0.2)
+    monkeypatch.setattr("service.runtime.model_reconciler._LONGEST_SILENCE_S", 0.2)
     publish_affine(tmp_path)
     publish_affine(tmp_path, bias=1.0)
     go = threading.Event()
@@ -171,11 +171,11 @@ def test_what_a_refused_version_has_read_is_given_back(
         except OSError as error:
             raise LoadError(Fault.GRAPH, "It is no graph.") from error
 
-    def give_back() -> None:
+    def release_memory() -> None:
         gc.collect()
         left.append([graph() for graph in read])
 
-    monkeypatch.setattr("service.runtime.load_attempts.give_back", give_back)
+    monkeypatch.setattr("service.runtime.load_attempts.release_memory", release_memory)
     publish_affine(tmp_path)
     lifecycle = make_lifecycle(load=fail)
     eventually(lambda: states(lifecycle) == {1: State.FAILED} and left != [])

@@ -13,9 +13,9 @@ from service.runtime.servable import Servable
 from service.runtime.version_state import State
 from service.server.banner import banner
 from service.settings import Settings
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, servable, starting
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 ENDLESS = [f"a{i}" for i in range(6)]
 

@@ -11,12 +11,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from service.errors import ServiceError
-from service.monitoring.metrics import Metrics
 from service.repository.golden import Golden, GoldenExample, write_golden
 from service.runtime import saved_model
 from service.runtime.load_error import LoadError
 from service.runtime.servable import Servable
 from service.runtime.signature_calls import SignatureCalls
+from tests.lifecycles import load_servable
 from tests.savedmodels.many import save_many
 
 COUNT = 12
@@ -50,7 +50,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(directory: Path) -> Servable:
-    servable = Servable("m", 1, directory, cores=1, most_rows=64, metrics=Metrics())
+    servable = load_servable(directory)
     servable.warm_up()
     servable.prove()
     servable.check_rows()
@@ -84,7 +84,7 @@ def test_what_was_not_tried_out_is_not_batched(many: Path, no_time: None) -> Non
     servable = load(many)
     tried = [name for name, each in servable.independence.items() if each.holds]
     assert tried == [f"s{i:03}" for i in range(8)]
-    assert "not all are tried out" in servable.independence["s011"].reason
+    assert "too many signatures to try out all" in servable.independence["s011"].reason
     assert not servable.contract["s011"].runs_in_batches
 
 

@@ -8,9 +8,10 @@ import pytest
 from prometheus_client import generate_latest
 
 from service.monitoring.metric_values import MULTIPROCESS_DIRECTORY
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.runtime.servable import Servable
 from tests.lifecycles import started
+from tests.service.monitoring.conftest import size
 
 MODELS = 200
 # Compose gives 64 MiB to all workers, to the one that replaces each, and to what ended before.
@@ -44,10 +45,6 @@ class Counted(Servable):
         self._on_close()
 
 
-def size(folder: Path) -> int:
-    return sum(file.stat().st_blocks * 512 for file in folder.iterdir())
-
-
 def test_a_start_with_many_models_leaves_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +70,7 @@ def test_a_version_that_ended_may_still_be_counted_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A request that outlives the series of its version makes none that nobody ends."""
-    monkeypatch.setattr("service.monitoring.metrics._SHOWN_S", -1.0)
+    monkeypatch.setattr("service.monitoring.prometheus_metrics._SHOWN_S", -1.0)
     metrics = Metrics()
     held = metrics.begin_version("m", "1")
     held.parse.observe(0.1)

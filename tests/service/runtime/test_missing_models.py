@@ -9,9 +9,9 @@ import pytest
 from service.api.routes.health import require_ready
 from service.errors import NotFoundError, UnavailableError
 from service.runtime.lifecycle import Lifecycle
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, starting
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def serves(lifecycle: Lifecycle, model: str = "affine") -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", ["gone", "empty", "a file", "a link to nowhere"])
+@pytest.mark.parametrize("how", ["gone", "empty", "a file", "a broken link"])
 def test_what_the_others_serve_is_unavailable_and_not_unknown(
     tmp_path: Path, store: Path, begin: Start, how: str
 ) -> None:
@@ -48,7 +48,7 @@ def test_what_the_others_serve_is_unavailable_and_not_unknown(
             store.mkdir()
         case "a file":
             store.write_text("")
-        case "a link to nowhere":
+        case "a broken link":
             store.symlink_to(tmp_path / "nowhere")
     second = begin()
     assert serves(first)

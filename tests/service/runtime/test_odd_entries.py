@@ -18,11 +18,12 @@ from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.shared_observations import SharedObservations, observe_before_the_workers
 from service.runtime.version_state import State
+from tests.lifecycles import live, states
 from tests.savedmodels.affine import publish_affine, save_affine
 from tests.service.conftest import MakeApp
 from tests.service.repository.test_folder_walk import nest
 from tests.service.repository.test_unserved_entries import dangle, loop, pipe
-from tests.service.runtime.test_lifecycle import eventually, live, states
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -116,8 +117,8 @@ BAD_VERSIONS += [
     ("affine/2/manifest.json", sparse, "manifest.json has 1099511627776 bytes; at most"),
     ("affine/2/assets.extra/card.json", sparse, "card.json has 1099511627776 bytes; at most"),
     ("affine/2/assets.extra/golden.json", sparse, "golden.json has 1099511627776 bytes; at most"),
-    ("foreign/2/assets/deep", nest, "assets/deep/d/... lies deeper than 32 folders"),
-    ("affine/2/deep", nest, "deep/d/d/... lies deeper than 32 folders"),
+    ("foreign/2/assets/deep", nest, "assets/deep/d/... is deeper than 32 folders"),
+    ("affine/2/deep", nest, "deep/d/d/... is deeper than 32 folders"),
 ]
 
 
@@ -208,14 +209,14 @@ def test_a_model_that_cannot_be_read_any_more_goes_on(
     eventually(lambda: unserved(told) == ["affine"])
     assert lifecycle_of(app).reconcile_now("affine", 60)
     assert live(lifecycle_of(app)) == 1
-    assert not [line for line in told if line["message"] == "Looking at a model failed."]
+    assert not [line for line in told if line["message"] == "Checking a model failed."]
 
 
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
         (Path.mkdir, "cannot be read: Is a directory"),
-        (pipe, "is no file but a pipe or a device"),
+        (pipe, "is not a file but a pipe or a device"),
         (loop, "cannot be read: Too many levels"),
         (dangle, "cannot be read: No such file"),
         (lambda path: path.write_bytes(b" " * 2**21), "is larger than 1048576 bytes"),

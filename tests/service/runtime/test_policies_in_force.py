@@ -9,9 +9,9 @@ from service.errors import NotFoundError
 from service.repository.policy import POLICY
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, live, look_some_times, states
 from tests.savedmodels.affine import publish_affine, save_affine
+from tests.waiting import eventually
 
 
 def test_versions_that_the_policy_does_not_ask_for_do_not_wait_for_ever(
@@ -29,7 +29,7 @@ def test_versions_that_the_policy_does_not_ask_for_do_not_wait_for_ever(
     assert (
         reason(lifecycle, 0)
         == reason(lifecycle, 1)
-        == "The policy asks for the newest version alone."
+        == "The policy asks for only the newest version."
     )
     policy = tmp_path / "foreign" / POLICY
 

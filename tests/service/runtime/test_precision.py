@@ -10,7 +10,7 @@ from service.repository.precision import Precision, why_not_here
 from tests.savedmodels.saving import publish
 from tests.savedmodels.wide import Wide, some_rows, wide_card
 from tests.service.conftest import MakeApp
-from tests.service.runtime.test_lifecycle import eventually
+from tests.waiting import eventually
 
 needs_bf16 = pytest.mark.skipif(
     bool(why_not_here(Precision.BF16)), reason=why_not_here(Precision.BF16)

@@ -6,18 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.monitoring.metrics import Metrics
-from service.repository.card import write_card
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, Tensors, write_golden
-from service.runtime.independence_check import IndependenceCheck
+from service.repository.model_card import write_card
+from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.servable import Servable
+from tests.lifecycles import load_servable
 from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.savedmodels.saving import card
-
-
-def load(directory: Path) -> Servable:
-    return Servable("m", 1, directory, cores=1, most_rows=4, metrics=Metrics())
 
 
 @pytest.fixture
@@ -34,7 +30,7 @@ def run(servable: Servable, signature: str, **inputs: Any) -> dict[str, list[flo
 
 
 def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
-    servable = load(mixing)
+    servable = load_servable(mixing, most_rows=4)
     assert {name: each.holds for name, each in servable.independence.items()} == {
         "apart": False,
         "crossed": True,
@@ -53,7 +49,7 @@ def test_the_graph_decides_where_nobody_declares(mixing: Path) -> None:
 
 def test_the_card_declares_and_the_model_takes_it_back(mixing: Path) -> None:
     declare_mixing(mixing, running=True, twice=False)
-    servable = load(mixing)
+    servable = load_servable(mixing, most_rows=4)
     assert servable.independence["running"].source == "card"
     assert servable.independence["running"].holds
     assert not servable.independence["twice"].holds
@@ -65,7 +61,7 @@ def test_the_card_declares_and_the_model_takes_it_back(mixing: Path) -> None:
 
 def test_a_check_never_grants(mixing: Path) -> None:
     declare_mixing(mixing, twice=False)
-    servable = load(mixing)
+    servable = load_servable(mixing, most_rows=4)
     servable.check_rows()
     assert not servable.independence["twice"].holds
 
@@ -81,11 +77,11 @@ def test_clear_golden_rows_do_not_hide_what_others_show() -> None:
     signature = Signature("s", (field,), (Field(name="y", dtype="float32", shape=(None,)),))
     clear = {"s": {"x": np.array([-1.0, 1.0], np.float32)}}
     check = IndependenceCheck(clear, absolute=1e-3, relative=1e-3)
-    assert check.revokes(signature, sure) == "rows asked together get another 'y' than alone"
+    assert check.revokes(signature, sure) == "rows sent together get a different 'y' than alone"
 
 
 def test_the_policy_is_followed_while_the_version_serves(mixing: Path) -> None:
-    servable = load(mixing)
+    servable = load_servable(mixing, most_rows=4)
     servable.declare_rows({"twice": False, "running": True})
     assert servable.independence["twice"].source == "policy"
     assert not servable.contract["twice"].rows_independent
@@ -101,29 +97,29 @@ def test_golden_examples_are_asked_one_by_one_where_rows_depend(mixing: Path) ->
         GoldenExample("running", {"x": float(x)}, {"total": float(x)}) for x in (1.0, 2.0, 3.0)
     ]
     write_golden(mixing, Golden(examples))
-    servable = load(mixing)
+    servable = load_servable(mixing, most_rows=4)
     servable.warm_up()
     servable.prove()
 
 
 def test_a_card_promises_rows_of_all_inputs_together(mixing: Path) -> None:
-    assert not load(mixing).contract["separate"].needs_equal_rows
+    assert not load_servable(mixing, most_rows=4).contract["separate"].needs_equal_rows
     a, b = (Field(name=name, dtype="float32", shape=(None,)) for name in "ab")
     write_card(mixing, card("m", {"separate": Signature("separate", (a, b), (a, b))}))
-    signature = load(mixing).contract["separate"]
+    signature = load_servable(mixing, most_rows=4).contract["separate"]
     assert signature.rows_independent
     assert signature.needs_equal_rows
 
 
 def test_a_policy_alone_shows_no_inputs_apart(mixing: Path) -> None:
-    servable = load(mixing)
+    servable = load_servable(mixing, most_rows=4)
     servable.declare_rows(True)
     assert servable.contract["apart"].needs_equal_rows
     assert not servable.contract["separate"].needs_equal_rows
 
 
 def test_inputs_apart_from_each_other_may_have_unequal_rows(mixing: Path) -> None:
-    servable = load(mixing)
+    servable = load_servable(mixing, most_rows=4)
     assert not servable.contract["apart"].needs_equal_rows
     assert servable.contract["product"].needs_equal_rows
     assert run(servable, "apart", a=[1], b=[1, 2]) == {"a": [1], "b": [1, 3]}
@@ -135,7 +131,7 @@ def test_an_unreadable_graph_costs_no_version(
     def fail(*args: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("service.repository.independence.analysis.parse_saved_model", fail)
-    servable = load(mixing)
+    monkeypatch.setattr("service.repository.row_independence.proof.parse_saved_model", fail)
+    servable = load_servable(mixing, most_rows=4)
     assert not any(each.holds for each in servable.independence.values())
     assert run(servable, "twice", x=[1]) == {"twice": [2]}

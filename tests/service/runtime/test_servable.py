@@ -5,18 +5,14 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidRequestError
-from service.monitoring.metrics import Metrics
-from service.repository.card import CARD
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.model_card import CARD
 from service.runtime.load_error import LoadError
 from service.runtime.servable import Servable
+from tests.lifecycles import load_servable
 from tests.savedmodels.affine import fill_affine, save_affine
 from tests.savedmodels.shapes import save_shapes
-
-
-def load(directory: Path) -> Servable:
-    return Servable("m", 1, directory, cores=1, most_rows=64, metrics=Metrics())
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +26,11 @@ def affine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Servable:
     directory = tmp_path_factory.mktemp("shapes") / "1"
     save_shapes(directory)
-    return load(directory)
+    return load_servable(directory)
 
 
 def test_predicts_rows_in_the_order_of_the_contract(affine: Path) -> None:
-    servable = load(affine)
+    servable = load_servable(affine)
     outputs = servable.predict(
         servable.contract[DEFAULT_SIGNATURE],
         {
@@ -49,7 +45,7 @@ def test_predicts_rows_in_the_order_of_the_contract(affine: Path) -> None:
 
 
 def test_the_card_describes_and_the_graph_completes(affine: Path) -> None:
-    servable = load(affine)
+    servable = load_servable(affine)
     assert servable.contract[DEFAULT_SIGNATURE].input("x").maximum == 100
     assert [field.name for field in servable.contract["only_y"].inputs] == ["x"]
     # Also what cannot be called, such as the operation that fills the tables.
@@ -57,7 +53,7 @@ def test_the_card_describes_and_the_graph_completes(affine: Path) -> None:
 
 
 def test_warms_up_and_proves_itself(affine: Path) -> None:
-    servable = load(affine)
+    servable = load_servable(affine)
     servable.warm_up()
     servable.prove()
 
@@ -68,7 +64,7 @@ def test_a_wrong_golden_answer_is_refused(affine: Path, tmp_path: Path) -> None:
     wrong = GoldenExample("only_y", {"x": [1, 2]}, {"y": 7.0}, "wrong")
     write_golden(directory, Golden([wrong]))
     with pytest.raises(LoadError, match=r"\(wrong\) answers y = 6\.0, expected 7\.0"):
-        load(directory).prove()
+        load_servable(directory).prove()
 
 
 def test_a_golden_example_that_cannot_run_is_refused(affine: Path, tmp_path: Path) -> None:
@@ -76,7 +72,7 @@ def test_a_golden_example_that_cannot_run_is_refused(affine: Path, tmp_path: Pat
     shutil.copytree(affine, directory)
     write_golden(directory, Golden([GoldenExample("only_y", {"x": "no"}, {})]))
     with pytest.raises(LoadError, match="no valid 'x'"):
-        load(directory).warm_up()
+        load_servable(directory).warm_up()
 
 
 def test_a_foreign_model_is_described_by_its_signatures(shapes: Servable) -> None:
@@ -98,7 +94,7 @@ def test_what_the_graph_refuses_is_the_clients_error(shapes: Servable) -> None:
 
 
 def test_the_last_lease_unloads(affine: Path) -> None:
-    servable = load(affine)
+    servable = load_servable(affine)
     ended: list[str] = []
     assert servable.acquire()
     servable.retire(lambda: ended.append("end"))
@@ -122,7 +118,7 @@ def test_what_cannot_be_loaded_says_why(affine: Path, tmp_path: Path, spoil, rea
     shutil.copytree(affine, directory)
     spoil(directory)
     with pytest.raises(LoadError, match=reason) as caught:
-        load(directory)
+        load_servable(directory)
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -132,7 +128,7 @@ def test_a_card_of_another_model_is_refused(affine: Path, tmp_path: Path) -> Non
     (directory / CARD).parent.mkdir()
     shutil.copy(affine / CARD, directory / CARD)
     with pytest.raises(LoadError, match="'serving_default' that the SavedModel lacks"):
-        load(directory)
+        load_servable(directory)
 
 
 def test_a_model_without_usable_signatures_is_refused(tmp_path: Path) -> None:
@@ -140,11 +136,11 @@ def test_a_model_without_usable_signatures_is_refused(tmp_path: Path) -> None:
 
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
     with pytest.raises(LoadError, match="no signature with only numeric"):
-        load(tmp_path / "1")
+        load_servable(tmp_path / "1")
 
 
 def test_plain_save_loads(tmp_path: Path) -> None:
     save_affine(tmp_path / "1", bias=2.0)
-    servable = load(tmp_path / "1")
+    servable = load_servable(tmp_path / "1")
     outputs = servable.predict(servable.contract["only_y"], {"x": np.ones((1, 2), np.float32)})
     np.testing.assert_allclose(outputs["y"], [5])

@@ -9,27 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.model_store import Store
 from service.repository.policy import Policy, write_policy
 from service.repository.serving_records import FOLDER, Record, read_records, version_digest
 from service.repository.serving_status import reality
-from service.repository.store import Store
 from service.runtime import serving_record
 from service.runtime.version_state import State
 from tests.lifecycles import Start, starting
-from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.affine import publish_affine, publish_broken_affine
 from tests.savedmodels.reaching import read_file, save_reaching
-from tests.service.runtime.test_lifecycle import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     with starting(tmp_path) as start:
         yield start
-
-
-def publish_broken(root: Path) -> None:
-    number = publish_affine(root)
-    (root / "affine" / str(number) / "fingerprint.pb").unlink()
 
 
 def only(root: Path) -> Record:
@@ -39,7 +34,7 @@ def only(root: Path) -> Record:
 
 def test_what_serves_and_what_is_refused_is_told(tmp_path: Path, start: Start) -> None:
     publish_affine(tmp_path)
-    publish_broken(tmp_path)
+    publish_broken_affine(tmp_path)
     write_policy(tmp_path / "affine", Policy(labels={"stable": 1, "gone": 9}))
     start()
     store = Store(tmp_path)
@@ -58,7 +53,7 @@ def test_what_serves_and_what_is_refused_is_told(tmp_path: Path, start: Start) -
 
 def test_who_stops_says_so(tmp_path: Path, start: Start) -> None:
     publish_affine(tmp_path)
-    publish_broken(tmp_path)
+    publish_broken_affine(tmp_path)
     lifecycle = start()
     eventually(lambda: reality(Store(tmp_path), "affine").refused != {})
     lifecycle.stop()
@@ -87,7 +82,7 @@ def test_who_is_gone_is_forgotten_when_its_successor_knows_as_much(
 ) -> None:
     monkeypatch.setattr(serving_record, "HEARTBEAT_S", 0.05)
     publish_affine(tmp_path)
-    publish_broken(tmp_path)
+    publish_broken_affine(tmp_path)
     first = start()
     eventually(lambda: reality(Store(tmp_path), "affine").refused != {})
     first.stop()
@@ -128,7 +123,11 @@ def test_a_store_that_cannot_be_written_hurts_nobody_and_is_said_once(
         lifecycle = start()
         eventually(lambda: lifecycle.serves("affine"))
         eventually(lambda: len(tries) > 2)
-    warnings = [r for r in caplog.records if r.message.startswith("What serves cannot be written")]
+    warnings = [
+        r
+        for r in caplog.records
+        if r.message.startswith("The record of what serves cannot be written")
+    ]
     assert len(warnings) == 1
     assert warnings[0].fields["reason"] == "Read-only file system"  # type: ignore[attr-defined]
     assert lifecycle.ready

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import DeadlineError, UnavailableError
-from service.monitoring.metrics import Metrics
+from service.monitoring.prometheus_metrics import Metrics
 from service.runtime.stuck_predictions import StuckWatch
 from tests.service.runtime.test_batching import Stage, on_loop
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from service.errors import ServiceError
-from service.monitoring.metrics import Metrics
-from service.repository.store import Store
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_store import Store
 from service.runtime.servable import Servable
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.endless import publish_endless

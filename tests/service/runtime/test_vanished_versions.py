@@ -8,14 +8,9 @@ from flask import Flask
 
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
-from tests.e2e.conftest import eventually
-from tests.savedmodels.affine import publish_affine, save_affine
+from tests.savedmodels.affine import publish_affine, publish_broken_affine, save_affine
 from tests.service.conftest import MakeApp
-
-
-def publish_broken(root: Path) -> None:
-    number = publish_affine(root)
-    (root / "affine" / str(number) / "fingerprint.pb").unlink()
+from tests.waiting import eventually
 
 
 def states(app: Flask) -> dict[int, State]:
@@ -52,7 +47,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def test_a_refused_version(models: Path, make_app: MakeApp) -> None:
-    publish_broken(models)
+    publish_broken_affine(models)
     app = make_app()
     eventually(lambda: states(app) == {1: State.AVAILABLE, 2: State.FAILED})
     assert is_known(app, 2)

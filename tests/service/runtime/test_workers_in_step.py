@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from service.errors import NotFoundError, UnavailableError
+from service.repository.model_store import Store
 from service.repository.policy import POLICY
-from service.repository.store import Store
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, live, look_some_times, servable, states
 from tests.savedmodels.affine import publish_affine
+from tests.waiting import eventually
 
 
 def test_workers_flip_when_all_have_proved(tmp_path: Path, make_lifecycle: Start) -> None:

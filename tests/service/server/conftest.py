@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import eventually, free_port
+from tests.e2e.conftest import free_port
 from tests.service.server.wire import Server, ask
 from tests.service_process import ServiceProcess, start_gunicorn
+from tests.waiting import eventually
 
 StartServer = Callable[..., Server]
 

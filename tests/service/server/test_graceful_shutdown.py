@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from service.server import graceful_shutdown
-from service.server.acceptor import Acceptor
-from service.server.connection_counts import ConnectionCounts
+from service.server.connection_acceptor import Acceptor
+from service.server.connection_balancing import ConnectionCounts
 from service.server.connections import Connections
 from service.server.graceful_shutdown import GracefulShutdown, timeout_s
 

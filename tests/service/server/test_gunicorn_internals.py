@@ -1,6 +1,6 @@
 """What the service uses of gunicorn without its documentation is there, as of gunicorn 27.0.
 
-``service/server/worker.py`` and ``service/server/general_protocol.py`` say what for.
+``service/server/worker.py`` and ``service/server/full_http_protocol.py`` say what for.
 """
 
 import inspect

@@ -78,7 +78,7 @@ def test_models_must_be_a_folder_or_nothing_yet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("host", "told"),
     [
-        ("203.0.113.7", "HOST: 203.0.113.7 is no address of this machine."),
+        ("203.0.113.7", "HOST: 203.0.113.7 is not an address of this machine."),
         ("no.such.invalid", "HOST: 'no.such.invalid' cannot be resolved: "),
         ("a" * 64, "HOST: "),
         ("fe80::zz", "HOST: 'fe80::zz' cannot be resolved: "),

@@ -8,9 +8,9 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.conftest import eventually
 from tests.service.server.conftest import StartServer
 from tests.service.server.wire import GET, Server, answer, ask, has_taken_up
+from tests.waiting import eventually
 
 
 def test_open_connections_are_counted(start_server: StartServer) -> None:

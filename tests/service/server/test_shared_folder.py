@@ -14,7 +14,7 @@ WORKERS_FOLDER = "UNDERSTUDY_WORKERS_FOLDER"
 OTHER = """
 import os, sys
 from service.server import shared_folder
-shared_folder.prepare(os.environ)
+shared_folder.prepare_folders(os.environ)
 print(os.environ["PROMETHEUS_MULTIPROC_DIR"], flush=True)
 sys.stdin.read()
 """
@@ -48,11 +48,11 @@ class Other:
 
 def test_a_folder_is_made_once_and_removed(tmp_path: Path) -> None:
     environ: dict[str, str] = {}
-    shared_folder.prepare(environ)
+    shared_folder.prepare_folders(environ)
     folder = Path(environ[METRICS])
     (folder / "counter_1.db").write_bytes(b"")
     # A reload of the configuration prepares again; what was counted must survive.
-    shared_folder.prepare(environ)
+    shared_folder.prepare_folders(environ)
     assert Path(environ[METRICS]) == folder
     assert list(folder.iterdir())
     shared_folder.remove(environ)
@@ -64,7 +64,7 @@ def test_a_chosen_folder_is_kept_with_what_is_in_it(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     environ = {METRICS: str(folder)}
-    shared_folder.prepare(environ)
+    shared_folder.prepare_folders(environ)
     assert Path(environ[METRICS]).parent == folder
     assert list(Path(environ[METRICS]).glob("*.db")) == []
     shared_folder.remove(environ)
@@ -88,7 +88,7 @@ def test_folders_of_the_dead_are_swept_and_of_the_living_spared(
         shown = living.folder if chosen else living.folder.parent
         shown.rename(hidden := shown.with_name("understudy-4194305-x"))
         own = {name: value for name, value in environ.items() if name != "TMPDIR"}
-        shared_folder.prepare(own)
+        shared_folder.prepare_folders(own)
         assert hidden.exists()
         assert not dead.folder.exists()
         shared_folder.remove(own)
@@ -101,12 +101,12 @@ def test_folders_of_the_dead_are_swept_and_of_the_living_spared(
 def test_who_takes_a_processs_place_makes_its_own_folders(tmp_path: Path) -> None:
     chosen = tmp_path / "chosen"
     before: dict[str, str] = {WORKERS_FOLDER: str(chosen)}
-    shared_folder.prepare(before)
+    shared_folder.prepare_folders(before)
     # As after SIGUSR2: another process, with this one's environment.
     after = before | {
         shared_folder.OWNER: before[shared_folder.OWNER].replace(str(os.getpid()), "1")
     }
-    shared_folder.prepare(after)
+    shared_folder.prepare_folders(after)
     assert before[METRICS] != after[METRICS]
     assert Path(before[METRICS]).parent not in Path(after[METRICS]).parents
     assert Path(after[WORKERS_FOLDER]).parent == chosen
@@ -119,5 +119,5 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         shared_folder.RunFolderError, match=r"^PROMETHEUS_MULTIPROC_DIR: .*below: Not"
     ):
-        shared_folder.prepare(environ)
+        shared_folder.prepare_folders(environ)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

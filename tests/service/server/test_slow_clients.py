@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import eventually
 from tests.service.echo import LARGE
 from tests.service.server.conftest import StartServer
 from tests.service.server.wire import (
@@ -22,6 +21,7 @@ from tests.service.server.wire import (
     line,
     queued,
 )
+from tests.waiting import eventually
 
 
 def test_a_large_answer_to_a_slow_reader(server: Server, connection: socket.socket) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from training.data import auto_mpg, cache, fashion_mnist, imdb
-from training.data.locate import Found
+from training.data.dataset_location import Found
 from training.errors import TrainingError
 
 CAR = '18.0   8   307.0      130.0      3504.      12.0   70  1\t"chevrolet chevelle malibu"\n'

@@ -6,7 +6,7 @@ import pytest
 
 from tests.owndata import CAR_HEADER, cars, draw_shapes, sentences, write_csv
 from training import tasks
-from training.data.load import load
+from training.data.load import load_data
 from training.errors import UsageError
 
 
@@ -21,7 +21,7 @@ def test_a_file_or_a_folder_of_classes_is_own_data(tmp_path: Path) -> None:
     texts = write_csv(tmp_path / "t.CSV", ["text", "label"], [*sentences(40, ["ham", "spam"])])
     table = write_csv(tmp_path / "cars.csv", CAR_HEADER, cars(60))
     for model, path in (("clothing", tmp_path / "shapes"), ("sentiment", texts), ("mpg", table)):
-        loaded = load(tasks.get(model), path, 0.0)
+        loaded = load_data(tasks.get(model), path, 0.0)
         assert loaded.title == tasks.get(model).own_data.title
         assert loaded.own
 
@@ -30,7 +30,7 @@ def test_the_standard_files_are_the_standard_data_wherever_they_lie(tmp_path: Pa
     car = '18.0 8 307.0 130.0 3504. 12.0 70 1\t"chevrolet chevelle malibu"\n'
     (tmp_path / "any" / "datasets").mkdir(parents=True)
     (tmp_path / "any" / "datasets" / "auto-mpg.data").write_text(car)
-    loaded = load(tasks.get("mpg"), tmp_path / "any", 0.0)
+    loaded = load_data(tasks.get("mpg"), tmp_path / "any", 0.0)
     assert not loaded.own
     assert loaded.title == tasks.get("mpg").title
 
@@ -47,11 +47,11 @@ def test_what_is_neither_is_refused(tmp_path: Path, model: str, problem: str) ->
     (tmp_path / "notes.txt").write_text("x")
     for path in (tmp_path / "notes.txt", tmp_path):
         with pytest.raises(UsageError) as caught:
-            load(tasks.get(model), path, 0.0)
+            load_data(tasks.get(model), path, 0.0)
         assert str(caught.value).startswith(f"{path} does not hold the ")
         assert str(caught.value).endswith(problem)
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.csv is not there\."):
-        load(tasks.get("mpg"), tmp_path / "none.csv", 0.0)
+        load_data(tasks.get("mpg"), tmp_path / "none.csv", 0.0)

@@ -14,7 +14,7 @@ def test_classification() -> None:
     answers = ClassificationPredictions(
         names=["no", "yes"], labels=np.array([0, 1, 1, 1]), probabilities=probabilities
     )
-    report = metrics.classification(answers)
+    report = metrics.measure_classifier(answers)
     assert report["accuracy"] == 0.75
     assert report["confusion"]["counts"] == [[1, 0], [1, 2]]
     no, yes = report["per_class"]
@@ -31,12 +31,12 @@ def test_a_class_without_a_test_row_is_in_no_mean() -> None:
     answers = ClassificationPredictions(
         names=["no", "yes", "never"], labels=np.array([0, 1]), probabilities=np.eye(3)[[0, 1]]
     )
-    report = metrics.classification(answers)
+    report = metrics.measure_classifier(answers)
     assert (report["balanced_accuracy"], report["macro_f1"]) == (1, 1)
 
 
 def test_regression() -> None:
-    report = metrics.regression(np.array([1.0, 2.0]), np.array([2.0, 5.0]))
+    report = metrics.regression_errors(np.array([1.0, 2.0]), np.array([2.0, 5.0]))
     assert report == {"mae": 2.0, "rmse": pytest.approx(math.sqrt(5)), "bias": 2.0}
 
 
@@ -48,7 +48,7 @@ def test_estimation() -> None:
         low=np.array([0.0, 1.0, 4.0]),
         high=np.array([3.0, 2.0, 6.0]),
     )
-    report = metrics.estimation(answers)
+    report = metrics.measure_estimator(answers)
     assert report["headline"]["value"] == report["mae"] == 1.0
     half = 1.96 * 1.0 / math.sqrt(3)
     assert report["headline"]["low"] == pytest.approx(1 - half, abs=1e-4)

@@ -8,14 +8,15 @@ import keras
 import numpy as np
 import pytest
 
+from tests.training.runs import figures_of
 from training import tasks
 from training.errors import TrainingError, UsageError
 from training.fitting import config, run_folder
 from training.fitting import fit as fitting
 from training.fitting.checkpoints import Checkpoints
-from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run
-from training.tasks.base import Architecture
+from training.fitting.training_plan import TrainingPlan
+from training.tasks.task_interface import Architecture
 
 ROWS = np.arange(64)
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
@@ -50,24 +51,20 @@ def new_run(folder: Path, epochs: int = 4) -> Run:
     settings = config.resolve(
         "mpg", tasks.get("mpg").architectures, {}, {"epochs": epochs, "batch-size": 16}
     )
-    return run_folder.create(folder, settings)
+    return run_folder.create_run_folder(folder, settings)
 
 
 def trained(run: Run, architecture: Architecture = ARCHITECTURE, **how: Any) -> list[Any]:
-    fitting.prepare(run.settings.seed)
+    fitting.set_seed(run.settings.seed)
     ready = plan(**how)
     fitting.fit(ready, architecture, run)
     return [weight.tolist() for weight in ready.model.get_weights()]
 
 
-def figures(run: Run) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history()]
-
-
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     first, second = new_run(tmp_path), new_run(tmp_path)
     assert trained(first) == trained(second)
-    assert figures(first) == figures(second)
+    assert figures_of(first) == figures_of(second)
     assert len(first.history()) == 4
 
 
@@ -83,7 +80,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
             if self.model.optimizer.iterations == 8:  # in the middle of the third epoch
                 raise Killed
 
-    fitting.prepare(broken.settings.seed)
+    fitting.set_seed(broken.settings.seed)
     ready = plan()
     fit = ready.model.fit
     ready.model.fit = lambda *a, callbacks, **k: fit(*a, callbacks=[*callbacks, Killer()], **k)
@@ -91,7 +88,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
         fitting.fit(ready, ARCHITECTURE, broken)
     assert len(broken.history()) == 2
     assert trained(run_folder.open_run(broken.folder)) == weights
-    assert figures(broken) == figures(whole)
+    assert figures_of(broken) == figures_of(whole)
 
 
 def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
@@ -107,7 +104,7 @@ def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
     Checkpoints(earlier.checkpoints, 5).restore(same, 4)
     assert [w.tolist() for w in model.get_weights()] == [w.tolist() for w in same.get_weights()]
     assert [w.tolist() for w in model.get_weights()] != last
-    with pytest.raises(UsageError, match="no checkpoint of epoch 2; kept are: 3, 4, 5, 6, 7"):
+    with pytest.raises(UsageError, match="no checkpoint of epoch 2; there are: 3, 4, 5, 6, 7"):
         checkpoints.restore(model, 2)
 
 
@@ -142,7 +139,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 def test_the_best_epoch_is_what_remains(tmp_path: Path) -> None:
     run = new_run(tmp_path, epochs=8)
     ready = plan(rate=0.5)
-    fitting.prepare(1)
+    fitting.set_seed(1)
     fitting.fit(ready, ARCHITECTURE, run)
     best = min(row["val_loss"] for row in run.history())
     x, y = ready.batch(ready.validation, None)

@@ -13,25 +13,25 @@ SETTINGS = config.resolve("mpg", tasks.get("mpg").architectures, {}, {})
 
 
 def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
-    folders = {run_folder.create(tmp_path, SETTINGS).folder for _ in range(3)}
+    folders = {run_folder.create_run_folder(tmp_path, SETTINGS).folder for _ in range(3)}
     assert len(folders) == 3
     assert all(folder.parent == tmp_path / "mpg" for folder in folders)
 
 
 def test_a_run_is_opened_with_its_settings(tmp_path: Path) -> None:
-    run = run_folder.create(tmp_path, SETTINGS)
+    run = run_folder.create_run_folder(tmp_path, SETTINGS)
     assert run_folder.open_run(run.folder).settings == SETTINGS
 
 
 def test_a_run_that_is_taken_up_may_go_elsewhere(tmp_path: Path) -> None:
-    run = run_folder.create(tmp_path, dataclasses.replace(SETTINGS, publish=False))
+    run = run_folder.create_run_folder(tmp_path, dataclasses.replace(SETTINGS, publish=False))
     taken_up = run.taken_up({"out": "models"})
     assert taken_up.settings == dataclasses.replace(SETTINGS, out=Path("models"))
     assert not run.taken_up({"no-publish": True}).settings.publish
 
 
 def test_history_is_read_as_it_was_written(tmp_path: Path) -> None:
-    run = run_folder.create(tmp_path, SETTINGS)
+    run = run_folder.create_run_folder(tmp_path, SETTINGS)
     assert run.history() == []
     rows = [{"epoch": 1, "loss": 0.1 + 0.2}, {"epoch": 2, "loss": 1e-9}]
     run.write_history(rows)
@@ -48,7 +48,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["epoch,loss\n1,\n", "epoch,loss\n1\n", "epoch,loss\nx,1\n"])
 def test_a_damaged_history_is_said(tmp_path: Path, text: str) -> None:
-    run = run_folder.create(tmp_path, SETTINGS)
+    run = run_folder.create_run_folder(tmp_path, SETTINGS)
     (run.folder / "history.csv").write_text(text)
     with pytest.raises(TrainingError, match=r"history\.csv is damaged: "):
         run.history()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.overfitting.diagnosis import Curves, diagnose, to_json
+from training.overfitting.diagnosis import Curves, diagnose, diagnosis_to_json
 
 
 def curves(name: str, train: list[float], held_out: list[float]) -> Curves:
@@ -53,7 +53,7 @@ def test_why() -> None:
 
 
 def test_figures() -> None:
-    (figures,) = to_json([CASES["overfits"][0]])
+    (figures,) = diagnosis_to_json([CASES["overfits"][0]])
     assert (figures["best_epoch"], figures["epochs"]) == (2, 3)
     assert figures["best"] == {"train": 0.25, "held_out": 0.31, "gap": pytest.approx(6 / 31)}
     assert figures["last"]["gap"] == pytest.approx(35 / 45)

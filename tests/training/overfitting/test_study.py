@@ -18,14 +18,14 @@ from understudy import cli
 
 @pytest.fixture(autouse=True)
 def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study, "load", lambda *_: SimpleNamespace(data=None))
+    monkeypatch.setattr(study, "load_data", lambda *_: SimpleNamespace(data=None))
 
 
 def test_a_study_draws_and_judges(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = Tiny()
-    folder = study.create(tmp_path, task, {})
+    folder = study.create_study_folder(tmp_path, task, {})
     assert folder.parent == tmp_path / "tiny"
-    study.run(task, folder)
+    study.run_study(task, folder)
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     outcome = json.loads((folder / "study.json").read_text())
     assert [item["name"] for item in outcome["variants"]] == list(task.study.variants)
@@ -47,8 +47,8 @@ def test_a_study_draws_and_judges(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_the_training_curve_is_that_of_the_network_as_it_would_serve(tmp_path: Path) -> None:
     task = Tiny()
-    folder = study.create(tmp_path, task, {"epochs": 1})
-    study.run(task, folder)
+    folder = study.create_study_folder(tmp_path, task, {"epochs": 1})
+    study.run_study(task, folder)
     (row,) = study.Run(folder / "small", task.planned[0]).history()
     assert row.keys() >= {"mae", "train_mae", "val_mae"}
     assert row["train_mae"] != row["mae"]
@@ -73,7 +73,7 @@ def test_what_is_finished_is_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = Tiny()
-    folder = study.create(tmp_path, task, {"epochs": 2})
+    folder = study.create_study_folder(tmp_path, task, {"epochs": 2})
     fit = fitting.fit
 
     def interrupted(*arguments: Any) -> None:
@@ -83,21 +83,21 @@ def test_what_is_finished_is_not_trained_again(
 
     monkeypatch.setattr(fitting, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        study.run(task, folder)
+        study.run_study(task, folder)
     monkeypatch.setattr(fitting, "fit", fit)
-    study.run(task, folder)
+    study.run_study(task, folder)
     units = [settings.hyperparameters["units"] for settings in task.planned]
     assert units == [1, 8, 8, 8]
     assert {settings.epochs for settings in task.planned} == {2}
-    study.run(task, folder)
+    study.run_study(task, folder)
     assert len(task.planned) == 4
 
 
 def test_a_study_stops_early_by_its_curve(tmp_path: Path) -> None:
     """Also where the task's own training keeps its last epoch."""
     task = Tiny()
-    folder = study.create(tmp_path, task, {"epochs": 30})
-    study.run(task, folder)
+    folder = study.create_study_folder(tmp_path, task, {"epochs": 30})
+    study.run_study(task, folder)
     early = json.loads((folder / "study.json").read_text())["variants"][2]
     assert early["epochs"] == early["best_epoch"] + 1 < 30
 
@@ -114,22 +114,22 @@ def test_a_folder_that_is_no_study(tmp_path: Path, content: str | None, message:
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(UsageError, match=message):
-        study.run(Tiny(), tmp_path)
+        study.run_study(Tiny(), tmp_path)
 
 
 def test_a_study_goes_on_with_no_other_data(tmp_path: Path) -> None:
     task = Tiny()
-    folder = study.create(tmp_path, task, {})
+    folder = study.create_study_folder(tmp_path, task, {})
     (folder / "data.json").write_text('{"fingerprint": "1234567890abcdef01"}')
     with pytest.raises(TrainingError, match="was begun with other data: its fingerprint was 1234"):
-        study.run(task, folder)
+        study.run_study(task, folder)
 
 
 def test_a_task_without_a_study(tmp_path: Path) -> None:
     task = Tiny()
     task.study = None
     with pytest.raises(UsageError, match="tiny declares no study"):
-        study.create(tmp_path, task, {})
+        study.create_study_folder(tmp_path, task, {})
 
 
 def test_resume_goes_with_no_other_option(capsys: pytest.CaptureFixture[str]) -> None:

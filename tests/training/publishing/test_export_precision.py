@@ -11,7 +11,7 @@ from service.repository.precision import Precision, why_not_here
 from tests.savedmodels.saving import save
 from tests.savedmodels.wide import Wide, some_rows, wide_card
 from training.errors import TrainingError
-from training.publishing import export
+from training.publishing import saved_model_export
 from training.publishing.export_precision import alike_in_both
 from understudy.cli import main
 
@@ -81,12 +81,16 @@ def test_an_export_is_called_in_the_precision_of_its_card(tmp_path: Path) -> Non
     rows = some_rows()
     error = {}
     for each in Precision:
-        export.finish(tmp_path, wide_card(each), Golden([GoldenExample("serving_default", {}, {})]))
-        answers = export.open_saved_model(tmp_path)("serving_default", {"x": rows})
+        saved_model_export.finish(
+            tmp_path, wide_card(each), Golden([GoldenExample("serving_default", {}, {})])
+        )
+        answers = saved_model_export.open_saved_model(tmp_path)("serving_default", {"x": rows})
         error[each] = np.abs(answers["y"] - wide.exactly(rows)).max()
     assert error[Precision.FLOAT32] < 1e-3 < error[Precision.BF16] < 1
     # What was turned on for one call is off for all else.
-    after = export.open_saved_model(tmp_path, Precision.FLOAT32)("serving_default", {"x": rows})
+    after = saved_model_export.open_saved_model(tmp_path, Precision.FLOAT32)(
+        "serving_default", {"x": rows}
+    )
     assert np.abs(after["y"] - wide.exactly(rows)).max() < 1e-3
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.repository.card import Card, write_card
 from service.repository.contract import Contract
 from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.model_card import Card, write_card
 from service.repository.policy import Policy, write_policy
 from tests.training.toy import SIDES, SIGNATURE, Points, Toy
+from training.array_types import Predict
 from training.errors import TrainingError
 from training.evaluation.out_of_fold import OUT_OF_FOLD, write_errors
 from training.evaluation.predictions import (
@@ -20,11 +21,10 @@ from training.evaluation.predictions import (
     Predictions,
     RegressionPredictions,
 )
-from training.publishing import export, gates
-from training.publishing.gates import Candidate, GateReport, GateResult
+from training.publishing import gates, saved_model_export
+from training.publishing.gate_report import Candidate, GateReport, GateResult
 from training.publishing.live_version import find_live_version
-from training.tasks.base import Exportable
-from training.types import Predict
+from training.tasks.task_interface import Exportable
 
 CONTRACT: Contract = {"serving_default": SIGNATURE}
 X = np.random.default_rng(0).uniform(-1, 1, (400, 2)).astype(np.float32)
@@ -82,7 +82,7 @@ def only(report: GateReport, gate: str) -> GateResult:
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the live version be one that takes the very line."""
-    monkeypatch.setattr(export, "open_saved_model", lambda folder: leaning(0.0))
+    monkeypatch.setattr(saved_model_export, "open_saved_model", lambda folder: leaning(0.0))
 
 
 def test_the_first_version_meets_the_minimum_alone(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_golden_example_that_is_lost_is_refused(tmp_path: Path) -> None:
     publish(tmp_path, 3)
     refused = only(judge(tmp_path, candidate(0.85)), "golden")
     assert refused.sentence == (
-        "Of the 1 golden examples of live version 3 not all are answered as they must: "
+        "Of the 1 golden examples of live version 3 not all are answered as they must be: "
         "a point: side is 'left', and was rightly '<b>right</b>'."
     )
     many = Golden([replace(GOLDEN.examples[0], note=f"{n}") for n in range(9)])
@@ -185,7 +185,7 @@ def test_another_contract_is_refused_and_not_compared(tmp_path: Path) -> None:
     new = candidate(0.0, {"serving_default": replace(SIGNATURE, outputs=outputs)})
     report = judge(tmp_path, new)
     assert only(report, "contract").sentence.startswith(
-        "Callers of live version 3 cannot go on: output 'side' of signature 'serving_default' is gone"
+        "Not compatible with live version 3: output 'side' of signature 'serving_default' is gone"
     )
     assert not report.passed
     assert only(report, "comparison").sentence == (
@@ -199,7 +199,7 @@ def test_a_live_version_that_cannot_be_asked_is_no_licence(
     def broken(folder: Path) -> Predict:
         raise TrainingError(f"{folder.name} cannot be loaded: why.")
 
-    monkeypatch.setattr(export, "open_saved_model", broken)
+    monkeypatch.setattr(saved_model_export, "open_saved_model", broken)
     publish(tmp_path, 3)
     assert judge(tmp_path, candidate(0.0)).refusals() == [
         "Cannot be compared with live version 3: 3 cannot be loaded: why."

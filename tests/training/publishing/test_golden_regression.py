@@ -11,7 +11,7 @@ from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample
 from training.publishing.golden_regression import carried_over, lost_answers
 from training.publishing.live_version import LiveVersion
-from training.tasks.base import Case
+from training.tasks.task_interface import Case
 
 SIGNATURE = Signature(
     "s",
@@ -75,7 +75,7 @@ def test_a_steady_number_may_go_as_far_as_the_live_version_was_unsure() -> None:
 )
 def test_what_cannot_be_asked_any_more_is_lost(asked: GoldenExample) -> None:
     (problem,) = lost("cat", 5.0, asked)
-    assert problem.startswith("They cannot be asked: ")
+    assert problem.startswith("They cannot be answered: ")
 
 
 def test_examples_are_carried_over_once(tmp_path: Path) -> None:

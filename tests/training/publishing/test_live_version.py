@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.serving_records import (
     FOLDER,
@@ -16,9 +17,9 @@ from service.repository.serving_records import (
     write_record,
 )
 from service.repository.serving_status import reality
-from service.repository.store import Store
-from tests.e2e.conftest import eventually
 from tests.lifecycles import Start, starting
+from tests.stores import store_of_three
+from tests.waiting import eventually
 from training.publishing.live_version import find_live_version
 from understudy import cli
 
@@ -73,10 +74,7 @@ def test_a_refused_version_is_neither_compared_with_nor_begun_with_nor_counted(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    for number in range(3):
-        store.publish("m", lambda folder, n=number: (folder / "data").write_text(str(n)) and None)
-    return store
+    return store_of_three(tmp_path / "models")
 
 
 def tell(store: Store, *serving: int, refused: int | None = None, ended: bool = False) -> None:

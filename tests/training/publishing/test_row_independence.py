@@ -32,7 +32,7 @@ def test_the_card_says_what_the_golden_examples_show(capsys: pytest.CaptureFixtu
         "mixes": False,
         "lone": None,
     }
-    assert "signature 'mixes': rows are not independent; rows asked together" in (
+    assert "signature 'mixes': rows are not independent; rows sent together" in (
         capsys.readouterr().out
     )
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from service.repository.card import read_card
-from service.repository.store import Store
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from tests.training.toy import Toy
 from understudy import cli
 
@@ -50,4 +50,4 @@ def test_an_export_whose_rows_depend_on_one_another_is_published_and_says_so(
     assert cli.main(TRAIN) == 0
     assert declared(toy) is False
     told = capsys.readouterr().out
-    assert "signature 'serving_default': rows are not independent; rows asked together get" in told
+    assert "signature 'serving_default': rows are not independent; rows sent together get" in told

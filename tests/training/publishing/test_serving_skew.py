@@ -10,7 +10,7 @@ from service.repository.contract import Field, Signature
 from tests.images import write_triangles
 from training.data.original_examples import MOST, Original, by_turns
 from training.data.own.image_folder import as_sent
-from training.publishing.serving_skew import differences, sentence
+from training.publishing.serving_skew import find_serving_skew, skew_sentence
 from understudy import cli
 
 OPTIONS = ["--arch", "tutorial", "--epochs", "3", "--out", "models"]
@@ -86,16 +86,16 @@ def original(**sent: Any) -> Original:
 def test_an_original_is_held_to_the_contract_and_to_its_answer(
     sent: dict[str, Any], problem: str | None
 ) -> None:
-    found = differences([original(**sent)], predict, {"serving_default": SIGNATURE})
+    found = find_serving_skew([original(**sent)], predict, {"serving_default": SIGNATURE})
     assert found == ([f"line 7: {problem}"] if problem else [])
 
 
 def test_the_sentence_tells_the_first_three() -> None:
     originals = [original()] * 9
-    assert sentence(originals, []) == (
+    assert skew_sentence(originals, []) == (
         "9 originals of test examples are answered as they were measured."
     )
-    assert sentence(originals, ["a: x", "b: x", "c: x", "d: x"]) == (
+    assert skew_sentence(originals, ["a: x", "b: x", "c: x", "d: x"]) == (
         "Of 9 originals of test examples 4 are not answered as they were measured: "
         "a: x; b: x; c: x; and 1 more."
     )

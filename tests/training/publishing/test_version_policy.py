@@ -6,19 +6,17 @@ from pathlib import Path
 import pytest
 
 from service.repository.manifest import verify_manifest
+from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy, write_policy
-from service.repository.store import Store
+from tests.stores import store_of_three
 from training.errors import TrainingError
-from training.publishing import export, version_policy
+from training.publishing import saved_model_export, version_policy
 from understudy.cli import main
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    for number in range(3):
-        store.publish("m", lambda folder, n=number: (folder / "data").write_text(str(n)) and None)
-    return store
+    return store_of_three(tmp_path / "models")
 
 
 def run(store: Store, *arguments: str) -> int:
@@ -135,12 +133,12 @@ def test_a_full_disk_gives_one_clear_error_and_leaves_no_version(
     for folder, size in ((small, 1000), (large, 1_000_000)):
         (folder / "variables").mkdir(parents=True)
         (folder / "variables" / "data").write_bytes(b"x" * size)
-    assert export.publish(small, small_disk, "m") == 1
+    assert saved_model_export.publish(small, small_disk, "m") == 1
     with pytest.raises(TrainingError, match=r"^Nothing was published: .*No space left on device"):
-        export.publish(large, small_disk, "m")
+        saved_model_export.publish(large, small_disk, "m")
     assert [path.name for path in (small_disk / "m").iterdir()] == ["1"]
     verify_manifest(small_disk / "m" / "1")
-    assert export.publish(small, small_disk, "m") == 2
+    assert saved_model_export.publish(small, small_disk, "m") == 2
 
 
 def test_a_policy_file_keeps_what_is_not_changed(store: Store) -> None:

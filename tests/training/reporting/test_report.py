@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.repository.card import Card
+from service.repository.model_card import Card
 from training.evaluation import metrics
 from training.evaluation.calibration import on_test_set
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import softmax
-from training.publishing.gates import GateReport, GateResult
+from training.publishing.gate_report import GateReport, GateResult
 from training.reporting.report import Mistake, ReportData, write_report
 from training.reporting.report.filters import name_of, shortened
 
@@ -58,9 +58,9 @@ def report_data(
     answers: ClassificationPredictions | RegressionPredictions, **evaluated: Any
 ) -> ReportData:
     measured = (
-        metrics.classification(answers)
+        metrics.measure_classifier(answers)
         if isinstance(answers, ClassificationPredictions)
-        else metrics.estimation(answers)
+        else metrics.measure_estimator(answers)
     )
     card = Card(
         name="toy",

@@ -10,15 +10,15 @@ import tensorflow as tf
 
 from service.repository.contract import Contract
 from service.repository.golden import batch_of, examples_by_signature, mismatches, read_golden
+from training.array_types import Predict
 from training.data.load import Loaded
 from training.data.own.bad_rows import BadRows
 from training.fitting import config, run_folder
 from training.fitting import fit as fitting
-from training.fitting.plan import TrainingPlan
 from training.fitting.run_folder import Run
-from training.publishing import export
-from training.tasks.base import Task
-from training.types import Predict
+from training.fitting.training_plan import TrainingPlan
+from training.publishing import saved_model_export
+from training.tasks.task_interface import Task
 from training.workflows import train as workflow
 
 
@@ -45,8 +45,10 @@ def fit(
     # With no version of its own there is nothing to be compared with.
     defaults = {"epochs": 1, "batch-size": 64, "seed": 3, "out": str(folder / "models")}
     given = {"arch": arch, **defaults, **options}
-    run = run_folder.create(folder, config.resolve(task.name, task.architectures, {}, given))
-    fitting.prepare(run.settings.seed)
+    run = run_folder.create_run_folder(
+        folder, config.resolve(task.name, task.architectures, {}, given)
+    )
+    fitting.set_seed(run.settings.seed)
     plan = task.plan(data, run.settings)
     fitting.fit(plan, task.architectures[arch], run)
     return plan, run
@@ -65,7 +67,7 @@ def train(task: Task[Any], data: Any, folder: Path, arch: str, **options: Any) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(task), "baselines", Task.baselines)  # those of mpg take a minute
         card = workflow._export(task, loaded, plan, run).card
-    return Trained(plan, run, export.open_saved_model(run.export), card.contract)
+    return Trained(plan, run, saved_model_export.open_saved_model(run.export), card.contract)
 
 
 def check_session(trained: Trained) -> None:

@@ -11,8 +11,8 @@ import tensorflow as tf
 from tests.training.tasks.conftest import Trained, check_session, history, train
 from training import tasks
 from training.data import fashion_mnist
+from training.data.dataset_location import Found
 from training.data.dataset_types import Images
-from training.data.locate import Found
 
 CLOTHING = tasks.get("clothing")
 

@@ -7,7 +7,7 @@ from training.fitting import config
 from training.tasks.search_space import Range
 
 
-@pytest.mark.parametrize("name", [n for n in tasks.names() if tasks.get(n).study])
+@pytest.mark.parametrize("name", [n for n in tasks.task_names() if tasks.get(n).study])
 def test_studies(name: str) -> None:
     study = tasks.get(name).study
     assert study is not None
@@ -21,7 +21,7 @@ def test_studies(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "arch"),
-    [(n, a) for n in tasks.names() for a, d in tasks.get(n).architectures.items() if d.search],
+    [(n, a) for n in tasks.task_names() for a, d in tasks.get(n).architectures.items() if d.search],
 )
 def test_searches(name: str, arch: str) -> None:
     """The architecture's own settings are within the space: tuning can come to nothing worse."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.digits import write_mnist
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import tasks
-from training.data.locate import Found, find
+from training.data.dataset_location import Found, find_dataset
 from training.errors import TrainingError
 
 DIGITS = tasks.get("digits")
@@ -63,7 +63,7 @@ def test_a_file_that_is_not_mnist(
 
 
 def test_mnist_itself_where_it_is() -> None:
-    here = find(DIGITS.data_set, None)
+    here = find_dataset(DIGITS.data_set, None)
     if here is None:
         pytest.skip("MNIST is not on this machine")
     data = DIGITS.load(here)

@@ -7,10 +7,10 @@ from training.errors import UsageError
 
 
 def test_the_models_are_found() -> None:
-    assert tasks.names() == ["clothing", "digits", "mpg", "sentiment"]
+    assert tasks.task_names() == ["clothing", "digits", "mpg", "sentiment"]
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", tasks.task_names())
 def test_a_task_is_named_as_its_module_and_has_a_default_architecture(name: str) -> None:
     task = tasks.get(name)
     assert task.name == name

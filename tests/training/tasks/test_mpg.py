@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.training.tasks.conftest import Trained, check_session, train
 from training import tasks
 from training.data import auto_mpg
+from training.data.dataset_location import Found
 from training.data.dataset_types import Table
-from training.data.locate import Found
 from training.evaluation import baselines
 from training.tasks import mpg
 

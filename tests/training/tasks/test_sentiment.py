@@ -10,8 +10,8 @@ import pytest
 from tests.training.tasks.conftest import Trained, check_session, history, train
 from training import tasks
 from training.data import imdb
+from training.data.dataset_location import Found
 from training.data.dataset_types import Texts
-from training.data.locate import Found
 
 SENTIMENT = tasks.get("sentiment")
 

@@ -7,23 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import eventually
 from tests.training.process import TrainingProcess
-from training.data.locate import Found
-
-
-def removed(database: Path) -> None:
-    database.unlink()
-
-
-def overwritten(database: Path) -> None:
-    database.write_bytes(b"x" * 5000)
-
-
-def without_tables(database: Path) -> None:
-    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
-        connection.execute("DROP TABLE trial_intermediate_values")
-        connection.execute("DROP TABLE trials")
+from tests.training.tuning.lost_databases import overwritten, removed, without_tables
+from tests.waiting import eventually
+from training.data.dataset_location import Found
 
 
 def trials_that_learn(database: Path) -> int:

@@ -12,6 +12,7 @@ from optuna.trial import TrialState, create_trial
 
 from tests.training.process import TrainingProcess
 from tests.training.tiny import Tiny
+from tests.training.tuning.lost_databases import overwritten, removed, without_tables
 from training.console.library_errors import sentence_of
 from training.errors import TrainingError, UsageError
 from training.tuning import storage
@@ -47,7 +48,7 @@ def add(study: optuna.Study, rate: float, value: float | None, state: TrialState
 
 
 def test_the_winner_settles_what_nobody_else_says(location: StudyLocation) -> None:
-    study = storage.create(location, "min", ABOUT, {})
+    study = storage.open_or_create_study(location, "min", ABOUT, {})
     for rate, value in ((0.3, 2.0), (0.2, 1.0), (0.1, 3.0)):
         add(study, rate, value, TrialState.COMPLETE)
     add(study, 0.9, 0.5, TrialState.PRUNED)
@@ -64,31 +65,34 @@ def test_the_winner_settles_what_nobody_else_says(location: StudyLocation) -> No
 
 
 def test_a_study_is_found_by_name_folder_and_file(runs: Path, location: StudyLocation) -> None:
-    storage.create(location, "min", ABOUT, {})
+    storage.open_or_create_study(location, "min", ABOUT, {})
     folder = runs / "tiny" / "tune-first"
     for reference in ("first", str(folder), str(folder / "study.db")):
-        assert storage.load(storage.find(runs, "tiny", reference, None)).study_name == "tiny-first"
-    assert storage.find(runs, "tiny", "first", location.url) == location
+        assert (
+            storage.load_study(storage.find_study_record(runs, "tiny", reference, None)).study_name
+            == "tiny-first"
+        )
+    assert storage.find_study_record(runs, "tiny", "first", location.url) == location
 
 
 def test_what_is_not_there(runs: Path, location: StudyLocation) -> None:
     with pytest.raises(UsageError, match="There is no tuning 'second' of tiny: neither"):
-        storage.find(runs, "tiny", "second", None)
+        storage.find_study_record(runs, "tiny", "second", None)
     assert not (runs / "tiny" / "tune-first" / "study.db").exists()
     with pytest.raises(UsageError, match="There is no study tiny-first in sqlite:"):
-        storage.load(location)
-    storage.create(location, "min", ABOUT, {})
+        storage.load_study(location)
+    storage.open_or_create_study(location, "min", ABOUT, {})
     with pytest.raises(UsageError, match="holds 0 studies of mpg, not one"):
-        storage.find(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
-    with pytest.raises(UsageError, match="No trial of tiny-first has run to its end yet"):
+        storage.find_study_record(runs, "mpg", str(runs / "tiny" / "tune-first"), None)
+    with pytest.raises(UsageError, match="No trial of tiny-first has finished yet"):
         storage.winner(location)
 
 
 def test_a_study_is_about_one_thing(location: StudyLocation) -> None:
-    storage.create(location, "min", ABOUT, {})
-    storage.create(location, "min", ABOUT, {})
+    storage.open_or_create_study(location, "min", ABOUT, {})
+    storage.open_or_create_study(location, "min", ABOUT, {})
     with pytest.raises(UsageError, match="is about arch default, not other: give another --study"):
-        storage.create(location, "min", ABOUT | {"arch": "other"}, {})
+        storage.open_or_create_study(location, "min", ABOUT | {"arch": "other"}, {})
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b"])
@@ -105,15 +109,15 @@ def test_databases_that_cannot_be_used(runs: Path) -> None:
             storage.location_of(runs, "tiny", "x", memory)
     missing = storage.location_of(runs, "tiny", "x", "postgresql+pg8000://me:secret@localhost/db")
     with pytest.raises(TrainingError, match="is missing: No module named 'pg8000'"):
-        storage.create(missing, "min", ABOUT, {})
+        storage.open_or_create_study(missing, "min", ABOUT, {})
     nowhere = storage.location_of(runs, "tiny", "x", f"sqlite:///{runs}/none/study.db")
     with pytest.raises(TrainingError, match=r"cannot be used: .*unable to open database file"):
-        storage.create(nowhere, "min", ABOUT, {})
+        storage.open_or_create_study(nowhere, "min", ABOUT, {})
 
 
 def damaged(location: StudyLocation, *statements: str) -> StudyLocation:
     """Begin a study with a trial, and change its tables as another program may have."""
-    add(storage.create(location, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
+    add(storage.open_or_create_study(location, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
     with sqlite3.connect(location.url.removeprefix("sqlite:///")) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -156,12 +160,12 @@ def test_tables_of_another_version_of_optuna(
 def use(runs: Path, location: StudyLocation, way: str) -> None:
     match way:
         case "create":
-            storage.create(location, "min", ABOUT, {})
+            storage.open_or_create_study(location, "min", ABOUT, {})
         case "winner":
             storage.winner(location)
         case _:
             (runs / "elsewhere.db").symlink_to(location.url.removeprefix("sqlite:///"))
-            storage.find(runs, "tiny", str(runs / "elsewhere.db"), None)
+            storage.find_study_record(runs, "tiny", str(runs / "elsewhere.db"), None)
 
 
 def test_a_study_of_another_program(location: StudyLocation) -> None:
@@ -171,7 +175,7 @@ def test_a_study_of_another_program(location: StudyLocation) -> None:
     add(study, 0.1, 1.0, TrialState.COMPLETE)
     for act in (
         lambda: storage.winner(location),
-        lambda: storage.create(location, "min", ABOUT, {}),
+        lambda: storage.open_or_create_study(location, "min", ABOUT, {}),
     ):
         with pytest.raises(UsageError, match="tiny-first was not begun by `understudy tune"):
             act()
@@ -182,16 +186,16 @@ def test_a_study_that_seeks_something_else(location: StudyLocation) -> None:
         storage=location.url, study_name=location.study, directions=["minimize"] * 2
     )
     with pytest.raises(UsageError, match="was not begun by"):
-        storage.create(location, "min", ABOUT, {})
-    storage.create(StudyLocation(location.url, "tiny-other"), "max", ABOUT, {})
+        storage.open_or_create_study(location, "min", ABOUT, {})
+    storage.open_or_create_study(StudyLocation(location.url, "tiny-other"), "max", ABOUT, {})
     with pytest.raises(UsageError, match="was not begun by"):
-        storage.create(StudyLocation(location.url, "tiny-other"), "min", ABOUT, {})
+        storage.open_or_create_study(StudyLocation(location.url, "tiny-other"), "min", ABOUT, {})
 
 
 def test_a_study_that_is_removed_in_the_midst_of_it(
     location: StudyLocation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = storage.create(location, "min", ABOUT, {})
+    study = storage.open_or_create_study(location, "min", ABOUT, {})
 
     def go_on(**_: object) -> None:
         optuna.delete_study(study_name=location.study, storage=location.url)
@@ -202,20 +206,6 @@ def test_a_study_that_is_removed_in_the_midst_of_it(
     told = capsys.readouterr().err
     assert told.startswith("The database of the study is not as this version of Optuna needs it:")
     assert told.count("\n") == 1
-
-
-def removed(file: Path) -> None:
-    file.unlink()
-
-
-def without_tables(file: Path) -> None:
-    with sqlite3.connect(file) as connection:
-        connection.execute("DROP TABLE trials")
-    connection.close()
-
-
-def overwritten(file: Path) -> None:
-    file.write_bytes(b"x" * 5000)
 
 
 # The trial's heart beats beside it, and may meet the same.
@@ -232,7 +222,7 @@ def test_a_database_that_is_gone_in_the_midst_of_a_trial(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Optuna fails over it by errors of its own, which tell nothing."""
-    study = storage.create(location, "min", ABOUT, {})
+    study = storage.open_or_create_study(location, "min", ABOUT, {})
 
     def objective(_: optuna.Trial) -> float:
         happens(Path(location.url.removeprefix("sqlite:///")))
@@ -256,7 +246,7 @@ def test_a_password_is_not_shown() -> None:
 def test_a_trial_that_never_began_is_given_up(
     location: StudyLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = storage.create(location, "min", ABOUT, {})
+    study = storage.open_or_create_study(location, "min", ABOUT, {})
     with pytest.warns(UserWarning, match="Heartbeat"):  # that is the point: it has no beat
         study.ask()
     assert storage.tally(study) == storage.Tally(finished=0, running=1)
@@ -267,7 +257,8 @@ def test_a_trial_that_never_began_is_given_up(
 def test_processes_that_begin_a_study_at_once(location: StudyLocation, tmp_path: Path) -> None:
     script = (
         "import sys; from training.tuning import storage; "
-        "storage.create(storage.StudyLocation(sys.argv[1], 'tiny-first'), 'min', {}, {})"
+        "where = storage.StudyLocation(sys.argv[1], 'tiny-first'); "
+        "storage.open_or_create_study(where, 'min', {}, {})"
     )
     folders = [tmp_path / str(number) for number in range(4)]
     for folder in folders:

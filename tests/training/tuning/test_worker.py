@@ -2,8 +2,6 @@
 
 import json
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,14 +9,15 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.training.process import TrainingProcess
 from tests.training.tiny import Tiny
+from tests.waiting import eventually
 from training import tasks
-from training.data.locate import Found
+from training.data.dataset_location import Found
 from training.errors import DivergedError, TrainingError
 from training.fitting import config, fit
-from training.tasks.base import Task
+from training.tasks.task_interface import Task
 from training.tuning import storage
 from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
@@ -37,7 +36,7 @@ from training.fitting import config
 from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
 url, wanted, worker, epochs = sys.argv[1:]
-tuning_worker.load = lambda *_: SimpleNamespace(data=None)
+tuning_worker.load_data = lambda *_: SimpleNamespace(data=None)
 settings = config.resolve(Tiny.name, Tiny.architectures, {}, {"epochs": int(epochs)})
 tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), int(worker))
 """
@@ -45,13 +44,13 @@ tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), in
 
 @pytest.fixture(autouse=True)
 def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning_worker, "load", lambda *_: SimpleNamespace(data=None))
+    monkeypatch.setattr(tuning_worker, "load_data", lambda *_: SimpleNamespace(data=None))
 
 
 @pytest.fixture
 def location(tmp_path: Path) -> StudyLocation:
     location = StudyLocation(f"sqlite:///{tmp_path}/study.db", "tiny")
-    storage.create(location, "min", ABOUT, {})
+    storage.open_or_create_study(location, "min", ABOUT, {})
     return location
 
 
@@ -61,20 +60,16 @@ def take_part(location: StudyLocation, folder: Path, *arguments: int) -> Trainin
     return TrainingProcess(*command, cwd=folder, logs=folder)
 
 
-def wait_for(what: Callable[[], Any]) -> None:
-    until = time.monotonic() + 300
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def test_the_first_trial_has_the_settings_that_are_there(tmp_path: Path) -> None:
     location = StudyLocation(f"sqlite:///{tmp_path}/first.db", "tiny")
     first = Tiny().default_hyperparameters("default")
     assert first == {"learning_rate": 0.05, "batch_size": 8, "units": 4}
-    storage.create(location, "min", ABOUT, first)
+    storage.open_or_create_study(location, "min", ABOUT, first)
     tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
-    assert [trial.params == first for trial in storage.load(location).get_trials()] == [True, False]
+    assert [trial.params == first for trial in storage.load_study(location).get_trials()] == [
+        True,
+        False,
+    ]
 
 
 def test_a_study_goes_on_and_never_draws_the_same_again(location: StudyLocation) -> None:
@@ -82,7 +77,7 @@ def test_a_study_goes_on_and_never_draws_the_same_again(location: StudyLocation)
     tuning_worker.work(task, location, SETTINGS, 2, 0)
     tuning_worker.work(task, location, SETTINGS, 4, 0)
     tuning_worker.work(task, location, SETTINGS, 4, 0)
-    found = storage.load(location).get_trials()
+    found = storage.load_study(location).get_trials()
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 4
     assert len({trial.params["learning_rate"] for trial in found}) == 4
     for trial, settings in zip(found, task.planned, strict=True):
@@ -101,7 +96,7 @@ def test_a_training_that_diverges_is_pruned(
 
     monkeypatch.setattr(fit, "learn", diverge)
     tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
-    assert storage.load(location).get_trials()[0].state == TrialState.PRUNED
+    assert storage.load_study(location).get_trials()[0].state == TrialState.PRUNED
 
 
 def test_a_hopeless_trial_is_pruned(
@@ -115,7 +110,7 @@ def test_a_hopeless_trial_is_pruned(
 
     monkeypatch.setattr(tuning_worker._Reporter, "on_epoch_end", worse)
     tuning_worker.work(Tiny(), location, SETTINGS, 7, 0)
-    states = [trial.state for trial in storage.load(location).get_trials()]
+    states = [trial.state for trial in storage.load_study(location).get_trials()]
     assert states == [TrialState.COMPLETE] * 5 + [TrialState.PRUNED] * 2
 
 
@@ -129,7 +124,7 @@ def test_other_data_is_refused(location: StudyLocation, monkeypatch: pytest.Monk
 def test_two_processes_share_one_study(location: StudyLocation, tmp_path: Path) -> None:
     workers = [take_part(location, tmp_path / f"{number}", 6, number, 3) for number in range(2)]
     assert [worker.wait(300) for worker in workers] == [0, 0]
-    found = storage.load(location).get_trials()
+    found = storage.load_study(location).get_trials()
     assert all(storage.is_finished(trial) for trial in found)
     assert len(found) in (6, 7)
     assert len({trial.params["learning_rate"] for trial in found}) == len(found)
@@ -139,8 +134,8 @@ def test_a_killed_trial_does_not_block_the_study(
     location: StudyLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = take_part(location, tmp_path / "killed", 1, 0, 1_000_000)
-    study = storage.load(location)
-    wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
+    study = storage.load_study(location)
+    eventually(lambda: any(trial.intermediate_values for trial in study.get_trials()), 300)
     worker.kill()
     worker.wait()
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING]
@@ -192,9 +187,9 @@ def test_ctrl_c_ends_all_processes(
         *command, "--trials", "1", "--epochs", "1000000", cwd=tmp_path, logs=tmp_path
     )
     location = storage.location_of(tmp_path / "runs", "mpg", "tutorial", None)
-    wait_for((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists)
-    study = storage.load(location)
-    wait_for(lambda: any(trial.intermediate_values for trial in study.get_trials()))
+    eventually((tmp_path / "runs" / "mpg" / "tune-tutorial" / "worker-0.log").exists, 300)
+    study = storage.load_study(location)
+    eventually(lambda: any(trial.intermediate_values for trial in study.get_trials()), 300)
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 130
     assert (

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from tests.digits import draw, write_mnist
 from tests.owndata import sentences, write_jsonl
-from training.publishing.export import open_saved_model
+from training.publishing.saved_model_export import open_saved_model
 from understudy import cli
 
 
@@ -87,7 +87,7 @@ def test_a_layer_of_ours_can_be_loaded(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--epoch", "2"], "has no checkpoint of epoch 2; kept are: 5, 6, 7."),
+        (["--epoch", "2"], "has no checkpoint of epoch 2; there are: 5, 6, 7."),
         (["--format", "keras", "--to", "x.h5"], "x.h5 must end in .keras: Keras takes no other name for it."),
         (["--to", "."], ". is there already."),
         (["--format", "onnx"], "--format: 'onnx' is not one of"),

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from service.repository.card import read_card
+from service.repository.model_card import read_card
 from service.repository.policy import Policy, write_policy
 from tests.digits import write_mnist
 from tests.owndata import CAR_HEADER, TEXTS, cars, sentences, write_csv, write_jsonl
@@ -18,8 +18,8 @@ from training.fitting.initial_weights import (
     kept_copy,
     write_weights,
 )
-from training.publishing.export import open_saved_model
-from training.workflows.initial_version import find_initial_version
+from training.publishing.saved_model_export import open_saved_model
+from training.workflows.init_from_option import find_initial_version
 from understudy import cli
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.digits import write_mnist
 from tests.training.process import TrainingProcess
+from tests.training.runs import figures_of
 from training.fitting.run_folder import Run, open_run
 
 # Batch norm, momentum and dropout all have a state; the digits' network has the last two.
@@ -60,10 +61,6 @@ def weights(run: Run, name: str) -> dict[str, Any]:
     return found
 
 
-def figures(run: Run) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.history()]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the training was not interrupted."""
@@ -82,7 +79,7 @@ def test_it_comes_to_the_same(whole: Path, tmp_path: Path, deadly: str) -> None:
     resume = ["train", "digits", "--resume", str(run.folder.relative_to(tmp_path))]
     assert process(tmp_path, *resume, "--no-publish") == 0
     straight = only_run(whole)
-    assert figures(run) == figures(straight)
+    assert figures_of(run) == figures_of(straight)
     assert [row["epoch"] for row in run.history()] == [1, 2, 3, 4]
     assert (run.folder / "history.csv").read_text().splitlines()[-1].startswith("4,")
     for name in ("last-0004.weights.h5", "best.weights.h5"):

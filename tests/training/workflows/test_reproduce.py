@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from service.repository.card import CARD
-from service.repository.store import Store
+from service.repository.model_card import CARD
+from service.repository.model_store import Store
 from tests.training.toy import write_points
-from training.workflows.reproduce import compare
+from training.workflows.reproduce import compare_evaluations
 from understudy import cli
 
 OPTIONS = ["--data", "data", "--out", "models"]
@@ -31,12 +31,12 @@ def evaluation(value: float, low: float | None = 0.8, name: str = "accuracy") ->
     ],
 )  # fmt: skip
 def test_figures_agree_or_do_not(was: Any, now: Any, agrees: bool, sentence: str) -> None:
-    agreement = compare(was, now)
+    agreement = compare_evaluations(was, now)
     assert (agreement.agrees, agreement.sentence) == (agrees, sentence)
 
 
 def test_what_is_measured_since_does_not_count() -> None:
-    assert compare(evaluation(0.9), {**evaluation(0.9), "more": 1.0}).agrees
+    assert compare_evaluations(evaluation(0.9), {**evaluation(0.9), "more": 1.0}).agrees
 
 
 def test_a_version_is_reproduced_from_its_card(

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from service.repository.card import CARD
-from service.repository.store import Store
+from service.repository.model_card import CARD
+from service.repository.model_store import Store
 from tests.training.toy import write_points
 from training.errors import TrainingError
 from training.fitting.lock import exclusive_lock

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.repository.card import read_card
 from service.repository.golden import read_golden
-from service.repository.store import Store
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
 from tests.training.toy import write_points
 from understudy import cli
 

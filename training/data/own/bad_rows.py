@@ -1,4 +1,4 @@
-"""The rows of own data that cannot be learned from: counted, listed, refused when too many."""
+"""The bad rows of own data: counted, listed, and refused when they are too many."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class BadRows:
     """What is wrong with which rows of one source.
 
     Args:
-        tolerated: the largest share of bad rows that is no reason to refuse the source, 0 to 1.
+        tolerated: the largest share of bad rows that a source may have, 0 to 1.
     """
 
     def __init__(self, tolerated: float) -> None:

@@ -1,4 +1,4 @@
-"""Looks at a table of cars: units, copies, outliers, columns of no use, or of too much."""
+"""Checks a table of cars: units, copies, outliers, constant columns, columns that give mpg away."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -104,8 +104,8 @@ def _copies(
     if total - different > _MUCH * total:
         yield Finding(
             sentence=f"{share(total - different, total)} are copies of others; {different:,} are "
-            "different. In a cross-validation a copy is learned from while the other is asked "
-            "about: the error comes out too small.",
+            "different. In a cross-validation a network learns from one copy and is measured on "
+            "another, so the error is too small.",
             blocks=True,
         )
     apart = [

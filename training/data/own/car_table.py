@@ -13,7 +13,7 @@ from training.data.own.bad_rows import BadRows
 from training.data.own.car_checks import check_cars
 from training.data.own.class_checks import similar_names
 from training.data.own.csv_records import csv_records
-from training.data.own.findings import to_json
+from training.data.own.findings import findings_to_json
 from training.errors import TrainingError
 
 COLUMNS = ("mpg", *CAR_NUMBERS, "origin")
@@ -69,7 +69,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
         for column in ("mpg", *CAR_NUMBERS)
     }
     if np.isnan(columns[_MAY_BE_UNKNOWN]).all():
-        raise TrainingError(f"{path} knows the {_MAY_BE_UNKNOWN} of no car.")
+        raise TrainingError(f"{path} has no {_MAY_BE_UNKNOWN} of any car.")
     numbers = {column: columns[column] for column in CAR_NUMBERS}
     findings = list(check_cars(numbers, columns["mpg"], origins, places))
     counts = Counter(origins)
@@ -84,7 +84,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
         fingerprint=hashlib.sha256(repr([rows, origins]).encode()).hexdigest(),
         own={
             "bad_rows": len(bad),
-            **({"findings": to_json(findings)} if findings else {}),
+            **({"findings": findings_to_json(findings)} if findings else {}),
         },
     )
 
@@ -93,7 +93,7 @@ def _number(column: str, given: str) -> float:
     """Return a value above zero, or NaN where it may be unknown.
 
     Raises:
-        ValueError: it is no such number; the message names column and value.
+        ValueError: it is not such a number; the message names column and value.
     """
     if given.strip() in _UNKNOWN:
         if column == _MAY_BE_UNKNOWN:

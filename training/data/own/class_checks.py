@@ -1,4 +1,4 @@
-"""Looks at rows with classes: texts and pictures."""
+"""Checks rows with classes: texts and pictures."""
 
 import unicodedata
 from collections import Counter, defaultdict
@@ -35,7 +35,7 @@ class Labelled:
         names: of the classes.
         labels: int64 [N], 0-based.
         test: whether a row is for the test, bool [N].
-        contents: what each row is, in a form that is the same for what people take for the same,
+        contents: what each row is, in a form in which rows that people call the same are equal,
             [N].
         places: where each row is, [N].
     """
@@ -59,7 +59,7 @@ def check_classes(rows: Labelled) -> Iterator[Finding]:
 def similar_names(
     names: Sequence[str], counts: Sequence[int], called: tuple[str, str] = ("class", "classes")
 ) -> Iterator[Finding]:
-    """Yield which names are probably one, and which is probably none.
+    """Yield which names probably mean one class, and which probably means a missing label.
 
     Args:
         names: of the classes.
@@ -85,7 +85,7 @@ def similar_names(
 
 
 def _plain(name: str) -> str:
-    """Return a name without case, blanks and punctuation; of a number its value."""
+    """Return a name in lower case without blanks and punctuation; of a number its value."""
     try:
         return repr(float(name))
     except ValueError:
@@ -143,8 +143,8 @@ def _leaks(rows: Labelled) -> Iterator[Finding]:
     if known:
         yield Finding(
             sentence=f"{len(known):,} of {len(tested):,} test rows are learned from as well, under "
-            f"another class or in another spelling: {first(known)}. What is measured on them is "
-            "memory.",
+            f"another class or in another spelling: {first(known)}. Figures measured on them "
+            "show memory.",
             blocks=len(known) > _MUCH * len(tested),
         )
 
@@ -156,9 +156,9 @@ def _balance(rows: Labelled) -> Iterator[Finding]:
     if counts[most] >= _LOPSIDED * counts[least]:
         yield Finding(
             sentence=f"The class {rows.names[least]!r} has {counts[least]:,} rows, "
-            f"{rows.names[most]!r} {counts[most]:,}: who always answers {rows.names[most]!r} has "
-            f"an accuracy of {counts[most] / counts.sum():.4f}. Go by the recall of each class, "
-            "and by the balanced accuracy."
+            f"{rows.names[most]!r} {counts[most]:,}: always answering {rows.names[most]!r} has an "
+            f"accuracy of {counts[most] / counts.sum():.4f}. Look at the recall of each class and "
+            "at the balanced accuracy."
         )
     few = [
         f"{name!r} ({count})"
@@ -168,7 +168,7 @@ def _balance(rows: Labelled) -> Iterator[Finding]:
     if few:
         yield Finding(
             sentence=f"Of the classes {', '.join(few)} there are fewer than {_FEW_OF_A_CLASS} test "
-            "rows: how well they are found cannot be told."
+            "rows, too few to measure how well they are found."
         )
     total = int(tested.sum())
     if total < _FEW_TEST_ROWS:

@@ -39,7 +39,9 @@ def csv_records(
                 break
             except csv.Error as error:
                 # A mark that is never closed swallows lines that may have been good: all count.
-                problem = f"a quotation mark is not closed, or stands amid a value ({error})"
+                problem = (
+                    f"a quotation mark is not closed, or is in the middle of a value ({error})"
+                )
                 if "field limit" in str(error):
                     problem = (
                         f"a value has over {csv.field_size_limit():,} characters, or a quotation "
@@ -75,7 +77,7 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
         if "\0" in seen or _NOT_UTF_8.search(seen):
             why = " The file must be UTF-8."
         elif len(header) == 1 and (";" in seen or "\t" in seen):
-            why = " Commas must stand between the values."
+            why = " Values must be separated by commas."
         raise TrainingError(
             f"{path}, line 1: the header must name the columns {', '.join(columns)}; "
             f"{', '.join(missing)} missing in {seen!r:.200}.{why}"
@@ -85,10 +87,10 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
 def _check_once(
     path: Path, given: Sequence[str], header: Sequence[str], read: Sequence[str]
 ) -> None:
-    """Refuse a column that stands twice: nobody knows which of the two is meant.
+    """Reject a column that occurs twice, because it is not clear which of the two is meant.
 
     Raises:
-        TrainingError: one of those that are read does, be it in another case or with blanks.
+        TrainingError: a column that is read does, also in another case or with blanks.
     """
     for name in read:
         found = [

@@ -1,4 +1,4 @@
-"""Findings: what a colleague would point out in somebody's data before a figure is believed."""
+"""Findings: what looks wrong in a user's data, so that its figures may mislead."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from training.console.number_format import percentage
 
-# Of several rows or names, so many are told.
+# How many of several rows or names a sentence lists.
 _TOLD = 3
 
 
@@ -43,6 +43,6 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} rows ({percentage(part / whole)})"
 
 
-def to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+def findings_to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Return findings for the card; what blocks comes first."""
     return [each.to_json() for each in sorted(findings, key=lambda found: not found.blocks)]

@@ -1,4 +1,4 @@
-"""Own data has no published test set: which rows become it, and in which order classes stand."""
+"""Holds out the test rows of own data, and orders its classes."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from training.data.own.bad_rows import BadRows
 from training.data.own.class_checks import Labelled, check_classes
-from training.data.own.findings import to_json
+from training.data.own.findings import findings_to_json
 from training.errors import TrainingError
 
 TEST_SHARE = 0.15
-# Some are learned from, some held out, some measured with: fewer would mean nothing.
+# Rows for training, for validation and for the test: fewer would mean nothing.
 LEAST_OF_A_CLASS = 10
-# With more classes than rows suffice for, there are too few of some; many more are none.
+# With more classes than this there are too few rows of some; many more are not classes at all.
 _A_FEW = 20
 # Not the run's seed: runs with other seeds would have other test sets, and could not be compared.
 _SEED = 1
@@ -25,7 +25,7 @@ _SEED = 1
 class Divided:
     """Rows of own data with their classes, and which of them are for the test.
 
-    Of each class the same share is chosen by a hash of the content. So the choice does not hang
+    Of each class the same share is chosen by a hash of the content. So the choice does not depend
     on the rows' order; it changes little when rows are added, and a version is hardly measured
     with what the one before learned from; rows that are the same stay together.
 
@@ -93,13 +93,13 @@ class Divided:
             "classes": dict(zip(self.names, counts, strict=True)),
             "division": f"{100 * TEST_SHARE:g} % of each class for the test, by hash of content",
             "bad_rows": self._bad,
-            **({"findings": to_json(self.findings)} if self.findings else {}),
+            **({"findings": findings_to_json(self.findings)} if self.findings else {}),
         }
 
     def _check(self, source: Path, hashes: npt.NDArray[np.str_]) -> None:
         if len(self.names) < 2:
             raise TrainingError(
-                f"{source} has the class {self.names[0]!r} alone; it takes two to tell apart."
+                f"{source} has only the class {self.names[0]!r}; at least two are needed."
             )
         if len(self.names) > max(_A_FEW, len(hashes) / LEAST_OF_A_CLASS):
             raise TrainingError(

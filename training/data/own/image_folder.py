@@ -15,13 +15,13 @@ from service.images.preparation import UnfitPictureError, prepared
 from service.images.size_limits import MOST_PIXELS
 from service.repository.contract import Field
 from service.repository.folder_walk import FolderTooLargeError, walk
+from training.array_types import Array
 from training.data.cache import cached
 from training.data.dataset_types import Images
 from training.data.own.bad_rows import BadRows
 from training.data.own.findings import Finding, first, share
 from training.data.own.holdout_split import Divided
 from training.errors import TrainingError
-from training.types import Array
 
 Picture = npt.NDArray[np.uint8]
 
@@ -37,11 +37,12 @@ def read(
     """Read a folder of pictures by class, whatever their sizes and modes.
 
     The names of the sub-folders are the classes; "/" in a standard class is "_" in its folder's
-    name. Pictures may lie deeper. Hidden files, and files beside the sub-folders, are not read.
+    name. Pictures may be in deeper folders. Hidden files, and files beside the sub-folders, are not
+    read.
 
     Args:
         folder: the folder.
-        bad: gathers the files that are no pictures, and what the service would not take.
+        bad: gathers the files that are not pictures, and what the service would not take.
         field: the input of the version that takes such files.
         prepare: the TensorFlow function that the version will prepare an encoded picture with:
             string [] to float32 [height, width], 0..255; a picture that it cannot decode fails
@@ -87,13 +88,13 @@ def _empty(pictures: Array, places: Sequence[str]) -> Iterator[Finding]:
     found = [places[row] for row in np.flatnonzero(np.ptp(flat, axis=1) == 0).tolist()]
     if found:
         yield Finding(
-            sentence=f"{share(len(found), len(pictures))} show nothing that stands out from its "
-            f"ground: {first(found)}."
+            sentence=f"{share(len(found), len(pictures))} show nothing that stands out from the "
+            f"background: {first(found)}."
         )
 
 
 def _printable(path: Path) -> str:
-    """Return a path on one line and in UTF-8; what is not, which file systems allow, escaped."""
+    """Return a path on one line and in UTF-8; other bytes are escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return text.replace("\n", "\\n").replace("\r", "\\r")
 
@@ -135,9 +136,9 @@ def _decode(paths: Sequence[Path], field: Field, prepare: Callable[[Any], Any]) 
 
 
 def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture | str:
-    """Return a picture as its class will be told from, or what is wrong with the file."""
+    """Return a picture as the network gets it, or what is wrong with the file."""
     if _printable(path.parent) != str(path.parent):
-        return "is in a folder whose name is not UTF-8, or has line breaks: it can name no class"
+        return "is in a folder whose name is not UTF-8, or has line breaks: it cannot name a class"
     try:
         encoded = as_sent(path.read_bytes(), field)
         return np.asarray(np.rint(decode(tf.constant(encoded)).numpy()), np.uint8)
@@ -146,7 +147,7 @@ def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture 
     except UnfitPictureError as error:
         return str(error).rstrip(".")
     except tf.errors.InvalidArgumentError:
-        return "is no whole PNG, JPEG, GIF or BMP"
+        return "is not a complete PNG, JPEG, GIF or BMP"
 
 
 def as_sent(encoded: bytes, field: Field) -> bytes:

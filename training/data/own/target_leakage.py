@@ -1,4 +1,4 @@
-"""Whether one column alone gives the target away: by a line, a curve, or its groups."""
+"""Target leakage: whether one column alone explains the target."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from training.types import Floats
+from training.array_types import Floats
 
 # The share of the target's ranks that its neighbours by another column may explain. Of the cars of
 # Auto MPG displacement explains most, 0.77; a formula of the target, rounded or with an error of
@@ -17,7 +17,7 @@ _BY_CURVE = 0.98
 _BY_GROUPS = 0.9
 # A column of groups has this many rows of each value, in the mean.
 _GROUPED = 5
-# Where one row in ten was written otherwise, most of the others are still told: the median error
+# Where one row in ten was written otherwise, most of the others still show it: the median error
 # falls to this share of what it is without the column.
 _MOSTLY = 0.05
 # That share means nothing where most rows have one of a few values anyway.

@@ -1,4 +1,4 @@
-"""Looks at texts: whether there is language in them, and whether they give their class away."""
+"""Checks texts: whether they are language, and whether a word gives their class away."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ import numpy.typing as npt
 from training.console.number_format import percentage
 from training.data.own.findings import Finding, first, share
 
-# Names, keywords and titles have few words as well; half of all rows is no accident.
+# Names, keywords and titles have few words as well; half of all rows is not an accident.
 _MANY = 0.5
-# So many texts of a class hold its name, and so few of the others: they are told by it.
+# So many texts of a class hold its name, and so few of the others: the name gives the class away.
 _GIVEN_AWAY, _OTHERWISE = 0.9, 0.1
 # A word that no other class has, and nearly each text of this one: language is not like that.
 _MARKED, _UNMARKED = 0.98, 0.02
@@ -46,7 +46,7 @@ def check_texts(
         if inside >= _GIVEN_AWAY and outside <= _OTHERWISE:
             yield Finding(
                 sentence=f"{percentage(inside)} of the texts of class {name!r} hold the word "
-                f"{name!r}, and {percentage(outside)} of the others: the model will look for that. "
+                f"{name!r}, and {percentage(outside)} of the others: the model will rely on it. "
                 "Will texts that are asked about have it?"
             )
     yield from _marks(texts, labels, names)
@@ -55,9 +55,9 @@ def check_texts(
 def _marks(
     texts: Sequence[bytes], labels: npt.NDArray[np.int64], names: Sequence[str]
 ) -> Iterator[Finding]:
-    """Yield which classes are told by one word: a source, a footer, a number that says the class.
+    """Yield which classes one word gives away: a source, a footer, a number that says the class.
 
-    Words that are the class' name are told of elsewhere.
+    Words that are the class' name are reported elsewhere.
     """
     rows = [np.flatnonzero(labels == label) for label in range(len(names))]
     # Everything between blanks, since marks are not always language.
@@ -80,7 +80,7 @@ def _marks(
             told = first([repr(mark.decode()) for mark in found])
             yield Finding(
                 sentence=f"Nearly all texts of class {name!r} hold {told}, and hardly any others: "
-                "the model will look for that. Will texts that are asked about have it?"
+                "the model will rely on it. Will texts that are asked about have it?"
             )
 
 

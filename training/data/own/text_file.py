@@ -86,14 +86,14 @@ def _jsonl(path: Path, bad: BadRows) -> Iterator[tuple[str, str, str]]:
 
 
 class _TwiceError(Exception):
-    """A key stands twice in one object."""
+    """A key occurs twice in one object."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of its keys and values, as JSON's parser does.
 
     Raises:
-        _TwiceError: a key stands twice: nobody knows which value is meant.
+        _TwiceError: a key occurs twice, so it is not clear which value is meant.
     """
     made: dict[str, Any] = {}
     for key, value in pairs:
@@ -113,7 +113,7 @@ def _object(line: bytes) -> dict[str, Any] | str:
         return f"has the key {error.args[0]!r:.60} twice"
     except (ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
-    return value if isinstance(value, dict) else "is no JSON object"
+    return value if isinstance(value, dict) else "is not a JSON object"
 
 
 def _as_text(name: str, value: Any) -> str:

@@ -1,1 +1,1 @@
-"""What watches a training between its batches and epochs, as Keras callbacks."""
+"""Keras callbacks that run between batches and epochs."""

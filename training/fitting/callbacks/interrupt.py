@@ -1,4 +1,4 @@
-"""Ctrl-C, and a request to stop, between two batches and not in the midst of one."""
+"""Stops a training on Ctrl-C or SIGTERM between two batches, not within one."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""A training as it runs: a live line on a terminal, plain lines everywhere else."""
+"""Shows a training's progress: a live line on a terminal, plain lines elsewhere."""
 
 import math
 import time

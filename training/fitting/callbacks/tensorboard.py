@@ -1,4 +1,4 @@
-"""Logs for TensorBoard, where it is installed; it is not among what this project needs."""
+"""Logs for TensorBoard, if it is installed; the project does not require it."""
 
 import importlib.util
 from pathlib import Path
@@ -7,9 +7,9 @@ import keras
 
 
 def tensorboard_logs(folder: Path) -> list[keras.callbacks.Callback]:
-    """Return what writes the learning curves into ``folder``: nothing without the package.
+    """Return the callbacks that write learning curves into ``folder``; none without the package.
 
-    A run that is resumed goes on in the same folder: its scalars stand under their epochs.
+    A run that is resumed goes on in the same folder: its scalars keep their epochs.
     """
     if importlib.util.find_spec("tensorboard") is None:
         return []

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from service.repository.card import Card
+from service.repository.model_card import Card
+from training.array_types import Array
 from training.console.number_format import flat
 from training.data.own.findings import findings_of
 from training.evaluation.calibration import uncalibrated
 from training.evaluation.metrics import beside_the_headline
 from training.evaluation.predictions import ClassificationPredictions, Predictions
-from training.publishing.gates import GateReport
+from training.publishing.gate_report import GateReport
 from training.reporting import plots
 from training.reporting.report.filters import FILTERS, TESTS
-from training.types import Array
 
 # The page loads nothing from any network, and runs nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -28,7 +28,7 @@ _GATES_AND_HISTORY = ("gates", "last_epoch", "git_commit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """An example that was answered badly.
+    """An example that was answered wrongly.
 
     Attributes:
         shown: the example: an image, uint8 [height, width] or [height, width, 3], or a text.
@@ -49,7 +49,7 @@ class ReportData:
         settings: of the run, as JSON.
         history: its epochs.
         card: of the version.
-        answers: those that the version is judged by: to the test set, or of a cross-validation.
+        answers: those that the version is measured by: to the test set, or of a cross-validation.
         mistakes: the examples that were answered worst, the worst first.
         gates: what they say.
         outcome: what became of the version, in a sentence.
@@ -99,7 +99,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "models": _beside_well_known(evaluation),
         "calibration": flat(evaluation.get("calibration") or {}),
         "interval": flat(evaluation.get("interval") or {}),
-        "curves": plots.learning_curves(data.history, best),
+        "curves": plots.plot_learning_curves(data.history, best),
         "best_epoch": best,
         "epochs": [
             {key: int(value) if key == "epoch" else value for key, value in row.items()}
@@ -119,7 +119,7 @@ def _context(data: ReportData) -> dict[str, Any]:
 def _predictions(answers: Predictions, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the drawings of what was predicted, and the rows of the confusion matrix."""
     if not isinstance(answers, ClassificationPredictions):
-        drawing = plots.predicted_against_true(answers)
+        drawing = plots.plot_predicted_against_true(answers)
         return {"scatter": drawing, "reliability": None, "classes": (), "confusion": ()}
     known = evaluation.get("calibration")
     diagrams = {"Test set": answers}
@@ -128,7 +128,7 @@ def _predictions(answers: Predictions, evaluation: Mapping[str, Any]) -> dict[st
     counts = evaluation["confusion"]["counts"]
     return {
         "scatter": None,
-        "reliability": plots.reliability_diagrams(diagrams),
+        "reliability": plots.plot_reliability_diagrams(diagrams),
         "classes": answers.names,
         "confusion": list(zip(answers.names, _shaded(counts), strict=True)),
     }

@@ -1,4 +1,4 @@
-"""How values are written in a report: numbers, names, images; the template does the rest."""
+"""The template's filters for a report's values: numbers, names, images."""
 
 import base64
 import io

@@ -9,7 +9,7 @@ from typing import Any
 from service.api.codecs.media.content_types import CSV, signature_for, takes_records
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest, request_of_values
 from service.api.codecs.media.plain_text import decode
-from service.api.validation.messages import counted, describe
+from service.api.validation.error_messages import count_with_noun, describe_expected_value
 from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
@@ -62,7 +62,7 @@ class TableCodec(PlainCodec):
         problems = Problems(self.limits.max_errors)
         for line, cells in rows:
             if len(cells) != len(names):
-                expected = f"{counted(len(names))}, as many as the header has names"
+                expected = f"{count_with_noun(len(names))}, as many as the header has names"
                 problems.add(f"line {line}", f"Expected {expected}, not {len(cells)}.")
                 if problems.are_too_many:
                     break
@@ -103,7 +103,10 @@ class TableCodec(PlainCodec):
             problems.add(f"line {line}, {name[:LONGEST_NAME]}", text)
         for name, field in fields.items():
             if name not in names and not field.may_be_absent:
-                problems.add(f"line {line}, {name}", f"Missing column; expected {describe(field)}.")
+                problems.add(
+                    f"line {line}, {name}",
+                    f"Missing column; expected {describe_expected_value(field)}.",
+                )
         problems.raise_if_any()
         return names
 

@@ -27,7 +27,7 @@ from service.api.codecs.media.plain_request import (
 )
 from service.api.codecs.media.plain_text import decode
 from service.api.http.request_body import is_json_request
-from service.api.validation.messages import describe
+from service.api.validation.error_messages import describe_expected_value
 from service.api.validation.problems import LONGEST_NAME, Index, Problems
 from service.errors import InvalidRequestError
 from service.repository.contract import Signature
@@ -151,7 +151,7 @@ class FormCodec(PlainCodec):
             problems.add(part.name[:LONGEST_NAME], text)
         for name, field in fields.items():
             if name not in columns and not field.may_be_absent:
-                problems.add(name, f"Missing; expected {describe(field)}.")
+                problems.add(name, f"Missing; expected {describe_expected_value(field)}.")
         problems.raise_if_any()
         return request_of_values(signature, columns, lambda index, name="": name, self.limits)
 

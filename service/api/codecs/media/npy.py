@@ -15,7 +15,7 @@ from numpy.lib import format as npy_format
 from service.api.codecs.media.content_types import NPY, signature_for, takes_arrays
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest
 from service.api.validation.arrays import check_array, check_shape, shorten_shape
-from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.error_messages import count_with_noun, describe_expected_value, shorten
 from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
 from service.api.validation.tensors import Array, round_bfloat16
 from service.errors import InvalidRequestError
@@ -48,7 +48,8 @@ def array_of(body: bytes) -> Array:
     needed, given = math.prod(shape) * dtype.itemsize, len(body) - start
     if needed != given:
         raise InvalidRequestError(
-            f"Expected {counted(needed, 'byte')} of values, as the .npy header says, not {given}."
+            f"Expected {count_with_noun(needed, 'byte')} of values, as the .npy header says, "
+            f"not {given}."
         )
     flat = np.frombuffer(body, dtype, offset=start)
     try:
@@ -111,7 +112,7 @@ def _converted(field: Field, array: Array, limit: int) -> Array:
         tensor = flat.astype(field.numpy_type)
         beyond = (flat < bounds.min) | (flat > bounds.max)
     if beyond.any():
-        expected = describe(field)
+        expected = describe_expected_value(field)
         raise InvalidValueError(
             {
                 (int(i),): f"Expected {expected}, not {shorten(flat[i].item())}."

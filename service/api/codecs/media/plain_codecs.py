@@ -5,7 +5,7 @@ from typing import Any
 
 from werkzeug.http import parse_options_header
 
-from service.api.codecs.base import Codec
+from service.api.codecs.codec_interface import Codec
 from service.api.codecs.media import content_types
 from service.api.codecs.media.csv_table import TableCodec
 from service.api.codecs.media.multipart_form import FormCodec
@@ -13,7 +13,7 @@ from service.api.codecs.media.npy import NpyCodec
 from service.api.codecs.media.one_file import FileCodec
 from service.api.codecs.media.plain_request import BodyInfo, PlainCodec
 from service.api.codecs.media.plain_text import TextCodec
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 
 _CODECS: Mapping[str, type[PlainCodec]] = {
     content_types.TEXT: TextCodec,

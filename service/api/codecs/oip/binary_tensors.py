@@ -6,7 +6,7 @@ bytes of the only input and nothing else.
 
 from dataclasses import dataclass
 
-from service.api.validation.messages import counted
+from service.api.validation.error_messages import count_with_noun
 from service.errors import InvalidRequestError
 
 HEADER = "Inference-Header-Content-Length"
@@ -45,7 +45,7 @@ def split_body(body: bytes, json_length: str | None) -> FramedBody:
         )
     length = int(digits)
     if length > len(body):
-        whole = counted(len(body), "byte")
+        whole = count_with_noun(len(body), "byte")
         raise InvalidRequestError(
             f"{HEADER}: expected at most {whole}, the whole body, not {length}."
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.api.validation.messages import counted
+from service.api.validation.error_messages import count_with_noun
 from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field
 
@@ -83,7 +83,7 @@ def unpack_elements(data: bytes, count: int) -> list[bytes]:
         InvalidValueError: there are more or fewer, or one is cut short.
     """
     elements: list[bytes] = []
-    position, expected = 0, counted(count, "element")
+    position, expected = 0, count_with_noun(count, "element")
     while position < len(data):
         start = position + _LENGTH.size
         if start > len(data):
@@ -95,7 +95,7 @@ def unpack_elements(data: bytes, count: int) -> list[bytes]:
         position = start + length
         if position > len(data):
             raise InvalidValueError(
-                f"Expected the {counted(length, 'byte')} of element {len(elements)}, "
+                f"Expected the {count_with_noun(length, 'byte')} of element {len(elements)}, "
                 f"not {len(data) - start}."
             )
         if len(elements) == count:

@@ -12,7 +12,7 @@ from service.api.codecs.oip.named_inputs import bytes_by_input, read_inputs
 from service.api.codecs.oip.request_envelope import check_envelope
 from service.api.codecs.oip.requested_outputs import RequestedOutput, read_outputs
 from service.api.json import json_arrays
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.api.validation.problems import LONGEST_NAME, Index, Problems, brackets
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out

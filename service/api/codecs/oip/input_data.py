@@ -15,7 +15,7 @@ from service.api.codecs.oip.datatypes import (
 )
 from service.api.json.json_numbers import NumberArray
 from service.api.validation.arrays import check_array, shorten_shape
-from service.api.validation.messages import counted, shorten
+from service.api.validation.error_messages import count_with_noun, shorten
 from service.api.validation.problems import InvalidValueError
 from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field
@@ -43,7 +43,9 @@ def tensor_from_json(field: Field, data: Any, shape: Sequence[int], limit: int) 
         return tensor
     count, size = math.prod(shape), len(data.array if isinstance(data, NumberArray) else data)
     if size != count:
-        raise InvalidValueError(f"Expected {counted(count)}, as the shape says, not {size}.")
+        raise InvalidValueError(
+            f"Expected {count_with_noun(count)}, as the shape says, not {size}."
+        )
     if count == 0:
         return np.empty(shape, dtype=field.numpy_type)
     flat = field if field.shape == (None,) else replace(field, shape=(None,))
@@ -71,7 +73,7 @@ def check_size(field: Field, data: bytes, shape: Sequence[int]) -> None:
         expected = math.prod(shape) * wire_type(field).itemsize
         if len(data) != expected:
             raise InvalidValueError(
-                f"Expected {counted(expected, 'byte')}, for {datatype(field)} of shape "
+                f"Expected {count_with_noun(expected, 'byte')}, for {datatype(field)} of shape "
                 f"{shorten_shape(shape)}, not {len(data)}."
             )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from service.api.codecs.oip.datatypes import datatype
 from service.api.codecs.oip.model_metadata import PLATFORM
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.repository.contract import Field, Signature
 from service.repository.policy import Policy
 

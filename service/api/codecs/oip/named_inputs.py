@@ -7,7 +7,7 @@ from typing import Any
 from service.api.codecs.oip.datatypes import datatype
 from service.api.codecs.oip.input_data import check_size, tensor_from_bytes, tensor_from_json
 from service.api.validation.arrays import check_shape
-from service.api.validation.messages import counted, describe, shorten
+from service.api.validation.error_messages import count_with_noun, describe_expected_value, shorten
 from service.api.validation.problems import InvalidValueError, Problems, invalid_request
 from service.api.validation.row_counts import check_equal_rows
 from service.api.validation.tensors import Array
@@ -46,12 +46,14 @@ def bytes_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[byte
         if position + size > len(tail):
             left = len(tail) - position
             raise invalid_request(
-                path, f"Expected at most the {counted(left, 'byte')} left, not {size}."
+                path, f"Expected at most the {count_with_noun(left, 'byte')} left, not {size}."
             )
         parts.append(tail[position : position + size])
         position += size
     if position != len(tail):
-        message = f"The body has {counted(len(tail) - position, 'byte')} more than its inputs."
+        message = (
+            f"The body has {count_with_noun(len(tail) - position, 'byte')} more than its inputs."
+        )
         raise invalid_request("", message)
     return parts
 
@@ -92,7 +94,7 @@ def read_inputs(
             if tensor is not None:
                 inputs[name] = tensor
     missing = [
-        f"Missing input {field.name!r}; expected {describe(field)}."
+        f"Missing input {field.name!r}; expected {describe_expected_value(field)}."
         for field in signature.inputs
         if field.name not in paths and not field.may_be_absent
     ]

@@ -9,7 +9,7 @@ from service.api.codecs.oip.infer_request import InferRequest, find_signature
 from service.api.codecs.oip.input_data import numbers_from_bytes
 from service.api.codecs.oip.requested_outputs import RequestedOutput
 from service.api.validation.arrays import check_array
-from service.api.validation.messages import counted, sizes
+from service.api.validation.error_messages import count_with_noun, shape_in_words
 from service.api.validation.problems import InvalidValueError, Problems
 from service.api.validation.tensors import Array
 from service.errors import InvalidRequestError
@@ -48,7 +48,7 @@ def read_raw(
 def _element(field: Field, data: bytes) -> Array:
     shape = (1,) if field.shape is None else field.shape
     if any(size not in (None, 1) for size in shape):
-        message = f"A raw body is one string, and {field.name!r} takes {sizes(shape)}."
+        message = f"A raw body is one string, and {field.name!r} takes {shape_in_words(shape)}."
         raise InvalidValueError(message)
     flat = np.empty(1, dtype=np.object_)
     flat[0] = data
@@ -69,8 +69,8 @@ def _numbers(field: Field, data: bytes, limit: int) -> Array:
     if not data or len(data) % fixed or (not free and len(data) != fixed):
         times = "a multiple of " if free else ""
         raise InvalidValueError(
-            f"Expected {times}{counted(fixed, 'byte')}, for {datatype(field)} of shape "
-            f"{sizes(shape)}, not {len(data)}."
+            f"Expected {times}{count_with_noun(fixed, 'byte')}, for {datatype(field)} of shape "
+            f"{shape_in_words(shape)}, not {len(data)}."
         )
     flat = numbers_from_bytes(field, data, limit)
     check_array(field, flat, limit=limit)

@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow
 from marshmallow import ValidationError, fields
 
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.api.validation.problems import Problems, without_excess
 
 # The most values of a list in a message.

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.api.codecs.oip.classification import can_classify
 from service.api.codecs.oip.datatypes import datatype
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.api.validation.problems import Problems
 from service.repository.contract import Field, Signature
 

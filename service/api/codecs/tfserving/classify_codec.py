@@ -8,12 +8,16 @@ import orjson
 
 from service.api.codecs.tfserving import classify_requests
 from service.api.codecs.tfserving.classify_requests import ExamplesRequest
-from service.api.codecs.tfserving.classify_responses import Results, classification, regression
+from service.api.codecs.tfserving.classify_responses import (
+    Results,
+    classification_results,
+    regression_results,
+)
 from service.api.codecs.tfserving.predict_requests import signature_of
 from service.api.http.request_body import json_value
 from service.api.http.responses import Response
 from service.api.json.value_budget import expect_features
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.api.validation.finite_outputs import check_finite
 from service.api.validation.row_counts import check_row_count
 from service.api.validation.schemas import SchemaBook
@@ -103,10 +107,10 @@ class ClassifyCodec:
         found = None
         if kind != other.value:
             if self._method is Method.CLASSIFY:
-                found = classification(signature)
+                found = classification_results(signature)
             else:
                 task = servable.card.task if servable.card else ""
-                found = regression(signature, first=task == "regression")
+                found = regression_results(signature, first=task == "regression")
         if found is None:
             outputs = ", ".join(field.name for field in signature.outputs)
             raise InvalidRequestError(

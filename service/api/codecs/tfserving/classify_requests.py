@@ -16,7 +16,7 @@ import numpy as np
 from service.api.codecs.tfserving.classify_responses import Results
 from service.api.codecs.tfserving.predict_requests import read_objects
 from service.api.codecs.tfserving.tf_example import example, feature
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.api.validation.problems import (
     LONGEST_NAME,
     Index,

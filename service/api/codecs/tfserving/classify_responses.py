@@ -20,7 +20,7 @@ Results = Callable[[Tensors], list[Any]]
 _CLASSES, _SCORES, _VALUES = "classes", "scores", "outputs"
 
 
-def classification(signature: Signature) -> Results | None:
+def classification_results(signature: Signature) -> Results | None:
     """Return what makes ``[[label, score], ...]`` a row; ``None`` if it is not a classification.
 
     In this order, the first that fits:
@@ -62,7 +62,7 @@ def classification(signature: Signature) -> Results | None:
     ]
 
 
-def regression(signature: Signature, *, first: bool) -> Results | None:
+def regression_results(signature: Signature, *, first: bool) -> Results | None:
     """Return what makes one number a row; ``None`` if it is not a regression.
 
     It is the output ``outputs``, else the only float output; each [N] or [N,1].

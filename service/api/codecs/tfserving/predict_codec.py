@@ -5,7 +5,7 @@ from typing import Any
 
 from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.http.responses import Response
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.api.validation.schemas import SchemaBook
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.golden import Tensors

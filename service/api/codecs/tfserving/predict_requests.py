@@ -18,7 +18,7 @@ from service.api.codecs.tfserving import predict_fast_path
 from service.api.http.request_body import json_value
 from service.api.json import json_arrays
 from service.api.json.json_numbers import NumberArray
-from service.api.validation.messages import describe, shorten
+from service.api.validation.error_messages import describe_expected_value, shorten
 from service.api.validation.problems import (
     LONGEST_NAME,
     Index,
@@ -279,7 +279,7 @@ def _check_keys(
                 problems.add(f"{path}[{i}].{name}", unknown, order=(i,))
             for name, field in fields.items():
                 if name not in row and name not in left and not field.optional:
-                    missing = f"Missing; expected {describe(field)}."
+                    missing = f"Missing; expected {describe_expected_value(field)}."
                     problems.add(f"{path}[{i}].{name}", missing, order=(i,))
 
 

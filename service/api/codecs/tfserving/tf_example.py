@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.api.validation.problems import InvalidValueError
 from service.repository.json_strings import string_from_json
 

@@ -27,10 +27,10 @@ def test_small_bodies_always_find_room_and_large_ones_by_what_has_come() -> None
     with pytest.raises(UnavailableError) as refusal:
         late.add(1)
     assert refusal.value.headers == {"Retry-After": "1"}
-    full.give_back()
-    full.give_back()
+    full.release()
+    full.release()
     late.add(1)
-    late.give_back()
+    late.release()
     assert budget.held == 0
 
 

@@ -13,9 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from service.runtime.servable import Servable
-from tests.e2e.conftest import eventually
 from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import MakeApp
+from tests.waiting import eventually
 
 URL = "/v1/models/affine:predict"
 BODY = json.dumps({"instances": [{"x": [1, 2], "text": "quiet"}]}).encode()

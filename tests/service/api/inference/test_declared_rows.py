@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from service.repository.independence import Proof
-from service.repository.store import Store
+from service.repository.model_store import Store
+from service.repository.row_independence import Proof
 from service.runtime import servable as servables
 from service.runtime.servable import Servable
-from tests.e2e.conftest import eventually
 from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.service.conftest import served
+from tests.waiting import eventually
 
 Serve = Callable[..., AbstractContextManager[FlaskClient]]
 # How many rows the model was asked about, call by call.
@@ -92,7 +92,7 @@ def test_a_card_that_lies_is_found_out_when_its_version_is_loaded(
     publish(tmp_path, running=True, twice=True)
     with serve() as client:
         assert verdict(client, "running") == (False, "check")
-        reason = "Tried out, rows asked together get another 'total' than alone."
+        reason = "Tried out, rows sent together get a different 'total' than alone."
         assert told(client)["running"]["reason"] == reason
         assert verdict(client, "twice") == (True, "card")
         assert calls(client, "twice", 9) == [4, 4, 1]
@@ -179,7 +179,7 @@ def test_a_policy_counts_before_what_the_check_shows(tmp_path: Path, serve: Serv
     with serve() as client:
         assert verdict(client, "running") == (True, "policy")
         assert told(client)["running"]["reason"] == (
-            "policy.json says so, but rows asked together get another 'total' than alone."
+            "policy.json says so, but rows sent together get a different 'total' than alone."
         )
         write(tmp_path, None)
         eventually(lambda: verdict(client, "running") == (False, "check"))

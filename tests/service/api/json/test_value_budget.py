@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from service.api.http import request_body as body_module
 from service.api.json import json_arrays
 from service.api.json.value_budget import ValueBudget, admit_numbers, admit_text
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.errors import ServiceError
 from service.repository.contract import Field, Signature
 from service.settings import Settings

@@ -18,9 +18,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from service.app import create_app
-from service.repository.card import read_card, write_card
 from service.repository.contract import Field, Signature
-from service.repository.store import Store
+from service.repository.model_card import read_card, write_card
+from service.repository.model_store import Store
 from service.settings import Settings
 from tests.savedmodels.affine import AFFINE_CONTRACT, fill_affine
 from tests.savedmodels.classes import publish_kinds

@@ -1,7 +1,5 @@
 """The admin API: who may use it, and what it changes."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +7,16 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.savedmodels.affine import publish_affine
-from tests.service.api.routes.test_routes import assert_error
+from tests.service.api.error_bodies import assert_error
+from tests.service.api.routes.conftest import BEARER, TOKEN
 from tests.service.conftest import MakeApp
+from tests.waiting import eventually
 
-TOKEN = "sesame"
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
 CALLS = [
     ("GET", "/v1/models/affine/policy"),
     ("PUT", "/v1/models/affine/policy"),
     ("POST", "/v1/models/affine:rollback"),
 ]
-
-
-@pytest.fixture
-def admin(make_app: MakeApp, tmp_path: Path) -> FlaskClient:
-    for bias in (0.0, 1.0):
-        publish_affine(tmp_path / "models", bias=bias)
-    return make_app(admin_token=TOKEN).test_client()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come true."
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("token", ["Sesam öffne dich", "開けゴマ", "p€ss", "a" * 200, "\udcff x"])

@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 
 from service.repository.policy import POLICY
 from tests.savedmodels.affine import publish_affine
-from tests.service.api.routes.test_admin import BEARER, TOKEN, eventually
-from tests.service.api.routes.test_routes import assert_error
+from tests.service.api.error_bodies import assert_error
+from tests.service.api.routes.conftest import BEARER, TOKEN
 from tests.service.conftest import MakeApp
+from tests.waiting import eventually
 
 CALLS = [f"/v2/repository/models/affine/{action}" for action in ("load", "unload")]
 
@@ -84,7 +85,7 @@ def test_a_model_is_unloaded_and_loaded_again(admin: FlaskClient, tmp_path: Path
         }
     response = admin.post("/v2/models/affine/infer", json={"inputs": []})
     assert_error(response, 404, "NOT_FOUND")
-    assert response.json["error"] == "Model 'affine' is unloaded; nothing of it serves."
+    assert response.json["error"] == "Model 'affine' is unloaded; none of its versions serves."
     assert admin.get("/v2/models/affine/ready").status_code == 404
 
     assert admin.post(load, headers=BEARER, json={}).status_code == 200

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from service import __version__
 from tests.savedmodels.affine import publish_affine
-from tests.service.api.routes.test_routes import assert_error
+from tests.service.api.error_bodies import assert_error
 from tests.service.conftest import MakeApp
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.savedmodels.affine import publish_affine
-from tests.service.api.routes.test_routes import assert_error
+from tests.service.api.error_bodies import assert_error
 from tests.service.conftest import MakeApp
 
 NEVER = {"count": 0, "ns": 0}

@@ -11,19 +11,12 @@ from flask.testing import FlaskClient
 from service.repository.policy import POLICY, Policy, read_policy, write_policy
 from service.runtime.lifecycle import Lifecycle
 from tests.savedmodels.affine import publish_affine
-from tests.service.api.routes.test_admin import BEARER, TOKEN
-from tests.service.api.routes.test_routes import assert_error
+from tests.service.api.error_bodies import assert_error
+from tests.service.api.routes.conftest import BEARER, TOKEN
 from tests.service.conftest import MakeApp
 
 PATH = "/v1/models/affine/policy"
 TRIES = 40
-
-
-@pytest.fixture
-def admin(make_app: MakeApp, tmp_path: Path) -> FlaskClient:
-    for bias in (0.0, 1.0):
-        publish_affine(tmp_path / "models", bias=bias)
-    return make_app(admin_token=TOKEN).test_client()
 
 
 def label_often(root: Path, barrier: Any) -> None:

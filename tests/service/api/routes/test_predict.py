@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.service.api.routes.test_routes import assert_error
+from tests.service.api.error_bodies import assert_error
 
 ROW = {"x": [1, 2], "text": "quiet"}
 

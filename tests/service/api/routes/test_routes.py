@@ -1,6 +1,5 @@
 """What every route has in common, and the routes that are no predictions."""
 
-import json
 import logging
 from typing import Any
 
@@ -10,6 +9,7 @@ from flask.testing import FlaskClient
 
 from service.monitoring.logs import LOGGER
 from tests.savedmodels.affine import publish_affine
+from tests.service.api.error_bodies import assert_error
 from tests.service.conftest import MakeApp
 
 STATUS = {"error_code": "OK", "error_message": ""}
@@ -42,18 +42,6 @@ FAILURES = [
     ("PATCH", "/metrics", 405, "METHOD_NOT_ALLOWED"),
     ("POST", "/v1/models/affine:predict", 400, "INVALID_ARGUMENT"),
 ]
-
-
-def assert_error(response: Any, status: int, code: str) -> None:
-    """Check the one error body and its headers."""
-    assert response.status_code == status
-    assert response.content_type == "application/json"
-    body = json.loads(response.data)
-    assert body.keys() - {"details"} == {"error", "code"}
-    assert body["code"] == code
-    assert body["error"].endswith((".", ")"))
-    assert "Traceback" not in body["error"]
-    assert response.headers["X-Request-Id"]
 
 
 @pytest.mark.parametrize(("method", "path", "status", "code"), FAILURES)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from tests.service.api.error_bodies import assert_rejected
 from tests.service.api.plain_bodies import (
     BAD_BODY,
     IMAGES,
     BadBody,
-    assert_refused,
     npy,
     npy_with,
     post,
@@ -240,4 +240,4 @@ def test_bad_arrays_are_explained(
     sentence: str,
     places: list[str],
 ) -> None:
-    assert_refused(post(plain, model, content_type, body), status, sentence, places)
+    assert_rejected(post(plain, model, content_type, body), status, sentence, places)

@@ -139,7 +139,7 @@ CASES = [
     Case("affine:predict", {"instances": [AFFINE], "signature_name": "x"}, f'Serving signature name: "x" not found in signature def; {SIGNATURES}'),
     Case("affine:predict", {"instances": [AFFINE], "signature_name": "é" * 500}, f'Serving signature name: "{"é" * 100}" not found in signature def; {SIGNATURES}'),
     Case("shapes:predict", {"instances": [1]}, 'Serving signature name: "serving_default" not found in signature def; there are: any_shape, decode, grid, logarithm, scalar, two_of_any_shape, words.'),
-    Case("shapes:predict", {"signature_name": "complex_only", "instances": [1]}, 'Serving signature name: "complex_only" not found in signature def; there are: any_shape, decode, grid, logarithm, scalar, two_of_any_shape, words. Signature \'complex_only\' cannot be served: Input \'z\' is of dtype complex64; what can be served is float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool, string.'),
+    Case("shapes:predict", {"signature_name": "complex_only", "instances": [1]}, 'Serving signature name: "complex_only" not found in signature def; there are: any_shape, decode, grid, logarithm, scalar, two_of_any_shape, words. Signature \'complex_only\' cannot be served: Input \'z\' is of dtype complex64; supported dtypes: float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool, string.'),
     # How many rows.
     Case("affine:predict", {"instances": []}, {"instances": "Expected a list of at least 1 instance, not a list of 0 values."}),
     Case("affine:predict", {"instances": {}}, {"instances": "Expected a list of at least 1 instance, not an object."}),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.validation.messages import shorten
+from service.api.validation.error_messages import shorten
 from service.api.validation.problems import InvalidValueError
 from service.api.validation.tensors import to_tensor
 from service.repository.contract import Field

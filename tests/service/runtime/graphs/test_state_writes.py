@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from service.monitoring.metrics import Metrics
-from service.repository.card import write_card
+from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.model_card import write_card
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import Loader
 from service.runtime.servable import Servable
-from tests.e2e.conftest import eventually
+from tests.lifecycles import load_servable
 from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.saving import card, save
+from tests.waiting import eventually
 
 X = tf.TensorSpec([None], tf.float32, name="x")
 KEY = tf.TensorSpec([None], tf.string, name="x")
@@ -96,13 +97,9 @@ class Stateful(tf.Module):
 WRITING = {"counter", "nested", "looped", "scattered", "unasked", "drawn", "seeded", "inserted"}
 
 
-def load(directory: Path) -> Servable:
-    return Servable("m", 1, directory, cores=1, most_rows=64, metrics=Metrics())
-
-
 def ready(directory: Path) -> Servable:
     """Load a version as the service does."""
-    loader = Loader(lambda *_: load(directory), Metrics())
+    loader = Loader(lambda *_: load_servable(directory), Metrics())
     loading = loader.begin(
         "m",
         1,
@@ -134,7 +131,7 @@ def ask(servable: Servable, name: str) -> np.ndarray:
 
 
 def test_what_writes_is_told_from_what_reads(directory: Path) -> None:
-    assert load(directory)._saved_model.state_writers == WRITING
+    assert load_servable(directory)._saved_model.state_writers == WRITING
 
 
 @pytest.mark.parametrize("name", sorted(WRITING - {"seeded"}))
@@ -149,7 +146,7 @@ def test_models_without_state_are_warmed_up(tmp_path: Path, repository_root: Pat
     committed = sorted((repository_root / "saved_models").glob("*/[0-9]*"))
     assert committed
     for folder in (tmp_path / "1", *committed):
-        assert load(folder)._saved_model.state_writers == set(), folder
+        assert load_servable(folder)._saved_model.state_writers == set(), folder
 
 
 @pytest.fixture

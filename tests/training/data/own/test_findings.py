@@ -86,7 +86,7 @@ def test_a_rare_class(tmp_path: Path) -> None:
     rows += [row for row in sentences(24, ["ham", "spam"]) if row[1] == "spam"]
     found = of_texts(tmp_path, rows)
     told = only(found, "'spam' has 12 rows", blocks=False)
-    assert "who always answers 'ham' has an accuracy of 0.9901" in told
+    assert "always answering 'ham' has an accuracy of 0.9901" in told
     only(found, "Of the classes 'spam' (2) there are fewer than 5 test rows", blocks=False)
 
 

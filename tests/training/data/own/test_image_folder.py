@@ -104,7 +104,7 @@ def test_what_is_no_picture_is_listed(shapes: Path) -> None:
     assert str(caught.value).splitlines() == [
         f"{shapes}: 3 of 63 rows are bad (4.76 %), more than the 2 % that --max-bad-rows allows:",
         f"  line/empty.jpg: {problem} an empty file",
-        "  line/half.png: is no whole PNG, JPEG, GIF or BMP",
+        "  line/half.png: is not a complete PNG, JPEG, GIF or BMP",
         f"  square/notes.txt: {problem} a file that begins with b'Not a pictur'",
     ]
     data, bad = images(shapes, tolerated=0.05)
@@ -144,7 +144,7 @@ def test_one_class_and_a_class_of_few(shapes: Path) -> None:
         images(shapes)
     shutil.rmtree(shapes / "line")
     shutil.rmtree(shapes / "square")
-    with pytest.raises(TrainingError, match="has the class 'circle' alone; it takes two"):
+    with pytest.raises(TrainingError, match="has only the class 'circle'; at least two are needed"):
         images(shapes)
 
 
@@ -162,7 +162,7 @@ def test_names_that_are_not_utf_8(shapes: Path) -> None:
     assert len(data.train) + len(data.test) == 59
     assert sorted(bad.lines) == [
         "caf\\xe9/a.png: is in a folder whose name is not UTF-8, or has line breaks: "
-        "it can name no class",
+        "it cannot name a class",
         "line/two\\nlines.png: Expected a PNG, JPEG, GIF or BMP picture, not a file that begins with "
         "b'no picture'",
     ]
@@ -216,7 +216,7 @@ def test_each_test_picture_knows_its_file(shapes: Path) -> None:
 def test_a_bottomless_folder_is_named(shapes: Path) -> None:
     try:
         nest(shapes / "line" / "more")
-        with pytest.raises(TrainingError, match=r"line/more/d/\.\.\. lies deeper than"):
+        with pytest.raises(TrainingError, match=r"line/more/d/\.\.\. is deeper than"):
             images(shapes)
     finally:
         remove_tree(shapes)

@@ -10,7 +10,7 @@ import pytest
 from tests.owndata import CAR_HEADER, cars, write_csv
 from training.data.auto_mpg import AUTO_MPG, ORIGINS
 from training.data.auto_mpg import read as auto_mpg
-from training.data.locate import find
+from training.data.dataset_location import find_dataset
 from training.data.own import car_table
 from training.data.own.bad_rows import BadRows
 from training.data.own.findings import findings_of
@@ -111,7 +111,7 @@ def test_cars_whose_columns_give_mpg_away(tmp_path: Path) -> None:
 
 
 def test_nothing_is_given_away_in_auto_mpg(tmp_path: Path) -> None:
-    found = find(AUTO_MPG, None)
+    found = find_dataset(AUTO_MPG, None)
     if found is None:
         pytest.skip("Auto MPG is not on this machine")
     data = auto_mpg(found)

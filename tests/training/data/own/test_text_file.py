@@ -55,7 +55,7 @@ def test_bad_rows_of_csv_are_listed_with_their_lines(tmp_path: Path) -> None:
         "line 63: text missing",
         "lines 64 to 65: label missing",
         "line 67: is not UTF-8",
-        "line 68: a quotation mark is not closed, or stands amid a value (',' expected after '\"')",
+        "line 68: a quotation mark is not closed, or is in the middle of a value (',' expected after '\"')",
         "line 69: has 3 values, the header 2",
     ]
 
@@ -82,8 +82,8 @@ def test_a_value_that_is_too_long_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"text;label\n", "in 'text;label'. Commas must stand between the values."),
-        (b"text\tlabel\n", r"in 'text\tlabel'. Commas must stand between the values."),
+        (b"text;label\n", "in 'text;label'. Values must be separated by commas."),
+        (b"text\tlabel\n", r"in 'text\tlabel'. Values must be separated by commas."),
         ("text,label\n".encode("utf-16"), "The file must be UTF-8."),
         (b"Grand\xf6\xdfe,label\n", "The file must be UTF-8."),
         (b"label,title\n", "text missing in 'label,title'."),
@@ -138,7 +138,7 @@ def test_bad_rows_of_jsonl_are_listed_with_their_lines(tmp_path: Path) -> None:
     _, bad = texts(path)
     assert [line.partition(" (")[0][:60] for line in bad] == [
         "line 61: is not JSON: Expecting property name enclosed in do",
-        "line 62: is no JSON object",
+        "line 62: is not a JSON object",
         "line 63: label missing",
         "line 64: label missing",
         "line 65: text must be a string, not ['a']",

@@ -3,7 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
-from tests.service.api.plain_bodies import BAD_BODY, HEADER, TABLE, BadBody, assert_refused, post
+from tests.service.api.error_bodies import assert_rejected
+from tests.service.api.plain_bodies import BAD_BODY, HEADER, TABLE, BadBody, post
 
 WHOLE = "Expected a number of at least 0 lb"
 BAD: list[BadBody] = [
@@ -149,4 +150,4 @@ def test_bad_tables_are_explained(
     sentence: str,
     places: list[str],
 ) -> None:
-    assert_refused(post(plain, model, content_type, body), status, sentence, places)
+    assert_rejected(post(plain, model, content_type, body), status, sentence, places)

@@ -3,6 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
+from tests.service.api.error_bodies import assert_rejected
 from tests.service.api.plain_bodies import (
     ALBUM,
     BAD_BODY,
@@ -13,7 +14,6 @@ from tests.service.api.plain_bodies import (
     FORM,
     PNG,
     BadBody,
-    assert_refused,
     form,
     npy,
     post,
@@ -302,4 +302,4 @@ def test_bad_bodies_are_explained(
     sentence: str,
     places: list[str],
 ) -> None:
-    assert_refused(post(plain, model, content_type, body), status, sentence, places)
+    assert_rejected(post(plain, model, content_type, body), status, sentence, places)

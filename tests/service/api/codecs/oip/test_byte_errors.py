@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from tests.service.api.error_bodies import assert_error, assert_invalid
 from tests.service.api.oip import (
     HEADER,
     RANGE,
     SHIFT,
     TEXT,
     X,
-    assert_refused,
     by_signature,
     with_bytes,
 )
-from tests.service.api.routes.test_routes import assert_error
 
 FOUR = np.array([1], "<f4").tobytes()
 QUIET = b"\5\0\0\0quiet"
@@ -134,7 +133,7 @@ def test_bytes_that_are_not_the_inputs(
     response = v2.post(
         "/v2/models/affine/infer", data=head + tail, headers={HEADER: str(len(head))}
     )
-    assert_refused(response, details)
+    assert_invalid(response, details)
 
 
 def test_a_boolean_is_a_byte_of_0_or_1(v2: FlaskClient) -> None:
@@ -145,7 +144,7 @@ def test_a_boolean_is_a_byte_of_0_or_1(v2: FlaskClient) -> None:
     head = json.dumps(by_signature("scalar", *inputs)).encode()
     headers = {HEADER: str(len(head))}
     response = v2.post("/v2/models/shapes/infer", data=head + b"\2", headers=headers)
-    assert_refused(response, {"inputs[1].data[0]": "Expected a byte of 0 or 1, not 2."})
+    assert_invalid(response, {"inputs[1].data[0]": "Expected a byte of 0 or 1, not 2."})
 
 
 @pytest.mark.parametrize(

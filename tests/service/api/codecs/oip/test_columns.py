@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from service.api.codecs.oip.infer_request import read_request
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Shape, Signature
-from tests.service.api.oip import SHIFT, TEXT, X, assert_refused, with_bytes
+from tests.service.api.error_bodies import assert_invalid
+from tests.service.api.oip import SHIFT, TEXT, X, with_bytes
 
 
 def answers(client: FlaskClient, *inputs: Any, **more: Any) -> Any:
@@ -44,16 +45,16 @@ def test_what_is_wrong_in_such_a_column_is_named_where_it_was_sent(v2: FlaskClie
 
     wrong = "Expected one of 'quiet', 'loud', not 'x'."
     column = TEXT | {"shape": [2, 1]}
-    assert_refused(told(column | {"data": ["quiet", "x"]}), {"inputs[1].data[1]": wrong})
-    assert_refused(told(column | {"data": [["quiet"], ["x"]]}), {"inputs[1].data[1][0]": wrong})
-    assert_refused(
+    assert_invalid(told(column | {"data": ["quiet", "x"]}), {"inputs[1].data[1]": wrong})
+    assert_invalid(told(column | {"data": [["quiet"], ["x"]]}), {"inputs[1].data[1][0]": wrong})
+    assert_invalid(
         told(column | {"data": ["quiet"]}),
         {"inputs[1].data": "Expected 2 values, as the shape says, not 1."},
     )
     for shape in ([2, 2], [2, 1, 1], [1, 2], [0, 1], []):
         expected = f"Expected [N], N at least 1, not {shape}."
-        assert_refused(told(TEXT | {"shape": shape}), {"inputs[1].shape": expected})
-    assert_refused(
+        assert_invalid(told(TEXT | {"shape": shape}), {"inputs[1].shape": expected})
+    assert_invalid(
         told(TEXT | {"shape": [3, 1], "data": ["quiet"] * 3}),
         {"inputs[1].shape": "Expected 2 rows, as many as 'x' has, not 3."},
     )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.service.api.oip import RANGE, SHIFT, TEXT, X, assert_refused, without
-from tests.service.api.routes.test_routes import assert_error
+from tests.service.api.error_bodies import assert_error, assert_invalid
+from tests.service.api.oip import RANGE, SHIFT, TEXT, X, without
 
 SHAPE = "a list of whole numbers of at least 0"
 PARAMETERS = "an object of strings, numbers, true and false"
@@ -327,7 +327,7 @@ BAD: list[tuple[Any, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("body", "details"), BAD)
 def test_bad_requests_are_explained(v2: FlaskClient, body: Any, details: dict[str, str]) -> None:
-    assert_refused(v2.post("/v2/models/affine/infer", data=json.dumps(body)), details)
+    assert_invalid(v2.post("/v2/models/affine/infer", data=json.dumps(body)), details)
 
 
 def test_a_model_without_a_default_signature_must_be_told_which(v2: FlaskClient) -> None:

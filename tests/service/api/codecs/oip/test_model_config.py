@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import json_format
 
 from service.api.codecs.oip.model_config import model_config
-from service.api.limits import Limits
+from service.api.request_limits import Limits
 from service.repository.contract import Field, Shape, Signature
 from service.repository.policy import Policy
 from service.settings import Settings

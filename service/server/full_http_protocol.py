@@ -1,0 +1,164 @@
+"""gunicorn's HTTP protocol, bounded in time, and in the service's own words.
+
+What it relies on, as of gunicorn 27.0, beside the methods of ``asyncio.Protocol``:
+``_current_request`` and ``_body_receiver`` (with ``_complete``), which are ``None`` between
+requests; ``_will_close``, which decides whether an answer ends its connection;
+``_arm_keepalive_timer``, which it calls when it begins to wait for the next request;
+``_send_error_response`` and ``_close_transport``, by which it refuses and ends; ``_closed``,
+and ``_safe_write``.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from gunicorn.asgi.protocol import ASGIProtocol
+
+from service.api.http.responses import error_response
+from service.errors import ServiceError
+from service.server.connection_host import ConnectionHost
+from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
+from service.server.response_heads import head_of
+
+# What gunicorn's parser refuses, by the status that it chose.
+_MESSAGES = {
+    400: "The request is not well-formed HTTP.",
+    414: "The request line is too long.",
+    408: "The request did not come in time.",
+    417: "The Expect header asks for something that this service does not support.",
+    431: "The request's headers are too large.",
+    501: "The Transfer-Encoding is not supported.",
+}
+
+
+class FullHttpProtocol(ASGIProtocol):
+    """One connection, whatever it requests."""
+
+    worker: ConnectionHost
+    _closed: bool
+
+    def __init__(self, worker: ConnectionHost) -> None:
+        """A connection of ``worker`` that is not made yet."""
+        super().__init__(worker)
+        self._since = worker.loop.time()
+        self._received = 0
+        self._has_begun = False
+        # Whether the client sends no more.
+        self._has_ended = False
+        self._writing: WriteClock
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request is under way, on the loop's clock; ``None`` while one is."""
+        if self._current_request is not None or self._has_begun:
+            return None
+        return self._since
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with a connection that no other protocol had before."""
+        self.take_over(transport)
+        self.worker.connections.add(self)
+
+    def take_over(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with a connection that the worker holds already."""
+        # uvloop's transports are not asyncio's by type.
+        self._writing = WriteClock(cast(asyncio.Transport, transport), self.worker.read_timeout_s)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.worker.connections.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return  # The client is still sending what nobody reads any more.
+        if not self._has_begun:
+            self._has_begun = True
+            self._since = self.worker.loop.time()
+            self._received = 0
+        self._received += len(data)
+        super().data_received(data)
+
+    def eof_received(self) -> bool:
+        """Answer what has come whole; return whether the connection is to stay open for that."""
+        self._has_ended = True
+        if self._has_begun and not self._closed:
+            self.worker.loop.call_later(HALF_CLOSED_S, self._give_up)
+        return self._has_begun or self._closed
+
+    def pause_writing(self) -> None:
+        self._writing.start(self.worker.loop.time())
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._writing.stop()
+        super().resume_writing()
+
+    def check_time(self, now: float) -> None:
+        """End the connection if its client is too slow, or has been idle for too long."""
+        worker = self.worker
+        if self._writing.is_over(now):
+            self.transport.abort()
+        elif self._closed:
+            return
+        elif self.idle_since is not None:
+            if now - self._since > worker.keep_alive_s:
+                self._close_transport()
+        elif self._is_reading() and (
+            now - self._since > worker.read_timeout_s + self._received / BYTES_PER_S
+        ):
+            self._send_error_response(408, "")
+            self._close_transport()
+
+    def end_if_idle(self) -> None:
+        """Close the connection unless a request is under way."""
+        if self.idle_since is not None:
+            self._close_transport()
+
+    def _is_reading(self) -> bool:
+        receiver = self._body_receiver
+        return self._current_request is None or (receiver is not None and not receiver._complete)
+
+    def _arm_keepalive_timer(self) -> None:
+        """Note that a request has ended; the worker's own look closes what is idle."""
+        self._has_begun = False
+        self._since = self.worker.loop.time()
+        if self._has_ended:
+            self._close_transport()
+
+    def _give_up(self) -> None:
+        """Leave a client that seems to be gone, unless it still takes what it is sent."""
+        if self._closed or self.transport is None:
+            return
+        if self.transport.get_write_buffer_size():
+            self.worker.loop.call_later(HALF_CLOSED_S, self._give_up)
+        else:
+            self.transport.abort()
+
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        # A body that nobody has read would be taken for the next request.
+        receiver = self._body_receiver
+        is_unread = receiver is not None and not receiver._complete
+        return (
+            self.worker.is_draining
+            or is_unread
+            or bool(super()._will_close(request, response_requires_close))
+        )
+
+    def _send_error_response(
+        self, status: int, message: str, extra_headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Refuse what never reached the application, or made it fail outright."""
+        text = _MESSAGES.get(status, "The service failed; see its log.")
+        answer = error_response(ServiceError(text, status=status))
+        head = head_of(answer, dict(extra_headers), self.worker.date, closes=True)
+        self._safe_write(head + answer.body)
+
+    def _close_transport(self) -> None:
+        """Close the connection; what it still sends is read and discarded."""
+        if self._closed or self.transport is None:
+            return
+        self._closed = True
+        if self._has_ended:
+            self.transport.close()  # It sends what is left; there is nothing to wait for.
+        else:
+            part(self.worker.loop, self.transport)

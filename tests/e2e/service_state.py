@@ -1,0 +1,49 @@
+"""What a running service says of itself, and how faults are put into it."""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.e2e.conftest import Service
+
+# A row of the model ``affine``.
+ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
+
+
+def sample(service: Service, line: str) -> float:
+    """Return the value of one line of the metrics; 0 when it is not there."""
+    found = re.search(rf"^{re.escape(line)} (\S+)$", service.get("/metrics").text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def answers(service: Service, model: str = "affine") -> set[tuple[str, float]]:
+    """Return version and value of answers over many new connections, so by all workers."""
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(
+            pool.map(lambda _: service.post(f"/v1/models/{model}:predict", ONLY_Y), range(24))
+        )
+    return {
+        (response.headers["X-Model-Version"], response.json()["predictions"][0])
+        for response in responses
+        if response.ok
+    }
+
+
+def versions(service: Service, model: str = "affine") -> dict[str, tuple[str, str]]:
+    """Return state and reason of a model's versions, as some worker tells them."""
+    listed = {each["name"]: each for each in service.get("/v1/models").json()["models"]}
+    return {
+        each["version"]: (each["state"], each["reason"])
+        for each in listed.get(model, {"versions": []})["versions"]
+    }
+
+
+def all_say(service: Service, model: str, version: str, state: str, reason: str = "") -> bool:
+    told = [versions(service, model).get(version, ("", "")) for _ in range(12)]
+    return all(each[0] == state and reason in each[1] for each in told)
+
+
+def with_faults(repository_root: Path, faults: Path) -> dict[str, str]:
+    path = f"{repository_root / 'tests' / 'e2e' / 'faults'}{os.pathsep}{repository_root}"
+    return {"PYTHONPATH": path, "FAULTS": str(faults)}

@@ -1,0 +1,153 @@
+"""Exports a trained model as a version: SavedModel, golden examples, card; proves, publishes it."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from service.repository.contract import Contract
+from service.repository.golden import (
+    Golden,
+    GoldenExample,
+    askable,
+    batch_of,
+    examples_by_signature,
+    mismatches,
+    read_golden,
+    row_to_json,
+    write_golden,
+)
+from service.repository.model_card import Card, read_card, write_card
+from service.repository.model_store import Store
+from service.repository.precision import Precision, precision_here
+from training.array_types import Array, Predict, Tensors
+from training.errors import TrainingError
+from training.publishing.export_precision import multiplying_in
+from training.tasks.task_interface import Case, Exportable
+
+# Processors add floats in other orders; the tolerance allows that, but not another model's answers.
+ABSOLUTE, RELATIVE = 1e-3, 1e-3
+
+
+def write_saved_model(exportable: Exportable, folder: Path) -> None:
+    """Write the SavedModel into ``folder``, anew; its signatures are those of the contract."""
+    shutil.rmtree(folder, ignore_errors=True)
+    archive = keras.export.ExportArchive()
+    for resource in exportable.tracked:
+        archive.track(resource)
+    for name, signature in exportable.contract.items():
+        specs = [tf.TensorSpec(f.shape, f.dtype, name=f.name) for f in signature.inputs]
+        archive.add_endpoint(name, exportable.functions[name], input_signature=specs)
+    archive.write_out(folder, verbose=False)
+
+
+def open_saved_model(folder: Path, precision: Precision | None = None) -> Predict:
+    """Load a version and return the function that calls its signatures.
+
+    The function raises TrainingError where the version has no such signature, or it takes other
+    inputs: the version came from elsewhere.
+
+    Args:
+        folder: the version's folder.
+        precision: what it multiplies in; ``None`` takes what its card states, where this machine
+            has that, as the service does.
+
+    Raises:
+        TrainingError: the folder holds no whole SavedModel.
+    """
+    if precision is None:
+        card = read_card(folder)
+        precision = precision_here(card.precision) if card else Precision.FLOAT32
+    try:
+        loaded = tf.saved_model.load(folder)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise TrainingError(f"{folder} cannot be loaded: {error}") from error
+
+    def predict(signature: str, inputs: Tensors) -> dict[str, Array]:
+        if signature not in loaded.signatures:
+            raise TrainingError(f"{folder} has no signature {signature!r}.")
+        call = loaded.signatures[signature]
+        specs = call.structured_input_signature[1]
+        if inputs.keys() != specs.keys():
+            raise TrainingError(
+                f"{folder}: signature {signature!r} takes {', '.join(sorted(specs))}, "
+                f"not {', '.join(sorted(inputs))}."
+            )
+        tensors = {name: tf.constant(inputs[name], specs[name].dtype) for name in inputs}
+        with multiplying_in(precision):
+            return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
+
+    return predict
+
+
+def answer(predict: Predict, contract: Contract, cases: Sequence[Case]) -> Golden:
+    """Let the exported model answer the cases, one by one."""
+    examples = []
+    for case in cases:
+        question = GoldenExample(case.signature, case.instance, {}, case.note, case.truth)
+        inputs = batch_of(contract[case.signature], [question])
+        prediction = row_to_json(predict(case.signature, inputs), 0)
+        examples.append(replace(question, prediction=prediction))
+    return Golden(examples, absolute=ABSOLUTE, relative=RELATIVE)
+
+
+def prove(predict: Predict, folder: Path) -> None:
+    """Check that the version in ``folder`` gives its golden answers.
+
+    A signature's are asked in one batch, or one by one where its rows are not independent.
+
+    Raises:
+        TrainingError: it does not, or an answer is not a finite number.
+    """
+    card, golden = read_card(folder), read_golden(folder)
+    assert card is not None
+    assert golden is not None
+    problems: list[str] = []
+    for signature, every in examples_by_signature(golden, card.contract):
+        for examples in askable(signature, every):
+            outputs = predict(signature.name, batch_of(signature, examples))
+            problems += [
+                f"Signature {signature.name!r} answers {name} that is not finite."
+                for name, tensor in outputs.items()
+                if tensor.dtype.kind == "f" and not np.isfinite(tensor).all()
+            ]
+            problems += mismatches(golden, examples, outputs)
+    missing = card.contract.keys() - {example.signature for example in golden.examples}
+    problems += [f"No golden example calls signature {name!r}." for name in sorted(missing)]
+    if problems:
+        raise TrainingError(
+            f"The model does not answer its golden examples as its card says: {' '.join(problems)}"
+        )
+
+
+def finish(folder: Path, card: Card, golden: Golden) -> None:
+    """Add the card and the golden examples to the SavedModel in ``folder``."""
+    write_golden(folder, golden)
+    write_card(folder, card)
+
+
+def publish(folder: Path, root: Path, model: str) -> int:
+    """Publish the version in ``folder`` as the next of ``model`` under ``root``.
+
+    Raises:
+        TrainingError: ``root`` cannot be written.
+    """
+
+    def fill(staging: Path) -> None:
+        shutil.copytree(folder, staging, dirs_exist_ok=True)
+
+    try:
+        return Store(root).publish(model, fill)
+    except OSError as error:
+        raise TrainingError(f"Nothing was published: {root}: {_reason(error)}.") from error
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said; copying a tree gathers one entry for each file."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return error.strerror or str(error)
