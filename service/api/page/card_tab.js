@@ -73,23 +73,27 @@ function perClass(classes) {
 	return section("By class", table(["class", ...keys.map(readable)], classes.map((each) => [each.label, ...keys.map((key) => each[key])]), "By class"));
 }
 
-/** Bins of a reliability diagram, wherever the card has them. */
-function reliability(evaluation) {
-	const bins = evaluation.reliability || evaluation.calibration?.reliability || evaluation.calibration?.test?.reliability;
-	if (!Array.isArray(bins) || !bins.length) return null;
-	const read = ({ confidence, accuracy, count }) => ({ x: confidence, y: accuracy, n: count });
-	const points = bins.map(read).filter(({ x, y }) => typeof x === "number" && typeof y === "number");
-	if (!points.length) return null;
-	const [size, left] = [260, 34];
-	const at = ({ x, y }) => [left + x * (size - left - 8), 8 + (1 - y) * (size - left - 8)];
-	const line = points.map((point) => at(point).map((value) => value.toFixed(1)).join(",")).join(" ");
-	const [[x0, y0], [x1, y1]] = [at({ x: 0, y: 0 }), at({ x: 1, y: 1 })];
-	const drawn = svg("svg", { class: "plot", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": "Reliability: the share that is right, by confidence" },
-		svg("line", { class: "ideal", x1: x0, y1: y0, x2: x1, y2: y1 }), svg("polyline", { class: "curve", points: line }),
-		...points.map((point) => svg("circle", { class: "dot", cx: at(point)[0], cy: at(point)[1], r: 4 }, svg("title", { text: `${percent(point.x)} sure: ${percent(point.y)} right${point.n ? ` of ${point.n}` : ""}` }))),
-		svg("text", { x: size / 2, y: size - 4, "text-anchor": "middle", text: "confidence" }),
-		svg("text", { x: left, y: 6, "text-anchor": "start", text: "share right" }));
-	return section("Reliability", el("div.heat", drawn), el("p.quiet", "On the dashed line, an answer that is 80 % sure is right four times in five."));
+/** A reliability diagram, where the evaluation has its bins: drawn, and as a table. */
+function reliability({ reliability: found }) {
+	if (!Array.isArray(found)) return null;
+	const bins = found.filter((bin) => Number.isFinite(bin?.confidence) && Number.isFinite(bin.accuracy));
+	if (!bins.length) return null;
+	const [size, left, bottom] = [260, 42, 32];
+	const x = (share) => left + share * (size - left - 12);
+	const y = (share) => 8 + (1 - share) * (size - bottom - 8);
+	const most = Math.max(...bins.map((bin) => bin.count || 0));
+	const text = (atX, atY, words, anchor) => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
+	const ends = [0, 0.5, 1].flatMap((share) => [text(x(share), size - 18, `${share * 100} %`, "middle"), text(left - 6, y(share) + 4, `${share * 100} %`, "end")]);
+	const drawn = svg("svg", { class: "plot", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": "Reliability diagram; the table of bins has its numbers" },
+		svg("path", { class: "axis", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` }),
+		svg("line", { class: "ideal", x1: x(0), y1: y(0), x2: x(1), y2: y(1) }),
+		svg("polyline", { class: "curve", points: bins.map((bin) => `${x(bin.confidence).toFixed(1)},${y(bin.accuracy).toFixed(1)}`).join(" ") }),
+		// A dot's area is the bin's share of the answers.
+		...bins.map((bin) => svg("circle", { class: "dot", cx: x(bin.confidence), cy: y(bin.accuracy), r: 3 + 5 * Math.sqrt((bin.count || 0) / (most || 1)) })),
+		...ends, text(x(0.5), size - 3, "how sure the model is", "middle"));
+	return section("Reliability", el("p.quiet", "How often answers are right, by how sure the model was. On the dashed line, answers that are 80 % sure are right four times in five."),
+		el("div.side", el("div.heat", drawn),
+			table(["sure", "right", "answers"], bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), bin.count]), "Bins")));
 }
 
 function confusion({ confusion: found, per_class: classes }) {
