@@ -9,11 +9,12 @@ const MOST_BARS = 12;
 
 export function answerView(signature, answer, { truth } = /** @type {{truth?: Row}} */ ({})) {
 	const reading = readOutputs(signature, answer.rows[0]);
+	const batch = Number(signature.has_rows);
 	const view = el("div");
 	if (reading.label !== null) view.append(verdict(reading));
 	if (reading.classes.length > 1) view.append(bars(reading.classes));
 	for (const number of reading.numbers) view.append(numberView(number));
-	if (reading.others.length) view.append(others(reading.others));
+	if (reading.others.length) view.append(others(reading.others, batch));
 	if (truth && Object.keys(truth).length) view.append(truthView(truth, answer.rows[0]));
 	view.append(el("p.meta",
 		el("span", `version ${answer.version}`),
@@ -74,25 +75,26 @@ function whisker(field, value, low, high, words) {
 		svg("circle", { class: "dot", cx: x(value), cy: 16, r: 7 }), ...ends);
 }
 
-function others(values) {
+function others(values, batch) {
 	return el("dl.pairs", ...values.flatMap(({ field, value }) => [
 		el("dt", { text: `${readable(field.name)}${field.unit ? ` (${field.unit})` : ""}`, title: field.description || null }),
-		el("dd", valueView(field, value)),
+		el("dd", valueView(field, value, batch)),
 	]));
 }
 
-function valueView(field, value) {
-	const shape = field.shape && field.dtype !== "string" && Array.isArray(value) ? pictureShape(field.shape.slice(1)) : null;
+function valueView(field, value, batch) {
+	const shape = field.shape && field.dtype !== "string" && Array.isArray(value) ? pictureShape(field.shape.slice(batch)) : null;
 	if (shape) {
 		const [canvas] = newCanvas(shape.size);
-		drawArray(canvas, value, brightness(field));
+		const own = value.flat(3).reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
+		drawArray(canvas, value, field.minimum === undefined ? own : brightness(field));
 		canvas.className = "seen";
 		canvas.setAttribute("role", "img");
 		canvas.setAttribute("aria-label", `${readable(field.name)}, as a picture`);
 		return canvas;
 	}
 	if (typeof value === "number") return shortNumber(value);
-	const text = typeof value === "string" ? value : JSON.stringify(value, (_, each) => (typeof each === "number" ? Number(each.toPrecision(5)) : each));
+	const text = typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value, (_, each) => (typeof each === "number" ? Number(each.toPrecision(5)) : each));
 	return text.length > 400 ? `${text.slice(0, 400)}…` : text;
 }
 

@@ -32,32 +32,31 @@ export async function predict(target, rows) {
 	} catch {
 		return { ...none, error: "The service cannot be reached.", seconds: 0 };
 	}
-	const body = await response.json().catch(() => ({ error: `The answer (${response.status}) is not JSON.` }));
+	const body = await response.json().catch(() => null);
 	const answer = {
 		...none,
-		ok: response.ok,
+		ok: response.ok && body !== null,
 		seconds: (performance.now() - began) / 1000,
 		version: response.headers.get("X-Model-Version") || "",
 		requestId: response.headers.get("X-Request-Id") || "",
 		error: "",
 	};
-	if (!response.ok) return { ...answer, error: body.error || "", details: body.details || {} };
+	if (!answer.ok) return { ...answer, error: body?.error || `The answer (${response.status}) is not JSON.`, details: body?.details || {} };
 	return { ...answer, rows: readRows(target.signature, body) };
 }
 
 function readRows(signature, body) {
-	const only = signature.outputs.length === 1 ? signature.outputs[0].name : "";
-	if ("predictions" in body) {
-		return body.predictions.map((row) => (only ? { [only]: row } : row));
-	}
-	return [only ? { [only]: body.outputs } : body.outputs];
+	const { outputs } = signature;
+	const named = (values) => (outputs.length === 1 ? { [outputs[0].name]: values } : values);
+	return "predictions" in body ? body.predictions.map(named) : [named(body.outputs)];
 }
 
-/** Ask for many rows, in as many requests as the service's bounds demand. @param {{max_rows: number, max_body_bytes: number}} bounds @returns {Promise<Answer>} with the rows of all of them, or the first that failed */
+/** Ask for many rows, in as many requests as the service's bounds demand; rows that may depend on each other one at a time. @param {{max_rows: number, max_body_bytes: number}} bounds @returns {Promise<Answer>} with the rows of all of them, or the first that failed */
 export async function predictMany(target, rows, bounds) {
 	const each = JSON.stringify(rows[0] ?? {}).length + 16;
 	const most = Math.max(1, Math.min(bounds.max_rows, Math.floor((bounds.max_body_bytes * 0.8) / each)));
-	const size = target.signature.has_rows ? most : 1;
+	const size = target.signature.rows_independent ? most : 1;
+	/** @type {any} */
 	let whole = null;
 	for (let start = 0; start < rows.length; start += size) {
 		const part = await predict(target, rows.slice(start, start + size));

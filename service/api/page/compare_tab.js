@@ -19,8 +19,7 @@ export function compareTab(model) {
 	}
 	const places = [0, 1].map((i) => {
 		const choice = el("select", { "aria-label": i ? "Second version" : "First version", onchange: () => asker.now() },
-			...versions.map((version) => el("option", { value: version, text: version })));
-		choice.selectedIndex = i;
+			...model.versionOptions(versions[i]));
 		const answer = el("div");
 		return { choice, answer, element: el("div.paper", { role: "region", "aria-label": i ? "Second answer" : "First answer" },
 			el("p", el("label", "Version ", choice)), answer) };

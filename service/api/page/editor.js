@@ -53,7 +53,7 @@ export class Editor extends EventTarget {
 					type: "radio", name: group, checked: name === this.name,
 					onchange: () => { this.choose(name); this.focusSignature(); this.changed(); },
 				}),
-				el("span", readable(name === DEFAULT ? "default" : name)))));
+				el("span", name === DEFAULT ? "default" : readable(name) || '""'))));
 	}
 
 	focusSignature() {

@@ -6,15 +6,18 @@ import { ModelView } from "./model_view.js";
 import { ModelsView } from "./models_view.js";
 
 const overview = new Overview();
-const main = document.getElementById("main");
-const connection = document.getElementById("connection");
+/** @returns {any} */
+const byId = (id) => document.getElementById(id);
+const [main, connection] = [byId("main"), byId("connection")];
 /** @type {ModelView|ModelsView} */
 let view;
 
 /** Show what the address names. */
 function show() {
-	const named = /^\/models\/([^/]+)$/.exec(location.pathname);
-	view = named ? new ModelView(overview, decodeURIComponent(named[1])) : new ModelsView(overview);
+	const named = /^\/models\/([^/]+)$/.exec(location.pathname)?.[1];
+	// Unlike decodeURIComponent, this reads whatever an address may hold.
+	const name = named && new URLSearchParams(`name=${named.replaceAll("+", "%2B").replaceAll("&", "%26")}`).get("name");
+	view = name ? new ModelView(overview, name) : new ModelsView(overview);
 	main.replaceChildren(view.element);
 	for (const link of document.querySelectorAll(".bar nav a")) {
 		if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
@@ -34,6 +37,26 @@ function follow(event) {
 	scrollTo(0, 0);
 }
 
+/** Hand dropped or pasted files to what takes them, wherever on the page they land. */
+function takeFiles(event, files) {
+	const place = document.querySelector(".takes-files");
+	if (!files?.length) return;
+	event.preventDefault();
+	place?.dispatchEvent(new CustomEvent("files", { detail: [...files] }));
+}
+
+// Spreadsheets put a picture beside the text that they copy.
+document.addEventListener("paste", (event) => { if (!(/** @type {any} */ (event.target)).closest?.("input, textarea")) takeFiles(event, event.clipboardData?.files); });
+document.addEventListener("drop", (event) => {
+	document.body.classList.remove("dragging");
+	takeFiles(event, event.dataTransfer?.files);
+});
+document.addEventListener("dragover", (event) => {
+	if (!event.dataTransfer?.types.includes("Files")) return;
+	event.preventDefault();
+	document.body.classList.add("dragging");
+});
+document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dragging"); });
 document.addEventListener("click", follow);
 addEventListener("popstate", show);
 overview.addEventListener("change", () => {

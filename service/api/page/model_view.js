@@ -72,9 +72,17 @@ export class ModelView {
 		const versions = this.loadedVersions();
 		if (versions.length < 2 && !this.chosen) return null;
 		const choice = el("select", { onchange: () => { this.chosen = choice.value; this.load(); } },
-			el("option", { value: "", text: `live (${this.live})` }),
-			...versions.map((version) => el("option", { value: version, text: version, selected: version === this.chosen })));
+			el("option", { value: "", text: `live (${this.live})` }), ...this.versionOptions(this.chosen));
 		return el("label", "Version ", choice);
+	}
+
+	/** The loaded versions to choose from, with their labels. */
+	versionOptions(chosen) {
+		const labels = Object.entries(this.overview.model(this.name).labels);
+		return this.loadedVersions().map((version) => {
+			const own = labels.filter(([, number]) => String(number) === version).map(([label]) => label);
+			return el("option", { value: version, text: [version, ...own].join(" · "), selected: version === chosen });
+		});
 	}
 
 	update() {
@@ -83,8 +91,11 @@ export class ModelView {
 		if (!model) {
 			this.body.replaceChildren(el("p.notice.bad", `There is no model ${this.name}.`));
 			this.shown = "";
+			this.version = null;
 			return;
 		}
+		// What failed while the service was away is asked again.
+		if (this.overview.hasReturned) this.tab?.ask();
 		this.figures.update(this.overview.figures(this.name));
 		const { times: _, ...rest } = model;
 		const now = JSON.stringify(rest);
@@ -93,10 +104,9 @@ export class ModelView {
 		document.title = `${model.title || this.name} · Understudy`;
 		setText(this.title, model.title || this.name);
 		this.about.replaceChildren(el("code", this.name), livePill(model), ...marks(model));
-		if (model.evaluation) {
-			this.evaluation.replaceChildren(rounded(model.evaluation.value), el("small", interval(model.evaluation)));
-			this.evaluation.title = model.evaluation.name;
-		}
+		const { evaluation } = model;
+		this.evaluation.replaceChildren(...(evaluation ? [rounded(evaluation.value), el("small", interval(evaluation))] : ["–"]));
+		this.evaluation.title = evaluation?.name || "";
 		this.notice(model);
 		this.tab?.update?.();
 	}
@@ -136,7 +146,9 @@ export class ModelView {
 			setText(this.description, version.card?.description || "");
 			this.draw();
 		} catch (error) {
-			this.body.replaceChildren(el("p.notice.bad", { text: (error).message }));
+			this.body.replaceChildren(el("p.notice.bad", { text: /** @type {Error} */ (error).message }));
+			// The next poll tries again.
+			this.shown = this.loaded = "";
 		}
 	}
 

@@ -4,6 +4,9 @@ import { announce, el } from "./dom.js";
 import { Figures, Sparkline, interval, rounded } from "./figures.js";
 import { stateOf } from "./versions_tab.js";
 
+// As many are found at a glance.
+const FEW = 12;
+
 export class ModelsView {
 	constructor(overview) {
 		this.overview = overview;
@@ -11,7 +14,9 @@ export class ModelsView {
 		this.items = new Map();
 		this.list = el("ul.models");
 		this.problems = el("div");
-		this.element = el("div", el("h1", "Models"), this.problems, this.list);
+		this.search = el("input", { type: "search", oninput: () => this.narrow() });
+		this.filter = el("label", { hidden: true }, "Show models that contain ", this.search);
+		this.element = el("div", el("h1", "Models"), this.problems, this.filter, this.list);
 		document.title = "Understudy";
 		this.shownProblems = "";
 		this.update();
@@ -21,23 +26,31 @@ export class ModelsView {
 		const { value } = this.overview;
 		if (!value) return;
 		const names = value.models.map((model) => model.name);
-		for (const name of this.items.keys()) {
-			if (!names.includes(name)) this.remove(name);
+		for (const [name, item] of this.items) {
+			if (names.includes(name)) continue;
+			item.element.remove();
+			this.items.delete(name);
 		}
+		let before = null;
 		for (const model of value.models) {
 			let item = this.items.get(model.name);
 			if (!item) {
 				this.items.set(model.name, (item = new ModelItem(model.name)));
-				this.list.append(item.element);
+				if (before) before.after(item.element);
+				else this.list.prepend(item.element);
 			}
+			before = item.element;
 			item.update(model, this.overview);
 		}
+		this.filter.hidden = names.length <= FEW;
+		this.narrow();
 		this.showProblems(value);
 	}
 
-	remove(name) {
-		this.items.get(name)?.element.remove();
-		this.items.delete(name);
+	/** Show the models whose names or titles hold what was typed. */
+	narrow() {
+		const wanted = this.search.value.toLowerCase();
+		for (const { element } of this.items.values()) element.hidden = !element.querySelector(".about").textContent.toLowerCase().includes(wanted);
 	}
 
 	showProblems({ problem, ignored, models }) {
@@ -58,7 +71,7 @@ class ModelItem {
 		this.name = name;
 		this.shown = "";
 		this.live = "";
-		this.about = el("div.stack");
+		this.about = el("div.about.stack");
 		this.figures = new Figures();
 		this.spark = new Sparkline();
 		this.element = el("li.paper", { "data-model": name }, this.about, this.figures.element, this.spark.element);

@@ -12,6 +12,14 @@ export function readOutputs(signature, row) {
 		const found = classesOf(label, outputs, row);
 		reading.classes = found.classes;
 		found.used.forEach((name) => used.add(name));
+	} else {
+		// Without names for its classes, a distribution over them is shown by their numbers.
+		const vector = signature.outputs.find(({ name }) => isDistribution(row[name]));
+		if (vector) {
+			reading.classes = row[vector.name].map((share, i) => ({ name: `class ${i}`, share }));
+			reading.label = topClass(reading);
+			used.add(vector.name);
+		}
 	}
 	for (const field of outputs.values()) {
 		if (used.has(field.name)) continue;
@@ -26,13 +34,15 @@ export function readOutputs(signature, row) {
 	for (const field of outputs.values()) {
 		if (used.has(field.name)) continue;
 		const value = row[field.name];
-		if (typeof value === "number" && !label) reading.numbers.push({ field, value, low: null, high: null });
+		if (typeof value === "number" && reading.label === null) reading.numbers.push({ field, value, low: null, high: null });
 		else reading.others.push({ field, value });
 	}
 	return reading;
 }
 
-/** @param {Map<string, Field>} outputs */
+const isDistribution = (value) => Array.isArray(value) && value.length > 1 && value.every((each) => each >= 0)
+	&& Math.abs(value.reduce((sum, each) => sum + each, 0) - 1) < 1e-3;
+
 const end = (outputs, name, endings) => endings.map((ending) => name + ending).find((each) => outputs.has(each));
 
 const isShare = (field) => field.dtype.includes("float") && field.minimum === 0 && field.maximum === 1;

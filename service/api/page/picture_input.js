@@ -32,7 +32,7 @@ export class PictureInput {
 			"aria-roledescription": "drawing area",
 			"aria-label": `${field.name}: draw with the pointer, or move with the arrow keys and paint with the space bar`,
 		}).forEach(([name, value]) => this.canvas.setAttribute(name, value));
-		this.element = el("div", this.canvas, this.tools());
+		this.element = el("div.takes-files", { onfiles: ({ detail: [file] }) => this.take(file) }, this.canvas, this.tools());
 		this.listen();
 		this.clear();
 		const example = field.example ?? examples[0];
@@ -87,20 +87,6 @@ export class PictureInput {
 		canvas.addEventListener("pointerup", end);
 		canvas.addEventListener("pointercancel", end);
 		canvas.addEventListener("keydown", (event) => this.key(event));
-		const { element } = this;
-		element.addEventListener("dragover", (event) => { event.preventDefault(); canvas.classList.add("over"); });
-		element.addEventListener("dragleave", () => canvas.classList.remove("over"));
-		element.addEventListener("drop", (event) => {
-			event.preventDefault();
-			canvas.classList.remove("over");
-			this.take(event.dataTransfer?.files[0]);
-		});
-		const paste = (event) => {
-			if (!element.isConnected) return document.removeEventListener("paste", paste);
-			const file = [...(event.clipboardData?.files || [])].find((each) => each.type.startsWith("image/"));
-			if (file) this.take(file);
-		};
-		document.addEventListener("paste", paste);
 	}
 
 	key(event) {

@@ -12,8 +12,9 @@ const MOST_SHOWN = 200;
 /** @type {MakeTab} */
 export function tableTab(model) {
 	const { signatures } = model.version;
-	const forFiles = Object.keys(signatures).find((name) => signatures[name].inputs.length === 1 && takesPictures(signatures[name].inputs[0]));
-	const forRows = Object.keys(signatures).find((name) => signatures[name].has_rows && !signatures[name].inputs.some(takesPictures));
+	const { names } = model.editor;
+	const forFiles = names.find((name) => signatures[name].inputs.length === 1 && takesPictures(signatures[name].inputs[0]));
+	const forRows = names.find((name) => signatures[name].has_rows && !signatures[name].inputs.some(takesPictures));
 	const place = el("div");
 	const told = el("p.quiet", { role: "status" });
 	const picker = (text, props, take) => {
@@ -21,7 +22,8 @@ export function tableTab(model) {
 		return el("span", button(text, () => input.click()), input);
 	};
 	const columns = forRows ? signatures[forRows].inputs.map((field) => field.name) : [];
-	const element = el("div.paper.stack",
+	const bring = (files) => (/\.[ct]sv$/i.test(files[0].name) ? fromCsv(files[0]) : fromFiles(files));
+	const element = el("div.paper.stack.takes-files", { onfiles: (event) => bring(event.detail) },
 		el("p", "Bring many inputs at once; the answers become a table that you can download.",
 			columns.length ? el("span", " A CSV file needs a header with ", el("code", columns.join(",")), ".") : null),
 		el("div.tools",
@@ -54,11 +56,15 @@ export function tableTab(model) {
 	}
 
 	async function run(name, lines, most, inputs, title) {
-		const size = Math.min(most, model.overview.value.max_rows);
+		const { max_rows, max_body_bytes } = model.overview.value;
 		const target = { ...model.target(), name, signature: signatures[name] };
-		for (let start = 0; start < lines.length; start += size) {
+		const size = target.signature.rows_independent ? Math.min(most, max_rows) : 1;
+		let part;
+		for (let start = 0; start < lines.length; start += part.length) {
 			told.textContent = `${start} of ${lines.length} answered…`;
-			const part = lines.slice(start, start + size);
+			part = lines.slice(start, start + size);
+			// In base64, a file takes a third more.
+			while (part.length > 1 && part.reduce((sum, { file }) => sum + (file?.size || 0), 0) * 1.4 > max_body_bytes) part = part.slice(0, part.length / 2);
 			for (const line of part) {
 				if (line.file) line.row = { [target.signature.inputs[0].name]: { b64: toBase64(new Uint8Array(await line.file.arrayBuffer())) } };
 			}
