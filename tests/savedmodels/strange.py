@@ -27,7 +27,10 @@ class Crowd(tf.Module):
 
 
 class Deep(tf.Module):
-    """Takes a vector of 13 numbers; gives arrays of ranks 2, 3 and 4, and what is no number."""
+    """Takes a vector of 13 numbers; gives arrays of ranks 2, 3 and 4, and what is no number.
+
+    The rows of ``running`` depend on each other.
+    """
 
     @tf.function(input_signature=[tf.TensorSpec([None, 13], tf.float32, name="x")])
     def serve(self, x):
@@ -39,6 +42,10 @@ class Deep(tf.Module):
             "logarithm": tf.math.log(x[:, 0]),
             "total": tf.reduce_sum(x, axis=1),
         }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def running(self, x):
+        return {"total": tf.cumsum(x)}
 
 
 def publish_crowd(root: Path) -> None:
@@ -69,4 +76,4 @@ def publish_crowd(root: Path) -> None:
 def save_deep(directory: Path) -> None:
     """Write the model of deep arrays; it brings no card."""
     model = Deep()
-    save(directory, model, serving_default=model.serve)
+    save(directory, model, serving_default=model.serve, running=model.running)

@@ -15,8 +15,7 @@ export class Camera {
 		} catch (error) {
 			const told = el("p.problem", { role: "alert", text: `No camera: ${/** @type {Error} */ (error).message}` });
 			this.place.append(told);
-			setTimeout(() => told.remove(), 6000);
-			return;
+			return setTimeout(() => told.remove(), 6000);
 		}
 		const video = el("video.easel", { autoplay: true, playsinline: true, muted: true, "aria-label": "The camera's picture" });
 		video.srcObject = stream;

@@ -43,10 +43,10 @@ export function compareTab(model) {
 					: el("p.problem", answer.error));
 		});
 		const failed = asked.find(({ answer }) => answer && !answer.ok)?.answer;
-		editor.showProblems(failed || { ok: true, error: "", details: {} });
+		editor.showProblems(failed);
 		difference.hidden = asked.some(({ answer }) => !answer?.ok);
 		if (!difference.hidden) {
-			difference.textContent = inComparison((asked), places.map(({ choice }) => choice.value));
+			difference.textContent = inComparison(asked, places.map(({ choice }) => choice.value));
 		}
 	});
 	const element = el("div", el("div.side", ...places.map((place) => place.element)), difference);

@@ -1,7 +1,7 @@
 // A file of any kind, for inputs that take files which are not pictures.
 
 import { el, newId } from "./dom.js";
-import { toBase64 } from "./pictures.js";
+import { encoded } from "./pictures.js";
 
 export class FileInput {
 	constructor(field, context) {
@@ -18,7 +18,7 @@ export class FileInput {
 
 	async take(file) {
 		if (!file) return;
-		this.value = { b64: toBase64(new Uint8Array(await file.arrayBuffer())) };
+		this.value = await encoded(file);
 		this.told.textContent = file.name || "";
 		this.changed();
 	}

@@ -12,7 +12,6 @@ const [main, connection] = [byId("main"), byId("connection")];
 /** @type {ModelView|ModelsView} */
 let view;
 
-/** Show what the address names. */
 function show() {
 	const named = /^\/models\/([^/]+)$/.exec(location.pathname)?.[1];
 	// Unlike decodeURIComponent, this reads whatever an address may hold.
@@ -26,7 +25,7 @@ function show() {
 }
 
 function follow(event) {
-	const link = (event.target).closest("a");
+	const link = event.target.closest("a");
 	if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
 	const url = new URL(link.href);
 	if (url.origin !== location.origin || !/^\/($|models\/)/.test(url.pathname)) return;
@@ -38,25 +37,21 @@ function follow(event) {
 }
 
 /** Hand dropped or pasted files to what takes them, wherever on the page they land. */
-function takeFiles(event, files) {
-	const place = document.querySelector(".takes-files");
-	if (!files?.length) return;
-	event.preventDefault();
-	place?.dispatchEvent(new CustomEvent("files", { detail: [...files] }));
+function takeFiles(files) {
+	if (files?.length) document.querySelector(".takes-files")?.dispatchEvent(new CustomEvent("files", { detail: [...files] }));
 }
 
+for (const type of ["dragover", "dragleave", "drop"]) {
+	document.addEventListener(type, (/** @type {any} */ event) => {
+		const { files, types } = event.dataTransfer;
+		if (!types.includes("Files")) return;
+		event.preventDefault();
+		document.body.classList.toggle("dragging", type === "dragover");
+		if (type === "drop") takeFiles(files);
+	});
+}
 // Spreadsheets put a picture beside the text that they copy.
-document.addEventListener("paste", (event) => { if (!(/** @type {any} */ (event.target)).closest?.("input, textarea")) takeFiles(event, event.clipboardData?.files); });
-document.addEventListener("drop", (event) => {
-	document.body.classList.remove("dragging");
-	takeFiles(event, event.dataTransfer?.files);
-});
-document.addEventListener("dragover", (event) => {
-	if (!event.dataTransfer?.types.includes("Files")) return;
-	event.preventDefault();
-	document.body.classList.add("dragging");
-});
-document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dragging"); });
+document.addEventListener("paste", (/** @type {any} */ event) => event.target.closest?.("input, textarea") || takeFiles(event.clipboardData?.files));
 document.addEventListener("click", follow);
 addEventListener("popstate", show);
 overview.addEventListener("change", () => {

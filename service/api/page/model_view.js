@@ -1,4 +1,4 @@
-// One model: its figures, and tabs to try it, compare versions, explain answers and read its card.
+// One model: its figures, and the tabs.
 
 import { announce, el, newId, setText } from "./dom.js";
 import { fetchVersion } from "./api.js";
@@ -31,7 +31,6 @@ export class ModelView {
 		this.live = "";
 		this.loaded = "";
 		this.shown = "";
-		/** @type {any} */
 		this.tab = null;
 		/** @type {any} */
 		this.version = null;
@@ -53,7 +52,6 @@ export class ModelView {
 		this.update();
 	}
 
-	/** the version that is shown */
 	get number() {
 		return this.chosen || this.live;
 	}
@@ -67,7 +65,6 @@ export class ModelView {
 		return known.filter((each) => each.state === "available").map((each) => each.version);
 	}
 
-	/** A choice of the version that the tab is about. */
 	versionChoice() {
 		const versions = this.loadedVersions();
 		if (versions.length < 2 && !this.chosen) return null;
@@ -103,7 +100,7 @@ export class ModelView {
 		this.shown = now;
 		document.title = `${model.title || this.name} · Understudy`;
 		setText(this.title, model.title || this.name);
-		this.about.replaceChildren(el("code", this.name), livePill(model), ...marks(model));
+		this.about.replaceChildren(model.title ? el("code", this.name) : "", livePill(model), ...marks(model));
 		const { evaluation } = model;
 		this.evaluation.replaceChildren(...(evaluation ? [rounded(evaluation.value), el("small", interval(evaluation))] : ["–"]));
 		this.evaluation.title = evaluation?.name || "";
@@ -111,7 +108,7 @@ export class ModelView {
 		this.tab?.update?.();
 	}
 
-	/** Notice what has changed: another version is live, one was chosen that is gone. */
+	/** Another version is live, or the chosen one is gone. */
 	notice(model) {
 		const before = this.live;
 		this.live = model.version || "";
@@ -126,8 +123,8 @@ export class ModelView {
 			this.loaded = loaded;
 			this.load();
 		} else if (!this.number) {
-			const reasons = model.versions.filter((each) => each.reason).map((each) => `Version ${each.version}: ${each.reason}`);
-			this.body.replaceChildren(el("p.notice.warn", ["Nothing of it serves now.", ...reasons].join(" ")));
+			const reasons = model.versions.map(({ version, reason }) => reason && ` Version ${version}: ${reason}`);
+			this.body.replaceChildren(el("p.notice.warn", "Nothing of it serves now.", ...reasons));
 			this.version = null;
 		}
 	}

@@ -4,8 +4,6 @@ import { announce, el } from "./dom.js";
 import { Figures, Sparkline, interval, rounded } from "./figures.js";
 import { stateOf } from "./versions_tab.js";
 
-// As many are found at a glance.
-const FEW = 12;
 
 export class ModelsView {
 	constructor(overview) {
@@ -42,7 +40,7 @@ export class ModelsView {
 			before = item.element;
 			item.update(model, this.overview);
 		}
-		this.filter.hidden = names.length <= FEW;
+		this.filter.hidden = names.length < 13;
 		this.narrow();
 		this.showProblems(value);
 	}
@@ -57,10 +55,11 @@ export class ModelsView {
 		const now = JSON.stringify([problem, ignored, models.length]);
 		if (now === this.shownProblems) return;
 		this.shownProblems = now;
+		const are = ignored.length === 1 ? "thing lies in the folder of models and is" : "things lie in the folder of models and are";
 		this.problems.replaceChildren(...[
 			problem ? el("p.notice.bad", { role: "alert", text: problem }) : null,
 			models.length ? null : el("p.notice", "There is none yet. Put a version into the folder of models: <model>/<version>/saved_model.pb."),
-			ignored.length ? el("details", el("summary", `${ignored.length} ${ignored.length === 1 ? "thing lies" : "things lie"} in the folder of models and ${ignored.length === 1 ? "is" : "are"} not served`),
+			ignored.length ? el("details", el("summary", `${ignored.length} ${are} not served`),
 				el("ul", ...ignored.map((item) => el("li", el("code", item.path), ` ${item.reason}`)))) : null,
 		].filter(Boolean));
 	}
@@ -92,9 +91,8 @@ class ModelItem {
 			el("div.row.apart",
 				el("h2", el("a", { href: `/models/${encodeURIComponent(this.name)}`, text: model.title || this.name })),
 				livePill(model)),
-			el("p.quiet", el("code", this.name), ...marks(model)),
-			evaluation ? el("p.evaluation", el("b", rounded(evaluation.value)), ` ${evaluation.name} `,
-				el("span.quiet", interval(evaluation) && `(${interval(evaluation)})`)) : null,
+			el("p.quiet", model.title ? el("code", this.name) : null, ...marks(model)),
+			evaluation ? el("p.evaluation", el("b", rounded(evaluation.value)), ` ${evaluation.name} `, el("span.quiet", interval(evaluation, "(", ")"))) : null,
 			others.length ? el("ul.versions", ...others.map((each) => stateOf(each, model))) : null,
 			model.policy_problem ? el("p.notice.warn", model.policy_problem) : null,
 		].filter(Boolean));

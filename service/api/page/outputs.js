@@ -1,7 +1,5 @@
-// What a prediction says, read from the contract of its outputs: classes with probabilities,
-// numbers with intervals, and all else.
+// What a prediction says, by the contract of its outputs: classes, numbers with intervals, all else.
 
-/** @param {Row} row outputs by name */
 export function readOutputs(signature, row) {
 	const outputs = new Map(signature.outputs.map((field) => [field.name, field]));
 	const label = [...outputs.values()].find((field) => (field.choices?.length || 0) > 1);
@@ -27,8 +25,8 @@ export function readOutputs(signature, row) {
 		if (typeof value !== "number") continue;
 		const low = end(outputs, field.name, ["_low", "_lower"]);
 		const high = end(outputs, field.name, ["_high", "_upper"]);
-		if (low && high) [low, high, field.name].forEach((name) => used.add(name));
-		else continue;
+		if (!low || !high) continue;
+		[low, high, field.name].forEach((name) => used.add(name));
 		reading.numbers.push({ field, value, low: row[low], high: row[high] });
 	}
 	for (const field of outputs.values()) {
@@ -70,7 +68,7 @@ function classesOf(label, outputs, row) {
 	return { classes: [{ name: names[0], share: 1 - ofSecond }, { name: names[1], share: ofSecond }], used };
 }
 
-/** The one number that explanations follow: the share of a class, or the first number. @param {string|null} name the class */
+/** The one number that explanations follow: the share of a class, or the first number. */
 export function target(reading, name) {
 	if (reading.classes.length) return reading.classes.find((each) => each.name === name)?.share ?? 0;
 	return reading.numbers[0]?.value ?? null;

@@ -1,6 +1,6 @@
 // Rows that differ a little from one input, and what each of them stands for.
 
-import { context, newCanvas, drawFitting, fromBase64, pictureShape, takesPictures, toBase64, toPng } from "./pictures.js";
+import { context, newCanvas, drawFitting, fromBase64, picturesIn, takesPictures, toBase64, toPng } from "./pictures.js";
 
 // Patches across a picture. Of files there are fewer, since each is packed anew.
 const PATCHES = { array: 14, file: 8 };
@@ -15,7 +15,7 @@ export async function planFor(signature, row) {
 	if (!signature.has_rows) return null;
 	for (const field of signature.inputs) {
 		const value = row[field.name];
-		const shape = field.shape && field.dtype !== "string" ? pictureShape(field.shape.slice(1)) : null;
+		const shape = picturesIn(field);
 		if (shape && Array.isArray(value)) return occludedArray(row, field.name, value, shape.size);
 		if (takesPictures(field) && value?.b64 !== undefined) return occludedFile(row, field.name, value.b64);
 	}
@@ -24,7 +24,6 @@ export async function planFor(signature, row) {
 	return oneAtATime(signature, row);
 }
 
-// The bounds of a patch.
 const patch = (size, across, i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
 
 /** @returns {Plan} */

@@ -1,9 +1,9 @@
-// Many at once: a CSV file or a folder of pictures in, a table of answers out, errors by line.
+// Many at once: CSV or pictures in, a table of answers out, with errors by line.
 
-import { announce, button, download, el } from "./dom.js";
+import { button, download, el } from "./dom.js";
 import { predict } from "./api.js";
 import { cellValue, parseCsv, toCsv } from "./csv.js";
-import { takesPictures, toBase64 } from "./pictures.js";
+import { encoded, takesPictures } from "./pictures.js";
 
 const CHUNK = 200;
 const FILES_AT_ONCE = 16;
@@ -66,36 +66,34 @@ export function tableTab(model) {
 			// In base64, a file takes a third more.
 			while (part.length > 1 && part.reduce((sum, { file }) => sum + (file?.size || 0), 0) * 1.4 > max_body_bytes) part = part.slice(0, part.length / 2);
 			for (const line of part) {
-				if (line.file) line.row = { [target.signature.inputs[0].name]: { b64: toBase64(new Uint8Array(await line.file.arrayBuffer())) } };
+				if (line.file) line.row = { [target.signature.inputs[0].name]: await encoded(line.file) };
 			}
 			await answerAll(target, part.filter((line) => line.row));
 			// Hundreds of files stay on disk.
 			for (const line of part) if (line.file) line.row = null;
 		}
 		const failed = lines.filter((line) => line.error).length;
-		const words = `${lines.length - failed} of ${lines.length} answered${failed ? `, ${failed} with errors` : ""}.`;
-		told.textContent = words;
-		announce(words);
+		told.textContent = `${lines.length - failed} of ${lines.length} answered${failed ? `, ${failed} with errors` : ""}.`;
 		place.replaceChildren(...results(lines, inputs, target.signature.outputs.map((field) => field.name), title));
 	}
 
 	return { element, ask: () => {} };
 }
 
-/** Ask for lines; those that the service refuses get its words, and the others are asked without them. */
+/** Ask for lines; those that are refused get the service's words, and the others are asked without them. */
 async function answerAll(target, lines) {
 	let left = lines;
 	while (left.length) {
-		const answer = await predict(target, left.map((line) => line.row || {}));
+		const answer = await predict(target, left.map((line) => line.row));
 		if (answer.ok) {
 			left.forEach((line, i) => { line.output = answer.rows[i]; });
 			return;
 		}
 		const before = left;
 		for (const [path, messages] of Object.entries(answer.details)) {
-			const found = /^instances\[(\d+)\]\.?(.*)$/.exec(path);
-			const line = found && before[Number(found[1])];
-			if (found && line) line.error = [line.error, `${found[2]}${found[2] ? ": " : ""}${messages.join(" ")}`].filter(Boolean).join(" ");
+			const [, number, field] = /^instances\[(\d+)\]\.?(.*)$/.exec(path) || [];
+			const line = before[number];
+			if (line) line.error = `${line.error} ${field && `${field}: `}${messages.join(" ")}`.trim();
 		}
 		left = before.filter((line) => !line.error);
 		if (left.length === before.length) {
@@ -111,7 +109,7 @@ function results(lines, inputs, outputs, title) {
 	const cells = (line) => [line.where, ...inputs.map((name) => line.row?.[name]), ...outputs.map((name) => line.output?.[name]), line.error];
 	const file = `${title.replace(/\.[^.]*$/, "")}-answers.csv`;
 	const save = button("Download the answers as CSV", () => download(file, toCsv([head, ...lines.map(cells)]), "text/csv"), { class: "main" });
-	const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "object" && value ? JSON.stringify(value) : value ?? "");
+	const shown = (value) => (typeof value === "number" ? Number(value.toPrecision(6)) : typeof value === "object" && value ? JSON.stringify(value) : value ?? "");
 	const table = el("table", el("thead", el("tr", ...head.slice(0, -1).map((name) => el("th", { scope: "col", text: name })))),
 		el("tbody", ...lines.slice(0, MOST_SHOWN).map((line) => {
 			const all = cells(line).map((value) => el("td", shown(value)));
