@@ -11,7 +11,7 @@ import pytest
 
 from service.repository.card import read_card, write_card
 from service.repository.store import Store
-from tests.e2e.browser import PHONE, answered, at, keep, settled, visit
+from tests.e2e.browser import PHONE, answered, at, keep, serious_problems, settled, visit
 from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
@@ -76,7 +76,7 @@ def test_any_contract_gets_inputs(browser: Any, service: Service, name: str) -> 
 
 
 def test_a_card_with_gates_and_a_reliability_diagram(browser: Any, service: Service) -> None:
-    with visit(browser, at(service, "measured", "card")) as page:
+    with visit(browser, at(service, "measured", "card"), color_scheme="dark") as page:
         section = page.locator("section", has=page.get_by_role("heading", name="Reliability"))
         section.get_by_role("img").wait_for()
         assert section.locator("circle").count() == len(BINS)
@@ -87,6 +87,7 @@ def test_a_card_with_gates_and_a_reliability_diagram(browser: Any, service: Serv
         ]
         section = page.locator("section", has=page.get_by_role("heading", name="Gates"))
         assert "passed worth it: better by 3 points" in section.inner_text()
+        assert serious_problems(page) == []
         keep(page, "card-measured", full_page=True)
 
 
@@ -107,6 +108,7 @@ def test_thirty_fields_a_thousand_classes_and_markup_for_names(
                 page.wait_for_selector("[data-explained]")
                 assert page.locator(".curves figure").count() == len(FIELDS)
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], tab
+            keep(page, f"crowd-{tab}")
         assert page.locator("h1").inner_text().startswith(MARKUP)
         page.get_by_role("link", name="All models").click()
         page.locator(f"[data-model='{CROWD}'] [data-live='1']").wait_for()
@@ -180,6 +182,8 @@ def test_no_model_one_that_loads_and_a_hundred(browser: Any, service: Service) -
         box = page.get_by_role("searchbox", name="Show models that contain")
         box.wait_for()
         assert page.locator("[data-model]:visible").count() == 101
+        assert serious_problems(page) == []
+        keep(page, "models-hundred")
         box.fill("number 42")
         assert page.locator("[data-model]:visible").count() == 1
         box.fill("SLOW")
