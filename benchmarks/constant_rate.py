@@ -19,8 +19,8 @@ from benchmarks.load import Load, allow_connections
 
 # What h2load may take beyond the time that it is given.
 _GRACE_S = 30
-# Between two clients' first requests: a prime, which few clients' periods are a multiple of, so that
-# the moments at which the clients send lie evenly over a period.
+# Between two clients' first requests: a prime, which few clients' periods are a multiple of, so
+# that the moments at which the clients send lie evenly over a period.
 _APART_MS = 7
 
 
@@ -48,7 +48,8 @@ def run_h2load(url: str, body: Path, *, rate: float, connections: int, seconds: 
         seconds: for how long.
 
     Raises:
-        BenchmarkError: h2load failed, sent nothing in that time, or so many connections are not allowed.
+        BenchmarkError: h2load failed, sent nothing in that time, or so many connections are not
+            allowed.
     """
     allow_connections(connections)
     start_s = connections * _APART_MS / 1e3

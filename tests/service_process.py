@@ -35,8 +35,9 @@ def start_gunicorn(
     """
     script = Path(sys.executable).with_name("gunicorn")
     command = [*under, str(script), *(arguments or CONFIGURATION)]
-    # What Python reads when it starts, and what a process shows in /proc of how it was started.
-    if under or environment.keys() & {"PYTHONPATH", "UNDERSTUDY_ADMIN_TOKEN"}:
+    # Python reads it when it starts. A fork shows nothing in /proc of its environment: a test of
+    # that runs the service under ``env``.
+    if under or "PYTHONPATH" in environment:
         with stdout.open("ab") as out, stderr.open("ab") as err:
             return subprocess.Popen(
                 command,

@@ -98,11 +98,16 @@ def copy_models(root: Path) -> Path:
 
 
 def answered(page: Any, action: Any = None) -> dict[str, Any]:
-    """Do something, and return what the next prediction was asked and answered."""
+    """Do something, and return what the next prediction was asked and answered, its address and id."""
     with page.expect_response(lambda response: response.url.endswith(":predict")) as caught:
         if action is not None:
             action()
-    return {"asked": caught.value.request.post_data_json, "answered": caught.value.json()}
+    return {
+        "url": caught.value.url,
+        "asked": caught.value.request.post_data_json,
+        "answered": caught.value.json(),
+        "id": caught.value.headers["x-request-id"],
+    }
 
 
 def settled(page: Any) -> None:

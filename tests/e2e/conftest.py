@@ -73,7 +73,7 @@ def start_service(
         under: Sequence[str] = (),
         **environment: str,
     ) -> Service:
-        port = free_port()
+        port = int(environment.get("PORT", 0)) or free_port()
         logs = tmp_path_factory.mktemp("logs")
         process = start_gunicorn(
             root=repository_root,

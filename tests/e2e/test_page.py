@@ -7,22 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.repository.model_card import read_card, write_card
-from service.repository.model_store import Store
 from tests.e2e.browser import ROOT, answered, at, copy_models, keep, settled, visit
 from tests.e2e.conftest import Service, StartService
-from tests.savedmodels.affine import fill_affine, publish_affine
-from tests.savedmodels.classes import publish_kinds, publish_scores
-from tests.savedmodels.dtypes import publish_types
-from tests.savedmodels.shapes import save_shapes
-from training.evaluation.calibration import Bin
-from training.publishing.gate_report import GateReport, GateResult
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +71,15 @@ def test_a_file_goes_to_the_signature_that_takes_files(browser: Any, service: Se
         assert page.locator(".verdict").inner_text().startswith("Ankle boot")
 
 
-def test_a_picture_is_photographed_and_dropped(browser: Any, service: Service) -> None:
+PASTE = """(b64) => {
+    const bytes = Uint8Array.from(atob(b64), (letter) => letter.charCodeAt(0));
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([bytes], "boot.png", { type: "image/png" }));
+    document.body.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData }));
+}"""
+
+
+def test_a_picture_is_photographed_dropped_and_pasted(browser: Any, service: Service) -> None:
     with visit(browser, at(service, "clothing")) as page:
         settled(page)
         page.get_by_role("button", name="Camera").click()
@@ -93,10 +92,20 @@ def test_a_picture_is_photographed_and_dropped(browser: Any, service: Service) -
             const bytes = Uint8Array.from(atob(b64), (letter) => letter.charCodeAt(0));
             const dataTransfer = new DataTransfer();
             dataTransfer.items.add(new File([bytes], "boot.png", { type: "image/png" }));
-            easel.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer }));
+            // Beside the picture: it is taken all the same.
+            document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer }));
         }"""
         b64 = base64.b64encode(boot).decode()
         told = answered(page, lambda: page.locator("canvas.easel").evaluate(drop, b64))
+        assert told["asked"]["instances"][0]["image_bytes"]["b64"] == b64
+        # A paste elsewhere, where nothing takes files, changes nothing for the next one.
+        page.locator("#tab-card").click()
+        page.evaluate(PASTE, b64)
+        page.locator("#tab-try").click()
+        settled(page)
+        page.get_by_role("radio", name="default").check()
+        settled(page)
+        told = answered(page, lambda: page.evaluate(PASTE, b64))
         assert told["asked"]["instances"][0]["image_bytes"]["b64"] == b64
 
 
@@ -181,6 +190,12 @@ def test_two_versions_are_compared_side_by_side(browser: Any, service: Service) 
         assert "version 3" in first
         assert "version 2" in second
         keep(page, "clothing-compare")
+        # By its label, too.
+        choice = page.get_by_label("First version")
+        told = answered(page, lambda: choice.select_option(label="2 · stable"))
+        assert told["url"].endswith("/versions/2:predict")
+        page.get_by_text("They agree on").wait_for()
+        page.get_by_text("its probability differs by 0.0 %").wait_for()
 
 
 @pytest.mark.parametrize("model", ["clothing", "mpg", "sentiment"])
@@ -201,6 +216,13 @@ def test_an_answer_is_explained_by_one_batch(browser: Any, service: Service, mod
         keep(page, f"{model}-why")
 
 
+DROP_CSV = """(text) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], "dropped.csv", { type: "text/csv" }));
+    document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer }));
+}"""
+
+
 def test_a_table_of_answers_with_errors_by_line(
     browser: Any, service: Service, tmp_path: Path
 ) -> None:
@@ -216,6 +238,12 @@ def test_a_table_of_answers_with_errors_by_line(
         with page.expect_download() as caught:
             page.get_by_role("button", name="Download").click()
         caught.value.save_as(tmp_path / "answers.csv")
+        page.evaluate(DROP_CSV, f"{header}\n{good}\n")
+        page.get_by_text("1 of 1 answered.").first.wait_for()
+        page.evaluate(DROP_CSV, "cylinders,weight\n4,2000\n")
+        page.get_by_text(
+            "The header lacks displacement, acceleration, model_year, origin"
+        ).wait_for()
     with (tmp_path / "answers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["where"] for row in rows] == ["line 2", "line 3", "line 5", "line 6"]
@@ -234,6 +262,15 @@ def test_many_pictures_at_once(browser: Any, service: Service, tmp_path: Path) -
         rows = page.get_by_role("region", name="Answers").locator("tbody tr")
         assert "Ankle boot" in rows.nth(0).inner_text()
         assert "Expected a" in rows.nth(1).inner_text()
+        (tmp_path / "folder" / "inner").mkdir(parents=True)
+        for name in ("a.png", "inner/b.png"):
+            shutil.copyfile(boot, tmp_path / "folder" / name)
+        page.get_by_label("Choose a folder").set_input_files(tmp_path / "folder")
+        page.get_by_text("2 of 2 answered.").first.wait_for()
+        assert {row.split("\t")[0] for row in rows.all_inner_texts()} == {
+            "folder/a.png",
+            "folder/inner/b.png",
+        }
 
 
 def test_the_card_has_classes_training_and_contract(browser: Any, service: Service) -> None:
@@ -242,33 +279,6 @@ def test_the_card_has_classes_training_and_contract(browser: Any, service: Servi
         headings = page.locator("main h2").all_inner_texts()
         assert {"Evaluation", "By class", "Confusion", "Training run", "Data"} <= set(headings)
         keep(page, "clothing-card", full_page=True)
-
-
-def test_a_card_with_gates_and_a_reliability_diagram(
-    browser: Any, start_service: StartService, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    root = tmp_path_factory.mktemp("measured")
-    bins = [Bin(low, low + 0.25, 40, low + 0.2, low + 0.15) for low in (0.25, 0.5, 0.75)]
-    passed = GateResult(gate="worth_it", passed=True, sentence="better by 3 points")
-    gates = GateReport((passed,), live=None)
-
-    def fill(directory: Path) -> None:
-        fill_affine(directory)
-        card = read_card(directory)
-        assert card is not None
-        evaluation = {"reliability": [asdict(each) for each in bins]}
-        training = {"gates": gates.to_json()}
-        write_card(directory, replace(card, evaluation=evaluation, training=training))
-
-    Store(root).publish("measured", fill)
-    measured = start_service(root)
-    with visit(browser, at(measured, "measured", "card")) as page:
-        section = page.locator("section", has=page.get_by_role("heading", name="Reliability"))
-        section.get_by_role("img").wait_for()
-        assert section.locator("circle").count() == len(bins)
-        section = page.locator("section", has=page.get_by_role("heading", name="Gates"))
-        assert "passed worth it: better by 3 points" in section.inner_text()
-        keep(page, "card-measured", full_page=True)
 
 
 @pytest.mark.parametrize(
@@ -307,30 +317,3 @@ def test_the_request_runs_as_code(
             runner, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
         )
         assert expected in done.stdout, (title, code, done.stdout, done.stderr)
-
-
-def test_any_contract_gets_inputs(
-    browser: Any, start_service: StartService, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Of models of every dtype and shape, with a card and without: what is offered is answered, or refused in the service's words."""
-    root = tmp_path_factory.mktemp("foreign")
-    publish_affine(root)
-    publish_kinds(root)
-    publish_types(root)
-    publish_scores(root)
-    save_shapes(root / "shapes" / "1")
-    foreign = start_service(root)
-    with visit(browser, foreign.url) as page:
-        page.wait_for_selector("[data-model]")
-        names = page.locator("[data-model]").evaluate_all("all => all.map(e => e.dataset.model)")
-        assert len(names) == 5
-        for name in names:
-            page.goto(at(foreign, name))
-            settled(page)
-            signatures = page.get_by_role("radiogroup", name="Signature").get_by_role("radio")
-            for i in range(1, signatures.count()):
-                told = answered(page, signatures.nth(i).check)
-                if "error" in told["answered"]:  # As of a picture's file that is still empty.
-                    words = told["answered"]["error"].removesuffix(".")
-                    page.get_by_role("region", name="Answer").get_by_text(words).wait_for()
-            keep(page, f"foreign-{name}", full_page=True)

@@ -18,7 +18,9 @@ def test_a_graph_that_reads_the_environment(start_service: StartService, tmp_pat
     models = tmp_path / "models"
     publish_affine(models)
     save_reaching(models / "reader" / "1", read_file)
-    service = start_service(models, UNDERSTUDY_ADMIN_TOKEN=TOKEN, UNDERSTUDY_QUIET_S="0")
+    service = start_service(
+        models, under=("env",), UNDERSTUDY_ADMIN_TOKEN=TOKEN, UNDERSTUDY_QUIET_S="0"
+    )
     eventually(lambda: all_say(service, "reader", "1", "failed", "It runs ReadFile (node "))
     assert answers(service) == {("1", 5.0)}
     for response in (

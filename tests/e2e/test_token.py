@@ -17,7 +17,10 @@ def test_the_token_leaves_the_environment_and_opens_the_admin_api(
     publish_affine(tmp_path / "models")
     token = "Sesam öffne dich"
     service = start_service(
-        tmp_path / "models", UNDERSTUDY_ADMIN_TOKEN=token, UNDERSTUDY_MAX_ROW="7"
+        tmp_path / "models",
+        under=("env",),
+        UNDERSTUDY_ADMIN_TOKEN=token,
+        UNDERSTUDY_MAX_ROW="7",
     )
     bearer = {"Authorization": f"Bearer {token}".encode()}
     path = f"{service.url}/v1/models/affine/policy"

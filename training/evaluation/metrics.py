@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from training.array_types import Floats
-from training.evaluation.calibration import calibration_error
+from training.evaluation.calibration import calibration_error, reliability
 from training.evaluation.intervals import Z_95, mean_of_shares, wilson
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 from training.evaluation.probabilities import log_loss
@@ -43,6 +44,8 @@ def measure_classifier(answers: ClassificationPredictions) -> dict[str, Any]:
         "accuracy_of_the_commonest": max(support) / len(labels),
         "log_loss": log_loss(probabilities, labels),
         "calibration_error": calibration_error(probabilities, labels),
+        # The bins that make up the calibration error; the service's page draws them.
+        "reliability": [asdict(each) for each in reliability(answers)],
         "per_class": per_class,
         "confusion": {"rows": "true", "columns": "predicted", "counts": confusion.tolist()},
     }

@@ -1,19 +1,20 @@
 // An answer, shown: bars of classes, numbers with their intervals, and where it came from.
 
 import { duration, el, percent, shortNumber, svg } from "./dom.js";
-import { readable } from "./fields.js";
-import { brightness, drawArray, newCanvas, pictureShape } from "./pictures.js";
+import { readable, titled } from "./fields.js";
+import { brightness, drawArray, newCanvas, picturesIn } from "./pictures.js";
 import { readOutputs, topClass } from "./outputs.js";
 
 const MOST_BARS = 12;
 
 export function answerView(signature, answer, { truth } = /** @type {{truth?: Row}} */ ({})) {
 	const reading = readOutputs(signature, answer.rows[0]);
+	const batch = Number(signature.has_rows);
 	const view = el("div");
 	if (reading.label !== null) view.append(verdict(reading));
 	if (reading.classes.length > 1) view.append(bars(reading.classes));
 	for (const number of reading.numbers) view.append(numberView(number));
-	if (reading.others.length) view.append(others(reading.others));
+	if (reading.others.length) view.append(others(reading.others, batch));
 	if (truth && Object.keys(truth).length) view.append(truthView(truth, answer.rows[0]));
 	view.append(el("p.meta",
 		el("span", `version ${answer.version}`),
@@ -64,35 +65,32 @@ function whisker(field, value, low, high, words) {
 	const [left, right] = [Math.min(known[0], low), Math.max(known[1], high + margin * 0.2)];
 	scales.set(field.name, [left, right]);
 	const x = (at) => `${((at - left) / (right - left || 1)) * 100}%`;
-	const line = (props) => svg("line", { stroke: "currentColor", ...props });
+	const line = (from, to, y1, y2, width) => svg("line", { stroke: "currentColor", "stroke-opacity": 0.55, x1: x(from), x2: x(to), y1, y2, "stroke-width": width });
 	const ends = [left, right].map((at, i) => svg("text", { x: x(at), y: 42, "text-anchor": i ? "end" : "start", text: shortNumber(at, 3) }));
 	return svg("svg", { class: "whisker plot", role: "img", "aria-label": words },
 		svg("line", { class: "axis", x1: "0", x2: "100%", y1: 16, y2: 16 }),
-		line({ x1: x(low), x2: x(high), y1: 16, y2: 16, "stroke-width": 3, "stroke-opacity": 0.5 }),
-		line({ x1: x(low), x2: x(low), y1: 8, y2: 24, "stroke-width": 2, "stroke-opacity": 0.6 }),
-		line({ x1: x(high), x2: x(high), y1: 8, y2: 24, "stroke-width": 2, "stroke-opacity": 0.6 }),
+		line(low, high, 16, 16, 3), line(low, low, 8, 24, 2), line(high, high, 8, 24, 2),
 		svg("circle", { class: "dot", cx: x(value), cy: 16, r: 7 }), ...ends);
 }
 
-function others(values) {
+function others(values, batch) {
 	return el("dl.pairs", ...values.flatMap(({ field, value }) => [
-		el("dt", { text: `${readable(field.name)}${field.unit ? ` (${field.unit})` : ""}`, title: field.description || null }),
-		el("dd", valueView(field, value)),
+		el("dt", { text: titled(field), title: field.description || null }),
+		el("dd", valueView(field, value, batch)),
 	]));
 }
 
-function valueView(field, value) {
-	const shape = field.shape && field.dtype !== "string" && Array.isArray(value) ? pictureShape(field.shape.slice(1)) : null;
+function valueView(field, value, batch) {
+	const shape = Array.isArray(value) && picturesIn(field, batch);
 	if (shape) {
 		const [canvas] = newCanvas(shape.size);
-		drawArray(canvas, value, brightness(field));
-		canvas.className = "seen";
-		canvas.setAttribute("role", "img");
-		canvas.setAttribute("aria-label", `${readable(field.name)}, as a picture`);
+		const own = value.flat(3).reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
+		drawArray(canvas, value, field.minimum === undefined ? own : brightness(field));
+		[canvas.className, canvas.role, canvas.ariaLabel] = ["seen", "img", `${readable(field.name)}, as a picture`];
 		return canvas;
 	}
 	if (typeof value === "number") return shortNumber(value);
-	const text = typeof value === "string" ? value : JSON.stringify(value, (_, each) => (typeof each === "number" ? Number(each.toPrecision(5)) : each));
+	const text = typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value, (_, each) => (typeof each === "number" ? Number(each.toPrecision(5)) : each));
 	return text.length > 400 ? `${text.slice(0, 400)}…` : text;
 }
 

@@ -9,13 +9,11 @@ export class Asker {
 		this.isWanted = false;
 	}
 
-	/** Ask soon. */
 	soon() {
 		clearTimeout(this.timer);
 		this.timer = setTimeout(() => this.now(), this.pause);
 	}
 
-	/** Ask at once, or as soon as the answer under way is there. */
 	async now() {
 		clearTimeout(this.timer);
 		this.isWanted = true;

@@ -15,12 +15,12 @@ export class Camera {
 		} catch (error) {
 			const told = el("p.problem", { role: "alert", text: `No camera: ${/** @type {Error} */ (error).message}` });
 			this.place.append(told);
-			setTimeout(() => told.remove(), 6000);
-			return;
+			return setTimeout(() => told.remove(), 6000);
 		}
 		const video = el("video.easel", { autoplay: true, playsinline: true, muted: true, "aria-label": "The camera's picture" });
 		video.srcObject = stream;
 		const close = () => {
+			clearInterval(watch);
 			stream.getTracks().forEach((track) => track.stop());
 			box.remove();
 		};
@@ -35,6 +35,8 @@ export class Camera {
 			button("Take the picture", take, { class: "main" }),
 			button("Cancel", close)));
 		this.place.append(box);
+		// Who turns to something else is not filmed any longer.
+		const watch = setInterval(() => { if (!video.isConnected) close(); }, 500);
 		box.querySelector("button").focus();
 	}
 }

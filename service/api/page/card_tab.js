@@ -2,18 +2,13 @@
 
 import { el, percent, shortNumber, svg, table } from "./dom.js";
 import { readable } from "./fields.js";
+import { interval, rounded } from "./figures.js";
 
 /** @type {MakeTab} */
 export function cardTab(model) {
 	const { card } = model.version;
-	const element = el("div.stack");
-	element.append(el("div.row", model.versionChoice()));
-	if (!card) {
-		element.append(el("div.paper", el("p", "This version brings no card; its contract is read from its graph.")), contract(model.version));
-		return { element, ask: () => {} };
-	}
-	const { evaluation, training, data, libraries } = card;
-	const parts = [
+	const { evaluation, training, data, libraries } = card || { evaluation: {}, training: {} };
+	const parts = card ? [
 		section("Evaluation", headline(evaluation), figures(evaluation)),
 		perClass(evaluation.per_class),
 		reliability(evaluation),
@@ -23,18 +18,16 @@ export function cardTab(model) {
 		section("Training run", pairs({ created: card.created_at, task: card.task, precision: card.precision.used, ...flat(training, ["gates"]) })),
 		section("Data", pairs(flat(data))),
 		section("Libraries", pairs(libraries)),
-		contract(model.version),
-	];
-	element.append(...parts.filter(Boolean));
-	return { element, ask: () => {} };
+	] : [el("p.paper", "This version brings no card; its contract is read from its graph.")];
+	const choice = model.versionChoice();
+	return { element: el("div.stack", choice && el("div.row", choice), ...parts, contract(model.version)), ask: () => {} };
 }
 
 const section = (title, ...children) => (children.some(Boolean) ? el("section.paper", el("h2", title), ...children) : null);
 
 function headline({ headline: found }) {
 	if (typeof found?.value !== "number") return null;
-	const range = found.low !== undefined ? ` (${shortNumber(found.low)} to ${shortNumber(found.high)})` : "";
-	return el("p.evaluation", el("b", shortNumber(found.value)), ` ${found.name}${range}`);
+	return el("p.evaluation", el("b", rounded(found.value)), ` ${found.name} ${interval(found, "(", ")")}`);
 }
 
 /** The scalars of an object, with names of what is within what. */
@@ -68,28 +61,30 @@ function figures(evaluation) {
 }
 
 function perClass(classes) {
-	if (!Array.isArray(classes) || !classes.length || !("label" in classes[0])) return null;
+	if (!Array.isArray(classes) || classes[0]?.label === undefined) return null;
 	const keys = Object.keys(classes[0]).filter((key) => key !== "label" && typeof classes[0][key] !== "object");
 	return section("By class", table(["class", ...keys.map(readable)], classes.map((each) => [each.label, ...keys.map((key) => each[key])]), "By class"));
 }
 
-/** Bins of a reliability diagram, wherever the card has them. */
-function reliability(evaluation) {
-	const bins = evaluation.reliability || evaluation.calibration?.reliability || evaluation.calibration?.test?.reliability;
-	if (!Array.isArray(bins) || !bins.length) return null;
-	const read = ({ confidence, accuracy, count }) => ({ x: confidence, y: accuracy, n: count });
-	const points = bins.map(read).filter(({ x, y }) => typeof x === "number" && typeof y === "number");
-	if (!points.length) return null;
-	const [size, left] = [260, 34];
-	const at = ({ x, y }) => [left + x * (size - left - 8), 8 + (1 - y) * (size - left - 8)];
-	const line = points.map((point) => at(point).map((value) => value.toFixed(1)).join(",")).join(" ");
-	const [[x0, y0], [x1, y1]] = [at({ x: 0, y: 0 }), at({ x: 1, y: 1 })];
-	const drawn = svg("svg", { class: "plot", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": "Reliability: the share that is right, by confidence" },
-		svg("line", { class: "ideal", x1: x0, y1: y0, x2: x1, y2: y1 }), svg("polyline", { class: "curve", points: line }),
-		...points.map((point) => svg("circle", { class: "dot", cx: at(point)[0], cy: at(point)[1], r: 4 }, svg("title", { text: `${percent(point.x)} sure: ${percent(point.y)} right${point.n ? ` of ${point.n}` : ""}` }))),
-		svg("text", { x: size / 2, y: size - 4, "text-anchor": "middle", text: "confidence" }),
-		svg("text", { x: left, y: 6, "text-anchor": "start", text: "share right" }));
-	return section("Reliability", el("div.heat", drawn), el("p.quiet", "On the dashed line, an answer that is 80 % sure is right four times in five."));
+/** A reliability diagram, where the evaluation has its bins: drawn, and as a table. */
+function reliability({ reliability: found }) {
+	if (!Array.isArray(found)) return null;
+	const bins = found.filter((bin) => Number.isFinite(bin?.confidence) && Number.isFinite(bin.accuracy));
+	if (!bins.length) return null;
+	const [x, y] = [(share) => 42 + share * 206, (share) => 8 + (1 - share) * 220];
+	const most = Math.max(1, ...bins.map((bin) => bin.count || 0));
+	const text = (atX, atY, words, anchor = "middle") => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
+	const drawn = svg("svg", { class: "plot", viewBox: "0 0 260 260", role: "img", "aria-label": "Reliability diagram; the table of bins has its numbers" },
+		svg("path", { class: "axis", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` }),
+		svg("path", { class: "ideal", d: `M${x(0)} ${y(0)}L${x(1)} ${y(1)}` }),
+		svg("path", { class: "curve", d: `M${bins.map((bin) => `${x(bin.confidence)} ${y(bin.accuracy)}`).join("L")}` }),
+		// A dot's area is the bin's share of the answers.
+		...bins.map((bin) => svg("circle", { class: "dot", cx: x(bin.confidence), cy: y(bin.accuracy), r: 3 + 5 * Math.sqrt((bin.count || 0) / most) })),
+		...[0, 0.5, 1].flatMap((share) => [text(x(share), 243, `${share * 100} %`), text(36, y(share) + 4, `${share * 100} %`, "end")]),
+		text(x(0.5), 258, "how sure the model is"));
+	return section("Reliability", el("p.quiet", "How often answers are right, by how sure the model was. On the dashed line, answers that are 80 % sure are right four times in five."),
+		el("div.side", el("div.heat", drawn),
+			table(["sure", "right", "answers"], bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), bin.count]), "Bins")));
 }
 
 function confusion({ confusion: found, per_class: classes }) {

@@ -22,14 +22,14 @@ export class ChoiceInput {
 	}
 
 	read() {
-		const chosen = this.radios ? this.radios.findIndex((radio) => radio.checked) : (this.control).selectedIndex;
+		const chosen = this.radios ? this.radios.findIndex((radio) => radio.checked) : this.control.selectedIndex;
 		return this.choices[chosen];
 	}
 
 	write(value) {
 		const i = Math.max(0, this.choices.indexOf(value));
 		if (this.radios) this.radios[i].checked = true;
-		else (this.control).selectedIndex = i;
+		else this.control.selectedIndex = i;
 	}
 }
 

@@ -19,8 +19,7 @@ export function compareTab(model) {
 	}
 	const places = [0, 1].map((i) => {
 		const choice = el("select", { "aria-label": i ? "Second version" : "First version", onchange: () => asker.now() },
-			...versions.map((version) => el("option", { value: version, text: version })));
-		choice.selectedIndex = i;
+			...model.versionOptions(versions[i]));
 		const answer = el("div");
 		return { choice, answer, element: el("div.paper", { role: "region", "aria-label": i ? "Second answer" : "First answer" },
 			el("p", el("label", "Version ", choice)), answer) };
@@ -44,10 +43,10 @@ export function compareTab(model) {
 					: el("p.problem", answer.error));
 		});
 		const failed = asked.find(({ answer }) => answer && !answer.ok)?.answer;
-		editor.showProblems(failed || { ok: true, error: "", details: {} });
+		editor.showProblems(failed);
 		difference.hidden = asked.some(({ answer }) => !answer?.ok);
 		if (!difference.hidden) {
-			difference.textContent = inComparison((asked), places.map(({ choice }) => choice.value));
+			difference.textContent = inComparison(asked, places.map(({ choice }) => choice.value));
 		}
 	});
 	const element = el("div", el("div.side", ...places.map((place) => place.element)), difference);

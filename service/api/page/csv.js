@@ -1,11 +1,13 @@
 // CSV, as RFC 4180 and spreadsheets write it.
 
-/** @returns {{header: string[], rows: {line: number, cells: string[]}[]}} lines count from 1 */
+/** Lines count from 1. */
 export function parseCsv(text) {
 	const separator = [",", ";", "\t"].map((each) => ({ each, count: (text.split(/\r?\n/, 1)[0] || "").split(each).length }))
 		.sort((a, b) => b.count - a.count)[0].each;
+	/** @type {any[]} */
 	const rows = [];
-	let [cells, cell, quoted, line, first] = [([]), "", false, 1, 1];
+	/** @type {any[]} */
+	let [cells, cell, quoted, line, first] = [[], "", false, 1, 1];
 	const end = () => {
 		cells.push(cell);
 		if (cells.length > 1 || cells[0].trim() !== "") rows.push({ line: first, cells });
@@ -29,7 +31,6 @@ export function parseCsv(text) {
 	return { header, rows };
 }
 
-/** @param {any[][]} lines */
 export const toCsv = (lines) => lines.map((cells) => cells.map(cellText).join(",")).join("\r\n") + "\r\n";
 
 function cellText(value) {
@@ -39,12 +40,11 @@ function cellText(value) {
 	return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** The value that a cell stands for. @param {Field} field undefined where it is to be left out; what does not fit stays text, and is refused */
+/** The value that a cell stands for: undefined where it is to be left out; what does not fit stays text, and is refused. */
 export function cellValue(field, cell) {
 	const text = (cell ?? "").trim();
 	if (text === "" && (field.nullable || field.has_default)) return field.has_default ? undefined : null;
-	const isFlat = field.shape?.length === 1;
-	if (!isFlat) {
+	if (field.shape?.length !== 1) {
 		try { return JSON.parse(text); } catch { return text; }
 	}
 	if (field.dtype === "string") return cell ?? "";

@@ -10,7 +10,7 @@ export function el(name, props, ...children) {
 
 export const button = (text, onclick, props = {}) => el("button", { type: "button", text, onclick, ...props });
 
-/** A table that scrolls by itself. @param {any[]} head @param {any[][]} rows cells; each row's first names it */
+/** A table that scrolls by itself. Each row's first cell names it. */
 export const table = (head, rows, label) =>
 	el("div.scroll", { tabindex: "0", role: "region", "aria-label": label }, el("table",
 		el("thead", el("tr", ...head.map((text) => (text === "" ? el("td") : el("th", { scope: "col", text }))))),
@@ -33,7 +33,6 @@ function fill(element, props, children) {
 
 let count = 0;
 
-/** an id that no other element has */
 export const newId = () => `u${++count}`;
 
 export function announce(text) {
@@ -60,7 +59,6 @@ export const percent = (share) =>
 export const duration = (seconds) =>
 	seconds >= 1 ? `${seconds.toFixed(2)} s` : `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
 
-/** Offer a file for download. */
 export function download(name, content, type) {
 	const url = URL.createObjectURL(new Blob([content], { type }));
 	el("a", { href: url, download: name }).click();

@@ -2,7 +2,7 @@
 
 import { el, newId } from "./dom.js";
 import { LabelledInput, readable } from "./fields.js";
-import { brightness, drawArray, newCanvas, pictureShape, takesPictures } from "./pictures.js";
+import { brightness, drawArray, newCanvas, picturesIn, takesPictures } from "./pictures.js";
 
 const DEFAULT = "serving_default";
 
@@ -43,7 +43,6 @@ export class Editor extends EventTarget {
 		this.element.replaceChildren(...[this.signatures(), ...this.inputs.map((each) => each.element), this.problem].filter(Boolean));
 	}
 
-	/** Buttons for the signatures, where there are several. */
 	signatures() {
 		if (this.names.length < 2) return null;
 		const group = newId();
@@ -51,13 +50,9 @@ export class Editor extends EventTarget {
 			...this.names.map((name) => el("label",
 				el("input", {
 					type: "radio", name: group, checked: name === this.name,
-					onchange: () => { this.choose(name); this.focusSignature(); this.changed(); },
+					onchange: () => { this.choose(name); this.element.querySelector(".choices input:checked").focus(); this.changed(); },
 				}),
-				el("span", readable(name === DEFAULT ? "default" : name)))));
-	}
-
-	focusSignature() {
-		(this.element.querySelector(".choices input:checked"))?.focus();
+				el("span", name === DEFAULT ? "default" : readable(name) || '""'))));
 	}
 
 	/** A file goes to the signature that is made for files. */
@@ -84,11 +79,11 @@ export class Editor extends EventTarget {
 	thumbnail(example) {
 		const signature = this.version.signatures[example.signature];
 		for (const field of signature?.inputs || []) {
-			const shape = field.shape && field.dtype !== "string" ? pictureShape(field.shape.slice(1)) : null;
+			const shape = picturesIn(field);
 			if (shape && signature.has_rows) {
 				const [canvas] = newCanvas(shape.size);
 				drawArray(canvas, example.instance[field.name], brightness(field));
-				canvas.setAttribute("aria-hidden", "true");
+				canvas.ariaHidden = "true";
 				return canvas;
 			}
 		}
@@ -104,7 +99,7 @@ export class Editor extends EventTarget {
 
 	press() {
 		this.buttons?.forEach((button, i) =>
-			button.setAttribute("aria-pressed", String(this.version.examples[i] === this.example)));
+			{ button.ariaPressed = String(this.version.examples[i] === this.example); });
 	}
 
 	changed() {
@@ -137,12 +132,11 @@ export class Editor extends EventTarget {
 	}
 
 	/** Show what is wrong at the fields it belongs to, in the service's own words. @param {Outcome} answer */
-	showProblems(answer) {
+	showProblems(answer = { ok: true, error: "", details: {} }) {
 		const found = problemsByField(answer, this.inputs.map((each) => each.field.name));
 		for (const input of this.inputs) input.show(found.get(input.field.name) || []);
-		const rest = found.get("") || [];
-		this.problem.textContent = rest.join(" ");
-		this.problem.hidden = !rest.length;
+		this.problem.textContent = (found.get("") || []).join(" ");
+		this.problem.hidden = !found.has("");
 	}
 }
 

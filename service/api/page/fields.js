@@ -6,16 +6,15 @@ import { ChoiceInput, FlagInput } from "./choice_input.js";
 import { JsonInput, TextInput } from "./text_input.js";
 import { FileInput } from "./file_input.js";
 import { PictureInput } from "./picture_input.js";
-import { pictureShape, takesPictures } from "./pictures.js";
+import { picturesIn, takesPictures } from "./pictures.js";
 
 export function inputFor(field, context) {
 	const shape = field.shape && (context.hasRows ? field.shape.slice(1) : field.shape);
 	if (field.content_types?.length) {
 		return takesPictures(field) && shape?.length === 0 ? new PictureInput(field, null, context) : new FileInput(field, context);
 	}
-	if (shape && field.dtype !== "string" && field.dtype !== "bool" && pictureShape(shape)) {
-		return new PictureInput(field, pictureShape(shape), context);
-	}
+	const pictures = picturesIn(field, Number(context.hasRows));
+	if (pictures) return new PictureInput(field, pictures, context);
 	if (!shape || shape.length) return new JsonInput(field, shape, context);
 	if (field.choices?.length) return new ChoiceInput(field, context);
 	if (field.dtype === "bool") return new FlagInput(field, context);
@@ -23,17 +22,16 @@ export function inputFor(field, context) {
 	return new NumberInput(field, context);
 }
 
-/** An input with its name, its meaning, and a place for what is wrong with it. */
+/** An input with its name, meaning, and what is wrong with it. */
 export class LabelledInput {
 	constructor(field, context) {
 		this.field = field;
 		this.input = inputFor(field, context);
 		const [id, hint, problem] = [newId(), newId(), newId()];
-		const unit = field.unit ? ` (${field.unit})` : "";
 		this.problem = el("p.problem", { id: problem, hidden: true });
 		this.element = el("div.field", { role: "group", "aria-labelledby": id, "data-field": field.name },
 			el("div.row.apart",
-				el("label.name", { id, for: this.input.control.id || null, text: `${readable(field.name)}${unit}` }),
+				el("label.name", { id, for: this.input.control.id || null, text: titled(field) }),
 				this.optional()),
 			field.description ? el("p.hint", { id: hint, text: field.description }) : null,
 			this.input.element, this.problem);
@@ -75,9 +73,12 @@ export class LabelledInput {
 		this.problem.textContent = messages.join(" ");
 		this.problem.hidden = !messages.length;
 		this.element.classList.toggle("wrong", messages.length > 0);
-		this.input.control.setAttribute("aria-invalid", String(messages.length > 0));
+		this.input.control.ariaInvalid = String(messages.length > 0);
 	}
 }
 
 /** a tensor's name as a person would write it */
 export const readable = (name) => name.replaceAll("_", " ");
+
+/** its name with its unit */
+export const titled = ({ name, unit }) => readable(name) + (unit ? ` (${unit})` : "");

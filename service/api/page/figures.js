@@ -5,7 +5,6 @@ import { WINDOW_S } from "./rates.js";
 
 const NAMES = ["requests/s", "p50", "p99", "errors"];
 
-/** Figures that are put right again and again. */
 export class Figures {
 	constructor() {
 		this.cells = NAMES.map(() => el("dd", "–"));
@@ -20,7 +19,6 @@ export class Figures {
 	}
 }
 
-/** A line of the rate over the last minute. */
 export class Sparkline {
 	constructor() {
 		this.path = svg("path");
@@ -35,8 +33,7 @@ export class Sparkline {
 	}
 }
 
-export function interval({ low, high }) {
-	return typeof low === "number" && typeof high === "number" ? `${rounded(low)} to ${rounded(high)}` : "";
-}
+export const interval = ({ low, high }, open = "", close = "") =>
+	(typeof low === "number" && typeof high === "number" ? `${open}${rounded(low)} to ${rounded(high)}${close}` : "");
 
 export const rounded = (value) => (Math.abs(value) < 1 ? value.toFixed(3) : value.toFixed(2));

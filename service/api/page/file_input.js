@@ -1,7 +1,7 @@
 // A file of any kind, for inputs that take files which are not pictures.
 
 import { el, newId } from "./dom.js";
-import { toBase64 } from "./pictures.js";
+import { encoded } from "./pictures.js";
 
 export class FileInput {
 	constructor(field, context) {
@@ -12,13 +12,14 @@ export class FileInput {
 			type: "file", id: newId(), accept: (field.content_types || []).join(","),
 			onchange: () => this.take(this.control.files[0]),
 		});
-		this.element = el("div", this.control, this.told);
+		this.element = el("div.takes-files", { onfiles: ({ detail: [file] }) => this.take(file) }, this.control, this.told);
 		if (context.examples[0]) this.write(context.examples[0]);
 	}
 
 	async take(file) {
 		if (!file) return;
-		this.value = { b64: toBase64(new Uint8Array(await file.arrayBuffer())) };
+		this.value = await encoded(file);
+		this.told.textContent = file.name || "";
 		this.changed();
 	}
 

@@ -6,15 +6,17 @@ import { ModelView } from "./model_view.js";
 import { ModelsView } from "./models_view.js";
 
 const overview = new Overview();
-const main = document.getElementById("main");
-const connection = document.getElementById("connection");
+/** @returns {any} */
+const byId = (id) => document.getElementById(id);
+const [main, connection] = [byId("main"), byId("connection")];
 /** @type {ModelView|ModelsView} */
 let view;
 
-/** Show what the address names. */
 function show() {
-	const named = /^\/models\/([^/]+)$/.exec(location.pathname);
-	view = named ? new ModelView(overview, decodeURIComponent(named[1])) : new ModelsView(overview);
+	const named = /^\/models\/([^/]+)$/.exec(location.pathname)?.[1];
+	// Unlike decodeURIComponent, this reads whatever an address may hold.
+	const name = named && new URLSearchParams(`name=${named.replaceAll("+", "%2B").replaceAll("&", "%26")}`).get("name");
+	view = name ? new ModelView(overview, name) : new ModelsView(overview);
 	main.replaceChildren(view.element);
 	for (const link of document.querySelectorAll(".bar nav a")) {
 		if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
@@ -23,7 +25,7 @@ function show() {
 }
 
 function follow(event) {
-	const link = (event.target).closest("a");
+	const link = event.target.closest("a");
 	if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
 	const url = new URL(link.href);
 	if (url.origin !== location.origin || !/^\/($|models\/)/.test(url.pathname)) return;
@@ -34,6 +36,22 @@ function follow(event) {
 	scrollTo(0, 0);
 }
 
+/** Hand dropped or pasted files to what takes them, wherever on the page they land. */
+function takeFiles(files) {
+	if (files?.length) document.querySelector(".takes-files")?.dispatchEvent(new CustomEvent("files", { detail: [...files] }));
+}
+
+for (const type of ["dragover", "dragleave", "drop"]) {
+	document.addEventListener(type, (/** @type {any} */ event) => {
+		const { files, types } = event.dataTransfer;
+		if (!types.includes("Files")) return;
+		event.preventDefault();
+		document.body.classList.toggle("dragging", type === "dragover");
+		if (type === "drop") takeFiles(files);
+	});
+}
+// Spreadsheets put a picture beside the text that they copy.
+document.addEventListener("paste", (/** @type {any} */ event) => event.target.closest?.("input, textarea") || takeFiles(event.clipboardData?.files));
 document.addEventListener("click", follow);
 addEventListener("popstate", show);
 overview.addEventListener("change", () => {

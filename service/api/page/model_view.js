@@ -1,4 +1,4 @@
-// One model: its figures, and tabs to try it, compare versions, explain answers and read its card.
+// One model: its figures, and the tabs.
 
 import { announce, el, newId, setText } from "./dom.js";
 import { fetchVersion } from "./api.js";
@@ -31,7 +31,6 @@ export class ModelView {
 		this.live = "";
 		this.loaded = "";
 		this.shown = "";
-		/** @type {any} */
 		this.tab = null;
 		/** @type {any} */
 		this.version = null;
@@ -53,7 +52,6 @@ export class ModelView {
 		this.update();
 	}
 
-	/** the version that is shown */
 	get number() {
 		return this.chosen || this.live;
 	}
@@ -67,14 +65,21 @@ export class ModelView {
 		return known.filter((each) => each.state === "available").map((each) => each.version);
 	}
 
-	/** A choice of the version that the tab is about. */
 	versionChoice() {
 		const versions = this.loadedVersions();
 		if (versions.length < 2 && !this.chosen) return null;
 		const choice = el("select", { onchange: () => { this.chosen = choice.value; this.load(); } },
-			el("option", { value: "", text: `live (${this.live})` }),
-			...versions.map((version) => el("option", { value: version, text: version, selected: version === this.chosen })));
+			el("option", { value: "", text: `live (${this.live})` }), ...this.versionOptions(this.chosen));
 		return el("label", "Version ", choice);
+	}
+
+	/** The loaded versions to choose from, with their labels. */
+	versionOptions(chosen) {
+		const labels = Object.entries(this.overview.model(this.name).labels);
+		return this.loadedVersions().map((version) => {
+			const own = labels.filter(([, number]) => String(number) === version).map(([label]) => label);
+			return el("option", { value: version, text: [version, ...own].join(" · "), selected: version === chosen });
+		});
 	}
 
 	update() {
@@ -83,8 +88,11 @@ export class ModelView {
 		if (!model) {
 			this.body.replaceChildren(el("p.notice.bad", `There is no model ${this.name}.`));
 			this.shown = "";
+			this.version = null;
 			return;
 		}
+		// What failed while the service was away is asked again.
+		if (this.overview.hasReturned) this.tab?.ask();
 		this.figures.update(this.overview.figures(this.name));
 		const { times: _, ...rest } = model;
 		const now = JSON.stringify(rest);
@@ -92,16 +100,15 @@ export class ModelView {
 		this.shown = now;
 		document.title = `${model.title || this.name} · Understudy`;
 		setText(this.title, model.title || this.name);
-		this.about.replaceChildren(el("code", this.name), livePill(model), ...marks(model));
-		if (model.evaluation) {
-			this.evaluation.replaceChildren(rounded(model.evaluation.value), el("small", interval(model.evaluation)));
-			this.evaluation.title = model.evaluation.name;
-		}
+		this.about.replaceChildren(model.title ? el("code", this.name) : "", livePill(model), ...marks(model));
+		const { evaluation } = model;
+		this.evaluation.replaceChildren(...(evaluation ? [rounded(evaluation.value), el("small", interval(evaluation))] : ["–"]));
+		this.evaluation.title = evaluation?.name || "";
 		this.notice(model);
 		this.tab?.update?.();
 	}
 
-	/** Notice what has changed: another version is live, one was chosen that is gone. */
+	/** Another version is live, or the chosen one is gone. */
 	notice(model) {
 		const before = this.live;
 		this.live = model.version || "";
@@ -116,8 +123,8 @@ export class ModelView {
 			this.loaded = loaded;
 			this.load();
 		} else if (!this.number) {
-			const reasons = model.versions.filter((each) => each.reason).map((each) => `Version ${each.version}: ${each.reason}`);
-			this.body.replaceChildren(el("p.notice.warn", ["Nothing of it serves now.", ...reasons].join(" ")));
+			const reasons = model.versions.map(({ version, reason }) => reason && ` Version ${version}: ${reason}`);
+			this.body.replaceChildren(el("p.notice.warn", "Nothing of it serves now.", ...reasons));
 			this.version = null;
 		}
 	}
@@ -136,7 +143,9 @@ export class ModelView {
 			setText(this.description, version.card?.description || "");
 			this.draw();
 		} catch (error) {
-			this.body.replaceChildren(el("p.notice.bad", { text: (error).message }));
+			this.body.replaceChildren(el("p.notice.bad", { text: /** @type {Error} */ (error).message }));
+			// The next poll tries again.
+			this.shown = this.loaded = "";
 		}
 	}
 

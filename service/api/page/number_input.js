@@ -51,7 +51,7 @@ const trimmed = (value) => String(Number(Number(value).toPrecision(7)));
 function sliderStep(field, examples) {
 	if (field.dtype.includes("int")) return 1;
 	const numbers = [...examples, field.example].filter((each) => typeof each === "number");
-	const range = (field.maximum) - (field.minimum);
+	const range = field.maximum - field.minimum;
 	if (numbers.length > 2 && numbers.every(Number.isInteger) && range >= 4) return 1;
 	return range > 0 ? Number((10 ** Math.floor(Math.log10(range / 100))).toPrecision(1)) : "any";
 }

@@ -1,7 +1,5 @@
-// What a prediction says, read from the contract of its outputs: classes with probabilities,
-// numbers with intervals, and all else.
+// What a prediction says, by the contract of its outputs: classes, numbers with intervals, all else.
 
-/** @param {Row} row outputs by name */
 export function readOutputs(signature, row) {
 	const outputs = new Map(signature.outputs.map((field) => [field.name, field]));
 	const label = [...outputs.values()].find((field) => (field.choices?.length || 0) > 1);
@@ -12,6 +10,14 @@ export function readOutputs(signature, row) {
 		const found = classesOf(label, outputs, row);
 		reading.classes = found.classes;
 		found.used.forEach((name) => used.add(name));
+	} else {
+		// Without names for its classes, a distribution over them is shown by their numbers.
+		const vector = signature.outputs.find(({ name }) => isDistribution(row[name]));
+		if (vector) {
+			reading.classes = row[vector.name].map((share, i) => ({ name: `class ${i}`, share }));
+			reading.label = topClass(reading);
+			used.add(vector.name);
+		}
 	}
 	for (const field of outputs.values()) {
 		if (used.has(field.name)) continue;
@@ -19,20 +25,22 @@ export function readOutputs(signature, row) {
 		if (typeof value !== "number") continue;
 		const low = end(outputs, field.name, ["_low", "_lower"]);
 		const high = end(outputs, field.name, ["_high", "_upper"]);
-		if (low && high) [low, high, field.name].forEach((name) => used.add(name));
-		else continue;
+		if (!low || !high) continue;
+		[low, high, field.name].forEach((name) => used.add(name));
 		reading.numbers.push({ field, value, low: row[low], high: row[high] });
 	}
 	for (const field of outputs.values()) {
 		if (used.has(field.name)) continue;
 		const value = row[field.name];
-		if (typeof value === "number" && !label) reading.numbers.push({ field, value, low: null, high: null });
+		if (typeof value === "number" && reading.label === null) reading.numbers.push({ field, value, low: null, high: null });
 		else reading.others.push({ field, value });
 	}
 	return reading;
 }
 
-/** @param {Map<string, Field>} outputs */
+const isDistribution = (value) => Array.isArray(value) && value.length > 1 && value.every((each) => each >= 0)
+	&& Math.abs(value.reduce((sum, each) => sum + each, 0) - 1) < 1e-3;
+
 const end = (outputs, name, endings) => endings.map((ending) => name + ending).find((each) => outputs.has(each));
 
 const isShare = (field) => field.dtype.includes("float") && field.minimum === 0 && field.maximum === 1;
@@ -60,7 +68,7 @@ function classesOf(label, outputs, row) {
 	return { classes: [{ name: names[0], share: 1 - ofSecond }, { name: names[1], share: ofSecond }], used };
 }
 
-/** The one number that explanations follow: the share of a class, or the first number. @param {string|null} name the class */
+/** The one number that explanations follow: the share of a class, or the first number. */
 export function target(reading, name) {
 	if (reading.classes.length) return reading.classes.find((each) => each.name === name)?.share ?? 0;
 	return reading.numbers[0]?.value ?? null;

@@ -1,6 +1,6 @@
 // Rows that differ a little from one input, and what each of them stands for.
 
-import { newCanvas, drawFitting, fromBase64, pictureShape, takesPictures, toBase64, toPng } from "./pictures.js";
+import { context, newCanvas, drawFitting, fromBase64, picturesIn, takesPictures, toBase64, toPng } from "./pictures.js";
 
 // Patches across a picture. Of files there are fewer, since each is packed anew.
 const PATCHES = { array: 14, file: 8 };
@@ -8,13 +8,14 @@ const FILE_SIZE = 96;
 // Longer texts are taken apart into groups of words.
 const MOST_WORDS = 200;
 const CURVE_POINTS = 25;
+const MOST_CURVES = 40;
 
 /** Plan what to ask to explain an answer. @returns {Promise<Plan|null>} null where nothing can be varied; the first row is the input itself */
 export async function planFor(signature, row) {
 	if (!signature.has_rows) return null;
 	for (const field of signature.inputs) {
 		const value = row[field.name];
-		const shape = field.shape && field.dtype !== "string" ? pictureShape(field.shape.slice(1)) : null;
+		const shape = picturesIn(field);
 		if (shape && Array.isArray(value)) return occludedArray(row, field.name, value, shape.size);
 		if (takesPictures(field) && value?.b64 !== undefined) return occludedFile(row, field.name, value.b64);
 	}
@@ -23,7 +24,6 @@ export async function planFor(signature, row) {
 	return oneAtATime(signature, row);
 }
 
-// The bounds of a patch.
 const patch = (size, across, i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
 
 /** @returns {Plan} */
@@ -52,7 +52,7 @@ async function occludedFile(row, name, b64) {
 	drawFitting(whole, picture, picture.width, picture.height);
 	const rows = [{ ...row, [name]: { b64: toBase64(await toPng(whole)) } }];
 	const [canvas, drawing] = newCanvas(FILE_SIZE);
-	const corner = (whole.getContext("2d")).getImageData(0, 0, 1, 1).data;
+	const corner = context(whole).getImageData(0, 0, 1, 1).data;
 	for (let i = 0; i < across * across; i++) {
 		drawing.drawImage(whole, 0, 0);
 		const [top, bottom] = patch(FILE_SIZE, across, Math.floor(i / across));
@@ -76,17 +76,20 @@ function withoutWords(row, name) {
 	return { kind: "words", rows: [row, ...rows], parts, places };
 }
 
-/** @returns {Plan} */
+/** @returns {Plan|null} */
 function oneAtATime(signature, row) {
 	const rows = [row];
 	const fields = [];
 	for (const field of signature.inputs) {
-		if (field.shape?.length !== 1) continue;
-		const now = row[field.name];
-		const values = valuesOf(field, now);
-		if (values.length < 2) continue;
-		fields.push({ field, values, start: rows.length, now });
-		rows.push(...values.map((value) => ({ ...row, [field.name]: value })));
+		const whole = row[field.name];
+		const isVector = field.shape?.length === 2 && Array.isArray(whole);
+		if (field.shape?.length !== 1 && !isVector) continue;
+		(isVector ? whole : [whole]).slice(0, MOST_CURVES).forEach((now, i) => {
+			const values = valuesOf(field, now);
+			if (values.length < 2) return;
+			fields.push({ field: isVector ? { ...field, name: `${field.name}[${i}]` } : field, values, start: rows.length, now });
+			rows.push(...values.map((value) => ({ ...row, [field.name]: isVector ? whole.with(i, value) : value })));
+		});
 	}
 	return fields.length ? { kind: "curves", rows, fields } : null;
 }
@@ -96,7 +99,8 @@ function valuesOf(field, now) {
 	if (field.dtype === "bool") return [false, true];
 	if (field.dtype === "string") return [];
 	const around = typeof now === "number" ? now : 0;
-	const reach = Math.abs(around) || 1;
+	// Half of it, so that what must be positive stays so.
+	const reach = Math.abs(around) / 2 || 1;
 	const low = field.minimum ?? around - reach;
 	const high = field.maximum ?? around + reach;
 	const isWhole = field.dtype.includes("int");

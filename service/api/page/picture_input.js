@@ -1,10 +1,9 @@
-// A picture: drawn with a brush, dropped, pasted, picked or photographed. It becomes the array that
-// the model takes, or a file where the model takes files.
+// A picture: drawn, dropped, pasted, picked or photographed; as the array or the file that a model takes.
 
 import { announce, button, el, newId } from "./dom.js";
 import { Camera } from "./camera.js";
 import {
-	brightness, drawArray, drawFitting, fromBase64, hasBrightEdge, invert, newCanvas, readArray, toBase64, toPng,
+	brightness, drawArray, drawFitting, encoded, fromBase64, hasBrightEdge, invert, newCanvas, readArray, toBase64, toPng,
 } from "./pictures.js";
 
 // Of a drawing that becomes a file.
@@ -19,20 +18,20 @@ export class PictureInput {
 		this.changed = change;
 		/** What a file or an example holds, until somebody draws on it. @type {any} */
 		this.exact = null;
-		/** Takes files instead, when another signature is made for them. @type {((file: Blob) => boolean)|null} */
+		/** Takes files instead, when another signature is made for them. @type {any} */
 		this.onFile = null;
 		const [canvas, drawing] = newCanvas(shape ? shape.size : FILE_SIZE);
 		this.canvas = canvas;
 		this.drawing = drawing;
 		this.ink = "#fff";
 		this.cursor = [0.5, 0.5];
-		this.control = this.canvas;
-		Object.entries({
-			id: newId(), class: shape && shape.size < 100 ? "easel" : "easel smooth", tabindex: "0", role: "application",
-			"aria-roledescription": "drawing area",
-			"aria-label": `${field.name}: draw with the pointer, or move with the arrow keys and paint with the space bar`,
-		}).forEach(([name, value]) => this.canvas.setAttribute(name, value));
-		this.element = el("div", this.canvas, this.tools());
+		this.control = canvas;
+		Object.assign(canvas, {
+			id: newId(), className: shape && shape.size < 100 ? "easel" : "easel smooth", tabIndex: 0, role: "application",
+			ariaRoleDescription: "drawing area",
+			ariaLabel: `${field.name}: draw with the pointer, or move with the arrow keys and paint with the space bar`,
+		});
+		this.element = el("div.takes-files", { onfiles: ({ detail: [file] }) => this.take(file) }, this.canvas, this.tools());
 		this.listen();
 		this.clear();
 		const example = field.example ?? examples[0];
@@ -44,18 +43,15 @@ export class PictureInput {
 			type: "file", hidden: true, accept: "image/*", "aria-label": "Picture file",
 			onchange: () => { this.take(picker.files[0]); picker.value = ""; },
 		});
-		const draw = button("Draw", () => ink("#fff"), { "aria-pressed": "true" });
-		const erase = button("Erase", () => ink("#000"), { "aria-pressed": "false" });
-		const ink = (colour) => {
-			this.ink = colour;
-			draw.setAttribute("aria-pressed", String(colour === "#fff"));
-			erase.setAttribute("aria-pressed", String(colour === "#000"));
-		};
+		const inks = Object.entries({ Draw: "#fff", Erase: "#000" }).map(([name, ink]) => button(name, () => {
+			this.ink = ink;
+			for (const each of inks) each.ariaPressed = String(each.textContent === name);
+		}, { "aria-pressed": String(ink === this.ink) }));
 		const camera = navigator.mediaDevices
 			? button("Camera", () => new Camera(this.element, (photo) => this.take(photo)).open())
 			: null;
 		return el("div",
-			el("div.tools", draw, erase,
+			el("div.tools", ...inks,
 				button("Clear", () => { this.clear(); this.changed(); }),
 				button("Invert", () => { invert(this.canvas); this.exact = null; this.changed(); })),
 			el("div.tools", button("Choose a file…", () => picker.click()), camera, picker),
@@ -64,10 +60,11 @@ export class PictureInput {
 
 	listen() {
 		const { canvas } = this;
-		let last = (null);
+		/** @type {any} */
+		let last = null;
 		const place = (event) => {
 			const box = canvas.getBoundingClientRect();
-			return ([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
+			return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
 		};
 		canvas.addEventListener("pointerdown", (event) => {
 			canvas.setPointerCapture(event.pointerId);
@@ -75,10 +72,7 @@ export class PictureInput {
 			this.stroke(last, last);
 		});
 		canvas.addEventListener("pointermove", (event) => {
-			if (!last) return;
-			const next = place(event);
-			this.stroke(last, next);
-			last = next;
+			if (last) this.stroke(last, (last = place(event)));
 		});
 		const end = () => {
 			if (last) this.changed();
@@ -87,30 +81,16 @@ export class PictureInput {
 		canvas.addEventListener("pointerup", end);
 		canvas.addEventListener("pointercancel", end);
 		canvas.addEventListener("keydown", (event) => this.key(event));
-		const { element } = this;
-		element.addEventListener("dragover", (event) => { event.preventDefault(); canvas.classList.add("over"); });
-		element.addEventListener("dragleave", () => canvas.classList.remove("over"));
-		element.addEventListener("drop", (event) => {
-			event.preventDefault();
-			canvas.classList.remove("over");
-			this.take(event.dataTransfer?.files[0]);
-		});
-		const paste = (event) => {
-			if (!element.isConnected) return document.removeEventListener("paste", paste);
-			const file = [...(event.clipboardData?.files || [])].find((each) => each.type.startsWith("image/"));
-			if (file) this.take(file);
-		};
-		document.addEventListener("paste", paste);
 	}
 
 	key(event) {
 		const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-		const step = steps[(event.key)];
+		const step = steps[event.key];
 		if (!step && event.key !== " ") return;
 		event.preventDefault();
-		const before = ([...this.cursor]);
+		const before = this.cursor;
 		if (step) this.cursor = this.cursor.map((at, i) => Math.min(1, Math.max(0, at + step[i] / 28)));
-		const now = (this.cursor);
+		const now = this.cursor;
 		if (event.key === " " || event.shiftKey) {
 			this.stroke(event.key === " " ? now : before, now);
 			this.changed();
@@ -140,7 +120,7 @@ export class PictureInput {
 		if (!file || this.onFile?.(file)) return;
 		await this.show(file);
 		if (this.shape && this.shape.channels !== 3 && hasBrightEdge(this.canvas)) invert(this.canvas);
-		this.exact = this.shape ? null : { b64: toBase64(new Uint8Array(await file.arrayBuffer())) };
+		this.exact = this.shape ? null : await encoded(file);
 		this.changed();
 	}
 

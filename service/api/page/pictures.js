@@ -10,6 +10,9 @@ export function pictureShape(shape) {
 	return { size: height, channels: channels ?? 0 };
 }
 
+/** What pictures a numeric field holds. `rows` is 1 where its first dimension counts them, else 0. */
+export const picturesIn = ({ shape, dtype }, rows = 1) => (shape && dtype !== "string" && dtype !== "bool" ? pictureShape(shape.slice(rows)) : null);
+
 /** @returns {Pair} its darkest and brightest */
 export function brightness(field) {
 	return [field.minimum ?? 0, field.maximum ?? (field.dtype === "uint8" ? 255 : 1)];
@@ -22,10 +25,8 @@ export function newCanvas(size) {
 	return [canvas, context(canvas)];
 }
 
-/** @returns {Drawing} */
 export const context = (canvas) => canvas.getContext("2d", { willReadFrequently: true });
 
-/** Draw an array as a picture. */
 export function drawArray(canvas, rows, [low, high]) {
 	const image = new ImageData(rows[0].length, rows.length);
 	rows.flat().forEach((pixel, i) => {
@@ -38,7 +39,6 @@ export function drawArray(canvas, rows, [low, high]) {
 	context(canvas).putImageData(image, 0, 0);
 }
 
-/** Read a canvas as the array that a model takes. */
 export function readArray(canvas, channels, [low, high], isWhole) {
 	const { width, height } = canvas;
 	const { data } = context(canvas).getImageData(0, 0, width, height);
@@ -52,7 +52,7 @@ export function readArray(canvas, channels, [low, high], isWhole) {
 	return Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => pixel(4 * (y * width + x))));
 }
 
-/** Draw a picture into a square canvas, whole and in its middle. @param {ImageBitmap|HTMLVideoElement|HTMLCanvasElement} picture */
+/** Draw a picture into a square canvas, whole and in its middle. */
 export function drawFitting(canvas, picture, width, height) {
 	const [size, drawing] = [canvas.width, context(canvas)];
 	const scale = size / Math.max(width, height);
@@ -62,7 +62,6 @@ export function drawFitting(canvas, picture, width, height) {
 	drawing.drawImage(picture, (size - width * scale) / 2, (size - height * scale) / 2, width * scale, height * scale);
 }
 
-/** @param {Canvas} canvas turn dark into bright and back */
 export function invert(canvas) {
 	const drawing = context(canvas);
 	const image = drawing.getImageData(0, 0, canvas.width, canvas.height);
@@ -70,7 +69,6 @@ export function invert(canvas) {
 	drawing.putImageData(image, 0, 0);
 }
 
-/** @param {Canvas} canvas whether its edge is rather bright */
 export function hasBrightEdge(canvas) {
 	const size = canvas.width;
 	const { data } = context(canvas).getImageData(0, 0, size, size);
@@ -84,18 +82,19 @@ export function hasBrightEdge(canvas) {
 	return sum / count > 127;
 }
 
-/** @returns {Promise<Uint8Array>} a PNG file */
 export async function toPng(canvas) {
 	const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
 	return new Uint8Array(await blob.arrayBuffer());
 }
 
-/** @param {Uint8Array} bytes */
 export function toBase64(bytes) {
 	let text = "";
 	for (let i = 0; i < bytes.length; i += 32_768) text += String.fromCharCode(...bytes.subarray(i, i + 32_768));
 	return btoa(text);
 }
+
+/** @returns {Promise<{b64: string}>} a file as requests have it */
+export const encoded = async (file) => ({ b64: toBase64(new Uint8Array(await file.arrayBuffer())) });
 
 /** @returns {Uint8Array<ArrayBuffer>} */
 export const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -4,7 +4,7 @@ import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
 
-/** Polls the overview; a "change" event tells that something may look different now. */
+/** Fires "change" when something may look different now. */
 export class Overview extends EventTarget {
 	constructor() {
 		super();
@@ -13,6 +13,8 @@ export class Overview extends EventTarget {
 		/** @type {Map<string, History>} by model */
 		this.histories = new Map();
 		this.reachable = true;
+		/** whether the service answers again, as it did not the last time */
+		this.hasReturned = false;
 		this.etag = "";
 	}
 
@@ -27,14 +29,14 @@ export class Overview extends EventTarget {
 	/** Ask once. What has not changed is not sent again. */
 	async poll() {
 		try {
-			const headers = this.etag ? { "If-None-Match": this.etag } : undefined;
-			const response = await fetch("/ui/overview", { headers, cache: "no-store" });
+			const response = await fetch("/ui/overview", { headers: { "If-None-Match": this.etag }, cache: "no-store", signal: AbortSignal.timeout(10_000) });
 			if (response.status === 200) {
 				this.value = await response.json();
 				this.etag = response.headers.get("ETag") || "";
 			} else if (response.status !== 304) {
 				throw new Error(`status ${response.status}`);
 			}
+			this.hasReturned = !this.reachable;
 			this.reachable = true;
 			this.note();
 		} catch {

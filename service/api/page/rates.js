@@ -1,9 +1,8 @@
 // Rates and quantiles from counters that are read again and again.
 
-/** The seconds that a rate looks back. */
 export const WINDOW_S = 30;
 
-/** Sum what changed between two readings; counters that went back began anew. @param {Counts} before @param {Counts} after */
+/** Sum what changed between two readings; counters that went back began anew. */
 export function difference(before, after) {
 	/** @type {Times} */
 	const total = { requests: 0, failures: 0, buckets: [] };
@@ -19,7 +18,7 @@ export function difference(before, after) {
 	return total;
 }
 
-/** Estimate a quantile of a histogram, evenly spread within its bucket. @param {number} share from 0 to 1 @returns {number|null} in the bounds' unit; null of nothing */
+/** Estimate a quantile of a histogram, evenly spread within its bucket. In the bounds' unit; null of nothing. */
 export function quantile(counts, bounds, share) {
 	const total = counts.reduce((sum, count) => sum + count, 0);
 	if (!total) return null;
@@ -44,7 +43,6 @@ export class History {
 		this.rates = [];
 	}
 
-	/** @param {number} at seconds @param {Record<string, Times>} times */
 	add(at, times) {
 		const last = this.readings[this.readings.length - 1];
 		if (last && at > last.at) {

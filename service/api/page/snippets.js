@@ -76,7 +76,7 @@ function triton({ model, version, name, signature }, row, origin, isLong) {
 	].join("\n");
 }
 
-/** The code as a part of the page. @param {() => Promise<{target: any, row: Row}>} current the last request */
+/** The code as a part of the page. `current` returns the last request. */
 export function snippetsView(current) {
 	const place = el("div");
 	const details = el("details", { ontoggle: () => { if (details.open) fill(); } },
@@ -94,8 +94,7 @@ export function snippetsView(current) {
 		const copy = button("Copy", async () => {
 			try {
 				await navigator.clipboard.writeText(made[chosen].code);
-				copy.textContent = "Copied";
-				announce("Copied");
+				announce(copy.textContent = "Copied");
 			} catch {
 				// Where the browser does not let pages copy, at least it is selected.
 				getSelection()?.selectAllChildren(code);

@@ -1,9 +1,9 @@
-// Many at once: a CSV file or a folder of pictures in, a table of answers out, errors by line.
+// Many at once: CSV or pictures in, a table of answers out, with errors by line.
 
-import { announce, button, download, el } from "./dom.js";
+import { button, download, el } from "./dom.js";
 import { predict } from "./api.js";
 import { cellValue, parseCsv, toCsv } from "./csv.js";
-import { takesPictures, toBase64 } from "./pictures.js";
+import { encoded, takesPictures } from "./pictures.js";
 
 const CHUNK = 200;
 const FILES_AT_ONCE = 16;
@@ -12,8 +12,9 @@ const MOST_SHOWN = 200;
 /** @type {MakeTab} */
 export function tableTab(model) {
 	const { signatures } = model.version;
-	const forFiles = Object.keys(signatures).find((name) => signatures[name].inputs.length === 1 && takesPictures(signatures[name].inputs[0]));
-	const forRows = Object.keys(signatures).find((name) => signatures[name].has_rows && !signatures[name].inputs.some(takesPictures));
+	const { names } = model.editor;
+	const forFiles = names.find((name) => signatures[name].inputs.length === 1 && takesPictures(signatures[name].inputs[0]));
+	const forRows = names.find((name) => signatures[name].has_rows && !signatures[name].inputs.some(takesPictures));
 	const place = el("div");
 	const told = el("p.quiet", { role: "status" });
 	const picker = (text, props, take) => {
@@ -21,7 +22,8 @@ export function tableTab(model) {
 		return el("span", button(text, () => input.click()), input);
 	};
 	const columns = forRows ? signatures[forRows].inputs.map((field) => field.name) : [];
-	const element = el("div.paper.stack",
+	const bring = (files) => (/\.[ct]sv$/i.test(files[0].name) ? fromCsv(files[0]) : fromFiles(files));
+	const element = el("div.paper.stack.takes-files", { onfiles: (event) => bring(event.detail) },
 		el("p", "Bring many inputs at once; the answers become a table that you can download.",
 			columns.length ? el("span", " A CSV file needs a header with ", el("code", columns.join(",")), ".") : null),
 		el("div.tools",
@@ -54,42 +56,44 @@ export function tableTab(model) {
 	}
 
 	async function run(name, lines, most, inputs, title) {
-		const size = Math.min(most, model.overview.value.max_rows);
+		const { max_rows, max_body_bytes } = model.overview.value;
 		const target = { ...model.target(), name, signature: signatures[name] };
-		for (let start = 0; start < lines.length; start += size) {
+		const size = target.signature.rows_independent ? Math.min(most, max_rows) : 1;
+		let part;
+		for (let start = 0; start < lines.length; start += part.length) {
 			told.textContent = `${start} of ${lines.length} answered…`;
-			const part = lines.slice(start, start + size);
+			part = lines.slice(start, start + size);
+			// In base64, a file takes a third more.
+			while (part.length > 1 && part.reduce((sum, { file }) => sum + (file?.size || 0), 0) * 1.4 > max_body_bytes) part = part.slice(0, part.length / 2);
 			for (const line of part) {
-				if (line.file) line.row = { [target.signature.inputs[0].name]: { b64: toBase64(new Uint8Array(await line.file.arrayBuffer())) } };
+				if (line.file) line.row = { [target.signature.inputs[0].name]: await encoded(line.file) };
 			}
 			await answerAll(target, part.filter((line) => line.row));
 			// Hundreds of files stay on disk.
 			for (const line of part) if (line.file) line.row = null;
 		}
 		const failed = lines.filter((line) => line.error).length;
-		const words = `${lines.length - failed} of ${lines.length} answered${failed ? `, ${failed} with errors` : ""}.`;
-		told.textContent = words;
-		announce(words);
+		told.textContent = `${lines.length - failed} of ${lines.length} answered${failed ? `, ${failed} with errors` : ""}.`;
 		place.replaceChildren(...results(lines, inputs, target.signature.outputs.map((field) => field.name), title));
 	}
 
 	return { element, ask: () => {} };
 }
 
-/** Ask for lines; those that the service refuses get its words, and the others are asked without them. */
+/** Ask for lines; those that are refused get the service's words, and the others are asked without them. */
 async function answerAll(target, lines) {
 	let left = lines;
 	while (left.length) {
-		const answer = await predict(target, left.map((line) => line.row || {}));
+		const answer = await predict(target, left.map((line) => line.row));
 		if (answer.ok) {
 			left.forEach((line, i) => { line.output = answer.rows[i]; });
 			return;
 		}
 		const before = left;
 		for (const [path, messages] of Object.entries(answer.details)) {
-			const found = /^instances\[(\d+)\]\.?(.*)$/.exec(path);
-			const line = found && before[Number(found[1])];
-			if (found && line) line.error = [line.error, `${found[2]}${found[2] ? ": " : ""}${messages.join(" ")}`].filter(Boolean).join(" ");
+			const [, number, field] = /^instances\[(\d+)\]\.?(.*)$/.exec(path) || [];
+			const line = before[number];
+			if (line) line.error = `${line.error} ${field && `${field}: `}${messages.join(" ")}`.trim();
 		}
 		left = before.filter((line) => !line.error);
 		if (left.length === before.length) {
@@ -105,7 +109,7 @@ function results(lines, inputs, outputs, title) {
 	const cells = (line) => [line.where, ...inputs.map((name) => line.row?.[name]), ...outputs.map((name) => line.output?.[name]), line.error];
 	const file = `${title.replace(/\.[^.]*$/, "")}-answers.csv`;
 	const save = button("Download the answers as CSV", () => download(file, toCsv([head, ...lines.map(cells)]), "text/csv"), { class: "main" });
-	const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "object" && value ? JSON.stringify(value) : value ?? "");
+	const shown = (value) => (typeof value === "number" ? Number(value.toPrecision(6)) : typeof value === "object" && value ? JSON.stringify(value) : value ?? "");
 	const table = el("table", el("thead", el("tr", ...head.slice(0, -1).map((name) => el("th", { scope: "col", text: name })))),
 		el("tbody", ...lines.slice(0, MOST_SHOWN).map((line) => {
 			const all = cells(line).map((value) => el("td", shown(value)));

@@ -20,8 +20,7 @@ export function tryTab(model) {
 		editor.showProblems(answer);
 		if (!answer.ok) {
 			answers.replaceChildren(el("p.quiet", answer.error));
-			announce(answer.error);
-			return;
+			return announce(answer.error);
 		}
 		answers.replaceChildren(answerView(target.signature, answer, { truth: example?.truth }));
 		announce(`${inWords(readOutputs(target.signature, answer.rows[0]))}, version ${answer.version}`);

@@ -1,6 +1,5 @@
 // The shapes that the page's modules hand to each other; for editors, and never sent to browsers.
-// TypeScript 5 checks the modules against them, in this folder:
-//   tsc --noEmit --allowJs --checkJs --target es2022 --module esnext --moduleResolution bundler types.d.ts *.js
+// TypeScript checks the modules against them: tests/service/api/test_page_types.py.
 
 type Row = Record<string, any>;
 type Shape = (number | null)[];

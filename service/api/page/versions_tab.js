@@ -1,6 +1,6 @@
-// The versions of a model: what each is doing and why; and, for those who hold the token, what serves.
+// The versions of a model: their states and why; with the token, what serves.
 
-import { announce, button, el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { modelPath } from "./api.js";
 
 // Kept for as long as the page is open, and nowhere else.
@@ -42,6 +42,10 @@ function controls(model, known) {
 		return [el("p.quiet", "This page only reads and predicts: the admin API is off (UNDERSTUDY_ADMIN_TOKEN turns it on).")];
 	}
 	const told = el("p.notice", { role: "status", hidden: true });
+	const tell = async (response, done = "") => {
+		told.hidden = false;
+		told.textContent = response?.ok ? done : response ? (await response.json()).error : "It cannot be sent.";
+	};
 	const redraw = () => told.parentElement?.replaceChildren(...controls(model, known));
 	if (!token) {
 		const box = el("input", { type: "password", autocomplete: "off", id: "admin-token" });
@@ -53,18 +57,12 @@ function controls(model, known) {
 				const response = await ask(model, "/policy", "GET").catch(() => null);
 				if (response?.ok) return redraw();
 				token = "";
-				told.hidden = false;
-				told.textContent = response ? (await response.json()).error : "It cannot be sent.";
+				tell(response);
 			},
 		}, el("label", { for: "admin-token", text: "Admin token" }), box, el("button", { type: "submit", text: "Use it" })),
 		el("p.quiet", "Without it this page only reads and predicts. It is forgotten when the page is closed."), told];
 	}
-	const act = async (path, method, body, done) => {
-		const response = await ask(model, path, method, body).catch(() => null);
-		told.hidden = false;
-		told.textContent = response?.ok ? done : response ? (await response.json()).error : "The service cannot be reached.";
-		announce(told.textContent);
-	};
+	const act = async (path, method, body, done) => tell(await ask(model, path, method, body).catch(() => null), done);
 	const serve = (which, done) => act("/policy", "PUT", { serve: which }, done);
 	return [el("div.tools",
 		button("Roll back", () => act(":rollback", "POST", undefined, "Rolled back.")),

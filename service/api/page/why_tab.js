@@ -1,9 +1,9 @@
 // Why: what in the input moved the answer, from one batch of inputs that differ a little.
 
-import { announce, button, el, percent, shortNumber, svg, table } from "./dom.js";
+import { button, el, percent, shortNumber, svg, table } from "./dom.js";
 import { barList } from "./answer.js";
 import { predictMany } from "./api.js";
-import { readable } from "./fields.js";
+import { readable, titled } from "./fields.js";
 import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
 import { planFor } from "./perturbations.js";
 import { context, newCanvas } from "./pictures.js";
@@ -17,7 +17,6 @@ export function whyTab(model) {
 		start.disabled = true;
 		try {
 			place.replaceChildren(...(await explanation(model)));
-			announce("The explanation is there.");
 		} finally {
 			start.disabled = false;
 		}
@@ -40,21 +39,20 @@ async function explanation(model) {
 		editor.showProblems(answer);
 		return [el("p.problem", answer.error)];
 	}
-	editor.showProblems({ ok: true, error: "", details: {} });
+	editor.showProblems();
 	const readings = answer.rows.map((each) => readOutputs(target.signature, each));
 	const top = topClass(readings[0]);
 	const scores = readings.map((reading) => targetNumber(reading, top));
-	if (scores.some((score) => score === null)) return [el("p", "The answer has no number that could be followed.")];
-	const numbers = (scores);
+	if (scores.includes(null)) return [el("p", "The answer has no number that could be followed.")];
 	const isClass = readings[0].classes.length > 0;
 	const what = isClass ? `the probability of ${top}` : readable(readings[0].numbers[0].field.name);
 	const show = isClass ? percent : (value) => shortNumber(value, 3);
-	const head = el("p", { "data-explained": "" }, `What moves ${what} `, el("b", `(${show(numbers[0])})`),
+	const head = el("p", { "data-explained": "" }, `What moves ${what} `, el("b", `(${show(scores[0])})`),
 		el("span.quiet", `; ${plan.rows.length} inputs asked, version ${answer.version}`));
-	const effects = numbers.slice(1).map((score) => numbers[0] - score);
+	const effects = scores.slice(1).map((score) => scores[0] - score);
 	if (plan.kind === "picture") return [head, heatMap(plan, effects, editor, show)];
 	if (plan.kind === "words") return [head, words(plan, effects, show)];
-	return [head, curves(plan, numbers, readings, show)];
+	return [head, curves(plan, scores, readings, show)];
 }
 
 function heatMap({ across, canvas: shown }, effects, editor, show) {
@@ -78,8 +76,7 @@ function heatMap({ across, canvas: shown }, effects, editor, show) {
 	const best = effects.indexOf(Math.max(...effects));
 	const words = `Most depends on the part ${place(best % across, across, ["left", "centre", "right"])}, ${place(Math.floor(best / across), across, ["top", "middle", "bottom"])}: without it the answer changes by ${show(Math.max(...effects))}.`;
 	canvas.className = "easel smooth";
-	canvas.setAttribute("role", "img");
-	canvas.setAttribute("aria-label", words);
+	[canvas.role, canvas.ariaLabel] = ["img", words];
 	return el("figure.heat", canvas, el("figcaption", words, " Teal speaks for the answer, red against it."));
 }
 
@@ -109,7 +106,8 @@ function words({ parts, places }, effects, show) {
 function curves({ fields }, scores, readings, show) {
 	const bands = readings.map(({ numbers, classes }) => (!classes.length && numbers[0]?.low !== null ? [numbers[0].low, numbers[0].high] : null));
 	const all = [...scores, ...bands.flatMap((band) => band ?? [])].map(Number);
-	const range = /** @type {Pair} */ ([Math.min(...all), Math.max(...all)]);
+	/** @type {any} */
+	const range = [Math.min(...all), Math.max(...all)];
 	const spread = ({ start, values }) => {
 		const own = scores.slice(start, start + values.length);
 		return Math.max(...own) - Math.min(...own);
@@ -117,7 +115,7 @@ function curves({ fields }, scores, readings, show) {
 	return el("div.curves", ...[...fields].sort((a, b) => spread(b) - spread(a)).map((each) => {
 		const { field, values, start, now } = each;
 		const own = scores.slice(start, start + values.length);
-		const title = `${readable(field.name)}${field.unit ? ` (${field.unit})` : ""}`;
+		const title = titled(field);
 		const told = `${title}: the answer goes from ${show(Math.min(...own))} to ${show(Math.max(...own))}`;
 		const drawn = typeof values[0] === "number" && !field.choices
 			? curve(values, own, bands.slice(start, start + values.length), range, now, scores[0], told, show)

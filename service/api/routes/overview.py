@@ -145,7 +145,7 @@ def _version(servable: Servable) -> dict[str, Any]:
             signature.name: {
                 **signature.to_json(),
                 "has_rows": signature.has_rows,
-                "rows_independent": bool(signature.rows_independent),
+                "rows_independent": signature.has_rows and bool(signature.rows_independent),
             }
             for signature in servable.contract.values()
         },

@@ -1,5 +1,6 @@
 """The measurements, against numbers known from elsewhere."""
 
+import json
 import math
 
 import numpy as np
@@ -25,6 +26,10 @@ def test_classification() -> None:
     assert report["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2)
     assert report["macro_f1"] == pytest.approx((2 / 3 + 0.8) / 2)
     assert report["accuracy_of_the_commonest"] == 0.75
+    assert report["reliability"] == [
+        {"low": 14 / 15, "high": 1.0, "count": 4, "confidence": 1.0, "accuracy": 0.75}
+    ]
+    json.dumps(report)
 
 
 def test_a_class_without_a_test_row_is_in_no_mean() -> None:
