@@ -26,13 +26,13 @@ from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
 from training.data.load import load_data
 from training.errors import UsageError
-from training.fitting import fit
+from training.fitting import training_loop
 from training.fitting.config import Settings, resolve, settings_from_json
 from training.fitting.run_folder import Run, keep_to_data, new_folder
 from training.fitting.training_plan import TrainingPlan
 from training.overfitting import curve_plots, diagnosis
 from training.overfitting.diagnosis import Curves
-from training.reporting.tables import table
+from training.reporting.markdown_tables import table
 from training.tasks.study_variants import Study, Variant
 from training.tasks.task_interface import Task
 
@@ -118,14 +118,14 @@ def _settings(folder: Path) -> Settings:
 
 def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant, run: Run) -> None:
     run.checkpoints.mkdir(parents=True, exist_ok=True)
-    fit.set_seed(run.settings.seed)
+    training_loop.set_seed(run.settings.seed)
     plan = task.plan(data, run.settings)
     # Whatever the task keeps when it trains to serve: here early stopping follows the curve.
     plan = dataclasses.replace(plan, monitor=f"val_{study.curve}", mode="min")
     parameters = plan.model.count_params()
     say(f"{name}: {variant.description}; {parameters:,} parameters")
     architecture = dataclasses.replace(task.architectures[study.arch], patience=variant.patience)
-    fit.fit(plan, architecture, run, [_OnItsOwnData(plan, run.settings, study.curve)])
+    training_loop.fit(plan, architecture, run, [_OnItsOwnData(plan, run.settings, study.curve)])
     write_object(run.folder / _DONE, {"parameters": parameters})
     shutil.rmtree(run.checkpoints)
 
@@ -143,7 +143,7 @@ class _OnItsOwnData(keras.callbacks.Callback):
         rows = plan.training
         chosen = np.linspace(0, len(rows) - 1, min(len(rows), len(plan.validation)))
         # With a seed, so that a batch is made as in training: mpg's decides who learns from what.
-        self._batches = fit.Batches(
+        self._batches = training_loop.Batches(
             plan.batch, rows[chosen.round().astype(int)], settings.batch_size, settings.seed
         )
 

@@ -15,9 +15,9 @@ from optuna.samplers import TPESampler
 from training.console.progress import say
 from training.data.load import load_data
 from training.errors import DivergedError, TrainingError
-from training.fitting import fit
+from training.fitting import training_loop
 from training.fitting.config import Settings, with_chosen
-from training.fitting.fit import Patience, Recorder
+from training.fitting.training_loop import Patience, Recorder
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.task_interface import Task
 from training.tuning import storage
@@ -89,17 +89,17 @@ def _try(
     own = with_chosen(settings, {**chosen, **search.cheaper})
     say(f"trial {trial.number}: " + ", ".join(f"{name} {value}" for name, value in chosen.items()))
     keras.utils.clear_session()
-    fit.set_seed(own.seed)
+    training_loop.set_seed(own.seed)
     plan = task.plan(data, own)
     recorder = Recorder(plan, [])
     callbacks = [recorder, _Reporter(trial, search.metric), parent_watch]
     if architecture.patience is not None:
         callbacks.append(Patience(recorder, architecture.patience))
     try:
-        fit.learn(plan, own, callbacks)
+        training_loop.learn(plan, own, callbacks)
     except DivergedError as error:
         raise optuna.TrialPruned(str(error)) from error
-    return recorder.history[fit.best_epoch(plan, recorder.history) - 1][search.metric]
+    return recorder.history[training_loop.best_epoch(plan, recorder.history) - 1][search.metric]
 
 
 def _suggest(trial: optuna.Trial, name: str, space: Range | Choice) -> Any:

@@ -13,7 +13,7 @@ from training.data.load import load_data
 from training.errors import BusyError, NoNewDataError, RefusedError, UsageError
 from training.fitting import run_folder
 from training.fitting.config import Settings
-from training.fitting.lock import exclusive_lock
+from training.fitting.process_lock import exclusive_lock
 from training.publishing.live_version import find_live_version
 from training.tasks.task_interface import Task
 from training.workflows import train

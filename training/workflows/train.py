@@ -18,9 +18,9 @@ from training.evaluation.calibration import on_test_set
 from training.evaluation.metrics import beside_the_headline
 from training.evaluation.out_of_fold import write_errors
 from training.evaluation.predictions import ClassificationPredictions, Predictions
-from training.fitting import fit
+from training.fitting import training_loop
 from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
-from training.fitting.lock import exclusive_lock
+from training.fitting.process_lock import exclusive_lock
 from training.fitting.run_folder import Run, keep_to_data
 from training.fitting.training_plan import TrainingPlan
 from training.publishing import saved_model_export, version_policy
@@ -68,7 +68,7 @@ def _train(run: Run, force: bool) -> int | None:
         f"{settings.model}, {settings.arch}: {architecture.description}; "
         f"{plan.model.count_params():,} parameters; run folder {run.folder}"
     )
-    fit.fit(plan, architecture, run)
+    training_loop.fit(plan, architecture, run)
     exported = _export(task, loaded, plan, run, force)
     headline = exported.card.evaluation["headline"]
     say(f"{headline['name']}: {headline['value']:.4f}; report in {run.report}")
@@ -128,7 +128,7 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
     try:
         initial = _initial_weights(task, run)
         loaded = _load(task, run)
-        fit.set_seed(run.settings.seed)
+        training_loop.set_seed(run.settings.seed)
         if initial is None:
             return loaded, task.plan(loaded.data, run.settings)
         say(f"starting from version {initial.version}")
@@ -313,7 +313,7 @@ def _training(plan: TrainingPlan, run: Run) -> dict[str, Any]:
         # By its number, also if "live" was asked for: the live version changes.
         **({"init_from": initial.version} if initial else {}),
         "epochs_done": len(history),
-        "best_epoch": fit.best_epoch(plan, history),
+        "best_epoch": training_loop.best_epoch(plan, history),
         **({"exported_epoch": run.exported_epoch} if run.exported_epoch else {}),
         "seconds": round(sum(row["seconds"] for row in history), 1),
         "parameters": plan.model.count_params(),

@@ -14,7 +14,7 @@ from service.repository.row_independence.abstract_values import (
 from service.repository.row_independence.graph import Graph, shape_of
 from service.repository.row_independence.input_interaction import inputs_meet
 from service.repository.row_independence.interpreter import Interpreter, TooLargeError
-from service.repository.row_independence.protos import parse_saved_model
+from service.repository.row_independence.saved_model_protos import parse_saved_model
 from service.repository.row_independence.shared_state import changing_signature, uses_of
 from service.repository.row_independence.symbolic_sizes import ROWS
 from service.repository.safe_open import read_file

@@ -104,16 +104,16 @@ def deep(tmp_path: Path) -> Path:
 def test_no_reader_of_a_version_follows_it_to_its_end(deep: Path) -> None:
     assert version_digest(deep) == version_digest(deep)
     for read in (content_digest, write_manifest):
-        with pytest.raises(RepositoryError, match="lies deeper"):
+        with pytest.raises(RepositoryError, match="is deeper"):
             read(deep)
     (deep / "manifest.json").write_text('{"format": 1, "files": {}}')
-    with pytest.raises(RepositoryError, match="lies deeper"):
+    with pytest.raises(RepositoryError, match="is deeper"):
         verify_manifest(deep)
 
 
 def test_it_is_pruned_and_cannot_be_published(deep: Path) -> None:
     store = Store(deep.parent.parent)
-    with pytest.raises(RepositoryError, match="lies deeper"):
+    with pytest.raises(RepositoryError, match="is deeper"):
         store.publish("m", nest)
     assert [path.name for path in deep.parent.iterdir()] == ["1"]
     assert store.publish("m", lambda folder: (folder / "file").touch()) == 2

@@ -29,12 +29,12 @@ def test_rows_by_themselves_pass() -> None:
     ("function", "reason"),
     [
         (lambda x: x / x.sum(), "rows sent together get a different 'y' than alone"),
-        (np.cumsum, "another 'y' than alone"),
-        (lambda x: x * len(x), "another 'y' than alone"),
-        (lambda x: x - x[0], "another 'y' than alone"),
+        (np.cumsum, "a different 'y' than alone"),
+        (lambda x: x * len(x), "a different 'y' than alone"),
+        (lambda x: x - x[0], "a different 'y' than alone"),
         (lambda x: x[:1], "3 rows are answered by 'y' of shape [1]"),
         (lambda x: x.sum(), "one row is answered by 'y' of shape []"),
-        (lambda x: np.array([str(len(x))] * len(x)), "another 'y' than alone"),
+        (lambda x: np.array([str(len(x))] * len(x)), "a different 'y' than alone"),
     ],
 )
 def test_neighbours_that_matter_are_told(function: object, reason: str) -> None:

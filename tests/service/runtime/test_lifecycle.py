@@ -70,7 +70,7 @@ def test_a_foreign_version_is_loaded_when_it_has_been_left_alone(
     lifecycle = make_lifecycle(quiet_s=1.5)
     (item,) = lifecycle.status("foreign")
     assert item.state is State.DISCOVERED
-    assert "left alone" in item.reason
+    assert "have not changed for some seconds" in item.reason
     eventually(lambda: states(lifecycle, "foreign") == {1: State.AVAILABLE})
 
 

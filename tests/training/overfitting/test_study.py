@@ -10,8 +10,7 @@ import pytest
 
 from tests.training.tiny import Tiny, X, Y
 from training.errors import TrainingError, UsageError
-from training.fitting import config
-from training.fitting import fit as fitting
+from training.fitting import config, training_loop
 from training.overfitting import study
 from understudy import cli
 
@@ -74,17 +73,17 @@ def test_what_is_finished_is_not_trained_again(
 ) -> None:
     task = Tiny()
     folder = study.create_study_folder(tmp_path, task, {"epochs": 2})
-    fit = fitting.fit
+    fit = training_loop.fit
 
     def interrupted(*arguments: Any) -> None:
         if len(task.planned) == 2:
             raise KeyboardInterrupt
         fit(*arguments)
 
-    monkeypatch.setattr(fitting, "fit", interrupted)
+    monkeypatch.setattr(training_loop, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         study.run_study(task, folder)
-    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr(training_loop, "fit", fit)
     study.run_study(task, folder)
     units = [settings.hyperparameters["units"] for settings in task.planned]
     assert units == [1, 8, 8, 8]

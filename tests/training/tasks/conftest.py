@@ -13,8 +13,7 @@ from service.repository.golden import batch_of, examples_by_signature, mismatche
 from training.array_types import Predict
 from training.data.load import Loaded
 from training.data.own.bad_rows import BadRows
-from training.fitting import config, run_folder
-from training.fitting import fit as fitting
+from training.fitting import config, run_folder, training_loop
 from training.fitting.run_folder import Run
 from training.fitting.training_plan import TrainingPlan
 from training.publishing import saved_model_export
@@ -48,9 +47,9 @@ def fit(
     run = run_folder.create_run_folder(
         folder, config.resolve(task.name, task.architectures, {}, given)
     )
-    fitting.set_seed(run.settings.seed)
+    training_loop.set_seed(run.settings.seed)
     plan = task.plan(data, run.settings)
-    fitting.fit(plan, task.architectures[arch], run)
+    training_loop.fit(plan, task.architectures[arch], run)
     return plan, run
 
 

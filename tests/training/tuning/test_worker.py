@@ -16,7 +16,7 @@ from tests.waiting import eventually
 from training import tasks
 from training.data.dataset_location import Found
 from training.errors import DivergedError, TrainingError
-from training.fitting import config, fit
+from training.fitting import config, training_loop
 from training.tasks.task_interface import Task
 from training.tuning import storage
 from training.tuning import worker as tuning_worker
@@ -94,7 +94,7 @@ def test_a_training_that_diverges_is_pruned(
     def diverge(*_: Any) -> None:
         raise DivergedError("The loss is nan.")
 
-    monkeypatch.setattr(fit, "learn", diverge)
+    monkeypatch.setattr(training_loop, "learn", diverge)
     tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
     assert storage.load_study(location).get_trials()[0].state == TrialState.PRUNED
 

@@ -19,12 +19,12 @@ TRAIN = ["train", "digits", "--data", "data", "--epochs", "4", "--no-publish"]
 # Kills its own process, as the kernel does when memory is short.
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 IN_THE_MIDST_OF_AN_EPOCH = f"""
-make = fitting.Batches.__getitem__
+make = training_loop.Batches.__getitem__
 def deadly(self, index):
     if self._seed is not None and self._epoch == 2 and index == 5:
         {KILL}
     return make(self, index)
-fitting.Batches.__getitem__ = deadly
+training_loop.Batches.__getitem__ = deadly
 """
 IN_THE_MIDST_OF_A_CHECKPOINT = f"""
 replace = pathlib.Path.replace
@@ -40,7 +40,7 @@ pathlib.Path.replace = deadly
 def process(folder: Path, *arguments: str, deadly: str = "") -> int:
     """Run a training in a process of its own; return its exit code."""
     script = (
-        f"import os, pathlib, signal, sys\nfrom understudy import cli\nfrom training.fitting import fit as fitting\n{deadly}\n"
+        f"import os, pathlib, signal, sys\nfrom understudy import cli\nfrom training.fitting import training_loop\n{deadly}\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
     return TrainingProcess("-c", script, *arguments, cwd=folder, logs=folder).wait(240)

@@ -16,7 +16,7 @@ from service.repository.model_card import CARD
 from service.repository.model_store import Store
 from tests.training.toy import write_points
 from training.errors import TrainingError
-from training.fitting.lock import exclusive_lock
+from training.fitting.process_lock import exclusive_lock
 from training.workflows import retrain, train
 from understudy import cli
 

@@ -11,8 +11,7 @@ import pytest
 from tests.training.runs import figures_of
 from training import tasks
 from training.errors import TrainingError, UsageError
-from training.fitting import config, run_folder
-from training.fitting import fit as fitting
+from training.fitting import config, run_folder, training_loop
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.run_folder import Run
 from training.fitting.training_plan import TrainingPlan
@@ -55,9 +54,9 @@ def new_run(folder: Path, epochs: int = 4) -> Run:
 
 
 def trained(run: Run, architecture: Architecture = ARCHITECTURE, **how: Any) -> list[Any]:
-    fitting.set_seed(run.settings.seed)
+    training_loop.set_seed(run.settings.seed)
     ready = plan(**how)
-    fitting.fit(ready, architecture, run)
+    training_loop.fit(ready, architecture, run)
     return [weight.tolist() for weight in ready.model.get_weights()]
 
 
@@ -80,12 +79,12 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
             if self.model.optimizer.iterations == 8:  # in the middle of the third epoch
                 raise Killed
 
-    fitting.set_seed(broken.settings.seed)
+    training_loop.set_seed(broken.settings.seed)
     ready = plan()
     fit = ready.model.fit
     ready.model.fit = lambda *a, callbacks, **k: fit(*a, callbacks=[*callbacks, Killer()], **k)
     with pytest.raises(Killed):
-        fitting.fit(ready, ARCHITECTURE, broken)
+        training_loop.fit(ready, ARCHITECTURE, broken)
     assert len(broken.history()) == 2
     assert trained(run_folder.open_run(broken.folder)) == weights
     assert figures_of(broken) == figures_of(whole)
@@ -139,14 +138,14 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 def test_the_best_epoch_is_what_remains(tmp_path: Path) -> None:
     run = new_run(tmp_path, epochs=8)
     ready = plan(rate=0.5)
-    fitting.set_seed(1)
-    fitting.fit(ready, ARCHITECTURE, run)
+    training_loop.set_seed(1)
+    training_loop.fit(ready, ARCHITECTURE, run)
     best = min(row["val_loss"] for row in run.history())
     x, y = ready.batch(ready.validation, None)
     assert float(np.square(ready.model.predict(x, verbose=0) - y).mean()) == pytest.approx(
         best, rel=1e-4
     )
-    assert run.history()[fitting.best_epoch(ready, run.history()) - 1]["val_loss"] == best
+    assert run.history()[training_loop.best_epoch(ready, run.history()) - 1]["val_loss"] == best
 
 
 def test_early_stopping_and_no_resurrection(tmp_path: Path) -> None:
@@ -155,16 +154,16 @@ def test_early_stopping_and_no_resurrection(tmp_path: Path) -> None:
     weights = trained(run, impatient)
     epochs = len(run.history())
     assert epochs < 200
-    assert fitting.best_epoch(plan(), run.history()) == epochs - 2
+    assert training_loop.best_epoch(plan(), run.history()) == epochs - 2
     assert trained(run, impatient) == weights
     assert len(run.history()) == epochs
 
 
 def test_without_a_monitor_the_last_epoch_is_kept() -> None:
     history = [{"val_loss": 1.0}, {"val_loss": 2.0}]
-    assert fitting.best_epoch(plan(monitor=None), history) == 2
-    assert fitting.best_epoch(plan(), history) == 1
-    assert fitting.best_epoch(plan(), []) == 0
+    assert training_loop.best_epoch(plan(monitor=None), history) == 2
+    assert training_loop.best_epoch(plan(), history) == 1
+    assert training_loop.best_epoch(plan(), []) == 0
 
 
 def test_a_lost_loss_ends_the_training(tmp_path: Path) -> None:
