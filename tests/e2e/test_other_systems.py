@@ -9,7 +9,7 @@ from tests.e2e.test_lifecycle_faults import answers
 from tests.e2e.test_service import sample
 from tests.savedmodels.affine import publish_affine
 
-PREDICTED = 'understudy_predictions_total{model="affine",version="2"}'
+PREDICTED = 'understudy_predictions_total{model="affine",signature="only_y",version="2"}'
 
 
 def test_it_serves_swaps_counts_and_stops(

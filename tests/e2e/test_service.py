@@ -79,9 +79,10 @@ def test_a_restart_starts_from_nothing_and_leaves_nothing(
     temporary.mkdir()
     for _ in range(2):
         service = start_service(models, TMPDIR=str(temporary))
-        assert sample(service, 'understudy_predictions_total{model="affine",version="1"}') == 0
+        labels = 'model="affine",signature="only_y",version="1"'
+        assert sample(service, f"understudy_predictions_total{{{labels}}}") == 0
         service.post("/v1/models/affine:predict", ONLY_Y)
-        assert sample(service, 'understudy_predictions_total{model="affine",version="1"}') == 1
+        assert sample(service, f"understudy_predictions_total{{{labels}}}") == 1
         assert service.stop() == 0
         assert list(temporary.iterdir()) == []
 

@@ -21,7 +21,7 @@ from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError
 from service.monitoring.gathered_metrics import GatheredVersion
-from service.monitoring.metrics import VersionMetrics
+from service.monitoring.version_metrics import VersionMetrics
 from service.repository.golden import Tensors
 from service.runtime.admission import Admission
 from service.runtime.bisection import bisect_refused_rows
@@ -296,7 +296,7 @@ class Prediction:
             metrics.infer.observe(self._infer_s)
         if self._serialise_s is not None:
             metrics.serialise.observe(self._serialise_s)
-            metrics.predictions.inc(self.request.instances)
+            metrics.predictions(self.request.signature.name).inc(self.request.instances)
 
     def _call(self, inputs: Tensors) -> Tensors:
         rows = next(iter(inputs.values())).shape[0] if self.runs_in_batches else 1

@@ -24,7 +24,7 @@ for line in sys.stdin:
     what, *names = line.split()
     if what == "count":
         version = metrics.version(*names)
-        version.predictions.inc()
+        version.predictions("serving_default").inc()
         version.parse.observe(0.002)
         version.note_batch(1, 0.5)
         metrics.answered(*names, 200).inc()
@@ -36,7 +36,7 @@ for line in sys.stdin:
     elif what == "many":
         for number in range(int(names[0])):
             version = metrics.version(f"model-{number}", "1")
-            version.predictions.inc()
+            version.predictions("serving_default").inc()
             version.request_seconds.observe(0.1)
     print(metrics.missing, flush=True)
 """
@@ -103,7 +103,7 @@ def values(folder: Path) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def predictions(folder: Path, model: str = "m", version: str = "1") -> float | None:
-    labels = (("model", model), ("version", version))
+    labels = (("model", model), ("signature", "serving_default"), ("version", version))
     return values(folder).get(("understudy_predictions_total", labels))
 
 
