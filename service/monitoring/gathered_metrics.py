@@ -137,6 +137,7 @@ class GatheredMetrics:
         self._changed: list[GatheredSum | GatheredHistogram] = []
         self._versions: dict[tuple[str, str], GatheredVersion] = {}
         self._answered: dict[tuple[str, str, int], GatheredSum] = {}
+        self._queue_rejections: dict[str, GatheredSum] = {}
         self.in_flight = GatheredSum(self, metrics.in_flight.inc)
 
     def version(self, model: str, version: str) -> GatheredVersion:
@@ -156,6 +157,14 @@ class GatheredMetrics:
                 self, lambda amount: self._metrics.answered(model, version, status).inc(amount)
             )
             self._answered[model, version, status] = found
+        return found
+
+    def queue_rejected(self, model: str) -> GatheredSum:
+        """Return the counter of predictions that were refused because the queue is full."""
+        found = self._queue_rejections.get(model)
+        if found is None:
+            found = GatheredSum(self, self._metrics.queue_rejected(model).inc)
+            self._queue_rejections[model] = found
         return found
 
     def has_changed(self, changed: GatheredSum | GatheredHistogram) -> None:

@@ -23,7 +23,9 @@ from prometheus_client.samples import Sample
 from service.monitoring import metric_values
 from service.monitoring.exposition import exposition, samples
 from service.monitoring.metric_files import fold
+from service.monitoring.process_metrics import ProcessMetrics
 from service.monitoring.version_metrics import VersionMetrics
+from service.monitoring.worker_restarts import restarts_from_zero
 
 metric_values.install()
 
@@ -110,6 +112,12 @@ class Metrics:
             multiprocess_mode="max",
             registry=registry,
         )
+        self.queue_rejections = Counter(
+            "understudy_queue_rejections",
+            "Predictions refused because UNDERSTUDY_MAX_QUEUE of the model were under way.",
+            ["model"],
+            registry=registry,
+        )
         self.connections = Gauge(
             "understudy_connections",
             "Connections that a worker holds, by its process id; as of the last second.",
@@ -164,6 +172,27 @@ class Metrics:
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
+        self.worker_live_version = Gauge(
+            "understudy_worker_live_version",
+            "The version that a worker answers with, by its process id; 0 when there is none.",
+            ["model", "worker"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.model_unavailable = Gauge(
+            "understudy_model_unavailable",
+            "1 while a model should answer and, in some worker, no version of it does.",
+            ["model"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.refused_versions = Gauge(
+            "understudy_refused_versions",
+            "Versions that should serve now, by the policy, and were refused.",
+            ["model"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self.workers_ready = Gauge(
             "understudy_workers_ready",
             "Workers that have a model to serve.",
@@ -171,6 +200,8 @@ class Metrics:
             registry=registry,
         )
 
+        restarts_from_zero(registry)
+        self.process = ProcessMetrics(registry)
         missing = Gauge(
             "understudy_metrics_missing",
             "Values that workers keep in memory alone, since there is no room for them.",
@@ -223,6 +254,10 @@ class Metrics:
             found = self.requests.labels(model, version, status)
             self._answered[model, version, status] = found
         return found
+
+    def queue_rejected(self, model: str) -> Counter:
+        """Return the counter of predictions that were refused because the queue is full."""
+        return self.queue_rejections.labels(model)
 
     @property
     def missing(self) -> int:

@@ -19,7 +19,7 @@ from service.api.limits import Limits
 from service.api.validation.file_inputs import FilePreparation
 from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
-from service.errors import DeadlineError, InvalidRequestError
+from service.errors import DeadlineError, InvalidRequestError, UnavailableError
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.version_metrics import VersionMetrics
 from service.repository.golden import Tensors
@@ -105,7 +105,11 @@ class InferencePipeline:
             InvalidRequestError: its header of a timeout is malformed.
         """
         deadline = context.start + self._timeout_s(context.environ.get(_TIMEOUT_HEADER))
-        self.admission.enter(target.model)
+        try:
+            self.admission.enter(target.model)
+        except UnavailableError:
+            context.metrics.queue_rejected(target.model).inc()
+            raise
         start = monotonic()
         try:
             servable = self.lifecycle.acquire(target.model, target.version, target.label)

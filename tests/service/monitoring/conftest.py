@@ -18,6 +18,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 WORKER = """
 import sys
 from service.monitoring.metrics import Metrics
+from service.monitoring.model_metrics import ModelMetrics
 
 metrics = Metrics()
 for line in sys.stdin:
@@ -29,6 +30,26 @@ for line in sys.stdin:
         version.note_batch(1, 0.5)
         metrics.answered(*names, 200).inc()
         metrics.workers_ready.set(1)
+    elif what == "use":
+        metrics.process.show()
+    elif what == "all":
+        model, version = names
+        counted = metrics.begin_version(model, version)
+        counted.computes_in("float32")
+        for name in ("request_seconds", "parse", "validate", "wait", "infer", "serialise"):
+            getattr(counted, name).observe(0.1)
+        counted.failure_seconds.observe(0.1)
+        counted.predictions("serving_default").inc()
+        counted.note_batch(3, 0.1)
+        metrics.answered(model, version, 200).inc()
+        metrics.process.show()
+        state = ModelMetrics(metrics, model)
+        state.note_swap([int(version)])
+        state.show([int(version)], [int(version)], ())
+        metrics.connections.labels("1").set(1)
+        metrics.stuck_predictions.labels(model, version).set(0)
+        metrics.last_refusal.labels(model, "golden").set(1)
+        metrics.load_seconds.labels(model, "loading").observe(1)
     elif what == "begin":
         metrics.begin_version(*names)
     elif what == "end":
