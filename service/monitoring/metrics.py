@@ -255,6 +255,16 @@ class Metrics:
             self._answered[model, version, status] = found
         return found
 
+    def keep_up(self) -> None:
+        """Show what this process uses, and write what had no room; to be called every second or so.
+
+        A worker that nobody asks would go on missing values though there is room again.
+        """
+        self.process.show()
+        shared = metric_values.store()
+        if shared is not None:
+            shared.retry()
+
     def queue_rejected(self, model: str) -> Counter:
         """Return the counter of predictions that were refused because the queue is full."""
         return self.queue_rejections.labels(model)
