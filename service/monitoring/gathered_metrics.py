@@ -13,7 +13,8 @@ from typing import Any
 from prometheus_client import Summary
 
 from service.monitoring.prometheus_internals import add_to_histogram, bounds_of
-from service.monitoring.prometheus_metrics import Metrics, VersionMetrics
+from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.version_metrics import VersionMetrics
 
 # Objects that are kept for the next turns; far above what a service has versions and answers.
 _MOST_KEPT = 1000
@@ -81,9 +82,10 @@ class GatheredVersion:
 
     __slots__ = (
         "_find",
+        "_gathered",
+        "_predictions",
         "infer",
         "parse",
-        "predictions",
         "request_seconds",
         "serialise",
         "validate",
@@ -97,8 +99,18 @@ class GatheredVersion:
         self.infer = GatheredHistogram(gathered, lambda: find().infer)
         self.serialise = GatheredHistogram(gathered, lambda: find().serialise)
         self.request_seconds = GatheredHistogram(gathered, lambda: find().request_seconds)
-        self.predictions = GatheredSum(gathered, lambda amount: find().predictions.inc(amount))
         self._find = find
+        self._gathered = gathered
+        self._predictions: dict[str, GatheredSum] = {}
+
+    def predictions(self, signature: str) -> GatheredSum:
+        """Return the counter of instances that one of the version's signatures predicted."""
+        found = self._predictions.get(signature)
+        if found is None:
+            found = self._predictions[signature] = GatheredSum(
+                self._gathered, lambda amount: self._find().predictions(signature).inc(amount)
+            )
+        return found
 
     @property
     def failure_seconds(self) -> Summary:
@@ -125,6 +137,7 @@ class GatheredMetrics:
         self._changed: list[GatheredSum | GatheredHistogram] = []
         self._versions: dict[tuple[str, str], GatheredVersion] = {}
         self._answered: dict[tuple[str, str, int], GatheredSum] = {}
+        self._queue_rejections: dict[str, GatheredSum] = {}
         self.in_flight = GatheredSum(self, metrics.in_flight.inc)
 
     def version(self, model: str, version: str) -> GatheredVersion:
@@ -144,6 +157,14 @@ class GatheredMetrics:
                 self, lambda amount: self._metrics.answered(model, version, status).inc(amount)
             )
             self._answered[model, version, status] = found
+        return found
+
+    def queue_rejected(self, model: str) -> GatheredSum:
+        """Return the counter of predictions that were refused because the queue is full."""
+        found = self._queue_rejections.get(model)
+        if found is None:
+            found = GatheredSum(self, self._metrics.queue_rejected(model).inc)
+            self._queue_rejections[model] = found
         return found
 
     def has_changed(self, changed: GatheredSum | GatheredHistogram) -> None:

@@ -78,6 +78,7 @@ class Change:
         self._folder = folder
         self._ended = read_ended(folder)
         self._files: set[str] = set()
+        self._is_counted = False
         self._values: dict[str, dict[str, Value]] = {
             kind: dict(values) for kind, values in self._ended.values.items()
         }
@@ -108,6 +109,12 @@ class Change:
             new = (value, timestamp)
             known[key] = new if old is None else merged(how(kind), old, new)
 
+    def count(self, key: str, amount: float) -> None:
+        """Add to a counter, on behalf of a process that has no files."""
+        known = self._values.setdefault("counter", {})
+        known[key] = merged("sum", known.get(key, (0.0, 0.0)), (amount, 0.0))
+        self._is_counted = True
+
     def absorb_dead(self) -> None:
         """Include the files of processes that have ended; what lives with them goes at once."""
         for file in self._folder.glob("*.db"):
@@ -121,8 +128,10 @@ class Change:
     def is_due(self) -> bool:
         """Whether there is anything to change."""
         now = time.monotonic()
-        return bool(self._files) or any(
-            since + _KEPT_S < now for since in self._ended.unheld.values()
+        return (
+            bool(self._files)
+            or self._is_counted
+            or any(since + _KEPT_S < now for since in self._ended.unheld.values())
         )
 
     def held(self, *, without: Collection[str] = ()) -> set[tuple[str, str]]:
@@ -205,8 +214,15 @@ def changing(folder: Path, *, wait_s: float = _LOCK_S) -> Iterator[Change | None
         yield Change(folder) if locked else None
 
 
-def fold_ended_processes(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
+def fold_ended_processes(
+    folder: Path, *, wait_s: float = _LOCK_S, counted: Mapping[str, float] | None = None
+) -> bool:
     """Fold the files of processes that have ended into one.
+
+    Args:
+        folder: the folder.
+        wait_s: how long to wait for others who change it.
+        counted: what to add to counters, by their keys.
 
     Returns:
         Whether that is done; without room, or while another process does it, it must be tried
@@ -217,6 +233,8 @@ def fold_ended_processes(folder: Path, *, wait_s: float = _LOCK_S) -> bool:
             if change is None:
                 return False
             change.absorb_dead()
+            for key, amount in (counted or {}).items():
+                change.count(key, amount)
             return not change.is_due() or change.commit(change.held())
     except OSError:
         return False

@@ -318,8 +318,8 @@ def _make_value(
     shared = store()
     if shared is None:
         return value_in_memory(kind, metric, name, labels, values, text, **others)
-    if kind == "gauge":
-        kind = f"gauge_{multiprocess_mode}"
+    if multiprocess_mode:
+        kind = f"{kind}_{multiprocess_mode}"
     return shared.make(kind, metric, name, labels, values, text)
 
 

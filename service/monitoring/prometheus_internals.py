@@ -4,6 +4,7 @@
   that a metric has; ``values.MutexValue`` is what a process without a folder has.
 - ``mmap_dict.mmap_key`` writes a value's names and labels as a key, and
   ``MmapedDict.read_all_values_from_file`` reads a file of such keys.
+- A ``Counter`` makes its value in ``_metric_init``.
 - A ``Histogram`` with labels has ``_upper_bounds``, ``_buckets`` and ``_sum``, and a bucket holds
   what is above the bucket before it.
 
@@ -11,11 +12,12 @@ tests/service/monitoring/test_prometheus_internals.py uses each, so that an upgr
 fails there.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import Histogram, values
+from prometheus_client import Counter, Histogram, values
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 
@@ -47,6 +49,29 @@ def read_values(file: Path) -> Iterable[tuple[str, float, float]]:
     """
     for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(file)):
         yield key, value, timestamp
+
+
+class LiveCounter(Counter):
+    """A counter that another already counts, of which each process has its own.
+
+    Its series end with the process.
+    """
+
+    def set_to(self, total: float) -> None:
+        """Show the total, which must not fall while the process lives."""
+        self._value.set(total)
+
+    def _metric_init(self) -> None:
+        self._value = values.ValueClass(
+            self._type,
+            self._name,
+            f"{self._name}_total",
+            self._labelnames,
+            self._labelvalues,
+            self._documentation,
+            multiprocess_mode="livesum",
+        )
+        self._created = time.time()
 
 
 def bounds_of(histogram: Histogram) -> list[float]:

@@ -23,6 +23,9 @@ from prometheus_client.samples import Sample
 from service.monitoring import metric_values
 from service.monitoring.exposition import exposition, samples
 from service.monitoring.metric_files import fold_ended_processes
+from service.monitoring.process_metrics import ProcessMetrics
+from service.monitoring.version_metrics import VersionMetrics
+from service.monitoring.worker_restarts import restarts_from_zero
 
 metric_values.install()
 
@@ -36,15 +39,9 @@ REQUEST_SECONDS = (
 # cannot do it.
 warnings.filterwarnings("ignore", "Removal of labels has not been implemented", UserWarning)
 
-_PHASES = ("parse", "validate", "wait", "infer", "serialise")
 # Coarser where there are many series: what a scrape costs grows with their buckets.
 _PHASE_SECONDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _LOAD_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-# Up to here batches are counted by their exact numbers of rows; larger ones share a series with
-# those up to the next power of two, since it is clients who say how many rows they send.
-_EXACT_ROWS = 64
-# Setting a gauge costs as much as counting a batch; to know when one last ran, this is enough.
-_NOTE_S = 1.0
 # How long a version that has ended is still shown, so that its last counts are scraped, unless
 # this many others of its model have ended since.
 _SHOWN_S = 120.0
@@ -97,8 +94,8 @@ class Metrics:
         )
         self.predictions = Counter(
             "understudy_predictions",
-            "Instances predicted.",
-            ["model", "version"],
+            "Instances predicted, by the signature that was called.",
+            ["model", "version", "signature"],
             registry=registry,
         )
         self.in_flight = Gauge(
@@ -113,6 +110,12 @@ class Metrics:
             "processor say so.",
             ["model", "version", "precision"],
             multiprocess_mode="max",
+            registry=registry,
+        )
+        self.queue_rejections = Counter(
+            "understudy_queue_rejections",
+            "Predictions refused because UNDERSTUDY_MAX_QUEUE of the model were under way.",
+            ["model"],
             registry=registry,
         )
         self.connections = Gauge(
@@ -169,6 +172,27 @@ class Metrics:
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
+        self.worker_live_version = Gauge(
+            "understudy_worker_live_version",
+            "The version that a worker answers with, by its process id; 0 when there is none.",
+            ["model", "worker"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.model_unavailable = Gauge(
+            "understudy_model_unavailable",
+            "1 while a model should answer and, in some worker, no version of it does.",
+            ["model"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.refused_versions = Gauge(
+            "understudy_refused_versions",
+            "Versions that should serve now, by the policy, and were refused.",
+            ["model"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self.workers_ready = Gauge(
             "understudy_workers_ready",
             "Workers that have a model to serve.",
@@ -176,6 +200,8 @@ class Metrics:
             registry=registry,
         )
 
+        restarts_from_zero(registry)
+        self.process = ProcessMetrics(registry)
         missing = Gauge(
             "understudy_metrics_missing",
             "Values that workers keep in memory alone, since there is no room for them.",
@@ -195,12 +221,12 @@ class Metrics:
         self._held = Tally[tuple[str, str]]()
         self._ended: dict[tuple[str, str], float] = {}
 
-    def version(self, model: str, version: str) -> "VersionMetrics":
+    def version(self, model: str, version: str) -> VersionMetrics:
         """Return the metrics of one version of a model, looked up by their labels only once."""
         found = self._versions.get((model, version))
         return self._new_version(model, version) if found is None else found
 
-    def begin_version(self, model: str, version: str) -> "VersionMetrics":
+    def begin_version(self, model: str, version: str) -> VersionMetrics:
         """Return the metrics of a version that is loaded, until ``end_version``."""
         with self._lock:
             self._held[model, version] += 1
@@ -228,6 +254,20 @@ class Metrics:
             found = self.requests.labels(model, version, status)
             self._answered[model, version, status] = found
         return found
+
+    def keep_up(self) -> None:
+        """Show what this process uses, and write what had no room; to be called every second or so.
+
+        A worker that nobody asks would go on missing values though there is room again.
+        """
+        self.process.show()
+        shared = metric_values.store()
+        if shared is not None:
+            shared.retry()
+
+    def queue_rejected(self, model: str) -> Counter:
+        """Return the counter of predictions that were refused because the queue is full."""
+        return self.queue_rejections.labels(model)
 
     @property
     def missing(self) -> int:
@@ -263,7 +303,7 @@ class Metrics:
         for family in self._registry.collect():
             yield from family.samples
 
-    def _new_version(self, model: str, version: str) -> "VersionMetrics":
+    def _new_version(self, model: str, version: str) -> VersionMetrics:
         with self._lock:
             found = self._versions.get((model, version))
             if found is None:
@@ -292,104 +332,3 @@ class Metrics:
         for key in [key for key in self._answered if key[:2] == (model, version)]:
             del self._answered[key]
             self.requests.remove(*key)
-
-
-class VersionMetrics:
-    """What a prediction by one version of a model counts and times.
-
-    Histograms, which are nine tenths of a version's values, have series from the first prediction
-    on: with many models, most are seldom asked, and each worker keeps room for all it has.
-
-    Attributes:
-        request_seconds: of whole requests.
-        failure_seconds: of those that failed.
-        parse: seconds of a phase, as are ``validate``, ``wait``, ``infer`` and ``serialise``.
-        predictions: instances predicted.
-    """
-
-    __slots__ = (
-        "_batches",
-        "_is_removed",
-        "_last_batch",
-        "_made",
-        "_metrics",
-        "_names",
-        "_noted",
-        "_precisions",
-        "failure_seconds",
-        "infer",
-        "parse",
-        "predictions",
-        "request_seconds",
-        "serialise",
-        "validate",
-        "wait",
-    )
-    request_seconds: Histogram
-    parse: Histogram
-    validate: Histogram
-    wait: Histogram
-    infer: Histogram
-    serialise: Histogram
-
-    def __init__(self, metrics: Metrics, model: str, version: str) -> None:
-        self.failure_seconds = metrics.failure_seconds.labels(model, version)
-        self.predictions = metrics.predictions.labels(model, version)
-        self._metrics, self._names = metrics, (model, version)
-        self._last_batch = metrics.last_batch.labels(model, version)
-        self._batches: dict[int, Summary] = {}
-        self._made: set[str] = set()
-        self._is_removed = False
-        self._noted = 0.0
-        self._precisions = set[str]()
-
-    def __getattr__(self, name: str) -> Histogram:
-        """Return a histogram that is used for the first time."""
-        if name != "request_seconds" and name not in _PHASES:
-            raise AttributeError(name)
-        if self._is_removed:
-            # Who still holds this counts where its series will be ended again.
-            found: Histogram = getattr(self._metrics.version(*self._names), name)
-            return found
-        self._made.add(name)
-        if name == "request_seconds":
-            found = self._metrics.request_seconds.labels(*self._names)
-        else:
-            found = self._metrics.phase_seconds.labels(*self._names, name)
-        setattr(self, name, found)
-        return found
-
-    def note_batch(self, rows: int, seconds: float) -> None:
-        """Count and time a batch that has run."""
-        if rows > _EXACT_ROWS:
-            rows = 1 << (rows - 1).bit_length()
-        batches = self._batches.get(rows)
-        if batches is None:
-            batches = self._metrics.batch_seconds.labels(*self._names, rows)
-            self._batches[rows] = batches
-        batches.observe(seconds)
-        now = time.time()
-        if now - self._noted >= _NOTE_S:
-            self._noted = now
-            self._last_batch.set(now)
-
-    def computes_in(self, precision: str) -> None:
-        """Show what the version multiplies in."""
-        self._precisions.add(precision)
-        self._metrics.precision.labels(*self._names, precision).set(1)
-
-    def remove(self) -> None:
-        """Take the series out of their metrics."""
-        metrics, names = self._metrics, self._names
-        self._is_removed = True
-        for metric in (metrics.failure_seconds, metrics.predictions, metrics.last_batch):
-            metric.remove(*names)
-        for name in self._made:
-            if name == "request_seconds":
-                metrics.request_seconds.remove(*names)
-            else:
-                metrics.phase_seconds.remove(*names, name)
-        for precision in self._precisions:
-            metrics.precision.remove(*names, precision)
-        for rows in self._batches:
-            metrics.batch_seconds.remove(*names, rows)

@@ -218,6 +218,7 @@ class Lifecycle(ServedModels):
             if not any(name in unsettled and not self.serves(name) for name in self.models()):
                 self._settled.set()
             self._metrics.workers_ready.set(self.ready)
+            self._metrics.keep_up()
             self._loader.count_left_behind()
             self._pause(next_poll, set(progress.values()))
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from service.monitoring.logs import log
+from service.monitoring.model_metrics import ModelMetrics
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.model_store import Store
@@ -81,7 +82,7 @@ class ModelReconciler:
         self._name = name
         self._store = store
         self._group = group
-        self._metrics = metrics
+        self._shown = ModelMetrics(metrics, name)
         self._wake = wake
         self._loads = LoadAttempts(
             name,
@@ -143,6 +144,8 @@ class ModelReconciler:
         progress = self._advance(folders, policy_changed=policy_changed)
         held = self._held
         self.is_gone = not (folders or held.live or held.draining or held.staged)
+        failed = {v for v, status in self.status.items() if status.state is State.FAILED}
+        self._shown.show(self.serving.servables, self._policy.select(folders), failed)
         return progress
 
     def close(self) -> None:
@@ -293,10 +296,7 @@ class ModelReconciler:
         leaving = self._held.serve(chosen)
         servables = {version: each.servable for version, each in chosen.items()}
         self.serving = ServingVersions(servables, plan.labels)
-        latest = self.serving.latest
-        self._metrics.swaps.labels(self._name, "ok").inc()
-        self._metrics.live_version.labels(self._name).set(latest.version if latest else 0)
-        self._metrics.live_since.labels(self._name).set_to_current_time()
+        self._shown.note_swap(plan.versions)
         for version in plan.versions:
             self._set_status(version, State.AVAILABLE)
         log(

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ from service.runtime.warmup_inputs import placeholders
 
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
+# Signatures whose predictions are counted from 0, so that Prometheus sees the first as an increase;
+# there may be hundreds.
+_COUNTED_AT_ONCE = 8
 _NOT_TRIED = "It has too many signatures to try out all of them when it is loaded."
 
 
@@ -103,6 +107,8 @@ class Servable:
         self._open()
         counted = metrics.begin_version(model, str(version))
         counted.computes_in(self.precision)
+        for name in islice(self.contract, _COUNTED_AT_ONCE):
+            counted.predictions(name)
         self._end_metrics = partial(metrics.end_version, model, str(version))
         self.most_rows = most_rows
         self.note_batch: NoteBatch = counted.note_batch

@@ -173,7 +173,9 @@ def _is_stopping(worker: Any) -> bool:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what a worker showed that is gone, however it went."""
-    shared_folder.fold_metrics(os.environ)
+    # Where the master has asked it to end there are as many as there should be.
+    is_replaced = len(server.WORKERS) < server.num_workers
+    shared_folder.fold_metrics(os.environ, is_restart=is_replaced)
     if hasattr(worker, "connection_count"):
         CONNECTION_COUNTS.release(worker.connection_count)
 

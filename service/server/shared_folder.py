@@ -17,7 +17,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from service.monitoring.metric_files import fold_ended_processes
+from service.monitoring.worker_restarts import WorkerRestarts
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _WORKERS = "UNDERSTUDY_WORKERS_FOLDER"
@@ -30,6 +30,8 @@ _LOCK = "owner"
 
 # Of this process: the folders that it made, and its locks on them.
 _made: dict[Path, int] = {}
+# Of this process, where it is a master.
+_restarts = WorkerRestarts()
 
 
 class RunFolderError(Exception):
@@ -73,9 +75,16 @@ def prepare_folders(environ: MutableMapping[str, str]) -> None:
     environ[OWNER] = json.dumps({"pid": os.getpid(), "chosen": chosen})
 
 
-def fold_metrics(environ: Mapping[str, str]) -> None:
-    """Fold what workers that have ended counted, so that their files do not add up."""
-    fold_ended_processes(Path(environ[_METRICS]))
+def fold_metrics(environ: Mapping[str, str], *, is_restart: bool = False) -> None:
+    """Fold what workers that have ended counted, so that their files do not add up.
+
+    Args:
+        environ: names the folder.
+        is_restart: whether a worker ended that is replaced.
+    """
+    if is_restart:
+        _restarts.note()
+    _restarts.fold(Path(environ[_METRICS]))
 
 
 def remove(environ: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from service.settings import Settings
 
+SERVICES = ("service", "trainer", "prometheus", "node-exporter", "grafana")
 # What mounts and published ports rest on, and the workers' own folder: all settled in the image.
 _FIXED = {"MODELS", "HOST", "PORT", "UNDERSTUDY_WORKERS_FOLDER"}
 
@@ -82,8 +83,8 @@ def test_the_service_cannot_write_models_and_the_trainer_can(compose):
     assert not re.search(mount, _service(compose, "trainer"))[1]
 
 
-@pytest.mark.parametrize("name", ["service", "trainer"])
-def test_both_are_confined_and_limited(compose, name):
+@pytest.mark.parametrize("name", SERVICES)
+def test_all_are_confined_and_limited(compose, name):
     service = _service(compose, name)
     confined = re.search(r"^x-confined: &confined\n((?:  .*\n)+)", compose, re.MULTILINE)[1]
     for line in (
@@ -98,12 +99,18 @@ def test_both_are_confined_and_limited(compose, name):
 
 
 def test_nothing_is_open_to_the_network_by_default(compose):
-    assert re.findall(r"-127\.0\.0\.1:\d+}:\d+", compose) == ["-127.0.0.1:8501}:8501"]
-    assert compose.count("ports:") == 1
+    published = re.findall(r"-127\.0\.0\.1:(\d+)}:(\d+)", compose)
+    assert published == [("8501", "8501"), ("9090", "9090"), ("3000", "3000")]
+    assert compose.count("ports:") == len(published)
 
 
-def test_the_trainer_starts_only_when_asked_for(compose):
-    assert "profiles: [train]" in _service(compose, "trainer")
+def test_only_the_service_starts_unasked(compose):
+    profiles = {name: re.findall(r"profiles: (.*)", _service(compose, name)) for name in SERVICES}
+    assert profiles == {
+        "service": [],
+        "trainer": ["[train]"],
+        **{name: ["[monitoring]"] for name in SERVICES[2:]},
+    }
 
 
 def test_no_file_names_a_model(root):

@@ -113,7 +113,7 @@ def test_a_full_folder_takes_no_worker(
     (seen / "filler").unlink()
     eventually(lambda: set(readiness(service)) == {""})
     eventually(lambda: sample(service, "understudy_metrics_missing") == 0)
-    # Each worker writes what is missing when it is asked next.
+    # Each worker writes what is missing within some seconds.
     eventually(lambda: sample(service, "understudy_workers_ready") == 2)
     assert service.workers() == workers
     # Each has said so once.

@@ -12,7 +12,7 @@ from tests.waiting import eventually
 
 # Between two looks at a counter; a worker counts within a turn of its loop.
 _TURN_S = 0.2
-PREDICTED = 'understudy_predictions_total{model="affine",version="2"}'
+PREDICTED = 'understudy_predictions_total{model="affine",signature="only_y",version="2"}'
 
 
 def test_it_serves_swaps_counts_and_stops(

@@ -72,7 +72,8 @@ def test_a_restart_starts_from_nothing_and_leaves_nothing(
 ) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    predicted = 'understudy_predictions_total{model="affine",version="1"}'
+    labels = 'model="affine",signature="only_y",version="1"'
+    predicted = f"understudy_predictions_total{{{labels}}}"
     for _ in range(2):
         service = start_service(models, TMPDIR=str(temporary))
         assert sample(service, predicted) == 0

@@ -19,9 +19,9 @@ from service.api.request_limits import Limits
 from service.api.validation.file_inputs import FilePreparation
 from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
-from service.errors import DeadlineError, InvalidRequestError
+from service.errors import DeadlineError, InvalidRequestError, UnavailableError
 from service.monitoring.gathered_metrics import GatheredVersion
-from service.monitoring.prometheus_metrics import VersionMetrics
+from service.monitoring.version_metrics import VersionMetrics
 from service.repository.golden import Tensors
 from service.runtime.admission_control import Admission
 from service.runtime.bisection import bisect_refused_rows
@@ -105,7 +105,11 @@ class InferencePipeline:
             InvalidRequestError: its header of a timeout is malformed.
         """
         deadline = context.start + self._timeout_s(context.environ.get(_TIMEOUT_HEADER))
-        self.admission.enter(target.model)
+        try:
+            self.admission.enter(target.model)
+        except UnavailableError:
+            context.metrics.queue_rejected(target.model).inc()
+            raise
         start = monotonic()
         try:
             servable = self.lifecycle.acquire(target.model, target.version, target.label)
@@ -296,7 +300,7 @@ class Prediction:
             metrics.infer.observe(self._infer_s)
         if self._serialise_s is not None:
             metrics.serialise.observe(self._serialise_s)
-            metrics.predictions.inc(self.request.instances)
+            metrics.predictions(self.request.signature.name).inc(self.request.instances)
 
     def _call(self, inputs: Tensors) -> Tensors:
         rows = next(iter(inputs.values())).shape[0] if self.runs_in_batches else 1

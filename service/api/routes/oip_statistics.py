@@ -58,7 +58,8 @@ def _by_version(samples: Iterable[Sample]) -> Mapping[tuple[str, str], _Values]:
         labels = sample.labels
         if "version" in labels and "le" not in labels:
             own = labels.get("phase") or labels.get("rows") or ""
-            values[labels["model"], labels["version"]][sample.name, own] = sample.value
+            # A version's predictions are counted by signature, which the protocol does not ask for.
+            values[labels["model"], labels["version"]][sample.name, own] += sample.value
     return values
 
 

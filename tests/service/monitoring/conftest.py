@@ -18,17 +18,38 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 WORKER = """
 import sys
 from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.model_metrics import ModelMetrics
 
 metrics = Metrics()
 for line in sys.stdin:
     what, *names = line.split()
     if what == "count":
         version = metrics.version(*names)
-        version.predictions.inc()
+        version.predictions("serving_default").inc()
         version.parse.observe(0.002)
         version.note_batch(1, 0.5)
         metrics.answered(*names, 200).inc()
         metrics.workers_ready.set(1)
+    elif what == "use":
+        metrics.process.show()
+    elif what == "all":
+        model, version = names
+        counted = metrics.begin_version(model, version)
+        counted.computes_in("float32")
+        for name in ("request_seconds", "parse", "validate", "wait", "infer", "serialise"):
+            getattr(counted, name).observe(0.1)
+        counted.failure_seconds.observe(0.1)
+        counted.predictions("serving_default").inc()
+        counted.note_batch(3, 0.1)
+        metrics.answered(model, version, 200).inc()
+        metrics.process.show()
+        state = ModelMetrics(metrics, model)
+        state.note_swap([int(version)])
+        state.show([int(version)], [int(version)], ())
+        metrics.connections.labels("1").set(1)
+        metrics.stuck_predictions.labels(model, version).set(0)
+        metrics.last_refusal.labels(model, "golden").set(1)
+        metrics.load_seconds.labels(model, "loading").observe(1)
     elif what == "begin":
         metrics.begin_version(*names)
     elif what == "end":
@@ -36,7 +57,7 @@ for line in sys.stdin:
     elif what == "many":
         for number in range(int(names[0])):
             version = metrics.version(f"model-{number}", "1")
-            version.predictions.inc()
+            version.predictions("serving_default").inc()
             version.request_seconds.observe(0.1)
     print(metrics.missing, flush=True)
 """
@@ -103,7 +124,7 @@ def values(folder: Path) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def predictions(folder: Path, model: str = "m", version: str = "1") -> float | None:
-    labels = (("model", model), ("version", version))
+    labels = (("model", model), ("signature", "serving_default"), ("version", version))
     return values(folder).get(("understudy_predictions_total", labels))
 
 

@@ -23,7 +23,7 @@ for model in ("plain", 'quo"ted', "back\\\\slash", "new\\nline", "\\u00e9"):
     for name in ("parse", "validate", "wait", "infer", "serialise", "request_seconds"):
         for _ in range(draw.randrange(4)):
             getattr(version, name).observe(draw.expovariate(10))
-    version.predictions.inc(draw.randrange(1, 10**9))
+    version.predictions("serving_default").inc(draw.randrange(1, 10**9))
     metrics.answered(model, "1", 200).inc()
     metrics.live_version.labels(model).set(draw.randrange(5))
     metrics.live_since.labels(model).set(draw.random() * 1e9)

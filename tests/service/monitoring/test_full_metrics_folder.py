@@ -50,7 +50,8 @@ def test_a_full_file_system_kills_nobody_and_is_told(
     first.kill()
     metric_files.fold_ended_processes(small)
     assert predictions(small) == 2
-    assert before[("understudy_predictions_total", (("model", "m"), ("version", "1")))] == 2
+    labels = (("model", "m"), ("signature", "serving_default"), ("version", "1"))
+    assert before["understudy_predictions_total", labels] == 2
     assert second.tell("count m 1") > 0
     # There is room again: what was counted meanwhile is there.
     filler.unlink()
@@ -108,7 +109,7 @@ def test_whatever_keeps_files_from_growing_leaves_counting_alone(
     monkeypatch.setattr(mapped_file, "_allocate", refuse)
     monkeypatch.setattr(metric_values, "_RETRY_S", 0.0)
     metrics = Metrics()
-    metrics.version("m", "1").predictions.inc(3)
+    metrics.version("m", "1").predictions("serving_default").inc(3)
     assert metrics.missing > 0
     assert metrics.exposition() == b""
     monkeypatch.undo()

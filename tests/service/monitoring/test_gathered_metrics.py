@@ -8,7 +8,8 @@ import pytest
 
 from service.monitoring import prometheus_metrics as module
 from service.monitoring.gathered_metrics import GatheredMetrics, GatheredVersion
-from service.monitoring.prometheus_metrics import Metrics, VersionMetrics
+from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.version_metrics import VersionMetrics
 
 NAMES = ("parse", "validate", "wait", "infer", "serialise", "request_seconds")
 # Exactly on bounds of buckets, between them, below the first and above the last.
@@ -19,7 +20,8 @@ def count(version: VersionMetrics | GatheredVersion, draw: Random) -> None:
     for name in NAMES:
         for _ in range(draw.randrange(6)):
             getattr(version, name).observe(draw.choice(SECONDS))
-    version.predictions.inc(draw.randrange(1, 100))
+    for signature in ("serving_default", "other"):
+        version.predictions(signature).inc(draw.randrange(1, 100))
     version.failure_seconds.observe(draw.choice(SECONDS))
 
 
@@ -100,10 +102,10 @@ def test_a_version_that_came_back_counts_on(monkeypatch: pytest.MonkeyPatch) -> 
     def work(gathered: GatheredMetrics) -> None:
         version = gathered.version("m", "1")
         metrics.end_version("m", "1")
-        labels = (("model", "m"), ("version", "1"))
+        labels = (("model", "m"), ("signature", "serving_default"), ("version", "1"))
         assert ("understudy_predictions_total", labels) not in values(metrics)
         metrics.begin_version("m", "1")
-        version.predictions.inc(3)
+        version.predictions("serving_default").inc(3)
         version.parse.observe(0.001)
         version.failure_seconds.observe(2.0)
         gathered.flush()
@@ -123,7 +125,7 @@ def test_the_objects_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         gathered = GatheredMetrics(metrics, asyncio.get_running_loop())
         for version in range(20):
             gathered.answered("m", str(version), 200).inc()
-            gathered.version("m", str(version)).predictions.inc()
+            gathered.version("m", str(version)).predictions("serving_default").inc()
             await asyncio.sleep(0)
             assert len(gathered._versions) + len(gathered._answered) <= 5
 

@@ -109,17 +109,17 @@ def test_a_fork_counts_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(FOLDER, str(tmp_path))
     metrics = Metrics()
     version = metrics.version("m", "1")
-    version.predictions.inc(5)
+    version.predictions("serving_default").inc(5)
     pid = os.fork()
     if pid == 0:
         try:
-            version.predictions.inc(2)
+            version.predictions("serving_default").inc(2)
         finally:
             os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     assert predictions(tmp_path) == 7
     assert metric_files.fold_ended_processes(tmp_path)
-    version.predictions.inc()
+    version.predictions("serving_default").inc()
     assert predictions(tmp_path) == 8
 
 

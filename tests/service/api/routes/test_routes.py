@@ -233,7 +233,7 @@ def test_metrics_count_by_model_version_and_status(make_app: MakeApp, affine_roo
         'understudy_requests_total{model="affine",status="200",version="1"} 1.0',
         'understudy_requests_total{model="affine",status="400",version="1"} 1.0',
         'understudy_requests_total{model="",status="404",version=""} 1.0',
-        'understudy_predictions_total{model="affine",version="1"} 2.0',
+        'understudy_predictions_total{model="affine",signature="serving_default",version="1"} 2.0',
         'understudy_request_seconds_count{model="affine",version="1"} 2.0',
         'understudy_phase_seconds_count{model="affine",phase="parse",version="1"} 2.0',
         'understudy_phase_seconds_count{model="affine",phase="validate",version="1"} 1.0',

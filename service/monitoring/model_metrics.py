@@ -1,0 +1,45 @@
+"""What a worker shows of one model's state: what answers, what was refused, what is missing."""
+
+import os
+from collections.abc import Container, Iterable
+
+from service.monitoring.prometheus_metrics import Metrics
+
+
+class ModelMetrics:
+    """One model's state in this worker; only the lifecycle's thread uses it."""
+
+    def __init__(self, metrics: Metrics, model: str) -> None:
+        """The metrics of a model of which nothing is loaded yet."""
+        self._metrics = metrics
+        self._model = model
+        self._shown: tuple[int, bool, int] | None = None
+        # Counted from 0, so that Prometheus sees the first as an increase.
+        for result in ("ok", "refused"):
+            metrics.swaps.labels(model, result)
+        metrics.queue_rejections.labels(model)
+
+    def note_swap(self, answering: Iterable[int]) -> None:
+        """Count that other versions answer from now on; requests that name none get the highest."""
+        metrics, model = self._metrics, self._model
+        metrics.swaps.labels(model, "ok").inc()
+        metrics.live_version.labels(model).set(max(answering, default=0))
+        metrics.live_since.labels(model).set_to_current_time()
+
+    def show(self, answering: Iterable[int], wanted: Iterable[int], failed: Container[int]) -> None:
+        """Show the model's state.
+
+        Args:
+            answering: the versions that answer.
+            wanted: the versions on disk that should answer.
+            failed: the versions that were refused.
+        """
+        live, wanted = max(answering, default=0), tuple(wanted)
+        state = (live, bool(wanted) and not live, sum(version in failed for version in wanted))
+        if self._shown == state:
+            return
+        self._shown = state
+        metrics, model = self._metrics, self._model
+        metrics.worker_live_version.labels(model, str(os.getpid())).set(live)
+        metrics.model_unavailable.labels(model).set(state[1])
+        metrics.refused_versions.labels(model).set(state[2])
