@@ -126,7 +126,7 @@ class FullHttpProtocol(ASGIProtocol):
             self._close_transport()
 
     def _give_up(self) -> None:
-        """Leave a client that seems to be gone, unless it still takes what it is sent."""
+        """Close the connection of a client that seems to be gone, unless it still receives."""
         if self._closed or self.transport is None:
             return
         if self.transport.get_write_buffer_size():
@@ -147,7 +147,7 @@ class FullHttpProtocol(ASGIProtocol):
     def _send_error_response(
         self, status: int, message: str, extra_headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        """Refuse what never reached the application, or made it fail outright."""
+        """Reject a request that never reached the application, or that made it fail."""
         text = _MESSAGES.get(status, "The service failed; see its log.")
         answer = error_response(ServiceError(text, status=status))
         head = head_of(answer, dict(extra_headers), self.worker.date, closes=True)

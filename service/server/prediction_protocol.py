@@ -20,7 +20,7 @@ from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead
 from service.server.response_heads import head_of
 
-# The longest plain head; gunicorn knows what to say of longer ones.
+# The longest plain head; gunicorn rejects longer ones.
 _MOST_HEAD = 16 * 1024
 _START = b"POST /v"
 # What may wait behind a request that is being answered.
@@ -207,7 +207,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._close()  # The rest of this request will never come.
 
     def _give_up(self) -> None:
-        """Leave a client that seems to be gone; its request leaves the queue."""
+        """Close the connection of a client that seems to be gone, and drop its request from the queue."""
         if self._is_answering and not self._is_closing:
             self._transport.abort()
 
