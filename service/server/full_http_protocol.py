@@ -16,7 +16,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from service.api.http.responses import error_response
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
-from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
+from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, close_in_order
 from service.server.response_heads import head_of
 
 # What gunicorn's parser refuses, by the status that it chose.
@@ -161,4 +161,4 @@ class FullHttpProtocol(ASGIProtocol):
         if self._has_ended:
             self.transport.close()  # It sends what is left; there is nothing to wait for.
         else:
-            part(self.worker.loop, self.transport)
+            close_in_order(self.worker.loop, self.transport)
