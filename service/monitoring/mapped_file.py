@@ -104,7 +104,7 @@ class MappedFile:
         self._map[place : place + 16] = _PAIR.pack(value, timestamp)  # type: ignore[index]
 
     def close(self) -> None:
-        """Let go of the file, and of its lock."""
+        """Close the file, and release its lock."""
         if self._map is not None:
             self._map.close()
         self._map = None
@@ -129,7 +129,7 @@ class MappedFile:
 
 
 def _allocate(handle: int, start: int, size: int) -> None:
-    """Get room for a part of a file; where the system has no call for it, by writing zeros."""
+    """Allocate a part of a file; where the system has no call for it, by writing zeros."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, start, size)
     elif os.pwrite(handle, bytes(size), start) < size:

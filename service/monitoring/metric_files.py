@@ -354,7 +354,7 @@ def _birth(name: str) -> int:
 
 
 def _is_free(file: Path) -> bool:
-    """Whether nobody holds a file's lock: its owner has ended."""
+    """Whether nobody holds a file's lock, which means that its owner has ended."""
     try:
         handle = os.open(file, os.O_RDWR)
     except OSError:

@@ -1,4 +1,4 @@
-"""Back-pressure: how many predictions a worker takes on before it says that it is full."""
+"""Admission control: bounds the predictions under way and rejects more (back-pressure)."""
 
 import math
 import threading
@@ -8,7 +8,7 @@ from service.errors import UnavailableError
 
 # The weight of the newest request in the mean: what counts is how the last few dozen fared.
 _WEIGHT = 0.05
-# As a client should not be sent away for long on the strength of an estimate.
+# An estimate should not send a client away for long.
 _LONGEST_RETRY_S = 60
 
 

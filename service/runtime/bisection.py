@@ -1,4 +1,4 @@
-"""Which rows of a batch a graph refuses: TensorFlow says what is wrong, but not in which row."""
+"""Finds the rows of a batch that a graph refuses; TensorFlow's error does not name them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How long a signature's calls take, which decides where they run."""
+"""Measures how long a signature's calls take, which decides where they run."""
 
 from time import monotonic
 

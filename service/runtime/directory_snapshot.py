@@ -1,4 +1,4 @@
-"""How a version's folder looks from outside: whether it is whole, and whether it has changed."""
+"""A snapshot of a version's folder: whether it is complete, and whether it has changed."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Whose failure it is when a version does not load: the version's, or the machine's."""
+"""Decides whether a version or the machine caused a failed load."""
 
 import errno
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Takes new connections, spread over the workers."""
+"""Accepts new connections, spread over the workers."""
 
 import asyncio
 import errno

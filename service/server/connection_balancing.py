@@ -1,4 +1,4 @@
-"""How many connections each worker holds, where all workers of a service see it."""
+"""Balances connections over the workers, by counts that all workers of a service see."""
 
 import mmap
 import time
@@ -37,7 +37,7 @@ class ConnectionCount:
         self._table[self._at + _SEEN] = _now_ms()
 
     def leave(self) -> None:
-        """Say that the worker takes connections no more."""
+        """Say that the worker takes no more connections."""
         self._table[self._at + _SEEN] = 0
 
     def fewest_of_others(self) -> int | None:
@@ -55,7 +55,7 @@ class ConnectionCount:
 
 
 class ConnectionBalancer:
-    """When a worker with more connections than another leaves a new one to that one."""
+    """Decides when a worker leaves a new connection to another that has fewer."""
 
     def __init__(self, count: ConnectionCount) -> None:
         """A balancer for the worker whose count this is."""

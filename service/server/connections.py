@@ -30,10 +30,10 @@ class Connection(Protocol):
 
 
 class WriteClock:
-    """How long a client takes to accept what it is sent; each step on earns it more time."""
+    """How long a client takes to receive an answer; each part that it receives earns it more time."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
-        """A clock that stands still.
+        """A clock that is stopped.
 
         Args:
             transport: the connection's.
@@ -61,11 +61,11 @@ class WriteClock:
         return now - self._since > self._seconds + accepted / BYTES_PER_S
 
 
-def part(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+def close_in_order(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
     """Close a connection in the order that loses nothing (RFC 9112, section 9.6).
 
     The client gets all that was written, and then ``GRACE_S`` to close its side; what it still
-    sends must be read and thrown away by the protocol.
+    sends must be read and discarded by the protocol.
     """
     if not transport.can_write_eof():
         transport.close()

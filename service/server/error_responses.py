@@ -1,4 +1,4 @@
-"""The answers to what never reaches the application, in the service's own words."""
+"""The responses to requests that never reach the application, in the service's own words."""
 
 from http import HTTPStatus
 
@@ -30,7 +30,7 @@ def is_foreseen(error: Exception) -> bool:
 
 
 def response_to(error: Exception) -> bytes:
-    """Return the whole HTTP response to what went wrong before or after the application.
+    """Return the whole HTTP response to an error before or after the application.
 
     It ends the connection.
     """

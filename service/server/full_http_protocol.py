@@ -16,7 +16,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from service.api.http.responses import error_response
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
-from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
+from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, close_in_order
 from service.server.response_heads import head_of
 
 # What gunicorn's parser refuses, by the status that it chose.
@@ -126,7 +126,7 @@ class FullHttpProtocol(ASGIProtocol):
             self._close_transport()
 
     def _give_up(self) -> None:
-        """Leave a client that seems to be gone, unless it still takes what it is sent."""
+        """Close the connection of a client that seems to be gone, unless it still receives."""
         if self._closed or self.transport is None:
             return
         if self.transport.get_write_buffer_size():
@@ -147,7 +147,7 @@ class FullHttpProtocol(ASGIProtocol):
     def _send_error_response(
         self, status: int, message: str, extra_headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        """Refuse what never reached the application, or made it fail outright."""
+        """Reject a request that never reached the application, or that made it fail."""
         text = _MESSAGES.get(status, "The service failed; see its log.")
         answer = error_response(ServiceError(text, status=status))
         head = head_of(answer, dict(extra_headers), self.worker.date, closes=True)
@@ -161,4 +161,4 @@ class FullHttpProtocol(ASGIProtocol):
         if self._has_ended:
             self.transport.close()  # It sends what is left; there is nothing to wait for.
         else:
-            part(self.worker.loop, self.transport)
+            close_in_order(self.worker.loop, self.transport)

@@ -15,12 +15,12 @@ from service.api.http.responses import Response, error_response
 from service.api.inference.event_loop import RunningPrediction
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
-from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, part
+from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, close_in_order
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead
 from service.server.response_heads import head_of
 
-# The longest plain head; gunicorn knows what to say of longer ones.
+# The longest plain head; gunicorn rejects longer ones.
 _MOST_HEAD = 16 * 1024
 _START = b"POST /v"
 # What may wait behind a request that is being answered.
@@ -207,7 +207,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._close()  # The rest of this request will never come.
 
     def _give_up(self) -> None:
-        """Leave a client that seems to be gone; its request leaves the queue."""
+        """Close the connection of a client that seems gone, and drop its queued request."""
         if self._is_answering and not self._is_closing:
             self._transport.abort()
 
@@ -229,7 +229,7 @@ class PredictionProtocol(asyncio.Protocol):
         if self._has_ended:
             self._transport.close()  # It sends what is left; there is nothing to wait for.
         else:
-            part(self._host.loop, self._transport)
+            close_in_order(self._host.loop, self._transport)
 
     def _forget_body(self) -> None:
         """Give back what the body of the request under way has taken of the budget."""

@@ -1,8 +1,8 @@
 """Which operations of a graph run: when it is restored, initialised, and called by a signature.
 
 An operation runs when what is asked for depends on it, by a tensor or by a control edge; and those
-of a function's body when the function is called, by any operation that names it. Beside each
-operation stands what is known of its inputs: whether one is the path of an asset, the prefix of
+of a function's body when the function is called, by any operation that names it. For each
+operation it keeps what is known of its inputs: whether one is the path of an asset, the prefix of
 the variables' files, a variable, or a constant string. What is not known is ``None``.
 
 It reads TensorFlow's protocol buffers and needs no TensorFlow.

@@ -1,4 +1,4 @@
-"""Whether a graph can be trusted to come to an end: it holds no loop and waits for nothing."""
+"""Whether a graph is certain to terminate: it has no loop and waits for nothing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -35,7 +35,7 @@ def is_bounded(
 ) -> bool:
     """Whether what computes ``outputs`` runs no operation more than once, and waits for none.
 
-    What is not known is not trusted.
+    Unknown operations count as unbounded.
 
     Args:
         graph: a ``GraphDef``, with its library of functions.
