@@ -25,7 +25,7 @@ export function tableTab(model) {
 	const bring = (files) => (/\.[ct]sv$/i.test(files[0].name) ? fromCsv(files[0]) : fromFiles(files));
 	const element = el("div.paper.stack.takes-files", { onfiles: (event) => bring(event.detail) },
 		el("p", "Bring many inputs at once; the answers become a table that you can download.",
-			columns.length ? el("span", " A CSV file needs a header with ", el("code", columns.join(",")), ".") : null),
+			columns.length ? el("span", " A CSV file needs a header with ", el("code", columns.join(", ")), ".") : null),
 		el("div.tools",
 			forRows ? picker("Choose a CSV file…", { accept: ".csv,.tsv,text/csv" }, ([file]) => fromCsv(file)) : null,
 			forFiles ? picker("Choose pictures…", { accept: "image/*", multiple: true }, fromFiles) : null,

@@ -125,7 +125,7 @@ function curves({ fields }, scores, readings, show) {
 }
 
 function curve(xs, ys, bands, [low, high], now, here, told, show) {
-	const [width, height, left, bottom] = [240, 120, 34, 18];
+	const [width, height, left, bottom] = [240, 120, 44, 18];
 	const x = (at) => left + ((at - xs[0]) / (xs[xs.length - 1] - xs[0] || 1)) * (width - left - 6);
 	const y = (at) => 6 + (1 - (at - low) / (high - low || 1)) * (height - bottom - 10);
 	const path = (values) => values.map((value, i) => `${x(xs[i]).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
