@@ -1,0 +1,276 @@
+"""Import a model that was trained elsewhere: from a Keras file to a published version."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from service.repository.card import Card, write_card
+from service.repository.contract import DEFAULT_SIGNATURE, Contract
+from service.repository.golden import Golden, GoldenExample, batch_of, row_to_json
+from service.repository.row_check import varied_rows
+from service.repository.store import Store, check_model_name
+from training.console.progress import say, working
+from training.errors import RefusedError, UsageError
+from training.fitting.config import default_out
+from training.importing.classified_output import check_probabilities
+from training.importing.description import Description, description_of
+from training.importing.model_source import check_source, open_source
+from training.importing.named_signature import NamedModel, named_model
+from training.importing.sample_file import Samples, read_samples
+from training.importing.sample_values import instances
+from training.publishing import export, version_policy
+from training.publishing.contract_compatibility import broken_promises
+from training.publishing.live_version import find_live_version
+from training.publishing.provenance import libraries
+from training.publishing.row_independence import declare_independence
+from training.tasks.base import Case
+from training.types import Predict
+
+# As many as a trained version has, about: the service answers all of them when it loads it.
+_MOST_EXAMPLES = 16
+# Of rows that are made up where there are no samples.
+_MADE_UP = 4
+_LONGEST_EXAMPLE = 1000
+
+
+def import_model(
+    model: Any,
+    name: str,
+    *,
+    models: Path | str | None = None,
+    samples: Any = None,
+    force: bool = False,
+    **about: Any,
+) -> Path:
+    """Publish a Keras model, or a SavedModel, as the next version of ``name``.
+
+    Args:
+        model: a Keras model, the path of a ``.keras`` or ``.h5`` file, or of a SavedModel's folder.
+        name: under which it is served.
+        models: the folder of models; ``None`` takes ``MODELS``, or ``saved_models``.
+        samples: examples that become golden ones: the path of a CSV, JSON-lines, ``.npy`` or
+            ``.npz`` file; an array of the only input's values, [N, ...]; a mapping of such arrays
+            by input; or a list of rows, each a mapping.
+        force: publish it though callers of the live version cannot go on with it.
+        about: what is said of the model, as in a TOML file: ``title``, ``description``,
+            ``classes``, ``logits``, ``input_names``, ``output_names``, and ``inputs`` and
+            ``outputs``, a mapping of ``unit``, ``minimum``, ``maximum`` and so on by name.
+
+    Returns:
+        the folder of the published version.
+
+    Raises:
+        UsageError: an argument, the model's path or a sample is wrong; the message names it.
+        RefusedError: callers of the live version cannot go on with it.
+        TrainingError: the model cannot be loaded, exported or proved.
+        RepositoryError: the name cannot be a model's.
+    """
+    description = description_of({"name": name, **about})
+    if isinstance(samples, Path | str):
+        description = replace(description, samples=Path(samples))
+        samples = None
+    read = None if samples is None else read_samples(samples)
+    return publish_import(model, Path(models or default_out()), description, read, force=force)
+
+
+def publish_import(
+    source: Any,
+    root: Path,
+    description: Description,
+    samples: Samples | None = None,
+    *,
+    force: bool = False,
+) -> Path:
+    """Publish a model with what is said of it; what is quick to check is checked first.
+
+    Args:
+        source: a Keras model, or a path.
+        root: the folder of models.
+        description: says its name, and all else.
+        samples: examples, where they are not in a file that the description names.
+        force: as for ``import_model``.
+
+    Raises:
+        TrainingError, RepositoryError: as for ``import_model``.
+    """
+    check_model_name(description.name)
+    if isinstance(source, Path | str):
+        check_source(Path(source))
+    if samples is None and description.samples is not None:
+        samples = read_samples(description.samples)
+    _make_room(root)
+    with tempfile.TemporaryDirectory(prefix="understudy-import-") as scratch:
+        return _import(source, root, description, samples, Path(scratch), force)
+
+
+def _import(
+    source: Any,
+    root: Path,
+    description: Description,
+    samples: Samples | None,
+    scratch: Path,
+    force: bool,
+) -> Path:
+    name = description.name
+    with working(f"loading {source if isinstance(source, Path | str) else source.name}"):
+        opened = open_source(source, scratch)
+    named = named_model(opened, description, samples)
+    cases = _cases(named, samples)
+    live = find_live_version(root, name)
+    if live is not None and live.card is not None:
+        _check_callers(live.card.contract, named.exportable.contract, name, live.version, force)
+    folder = scratch / "version"
+    with working("exporting it and trying its rows alone and together"):
+        if named.is_unchanged:
+            assert opened.folder is not None
+            export.copy_saved_model(opened.folder, folder)
+        else:
+            export.write_saved_model(named.exportable, folder)
+        predict = export.open_saved_model(folder)
+        golden, contract = _tried(named, predict, cases)
+    card = Card(
+        name=name,
+        title=description.title or name,
+        task="classification" if named.classified else "regression",
+        contract=contract,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        description=description.description,
+        training={"arch": "imported", "imported_from": Path(opened.place).name},
+        libraries=libraries(),
+    )
+    if golden is None:
+        write_card(folder, card)
+    else:
+        export.finish(folder, card, golden)
+        export.prove(predict, folder)
+    store = Store(root)
+    before = version_policy.in_use(store, name)
+    version = export.publish(folder, root, name)
+    _tell(contract, golden, samples)
+    published = root / name / str(version)
+    say(f"published as {published}")
+    version_policy.after_publishing(store, name, before)
+    return published
+
+
+def _make_room(root: Path) -> None:
+    """See that a version can be published, before the model is loaded.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{root} cannot be a folder of models: {error.strerror}.") from error
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise UsageError(f"{root} cannot be written to.")
+
+
+def _cases(named: NamedModel, samples: Samples | None) -> list[Case]:
+    """Return some of the samples, from all parts of their file, as cases.
+
+    Raises:
+        UsageError: one of the samples does not fit the inputs.
+    """
+    if samples is None:
+        return []
+    every = instances(samples, named.signature.inputs)
+    distinct = {repr(instance): index for index, instance in reversed(list(enumerate(every)))}
+    kept = sorted(distinct.values())
+    step = max(1.0, len(kept) / _MOST_EXAMPLES)
+    chosen = [kept[int(i * step)] for i in range(min(len(kept), _MOST_EXAMPLES))]
+    return [
+        Case(
+            instance=every[i],
+            note=f"{samples.name}, {samples.rows[i].place.rpartition(', ')[2]}",
+        )
+        for i in chosen
+    ]
+
+
+def _check_callers(old: Contract, new: Contract, name: str, live: int, force: bool) -> None:
+    """See that who calls the live version can call the new one.
+
+    Raises:
+        RefusedError: they cannot, and it is not forced.
+    """
+    broken = broken_promises(old, new)
+    if broken and not force:
+        raise RefusedError(
+            f"Not published: callers of live version {live} of {name} cannot go on: "
+            f"{'; '.join(broken)}. --force publishes it anyway; another --name leaves {name} as it "
+            "is."
+        )
+
+
+def _tried(
+    named: NamedModel, predict: Predict, cases: Sequence[Case]
+) -> tuple[Golden | None, Contract]:
+    """Let the export answer; return the golden examples and what they show of its rows.
+
+    Raises:
+        TrainingError: an output that must hold probabilities does not.
+    """
+    contract = _with_examples(named.exportable.contract, cases)
+    signature = contract[DEFAULT_SIGNATURE]
+    if cases:
+        golden = export.answer(predict, contract, cases)
+        for example in golden.examples:
+            _check_outputs(named, predict(DEFAULT_SIGNATURE, batch_of(signature, [example])))
+        return golden, declare_independence(predict, contract, golden)
+    rows = varied_rows(signature, _MADE_UP)
+    if rows is None:
+        return None, contract
+    _check_outputs(named, predict(DEFAULT_SIGNATURE, rows))
+    made_up = Golden(
+        [GoldenExample(DEFAULT_SIGNATURE, row_to_json(rows, i), {}) for i in range(_MADE_UP)],
+        absolute=export.ABSOLUTE,
+        relative=export.RELATIVE,
+    )
+    tried = declare_independence(predict, contract, made_up)
+    # That made-up rows are answered alike proves little; the graph decides then.
+    shown = tried[DEFAULT_SIGNATURE].rows_independent is False
+    return None, tried if shown else contract
+
+
+def _check_outputs(named: NamedModel, outputs: Mapping[str, Any]) -> None:
+    for answer in named.classified:
+        check_probabilities(answer, outputs)
+
+
+def _with_examples(contract: Contract, cases: Sequence[Case]) -> Contract:
+    """Return the contract with the first case's values as examples, where none are given."""
+    if not cases:
+        return contract
+    signature = contract[DEFAULT_SIGNATURE]
+    inputs = tuple(
+        replace(field, example=cases[0].instance[field.name])
+        if field.example is None and _is_short(cases[0].instance[field.name])
+        else field
+        for field in signature.inputs
+    )
+    return {DEFAULT_SIGNATURE: replace(signature, inputs=inputs)}
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a value is worth showing in every description of the API; a picture's is not."""
+    return len(repr(value)) <= _LONGEST_EXAMPLE
+
+
+def _tell(contract: Contract, golden: Golden | None, samples: Samples | None) -> None:
+    signature = contract[DEFAULT_SIGNATURE]
+    takes, gives = (
+        ", ".join(field.name for field in fields)
+        for fields in (signature.inputs, signature.outputs)
+    )
+    say(f"takes {takes}; gives {gives}")
+    if golden is None or samples is None:
+        say("no golden examples: --samples takes a CSV, JSON-lines, .npy or .npz file of them")
+    else:
+        count = len(golden.examples)
+        say(f"{count} golden {'example' if count == 1 else 'examples'} from {samples.name}")
