@@ -12,9 +12,8 @@ import tensorflow as tf
 
 from service.repository.contract import DEFAULT_SIGNATURE, NUMPY_TYPES, Shape
 from training.errors import TrainingError, UsageError
+from training.importing.source_path import check_source
 
-_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
-_KERAS = (".keras", ".h5", ".hdf5")
 _ELSEWHERE = (
     'export it where it was made, by model.export("folder", format="tf_saved_model"), and import '
     "that folder"
@@ -59,27 +58,6 @@ class SourceModel:
     tracked: tuple[Any, ...]
     folder: Path | None = None
     signature: str = DEFAULT_SIGNATURE
-
-
-def check_source(path: Path) -> None:
-    """See that a path may hold a model, before anything slow is imported for it.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if path.is_dir():
-        if not any((path / name).exists() for name in _GRAPHS):
-            raise UsageError(
-                f"{path} holds no SavedModel: expected a folder with {_GRAPHS[0]}, or a Keras "
-                f"file ({', '.join(_KERAS)})."
-            )
-    elif not path.exists():
-        raise UsageError(f"{path} is not there.")
-    elif not path.name.lower().endswith(_KERAS):
-        raise UsageError(
-            f"{path} is not a model that can be imported: expected a Keras file "
-            f"({', '.join(_KERAS)}) or a SavedModel's folder."
-        )
 
 
 def open_source(source: Any, scratch: Path) -> SourceModel:

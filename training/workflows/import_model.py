@@ -18,10 +18,11 @@ from training.errors import RefusedError, UsageError
 from training.fitting.config import default_out
 from training.importing.classified_output import check_probabilities
 from training.importing.description import Description, description_of
-from training.importing.model_source import check_source, open_source
+from training.importing.model_source import open_source
 from training.importing.named_signature import NamedModel, named_model
 from training.importing.sample_file import Samples, read_samples
 from training.importing.sample_values import instances
+from training.importing.source_path import check_source
 from training.publishing import export, version_policy
 from training.publishing.contract_compatibility import broken_promises
 from training.publishing.live_version import find_live_version

@@ -7,8 +7,12 @@ from typing import Any
 
 import click
 
+from service.repository.store import check_model_name
+from training.console.silence import silent_stderr
 from training.errors import UsageError
 from training.fitting import config as training_config
+from training.importing.description import Description, combined, description_of, read_description
+from training.importing.source_path import check_source
 from understudy.help import PUBLISHED, Command, Option
 
 _PATH = click.Path(path_type=Path)
@@ -20,11 +24,11 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
     panel=PUBLISHED,
     short_help="publish a Keras model or a SavedModel of your own",
     examples={
-        "import my_model.keras --name churn": "publish it; a running service serves it",
-        "import my_model.keras --name churn --samples customers.csv --classes stays,leaves": (
+        "import churn.keras --name churn": "publish it; a running service serves it",
+        "import churn.keras --name churn --samples rows.csv --classes no,yes": (
             "with golden examples and the names of its classes"
         ),
-        "import my_model.keras --config churn.toml": "all that is known of it from a file",
+        "import churn.keras --config churn.toml": "all that is known of it from a file",
     },
 )
 @click.argument("model", type=_PATH, help="a .keras or .h5 file, or a SavedModel's folder")
@@ -103,7 +107,6 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
 )
 @click.option(
     "--models",
-    "--out",
     cls=Option,
     type=_PATH,
     metavar="FOLDER",
@@ -127,14 +130,6 @@ def command(
     It becomes a SavedModel with named inputs and outputs, a description and, from --samples,
     golden examples, which every service must answer alike before it serves the version.
     """
-    # Before what takes seconds to import.
-    from training.importing.description import (
-        Description,
-        combined,
-        description_of,
-        read_description,
-    )
-
     said = Description() if config is None else read_description(config)
     fields = _fields(given.pop("units"), given.pop("bounds"), given.pop("examples"))
     options = replace(description_of(_said(name, **given)), fields=fields)
@@ -143,7 +138,10 @@ def command(
         raise UsageError(
             f"Say under which name {model} is served: understudy import {model} --name NAME."
         )
-    from training.workflows.import_model import publish_import
+    check_model_name(said.name)
+    check_source(model)
+    with silent_stderr():
+        from training.workflows.import_model import publish_import
 
     publish_import(model, models, said, force=force)
 
