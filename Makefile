@@ -19,7 +19,7 @@ help: ## List the targets
 serve: install-serve ## Serve the models in saved_models/ (HOST, PORT, MODELS override)
 	@exec $(BIN)/understudy serve
 
-watch: install-serve ## See what clients of a model notice: make watch MODEL=mpg
+watch: install-serve ## See what clients notice: make watch MODEL=mpg ARGS="--rate 50"
 	@test -n "$(MODEL)" || { echo 'Say which model: make watch MODEL=mpg'; exit 2; }
 	@$(BIN)/python -m benchmarks.watch $(MODEL) $(ARGS)
 
