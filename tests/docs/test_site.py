@@ -195,6 +195,8 @@ def test_every_command_and_option_has_its_place(site: Path, pages: dict[Path, Pa
         assert isinstance(command, Command)
         assert shows(f"understudy {name} ")
         for param in command.params:
+            if isinstance(param, click.Option) and param.hidden:
+                continue
             options = param.opts if isinstance(param, click.Option) else [str(param.name).upper()]
             help_text = getattr(param, "help", None)
             assert help_text
