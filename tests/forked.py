@@ -94,9 +94,7 @@ def _run(
     if start_new_session:
         os.setsid()
     for path, number in ((stdout, 1), (stderr, 2)):
-        # A terminal becomes the session's own only where it is opened for reading as well.
-        access = os.O_RDWR if path.is_char_device() else os.O_WRONLY
-        file = os.open(path, access | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, number)
         os.close(file)
     os.chdir(cwd)
