@@ -96,6 +96,16 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keras.Sequential([keras.Input((3,), batch_size=4), layers.Dense(1)]).save(
         folder / "fixed.keras"
     )
+    inputs = keras.Input((3,))
+    keras.Model(inputs, keras.ops.log(0 * inputs)).save(folder / "infinite.keras")
+    varying = tf.Module()
+    varying.answer = tf.function(
+        lambda x: {"y": x + tf.random.normal([])},
+        input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")],
+    )
+    tf.saved_model.save(varying, folder / "random", signatures=varying.answer)
+    keras.Sequential([keras.Input((None, 2)), layers.GRU(2)]).save(folder / "series.keras")
+    (folder / "junk.bin").write_bytes(b"\xff\x00")
     (folder / "junk.keras").write_text("no archive")
     with zipfile.ZipFile(folder / "empty.keras", "w") as archive:
         archive.writestr("other", "")
@@ -106,6 +116,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "people.jsonl").write_text(
         '{"age": 30, "plan": "pro"}\n{"age": 71, "plan": "basic"}\n'
     )
+    (folder / "reviews.csv").write_text("Review text\na good film\n")
+    (folder / "series.jsonl").write_text("[[1,2]]\n[[1,2],[3,4]]\n[[5,6],[3,4]]\n")
     (folder / "reviews.jsonl").write_text('"a good film"\n"a bad film"\n"no words of it"\n')
     np.save(folder / "rows.npy", np.arange(12, dtype=np.float32).reshape(4, 3))
     np.savez(folder / "series.npz", series=np.ones((2, 4, 2)) * [[[1]], [[2]]])
@@ -211,6 +223,19 @@ def test_texts_go_in_as_they_are(published: Published) -> None:
     assert golden.examples[1].instance == {"input": "a bad film"}
 
 
+def test_the_only_heading_names_the_only_value(published: Published) -> None:
+    _, golden, signature = published("texts.keras", "--samples", "reviews.csv")
+    assert shapes(signature.inputs) == {"Review_text": ("string", (None,))}
+    assert golden is not None
+    assert golden.examples[0].instance == {"Review_text": "a good film"}
+
+
+def test_golden_examples_are_of_one_shape(published: Published) -> None:
+    _, golden, _ = published("series.keras", "--samples", "series.jsonl")
+    assert golden is not None
+    assert [len(example.instance["input"]) for example in golden.examples] == [2, 2]
+
+
 def test_several_outputs_are_described_in_a_file(published: Published, tmp_path: Path) -> None:
     config = tmp_path / "m.toml"
     config.write_text(
@@ -272,10 +297,15 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["fixed.keras", "--name", "m"], "fixed.keras: an input is of shape [4, 3]; its first dimension must be free (None), for any number of rows."),
         (["vector.keras", "--name", "m", "--models", "customers.csv"], "customers.csv cannot be a folder of models: File exists."),
         (["vector.keras", "--name", "m", "--classes", "a,b,c"], "--classes: expected 2 labels, because output 'output' has shape [None, 2], not 3 (a, b, c)."),
-        (["vector.keras", "--name", "m", "--classes", "a"], "classes must be a list of two or more different labels, not ['a']."),
+        (["vector.keras", "--name", "m", "--classes", "a"], "--classes must be a list of two or more different labels, not ['a']."),
+        (["vector.keras", "--name", "m", "--inputs", "a b,c,d"], "--inputs must be different names of letters, digits and '_' that begin with a letter, not ['a b', 'c', 'd']."),
+        (["vector.keras", "--name", "m", "--classes", "junk.bin"], "--classes: junk.bin is not UTF-8."),
+        (["random", "--name", "m", "--samples", "rows.npy"], "The model answers one row differently each time: "),
+        (["infinite.keras", "--name", "m", "--samples", "rows.npy"], "rows.npy, row 0: the model answers output = -inf, which is not a finite number."),
+        (["vector.keras", "--name", "m", "--bounds", "input=0:inf"], "inputs.input.maximum must be a number, not inf."),
         (["logits.keras", "--name", "m", "--classes", "a,b", "--samples", "rows.npy"], "Output 'output' gives -"),
         (["many.keras", "--name", "m", "--classes", "a,b"], "--classes: the model has 2 outputs; say in a --config file which classes each has, as classes = [...] under [outputs.kind]."),
-        (["mixed.keras", "--name", "m", "--samples", "customers.csv"], "customers.csv, line 2: expected the inputs age, plan; it has 'tenure'."),
+        (["mixed.keras", "--name", "m", "--samples", "customers.csv"], "customers.csv, line 2: expected a value of each input (age, plan); it has 'tenure', which is not one."),
         (["mixed.keras", "--name", "m", "--inputs", "a"], "--inputs: expected a name for each input, in this order: age, plan; not 1 (a)."),
         (["vector.keras", "--name", "m", "--inputs", "a,b"], "--inputs: expected one name, or one for each value of [None, 3]; not 2 (a, b)."),
         (["vector.keras", "--name", "m", "--unit", "tenure"], "--unit must be FIELD=UNIT, such as tenure=months, not 'tenure'."),

@@ -68,17 +68,28 @@ def read_description(path: Path) -> Description:
     return found
 
 
-def description_of(value: Mapping[str, Any], place: str = "") -> Description:
+def description_of(
+    value: Mapping[str, Any], place: str = "", *, options: bool = False
+) -> Description:
     """Check a description.
 
     Args:
         value: the attributes of ``Description``, as TOML or Python hold them.
         place: where it stands, for messages.
+        options: whether messages name the options of the command instead of the attributes.
 
     Raises:
         UsageError: a key or value is wrong; the message names it.
     """
-    checked = _checked(value, _KEYS, place)
+    try:
+        checked = _checked(value, _KEYS, place)
+    except UsageError as error:
+        if not options:
+            raise
+        key, _, rest = str(error).partition(" ")
+        raise UsageError(
+            f"--{key.removesuffix('_names') + 's' * ('_names' in key)} {rest}"
+        ) from None
     for kind, keys in (("inputs", INPUT_KEYS), ("outputs", OUTPUT_KEYS)):
         tables = checked.get(kind, {})
         for name, table in tables.items():

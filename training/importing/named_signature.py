@@ -57,6 +57,7 @@ def named_model(
         UsageError: a name or a number of classes does not fit the model.
         TrainingError: the model cannot be called.
     """
+    description = _named_by_heading(source, description, samples)
     columns = _columns(source, description, samples)
     unchanged = (
         source.folder is not None
@@ -136,6 +137,18 @@ def source_names(kind: str, tensors: Sequence[SourceTensor], given: Sequence[str
             expected = f"one name{values if kind == 'input' else ''}"
         raise UsageError(f"--{kind}s: expected {expected}; not {len(given)} ({', '.join(given)}).")
     return list(given)
+
+
+def _named_by_heading(
+    source: SourceModel, description: Description, samples: Samples | None
+) -> Description:
+    """Let the only heading of the samples name the only value that the model takes."""
+    if samples is None or len(samples.names) != 1 or description.input_names:
+        return description
+    takes_one = len(source.inputs) == 1 and source.inputs[0].shape in ((None,), (None, 1))
+    if not takes_one or source.inputs[0].name:
+        return description
+    return dataclasses.replace(description, input_names=(identifier(samples.names[0]),))
 
 
 def _columns(

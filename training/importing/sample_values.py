@@ -25,9 +25,10 @@ def instances(samples: Samples, fields: Sequence[Field]) -> list[dict[str, Any]]
     if given:
         for odd in (*given, *names):
             if odd not in given or odd not in names:
-                what = f"has {given[odd]!r}" if odd in given else f"lacks {odd!r}"
+                what = f"has {given[odd]!r}, which is not one" if odd in given else f"lacks {odd!r}"
                 raise UsageError(
-                    f"{samples.rows[0].place}: expected the inputs {', '.join(names)}; it {what}."
+                    f"{samples.rows[0].place}: expected a value of each input "
+                    f"({', '.join(names)}); it {what}."
                 )
     elif len(fields) > 1 and not _are_in_order(samples, fields):
         raise UsageError(

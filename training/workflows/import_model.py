@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from service.repository.card import Card, write_card
 from service.repository.contract import DEFAULT_SIGNATURE, Contract
-from service.repository.golden import Golden, GoldenExample, batch_of, row_to_json
+from service.repository.golden import Golden, GoldenExample, batch_of, mismatches, row_to_json
 from service.repository.row_check import varied_rows
 from service.repository.store import Store, check_model_name
 from training.console.progress import say, working
-from training.errors import RefusedError, UsageError
+from training.errors import RefusedError, TrainingError, UsageError
 from training.fitting.config import default_out
 from training.importing.classified_output import check_probabilities
 from training.importing.description import Description, description_of
@@ -36,6 +38,8 @@ _MOST_EXAMPLES = 16
 # Of rows that are made up where there are no samples.
 _MADE_UP = 4
 _LONGEST_EXAMPLE = 1000
+# Of a vector's values, as a person would name them.
+_MOST_NAMED = 50
 
 
 def import_model(
@@ -182,7 +186,11 @@ def _cases(named: NamedModel, samples: Samples | None) -> list[Case]:
         return []
     every = instances(samples, named.signature.inputs)
     distinct = {repr(instance): index for index, instance in reversed(list(enumerate(every)))}
-    kept = sorted(distinct.values())
+    # Golden examples are asked together, which rows of different shapes cannot be.
+    of_shape: dict[str, list[int]] = {}
+    for index in sorted(distinct.values()):
+        of_shape.setdefault(_shape(every[index]), []).append(index)
+    kept = max(of_shape.values(), key=len)
     step = max(1.0, len(kept) / _MOST_EXAMPLES)
     chosen = [kept[int(i * step)] for i in range(min(len(kept), _MOST_EXAMPLES))]
     return [
@@ -192,6 +200,13 @@ def _cases(named: NamedModel, samples: Samples | None) -> list[Case]:
         )
         for i in chosen
     ]
+
+
+def _shape(value: Any) -> str:
+    """Return how many values there are in the lists of an instance, however deep."""
+    if isinstance(value, Mapping):
+        return ",".join(_shape(item) for item in value.values())
+    return f"[{','.join(map(_shape, value))}]" if isinstance(value, list) else ""
 
 
 def _check_callers(old: Contract, new: Contract, name: str, live: int, force: bool) -> None:
@@ -222,7 +237,14 @@ def _tried(
     if cases:
         golden = export.answer(predict, contract, cases)
         for example in golden.examples:
-            _check_outputs(named, predict(DEFAULT_SIGNATURE, batch_of(signature, [example])))
+            _check_finite(example)
+            outputs = predict(DEFAULT_SIGNATURE, batch_of(signature, [example]))
+            if differing := mismatches(golden, [example], outputs):
+                raise TrainingError(
+                    f"The model answers one row differently each time: {differing[0]} No layer of "
+                    "it may be random."
+                )
+            _check_outputs(named, outputs)
         return golden, declare_independence(predict, contract, golden)
     rows = varied_rows(signature, _MADE_UP)
     if rows is None:
@@ -237,6 +259,21 @@ def _tried(
     # That made-up rows are answered alike proves little; the graph decides then.
     shown = tried[DEFAULT_SIGNATURE].rows_independent is False
     return None, tried if shown else contract
+
+
+def _check_finite(example: GoldenExample) -> None:
+    """See that JSON can hold what the model answers.
+
+    Raises:
+        TrainingError: it cannot.
+    """
+    for name, value in example.prediction.items():
+        numbers = np.asarray(value)
+        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            odd = numbers[~np.isfinite(numbers)].flat[0]
+            raise TrainingError(
+                f"{example.note}: the model answers {name} = {odd}, which is not a finite number."
+            )
 
 
 def _check_outputs(named: NamedModel, outputs: Mapping[str, Any]) -> None:
@@ -270,6 +307,9 @@ def _tell(contract: Contract, golden: Golden | None, samples: Samples | None) ->
         for fields in (signature.inputs, signature.outputs)
     )
     say(f"takes {takes}; gives {gives}")
+    shape = signature.inputs[0].shape or ()
+    if len(signature.inputs) == 1 and len(shape) == 2 and 1 < (shape[1] or 0) <= _MOST_NAMED:
+        say(f"to name the {shape[1]} values of {takes}, say --inputs a,b,... or give samples")
     if golden is None or samples is None:
         say("no golden examples: --samples takes a CSV, JSON-lines, .npy or .npz file of them")
     else:

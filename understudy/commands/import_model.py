@@ -132,7 +132,9 @@ def command(
     """
     said = Description() if config is None else read_description(config)
     fields = _fields(given.pop("units"), given.pop("bounds"), given.pop("examples"))
-    options = replace(description_of(_said(name, **given)), fields=fields)
+    # Whether they are of inputs or outputs is known with the model.
+    checked = description_of({"inputs": fields}).inputs
+    options = replace(description_of(_said(name, **given), options=True), fields=checked)
     said = combined(said, options)
     if not said.name:
         raise UsageError(
@@ -180,7 +182,10 @@ def _labels(text: str) -> list[str]:
     path = Path(text)
     if "," in text or not path.is_file():
         return _listed(text)
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--classes: {path} is not UTF-8.") from error
     return [line.strip() for line in lines if line.strip()]
 
 
