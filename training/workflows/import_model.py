@@ -314,4 +314,5 @@ def _tell(contract: Contract, golden: Golden | None, samples: Samples | None) ->
         say("no golden examples: --samples takes a CSV, JSON-lines, .npy or .npz file of them")
     else:
         count = len(golden.examples)
-        say(f"{count} golden {'example' if count == 1 else 'examples'} from {samples.name}")
+        rows = "; its rows are independent" if signature.rows_independent else ""
+        say(f"{count} golden {'example' if count == 1 else 'examples'} from {samples.name}{rows}")
