@@ -19,7 +19,7 @@ help: ## List the targets
 serve: install-serve ## Serve the models in saved_models/ (HOST, PORT, MODELS override)
 	@exec $(BIN)/understudy serve
 
-watch: install-serve ## See what clients of a model notice: make watch MODEL=mpg
+watch: install-serve ## See what clients notice: make watch MODEL=mpg ARGS="--rate 50"
 	@test -n "$(MODEL)" || { echo 'Say which model: make watch MODEL=mpg'; exit 2; }
 	@$(BIN)/python -m benchmarks.watch $(MODEL) $(ARGS)
 
@@ -68,15 +68,17 @@ install-dev: $(call STAMP,dev) $(BIN)/understudy ## Install what tests and check
 install-bench: $(call STAMP,bench) $(BIN)/understudy ## Install what the benchmarks need
 install-docs: $(call STAMP,docs) ## Install what builds the documentation
 
+# What takes a minute moves on a terminal.
+PROGRESS := $(BIN)/python -m tools.show_progress
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
 $(VENV)/.installed-%: requirements/%.lock | $(VENV)/pyvenv.cfg
-	$(PIP) install --require-hashes -r $<
+	@$(PROGRESS) 'installing what requirements/$*.lock names' $(PIP) install --require-hashes -r $<
 	@touch $@
 
 # The project itself, from where it lies: what it needs is there, and no network is asked.
 $(BIN)/understudy: pyproject.toml
-	$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@$(PROGRESS) 'installing the command' $(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/pyvenv.cfg:
@@ -84,7 +86,7 @@ $(VENV)/pyvenv.cfg:
 		{ echo 'Python 3.11 or newer is needed; name one with PYTHON=...'; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 		{ echo 'Python cannot make environments here; on Debian: apt install python3-venv'; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m tools.show_progress 'making $(VENV)' $(PYTHON) -m venv $(VENV)
 
 lock: ## Resolve the dependencies again and write the locks (needs uv)
 	uv pip compile $(LOCK_OPTIONS) -o requirements/serve.lock pyproject.toml

@@ -77,18 +77,51 @@ async def attend(
     connections: int,
     goes_on: Callable[[], bool],
     tell: Callable[[Answer], None],
+    rate: float | None = None,
 ) -> None:
-    """Ask over ``connections`` at once for as long as it ``goes_on``, and ``tell`` each answer."""
-    await asyncio.gather(*(_client(stage, number, goes_on, tell) for number in range(connections)))
+    """Ask over ``connections`` at once for as long as it ``goes_on``, and ``tell`` each answer.
+
+    Args:
+        stage: the service, and what it is asked.
+        connections: how many clients ask.
+        goes_on: whether they are to ask again.
+        tell: takes each answer.
+        rate: the most requests a second of all clients together; ``None`` asks without pause.
+    """
+    pace_s = 0.0 if rate is None else connections / rate
+    start = time.monotonic()
+    await asyncio.gather(
+        *(
+            _client(stage, number, goes_on, tell, start + number * pace_s / connections, pace_s)
+            for number in range(connections)
+        )
+    )
+
+
+async def _until(due: float, goes_on: Callable[[], bool]) -> None:
+    """Wait for a moment, or until it does not go on any more."""
+    while goes_on() and (left := due - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _PAUSE_S))
 
 
 async def _client(
-    stage: Stage, number: int, goes_on: Callable[[], bool], tell: Callable[[Answer], None]
+    stage: Stage,
+    number: int,
+    goes_on: Callable[[], bool],
+    tell: Callable[[Answer], None],
+    due: float,
+    pace_s: float,
 ) -> None:
     requests = [stage.request(question) for question in range(len(stage.bodies))]
     question = number % len(requests)
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while goes_on():
+        if pace_s:
+            await _until(due, goes_on)
+            if not goes_on():
+                break
+            # What could not be asked in time is left out: a rate is no backlog.
+            due = max(due + pace_s, time.monotonic())
         asked_at = time.monotonic()
         status, version, prediction = 0, 0, None
         try:

@@ -1,8 +1,9 @@
 """Ask a running service without pause and tell what clients notice: ``python -m benchmarks.watch``.
 
 It asks for the golden examples of a model, and holds each answer against those of the version that
-gave it. A line a second tells throughput, latency and which versions answered; the last line sums
-up. Retrain, roll back or kill a worker meanwhile: a client should notice nothing but the numbers.
+gave it. A line a second tells throughput, latency and which versions answered, and a line marks the
+moment at which another version took over; the last line sums up. Retrain, roll back or kill a
+worker meanwhile: a client should notice nothing but the numbers.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.audience import Answer, Stage, attend
 from benchmarks.errors import BenchmarkError
+from service.monitoring.terminal import BOLD, GREEN, has_colours, styled
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
 from service.repository.golden import Golden, agree, read_golden
@@ -88,24 +90,30 @@ class Programme:
         self._last = time.monotonic()
         self.answers = self.failed = self.wrong = 0
         self.versions: list[int] = []
+        self._current, self._since = 0, 0.0
 
-    def note(self, answer: Answer) -> None:
-        """Take in one answer."""
+    def note(self, answer: Answer) -> str:
+        """Take in one answer; return a line where another version has taken over, else nothing."""
         self._recent.append(answer)
         self.answers += 1
         if answer.status != 200:
             self.failed += 1
-            return
+            return ""
         self.wrong += self._judge.is_wrong(answer)
         if answer.version not in self.versions:
             self.versions.append(answer.version)
+        # What was asked before the swap may still come from the version before it.
+        if answer.version == self._current or answer.asked_at < self._since:
+            return ""
+        before, self._current, self._since = self._current, answer.version, time.monotonic()
+        return _mark(before, self._current) if before else ""
 
     def line(self) -> str:
         """Say what came since the last line."""
         recent, self._recent = self._recent, []
         now = time.monotonic()
         span, self._last = now - self._last, now
-        moment = datetime.now().strftime("%H:%M:%S")
+        moment = _moment()
         good = [answer for answer in recent if answer.status == 200]
         if not good:
             return f"{moment}  no answer; {len(recent)} failed"
@@ -147,11 +155,18 @@ async def _watch(options: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
     print(
         f"asking {options.url} for {len(judge.bodies)} golden examples of {options.model} over "
-        f"{options.connections} connections; Ctrl-C ends it",
+        f"{options.connections} connections"
+        f"{f', {options.rate:g} times a second' if options.rate else ''}; Ctrl-C ends it",
         flush=True,
     )
+
+    def tell(answer: Answer) -> None:
+        if line := programme.note(answer):
+            bold = has_colours(sys.stdout, os.environ)
+            print(styled(line, BOLD, GREEN, colours=bold), flush=True)
+
     clients = asyncio.create_task(
-        attend(stage, options.connections, lambda: not ended.is_set(), programme.note)
+        attend(stage, options.connections, lambda: not ended.is_set(), tell, options.rate)
     )
     until = math.inf if options.seconds is None else time.monotonic() + options.seconds
     while not ended.is_set():
@@ -182,6 +197,15 @@ async def _connect(stage: Stage, url: str) -> None:
     writer.close()
 
 
+def _moment() -> str:
+    return datetime.now().strftime("%H:%M:%S")
+
+
+def _mark(before: int, after: int) -> str:
+    words = f" version {after} took over from version {before} "
+    return f"{_moment()}  {words:=^60}"
+
+
 def _versions(versions: Sequence[int]) -> str:
     noun = "version" if len(versions) == 1 else "versions"
     return f"{noun} {', '.join(map(str, versions)) or 'none'}"
@@ -197,12 +221,25 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+    return rate
+
+
 def _parser() -> argparse.ArgumentParser:
     address = f"http://{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8501')}"
     models = Path(os.environ.get("MODELS", "saved_models"))
     parser = argparse.ArgumentParser(prog="python -m benchmarks.watch", description=__doc__)
     parser.add_argument("model", help="the model to ask")
     parser.add_argument("--connections", type=_count, default=16, help="clients (16)")
+    parser.add_argument(
+        "--rate", type=_rate, help="most requests a second; without pause if not given"
+    )
     parser.add_argument("--seconds", type=float, help="how long; until Ctrl-C if not given")
     parser.add_argument("--url", default=address, help=f"the service ({address})")
     parser.add_argument("--models", type=Path, default=models, help=f"what it serves ({models})")

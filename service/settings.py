@@ -40,12 +40,14 @@ class EnvironmentVariable:
         help: what the setting means, for people.
         least: the smallest number allowed.
         most: the largest number allowed.
+        choices: the only texts allowed; empty when any is.
     """
 
     name: str
     help: str
     least: float | None = None
     most: float | None = None
+    choices: tuple[str, ...] = ()
 
 
 def usable_cores() -> int:
@@ -251,6 +253,14 @@ class Settings:
         bool,
         EnvironmentVariable("UNDERSTUDY_ACCESS_LOG", "log every request, not only failed ones"),
     ] = False
+    log_format: Annotated[
+        str,
+        EnvironmentVariable(
+            "UNDERSTUDY_LOG_FORMAT",
+            "form of the log: json, text, or auto, which is text on a terminal and json elsewhere",
+            choices=("auto", "json", "text"),
+        ),
+    ] = "auto"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -315,6 +325,9 @@ def _parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
         return text.lower() in _TRUE
     if kind == Path | None:
         return Path(text)
+    if variable.choices and text not in variable.choices:
+        known = ", ".join(variable.choices)
+        raise SettingError(f"{variable.name} must be one of {known}, not {text!r}.")
     try:
         value = kind(text)
     except ValueError:

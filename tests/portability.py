@@ -22,6 +22,7 @@ PORTABLE: dict[str, frozenset[str]] = {
                 "register_at_fork",
                 "scandir",
                 "utime",
+                "write",
             ),
         }
     ),

@@ -46,7 +46,7 @@ TRAINING = (
     {"networks"},
     {"tasks"},
     {"publishing"},
-    {"reporting"},
+    {"reporting", "importing"},
     {"tuning", "overfitting"},
     {"workflows"},
     {"__main__"},

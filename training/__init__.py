@@ -7,6 +7,7 @@ from the one that imports all others to those that all others import::
     workflows              train, retrain, reproduce, inspect: from beginning to end
     tuning, overfitting    many trainings: the search for settings, the comparison of networks
     reporting              reports and plots of a training
+    importing              models that were trained elsewhere
     publishing             from a trained network to a version that serves
     tasks                  the models, one file each
     networks               how they are built, and in which fields they answer

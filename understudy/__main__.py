@@ -2,22 +2,24 @@
 
 import sys
 
-from understudy.failures import FAILED, INTERRUPTED
-from understudy.output_streams import Streams
+_INTERRUPTED = 130
 
 
 def run() -> int:
     """Run the command line, and say what it could not write."""
     try:
-        streams = Streams()
         # Only now: an interrupt while this is imported is one line as well.
+        from understudy.failures import FAILED
+        from understudy.output_streams import Streams
+
+        streams = Streams()
         from understudy.cli import main
 
         code = main()
         problem = streams.problem()
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
-        return INTERRUPTED
+        return _INTERRUPTED
     if problem:
         sys.stderr.write(f"{problem}\n")
     return code or (FAILED if problem else 0)

@@ -17,7 +17,7 @@ SERVING, TRAINING, IMPROVING, PUBLISHED = (
     "Find better settings",
     "Look at models and data, choose what serves",
 )
-_PANELS = (SERVING, TRAINING, IMPROVING, PUBLISHED)
+PANELS = (SERVING, TRAINING, IMPROVING, PUBLISHED)
 _OPTIONS = "Options"
 
 
@@ -44,8 +44,8 @@ class Option(click.Option):
 class Command(click.Command):
     """A command that belongs to a panel and comes with examples.
 
-    Args:
-        panel: one of this module's constants.
+    Attributes:
+        panel: the heading that the help shows it under, one of ``PANELS``.
         examples: command lines, without ``understudy``, each with a few words about it.
     """
 
@@ -54,7 +54,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(*args, **attributes)
         self.panel = panel
-        self._examples = examples
+        self.examples = examples
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}
@@ -65,7 +65,7 @@ class Command(click.Command):
         _write(formatter, panels)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        lines = {f"understudy {line}": words for line, words in self._examples.items()}
+        lines = {f"understudy {line}": words for line, words in self.examples.items()}
         if not lines:
             return
         with _section(formatter, "Examples"):
@@ -108,7 +108,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in _PANELS}
+        panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in PANELS}
         for name in self.list_commands(ctx):
             try:
                 command = self._find(name)

@@ -1,11 +1,19 @@
-"""Structured logs: one JSON object a line, on standard error."""
+"""Structured logs on standard error: one JSON object a line, or text for a person at a terminal."""
 
 import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from service.monitoring.terminal import BOLD, DIM, RED, YELLOW, styled
+
 LOGGER = "understudy"
+# Of the settings that the log may have: text on a terminal and JSON elsewhere; text anywhere.
+AUTO, TEXT = "auto", "text"
+
+# Of a record's fields, what a person at a terminal has no use for.
+_NOT_SHOWN = ("request_id", "client", "milliseconds", "method", "path", "status", "labels")
+_STEP = "A version has passed "
 
 
 class JsonFormatter(logging.Formatter):
@@ -24,25 +32,95 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
-def _logger(level: str) -> dict[str, Any]:
-    return {"handlers": ["stderr"], "level": level, "propagate": False}
+class TextFormatter(logging.Formatter):
+    """Formats a record as a line for a person, with the fields that matter to one.
+
+    Args:
+        colours: whether warnings are yellow and errors red.
+    """
+
+    def __init__(self, *, colours: bool) -> None:
+        super().__init__()
+        self._colours = colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = getattr(record, "fields", {})
+        moment = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        colour = [RED] if record.levelno >= logging.ERROR else [YELLOW]
+        message = record.getMessage()
+        if "status" in fields:
+            message = f"{fields['method']} {fields['path']} {fields['status']}: {message}"
+        shown = [
+            f"{key}={value}"
+            for key, value in fields.items()
+            if key not in _NOT_SHOWN and value not in (None, "", [], {})
+        ]
+        words = [
+            styled(moment, DIM, colours=self._colours),
+            styled(
+                message,
+                *(colour if record.levelno >= logging.WARNING else [BOLD]),
+                colours=self._colours,
+            ),
+            *([styled(" ".join(shown), DIM, colours=self._colours)] if shown else []),
+        ]
+        line = "  ".join(words)
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-# For logging.config.dictConfig: the service's lines and those of its WSGI server, in one form.
-LOG_CONFIG: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": JsonFormatter}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stderr",
-            "formatter": "json",
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {LOGGER: _logger("INFO"), "gunicorn.error": _logger("INFO")},
-}
+class ForPeople(logging.Filter):
+    """Lets through what a person at a terminal wants to know, once for all workers.
+
+    Attributes:
+        has_greeted: whether the service has said that it is up; what led to it is not shown.
+        leads: whether this process speaks for the others of what they all do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_greeted = False
+        self.leads = True
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        fields = getattr(record, "fields", {})
+        is_news = record.levelno >= logging.WARNING
+        if record.name != LOGGER:
+            return is_news  # gunicorn's account of its workers.
+        if "status" in fields:
+            return True  # A request is one worker's alone.
+        if not self.leads and "model" in fields and not record.exc_info:
+            return False
+        return is_news or (self.has_greeted and not record.getMessage().startswith(_STEP))
+
+
+FOR_PEOPLE = ForPeople()
+
+
+def log_config(*, text: bool, colours: bool = False) -> dict[str, Any]:
+    """Return what ``logging.config.dictConfig`` takes, for the service and its WSGI server.
+
+    Args:
+        text: whether a person reads it, instead of JSON for programs.
+        colours: whether the text has colours.
+    """
+    form = {"()": TextFormatter, "colours": colours} if text else {"()": JsonFormatter}
+    own = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": form},
+        "filters": {"for_people": {"()": lambda: FOR_PEOPLE}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stderr",
+                "formatter": "line",
+                "filters": ["for_people"] if text else [],
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {LOGGER: own, "gunicorn.error": own},
+    }
 
 
 def log(level: int, message: str, *, error: BaseException | None = None, **fields: Any) -> None:

@@ -29,6 +29,19 @@ _INCOMING = ".incoming-"
 _SWEEP_AFTER_S = 60.0
 
 
+def check_model_name(model: str) -> None:
+    """See that a model can be published under a name.
+
+    Raises:
+        RepositoryError: it cannot.
+    """
+    if not _MODEL_NAME.fullmatch(model):
+        raise RepositoryError(
+            f"{model!r} cannot be a model's name: letters, digits, '_', '.' and '-' only, "
+            "not starting with '.' or '-'."
+        )
+
+
 class Store:
     """The models under one root folder. Holds no state: each call looks at the disk."""
 
@@ -96,11 +109,7 @@ class Store:
             RepositoryError: the name cannot be a model's, or its numbers are used up.
             OSError: the disk is full or not writable; nothing is left behind.
         """
-        if not _MODEL_NAME.fullmatch(model):
-            raise RepositoryError(
-                f"{model!r} cannot be a model's name: letters, digits, '_', '.' and '-' only, "
-                "not starting with '.' or '-'."
-            )
+        check_model_name(model)
         folder = self.root / model
         folder.mkdir(parents=True, exist_ok=True)
         self.sweep(model)

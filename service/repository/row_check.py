@@ -13,6 +13,8 @@ import numpy.typing as npt
 from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 
+_LARGEST = 1e38
+
 Run = Callable[[Tensors], Mapping[str, npt.NDArray[Any]]]
 
 _WORDS = (b"a", b"The quick brown fox", b"b c", b"7 kinds of it, all told", b"", b"word")
@@ -79,15 +81,18 @@ def _varied(field: Field, rows: int, random: np.random.Generator) -> npt.NDArray
         return words
     if field.dtype == "bool":
         return random.integers(2, size=shape).astype(np.bool_)
-    low = -2.0 if field.minimum is None else float(field.minimum)
-    if field.minimum is None and not field.is_float:
-        low = 0.0
+    low = (-2.0 if field.is_float else 0.0) if field.minimum is None else float(field.minimum)
+    if field.minimum is None and field.maximum is not None:
+        low = min(low, float(field.maximum) - 4.0)
     high = low + 4.0 if field.maximum is None else float(field.maximum)
     if field.is_float:
+        # The distance between bounds must be a number itself.
+        low, high = max(low, -_LARGEST), min(high, _LARGEST)
         return random.uniform(low, high, size=shape).astype(field.numpy_type)
-    return random.integers(int(low), max(int(high), int(low)) + 1, size=shape).astype(
-        field.numpy_type
-    )
+    bounds = np.iinfo(field.numpy_type)
+    first = min(max(int(low), int(bounds.min)), int(bounds.max))
+    last = min(max(int(high), first), int(bounds.max))
+    return random.integers(first, last, size=shape, dtype=field.numpy_type, endpoint=True)
 
 
 def _rows(inputs: Tensors, order: npt.NDArray[np.int64]) -> Tensors:

@@ -7,6 +7,7 @@ model (a README, a hidden folder, a publisher's unfinished version) is skipped s
 import errno
 import os
 import re
+import shlex
 import stat
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -224,10 +225,7 @@ def _no_folder(entry: os.DirEntry[str], place: str) -> str:
         return f"It is {what}, neither file nor folder; remove it."
     where = f" into {place}" if place else ""
     if name.endswith(_KERAS):
-        return (
-            "It is a Keras file. Export it as a SavedModel instead, by model.export(folder), "
-            f"and put that{where or ' here'}."
-        )
+        return f"It is a Keras file. `{_import_command(Path(entry.path), place)}` publishes it."
     if name.endswith(_ARCHIVES):
         return f"It is an archive, which is not unpacked here. Unpack it{where}."
     if name.endswith(_OTHERS):
@@ -235,6 +233,16 @@ def _no_folder(entry: os.DirEntry[str], place: str) -> str:
     if name in GRAPHS or place == "a folder of this name":
         return f"It is a file; expected {place}."
     return ""
+
+
+def _import_command(file: Path, place: str) -> str:
+    """Return the command that publishes a Keras file under the name that its place suggests."""
+    if place == "<model>/<version>/":
+        name = file.stem  # In the folder of models itself.
+    else:
+        name = file.parent.name if place else file.parent.parent.name
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".-") or "model"
+    return f"understudy import {shlex.quote(printable(str(file)))} --name {name}"
 
 
 def _holds_graph(entry: os.DirEntry[str]) -> bool:

@@ -3,9 +3,11 @@
 import json
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from service.monitoring.terminal import BOLD, CYAN, GREEN, YELLOW, styled
 from service.repository.contract import DEFAULT_SIGNATURE, Signature
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
@@ -15,22 +17,72 @@ from service.settings import Settings
 _LONGEST_COMMAND = 300
 
 
-def banner(lifecycle: Lifecycle, settings: Settings) -> str:
+def banner(lifecycle: Lifecycle, settings: Settings, port: int | None = None) -> str:
     """Return a greeting with the models that serve and a command for each that has an example.
 
     What was refused, and what is not there yet, is named with its reason.
+
+    Args:
+        lifecycle: knows the models.
+        settings: the service's.
+        port: that is listened on, where it is not the settings'.
     """
-    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host
-    host = f"[{host}]" if ":" in host else host
-    url = f"http://{host}:{settings.port}"
+    url = _url(settings, port)
     known = lifecycle.models()
     names = [name for name in known if lifecycle.serves(name)]
     absent = [line for name in known for line in _absent(lifecycle, name)]
     if not known:
-        return f"Understudy listens on {url}; there is no model to serve in {settings.models} yet."
+        return f"Understudy listens on {url}; {_no_model(settings.models)}"
     if not names:
         return "\n".join([f"Understudy listens on {url}; nothing serves yet.", *absent])
     lines = [f"Understudy serves on {url}: {', '.join(names)}. Try:", f"  curl {url}/v1/models"]
+    return "\n".join([*lines, *_commands(lifecycle, names, url), *absent])
+
+
+def greeting(
+    lifecycle: Lifecycle, settings: Settings, port: int | None = None, *, colours: bool
+) -> str:
+    """Return what a person at a terminal is shown instead; it ends with the address to open.
+
+    Args:
+        lifecycle: knows the models.
+        settings: the service's.
+        port: that is listened on, where it is not the settings'.
+        colours: whether the lines have colours.
+    """
+    url = _url(settings, port)
+    known = lifecycle.models()
+    names = [name for name in known if lifecycle.serves(name)]
+    lines = []
+    if not known:
+        lines.append(styled(f"T{_no_model(settings.models)[1:]}", YELLOW, colours=colours))
+    elif names:
+        served = styled(", ".join(names), BOLD, GREEN, colours=colours)
+        lines.append(f"Understudy serves {served}.")
+        lines += sorted(_commands(lifecycle, names, url), key=len)[:1]
+    else:
+        lines.append(styled("Nothing serves yet.", YELLOW, colours=colours))
+    for name in known:
+        lines += [styled(line, YELLOW, colours=colours) for line in _absent(lifecycle, name)]
+    return "\n".join([*lines, f"Open {styled(url, BOLD, CYAN, colours=colours)}"])
+
+
+def _url(settings: Settings, port: int | None) -> str:
+    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{settings.port if port is None else port}"
+
+
+def _no_model(folder: Path) -> str:
+    why = "yet" if folder.is_dir() else "because that folder is not there"
+    return (
+        f"there is no model to serve in {folder.absolute()} {why}. `understudy train MODEL` or "
+        "`understudy import FILE --name NAME` publishes one; MODELS=FOLDER names another folder."
+    )
+
+
+def _commands(lifecycle: Lifecycle, names: list[str], url: str) -> Iterator[str]:
+    """Return a command for each model that has an example of its inputs."""
     for name in names:
         with lifecycle.lease(name) as servable:
             signature = servable.contract.get(DEFAULT_SIGNATURE)
@@ -38,8 +90,7 @@ def banner(lifecycle: Lifecycle, settings: Settings) -> str:
             body = json.dumps({"instances": [_instance(signature)]}, ensure_ascii=False)
             command = f"curl -d {shlex.quote(body)} {url}/v1/models/{quote(name)}:predict"
             if len(command) <= _LONGEST_COMMAND:
-                lines.append(f"  {command}")
-    return "\n".join([*lines, *absent])
+                yield f"  {command}"
 
 
 def _absent(lifecycle: Lifecycle, name: str) -> Iterator[str]:

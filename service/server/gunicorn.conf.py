@@ -3,22 +3,39 @@
 gunicorn reads the plain names as its settings and calls the functions as its hooks.
 """
 
+import sys
+
 from service.server import process_exit
 
+# Whether a person at a terminal reads what is said, and the line that moves there.
+_for_people = sys.stderr is not None and sys.stderr.isatty()
+_progress = None
+
+
+def _say_stopped() -> None:
+    if _progress:
+        _progress.end("Stopped.")
+    elif _for_people:
+        print("Stopped.", file=sys.stderr, flush=True)
+
+
+process_exit.before_stopping_at_once(_say_stopped)
 # Importing all of this takes seconds, TensorFlow most; gunicorn handles no signals before.
 process_exit.stop_at_once_when_asked()
+# `understudy serve` holds them until here.
+process_exit.take_signals()
 
 import asyncio
 import contextlib
 import importlib
 import logging
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from service.monitoring.logs import LOG_CONFIG, log
+from service.monitoring import terminal
+from service.monitoring.logs import AUTO, FOR_PEOPLE, TEXT, log, log_config
 from service.process_settings import process_settings, secrets
 from service.runtime import memory
 from service.server import graceful_shutdown, preflight, shared_folder
@@ -29,6 +46,21 @@ try:
     _settings = process_settings()
 except SettingError as error:
     sys.exit("\n".join(f"understudy: {line}" for line in str(error).splitlines()))
+
+_for_people = _settings.log_format == TEXT or (
+    _settings.log_format == AUTO and terminal.is_terminal(sys.stderr)
+)
+_progress = (
+    terminal.ProgressLine(sys.stderr)
+    if _for_people and terminal.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+    else None
+)
+
+
+def _moving(text: str) -> contextlib.AbstractContextManager[None]:
+    """Show on a terminal what goes on while the block runs."""
+    return _progress.moving(text) if _progress else contextlib.nullcontext()
+
 
 process_exit.before_stopping_at_once(lambda: shared_folder.remove(os.environ))
 # Not when the configuration is read again: then it is this service that listens there.
@@ -49,7 +81,8 @@ if not shared_folder.is_prepared(os.environ):
         process_exit.take_signals()
 
 # Before gunicorn imports the worker's class, which would bring all of it.
-memory.import_tensorflow()
+with _moving("loading TensorFlow"):
+    memory.import_tensorflow()
 
 wsgi_app = "service.asgi:create_application()"
 worker_class = "service.server.worker.Worker"
@@ -73,7 +106,7 @@ graceful_timeout = graceful_shutdown.timeout_s(_settings.drain_s, _settings.lame
 keepalive = 75
 # The control socket is a thread in the master and a file; there is no use for either here.
 control_socket_disable = True
-logconfig_dict = LOG_CONFIG
+logconfig_dict = log_config(text=_for_people, colours=terminal.has_colours(sys.stderr, os.environ))
 # Of any library, as lines of that log.
 logging.captureWarnings(True)
 # The heartbeat is a file's time; on a container's overlay file system writing it can block.
@@ -92,7 +125,9 @@ def on_starting(server: Any) -> None:
     observations.observe_before_the_workers(
         _settings.models, Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
     )
-    importlib.import_module("service.asgi")
+    # Its thread has ended before anything forks.
+    with _moving("starting"):
+        importlib.import_module("service.asgi")
     memory.prepare_to_fork()
 
 
@@ -101,6 +136,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
     No signal comes to the worker while it still has its master's handlers.
     """
+    worker.leads = not any(getattr(other, "leads", False) for other in server.WORKERS.values())
     with contextlib.suppress(OSError):
         Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
     process_exit.hold_signals()
@@ -108,6 +144,11 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 # In the master, which goes on at once.
 os.register_at_fork(after_in_parent=process_exit.take_signals)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Let one worker speak for all of what they all do."""
+    FOR_PEOPLE.leads = worker.leads
 
 
 def post_worker_init(worker: Any) -> None:
@@ -121,9 +162,30 @@ def post_worker_init(worker: Any) -> None:
         lifecycle.wait_until_settled(timeout_s=_settings.load_wait_s)
     memory.release_memory()
     if worker.age == 1 and not _is_stopping(worker):
-        from service.server.banner import banner
+        _greet(worker, lifecycle)
+    FOR_PEOPLE.has_greeted = True
 
-        print(banner(lifecycle, _settings), flush=True)
+
+def _greet(worker: Any, lifecycle: Any) -> None:
+    from service.server.banner import banner, greeting
+
+    port = _port(worker)
+    if _progress:
+        _progress.erase()
+    if _for_people:
+        colours = terminal.has_colours(sys.stdout, os.environ)
+        print(greeting(lifecycle, _settings, port, colours=colours), flush=True)
+    else:
+        print(banner(lifecycle, _settings, port), flush=True)
+
+
+def _port(worker: Any) -> int | None:
+    """Return the port that the worker listens on, which PORT=0 does not say."""
+    for listening in worker.sockets:
+        address = listening.getsockname()
+        if isinstance(address, tuple):
+            return int(address[1])
+    return None
 
 
 async def _load(worker: Any, lifecycle: Any) -> None:
@@ -142,6 +204,8 @@ async def _load(worker: Any, lifecycle: Any) -> None:
                 break
             # The master kills workers that do not show that they are alive.
             worker.notify()
+            if _progress and worker.age == 1:
+                _progress.draw("loading models")
             await asyncio.sleep(_LOOK_S)
     finally:
         # Until the worker serves.
@@ -188,3 +252,4 @@ def pre_exec(server: Any) -> None:
 def on_exit(server: Any) -> None:
     """Leave no files behind."""
     shared_folder.remove(os.environ)
+    _say_stopped()

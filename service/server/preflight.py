@@ -1,5 +1,6 @@
 """Checks before anything slow is imported, so that mistakes are reported at once."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from service.settings import Settings
 
 # Names of sockets that are handed to this process; then it is not for us to bind one.
 _INHERITED = ("LISTEN_FDS", "GUNICORN_FD")
+# How many ports after one that is taken are tried.
+_NEXT_PORTS = 20
 
 
 def problems(settings: Settings) -> list[str]:
@@ -36,22 +39,37 @@ def binds_elsewhere(arguments: list[str], environ: Mapping[str, str]) -> bool:
 
 def listening_problem(host: str, port: int) -> str | None:
     """Return why nobody can listen on an address, in a sentence; ``None`` if one can."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As gunicorn does: what has just been closed does not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        _try_to_bind(host, port)
     except (socket.gaierror, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "it is not a valid host name"
         return f"HOST: {host!r} cannot be resolved: {why}."
     except OSError as error:
         match error.errno:
             case errno.EADDRINUSE:
-                return f"PORT: {port} on {host} is in use by another process."
+                free = _free_port(host, port)
+                hint = f" PORT={free} is free." if free else " Choose another by PORT=."
+                return f"PORT: {port} on {host} is in use by another process.{hint}"
             case errno.EADDRNOTAVAIL:
                 return f"HOST: {host} is not an address of this machine."
             case errno.EACCES | errno.EPERM:
                 return f"PORT: this user may not listen on port {port}."
         return f"HOST and PORT: cannot listen on {host}, {port}: {error.strerror or error}."
+    return None
+
+
+def _try_to_bind(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As gunicorn does: what has just been closed does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+
+
+def _free_port(host: str, taken: int) -> int | None:
+    """Return one of the next ports that can be listened on; ``None`` where none can."""
+    for port in range(taken + 1, min(taken + _NEXT_PORTS, 65535) + 1):
+        with contextlib.suppress(OSError):
+            _try_to_bind(host, port)
+            return port
     return None

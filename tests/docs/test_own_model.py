@@ -1,60 +1,85 @@
-"""The page on serving a Keras model of one's own: its code publishes a version that serves."""
+"""The page on serving a Keras model of one's own: what it shows is run, and serves."""
 
 import re
-import shutil
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from service.app import create_app
 from service.settings import Settings
+from tests.docs.test_readme import assert_shown
+from understudy import cli
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "your-own-model.md"
+# Of Keras, when it saves a model.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the page's model, and with a copy that is a SavedModel and no more."""
-    _, publishing = re.findall(
-        r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
-    )
-    folder = tmp_path_factory.mktemp("own")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        exec(compile(publishing, PAGE.name, "exec"), {})
-    version = folder / "models" / "iris" / "1"
-    plain = folder / "models" / "plain" / "1"
-    without = shutil.ignore_patterns("manifest.json", "card.json", "golden.json")
-    shutil.copytree(version, plain, ignore=without)
-    return folder / "models"
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_the_code_publishes_a_whole_version(models: Path) -> None:
-    files = {path.name for path in (models / "iris" / "1").rglob("*")}
-    assert files >= {"saved_model.pb", "card.json", "golden.json", "manifest.json"}
+def steps() -> list[tuple[str, str]]:
+    """Return the commands of the ``console`` blocks, each with what is shown below it."""
+    parts = [part for block in blocks("console") for part in re.split(r"^\$ ", block, flags=re.M)]
+    return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts if part]
 
 
-def test_both_serve_and_refuse_with_the_words_of_the_page(models: Path) -> None:
+@contextmanager
+def served(models: Path) -> Iterator[FlaskClient]:
     app = create_app(Settings(models=models, workers=1, quiet_s=0.0, poll_interval_s=0.1))
     lifecycle = app.extensions["lifecycle"]
     lifecycle.start()
     try:
         assert lifecycle.wait_until_settled(60)
-        client = app.test_client()
-
-        def ask(model: str, values: list[float]) -> tuple[int, str]:
-            answer = client.post(f"/v1/models/{model}:predict", json={"instances": [values]})
-            return answer.status_code, answer.get_json().get("error", "")
-
-        for model in ("iris", "plain"):
-            assert ask(model, [5.1, 3.5, 1.4, 0.2]) == (200, "")
-            status, error = ask(model, [5.1, 3.5, 1.4])
-            assert status == 400
-            assert error in PAGE.read_text()
-        status, error = ask("iris", [5.1, 3.5, 1.4, -1])
-        assert status == 400
-        assert error in PAGE.read_text()
-        # Without a card there is no range.
-        assert ask("plain", [5.1, 3.5, 1.4, -1]) == (200, "")
+        yield app.test_client()
     finally:
         lifecycle.stop()
+
+
+def ask(client: FlaskClient, command: str) -> dict[str, Any]:
+    """Send what a curl command sends."""
+    words = shlex.split(command)
+    path = words[-1].partition(":8501")[2]
+    answer: dict[str, Any] = client.post(path, data=words[words.index("-d") + 1]).get_json()
+    return answer
+
+
+def test_every_command_does_what_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MODELS", raising=False)
+    making, importing = blocks("python")
+    exec(compile(making, PAGE.name, "exec"), {})
+    (tmp_path / "churn.toml").write_text(blocks("toml")[0])
+    capsys.readouterr()
+    first, good, wrong, second, outside = steps()
+
+    command, printed = first
+    assert cli.main(shlex.split(command)[1:]) == 0
+    assert_shown(capsys.readouterr().out, printed)
+    with served(tmp_path / "saved_models") as client:
+        answer = ask(client, good[0])["predictions"][0]
+        assert answer.keys() == {"label", "probability"}
+        assert (answer["label"] == "leaves") == (answer["probability"] >= 0.5)
+        assert f'"error": "{ask(client, wrong[0])["error"]}"' in wrong[1]
+
+    command, printed = second
+    assert cli.main(shlex.split(command.removesuffix(" --force"))[1:]) == 3
+    capsys.readouterr()
+    assert cli.main(shlex.split(command)[1:]) == 0
+    assert_shown(capsys.readouterr().out, printed)
+    with served(tmp_path / "saved_models") as client:
+        assert f'"error": "{ask(client, outside[0])["error"]}"' in outside[1]
+        # What the page in the browser tries it with.
+        shown = client.get("/ui/overview").get_json()
+        assert [model["name"] for model in shown["models"]] == ["churn"]
+
+    exec(compile(importing, PAGE.name, "exec"), {})
+    assert (tmp_path / "saved_models" / "churn" / "3" / "manifest.json").is_file()

@@ -12,9 +12,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import click
 import pytest
 
 from service.settings import Settings
+from understudy import commands
+from understudy.help import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -178,6 +181,28 @@ def test_the_settings_are_those_of_the_code(site: Path, pages: dict[Path, Page])
         assert variable.name in page
         assert default in page
         assert " ".join(variable.help.split()) in page
+
+
+def test_every_command_and_option_has_its_place(site: Path, pages: dict[Path, Page]) -> None:
+    # Highlighted code is in pieces.
+    page = "".join("".join(pages[site / "reference" / "commands.html"].text).split())
+
+    def shows(text: str) -> bool:
+        return "".join(text.split()) in page
+
+    for name in commands.names():
+        command = commands.find(name)
+        assert isinstance(command, Command)
+        assert shows(f"understudy {name} ")
+        for param in command.params:
+            if isinstance(param, click.Option) and param.hidden:
+                continue
+            options = param.opts if isinstance(param, click.Option) else [str(param.name).upper()]
+            help_text = getattr(param, "help", None)
+            assert help_text
+            assert all(map(shows, options)), (name, options)
+            assert shows(help_text), (name, help_text)
+        assert all(shows(f"understudy {line} # {words}") for line, words in command.examples.items())
 
 
 def test_the_endpoints_are_those_of_a_running_application(

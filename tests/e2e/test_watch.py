@@ -20,7 +20,8 @@ class Watcher:
     """A running ``python -m benchmarks.watch``, and the lines that it has printed."""
 
     def __init__(self, service: Service, models: Path) -> None:
-        options = ["--connections", "4", "--url", service.url, "--models", str(models)]
+        options = ["--connections", "4", "--rate", "200", "--url", service.url]
+        options += ["--models", str(models)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.watch", "affine", *options],
             stdout=subprocess.PIPE,
@@ -81,6 +82,8 @@ def test_a_swap_and_a_rollback_are_seen_and_nothing_fails(
     code, summary = watcher.end()
     assert code == 0
     assert "answers, versions 1, 2: 0 failed, 0 not what" in summary
+    marks = [line for line in watcher.lines if "= version 2 took over from version 1 =" in line]
+    assert len(marks) == 1
 
 
 def test_a_wrong_answer_and_a_failed_one_are_counted(
@@ -108,6 +111,7 @@ def test_a_wrong_answer_and_a_failed_one_are_counted(
         (["affine"], "takes no connection"),
         (["nosuch"], "has no version with golden examples"),
         (["affine", "--url", "ftp://there"], "--url must be like http://127.0.0.1:8501"),
+        (["affine", "--rate", "0"], "argument --rate: expected a number above 0, not '0'"),
         (["affine", "--connections", "0"], "expected a whole number of at least 1, not '0'"),
     ],
 )

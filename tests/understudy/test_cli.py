@@ -109,6 +109,18 @@ def test_list_without_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "There are no models in saved_models.\n"
 
 
+def test_list_names_what_is_not_served_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "saved_models").mkdir()
+    (tmp_path / "saved_models" / "churn.keras").touch()
+    assert cli.main(["list"]) == 0
+    said = capsys.readouterr().out
+    assert "`understudy import saved_models/churn.keras --name churn` publishes it.\n" in said
+    assert cli.main(["list", "--json"]) == 0
+    assert capsys.readouterr().out == "[]\n"
+
+
 def test_help_names_all_commands_and_imports_nothing_slow(
     capsys: pytest.CaptureFixture[str], repository_root: Path
 ) -> None:

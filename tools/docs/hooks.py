@@ -13,6 +13,7 @@ from mkdocs.exceptions import PluginError
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # for `mkdocs`, which does not look in the current folder
 
+from tools.docs.command_pages import command_reference  # noqa: E402
 from tools.docs.endpoint_pages import endpoints  # noqa: E402
 from tools.docs.settings_table import settings_table  # noqa: E402
 
@@ -33,6 +34,7 @@ def _endpoints() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "<!-- generated: commands -->": command_reference,
     "<!-- generated: endpoints -->": _endpoints,
     "<!-- generated: settings -->": settings_table,
 }

@@ -25,6 +25,8 @@ def settings_table() -> str:
 def _values(kind: object, variable: EnvironmentVariable) -> str:
     if kind is bool:
         return "`true` or `false`"
+    if variable.choices:
+        return ", ".join(f"`{choice}`" for choice in variable.choices)
     if kind not in (int, float):
         return "text" if kind is str else "a path"
     noun = "whole number" if kind is int else "number"

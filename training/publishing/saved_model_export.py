@@ -21,6 +21,7 @@ from service.repository.golden import (
     row_to_json,
     write_golden,
 )
+from service.repository.manifest import MANIFEST
 from service.repository.model_card import Card, read_card, write_card
 from service.repository.model_store import Store
 from service.repository.precision import Precision, precision_here
@@ -43,6 +44,18 @@ def write_saved_model(exportable: Exportable, folder: Path) -> None:
         specs = [tf.TensorSpec(f.shape, f.dtype, name=f.name) for f in signature.inputs]
         archive.add_endpoint(name, exportable.functions[name], input_signature=specs)
     archive.write_out(folder, verbose=False)
+
+
+def copy_saved_model(source: Path, folder: Path) -> None:
+    """Copy a SavedModel from elsewhere as it is; a manifest of its own would no longer hold.
+
+    Raises:
+        TrainingError: a file of it cannot be read.
+    """
+    try:
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns(MANIFEST))
+    except OSError as error:
+        raise TrainingError(f"{source} cannot be copied: {_reason(error)}.") from error
 
 
 def open_saved_model(folder: Path, precision: Precision | None = None) -> Predict:

@@ -30,7 +30,7 @@ def show(root: Path, *, as_json: bool = False) -> None:
         RepositoryError: a model's policy cannot be read.
     """
     store = Store(root)
-    models = store.models()
+    models, ignored = store.survey()
     real = realities(store, models)
     versions = [item for model in models for item in _versions(store, root, model, real[model])]
     if as_json:
@@ -39,6 +39,9 @@ def show(root: Path, *, as_json: bool = False) -> None:
         say(f"There are no models in {root}.")
     else:
         _show(versions, [model for model in models if not real[model].is_known])
+    if not as_json and root.exists():
+        for entry in ignored:
+            say(f"{root if entry.path == '.' else entry.path} is not served: {entry.reason}")
 
 
 def _versions(store: Store, root: Path, model: str, real: Reality) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """``serve``: serve the models in a folder, under gunicorn."""
 
 import os
+import signal
 import sysconfig
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from service.settings import SettingError, Settings
 from understudy.help import SERVING, Command, Option
 
 _CONFIGURATION = Path(service.__file__).parent / "server" / "gunicorn.conf.py"
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # The options, each with the environment variable of its setting.
 _VARIABLES = {
     "host": "HOST",
@@ -51,5 +53,10 @@ def command(**options: str | None) -> None:
     except SettingError as error:
         raise click.UsageError(str(error)) from error
     gunicorn = str(Path(sysconfig.get_path("scripts")) / "gunicorn")
-    # In place of this process, so that signals reach gunicorn itself.
-    os.execve(gunicorn, [gunicorn, "-c", str(_CONFIGURATION)], environment)
+    # Held until its configuration can answer them: a Ctrl-C in between would be a stack trace.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        # In place of this process, so that signals reach gunicorn itself.
+        os.execve(gunicorn, [gunicorn, "-c", str(_CONFIGURATION)], environment)
+    finally:  # It could not be started.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)

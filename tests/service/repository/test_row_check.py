@@ -73,3 +73,18 @@ def test_files_and_what_has_no_rows_cannot_be_made_up() -> None:
     file = Field(name="f", dtype="string", shape=(None,), content_types=("image/png",))
     assert varied_rows(Signature("s", (file,), ()), 4) is None
     assert varied_rows(Signature("s", (Field(name="x", dtype="bool", shape=()),), ()), 4) is None
+
+
+def test_bounds_may_be_as_wide_as_numbers_are() -> None:
+    fields = (
+        Field(name="x", dtype="float32", shape=(None,), minimum=-1.7e308, maximum=1.7e308),
+        Field(name="n", dtype="int64", shape=(None,), minimum=-(10**30), maximum=10**30),
+        Field(name="low", dtype="float32", shape=(None,), maximum=-10),
+        Field(name="u", dtype="uint8", shape=(None,), minimum=250, maximum=300),
+    )
+    rows = varied_rows(Signature("s", fields, ()), 50)
+    assert rows is not None
+    assert np.isfinite(rows["x"]).all()
+    assert rows["low"].max() <= -10
+    assert rows["n"].dtype == np.int64
+    assert rows["u"].min() >= 250

@@ -1,0 +1,55 @@
+"""What ``make watch`` says of answers, and how often it asks."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import audience
+from benchmarks.audience import Answer, Stage, attend
+from benchmarks.watch import Programme
+
+
+class Trusting:
+    """A judge to whom every answer is right."""
+
+    def is_wrong(self, answer: Answer) -> bool:
+        return False
+
+
+def answered(version: int, asked_at: float = 0.0) -> Answer:
+    return Answer(asked_at, 0.01, 0, 0, 200, version, {})
+
+
+def test_a_swap_is_marked_once_and_late_answers_are_none() -> None:
+    programme = Programme(Trusting())  # type: ignore[arg-type]
+    assert programme.note(answered(1, time.monotonic())) == ""
+    assert programme.note(answered(1, time.monotonic())) == ""
+    before = time.monotonic()
+    mark = programme.note(answered(2, time.monotonic()))
+    assert mark[8:].strip() == "============ version 2 took over from version 1 ============"
+    assert programme.note(answered(1, before)) == "", "it was asked before the swap"
+    assert programme.note(answered(2, time.monotonic())) == ""
+    assert "version 1 took over from version 2" in programme.note(answered(1, time.monotonic()))
+    assert programme.versions == [1, 2]
+
+
+def test_a_rate_is_kept_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By a clock of its own, which goes on by what is waited for."""
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    async def refuse(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(audience.time, "monotonic", lambda: now)
+    monkeypatch.setattr(audience.asyncio, "sleep", sleep)
+    monkeypatch.setattr(audience.asyncio, "open_connection", refuse)
+    answers: list[Answer] = []
+    stage = Stage("127.0.0.1", 1, "/", [b""])
+    asyncio.run(attend(stage, 1, lambda: now < 10, answers.append, rate=2))
+    assert [round(answer.asked_at, 6) for answer in answers] == [i / 2 for i in range(20)]

@@ -1,0 +1,401 @@
+"""``understudy import``: from a Keras file to a version that serves, and sentences for mistakes."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from service.repository.contract import Field, Signature
+from service.repository.golden import Golden, read_golden
+from service.repository.manifest import verify_manifest
+from service.repository.model_card import Card, read_card
+from understudy import cli
+
+# Of Keras, when it saves a model.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+CUSTOMERS = "tenure,Monthly charges,calls\n3,70.5,2\n60,20,0\n12,55,5\n"
+
+
+def mixed() -> keras.Model:
+    """Numbers and strings in, two classes out."""
+    age = keras.Input((1,), name="age")
+    plan = keras.Input((1,), name="plan", dtype="string")
+    known = layers.StringLookup(vocabulary=["basic", "pro"], output_mode="one_hot")(plan)
+    joined = layers.Concatenate()([layers.Rescaling(0.01)(age), known])
+    return keras.Model({"age": age, "plan": plan}, layers.Dense(1, activation="sigmoid")(joined))
+
+
+def texts() -> keras.Model:
+    words = layers.TextVectorization(
+        max_tokens=8, output_mode="multi_hot", vocabulary=["good", "bad", "film"]
+    )
+    return keras.Sequential([keras.Input((), dtype="string"), words, layers.Dense(3, activation="softmax")])  # fmt: skip
+
+
+def many() -> keras.Model:
+    """Two outputs: a number, and logits of classes."""
+    inputs = keras.Input((None, 2), name="series")
+    pooled = layers.GlobalAveragePooling1D()(inputs)
+    return keras.Model(
+        inputs,
+        {"price": layers.Dense(1)(pooled), "kind": layers.Dense(2)(pooled)},
+    )
+
+
+def vector(activation: str | None = "softmax", size: int = 2) -> keras.Model:
+    return keras.Sequential([keras.Input((3,)), layers.Dense(size, activation=activation)])
+
+
+def across() -> keras.Model:
+    """Each row's answer depends on the mean of all rows."""
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, inputs - keras.ops.mean(inputs, axis=0, keepdims=True))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(layers.Layer):
+    def call(self, inputs: Any) -> Any:
+        return 2 * inputs
+
+
+class Subclass(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense(inputs)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with models of many kinds, and files of samples."""
+    folder = tmp_path_factory.mktemp("shelf")
+    keras.utils.set_random_seed(1)
+    vector().save(folder / "vector.keras")
+    vector(None).save(folder / "logits.keras")
+    vector("sigmoid", 1).save(folder / "two.keras")
+    vector(None, 1).save(folder / "number.keras")
+    mixed().save(folder / "mixed.keras")
+    texts().save(folder / "texts.keras")
+    many().save(folder / "many.keras")
+    across().save(folder / "across.keras")
+    across().export(folder / "exported", format="tf_saved_model", verbose=False)
+    vector().save(folder / "legacy.h5")
+    vector().save_weights(folder / "only.weights.h5")
+    keras.Sequential([keras.Input((3,)), Doubled()]).save(folder / "custom.keras")
+    keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x)]).save(folder / "lambda.keras")
+    keras.Sequential([keras.Input((3,), batch_size=4), layers.Dense(1)]).save(
+        folder / "fixed.keras"
+    )
+    inputs = keras.Input((3,))
+    keras.Model(inputs, keras.ops.log(0 * inputs)).save(folder / "infinite.keras")
+    varying = tf.Module()
+    varying.answer = tf.function(
+        lambda x: {"y": x + tf.random.normal([])},
+        input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")],
+    )
+    tf.saved_model.save(varying, folder / "random", signatures=varying.answer)
+    keras.Sequential([keras.Input((None, 2)), layers.GRU(2)]).save(folder / "series.keras")
+    (folder / "junk.bin").write_bytes(b"\xff\x00")
+    (folder / "junk.keras").write_text("no archive")
+    with zipfile.ZipFile(folder / "empty.keras", "w") as archive:
+        archive.writestr("other", "")
+    (folder / "junk.h5").write_text("no HDF5")
+    (folder / "net.onnx").write_text("")
+    (folder / "nothing").mkdir()
+    (folder / "customers.csv").write_text(CUSTOMERS)
+    (folder / "people.jsonl").write_text(
+        '{"age": 30, "plan": "pro"}\n{"age": 71, "plan": "basic"}\n'
+    )
+    (folder / "reviews.csv").write_text("Review text\na good film\n")
+    (folder / "series.jsonl").write_text("[[1,2]]\n[[1,2],[3,4]]\n[[5,6],[3,4]]\n")
+    (folder / "reviews.jsonl").write_text('"a good film"\n"a bad film"\n"no words of it"\n')
+    np.save(folder / "rows.npy", np.arange(12, dtype=np.float32).reshape(4, 3))
+    np.savez(folder / "series.npz", series=np.ones((2, 4, 2)) * [[[1]], [[2]]])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _on_the_shelf(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shelf)
+    monkeypatch.delenv("MODELS", raising=False)
+
+
+Published = Callable[..., tuple[Card, Golden | None, Signature]]
+
+
+@pytest.fixture
+def published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Published:
+    """Return a function that imports with options, and returns what lies there then."""
+
+    def run(*arguments: str) -> tuple[Card, Golden | None, Signature]:
+        code = cli.main(["import", *arguments, "--name", "m", "--models", str(tmp_path)])
+        output = capsys.readouterr()
+        assert code == 0, output.err
+        version = tmp_path / "m" / "1"
+        verify_manifest(version)
+        card = read_card(version)
+        assert card is not None
+        return card, read_golden(version), card.contract["serving_default"]
+
+    return run
+
+
+def shapes(fields: tuple[Field, ...]) -> dict[str, tuple[str, Any]]:
+    return {field.name: (field.dtype, field.shape) for field in fields}
+
+
+def test_headings_name_the_values_of_a_vector(published: Published) -> None:
+    card, golden, signature = published(
+        "vector.keras", "--samples", "customers.csv", "--classes", "stays,leaves",
+        "--unit", "tenure=months", "--bounds", "tenure=0:72", "--title", "Who leaves?",
+    )  # fmt: skip
+    assert card.title == "Who leaves?"
+    assert card.task == "classification"
+    number = ("float32", (None,))
+    assert shapes(signature.inputs) == dict.fromkeys(["tenure", "Monthly_charges", "calls"], number)
+    tenure = signature.input("tenure")
+    assert (tenure.unit, tenure.minimum, tenure.maximum, tenure.example) == ("months", 0, 72, 3.0)
+    assert shapes(signature.outputs) == {
+        "label": ("string", (None,)),
+        "class_id": ("int64", (None,)),
+        "confidence": number,
+        "probabilities": ("float32", (None, 2)),
+    }
+    assert signature.rows_independent is True
+    assert golden is not None
+    example = golden.examples[0]
+    assert example.note == "customers.csv, line 2"
+    assert example.instance == {"tenure": 3.0, "Monthly_charges": 70.5, "calls": 2.0}
+    assert example.prediction["label"] in ("stays", "leaves")
+    assert sum(example.prediction["probabilities"]) == pytest.approx(1)
+
+
+def test_logits_become_probabilities(published: Published) -> None:
+    _, golden, _ = published(
+        "logits.keras", "--samples", "rows.npy", "--classes", "a,b", "--logits"
+    )
+    assert golden is not None
+    assert all(sum(e.prediction["probabilities"]) == pytest.approx(1) for e in golden.examples)
+
+
+def test_a_sigmoid_is_the_probability_of_the_second_class(published: Published) -> None:
+    _, golden, signature = published(
+        "mixed.keras", "--samples", "people.jsonl", "--classes", "stays,leaves"
+    )
+    assert shapes(signature.inputs) == {
+        "age": ("float32", (None,)),
+        "plan": ("string", (None,)),
+    }
+    assert golden is not None
+    for example in golden.examples:
+        assert (example.prediction["label"] == "leaves") == (
+            example.prediction["probability"] >= 0.5
+        )
+
+
+def test_a_number_is_answered_as_a_number(published: Published) -> None:
+    card, golden, signature = published("number.keras", "--inputs", "a,b,c", "--outputs", "price", "--unit", "price=EUR")  # fmt: skip
+    assert card.task == "regression"
+    assert [field.name for field in signature.inputs] == ["a", "b", "c"]
+    assert shapes(signature.outputs) == {"price": ("float32", (None,))}
+    assert signature.outputs[0].unit == "EUR"
+    assert golden is None
+    # Without samples the graph decides.
+    assert signature.rows_independent is None
+
+
+def test_texts_go_in_as_they_are(published: Published) -> None:
+    _, golden, signature = published(
+        "texts.keras", "--samples", "reviews.jsonl", "--classes", "x,y,z"
+    )
+    assert shapes(signature.inputs) == {"input": ("string", (None,))}
+    assert golden is not None
+    assert golden.examples[1].instance == {"input": "a bad film"}
+
+
+def test_the_only_heading_names_the_only_value(published: Published) -> None:
+    _, golden, signature = published("texts.keras", "--samples", "reviews.csv")
+    assert shapes(signature.inputs) == {"Review_text": ("string", (None,))}
+    assert golden is not None
+    assert golden.examples[0].instance == {"Review_text": "a good film"}
+
+
+def test_golden_examples_are_of_one_shape(published: Published) -> None:
+    _, golden, _ = published("series.keras", "--samples", "series.jsonl")
+    assert golden is not None
+    assert [len(example.instance["input"]) for example in golden.examples] == [2, 2]
+
+
+def test_several_outputs_are_described_in_a_file(published: Published, tmp_path: Path) -> None:
+    config = tmp_path / "m.toml"
+    config.write_text(
+        'title = "Many"\n[inputs.series]\ndescription = "Two sensors."\nminimum = -5\n'
+        '[outputs.price]\nunit = "EUR"\n[outputs.kind]\nclasses = ["p", "q"]\nlogits = true\n'
+    )
+    card, golden, signature = published(
+        "many.keras", "--samples", "series.npz", "--config", str(config)
+    )
+    assert card.title == "Many"
+    assert shapes(signature.inputs) == {"series": ("float32", (None, None, 2))}
+    assert signature.input("series").minimum == -5
+    assert [f.name for f in signature.outputs if f.name.startswith("kind_")] == [
+        "kind_label", "kind_class_id", "kind_confidence", "kind_probabilities"
+    ]  # fmt: skip
+    assert {f.name: f.unit for f in signature.outputs}["price"] == "EUR"
+    assert golden is not None
+    assert len(golden.examples) == 2
+
+
+def test_rows_that_depend_on_one_another_are_declared(published: Published) -> None:
+    _, _, signature = published("across.keras", "--samples", "rows.npy")
+    assert signature.rows_independent is False
+
+
+def test_a_saved_model_is_published_unchanged(
+    published: Published, shelf: Path, tmp_path: Path
+) -> None:
+    _, golden, signature = published("exported", "--samples", "rows.npy")
+    assert [field.shape for field in signature.inputs] == [(None, 3)]
+    assert golden is not None
+    ours = (tmp_path / "m" / "1" / "saved_model.pb").read_bytes()
+    assert ours == (shelf / "exported" / "saved_model.pb").read_bytes()
+
+
+def test_a_saved_model_gets_names_where_they_are_given(published: Published) -> None:
+    _, _, signature = published("exported", "--inputs", "a,b,c", "--outputs", "rest")
+    assert [field.name for field in signature.inputs] == ["a", "b", "c"]
+    assert shapes(signature.outputs) == {"rest": ("float32", (None, 3))}
+
+
+def test_an_old_keras_file_is_loaded(published: Published) -> None:
+    published("legacy.h5")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.keras", "--name", "m"], "none.keras is not there."),
+        (["vector.keras"], "Say under which name vector.keras is served: understudy import vector.keras --name NAME."),
+        (["vector.keras", "--name", "a b"], "'a b' cannot be a model's name: letters, digits, '_', '.' and '-' only, not starting with '.' or '-'."),
+        (["net.onnx", "--name", "m"], "net.onnx is not a model that can be imported: expected a Keras file (.keras, .h5, .hdf5) or a SavedModel's folder."),
+        (["nothing", "--name", "m"], "nothing holds no SavedModel: expected a folder with saved_model.pb, or a Keras file (.keras, .h5, .hdf5)."),
+        (["junk.keras", "--name", "m"], "junk.keras is not a Keras file: a .keras file is a zip archive, this is not."),
+        (["empty.keras", "--name", "m"], "empty.keras cannot be loaded: it is not a Keras file, or not a whole one."),
+        (["junk.h5", "--name", "m"], "junk.h5 cannot be loaded: it is not a Keras file, or not a whole one."),
+        (["only.weights.h5", "--name", "m"], "only.weights.h5 cannot be loaded: it holds weights without a model; save all of it, by model.save."),
+        (["lambda.keras", "--name", "m"], 'lambda.keras cannot be loaded: it has a Lambda layer, whose code could do anything and so is not run from a file; export it where it was made, by model.export("folder", format="tf_saved_model"), and import that folder.'),
+        (["fixed.keras", "--name", "m"], "fixed.keras: an input is of shape [4, 3]; its first dimension must be free (None), for any number of rows."),
+        (["vector.keras", "--name", "m", "--models", "customers.csv"], "customers.csv cannot be a folder of models: File exists."),
+        (["vector.keras", "--name", "m", "--classes", "a,b,c"], "--classes: expected 2 labels, because output 'output' has shape [None, 2], not 3 (a, b, c)."),
+        (["vector.keras", "--name", "m", "--classes", "a"], "--classes must be a list of two or more different labels, not ['a']."),
+        (["vector.keras", "--name", "m", "--inputs", "a b,c,d"], "--inputs must be different names of letters, digits and '_' that begin with a letter, not ['a b', 'c', 'd']."),
+        (["vector.keras", "--name", "m", "--classes", "junk.bin"], "--classes: junk.bin is not UTF-8."),
+        (["random", "--name", "m", "--samples", "rows.npy"], "The model answers one row differently each time: "),
+        (["infinite.keras", "--name", "m", "--samples", "rows.npy"], "rows.npy, row 0: the model answers output = -inf, which is not a finite number."),
+        (["vector.keras", "--name", "m", "--bounds", "input=0:inf"], "inputs.input.maximum must be a number, not inf."),
+        (["logits.keras", "--name", "m", "--classes", "a,b", "--samples", "rows.npy"], "Output 'output' gives -"),
+        (["many.keras", "--name", "m", "--classes", "a,b"], "--classes: the model has 2 outputs; say in a --config file which classes each has, as classes = [...] under [outputs.kind]."),
+        (["mixed.keras", "--name", "m", "--samples", "customers.csv"], "customers.csv, line 2: expected a value of each input (age, plan); it has 'tenure', which is not one."),
+        (["mixed.keras", "--name", "m", "--inputs", "a"], "--inputs: expected a name for each input, in this order: age, plan; not 1 (a)."),
+        (["vector.keras", "--name", "m", "--inputs", "a,b"], "--inputs: expected one name, or one for each value of [None, 3]; not 2 (a, b)."),
+        (["vector.keras", "--name", "m", "--unit", "tenure"], "--unit must be FIELD=UNIT, such as tenure=months, not 'tenure'."),
+        (["vector.keras", "--name", "m", "--unit", "x=months"], "--unit, --bounds, --example: the model has no input or output 'x'; it takes input and gives output."),
+        (["vector.keras", "--name", "m", "--bounds", "input=9"], "--bounds must be FIELD=LEAST:LARGEST, such as tenure=0:72, not 'input=9'."),
+        (["vector.keras", "--name", "m", "--bounds", "input=9:1"], "inputs.input: minimum 9 is above maximum 1."),
+        (["vector.keras", "--name", "m", "--samples", "customers.csv", "--bounds", "tenure=0:50"], "customers.csv, line 3: tenure must be at least 0 and at most 50, not '60'."),
+        (["vector.keras", "--name", "m", "--samples", "net.onnx"], "net.onnx: samples must be a file that ends in .csv, .jsonl, .json, .npy or .npz."),
+        (["vector.keras", "--name", "m", "--samples", "none.csv"], "none.csv cannot be read: No such file or directory."),
+        (["vector.keras", "--name", "m", "--samples", "reviews.jsonl"], "reviews.jsonl, line 1: input must be a list of 3 values, not 'a good film'."),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_sentence(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = [] if "--models" in arguments else ["--models", str(tmp_path)]
+    assert cli.main(["import", *arguments, *folder]) in (1, 2)
+    error = capsys.readouterr().err
+    assert error.startswith(message)
+    assert error.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_layers_of_somebodys_own_code_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Doubled")
+    assert cli.main(["import", "custom.keras", "--name", "m", "--models", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(
+        "custom.keras cannot be loaded: its layer Doubled is code that the file"
+    )
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("nam = 'm'", "unknown key 'nam'; known are name, title, description, classes, logits, input_names, output_names, samples, inputs, outputs."),
+        ("name = 3", "name must be a string, not 3."),
+        ("name = ", "is not TOML: Invalid value (at end of document)."),
+        ("name = 'm'\n[inputs.input]\nunits = 'kg'", "unknown key 'inputs.input.units'; known are description, unit, minimum, maximum, choices, max_length, content_types, nullable, example."),
+        ("name = 'm'\n[inputs.input]\nminimum = 'low'", "inputs.input.minimum must be a number, not 'low'."),
+        ("name = 'm'\n[inputs.x]\nunit = 'kg'", "inputs.x: the model has no input of this name; it has input."),
+        ("name = 'm'\n[inputs]\ninput = 3", "inputs.input must be a table, not 3."),
+        ("name = 'm'\n[inputs.input]\nexample = [1, 2]", "inputs.input.example: input must be a list of 3 values, not a list of 2."),
+        ("name = 'm'\n[inputs.input]\nmax_length = 3", "inputs.input: a float32 has no max_length."),
+        ("name = 'm'\n[outputs.output]\nclasses = ['a', 'b']\nunit = 'kg'", "outputs.output.unit: an output with classes has labels, no unit."),
+    ],
+)  # fmt: skip
+def test_mistakes_in_the_file_are_named_with_their_place(
+    toml: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.toml"
+    file.write_text(toml)
+    models = tmp_path / "models"
+    assert cli.main(["import", "vector.keras", "--config", str(file), "--models", str(models)]) == 2
+    error = capsys.readouterr().err
+    assert error in (f"{file}: {message}\n", f"{file} {message}\n")
+
+
+def test_callers_of_the_live_version_are_not_left_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--name", "m", "--models", str(tmp_path)]
+    assert cli.main(["import", "vector.keras", *common]) == 0
+    assert cli.main(["import", "vector.keras", *common]) == 0
+    capsys.readouterr()
+    assert cli.main(["import", "number.keras", *common]) == 3
+    assert "callers of live version 2 of m cannot go on" in capsys.readouterr().err
+    assert cli.main(["import", "number.keras", *common, "--force"]) == 0
+    assert capsys.readouterr().out.endswith(f"published as {tmp_path}/m/3\n")
+
+
+def test_it_is_a_function_of_python(tmp_path: Path) -> None:
+    from understudy import import_model
+
+    folder = import_model(
+        vector(), "m", models=tmp_path, samples=np.eye(3), classes=["a", "b"],
+        inputs={"input": {"unit": "cm"}},
+    )  # fmt: skip
+    assert folder == tmp_path / "m" / "1"
+    model = Subclass()
+    model(np.zeros((1, 2)))
+    import_model(model, "other", models=tmp_path, samples=[[1, 2], [3, 4]])
+    loaded = tf.saved_model.load(tmp_path / "other" / "1")
+    assert (
+        list(loaded.signatures) == ["serving_default", "serve"]
+        or "serving_default" in loaded.signatures
+    )
+    assert (
+        json.loads((tmp_path / "m" / "1" / "assets.extra" / "card.json").read_text())["name"] == "m"
+    )

@@ -1,0 +1,254 @@
+"""Opens a model that was trained elsewhere, whatever it is kept in."""
+
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from service.repository.contract import DEFAULT_SIGNATURE, NUMPY_TYPES, Shape
+from training.errors import TrainingError, UsageError
+from training.importing.source_path import check_source
+
+_ELSEWHERE = (
+    'export it where it was made, by model.export("folder", format="tf_saved_model"), and import '
+    "that folder"
+)
+# Keras' names for what nobody has named: the class's own in snake case, and a counter.
+_AUTOMATIC = re.compile(r"(input_layer|keras_tensor|output|inputs|input|args)(_\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTensor:
+    """One input or output of a model.
+
+    Attributes:
+        name: its name; empty where only a library has named it.
+        dtype: TensorFlow's name of its dtype.
+        shape: its shape, batch dimension included.
+    """
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class SourceModel:
+    """A model as it was found.
+
+    Attributes:
+        place: where, for messages.
+        inputs: what it takes, in its order.
+        outputs: what it gives, likewise.
+        call: TensorFlow's tensors of the inputs to those of the outputs.
+        tracked: what holds its variables.
+        folder: the SavedModel's folder; ``None`` for a Keras model.
+        signature: the name of the SavedModel's signature.
+    """
+
+    place: str
+    inputs: tuple[SourceTensor, ...]
+    outputs: tuple[SourceTensor, ...]
+    call: Callable[[Sequence[Any]], Sequence[Any]]
+    tracked: tuple[Any, ...]
+    folder: Path | None = None
+    signature: str = DEFAULT_SIGNATURE
+
+
+def open_source(source: Any, scratch: Path) -> SourceModel:
+    """Open a Keras model.
+
+    Args:
+        source: the model itself, the path of its file, or that of a SavedModel's folder.
+        scratch: an empty folder, which must stay for as long as the model is used.
+
+    Raises:
+        UsageError: the path holds no model.
+        TrainingError: the model cannot be loaded or called; the message says what to do.
+    """
+    if isinstance(source, keras.Model):
+        return _from_keras(source, f"The model {source.name!r}", scratch)
+    path = Path(source)
+    check_source(path)
+    if path.is_dir():
+        return _from_saved_model(path)
+    return _from_keras(_load_keras(path), str(path), scratch)
+
+
+def _load_keras(path: Path) -> Any:
+    if path.name.lower().endswith(".keras") and not zipfile.is_zipfile(path):
+        raise UsageError(
+            f"{path} is not a Keras file: a .keras file is a zip archive, this is not."
+        )
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises anything, from anywhere in a layer's code.
+        raise TrainingError(f"{path} cannot be loaded: {_why_not_loaded(error)}.") from error
+
+
+def _why_not_loaded(error: BaseException) -> str:
+    told = str(error)
+    if found := re.search(r"Could not locate (?:class|function) '([^']+)'", told):
+        return f"its layer {found[1]} is code that the file does not hold; {_ELSEWHERE}"
+    if found := re.search(r"Unknown (?:layer|\w+): '?([\w>]+)", told):
+        return f"its layer {found[1]} is code that the file does not hold; {_ELSEWHERE}"
+    if "Lambda" in told or "lambda" in told:
+        return (
+            "it has a Lambda layer, whose code could do anything and so is not run from a file; "
+            f"{_ELSEWHERE}"
+        )
+    if "No model config found" in told:
+        return "it holds weights without a model; save all of it, by model.save"
+    if "config.json" in told or "file signature not found" in told:
+        return "it is not a Keras file, or not a whole one"
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    line = (lines or [type(error).__name__])[0].strip().rstrip(".:")
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
+def _from_keras(model: Any, place: str, scratch: Path) -> SourceModel:
+    """Describe a Keras model by its symbolic inputs and outputs.
+
+    Raises:
+        TrainingError: it has none, or one of them cannot be a signature's.
+    """
+    try:
+        takes, gives = model.inputs, model.outputs
+    except (AttributeError, ValueError):
+        takes, gives = None, None
+    if not takes or not gives:
+        return _from_subclass(model, place, scratch)
+    sequential = isinstance(model, keras.Sequential)
+    # Sequential models are called with the tensor itself.
+    structure = takes[0] if sequential else model.input
+    inputs = tuple(
+        _tensor(place, "input", _of_path(path) or tensor.name, tensor)
+        for path, tensor in keras.tree.flatten_with_path(structure)
+    )
+    named = gives[0] if sequential else model.output
+    outputs = tuple(
+        _tensor(place, "output", _of_path(path) or _layer_name(tensor), tensor)
+        for path, tensor in keras.tree.flatten_with_path(named)
+    )
+
+    def call(tensors: Sequence[Any]) -> Sequence[Any]:
+        packed = keras.tree.pack_sequence_as(structure, list(tensors))
+        return list(keras.tree.flatten(model(packed, training=False)))
+
+    return SourceModel(place, inputs, outputs, call, (model,))
+
+
+def _from_subclass(model: Any, place: str, scratch: Path) -> SourceModel:
+    """Describe a model whose inputs only its own code knows, by what Keras exports of it.
+
+    Raises:
+        TrainingError: Keras cannot export it: it was never called, say.
+    """
+    folder = scratch / "exported"
+    try:
+        model.export(folder, format="tf_saved_model", verbose=False)
+    except Exception as error:  # Keras raises anything, from anywhere in a layer's code.
+        raise TrainingError(
+            f"{place} does not say what it takes: {_first_line(error)}. Call it once, or export "
+            "it yourself and import that folder."
+        ) from error
+    return _from_saved_model(folder)
+
+
+def _of_path(path: Sequence[Any]) -> str:
+    """Return the name of a tensor among dictionaries; empty in lists, where there is none."""
+    return "_".join(map(str, path)) if any(isinstance(key, str) for key in path) else ""
+
+
+def _layer_name(tensor: Any) -> str:
+    """Return the name of the layer that a tensor comes from; empty where nobody gave it one."""
+    layer = tensor._keras_history.operation
+    automatic = re.fullmatch(rf"{_snake_case(type(layer).__name__)}(_\d+)?", layer.name)
+    return "" if automatic else str(layer.name)
+
+
+def _snake_case(name: str) -> str:
+    """Return a class's name as Keras turns it into a layer's."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _tensor(place: str, kind: str, name: str, tensor: Any) -> SourceTensor:
+    """Describe a symbolic tensor.
+
+    Raises:
+        TrainingError: no request could hold it, or it has no rows.
+    """
+    name = "" if _AUTOMATIC.fullmatch(name) else name
+    shown = f"{place}: {kind} {name!r}" if name else f"{place}: an {kind}"
+    dtype = tf.as_dtype(tensor.dtype).name
+    if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
+        raise TrainingError(f"{shown} is sparse or ragged; only dense tensors can be served.")
+    if dtype not in NUMPY_TYPES:
+        raise TrainingError(
+            f"{shown} is of dtype {dtype}; what can be served is {', '.join(NUMPY_TYPES)}."
+        )
+    shape = tuple(None if size is None else int(size) for size in tensor.shape)
+    if kind == "input" and (not shape or shape[0] is not None):
+        raise TrainingError(
+            f"{shown} is of shape {list(shape)}; its first dimension must be free (None), for any "
+            "number of rows."
+        )
+    return SourceTensor(name, dtype, shape)
+
+
+def _from_saved_model(folder: Path) -> SourceModel:
+    """Describe the default signature of a SavedModel, or the only one that it has.
+
+    Raises:
+        TrainingError: it cannot be loaded, or has no such signature.
+    """
+    try:
+        loaded = tf.saved_model.load(folder)
+    except Exception as error:  # TensorFlow raises anything for files that are none of its own.
+        raise TrainingError(f"{folder} cannot be loaded: {_first_line(error)}.") from error
+    signatures = loaded.signatures
+    names = sorted(signatures)
+    name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else next(iter(names), "")
+    if not names or (name != DEFAULT_SIGNATURE and len(names) > 1):
+        raise TrainingError(
+            f"{folder} has no signature {DEFAULT_SIGNATURE!r}: it has {', '.join(names) or 'none'}."
+        )
+    function = signatures[name]
+    specs = function.structured_input_signature[1]
+    takes = sorted(specs)
+    gives = sorted(function.structured_outputs)
+    inputs = tuple(_spec(str(folder), "input", key, specs[key]) for key in takes)
+    outputs = tuple(
+        _spec(str(folder), "output", key, function.structured_outputs[key]) for key in gives
+    )
+
+    def call(tensors: Sequence[Any]) -> Sequence[Any]:
+        answers = function(**dict(zip(takes, tensors, strict=True)))
+        return [answers[key] for key in gives]
+
+    return SourceModel(str(folder), inputs, outputs, call, (loaded,), folder, name)
+
+
+def _spec(place: str, kind: str, name: str, spec: Any) -> SourceTensor:
+    if spec.dtype.name not in NUMPY_TYPES:
+        raise TrainingError(
+            f"{place}: {kind} {name!r} is of dtype {spec.dtype.name}; what can be served is "
+            f"{', '.join(NUMPY_TYPES)}."
+        )
+    if spec.shape.rank is None:
+        raise TrainingError(
+            f"{place}: {kind} {name!r} may have any number of dimensions; only a fixed number of "
+            "them can be imported. Copy the folder into the folder of models instead."
+        )
+    return SourceTensor(name, spec.dtype.name, tuple(spec.shape.as_list()))

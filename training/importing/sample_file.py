@@ -1,0 +1,225 @@
+"""Reads examples from a file: JSON lines, CSV or NumPy's, each row with the place it stands at."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.errors import UsageError
+
+_ENDINGS = ".csv, .jsonl, .json, .npy or .npz"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One example.
+
+    Attributes:
+        place: where it stands, for messages.
+        value: an object of the inputs' or columns' values, or the value of the only input.
+    """
+
+    place: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Examples as a file holds them.
+
+    Attributes:
+        name: the file's, for messages and notes.
+        names: of the inputs or columns; empty where rows are bare values.
+        rows: one or more.
+        as_text: whether numbers and truth values are text still, as in CSV.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    rows: tuple[SampleRow, ...]
+    as_text: bool = False
+
+
+def read_samples(source: Any) -> Samples:
+    """Read examples.
+
+    Args:
+        source: a file's path; or an array of the only input's values, [N, ...], or a mapping of
+            such arrays, or a list of rows.
+
+    Raises:
+        UsageError: it cannot be read, or holds no rows; the message names the place.
+    """
+    if not isinstance(source, Path | str):
+        return _from_python(source)
+    path = Path(source)
+    readers = {
+        ".csv": _csv,
+        ".jsonl": _json_lines,
+        ".ndjson": _json_lines,
+        ".json": _json,
+        ".npy": _numpy,
+        ".npz": _numpy,
+    }
+    if path.suffix.lower() not in readers:
+        raise UsageError(f"{path}: samples must be a file that ends in {_ENDINGS}.")
+    try:
+        samples = readers[path.suffix.lower()](path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+    if not samples.rows:
+        raise UsageError(f"{path} holds no rows.")
+    return samples
+
+
+def identifier(text: str) -> str:
+    """Return a column's heading as a name that a signature and a query can have."""
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", text.strip()).strip("_")
+    return name if name[:1].isalpha() else f"x{name}"
+
+
+def _csv(path: Path) -> Samples:
+    rows: list[SampleRow] = []
+    header: list[str] | None = None
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            for row in reader:
+                if not any(cell.strip() for cell in row):
+                    continue
+                place = f"{path}, line {reader.line_num}"
+                if header is None:
+                    header = [cell.strip() for cell in row]
+                    if all(_is_number(cell) for cell in row):
+                        header = []  # What begins with numbers has no headings.
+                    else:
+                        _check_header(place, header)
+                        continue
+                if header and len(row) != len(header):
+                    raise UsageError(f"{place}: expected {len(header)} values, not {len(row)}.")
+                value = dict(zip(header, row, strict=True)) if header else list(row)
+                rows.append(SampleRow(place, value))
+        except csv.Error as error:
+            raise UsageError(f"{path}, line {reader.line_num}: {error}.") from error
+    return Samples(path.name, tuple(header or ()), tuple(rows), as_text=True)
+
+
+def _check_header(place: str, header: Sequence[str]) -> None:
+    for number, name in enumerate(header, start=1):
+        if not name:
+            raise UsageError(f"{place}: column {number} has no heading.")
+        if header.index(name) != number - 1:
+            raise UsageError(f"{place}: the heading {name!r} stands twice.")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _json_lines(path: Path) -> Samples:
+    def rows() -> Iterator[SampleRow]:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    place = f"{path}, line {number}"
+                    yield SampleRow(place, _parsed(place, line))
+
+    return _of_rows(path.name, tuple(rows()))
+
+
+def _json(path: Path) -> Samples:
+    value = _parsed(str(path), path.read_text(encoding="utf-8-sig"))
+    if isinstance(value, dict) and isinstance(value.get("instances"), list):
+        value = value["instances"]
+    if not isinstance(value, list):
+        raise UsageError(f"{path}: expected a list of rows.")
+    return _of_rows(path.name, tuple(SampleRow(f"{path}, row {i}", v) for i, v in enumerate(value)))
+
+
+def _parsed(place: str, text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) or "it is nested too deeply"
+        raise UsageError(f"{place} is not JSON: {reason.rstrip('.')}.") from error
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not valid JSON")
+
+
+def _of_rows(name: str, rows: tuple[SampleRow, ...]) -> Samples:
+    """Take rows that are objects of the same keys, or none of which is an object.
+
+    Raises:
+        UsageError: they are neither.
+    """
+    first = rows[0].value if rows else None
+    names = tuple(map(str, first)) if isinstance(first, Mapping) else ()
+    for row in rows:
+        if isinstance(row.value, Mapping) != bool(names):
+            raise UsageError(f"{row.place}: expected {'an object' if names else 'a value'}.")
+        if names and (odd := set(names) ^ set(row.value)):
+            raise UsageError(
+                f"{row.place}: expected the keys {', '.join(names)}; {min(odd)!r} is "
+                f"{'missing' if min(odd) in names else 'unknown'}."
+            )
+    return Samples(name, names, rows)
+
+
+def _numpy(path: Path) -> Samples:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        reason = "it holds Python objects" if "pickle" in str(error) else str(error)
+        raise UsageError(f"{path} cannot be read: {reason.rstrip('.')}.") from error
+    if isinstance(loaded, np.ndarray):
+        return _of_arrays(path.name, str(path), loaded)
+    with loaded:
+        return _of_arrays(path.name, str(path), {key: loaded[key] for key in loaded.files})
+
+
+def _from_python(source: Any) -> Samples:
+    if isinstance(source, Mapping):
+        source = {str(key): np.asarray(value) for key, value in source.items()}
+    elif isinstance(source, list | tuple) and source and isinstance(source[0], Mapping):
+        return _of_rows(
+            "samples", tuple(SampleRow(f"samples[{i}]", row) for i, row in enumerate(source))
+        )
+    samples = _of_arrays(
+        "samples", "samples", source if isinstance(source, Mapping) else np.asarray(source)
+    )
+    if not samples.rows:
+        raise UsageError("samples holds no rows.")
+    return samples
+
+
+def _of_arrays(name: str, place: str, value: Any) -> Samples:
+    """Take an array of rows, or several by name with equally many rows.
+
+    Raises:
+        UsageError: they have no rows, or differ in how many they have.
+    """
+    arrays: Mapping[str, Any] = value if isinstance(value, Mapping) else {"": value}
+    counts = {key: len(array) if array.ndim else 0 for key, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{key}: {count}" for key, count in counts.items())
+        raise UsageError(f"{place}: arrays must have equally many rows; they have {told}.")
+    lists = {key: array.tolist() for key, array in arrays.items()}
+    rows = []
+    for row in range(next(iter(counts.values()), 0)):
+        values = {key: items[row] for key, items in lists.items()}
+        at = f"{place}, row {row}"
+        rows.append(SampleRow(at, values if isinstance(value, Mapping) else values[""]))
+    return Samples(name, tuple(arrays) if isinstance(value, Mapping) else (), tuple(rows))

@@ -1,0 +1,155 @@
+"""Turns the examples of a file into requests of a signature, checked against its fields."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from service.repository.contract import Field, Shape
+from training.errors import UsageError
+from training.importing.sample_file import SampleRow, Samples, identifier
+
+_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+
+def instances(samples: Samples, fields: Sequence[Field]) -> list[dict[str, Any]]:
+    """Return each example as the JSON of one instance: every input's value by its name.
+
+    Raises:
+        UsageError: an example does not fit; the message names its place, what was expected and
+            what it holds.
+    """
+    names = [field.name for field in fields]
+    given = {identifier(name): name for name in samples.names}
+    if given:
+        for odd in (*given, *names):
+            if odd not in given or odd not in names:
+                what = f"has {given[odd]!r}, which is not one" if odd in given else f"lacks {odd!r}"
+                raise UsageError(
+                    f"{samples.rows[0].place}: expected a value of each input "
+                    f"({', '.join(names)}); it {what}."
+                )
+    elif len(fields) > 1 and not _are_in_order(samples, fields):
+        raise UsageError(
+            f"{samples.rows[0].place}: expected the values of {', '.join(names)} by their names."
+        )
+    return [
+        {
+            field.name: _value(field, _of(row, field.name, given, names), row, samples.as_text)
+            for field in fields
+        }
+        for row in samples.rows
+    ]
+
+
+def checked_value(field: Field, value: Any, place: str) -> Any:
+    """Return the value of one input, as JSON, where it fits the field.
+
+    Raises:
+        UsageError: it does not; the message begins with ``place``.
+    """
+    return _value(field, value, SampleRow(place, value), as_text=False)
+
+
+def _are_in_order(samples: Samples, fields: Sequence[Field]) -> bool:
+    """Whether rows without names are lists of a number for each input."""
+    return all(
+        isinstance(row.value, list) and len(row.value) == len(fields) for row in samples.rows
+    )
+
+
+def _of(row: SampleRow, name: str, given: dict[str, str], names: Sequence[str]) -> Any:
+    if given:
+        return row.value[given[name]]
+    return row.value if len(names) == 1 else row.value[names.index(name)]
+
+
+def _value(field: Field, value: Any, row: SampleRow, as_text: bool) -> Any:
+    shape = field.instance_shape or ()
+    if as_text and isinstance(value, list) and shape == () and len(value) == 1:
+        value = value[0]  # The only column of a CSV file.
+    if isinstance(value, list) and shape == () and len(value) == 1:
+        value = value[0]
+    return _nested(field, value, row, shape, as_text, field.name)
+
+
+def _nested(
+    field: Field, value: Any, row: SampleRow, shape: Shape, as_text: bool, where: str
+) -> Any:
+    if not shape:
+        return _single(field, value, row, as_text, where)
+    expected = f"a list of {shape[0]} values" if shape[0] is not None else "a list of values"
+    if not isinstance(value, list) or shape[0] not in (None, len(value)):
+        found = f"a list of {len(value)}" if isinstance(value, list) else _shown(value)
+        raise UsageError(f"{row.place}: {where} must be {expected}, not {found}.")
+    return [
+        _nested(field, item, row, shape[1:], as_text, f"{where}[{i}]")
+        for i, item in enumerate(value)
+    ]
+
+
+def _single(field: Field, value: Any, row: SampleRow, as_text: bool, where: str) -> Any:
+    if value is None or (as_text and field.is_number and not str(value).strip()):
+        if field.nullable:
+            return None
+        raise UsageError(
+            f"{row.place}: {where} has no value; where that is allowed, say nullable = true under "
+            f"[inputs.{field.name}] in the --config file."
+        )
+    if field.dtype == "string":
+        checked: Any = value.decode() if isinstance(value, bytes) else value
+        if not isinstance(checked, str) and not (isinstance(checked, dict) and "b64" in checked):
+            raise _unfit(row, where, "a string", value)
+    elif field.dtype == "bool":
+        checked = _truth(value) if as_text else value
+        if not isinstance(checked, bool):
+            raise _unfit(row, where, "true or false", value)
+    else:
+        checked = _number(field, value, row, as_text, where)
+    if field.choices and checked not in field.choices:
+        raise _unfit(row, where, f"one of {', '.join(map(str, field.choices))}", value)
+    return checked
+
+
+def _number(
+    field: Field, value: Any, row: SampleRow, as_text: bool, where: str
+) -> int | float | None:
+    expected = "a number" if field.is_float else "a whole number"
+    number: Any = value
+    if as_text and isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            raise _unfit(row, where, expected, value) from None
+    if isinstance(number, float) and math.isnan(number) and field.nullable:
+        return None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        raise _unfit(row, where, expected, value)
+    if not field.is_float:
+        bounds = np.iinfo(field.numpy_type)
+        if int(number) != number or not bounds.min <= number <= bounds.max:
+            raise _unfit(row, where, f"{expected} from {bounds.min} to {bounds.max}", value)
+        number = int(number)
+    low, high = field.minimum, field.maximum
+    if (low is not None and number < low) or (high is not None and number > high):
+        words = [
+            *([f"at least {low:g}"] if low is not None else []),
+            *([f"at most {high:g}"] if high is not None else []),
+        ]
+        raise _unfit(row, where, " and ".join(words), value)
+    return int(number) if isinstance(value, int) and not as_text else number
+
+
+def _truth(text: Any) -> Any:
+    word = str(text).strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else text
+
+
+def _unfit(row: SampleRow, where: str, expected: str, value: Any) -> UsageError:
+    return UsageError(f"{row.place}: {where} must be {expected}, not {_shown(value)}.")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
