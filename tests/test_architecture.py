@@ -16,7 +16,7 @@ SERVICE = (
     {"settings"},
     {"repository"},
     {"process_settings", "monitoring"},
-    {"runtime"},
+    {"runtime", "access"},
     {"api.limits"},
     {"api.json"},
     {"api.validation"},
