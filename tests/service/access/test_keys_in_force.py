@@ -41,6 +41,7 @@ def said(
 ) -> Iterator[pytest.LogCaptureFixture]:
     logger = logging.getLogger("understudy")
     monkeypatch.setattr(logger, "propagate", False)
+    caplog.set_level(logging.INFO, "understudy")
     logger.addHandler(caplog.handler)
     yield caplog
     logger.removeHandler(caplog.handler)
