@@ -8,11 +8,15 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from service import __version__
+from service.access.access_control import AccessControl, access_of
+from service.access.cross_origin import CrossOrigin
+from service.access.trusted_proxies import TrustedProxies
 from service.api.codecs.codec_interface import CodecSelector
 from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
 from service.api.codecs.tfserving.classify_codec import Method
 from service.api.http.flask_hooks import install_hooks
 from service.api.http.request_context import RequestObserver
+from service.api.http.route_access import RouteAccess
 from service.api.http.url_paths import configure_urls
 from service.api.inference.event_loop import PredictionRoutes
 from service.api.inference.pipeline import InferencePipeline
@@ -53,11 +57,15 @@ class Predictions:
         routes: the paths of predictions.
         pipeline: how they are answered.
         observer: sees requests begin and end.
+        access: checks who asks for predictions.
+        route_access: checks who asks for anything else.
     """
 
     routes: PredictionRoutes
     pipeline: InferencePipeline
     observer: RequestObserver
+    access: AccessControl | None = None
+    route_access: RouteAccess | None = None
 
 
 class _Json(DefaultJSONProvider):
@@ -120,8 +128,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
-    observer = RequestObserver(metrics, access_log=settings.access_log)
-    install_hooks(app, observer)
+    observer = RequestObserver(
+        metrics,
+        access_log=settings.access_log,
+        cross_origin=CrossOrigin(settings.cors_origins),
+        proxies=TrustedProxies(settings.trusted_proxies),
+    )
+    access = access_of(settings, metrics)
+    route_access = RouteAccess(app, access)
+    install_hooks(app, observer, route_access)
     configure_urls(app)
     limits = Limits.from_settings(settings)
     pipeline = InferencePipeline(
@@ -136,7 +151,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         "predict": predict,
         **{codecs.method.name.lower(): codecs for codecs in classify},
     }
-    app.extensions["predictions"] = Predictions(PredictionRoutes(verbs, infer), pipeline, observer)
+    app.extensions["predictions"] = Predictions(
+        PredictionRoutes(verbs, infer), pipeline, observer, access, route_access
+    )
     app.register_blueprint(predict_routes(pipeline, predict))
     for codecs in classify:
         app.register_blueprint(classify_routes(pipeline, codecs))
@@ -147,8 +164,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(unsupported_routes(lifecycle))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
-    page = Page(lifecycle) if settings.page else None
-    app.register_blueprint(root_routes(lifecycle, page, version=__version__))
+    # What needs no key does not name models where their names need one.
+    named = list[str] if access.reads_need_keys else lifecycle.models
+    page = Page(named) if settings.page else None
+    app.register_blueprint(root_routes(named, page, version=__version__))
     if page is not None:
         app.register_blueprint(page_routes(page))
         app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))

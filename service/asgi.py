@@ -12,6 +12,7 @@ from service.api.http.body_budget import BodyBudget, BodyShare
 from service.api.http.header_checks import check_headers
 from service.api.http.request_body import content_encoding
 from service.api.http.responses import Response, as_service_error
+from service.api.http.route_access import ADMITTED
 from service.api.inference.event_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
 from service.process_settings import process_settings
@@ -60,7 +61,9 @@ class Application:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.loop is not loop:
             parts = self._predictions
-            self._loop = PredictionLoop(loop, parts.pipeline, parts.observer.on_loop(loop))
+            self._loop = PredictionLoop(
+                loop, parts.pipeline, parts.observer.on_loop(loop), parts.access
+            )
         return self._loop
 
     def route(self, method: str, path: str) -> Route | None:
@@ -96,8 +99,12 @@ class Application:
             # Before the body is read: a client that waits for 100 Continue gets these errors.
             check_headers(environ)
             if route is not None:
+                self.predictions().admit(route, environ)
                 content_encoding(environ)
                 self._predictions.pipeline.lifecycle.require(route.target.model)
+            elif self._predictions.route_access is not None:
+                self._predictions.route_access.check(environ, scope["method"], scope["path"])
+            scope[ADMITTED] = True
             body = await self._read(scope, receive, share)
         except DisconnectedError:
             raise

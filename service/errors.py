@@ -70,6 +70,37 @@ class InvalidRequestError(ServiceError):
     status = 400
 
 
+class UnauthenticatedError(ServiceError):
+    """The request has no API key, or not one that may ask this.
+
+    Attributes:
+        key_name: the name of the key that may not, for the log alone; empty where none is known.
+    """
+
+    status = 401
+
+    def __init__(self, message: str, *, key_name: str = "") -> None:
+        super().__init__(message, headers={"WWW-Authenticate": "Bearer"})
+        self.key_name = key_name
+
+
+class RateLimitedError(ServiceError):
+    """The request's API key has used up its rate.
+
+    Attributes:
+        key_name: the key's name, for the log.
+    """
+
+    status = 429
+
+    def __init__(self, key_name: str, *, retry_after_s: int) -> None:
+        super().__init__(
+            "This API key has sent more requests than it may for now.",
+            headers={"Retry-After": str(retry_after_s)},
+        )
+        self.key_name = key_name
+
+
 class NotFoundError(ServiceError):
     """What the request names does not exist."""
 

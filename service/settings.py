@@ -1,10 +1,11 @@
 """Every setting of the service, once: its name, default, meaning and environment variable."""
 
+import ipaddress
 import math
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,6 +28,19 @@ _OTHERS = ("PUBLISH", "CPUS", "MEMORY", "STOP_GRACE", "TRAINER_", "RUN_FOLDER_OW
 _LINK = re.compile(r"UNDERSTUDY_(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_.*|NAME|ENV_.*)")
 
 
+# A name, or all names below one; an address of IPv6 in brackets, as in URLs.
+_HOST = re.compile(r"(\*\.)?[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\]")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[0-9A-Za-z.\[\]:_-]+")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 class SettingError(Exception):
     """Environment variables do not hold what their settings take; one line each."""
 
@@ -41,6 +55,7 @@ class EnvironmentVariable:
         least: the smallest number allowed.
         most: the largest number allowed.
         choices: the only texts allowed; empty when any is.
+        is_item: whether a text can be one of a list's; ``item`` says what such a text is.
     """
 
     name: str
@@ -48,6 +63,8 @@ class EnvironmentVariable:
     least: float | None = None
     most: float | None = None
     choices: tuple[str, ...] = ()
+    is_item: Callable[[str], bool] | None = None
+    item: str = ""
 
 
 def usable_cores() -> int:
@@ -243,6 +260,49 @@ class Settings:
             "UNDERSTUDY_ADMIN_TOKEN", "token of the admin API, which is off without one"
         ),
     ] = field(default="", repr=False)
+    keys_file: Annotated[
+        Path | None,
+        EnvironmentVariable(
+            "UNDERSTUDY_KEYS_FILE", "file of API keys; with one, predictions need a key"
+        ),
+    ] = None
+    keys_for_reads: Annotated[
+        bool,
+        EnvironmentVariable(
+            "UNDERSTUDY_KEYS_FOR_READS",
+            "everything but probes and the page's files needs a key, not predictions alone",
+        ),
+    ] = False
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        EnvironmentVariable(
+            "UNDERSTUDY_ALLOWED_HOSTS",
+            "names in Host that are answered, with commas between them; *.example.org for all "
+            "below; unset, any",
+            is_item=lambda text: _HOST.fullmatch(text) is not None,
+            item="a host's name without a port",
+        ),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        EnvironmentVariable(
+            "UNDERSTUDY_CORS_ORIGINS",
+            "origins whose pages may read answers, such as https://example.org, with commas "
+            "between them; * for all",
+            is_item=lambda text: _ORIGIN.fullmatch(text) is not None,
+            item="an origin such as https://example.org",
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        EnvironmentVariable(
+            "UNDERSTUDY_TRUSTED_PROXIES",
+            "addresses and networks of proxies whose X-Forwarded-For is believed, with commas "
+            "between them",
+            is_item=_is_network,
+            item="an address, or a network such as 10.0.0.0/8",
+        ),
+    ] = ()
     page: Annotated[
         bool,
         EnvironmentVariable(
@@ -307,7 +367,7 @@ class Settings:
         """Return each setting's variable and its default as text, for people."""
         defaults = {item.name: item.default for item in fields(cls)}
         return [
-            (variable, "" if defaults[name] in (MISSING, None) else str(defaults[name]))
+            (variable, "" if defaults[name] in (MISSING, None, ()) else str(defaults[name]))
             for name, _, variable in _variables(cls)
         ]
 
@@ -328,6 +388,14 @@ def _parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
     if variable.choices and text not in variable.choices:
         known = ", ".join(variable.choices)
         raise SettingError(f"{variable.name} must be one of {known}, not {text!r}.")
+    if variable.is_item:
+        items = tuple(item.strip() for item in text.split(",") if item.strip())
+        for item in items:
+            if not variable.is_item(item):
+                raise SettingError(
+                    f"{variable.name}: expected {variable.item} between commas, not {item!r}."
+                )
+        return items
     try:
         value = kind(text)
     except ValueError:

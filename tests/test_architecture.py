@@ -16,7 +16,7 @@ SERVICE = (
     {"settings"},
     {"repository"},
     {"process_settings", "monitoring"},
-    {"runtime"},
+    {"runtime", "access"},
     {"api.request_limits"},
     {"api.json"},
     {"api.validation"},

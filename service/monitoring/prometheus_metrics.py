@@ -199,6 +199,18 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.key_requests = Counter(
+            "understudy_key_requests",
+            "Requests by the names of their API keys; ok, limited, refused, or missing a key.",
+            ["key", "result"],
+            registry=registry,
+        )
+        self.key_file_problem = Gauge(
+            "understudy_key_file_problem",
+            "1 while the file of API keys cannot be used, and the last good one stays in force.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
 
         restarts_from_zero(registry)
         self.process = ProcessMetrics(registry)

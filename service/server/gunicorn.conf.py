@@ -104,6 +104,8 @@ graceful_timeout = graceful_shutdown.timeout_s(_settings.drain_s, _settings.lame
 # Longer than load balancers keep idle connections, so that it is they who close them, and not
 # this side at the moment at which a request is on its way.
 keepalive = 75
+# Whose X-Forwarded-Proto and the like gunicorn believes.
+forwarded_allow_ips = ",".join(_settings.trusted_proxies)
 # The control socket is a thread in the master and a file; there is no use for either here.
 control_socket_disable = True
 logconfig_dict = log_config(text=_for_people, colours=terminal.has_colours(sys.stderr, os.environ))
@@ -121,6 +123,9 @@ def on_starting(server: Any) -> None:
     """
     for sentence in Settings.unknown(os.environ):
         log(logging.WARNING, sentence)
+    hosts = [address[0] for address in server.cfg.address if isinstance(address, tuple)]
+    if open_to_all := preflight.open_to_all(_settings, hosts):
+        log(logging.WARNING, open_to_all)
     observations = importlib.import_module("service.runtime.shared_observations")
     observations.observe_before_the_workers(
         _settings.models, Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])

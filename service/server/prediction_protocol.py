@@ -46,6 +46,8 @@ class PredictionProtocol(asyncio.Protocol):
         self._running: RunningPrediction | None = None
         self._is_answering = False
         self._is_closing = False
+        # What is still to come of the body of a request that was refused, and is thrown away.
+        self._refused = 0
         # Whether what has come behind the last request is to be read in the loop's next turn.
         self._will_go_on = False
         # Whether the client sends no more.
@@ -79,6 +81,12 @@ class PredictionProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
             return  # The client is still sending what nobody reads any more.
+        if self._refused:
+            refused = min(self._refused, len(data))
+            self._refused -= refused
+            data = data[refused:]
+            if not data:
+                return
         if self._is_answering:
             self._held += data
             if len(self._held) > _MOST_AHEAD:
@@ -144,9 +152,29 @@ class PredictionProtocol(asyncio.Protocol):
             return
         self._held = b""
         self._head = head
+        try:
+            self._host.predictions.admit(head.route, head.environ)
+        except ServiceError as error:
+            self._refuse(head, error, held[end:])
+            return
         if head.length > UNCOUNTED_BYTES:
             self._share = self._host.budget.open()
         self._read_body(held[end:])
+
+    def _refuse(self, head: PredictionHead, error: ServiceError, came: bytes) -> None:
+        """Refuse a request whose body is not read; a long one ends the connection.
+
+        Args:
+            head: its head.
+            error: why it is refused.
+            came: what has come behind the head.
+        """
+        answer, headers = self._host.predictions.refuse(head.environ, self._client, error)
+        self._held = came[head.length :]
+        missing = max(0, head.length - len(came))
+        if missing <= _MOST_AHEAD:
+            self._refused = missing
+        self._respond(answer, headers, closes=missing > _MOST_AHEAD)
 
     def _read_body(self, data: bytes) -> None:
         head = self._head
@@ -179,14 +207,16 @@ class PredictionProtocol(asyncio.Protocol):
         if self._is_answering:
             self._running = running
 
-    def _respond(self, answer: Response, headers: Mapping[str, str]) -> None:
+    def _respond(
+        self, answer: Response, headers: Mapping[str, str], *, closes: bool = False
+    ) -> None:
         head, self._head, self._running = self._head, None, None
         assert head is not None
         self._share.release()
         if self._is_closing:
             return
         is_last = self._has_ended and not self._held
-        closes = head.closes or self._host.is_draining or is_last
+        closes = closes or head.closes or self._host.is_draining or is_last
         self._write(answer, headers, closes=closes)
         self._is_answering = False
         self._since = self._host.loop.time()

@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from service.access.key_file import read_keys
+from service.repository.errors import RepositoryError
 from service.settings import Settings
 
 # Names of sockets that are handed to this process; then it is not for us to bind one.
@@ -27,7 +30,37 @@ def problems(settings: Settings) -> list[str]:
                 break
     except OSError as error:
         found.append(f"MODELS: {str(models)!r} cannot be read: {error.strerror}.")
+    if settings.keys_file is not None:
+        try:
+            read_keys(settings.keys_file)
+        except RepositoryError as error:
+            found.append(f"UNDERSTUDY_KEYS_FILE: {error}")
     return found
+
+
+def open_to_all(settings: Settings, hosts: Iterable[str]) -> str:
+    """Say in a sentence that other machines can ask without a key; empty if they cannot.
+
+    Args:
+        settings: the service's.
+        hosts: the addresses that it listens on.
+    """
+    if settings.keys_file is not None:
+        return ""
+    reachable = [host for host in hosts if not _is_loopback(host)]
+    if not reachable:
+        return ""
+    return (
+        f"Whoever can reach {reachable[0] or 'this machine'} can ask the models: predictions need "
+        "no key, as UNDERSTUDY_KEYS_FILE is not set."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def binds_elsewhere(arguments: list[str], environ: Mapping[str, str]) -> bool:

@@ -7,20 +7,34 @@ from service.api.http.compression import compressed
 from service.api.http.header_checks import check_headers
 from service.api.http.request_context import RequestContext, RequestObserver
 from service.api.http.responses import Response, as_service_error, error_response
+from service.api.http.route_access import ADMITTED, RouteAccess
 from service.errors import strip
 
 
-def install_hooks(app: Flask, observer: RequestObserver) -> None:
-    """Install the hooks and the error handler on ``app``."""
+def install_hooks(app: Flask, observer: RequestObserver, access: RouteAccess) -> None:
+    """Install the hooks and the error handler on ``app``.
+
+    Args:
+        app: the application.
+        observer: sees requests begin and end.
+        access: checks who asks.
+    """
 
     @app.before_request
-    def begin() -> None:
+    def begin() -> FlaskResponse | None:
         g.request_context = observer.begin(request.environ, request.remote_addr or "")
         check_headers(request.environ)
+        if ADMITTED not in request.environ.get("asgi.scope", ()):
+            arguments = request.view_args or {}
+            access.check_route(request.environ, request.method, request.endpoint or "", arguments)
+        preflight = observer.cross_origin.preflight(request.environ)
+        return None if preflight is None else FlaskResponse(status=204, headers=preflight)
 
     @app.after_request
     def finish(response: FlaskResponse) -> FlaskResponse:
-        response.headers.update(observer.finish(current_context(), response.status_code))
+        headers = observer.finish(current_context(), response.status_code)
+        response.vary.update(headers.pop("Vary", "").split())
+        response.headers.update(headers)
         return response
 
     @app.teardown_request

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from service.errors import ServiceError, UnavailableError, strip
+from service.access.cross_origin import CrossOrigin
+from service.access.trusted_proxies import TrustedProxies
+from service.errors import (
+    RateLimitedError,
+    ServiceError,
+    UnauthenticatedError,
+    UnavailableError,
+    strip,
+)
 from service.monitoring.gathered_metrics import GatheredMetrics
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
@@ -55,19 +63,31 @@ class RequestContext:
 class RequestObserver:
     """Sees every request begin and end."""
 
-    def __init__(self, metrics: Metrics | GatheredMetrics, *, access_log: bool) -> None:
+    def __init__(
+        self,
+        metrics: Metrics | GatheredMetrics,
+        *,
+        access_log: bool,
+        cross_origin: CrossOrigin | None = None,
+        proxies: TrustedProxies | None = None,
+    ) -> None:
         """An observer that has seen no request yet.
 
         Args:
             metrics: where requests are counted and timed.
             access_log: whether requests that did not fail are logged as well.
+            cross_origin: which pages may read responses; unset, those of this origin alone.
+            proxies: whose word is taken for a client's address.
         """
         self._metrics = metrics
+        self.cross_origin = cross_origin or CrossOrigin(())
+        self._proxies = proxies or TrustedProxies(())
         self._access_log = access_log
         # Random once, counted from there: a random number a request is a system call a request.
         self._ids = secrets.token_hex(10)
         self._count = itertools.count(1)
-        # Of requests refused as overload, by model: when one was last logged, and how many since.
+        # Of requests refused as overload or for their keys, by what was refused: when one was
+        # last logged, and how many since.
         self._refusals: dict[str, tuple[float, int]] = {}
 
     def begin(self, environ: Mapping[str, Any], client: str) -> RequestContext:
@@ -77,12 +97,18 @@ class RequestObserver:
         if not given or not _REQUEST_ID.fullmatch(given):
             # With the process, since an observer may be made before its workers are forked.
             given = f"{self._ids}-{os.getpid():x}-{next(self._count):x}"
+        client = self._proxies.client(environ, client)
         return RequestContext(environ, client, given, self._metrics)
 
     def on_loop(self, loop: asyncio.AbstractEventLoop) -> "RequestObserver":
         """Return an observer of the requests on ``loop``, which only its thread may call."""
         assert isinstance(self._metrics, Metrics)
-        return RequestObserver(GatheredMetrics(self._metrics, loop), access_log=self._access_log)
+        return RequestObserver(
+            GatheredMetrics(self._metrics, loop),
+            access_log=self._access_log,
+            cross_origin=self.cross_origin,
+            proxies=self._proxies,
+        )
 
     def finish(self, context: RequestContext, status: int) -> dict[str, str]:
         """Count, time and log a response; return its headers beside those of its own."""
@@ -91,6 +117,8 @@ class RequestObserver:
         version = "" if context.version is None else str(context.version)
         if version:
             headers["X-Model-Version"] = version
+        if self.cross_origin:
+            headers |= self.cross_origin.headers(context.environ)
         if context.predicts:
             metrics = self._metrics.version(context.model, version)
             metrics.request_seconds.observe(seconds)
@@ -111,13 +139,15 @@ class RequestObserver:
     def _log(self, context: RequestContext, status: int, seconds: float) -> None:
         failure, level = context.failure, logging.INFO
         refused = 0
-        if isinstance(failure, UnavailableError):
-            # Under overload a line for each would take the time that is missing.
-            last, refused = self._refusals.get(context.model, (-math.inf, 0))
+        if isinstance(failure, UnavailableError | UnauthenticatedError | RateLimitedError):
+            # Under overload, or while somebody tries keys, a line for each would take the time
+            # that is missing.
+            about = f"{failure.status} {getattr(failure, 'key_name', '')} {context.model}"
+            last, refused = self._refusals.get(about, (-math.inf, 0))
             if monotonic() - last < _REFUSALS_S:
-                self._refusals[context.model] = (last, refused + 1)
+                self._refusals[about] = (last, refused + 1)
                 return
-            self._refusals[context.model] = (monotonic(), 0)
+            self._refusals[about] = (monotonic(), 0)
         if failure is not None:
             # An unsupported operation is the client's mistake.
             is_ours = failure.status >= 500 and failure.status != 501
@@ -135,5 +165,6 @@ class RequestObserver:
             version=context.version,
             milliseconds=round(seconds * 1000, 3),
             client=context.client,
+            **({"key": key_name} if (key_name := getattr(failure, "key_name", "")) else {}),
             **({"refused_before": refused} if refused else {}),
         )

@@ -14,6 +14,7 @@ from time import thread_time
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from service.access.access_control import AccessControl
 from service.api.codecs.codec_interface import CodecSelector
 from service.api.http.compression import compressed
 from service.api.http.request_body import content_encoding, too_large, unpacked
@@ -89,6 +90,7 @@ class PredictionLoop:
         loop: asyncio.AbstractEventLoop,
         pipeline: InferencePipeline,
         observer: RequestObserver,
+        access: AccessControl | None = None,
     ) -> None:
         """A loop without predictions under way.
 
@@ -96,7 +98,9 @@ class PredictionLoop:
             loop: the loop that calls.
             inference: what a prediction is.
             observer: sees requests begin and end.
+            access: checks who asks; unset, anybody may.
         """
+        self._access = access
         self.loop = loop
         self.pipeline = pipeline
         self.observer = observer
@@ -105,6 +109,22 @@ class PredictionLoop:
         self._time_slices = LoopTimeSlices(loop)
         self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
         self._parse_costs: WeakKeyDictionary[Servable, ParseCost] = WeakKeyDictionary()
+
+    def admit(self, route: Route, environ: Mapping[str, Any]) -> None:
+        """Check whether a request may be asked, before its body is read.
+
+        Args:
+            route: where its path leads.
+            environ: its line and headers, as WSGI names them.
+
+        Raises:
+            ServiceError: 421, another host is asked; 401, it lacks a key that may ask this; 429,
+                the key has used up its rate.
+        """
+        access = self._access
+        if access is not None and not access.is_open:
+            access.hosts.check(environ.get("HTTP_HOST"))
+            access.admit(environ, route.target.model)
 
     def start(
         self,

@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -12,7 +13,6 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import flask_response
 from service.api.http.responses import Response
 from service.errors import NotFoundError
-from service.runtime.lifecycle import Lifecycle
 
 FOLDER = Path(__file__).resolve().parents[1] / "page"
 # All comes from this host, in files: neither scripts nor styles stand in the markup.
@@ -51,13 +51,13 @@ def page_routes(page: "Page") -> Blueprint:
 class Page:
     """The page's files, read once."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, names: Callable[[], list[str]]) -> None:
         """The page, with its files in memory.
 
         Args:
-            lifecycle: knows the models, which browsers without scripts get as links.
+            names: returns the models, which browsers without scripts get as links.
         """
-        self._lifecycle = lifecycle
+        self._names = names
         self._files = {
             path.name: _File(
                 path.read_bytes(),
@@ -72,7 +72,7 @@ class Page:
         """Return the page itself."""
         items = [
             f'<li><a href="/v1/models/{html.escape(quote(name, safe=""))}">{html.escape(name)}</a>'
-            for name in self._lifecycle.models()
+            for name in self._names()
         ]
         models = "\n".join(items) or "<li>No model yet."
         text = self._files["index.html"].body.decode().replace(_MODELS, models)

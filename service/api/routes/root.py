@@ -1,6 +1,7 @@
 """``GET /``: what the service is, and links to everything else."""
 
 import html
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,6 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import flask_response
 from service.api.http.responses import JSON, Response
 from service.api.routes.page import Page
-from service.runtime.lifecycle import Lifecycle
 
 _HTML = "text/html"
 _ENDPOINTS = {
@@ -49,11 +49,11 @@ _HEADERS = {
 }
 
 
-def root_routes(lifecycle: Lifecycle, page: Page | None, *, version: str) -> Blueprint:
+def root_routes(names: Callable[[], list[str]], page: Page | None, *, version: str) -> Blueprint:
     """Return the route.
 
     Args:
-        lifecycle: knows the models.
+        names: returns the names of the models.
         page: what browsers get; where there is none, a list of links.
         version: of this software.
     """
@@ -61,7 +61,7 @@ def root_routes(lifecycle: Lifecycle, page: Page | None, *, version: str) -> Blu
 
     @blueprint.get("/")
     def root() -> FlaskResponse | tuple[dict[str, Any], dict[str, str]]:
-        models = lifecycle.models()
+        models = names()
         if request.accept_mimetypes.best_match([JSON, _HTML]) == _HTML:
             if page is not None:
                 return page.response()

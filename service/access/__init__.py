@@ -1,0 +1,1 @@
+"""Who may ask: API keys, names of this host, pages of other origins, proxies."""

@@ -1,0 +1,153 @@
+"""The keys that are in force in this worker: those of the file when it was last right."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import monotonic
+
+from service.access.key_file import ApiKey, read_keys, write_closed
+from service.access.rate_limit import TokenBucket
+from service.monitoring.logs import log
+from service.repository.errors import RepositoryError
+from service.repository.safe_open import read_file
+
+# In the folder that the workers share.
+_COPY = "keys.json"
+
+
+class KeyInForce:
+    """A key, and how much of its rate it has used in this worker.
+
+    Attributes:
+        key: what the file says.
+        bucket: lets its requests through; ``None`` where it has no limit.
+    """
+
+    __slots__ = ("bucket", "key")
+
+    def __init__(self, key: ApiKey, workers: int) -> None:
+        """A key that has not been used yet.
+
+        A worker lets its share of the rate through, the service's rate divided by its workers, so
+        that all of them together never let through more.
+        """
+        self.key = key
+        self.bucket: TokenBucket | None = None
+        if key.requests_per_s is not None:
+            burst = key.requests_per_s if key.burst is None else key.burst
+            self.bucket = TokenBucket(key.requests_per_s / workers, burst / workers)
+
+
+class KeysInForce:
+    """Follows a file of keys.
+
+    The file is looked at when a request comes and the last look is some time ago, so nothing runs
+    in between. A file that is gone, broken or too open changes nothing: the last good one stays in
+    force, also for workers that start meanwhile, which take it from a copy in the shared folder.
+    A worker without any lets nobody in.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        workers: int,
+        poll_interval_s: float,
+        shared_folder: Path | None,
+        on_problem: Callable[[bool], object],
+    ) -> None:
+        """Read the file.
+
+        Args:
+            path: the file.
+            workers: of the service.
+            poll_interval_s: seconds between looks at the file.
+            shared_folder: the workers', where there are several.
+            on_problem: is called after each change with whether the file cannot be used.
+        """
+        self._path = path
+        self._workers = workers
+        self._poll_interval_s = poll_interval_s
+        self._copy = shared_folder / _COPY if shared_folder else None
+        self._on_problem = on_problem
+        self._lock = threading.Lock()
+        self._keys: dict[bytes, KeyInForce] = {}
+        self._seen: object = None
+        self._problem = ""
+        self._next_look = 0.0
+        self._load()
+        if self._problem:
+            self._load_copy()
+
+    @property
+    def problem(self) -> str:
+        """Why the file cannot be used, in a sentence; empty if it is in force."""
+        return self._problem
+
+    def current(self) -> Mapping[bytes, KeyInForce]:
+        """Return the keys in force by their digests."""
+        if monotonic() >= self._next_look and self._lock.acquire(blocking=False):
+            try:
+                self._load()
+            finally:
+                self._lock.release()
+        return self._keys
+
+    def _load(self) -> None:
+        """Look at the file, and put it in force if it has changed and is right."""
+        seen = self._fingerprint()
+        if seen != self._seen:
+            self._seen = seen
+            try:
+                self._put_in_force(read_keys(self._path))
+            except RepositoryError as error:
+                self._note(str(error))
+            else:
+                self._note("")
+                self._save_copy()
+        self._next_look = monotonic() + self._poll_interval_s
+
+    def _put_in_force(self, keys: Mapping[bytes, ApiKey]) -> None:
+        before = self._keys
+        after = {}
+        for digest, key in keys.items():
+            known = before.get(digest)
+            # A change of the file gives nobody a new burst whose own limits stay.
+            same = known is not None and known.key == key
+            after[digest] = known if known and same else KeyInForce(key, self._workers)
+        self._keys = after
+
+    def _fingerprint(self) -> object:
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            return error.errno
+        return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+
+    def _note(self, problem: str) -> None:
+        """Say what has changed, once."""
+        if problem:
+            log(logging.ERROR, f"{problem} The last good file of keys stays in force.")
+        elif self._problem:
+            log(logging.INFO, f"{self._path.name} can be used again, and is in force.")
+        self._problem = problem
+        self._on_problem(bool(problem))
+
+    def _load_copy(self) -> None:
+        if self._copy is not None:
+            try:
+                self._put_in_force(read_keys(self._copy))
+            except RepositoryError:
+                pass  # No worker has read a good one.
+            else:
+                return
+        log(logging.ERROR, f"There is no good {self._path.name} yet: no key is known.")
+
+    def _save_copy(self) -> None:
+        if self._copy is None:
+            return
+        try:
+            write_closed(self._copy, read_file(self._path))
+        except (OSError, RepositoryError) as error:
+            log(logging.WARNING, f"The keys cannot be copied for workers that start later: {error}")

@@ -1,0 +1,105 @@
+"""Which routes need an API key, and what their answers show."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, RequestRedirect
+
+from service.access.access_control import AccessControl
+
+# In an ASGI scope: the request has been checked before its body was read.
+ADMITTED = "understudy.admitted"
+
+PREDICTIONS = frozenset(
+    ("predict.predict", "classify.classify", "regress.regress", "inference_v2.infer")
+)
+# They say whether the service lives, or are files that are the same everywhere.
+OPEN = frozenset(
+    (
+        "health.livez",
+        "health.readyz",
+        "inference_v2.live",
+        "inference_v2.ready",
+        "root.root",
+        "page.at_model",
+        "page.file",
+        "openapi.page",
+        "openapi.script",
+        "openapi.style",
+    )
+)
+_PROBES = frozenset(("health.livez", "health.readyz", "inference_v2.live", "inference_v2.ready"))
+# They ask for the admin token.
+ADMIN = frozenset(
+    (
+        "admin.get_policy",
+        "admin.put_policy",
+        "admin.roll_back",
+        "repository_v2.load",
+        "repository_v2.unload",
+    )
+)
+
+
+class RouteAccess:
+    """Checks the requests that Flask answers."""
+
+    def __init__(self, app: Flask, access: AccessControl) -> None:
+        """Checks for an application; its routes may be added later.
+
+        Args:
+            app: the application.
+            access: what there is to check.
+        """
+        self._app = app
+        self._access = access
+        self._urls: MapAdapter | None = None
+
+    def check(self, environ: Mapping[str, Any], method: str, path: str) -> None:
+        """Check a request by its method and its path, before its body is read.
+
+        Raises:
+            ServiceError: as ``check_route``.
+        """
+        if self._access.is_open:
+            return
+        if self._urls is None:
+            self._urls = self._app.url_map.bind("localhost")
+        try:
+            endpoint, arguments = self._urls.match(path, method)
+        except (HTTPException, RequestRedirect):
+            endpoint, arguments = "", {}
+        self.check_route(environ, method, endpoint, arguments)
+
+    def check_route(
+        self, environ: Mapping[str, Any], method: str, endpoint: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """Check a request whose route is known.
+
+        Args:
+            environ: its headers, as WSGI names them.
+            method: its method.
+            endpoint: Flask's name of the route; empty where there is none.
+            arguments: what the route takes from the path.
+
+        Raises:
+            ServiceError: 421, another host is asked.
+            UnauthenticatedError: it lacks a key that may ask this.
+            RateLimitedError: the key has used up its rate.
+        """
+        access = self._access
+        if access.is_open:
+            return
+        if endpoint not in _PROBES:
+            # Whoever probes a container asks its address, and learns nothing.
+            access.hosts.check(environ.get("HTTP_HOST"))
+        if endpoint in PREDICTIONS or (
+            access.reads_need_keys and endpoint not in OPEN and endpoint not in ADMIN
+        ):
+            # Browsers send no key with the question whether they may ask.
+            if method != "OPTIONS":
+                access.admit(environ, arguments.get("model"))
+        else:
+            access.look_at_keys()
