@@ -1,6 +1,7 @@
 """``understudy serve``: what it starts, with which settings."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def start(path: str, arguments: list[str], environment: dict[str, str]) -> None:
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert held >= {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
         found.update(environment)
         found[""] = " ".join([path, *arguments[1:]])
         raise StartedError
@@ -55,6 +58,13 @@ def test_gunicorn_is_started_with_the_services_configuration(started: dict[str, 
     assert option == "-c"
     assert Path(configuration).is_absolute()
     assert Path(configuration).is_file()
+
+
+def test_signals_are_held_only_for_what_takes_its_place(started: dict[str, str]) -> None:
+    """gunicorn's configuration takes them; until then a Ctrl-C would be a stack trace."""
+    with pytest.raises(StartedError):
+        cli.main(["serve"])
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_wrong_setting_is_a_sentence(
