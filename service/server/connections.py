@@ -30,7 +30,7 @@ class Connection(Protocol):
 
 
 class WriteClock:
-    """How long a client takes to receive an answer; each part received earns it more time."""
+    """How long a client takes to receive an answer; each part received earns more time."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
         """A clock that is stopped.

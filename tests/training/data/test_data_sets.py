@@ -125,8 +125,8 @@ def test_auto_mpg(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (CAR + "<html>\n", "line 2: '<html>' is no car"),
-        (CAR.replace("  1\t", "  4\t"), "line 1: .* is no car"),
+        (CAR + "<html>\n", "line 2: '<html>' is not a car of"),
+        (CAR.replace("  1\t", "  4\t"), "line 1: .* is not a car of"),
         (CAR.replace("3504.", "3.5.4"), "line 1: could not convert"),
         ("", "holds no cars"),
     ],

@@ -79,5 +79,5 @@ def test_too_few_cars_and_no_power_at_all(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="has 49 good rows; at least 50 are needed"):
         table(write_csv(tmp_path / "few.csv", CAR_HEADER, cars(49)))
     rows = [(*row[:5], "?", *row[6:]) for row in cars(60)]
-    with pytest.raises(TrainingError, match="knows the horsepower of no car"):
+    with pytest.raises(TrainingError, match="has no horsepower of any car"):
         table(write_csv(tmp_path / "weak.csv", CAR_HEADER, rows))
