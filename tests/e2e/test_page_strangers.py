@@ -25,6 +25,8 @@ from training.publishing.gates import GateReport, GateResult
 
 CROWD = "crowd-of_1.0"
 BINS = [Bin(low, low + 0.25, 40, low + 0.2, low + 0.15) for low in (0.25, 0.5, 0.75)]
+AVAILABLE = {"version": "1", "state": "available", "reason": ""}
+SECOND = {**AVAILABLE, "version": "2"}
 ARRAY = list(range(1, 14))
 
 
@@ -56,6 +58,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(start_service: StartService, models: Path) -> Service:
     return start_service(models, UNDERSTUDY_QUIET_S="0")
+
+
+def overview_of(*models: dict[str, Any]) -> Any:
+    """Return a handler that answers for the overview with other models."""
+
+    def answer(route: Any) -> None:
+        found = route.fetch(headers={**route.request.headers, "if-none-match": ""}).json()
+        full = [{**found["models"][0], **model} for model in models]
+        route.fulfill(json={**found, "models": full})
+
+    return answer
 
 
 @pytest.mark.parametrize("name", ["deep", "kinds", "measured", "odd", "scores", "shapes", "types"])
@@ -107,6 +120,12 @@ def test_thirty_fields_a_thousand_classes_and_markup_for_names(
                 page.get_by_role("button", name="Explain").click()
                 page.wait_for_selector("[data-explained]")
                 assert page.locator(".curves figure").count() == len(FIELDS)
+                # Another version that is loaded can be chosen, and takes nothing away.
+                page.route("**/ui/overview", overview_of({"versions": [AVAILABLE, SECOND]}))
+                page.get_by_label("Version").wait_for()
+                assert page.locator("[data-explained]").count() == 1
+                page.unroute("**/ui/overview")
+                page.get_by_label("Version").wait_for(state="hidden")
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], tab
             keep(page, f"crowd-{tab}")
         assert page.locator("h1").inner_text().startswith(MARKUP)
@@ -151,17 +170,6 @@ def test_rows_that_depend_on_each_other_are_asked_one_at_a_time(
         rows = [each["instances"] for each in asked if each]
         assert len(rows) > 20
         assert {len(each) for each in rows} == {1}
-
-
-def overview_of(*models: dict[str, Any]) -> Any:
-    """Return a handler that answers for the overview with other models."""
-
-    def answer(route: Any) -> None:
-        found = route.fetch(headers={**route.request.headers, "if-none-match": ""}).json()
-        full = [{**found["models"][0], **model} for model in models]
-        route.fulfill(json={**found, "models": full})
-
-    return answer
 
 
 def test_no_model_one_that_loads_and_a_hundred(browser: Any, service: Service) -> None:

@@ -19,8 +19,7 @@ export function cardTab(model) {
 		section("Data", pairs(flat(data))),
 		section("Libraries", pairs(libraries)),
 	] : [el("p.paper", "This version brings no card; its contract is read from its graph.")];
-	const choice = model.versionChoice();
-	return { element: el("div.stack", choice && el("div.row", choice), ...parts, contract(model.version)), ask: () => {} };
+	return { element: el("div.stack", model.versionChoice(), ...parts, contract(model.version)), ask: () => {} };
 }
 
 const section = (title, ...children) => (children.some(Boolean) ? el("section.paper", el("h2", title), ...children) : null);

@@ -9,9 +9,10 @@ import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
 /** @type {MakeTab} */
 export function compareTab(model) {
 	const versions = model.loadedVersions();
+	const update = () => { if (model.loadedVersions().join() !== versions.join()) model.draw(); };
 	if (versions.length < 2) {
 		return {
-			ask: () => {},
+			ask: () => {}, update,
 			element: el("div.paper", el("p", `Version ${versions[0]} is the only one that is loaded.`),
 				el("p.quiet", "To compare it with another, let several serve: ", el("code", { text: '{"serve": {"latest": 2}}' }),
 					" in the model's policy.json keeps the newest two loaded.")),
@@ -50,7 +51,7 @@ export function compareTab(model) {
 		}
 	});
 	const element = el("div", el("div.side", ...places.map((place) => place.element)), difference);
-	return { element, ask: () => asker.soon() };
+	return { element, ask: () => asker.soon(), update };
 }
 
 function inComparison(asked, versions) {

@@ -29,14 +29,12 @@ export class ModelView {
 		/** The version that somebody chose; empty for the one that is live. */
 		this.chosen = "";
 		this.live = "";
-		this.loaded = "";
 		this.shown = "";
 		this.tab = null;
 		/** @type {any} */
 		this.version = null;
 		/** @type {any} */
 		this.editor = null;
-		this.isBusy = false;
 		this.figures = new Figures();
 		this.title = el("h1", name);
 		this.about = el("p.row");
@@ -66,11 +64,9 @@ export class ModelView {
 	}
 
 	versionChoice() {
-		const versions = this.loadedVersions();
-		if (versions.length < 2 && !this.chosen) return null;
 		const choice = el("select", { onchange: () => { this.chosen = choice.value; this.load(); } },
 			el("option", { value: "", text: `live (${this.live})` }), ...this.versionOptions(this.chosen));
-		return el("label", "Version ", choice);
+		return (this.choice = el("label", { hidden: this.loadedVersions().length < 2 && !this.chosen }, "Version ", choice));
 	}
 
 	/** The loaded versions to choose from, with their labels. */
@@ -118,11 +114,10 @@ export class ModelView {
 			announce(words);
 		}
 		if (this.chosen && !this.loadedVersions().includes(this.chosen)) this.chosen = "";
-		const loaded = this.loadedVersions().join();
-		if (this.number && (this.number !== this.version?.version || loaded !== this.loaded)) {
-			this.loaded = loaded;
-			this.load();
-		} else if (!this.number) {
+		if (this.number && this.number !== this.version?.version) this.load();
+		// Whoever is at work goes on with what is there.
+		else if (this.number) this.choice?.replaceWith(this.versionChoice());
+		else {
 			const reasons = model.versions.map(({ version, reason }) => reason && ` Version ${version}: ${reason}`);
 			this.body.replaceChildren(el("p.notice.warn", "Nothing of it serves now.", ...reasons));
 			this.version = null;
@@ -145,7 +140,7 @@ export class ModelView {
 		} catch (error) {
 			this.body.replaceChildren(el("p.notice.bad", { text: /** @type {Error} */ (error).message }));
 			// The next poll tries again.
-			this.shown = this.loaded = "";
+			this.shown = "";
 		}
 	}
 
