@@ -11,7 +11,18 @@ PORTABLE: dict[str, frozenset[str]] = {
         {
             *("DirEntry", "O_CLOEXEC", "O_CREAT", "O_EXCL", "O_NONBLOCK", "O_RDONLY", "O_RDWR"),
             *("O_WRONLY", "_exit", "close", "cpu_count", "devnull", "dup", "dup2", "environ"),
-            *("fdopen", "fsencode", "fstat", "fstatvfs", "fsync", "getpid", "getppid", "kill"),
+            *(
+                "fchmod",
+                "fchown",
+                "fdopen",
+                "fsencode",
+                "fstat",
+                "fstatvfs",
+                "fsync",
+                "getpid",
+                "getppid",
+                "kill",
+            ),
             *(
                 "listdir",
                 "lstat",
@@ -21,6 +32,8 @@ PORTABLE: dict[str, frozenset[str]] = {
                 "read",
                 "register_at_fork",
                 "scandir",
+                "stat_result",
+                "sysconf",
                 "utime",
                 "write",
             ),
@@ -41,9 +54,21 @@ PORTABLE: dict[str, frozenset[str]] = {
     ),
     "fcntl": frozenset({"LOCK_EX", "LOCK_NB", "LOCK_SH", "flock"}),
     "mmap": frozenset({"mmap"}),
-    "resource": frozenset({"RLIMIT_NOFILE", "RLIM_INFINITY", "getrlimit", "setrlimit"}),
+    "resource": frozenset(
+        {"RLIMIT_NOFILE", "RLIM_INFINITY", "getpagesize", "getrlimit", "setrlimit"}
+    ),
     "time": frozenset(
-        {"monotonic", "monotonic_ns", "perf_counter", "sleep", "thread_time", "time"}
+        {
+            *(
+                "clock_gettime",
+                "monotonic",
+                "monotonic_ns",
+                "perf_counter",
+                "process_time",
+                "sleep",
+            ),
+            *("thread_time", "time"),
+        }
     ),
 }
 

@@ -10,6 +10,7 @@ from tests.portability import LINUX_ONLY, LINUX_PATHS, PORTABLE
 
 # Where the service asks Linux by a path; all of it does without (e2e/test_other_systems.py).
 PATHS = {
+    ("monitoring/process_metrics.py", "/proc/self"),
     ("server/gunicorn.conf.py", "/dev/shm"),
     ("process_settings.py", "/proc/self/stat"),
     ("repository/precision.py", "/proc/cpuinfo"),

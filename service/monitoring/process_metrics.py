@@ -89,9 +89,10 @@ class ProcessMetrics:
         self._threads.labels(worker).set(int(fields[17]))
         self._virtual.labels(worker).set(int(fields[20]))
         self._resident.labels(worker).set(int(fields[21]) * resource.getpagesize())
-        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - started
-        self._start.labels(worker).set(round(time.time() - age, 2))
+        if hasattr(time, "CLOCK_BOOTTIME"):
+            started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+            age = time.clock_gettime(time.CLOCK_BOOTTIME) - started
+            self._start.labels(worker).set(round(time.time() - age, 2))
         # Newer kernels count them themselves.
         count = (_OWN / "fd").stat().st_size or len(os.listdir(_OWN / "fd"))
         self._open_fds.labels(worker).set(count)

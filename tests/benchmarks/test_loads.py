@@ -84,9 +84,16 @@ def test_requests_are_sent_by_the_clock(url: str, tmp_path: Path) -> None:
     assert 5 < sent.requests < 60
 
 
-def test_the_log_is_read() -> None:
-    lines = [f"{1000 * number}\t200\t{1000 * number}" for number in range(101)]
-    sent = parse_log([*lines, "5\t503\t9000000"], seconds=2)
-    assert (sent.requests, sent.failed) == (102, {"status": 1})
-    assert sent.p50_ms == pytest.approx(50.5)
-    assert 98 < sent.p99_ms < 101
+def test_the_log_is_read_from_when_all_clients_send() -> None:
+    # Microseconds: one request each 1 ms, which takes as many ms as it is late after the first.
+    lines = [f"{7_000_000 + 1000 * ms}\t200\t{1000 * ms}" for ms in range(400)]
+    late = f"{7_000_000 + 150_000}\t503\t9000000"
+    sent = parse_log([*lines, late], start_s=0.1, seconds=0.1)
+    assert (sent.requests, sent.failed, sent.seconds) == (101, {"status": 1}, 0.1)
+    assert sent.p50_ms == pytest.approx(150)
+    assert 198 < sent.p99_ms < 200
+
+
+def test_a_load_that_ends_before_all_clients_send_is_no_measurement() -> None:
+    with pytest.raises(BenchmarkError, match="sent nothing once all"):
+        parse_log(["1000\t200\t5"], start_s=1, seconds=1)

@@ -197,7 +197,8 @@ def test_every_command_and_option_has_its_place(site: Path, pages: dict[Path, Pa
         for param in command.params:
             if isinstance(param, click.Option) and param.hidden:
                 continue
-            options = param.opts if isinstance(param, click.Option) else [str(param.name).upper()]
+            is_option = isinstance(param, click.Option)
+            options = param.opts if is_option else [param.make_metavar(click.Context(command))]
             help_text = getattr(param, "help", None)
             assert help_text
             assert all(map(shows, options)), (name, options)

@@ -253,7 +253,7 @@ def test_list(
     (models / "foreign" / "3").mkdir(parents=True)
     assert cli.main(["list", "--out", str(models)]) == 0
     (models / "mpg" / "policy.json").unlink()
-    header, foreign, first, second, note = capsys.readouterr().out.splitlines()
+    header, foreign, first, second, note, odd = capsys.readouterr().out.splitlines()
     assert header.split() == [
         *("model", "version", "serves", "labels", "network", "quality", "created"),
     ]
@@ -262,6 +262,7 @@ def test_list(
     assert second.split()[:4] == ["mpg", "2", "default", "MAE"]
     assert all(len(line.rstrip()) <= 80 for line in (header, foreign, first, second))
     assert note.startswith("No running service reports what it serves of foreign, mpg: ")
+    assert odd == "foreign/3 is not served: It waits for saved_model.pb."
 
 
 def test_list_for_programs(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,5 +131,5 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError, match="cannot be read"):
         read_keys(tmp_path / "folder")
     os.mkfifo(tmp_path / "pipe", 0o600)
-    with pytest.raises(RepositoryError, match="is no file but a pipe"):
+    with pytest.raises(RepositoryError, match="is not a file but a pipe"):
         read_keys(tmp_path / "pipe")
