@@ -1,10 +1,12 @@
 """Latency at a constant rate of requests: ``python -m benchmarks.open_loop``.
 
 wrk asks over 32 connections for as many requests per second as the service gives (a closed loop);
-then k6 and h2load send a share of that rate by the clock, whether answers come or not (an open
-loop), as independent clients do. The load shares the processors with the service: its own processor
-time is printed beside. k6 takes more of them than the service, and what it did not come to send is
-counted as dropped; h2load takes about as much as wrk.
+then k6 sends a share of that rate by the clock, whether answers come or not (an open loop), as
+independent clients do. What k6 did not come to send is counted as dropped.
+
+A load that shares the processors with the service measures itself: k6 takes more processor time a
+request than the service. So the service runs on one half of the processors, a worker on each, and
+the load on the other half, as from another machine.
 """
 
 import argparse
@@ -15,12 +17,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cases import Payload, choose
-from benchmarks.constant_rate import require_h2load, run_h2load
 from benchmarks.dense import NETWORKS
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk, run_wrk
@@ -29,7 +31,6 @@ from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
 from service.repository.model_store import Store
-from service.settings import usable_cores
 
 _SCRIPT = Path(__file__).with_name("open_loop.js")
 _CONNECTIONS = 32
@@ -62,18 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and print a table; the exit status is 1 when it cannot be run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.open_loop")
     parser.add_argument("--seconds", type=int, default=10, help="of each measurement (10)")
-    parser.add_argument("--workers", type=int, default=usable_cores())
     options = parser.parse_args(arguments)
     try:
         require_wrk()
-        require_h2load()
         k6 = find_k6()
+        own, others = _halves(os.sched_getaffinity(0))
         with tempfile.TemporaryDirectory(prefix="understudy-open-") as name:
             folder = Path(name)
             store = Store(folder / "models")
             for network in NETWORKS.values():
                 publish_dense(store, network)
-            with running_service(store.root, folder, options.workers) as server:
+            with (
+                _on_cores(own),
+                running_service(store.root, folder, len(own)) as server,
+                _on_cores(others),
+            ):
                 rows = [
                     row
                     for model in NETWORKS
@@ -85,6 +89,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     head = ["model, share of the closed loop's rate", "sent/s", "p50 ms", "p99 ms", "dropped"]
     print(markdown_table([*head, "errors", "CPU of the load, us/request"], rows))
     return 0
+
+
+def _halves(cores: Collection[int]) -> tuple[list[int], list[int]]:
+    """Divide processors between the service and the load.
+
+    Raises:
+        BenchmarkError: there is only one.
+    """
+    if len(cores) < 2:
+        raise BenchmarkError("An open loop takes a processor beside the service's.")
+    half = len(cores) // 2
+    return sorted(cores)[:half], sorted(cores)[half:]
+
+
+@contextmanager
+def _on_cores(cores: Collection[int]) -> Iterator[None]:
+    """Let processes that are started meanwhile run on these processors alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def find_k6() -> str:
@@ -135,14 +162,6 @@ def _measure(
         dropped = f"{load.dropped:,}"
         title = f"{model}, {share:.0%} by k6"
         rows.append(_row(title, sent, load.p50_ms, load.p99_ms, dropped, load.failed, cost))
-        before = _children_s()
-        constant = run_h2load(
-            server.url(path), body, rate=share * rate, connections=_USERS, seconds=seconds
-        )
-        cost = 1e6 * (_children_s() - before) / max(1, constant.requests)
-        sent, failed = constant.requests / constant.seconds, sum(constant.failed.values())
-        title = f"{model}, {share:.0%} by h2load"
-        rows.append(_row(title, sent, constant.p50_ms, constant.p99_ms, "-", failed, cost))
     return rows
 
 
