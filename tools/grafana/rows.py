@@ -6,8 +6,8 @@ from typing import Any
 # Of those that belong to a model, and of those that belong to a service.
 MODEL = 'instance=~"$instance",model=~"$model"'
 _SERVICE = 'instance=~"$instance"'
-_RED = [{"color": "green", "value": None}, {"color": "red", "value": 1}]
-_RED_AT_0 = [{"color": "red", "value": None}, {"color": "green", "value": 1}]
+_RED: list[dict[str, Any]] = [{"color": "green", "value": None}, {"color": "red", "value": 1}]
+_RED_AT_0: list[dict[str, Any]] = [{"color": "red", "value": None}, {"color": "green", "value": 1}]
 _RATE = "[$__rate_interval]"
 
 
