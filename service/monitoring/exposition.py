@@ -6,87 +6,93 @@ worker predicts. Here each series is taken apart once. The files have prometheus
 and what is written is the same (tests/service/monitoring/test_exposition.py compares them).
 """
 
-import json
 import math
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from service.monitoring.metric_files import Value, how, merged, read_totals
+from service.monitoring.metric_files import how, merged, read_totals
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Series:
-    """What a key in a file says.
+    """What a key in a file says; there is one object for each key.
 
     Attributes:
+        key: the key.
         family: the metric's name.
         help: the metric's help.
-        name: the series' name; for a bucket without its ending.
+        name: the series' name.
         labels: its labels as they are written, without a bucket's bound.
         pairs: the same as names and values.
         bound: a bucket's upper bound; ``None`` for all else.
+        opening: its line, up to the value.
     """
 
+    key: str
     family: str
     help: str
     name: str
     labels: str
     pairs: dict[str, str]
     bound: float | None
+    opening: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Merged:
-    """The values of all processes.
+class _Family:
+    """One metric of all processes.
 
     Attributes:
-        kinds: each metric's type and help.
-        values: the value of each series by metric, name and labels.
-        buckets: the values of buckets, not cumulated, by metric, labels and bound.
-        pairs: labels as they are written, as names and values.
+        kind: its type.
+        series: its series but for buckets.
+        buckets: its buckets, by the labels of their histogram.
     """
 
-    kinds: dict[str, tuple[str, str]]
-    values: defaultdict[str, dict[tuple[str, str], Value]]
-    buckets: defaultdict[str, defaultdict[str, defaultdict[float, float]]]
-    pairs: dict[str, dict[str, str]]
+    kind: str
+    series: list[_Series]
+    buckets: dict[str, list[_Series]]
+
+
+_Merged = tuple[dict[str, _Family], dict[_Series, float]]
 
 
 def exposition(folder: Path) -> bytes:
     """Return the metrics in ``folder``, where all processes keep them (``metric_files``)."""
-    found = _merge(folder)
+    families, values = _merge(folder)
     lines = []
-    for family, (kind, text) in sorted(found.kinds.items()):
-        shown = f"{family}_total" if kind == "counter" else family
-        lines += [f"# HELP {shown} {_escaped(text)}", f"# TYPE {shown} {kind}"]
-        lines += _cumulated(family, found.buckets[family])
-        lines += [
-            f"{name}{labels} {floatToGoString(value)}"
-            for (name, labels), (value, _) in found.values[family].items()
-        ]
-    return "".join(f"{line}\n" for line in lines).encode()
+    for name, family in sorted(families.items()):
+        first = next(iter(family.series or next(iter(family.buckets.values()))))
+        shown = f"{name}_total" if family.kind == "counter" else name
+        lines += [f"# HELP {shown} {_escaped(first.help)}", f"# TYPE {shown} {family.kind}"]
+        for labels, buckets in family.buckets.items():
+            total = 0.0
+            for series in sorted(buckets, key=_bound):
+                total += values[series]
+                lines.append(series.opening + _number(total))
+            lines.append(f"{name}_count{labels} {_number(total)}")
+        lines += [series.opening + _number(values[series]) for series in family.series]
+    lines.append("")
+    return "\n".join(lines).encode()
 
 
 def samples(folder: Path, *, buckets_of: str = "") -> Iterator[Sample]:
     """Return the values of the metrics in ``folder``; of buckets, those of one histogram alone."""
-    found = _merge(folder)
-    for family, by_labels in found.buckets.items():
-        for labels, counts in by_labels.items():
-            pairs = found.pairs[labels]
-            yield Sample(f"{family}_count", pairs, sum(counts.values()))
-            if family == buckets_of:
-                total = 0.0
-                for bound in sorted(counts):
-                    total += counts[bound]
-                    yield Sample(f"{family}_bucket", {**pairs, "le": str(bound)}, total)
-    for values in found.values.values():
-        for (name, labels), (value, _) in values.items():
-            yield Sample(name, found.pairs[labels], value)
+    families, values = _merge(folder)
+    for name, family in families.items():
+        for buckets in family.buckets.values():
+            pairs, total = buckets[0].pairs, 0.0
+            for series in sorted(buckets, key=_bound):
+                total += values[series]
+                if name == buckets_of:
+                    yield Sample(series.name, {**pairs, "le": str(series.bound)}, total)
+            yield Sample(f"{name}_count", pairs, total)
+        for series in family.series:
+            yield Sample(series.name, series.pairs, values[series])
 
 
 # The keys of the last time, taken apart. What is not there any more is forgotten: versions come and
@@ -96,36 +102,57 @@ _known: dict[str, _Series] = {}
 
 def _merge(folder: Path) -> _Merged:
     global _known
-    known, seen = _known, dict[str, _Series]()
-    found = _Merged({}, defaultdict(dict), defaultdict(lambda: defaultdict(_counts)), {})
-    for kind, values in read_totals(folder):
+    known = _known
+    families: dict[str, _Family] = {}
+    values: dict[_Series, float] = {}
+    timestamps: dict[_Series, float] = {}
+    for kind, entries in read_totals(folder):
         mode = how(kind)
-        for key, value, timestamp in values:
-            series = seen[key] = known.get(key) or _series(key)
-            found.pairs[series.labels] = series.pairs
-            found.kinds[series.family] = (kind.partition("_")[0], series.help)
-            if series.bound is not None:
-                found.buckets[series.family][series.labels][series.bound] += value
+        for key, value, timestamp in entries:
+            # Several threads may scrape at once: all have one object for a key.
+            series = known.get(key) or known.setdefault(key, _series(key))
+            if series in values:
+                if mode == "sum":
+                    values[series] += value
+                else:
+                    before = (values[series], timestamps[series])
+                    values[series], timestamps[series] = merged(mode, before, (value, timestamp))
                 continue
-            place = (series.name, series.labels)
-            before = found.values[series.family].get(place)
-            found.values[series.family][place] = (
-                (value, timestamp) if before is None else merged(mode, before, (value, timestamp))
-            )
-    _known = seen
-    return found
-
-
-def _counts() -> defaultdict[float, float]:
-    return defaultdict(float)
+            values[series] = value
+            if mode != "sum":
+                timestamps[series] = timestamp
+            family = families.get(series.family)
+            if family is None:
+                family = families[series.family] = _Family(kind.partition("_")[0], [], {})
+            if series.bound is None:
+                family.series.append(series)
+            else:
+                family.buckets.setdefault(series.labels, []).append(series)
+    if len(known) > len(values):
+        _known = {series.key: series for series in values}
+    return families, values
 
 
 def _series(key: str) -> _Series:
-    family, name, labels, text = json.loads(key)
+    family, name, labels, text = orjson.loads(key)
     bound = None
     if name == f"{family}_bucket":
         bound = float(labels.pop("le"))
-    return _Series(family, text, name, _written(labels), labels, bound)
+    written = opening = _written(labels)
+    if bound is not None:
+        le = "+Inf" if bound == math.inf else floatToGoString(bound)
+        opening = f'{f"{written[:-1]}," if written else "{"}le="{le}"}}'
+    return _Series(key, family, text, name, written, labels, bound, f"{name}{opening} ")
+
+
+def _bound(series: _Series) -> float:
+    assert series.bound is not None
+    return series.bound
+
+
+def _number(value: float) -> str:
+    # Further out Go writes an exponent sooner than Python.
+    return repr(value) if -1e6 < value < 1e6 else floatToGoString(value)
 
 
 def _written(labels: dict[str, str]) -> str:
@@ -136,14 +163,3 @@ def _written(labels: dict[str, str]) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _cumulated(family: str, buckets: dict[str, defaultdict[float, float]]) -> Iterator[str]:
-    for labels, counts in buckets.items():
-        total = 0.0
-        opening = f"{labels[:-1]}," if labels else "{"
-        for bound in sorted(counts):
-            total += counts[bound]
-            le = "+Inf" if bound == math.inf else floatToGoString(bound)
-            yield f'{family}_bucket{opening}le="{le}"}} {floatToGoString(total)}'
-        yield f"{family}_count{labels} {floatToGoString(total)}"

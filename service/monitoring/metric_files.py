@@ -29,7 +29,7 @@ from pathlib import Path
 
 import orjson
 
-from service.monitoring.prometheus_internals import read_values
+from service.monitoring.value_files import read_values
 from service.repository.atomic_files import write_atomically
 
 Value = tuple[float, float]  # What was counted, and when it was set: 0 unless that matters.
@@ -302,10 +302,10 @@ def _read_once(folder: Path) -> tuple[Ended, list[Part] | None]:
     return ended, parts
 
 
-def _values_of(file: Path) -> list[tuple[str, float, float]]:
+def _values_of(file: Path) -> Iterable[tuple[str, float, float]]:
     try:
-        return list(read_values(file))
-    except (RuntimeError, struct.error, UnicodeDecodeError):
+        return read_values(file)
+    except (ValueError, struct.error):
         return []  # None of ours: those are whole before they have their names.
 
 

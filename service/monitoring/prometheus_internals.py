@@ -2,8 +2,8 @@
 
 - ``values.ValueClass`` is called with a metric's kind, names, labels, help and mode for each value
   that a metric has; ``values.MutexValue`` is what a process without a folder has.
-- ``mmap_dict.mmap_key`` writes a value's names and labels as a key, and
-  ``MmapedDict.read_all_values_from_file`` reads a file of such keys.
+- ``mmap_dict.mmap_key`` writes a value's names and labels as a key; ``MmapedDict``'s format is what
+  ``mapped_file`` writes and ``value_files`` reads.
 - A ``Counter`` makes its value in ``_metric_init``.
 - A ``Histogram`` with labels has ``_upper_bounds``, ``_buckets`` and ``_sum``, and a bucket holds
   what is above the bucket before it.
@@ -13,12 +13,11 @@ fails there.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import Counter, Histogram, values
-from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.mmap_dict import mmap_key
 
 
 def make_values_by(make: Callable[..., Any]) -> None:
@@ -38,17 +37,6 @@ def key_of(
     """Return the key of a value in a file."""
     key: str = mmap_key(metric, name, list(labels), list(label_values), text)
     return key
-
-
-def read_values(file: Path) -> Iterable[tuple[str, float, float]]:
-    """Yield the keys in a file, each with its value and timestamp.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        RuntimeError, struct.error, UnicodeDecodeError: it is not such a file.
-    """
-    for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(file)):
-        yield key, value, timestamp
 
 
 class LiveCounter(Counter):

@@ -56,7 +56,7 @@ def _by_version(samples: Iterable[Sample]) -> Mapping[tuple[str, str], _Values]:
     )
     for sample in samples:
         labels = sample.labels
-        if "version" in labels and "le" not in labels:
+        if "model" in labels and "version" in labels and "le" not in labels:
             own = labels.get("phase") or labels.get("rows") or ""
             # A version's predictions are counted by signature, which the protocol does not ask for.
             values[labels["model"], labels["version"]][sample.name, own] += sample.value

@@ -1,16 +1,13 @@
 """What the service uses of prometheus-client without its documentation is there, and does that."""
 
-from pathlib import Path
-
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, values
 
 from service.monitoring.prometheus_internals import (
+    LiveCounter,
     add_to_histogram,
     bounds_of,
-    key_of,
     make_values_by,
-    read_values,
     value_in_memory,
 )
 
@@ -42,11 +39,9 @@ def test_a_histogram_takes_many_observations_at_once() -> None:
     assert registry.get_sample_value("h_sum", {"of": "x"}) == 12.5
 
 
-def test_files_are_read_by_their_keys(tmp_path: Path) -> None:
-    from prometheus_client.mmap_dict import MmapedDict
-
-    key = key_of("m", "m_total", ["a"], ["b"], "Help.")
-    file = MmapedDict(str(tmp_path / "counter_1.db"))
-    file.write_value(key, 2.0, 3.0)
-    file.close()
-    assert list(read_values(tmp_path / "counter_1.db")) == [(key, 2.0, 3.0)]
+def test_a_live_counter_is_set_and_is_a_counter() -> None:
+    registry = CollectorRegistry()
+    counter = LiveCounter("seen", "Help.", ["worker"], registry=registry)
+    counter.labels("1").set_to(5)
+    counter.labels("1").set_to(7)
+    assert registry.get_sample_value("seen_total", {"worker": "1"}) == 7
