@@ -1,5 +1,6 @@
 // The page: shows what its address names, and keeps it up to date.
 
+import { keyField } from "./api_key.js";
 import { setText } from "./dom.js";
 import { Overview } from "./polling.js";
 import { ModelView } from "./model_view.js";
@@ -10,6 +11,8 @@ const main = document.getElementById("main");
 const connection = document.getElementById("connection");
 /** @type {ModelView|ModelsView} */
 let view;
+const key = keyField(() => overview.poll());
+connection.before(key);
 
 /** Show what the address names. */
 function show() {
@@ -39,6 +42,7 @@ addEventListener("popstate", show);
 overview.addEventListener("change", () => {
 	setText(connection, overview.reachable ? "" : "The service cannot be reached; trying again…");
 	connection.classList.toggle("lost", !overview.reachable);
+	key.hidden = !overview.asksForKey;
 	view.update();
 });
 show();

@@ -1,5 +1,6 @@
 // One request a second for all that moves on the page, and nothing while it is not looked at.
 
+import { withKey } from "./api_key.js";
 import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
@@ -13,6 +14,8 @@ export class Overview extends EventTarget {
 		/** @type {Map<string, History>} by model */
 		this.histories = new Map();
 		this.reachable = true;
+		/** whether the service asks for an API key */
+		this.asksForKey = false;
 		this.etag = "";
 	}
 
@@ -27,11 +30,17 @@ export class Overview extends EventTarget {
 	/** Ask once. What has not changed is not sent again. */
 	async poll() {
 		try {
-			const headers = this.etag ? { "If-None-Match": this.etag } : undefined;
+			const headers = withKey(this.etag ? { "If-None-Match": this.etag } : {});
 			const response = await fetch("/ui/overview", { headers, cache: "no-store" });
 			if (response.status === 200) {
 				this.value = await response.json();
 				this.etag = response.headers.get("ETag") || "";
+				this.asksForKey = this.value.keys;
+			} else if (response.status === 401) {
+				this.asksForKey = true;
+				this.reachable = true;
+				this.dispatchEvent(new Event("change"));
+				return;
 			} else if (response.status !== 304) {
 				throw new Error(`status ${response.status}`);
 			}
