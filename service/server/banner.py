@@ -88,7 +88,8 @@ def _commands(lifecycle: Lifecycle, names: list[str], url: str) -> Iterator[str]
             signature = servable.contract.get(DEFAULT_SIGNATURE)
         if signature and all(field.example is not None for field in signature.inputs):
             body = json.dumps({"instances": [_instance(signature)]}, ensure_ascii=False)
-            command = f"curl -d {shlex.quote(body)} {url}/v1/models/{quote(name)}:predict"
+            key = '-H "X-API-Key: $KEY" ' if settings.keys_file else ""
+            command = f"curl {key}-d {shlex.quote(body)} {url}/v1/models/{quote(name)}:predict"
             if len(command) <= _LONGEST_COMMAND:
                 yield f"  {command}"
 

@@ -26,6 +26,20 @@ def test_the_environment_overrides_and_empty_means_unset() -> None:
     assert settings.host == "127.0.0.1"
 
 
+def test_lists_have_commas_between_their_items() -> None:
+    settings = Settings.from_environ(
+        {
+            "UNDERSTUDY_ALLOWED_HOSTS": "a.example, *.b.example,[::1],",
+            "UNDERSTUDY_CORS_ORIGINS": "https://a.example:8443,*",
+            "UNDERSTUDY_TRUSTED_PROXIES": "10.0.0.0/8,fd00::1",
+        }
+    )
+    assert settings.allowed_hosts == ("a.example", "*.b.example", "[::1]")
+    assert settings.cors_origins == ("https://a.example:8443", "*")
+    assert settings.trusted_proxies == ("10.0.0.0/8", "fd00::1")
+    assert Settings.from_environ({}).allowed_hosts == ()
+
+
 @pytest.mark.parametrize(
     ("files", "cores"),
     [
@@ -60,6 +74,15 @@ def test_a_containers_limit_is_counted_in_cores(
         ("UNDERSTUDY_POLL_INTERVAL_S", "1e308", "must be at most 3600, not '1e308'."),
         ("UNDERSTUDY_QUIET_S", "soon", "must be a number, not 'soon'."),
         ("UNDERSTUDY_ACCESS_LOG", "maybe", "must be true or false, not 'maybe'."),
+        (
+            "UNDERSTUDY_ALLOWED_HOSTS",
+            "a.example,b:80",
+            "a host's name without a port .*, not 'b:80'.",
+        ),
+        ("UNDERSTUDY_ALLOWED_HOSTS", "*", "expected a host's name without a port"),
+        ("UNDERSTUDY_CORS_ORIGINS", "a.example", "an origin such as https://example.org"),
+        ("UNDERSTUDY_CORS_ORIGINS", "https://a.example/", "expected an origin"),
+        ("UNDERSTUDY_TRUSTED_PROXIES", "10.0.0.0/8,proxy", "a network such as .*, not 'proxy'."),
     ],
 )
 def test_what_is_no_value_is_named(variable: str, text: str, reason: str) -> None:

@@ -8,6 +8,11 @@ const make = (tag, text, attributes = {}) => {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 };
+// The key that the page of models keeps, for services that ask for one (page/api_key.js).
+const withKey = () => {
+  const key = sessionStorage.getItem("understudy-api-key");
+  return key ? { "X-API-Key": key } : {};
+};
 const add = (parent, ...children) => { parent.append(...children); return parent; };
 const pretty = (value) => JSON.stringify(value, null, 1);
 
@@ -80,7 +85,7 @@ const tryIt = (api, path, method, operation) => {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     answer.textContent = "…";
-    const headers = {};
+    const headers = withKey();
     if (box) headers["Content-Type"] = type;
     if (token && token.value) headers.Authorization = `Bearer ${token.value}`;
     try {
@@ -158,6 +163,6 @@ const show = (api) => {
   });
 };
 
-fetch("/openapi.json").then((response) => response.json()).then(show).catch((error) => {
+fetch("/openapi.json", { headers: withKey() }).then((response) => response.json()).then(show).catch((error) => {
   document.getElementById("about").textContent = `The document could not be read: ${error.message}`;
 });

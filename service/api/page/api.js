@@ -1,11 +1,13 @@
-// What the page asks of the service: the same routes that every client has, and two of its own.
+// What the page asks of the service.
+
+import { withKey } from "./api_key.js";
 
 export const modelPath = (model, version) =>
 	`/v1/models/${encodeURIComponent(model)}${version ? `/versions/${version}` : ""}`;
 
 /** @returns {Promise<Version>} */
 export async function fetchVersion(model, version) {
-	const response = await fetch(`/ui/models/${encodeURIComponent(model)}/versions/${version}`);
+	const response = await fetch(`/ui/models/${encodeURIComponent(model)}/versions/${version}`, { headers: withKey() });
 	const body = await response.json();
 	if (!response.ok) throw new Error(body.error);
 	return body;
@@ -22,7 +24,7 @@ export async function predict(target, rows) {
 	const none = { ok: false, rows: [], details: {}, version: "", requestId: "" };
 	const response = await fetch(`${modelPath(target.model, target.version)}:predict`, {
 		method: "POST",
-		headers: { "Content-Type": "application/json" },
+		headers: withKey({ "Content-Type": "application/json" }),
 		body: JSON.stringify(requestBody(target.signature, target.name, rows)),
 	}).catch(() => null);
 	if (!response) return { ...none, error: "The service cannot be reached.", seconds: 0 };

@@ -1,4 +1,4 @@
-// Asks while somebody types or draws: the latest input, one request at a time.
+// Asks while somebody types or draws: the latest input, one at a time.
 
 export class Asker {
 	constructor(ask, pause = 120) {

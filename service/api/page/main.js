@@ -1,5 +1,6 @@
 // The page: shows what its address names, and keeps it up to date.
 
+import { keyField } from "./api_key.js";
 import { setText } from "./dom.js";
 import { Overview } from "./polling.js";
 import { ModelView } from "./model_view.js";
@@ -11,6 +12,8 @@ const byId = (id) => document.getElementById(id);
 const [main, connection] = [byId("main"), byId("connection")];
 /** @type {ModelView|ModelsView} */
 let view;
+const key = keyField(() => overview.poll());
+connection.before(key);
 
 function show() {
 	const named = /^\/models\/([^/]+)$/.exec(location.pathname)?.[1];
@@ -57,6 +60,7 @@ addEventListener("popstate", show);
 overview.addEventListener("change", () => {
 	setText(connection, overview.reachable ? "" : "The service cannot be reached; trying again…");
 	connection.classList.toggle("lost", !overview.reachable);
+	key.hidden = !overview.asksForKey;
 	view.update();
 });
 show();

@@ -1,4 +1,4 @@
-// What a prediction says, by the contract of its outputs: classes, numbers with intervals, all else.
+// What a prediction says, by the contract of its outputs.
 
 export function readOutputs(signature, row) {
 	const outputs = new Map(signature.outputs.map((field) => [field.name, field]));

@@ -1,4 +1,4 @@
-// A picture: drawn, dropped, pasted, picked or photographed; as the array or the file that a model takes.
+// A picture: drawn, dropped, pasted, picked or photographed.
 
 import { announce, button, el, newId } from "./dom.js";
 import { Camera } from "./camera.js";

@@ -1,5 +1,6 @@
 // One request a second for all that moves on the page, and nothing while it is not looked at.
 
+import { withKey } from "./api_key.js";
 import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
@@ -15,6 +16,8 @@ export class Overview extends EventTarget {
 		this.reachable = true;
 		/** whether the service answers again, as it did not the last time */
 		this.hasReturned = false;
+		/** whether the service asks for an API key */
+		this.asksForKey = false;
 		this.etag = "";
 	}
 
@@ -29,16 +32,18 @@ export class Overview extends EventTarget {
 	/** Ask once. What has not changed is not sent again. */
 	async poll() {
 		try {
-			const response = await fetch("/ui/overview", { headers: { "If-None-Match": this.etag }, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+			const headers = withKey({ "If-None-Match": this.etag });
+			const response = await fetch("/ui/overview", { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
 			if (response.status === 200) {
 				this.value = await response.json();
 				this.etag = response.headers.get("ETag") || "";
-			} else if (response.status !== 304) {
+			} else if (![304, 401].includes(response.status)) {
 				throw new Error(`status ${response.status}`);
 			}
+			this.asksForKey = response.status === 401 || this.value.keys;
 			this.hasReturned = !this.reachable;
 			this.reachable = true;
-			this.note();
+			if (response.status !== 401) this.note();
 		} catch {
 			this.reachable = false;
 		}

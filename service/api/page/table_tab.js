@@ -1,4 +1,4 @@
-// Many at once: CSV or pictures in, a table of answers out, with errors by line.
+// Many at once: CSV or pictures in, a table of answers out.
 
 import { button, download, el } from "./dom.js";
 import { predict } from "./api.js";

@@ -1,4 +1,4 @@
-// The versions of a model: their states and why; with the token, what serves.
+// A model's versions: their states and why; with the token, what serves.
 
 import { button, el } from "./dom.js";
 import { modelPath } from "./api.js";

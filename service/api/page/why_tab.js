@@ -1,4 +1,4 @@
-// Why: what in the input moved the answer, from one batch of inputs that differ a little.
+// Why: what in the input moved the answer, by inputs that differ a little.
 
 import { button, el, percent, shortNumber, svg, table } from "./dom.js";
 import { barList } from "./answer.js";

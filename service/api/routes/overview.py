@@ -48,6 +48,7 @@ def overview_routes(
             {
                 "version": version,
                 "admin": bool(settings.admin_token),
+                "keys": settings.keys_file is not None,
                 "max_rows": settings.max_rows,
                 "max_body_bytes": settings.max_body_bytes,
                 "problem": lifecycle.store_problem,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.server.preflight import binds_elsewhere, listening_problem, problems
+from service.server.preflight import binds_elsewhere, listening_problem, open_to_all, problems
 from service.settings import Settings
 
 
@@ -121,3 +121,39 @@ def test_other_addresses_are_gunicorns_to_look_at(
     arguments: list[str], environ: dict[str, str], elsewhere: bool
 ) -> None:
     assert binds_elsewhere(arguments, environ) is elsewhere
+
+
+def test_a_file_of_keys_that_is_not_right_keeps_the_service_from_starting(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    settings = Settings(models=tmp_path, keys_file=file)
+    assert problems(settings) == [
+        "UNDERSTUDY_KEYS_FILE: keys.json cannot be read: No such file or directory."
+    ]
+    file.write_text('{"keys": []}')
+    file.chmod(0o644)
+    (problem,) = problems(settings)
+    assert problem.startswith("UNDERSTUDY_KEYS_FILE: keys.json is too open (mode 0644)")
+    file.chmod(0o600)
+    assert problems(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_open"),
+    [
+        (["127.0.0.1"], False),
+        (["::1"], False),
+        (["localhost"], False),
+        (["127.8.8.8"], False),
+        ([], False),
+        (["0.0.0.0"], True),
+        (["::"], True),
+        ([""], True),
+        (["127.0.0.1", "192.0.2.7"], True),
+        (["models.example.org"], True),
+    ],
+)
+def test_an_address_that_others_reach_is_told_unless_there_are_keys(
+    hosts: list[str], is_open: bool
+) -> None:
+    assert bool(open_to_all(Settings(), hosts)) is is_open
+    assert open_to_all(Settings(keys_file=Path("keys.json")), hosts) == ""
