@@ -58,7 +58,9 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
         "Weights can start a training for the same classes only."
     )
     classes = ["cat", "dog", "fox"]
-    with pytest.raises(TrainingError, match=r"kernel is \[4, 3\], \S+ here is \[4, 5\]\. Choose its"):
+    with pytest.raises(
+        TrainingError, match=r"kernel is \[4, 3\], \S+ here is \[4, 5\]\. Choose its"
+    ):
         start.load_into(network(5), classes)
     with pytest.raises(TrainingError, match="it has 6 arrays of weights, this one 0"):
         start.load_into(keras.Model(x := keras.Input((4,)), keras.layers.Flatten()(x)), classes)
