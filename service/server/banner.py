@@ -36,7 +36,7 @@ def banner(lifecycle: Lifecycle, settings: Settings, port: int | None = None) ->
     if not names:
         return "\n".join([f"Understudy listens on {url}; nothing serves yet.", *absent])
     lines = [f"Understudy serves on {url}: {', '.join(names)}. Try:", f"  curl {url}/v1/models"]
-    return "\n".join([*lines, *_commands(lifecycle, names, url), *absent])
+    return "\n".join([*lines, *_commands(lifecycle, names, url, settings), *absent])
 
 
 def greeting(
@@ -59,7 +59,7 @@ def greeting(
     elif names:
         served = styled(", ".join(names), BOLD, GREEN, colours=colours)
         lines.append(f"Understudy serves {served}.")
-        lines += sorted(_commands(lifecycle, names, url), key=len)[:1]
+        lines += sorted(_commands(lifecycle, names, url, settings), key=len)[:1]
     else:
         lines.append(styled("Nothing serves yet.", YELLOW, colours=colours))
     for name in known:
@@ -81,7 +81,9 @@ def _no_model(folder: Path) -> str:
     )
 
 
-def _commands(lifecycle: Lifecycle, names: list[str], url: str) -> Iterator[str]:
+def _commands(
+    lifecycle: Lifecycle, names: list[str], url: str, settings: Settings
+) -> Iterator[str]:
     """Return a command for each model that has an example of its inputs."""
     for name in names:
         with lifecycle.lease(name) as servable:

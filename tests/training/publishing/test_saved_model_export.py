@@ -94,7 +94,7 @@ def test_other_answers_than_the_golden_ones_are_refused(version: Path) -> None:
     change(version, double=2.5, sign="plus")
     with pytest.raises(
         TrainingError,
-        match=r"not answer its golden examples as .*: .* double = 2\.0, expected 2\.5",
+        match=r"not answer its golden examples as its card says: .* double = 2\.0, expected 2\.5",
     ):
         saved_model_export.prove(saved_model_export.open_saved_model(version), version)
 
