@@ -1,12 +1,13 @@
-"""Latency at a constant rate of requests: ``python -m benchmarks.open_loop``.
+"""Latency at a rate that does not depend on the answers: ``python -m benchmarks.open_loop``.
 
-wrk asks over 32 connections for as many requests per second as the service gives (a closed loop);
-then k6 sends a share of that rate by the clock, whether answers come or not (an open loop), as
-independent clients do. What k6 did not come to send is counted as dropped.
+wrk asks over 32 connections for as many requests per second as the service gives (a closed loop).
+Then ``random_arrivals.c`` sends a share of that rate whether answers come or not (an open loop), at
+random moments, as independent clients do.
 
-A load that shares the processors with the service measures itself: k6 takes more processor time a
-request than the service. So the service runs on one half of the processors, a worker on each, and
-the load on the other half, as from another machine.
+A load that shares the processors with the service measures itself as well. So the service runs on
+one half of the processors, a worker on each, and the load on the other half, as from another
+machine. k6 is no load for this: it takes 100 to 170 us of a processor a request, and its own pauses
+are longer than the service's.
 """
 
 import argparse
@@ -21,34 +22,35 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from benchmarks.cases import Payload, choose
 from benchmarks.dense import NETWORKS
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import require_wrk, run_wrk
+from benchmarks.load import allow_connections, require_wrk, run_wrk
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
 from service.repository.model_store import Store
 
-_SCRIPT = Path(__file__).with_name("open_loop.js")
+_SOURCE = Path(__file__).with_name("random_arrivals.c")
 _CONNECTIONS = 32
 _SHARES = (0.50, 0.80, 0.95)
-# At most so many requests are under way at a time: at 95 %, 20 ms of 12,000 a second.
-_USERS = 256
+# So many requests may be under way at a time: 20 ms of 50,000 a second.
+_CONNECTIONS_OPEN = 1000
 _GRACE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLoad:
-    """What k6 saw.
+    """What ``random_arrivals.c`` saw.
 
     Attributes:
         requests: requests that were answered, whatever the status.
-        p50_ms: the median latency.
-        p99_ms: the latency that 99 of 100 requests stayed under.
-        dropped: requests that were due, and were not sent for want of a free client.
+        p50_ms: the median time from when a request was due to the end of its answer.
+        p99_ms: the time that 99 of 100 requests stayed under.
+        dropped: requests that were due while every connection waited for an answer.
         failed: requests that had no answer, or an error.
     """
 
@@ -66,10 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         require_wrk()
-        k6 = find_k6()
         own, others = _halves(os.sched_getaffinity(0))
         with tempfile.TemporaryDirectory(prefix="understudy-open-") as name:
             folder = Path(name)
+            program = compile_load(folder)
             store = Store(folder / "models")
             for network in NETWORKS.values():
                 publish_dense(store, network)
@@ -81,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rows = [
                     row
                     for model in NETWORKS
-                    for row in _measure(server, k6, store.root, folder, model, options.seconds)
+                    for row in _measure(server, program, store.root, folder, model, options.seconds)
                 ]
     except BenchmarkError as error:
         print(f"benchmarks.open_loop: {error}", file=sys.stderr)
@@ -114,33 +116,56 @@ def _on_cores(cores: Collection[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def find_k6() -> str:
-    """Return the path of k6: the one of this environment, or else of the machine.
+def compile_load(folder: Path) -> Path:
+    """Compile the load into ``folder``, and return the program.
 
     Raises:
-        BenchmarkError: it is not installed.
+        BenchmarkError: there is no C compiler, or it fails.
     """
-    here = str(Path(sys.executable).parent)
-    k6 = shutil.which("k6", path=f"{here}{os.pathsep}{os.environ.get('PATH', '')}")
-    if k6 is None:
-        raise BenchmarkError("k6 is not installed; it comes with the extra 'bench'.")
-    return k6
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise BenchmarkError("There is no C compiler; on Debian: apt-get install gcc libc6-dev.")
+    program = folder / _SOURCE.stem
+    command = [compiler, "-O2", "-o", str(program), str(_SOURCE), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchmarkError(f"{_SOURCE.name} cannot be compiled: {done.stderr.strip()[-300:]}")
+    return program
 
 
-def parse_k6(output: str, errors: str = "") -> OpenLoad:
-    """Read the line that ``open_loop.js`` prints.
+def run_open_loop(program: Path, url: str, body: Path, rate: float, seconds: int) -> OpenLoad:
+    """Post a file at random moments, and return what came of it.
+
+    Args:
+        program: as ``compile_load`` returned it.
+        url: where to; on this machine.
+        body: the file.
+        rate: requests per second in the mean.
+        seconds: for how long.
 
     Raises:
-        BenchmarkError: it is not there.
+        BenchmarkError: the program failed.
     """
-    for line in output.splitlines():
-        if line.startswith("MEASURED "):
-            return OpenLoad(**json.loads(line.removeprefix("MEASURED ")))
-    raise BenchmarkError(f"k6 measured nothing: {(errors or output).strip()[-300:]}")
+    to = urlsplit(url)
+    words = (to.hostname, to.port, to.path, body, rate, _CONNECTIONS_OPEN, seconds)
+    allow_connections(_CONNECTIONS_OPEN)
+    try:
+        done = subprocess.run(
+            [str(program), *map(str, words)],
+            capture_output=True,
+            text=True,
+            timeout=seconds + _GRACE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BenchmarkError(f"The load did not end after {seconds + _GRACE_S} s.") from error
+    if done.returncode:
+        raise BenchmarkError(f"The load failed: {done.stderr.strip()[-300:]}")
+    return OpenLoad(**json.loads(done.stdout))
 
 
 def _measure(
-    server: Server, k6: str, models: Path, folder: Path, model: str, seconds: int
+    server: Server, program: Path, models: Path, folder: Path, model: str, seconds: int
 ) -> list[list[str]]:
     golden = golden_of(models, model)
     body = folder / f"{model}.json"
@@ -156,11 +181,10 @@ def _measure(
     rows = [_row(title, rate, closed.p50_ms, closed.p99_ms, "-", failed, cost)]
     for share in _SHARES:
         before = _children_s()
-        load = _run_k6(k6, server.url(path), body, round(share * rate), seconds)
+        load = run_open_loop(program, server.url(path), body, share * rate, seconds)
         cost = 1e6 * (_children_s() - before) / max(1, load.requests)
-        sent = load.requests / seconds
+        title, sent = f"{model}, {share:.0%} in an open loop", load.requests / seconds
         dropped = f"{load.dropped:,}"
-        title = f"{model}, {share:.0%} by k6"
         rows.append(_row(title, sent, load.p50_ms, load.p99_ms, dropped, load.failed, cost))
     return rows
 
@@ -169,19 +193,6 @@ def _row(
     title: str, rate: float, p50_ms: float, p99_ms: float, dropped: str, failed: int, cost: float
 ) -> list[str]:
     return [title, *map(number, (rate, p50_ms, p99_ms)), dropped, f"{failed:,}", number(cost)]
-
-
-def _run_k6(k6: str, url: str, body: Path, rate: int, seconds: int) -> OpenLoad:
-    command = [k6, "run", "--quiet", "--no-usage-report", str(_SCRIPT)]
-    asked = {"URL": url, "BODY": str(body), "RATE": str(rate)}
-    environ = {**os.environ, **asked, "SECONDS": str(seconds), "USERS": str(_USERS)}
-    try:
-        done = subprocess.run(
-            command, env=environ, capture_output=True, text=True, timeout=seconds + _GRACE_S
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BenchmarkError(f"k6 did not end after {seconds + _GRACE_S} s.") from error
-    return parse_k6(done.stdout, done.stderr)
 
 
 def _children_s() -> float:

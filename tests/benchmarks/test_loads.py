@@ -1,36 +1,86 @@
-"""The loads: what wrk and k6 are told, and what is read of them."""
+"""The loads: what they send, and what is read of them."""
 
+import http.server
+import itertools
 import os
+import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from benchmarks import load
+from benchmarks import load, open_loop
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import allow_connections
-from benchmarks.open_loop import OpenLoad, _halves, _on_cores, find_k6, parse_k6
+from benchmarks.open_loop import _halves, _on_cores
 
-K6 = """
-MEASURED {"requests": 90, "p50_ms": 1.5, "p99_ms": 9.25, "dropped": 10, "failed": 2}
-"""
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 
-def test_k6_s_line_is_found_among_its_words() -> None:
-    assert parse_k6(K6) == OpenLoad(90, 1.5, 9.25, 10, 2)
+class Clock(http.server.BaseHTTPRequestHandler):
+    """Answers each POST with 503 if it is the tenth, twentieth..., and with 200 otherwise."""
+
+    protocol_version = "HTTP/1.1"
+    lengths: ClassVar[list[int]] = []
+    numbers: ClassVar[Iterator[int]] = itertools.count(1)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.lengths.append(len(body))
+        self.send_response(503 if next(self.numbers) % 10 == 0 else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
-def test_k6_without_its_line_has_failed() -> None:
-    with pytest.raises(BenchmarkError, match="k6 measured nothing: no such file"):
-        parse_k6("", "no such file")
+@pytest.fixture
+def url() -> Iterator[str]:
+    Clock.lengths.clear()
+    Clock.numbers = itertools.count(1)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Clock)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/predict"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
-def test_k6_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+@needs_compiler
+def test_an_open_loop_sends_at_its_rate_and_counts_all(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_loop, "_CONNECTIONS_OPEN", 20)
+    body = tmp_path / "body"
+    body.write_bytes(b"[1, 2]")
+    program = open_loop.compile_load(tmp_path)
+    load = open_loop.run_open_loop(program, url, body, rate=100, seconds=2)
+    assert load.requests == len(Clock.lengths)
+    assert set(Clock.lengths) == {6}
+    assert load.failed == load.requests // 10
+    # 200 arrivals of a Poisson process have a standard deviation of 14.
+    assert 100 < load.requests + load.dropped < 300
+    assert 0 < load.p50_ms <= load.p99_ms
+
+
+@needs_compiler
+def test_a_load_that_fails_says_why(url: str, tmp_path: Path) -> None:
+    program = open_loop.compile_load(tmp_path)
+    with pytest.raises(BenchmarkError, match=r"The load failed: .*body: No such file"):
+        open_loop.run_open_loop(program, url, tmp_path / "body", rate=1, seconds=1)
+
+
+def test_a_compiler_that_is_missing_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BenchmarkError, match="extra 'bench'"):
-        find_k6()
-    (tmp_path / "k6").touch(mode=0o755)
-    assert find_k6() == str(tmp_path / "k6")
+    with pytest.raises(BenchmarkError, match="There is no C compiler"):
+        open_loop.compile_load(tmp_path)
 
 
 def test_more_connections_than_the_machine_allows_are_told(
