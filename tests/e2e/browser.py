@@ -99,15 +99,28 @@ def copy_models(root: Path) -> Path:
 
 def answered(page: Any, action: Any = None) -> dict[str, Any]:
     """Do something, and return what the next prediction was asked and answered, its address and id."""
-    with page.expect_response(lambda response: response.url.endswith(":predict")) as caught:
+    # By the request: an answer that comes now may be that to an earlier one.
+    with page.expect_request(lambda request: request.url.endswith(":predict")) as caught:
         if action is not None:
             action()
+    response = caught.value.response()
     return {
-        "url": caught.value.url,
-        "asked": caught.value.request.post_data_json,
-        "answered": caught.value.json(),
-        "id": caught.value.headers["x-request-id"],
+        "url": response.url,
+        "asked": caught.value.post_data_json,
+        "answered": response.json(),
+        "id": response.headers["x-request-id"],
     }
+
+
+def first_answer(page: Any) -> Any:
+    """Wait until what the page asks by itself is answered, and return the region of answers.
+
+    Otherwise that answer may be taken for the one to what a test does next.
+    """
+    region = page.get_by_role("region", name="Answer")
+    region.wait_for()
+    region.get_by_text("Asking…").wait_for(state="detached")
+    return region
 
 
 def settled(page: Any) -> None:

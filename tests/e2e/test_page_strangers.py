@@ -11,7 +11,16 @@ import pytest
 
 from service.repository.model_card import read_card, write_card
 from service.repository.model_store import Store
-from tests.e2e.browser import PHONE, answered, at, keep, serious_problems, settled, visit
+from tests.e2e.browser import (
+    PHONE,
+    answered,
+    at,
+    first_answer,
+    keep,
+    serious_problems,
+    settled,
+    visit,
+)
 from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
@@ -76,9 +85,7 @@ def test_any_contract_gets_inputs(browser: Any, service: Service, name: str) -> 
     """Of every dtype and shape, with a card and without: what is offered is answered, or refused in the service's words."""
     with visit(browser, at(service, name)) as page:
         signatures = page.get_by_role("radiogroup", name="Signature").get_by_role("radio")
-        answer = page.get_by_role("region", name="Answer")
-        answer.wait_for()
-        answer.get_by_text("Asking…").wait_for(state="detached")
+        answer = first_answer(page)
         for i in range(1, signatures.count()):
             told = answered(page, signatures.nth(i).check)
             if "error" in told["answered"]:  # As of a picture's file that is still empty.
@@ -137,8 +144,8 @@ def test_thirty_fields_a_thousand_classes_and_markup_for_names(
 
 def test_an_array_is_json_or_numbers_with_commas(browser: Any, service: Service) -> None:
     with visit(browser, at(service, "deep")) as page:
+        first_answer(page)
         box = page.get_by_role("textbox", name="x")
-        box.wait_for()
         told = answered(page, lambda: box.fill("1;2\n3\t4"))
         assert told["asked"]["instances"] == [{"x": [1, 2, 3, 4]}]
         words = "Expected a list of 13 values, not a list of 4 values."
@@ -159,6 +166,7 @@ def test_rows_that_depend_on_each_other_are_asked_one_at_a_time(
     browser: Any, service: Service
 ) -> None:
     with visit(browser, at(service, "deep")) as page:
+        first_answer(page)
         told = answered(page, page.get_by_role("radio", name="running").check)
         assert told["answered"]["predictions"] == [0]
         asked = []

@@ -21,6 +21,7 @@ _OVERVIEW = an_object(
     {
         "version": STRING,
         "admin": FLAG,
+        "keys": FLAG,
         "max_rows": WHOLE,
         "max_body_bytes": WHOLE,
         "problem": STRING,
