@@ -17,7 +17,7 @@ import yaml
 
 from service.repository.model_store import Store
 from tests.e2e.conftest import Service, StartService, eventually, free_port
-from tests.e2e.test_full_folder import ONLY_Y, ask, both_serve, fill
+from tests.e2e.test_full_folder import ONLY_Y, both_serve, fill
 from tests.savedmodels.affine import affine_golden, fill_affine, publish_affine
 from tests.savedmodels.slow import publish_slow
 
@@ -155,6 +155,11 @@ def overloaded(service: Service) -> Iterator[None]:
         done.set()
         for thread in threads:
             thread.join()
+
+
+def ask(service: Service, times: int) -> list[int]:
+    """Predict over new connections, so by all workers, and one by one: queues are short here."""
+    return [service.post("/v1/models/affine:predict", ONLY_Y).status_code for _ in range(times)]
 
 
 def publish_bad(models: Path) -> Path:
