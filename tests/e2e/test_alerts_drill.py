@@ -20,6 +20,7 @@ from tests.e2e.conftest import Service, StartService, eventually, free_port
 from tests.e2e.test_full_folder import ONLY_Y, both_serve, fill
 from tests.savedmodels.affine import affine_golden, fill_affine, publish_affine
 from tests.savedmodels.slow import publish_slow
+from tests.small_file_system import small_file_system
 
 ROOT = Path(__file__).resolve().parents[2]
 # In the drill a minute is a second.
@@ -104,13 +105,8 @@ def hurried_rules() -> dict[str, Any]:
 @pytest.fixture
 def metrics_folder(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB."""
-    folder = tmp_path / "metrics"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting takes a privilege")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_file_system(tmp_path / "metrics", "2m") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -139,18 +139,27 @@ def with_chosen(settings: Settings, chosen: Mapping[str, Any]) -> Settings:
     )
 
 
+def load_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds.
+
+    Raises:
+        UsageError: the file cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {str(error).rstrip('.')}.") from error
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the options in a TOML file, each checked; keys are the options' names.
 
     Raises:
         UsageError: the file cannot be read, or a key or value is wrong; the message names it.
     """
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}.") from error
+    value = load_toml(path)
     for key, item in value.items():
         if key not in OPTIONS:
             raise UsageError(f"{path}: unknown key {key!r}; known are {', '.join(OPTIONS)}.")

@@ -3,13 +3,13 @@
 import dataclasses
 import math
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from training.errors import UsageError
+from training.fitting.config import load_toml
 
 # What stands in a signature, a query and a column alike.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -55,13 +55,7 @@ def read_description(path: Path) -> Description:
     Raises:
         UsageError: the file cannot be read, or a key or value is wrong; the message names it.
     """
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {str(error).rstrip('.')}.") from error
-    found = description_of(value, str(path))
+    found = description_of(load_toml(path), str(path))
     if found.samples is not None:
         # Beside the file, wherever the command runs.
         found = dataclasses.replace(found, samples=path.parent / found.samples)

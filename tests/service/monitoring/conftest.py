@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.monitoring.exposition import exposition
+from tests.small_file_system import small_file_system
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -106,13 +107,8 @@ def start(tmp_path: Path, repository_root: Path) -> Iterator[Callable[..., Worke
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting takes a privilege")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_file_system(tmp_path / "small", "256k") as folder:
+        yield folder
 
 
 def values(folder: Path) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
