@@ -49,6 +49,7 @@ TRAINING = (
     {"reporting", "importing"},
     {"tuning", "overfitting"},
     {"workflows"},
+    {"fleet"},
     {"__main__"},
 )
 # The command line stands on both. ``training.__main__`` is another door to it, which nobody imports.

@@ -168,3 +168,22 @@ def open_run(folder: Path) -> Run:
         return Run(folder, settings_from_json(value))
     except (RepositoryError, UsageError) as error:
         raise UsageError(f"{folder / _CONFIG}: {error}") from error
+
+
+def find_broken_off(root: Path, settings: Settings, fingerprint: str) -> Run | None:
+    """Return the newest run below ``root`` that was broken off in the midst of its training.
+
+    Args:
+        root: as ``create_run_folder`` has it.
+        settings: that it was begun with.
+        fingerprint: of the data that it was begun with.
+    """
+    for folder in sorted((root / settings.model).glob("*"), reverse=True):
+        try:
+            run = open_run(folder)
+            begun_with = read_object(folder / _DATA)["fingerprint"]
+        except (RepositoryError, UsageError, KeyError):
+            continue
+        if run.settings == settings and begun_with == fingerprint and not run.report.exists():
+            return run
+    return None

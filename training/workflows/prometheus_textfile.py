@@ -6,6 +6,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
+from training.errors import UsageError
+
 OUTCOMES = ("published", "refused", "no_new_data", "failed")
 
 
@@ -56,3 +58,17 @@ def write_textfile(path: Path, retrained: Retrained) -> None:
     for name, value in retrained.metrics.items():
         gauge("metric", "What was measured of what it trained.", value, metric=name)
     write_to_textfile(str(path), registry)
+
+
+def check_place(metrics_file: Path) -> None:
+    """Check before the training what would fail after it.
+
+    Raises:
+        UsageError: there is no folder for the file, or the collector would not read it.
+    """
+    if not metrics_file.parent.is_dir():
+        raise UsageError(f"There is no folder {metrics_file.parent} for {metrics_file.name}.")
+    if metrics_file.suffix != ".prom" or metrics_file.is_dir():
+        raise UsageError(
+            f"The textfile collector reads files whose names end in .prom, not {metrics_file}."
+        )

@@ -10,14 +10,14 @@ from service.repository.model_store import Store
 from training import tasks
 from training.console.progress import say
 from training.data.load import load_data
-from training.errors import BusyError, NoNewDataError, RefusedError, UsageError
+from training.errors import BusyError, NoNewDataError, RefusedError
 from training.fitting import run_folder
 from training.fitting.config import Settings
 from training.fitting.process_lock import exclusive_lock
 from training.publishing.live_version import find_live_version
 from training.tasks.task_interface import Task
 from training.workflows import train
-from training.workflows.prometheus_textfile import Retrained, write_textfile
+from training.workflows.prometheus_textfile import Retrained, check_place, write_textfile
 
 # In the model's folder, because two must not make its next version at once.
 _LOCK = ".retrain.lock"
@@ -42,7 +42,7 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
         TrainingError: as ``training.workflows.train.train``.
     """
     if metrics_file is not None:
-        _check_place(metrics_file)
+        check_place(metrics_file)
     began = time.time()
     outcome, version, metrics = "failed", None, dict[str, float]()
     try:
@@ -92,22 +92,34 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
                 say(f"{metrics_file} cannot be written: {error.strerror}.")
 
 
-def _check_place(metrics_file: Path) -> None:
-    """Check before the training what would fail after it.
+def retrain_in(runs: Path, settings: Settings) -> int:
+    """Train and publish the next version if there is new data; go on with a run that broke off.
+
+    Args:
+        runs: the folder of runs. The newest there that has the same settings and data and did
+            not come to an end is taken up.
+        settings: of the training.
+
+    Returns:
+        the number of the version that was published.
 
     Raises:
-        UsageError: there is no folder for the file, or the collector would not read it.
+        TrainingError: as ``retrain``.
     """
-    if not metrics_file.parent.is_dir():
-        raise UsageError(f"There is no folder {metrics_file.parent} for {metrics_file.name}.")
-    if metrics_file.suffix != ".prom" or metrics_file.is_dir():
-        raise UsageError(
-            f"The textfile collector reads files whose names end in .prom, not {metrics_file}."
-        )
+    with exclusive_lock(settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"):
+        fingerprint = _look_for_new_data(tasks.get(settings.model), settings)
+        publishing = dataclasses.replace(settings, publish=True)
+        run = run_folder.find_broken_off(runs, publishing, fingerprint)
+        version = train.train(run or run_folder.create_run_folder(runs, publishing))
+    assert version is not None
+    return version
 
 
-def _look_for_new_data(task: Task[Any], settings: Settings) -> None:
+def _look_for_new_data(task: Task[Any], settings: Settings) -> str:
     """Compare the data with what the live version learned from, and the newest, which may wait.
+
+    Returns:
+        the data's fingerprint.
 
     Raises:
         NoNewDataError: it is the same.
@@ -126,6 +138,7 @@ def _look_for_new_data(task: Task[Any], settings: Settings) -> None:
                 f"There is no new data for {task.name}: version {version} has learned from it "
                 f"(SHA-256 {fingerprint[:16]}...)."
             )
+    return str(fingerprint)
 
 
 def _measured(export: Path) -> dict[str, float]:

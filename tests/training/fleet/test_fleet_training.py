@@ -1,0 +1,137 @@
+"""A fleet in real processes: each member to its own verdict, whatever befalls another."""
+
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from service.repository.model_store import Store
+from tests.digits import write_mnist
+from tests.waiting import eventually
+from training.fitting.run_folder import open_run
+from training.fleet.fleet_file import read_fleet
+from training.fleet.local_processes import LOG, train_here
+from training.fleet.member_training import (
+    FAILED,
+    NO_NEW_DATA,
+    PUBLISHED,
+    REFUSED,
+    MemberVerdict,
+    train_member,
+)
+from understudy import cli
+
+FLEET = """
+[defaults]
+task = "{task}"
+
+[[training]]
+name = "north"
+data = "data"
+out = "north"
+
+[[training]]
+name = "south"
+data = "{south}"
+out = "south"
+"""
+
+
+def write_fleet(folder: Path, *, task: str, south: str = "data") -> Path:
+    path = folder / "shops.toml"
+    path.write_text(FLEET.format(task=task, south=south))
+    return path
+
+
+def test_a_member_is_published_once_and_what_fails_is_a_verdict(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.tasks.task_names", lambda: ["toy"])
+    north, south = read_fleet(write_fleet(toy, task="toy", south="nowhere"))
+    verdict = train_member(north, toy / "runs")
+    assert (verdict.outcome, verdict.version) == (PUBLISHED, 1)
+    assert list(Store(toy / "north").versions("toy")) == [1]
+    again = train_member(north, toy / "runs")
+    assert (again.outcome, again.version) == (NO_NEW_DATA, None)
+    lost = train_member(south, toy / "runs")
+    assert lost.outcome == FAILED
+    assert "nowhere" in lost.why
+
+
+def test_a_gate_refuses_one_member_alone(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.training.toy import Toy
+
+    monkeypatch.setattr("training.tasks.task_names", lambda: ["toy"])
+    monkeypatch.setattr(Toy, "min_quality", 1.01)
+    north, _ = read_fleet(write_fleet(toy, task="toy"))
+    verdict = train_member(north, toy / "runs")
+    assert verdict.outcome == REFUSED
+    assert "1.01" in verdict.why
+
+
+def verdict(member: str, outcome: str) -> MemberVerdict:
+    return MemberVerdict(member, outcome, "Why.", 3 if outcome == PUBLISHED else None, 1.0)
+
+
+def test_exit_codes_and_the_metric_say_the_worst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fleet = write_fleet(tmp_path, task="digits")
+    for south, code, error in (
+        (PUBLISHED, 0, ""),
+        (NO_NEW_DATA, 0, ""),
+        (REFUSED, 3, "1 of 2 trainings were refused by a gate: south.\n"),
+        (FAILED, 1, "1 of 2 trainings failed: south. Run the same command to continue.\n"),
+    ):
+        verdicts = [verdict("north", PUBLISHED), verdict("south", south)]
+        monkeypatch.setattr(
+            "training.fleet.fleet_training.train_here",
+            lambda members, folder, jobs, verdicts=verdicts: iter(verdicts),
+        )
+        command = ["fleet", str(fleet), "--metrics-file", "shops.prom"]
+        assert cli.main(command) == code
+        said = capsys.readouterr()
+        assert said.err == error
+        assert re.search(r"^north +published +3 +1 +Why\.$", said.out, re.MULTILINE)
+        told = Path("shops.prom").read_text()
+        count = 1 + (south == PUBLISHED)
+        assert f'{{fleet="shops",outcome="published"}} {count}.0\n' in told
+        assert f'{{fleet="shops",outcome="failed"}} {float(south == FAILED)}\n' in told
+
+
+def test_an_interrupted_fleet_goes_on_and_a_lost_process_is_one_members_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_mnist(tmp_path / "data", 2000, 500)
+    members = read_fleet(write_fleet(tmp_path, task="digits", south="nowhere"))
+    runs = tmp_path / "runs"
+
+    # Killed in its first epochs, as by a kernel that is short of memory.
+    def kill_north() -> None:
+        log = runs / "north" / LOG
+        eventually(lambda: log.is_file() and "epoch 1" in log.read_text())
+        (lock,) = (tmp_path / "north" / "digits").glob(".retrain.lock")
+        pid = int(re.findall(r"process (\d+)", lock.read_text())[0])
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_north)
+    killer.start()
+    first = {each.member: each for each in train_here(members, runs, 2)}
+    killer.join()
+    assert first["north"].why == "Its process was ended by SIGKILL."
+    assert first["south"].outcome == FAILED
+    assert "nowhere" in first["south"].why
+
+    (run,) = (runs / "north" / "digits").iterdir()
+    began = len(open_run(run).history())
+    (north,) = train_here(members[:1], runs, 2)
+    assert north.outcome == PUBLISHED, north.why
+    # It went on with the run that was broken off.
+    assert list((runs / "north" / "digits").iterdir()) == [run]
+    assert began >= 1
+    assert list(Store(tmp_path / "north").versions("digits")) == [1]

@@ -1,0 +1,107 @@
+"""Trains a fleet in processes of this machine, some at a time."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from training.fleet.fleet_file import Member
+from training.fleet.member_training import FAILED, MemberVerdict, train_member
+
+LOG = "training.log"
+_PRELOADED = "training.workflows.retrain"
+# Seconds for which an interrupted training may write its checkpoint.
+_END_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    member: Member
+    process: ForkServerProcess
+    verdict: Connection
+
+
+def train_here(members: Sequence[Member], folder: Path, jobs: int) -> Iterator[MemberVerdict]:
+    """Train members, each in a process of its own; yield verdicts as they come.
+
+    What a training prints goes into ``folder/<member>/training.log``. Where the iterator is left
+    early, what runs is interrupted, so that it can go on later.
+
+    Args:
+        members: whom.
+        folder: the fleet's.
+        jobs: how many are trained at a time.
+    """
+    waiting = list(reversed(members))
+    running: list[_Running] = []
+    with ExitStack() as stack:
+        stack.callback(_interrupt, running)
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(_start(waiting.pop(), folder))
+            ended = set(wait([each.process.sentinel for each in running]))
+            for each in [each for each in running if each.process.sentinel in ended]:
+                running.remove(each)
+                yield _verdict(each)
+
+
+def _start(member: Member, folder: Path) -> _Running:
+    # Forks of a process that has imported TensorFlow, which takes seconds, and has run none of its
+    # operations: after the first a forked child hangs.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([_PRELOADED])
+    receiver, sender = context.Pipe(duplex=False)
+    work = (member, folder, Path.cwd(), sender)
+    process = context.Process(target=_work, args=work, name=member.name)
+    process.start()
+    sender.close()
+    return _Running(member, process, receiver)
+
+
+def _work(member: Member, folder: Path, start: Path, verdict: Connection) -> None:
+    # A session of its own: Ctrl-C reaches the conductor alone, which passes it on.
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Relative paths of data and models count from here.
+    os.chdir(start)
+    own = folder / member.name
+    own.mkdir(parents=True, exist_ok=True)
+    log = (own / LOG).open("a", encoding="utf-8")
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    try:
+        verdict.send(train_member(member, folder))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _verdict(ended: _Running) -> MemberVerdict:
+    ended.process.join()
+    try:
+        told: MemberVerdict = ended.verdict.recv()
+    except EOFError:
+        code = ended.process.exitcode or 0
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        told = MemberVerdict(ended.member.name, FAILED, f"Its process was ended {how}.", None, 0.0)
+    finally:
+        ended.verdict.close()
+    return told
+
+
+def _interrupt(running: Sequence[_Running]) -> None:
+    """Ask trainings to end between two batches; kill those that do not."""
+    for each in running:
+        if each.process.pid is not None and each.process.is_alive():
+            os.kill(each.process.pid, signal.SIGINT)
+    for each in running:
+        each.process.join(_END_S)
+        if each.process.is_alive():
+            each.process.kill()
+            each.process.join()
+        each.verdict.close()
