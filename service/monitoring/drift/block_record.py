@@ -100,9 +100,7 @@ class BlockRecord:
             record = self.read()
             yield record
             value = {name: asdict(each) for name, each in record.items()}
-            write_atomically(
-                self._path, json.dumps(value).encode(), durable=False, exclusive=True
-            )
+            write_atomically(self._path, json.dumps(value).encode(), durable=False, exclusive=True)
         finally:
             os.close(lock)
 

@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,8 @@ from service.repository.reference.reference_file import Reference
 
 _COUNT_S = 1.0
 _LOOK_S = 10.0
+# How long evidence is kept of a version that this worker has not loaded: others may have.
+_FORGET_S = 7200.0
 
 Version = tuple[str, str]
 
@@ -122,8 +123,9 @@ class DriftMonitor:
         if blocks is None:
             return None
         self.count()
-        totals, expected_right = self._totals({(model, version): blocks})[model, version]
+        # The record first: what has been counted only grows.
         known = self._record.read().get(_key((model, version)))
+        totals, expected_right = self._totals({(model, version): blocks})[model, version]
         if known is not None and not blocks.is_same(known, totals):
             known = None
         return Seen(blocks, known, totals, expected_right)
@@ -146,6 +148,9 @@ class DriftMonitor:
             if record is None:
                 return
             now = self._clock()
+            for name in [name for name, each in record.items() if each.began + _FORGET_S < now]:
+                if name not in map(_key, versions):
+                    del record[name]
             for key, (totals, _) in self._totals(versions).items():
                 self._look_at(record, key, versions[key], totals, now)
 

@@ -28,7 +28,7 @@ Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
 # Krichevsky and Trofimov's prior; and how much of a field's history is kept from block to block.
 _PRIOR = 0.5
-HISTORY_KEPT = 0.8
+HISTORY_KEPT = 0.9
 # Halvings of the interval in which a multiplier is searched.
 _HALVINGS = 60
 _LARGEST_LOG = 45.0
