@@ -170,8 +170,9 @@ class VersionMetrics:
             metrics.field_rows.remove(*names, field, place)
         self._field_rows = {}
         if self._drift is not None:
-            for metric in (metrics.probability_sum, metrics.drift_alarm, metrics.drift_evidence):
-                metric.remove(*names)
+            metrics.probability_sum.remove(*names)
+            metrics.drift_alarm.remove(*names)
+            metrics.drift_evidence.remove(*names)
             for field in self._drift:
                 metrics.drift_distance.remove(*names, field)
         for metric in (metrics.failure_seconds, metrics.last_batch):

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from service.monitoring.drift.drift_monitor import DriftMonitor, Watched
+from service.monitoring.drift.drift_monitor import DriftMonitor, ComparedVersion
 from service.monitoring.logs import log
 from service.repository.errors import RepositoryError
 from service.repository.reference.reference_file import Reference, read_reference
@@ -26,7 +26,7 @@ class DriftWatch:
         """
         self._monitor = monitor
         self._names = (model, str(version))
-        self._watched: Watched | None = None
+        self._watched: ComparedVersion | None = None
         self._observers: dict[str, ObserveBatch] = {}
         reference = None if monitor is None else _usable_reference(directory, *self._names)
         if monitor is not None and reference is not None:

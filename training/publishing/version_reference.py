@@ -5,7 +5,7 @@ import numpy as np
 from service.repository.contract import Contract
 from service.repository.reference.reference_file import Reference
 from service.repository.reference.reference_rows import describe_rows
-from training.array_types import Predict
+from training.array_types import Array, Predict
 from training.tasks.task_interface import ReferenceRows
 
 # Below these many rows hardly any change could be distinguished from chance.
@@ -32,7 +32,7 @@ def answered_reference(
         return None
     chosen = np.unique(np.linspace(0, count - 1, min(count, _MOST)).round().astype(np.int64))
     signature = contract[rows.signature]
-    inputs = {
+    inputs: dict[str, Array] = {
         field.name: np.asarray(rows.inputs[field.name][chosen], field.numpy_type)
         for field in signature.inputs
     }

@@ -32,7 +32,7 @@ Version = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ComparedVersion:
     """A loaded version that brings a reference.
 
     Attributes:
@@ -84,14 +84,14 @@ class DriftMonitor:
         self._record = BlockRecord(folder)
         self._minimum_effect = minimum_effect
         self._clock = clock
-        self._watched: dict[Version, list[Watched]] = defaultdict(list)
+        self._watched: dict[Version, list[ComparedVersion]] = defaultdict(list)
         self._lock = threading.Lock()
         self._looked = clock()
         self._woken = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def begin(self, model: str, version: str, reference: Reference) -> Watched:
+    def begin(self, model: str, version: str, reference: Reference) -> ComparedVersion:
         """Watch a version that is loaded, until ``end``."""
         counted = self._metrics.version
         counting = RowCounting(
@@ -102,12 +102,12 @@ class DriftMonitor:
             lambda amount: counted(model, version).add_probability(amount),
             self._wake,
         )
-        watched = Watched(counting, Blocks(reference, self._minimum_effect))
+        watched = ComparedVersion(counting, Blocks(reference, self._minimum_effect))
         with self._lock:
             self._watched[model, version].append(watched)
         return watched
 
-    def end(self, model: str, version: str, watched: Watched) -> None:
+    def end(self, model: str, version: str, watched: ComparedVersion) -> None:
         """Watch a version no longer: it is unloaded."""
         watched.counting.count()
         with self._lock:

@@ -33,8 +33,6 @@ HISTORY_KEPT = 0.9
 _HALVINGS = 60
 _LARGEST_LOG = 45.0
 
-_lgamma = np.frompyfunc(math.lgamma, 1, 1)
-
 
 def reference_radius(rows: int, bins: int, chance: float) -> float:
     """Return how far the source of a reference may be from the reference's shares.
@@ -100,8 +98,8 @@ def log_dirichlet_multinomial(counts: Counts, prior: Counts) -> float:
         prior: the parameters of the Dirichlet distribution, [bins], all above 0.
     """
     total, rows = float(prior.sum()), float(counts.sum())
-    each = _lgamma(prior + counts) - _lgamma(prior)
-    return math.lgamma(total) - math.lgamma(total + rows) + float(each.sum())
+    each = sum(map(math.lgamma, (prior + counts).tolist())) - sum(map(math.lgamma, prior.tolist()))
+    return math.lgamma(total) - math.lgamma(total + rows) + each
 
 
 def largest_log_likelihood(counts: Counts, reference: Counts, radius: float) -> float:

@@ -59,7 +59,8 @@ def read_reference(directory: Path) -> Reference | None:
     Raises:
         RepositoryError: the file is there, and is not one of this format.
     """
-    match read_optional(directory / REFERENCE):
+    value: Any = read_optional(directory / REFERENCE)
+    match value:
         case None:
             return None
         case {
@@ -74,7 +75,8 @@ def read_reference(directory: Path) -> Reference | None:
             parsed = tuple(_field_from_json(index, field) for index, field in enumerate(fields))
             if len({field.name for field in parsed}) < len(parsed):
                 raise RepositoryError(f"{REFERENCE}: two fields have the same name.")
-            probability, expected = rest.get("probability", ""), rest.get("expected_accuracy")
+            others: dict[str, Any] = dict(rest)
+            probability, expected = others.get("probability", ""), others.get("expected_accuracy")
             if not isinstance(probability, str) or not isinstance(expected, float | int | None):
                 raise RepositoryError(
                     f"{REFERENCE}: probability must be an output, and expected_accuracy a number."
@@ -116,10 +118,13 @@ def _field_from_json(index: int, value: Any) -> BinnedField:
             "counts": [*counts],
             **rest,
         }:
-            edges, categories = rest.get("edges", []), rest.get("categories", [])
-            parameter = rest.get("parameter", 0.0)
+            others: dict[str, Any] = dict(rest)
+            edges, categories = others.get("edges", []), others.get("categories", [])
+            parameter = others.get("parameter", 0.0)
             if (
-                all(_is_number(edge) for edge in edges)
+                isinstance(edges, list)
+                and isinstance(categories, list)
+                and all(_is_number(edge) for edge in edges)
                 and all(isinstance(each, str | int | float) for each in categories)
                 and all(isinstance(each, int) and not isinstance(each, bool) for each in counts)
                 and len(counts) > 0

@@ -198,7 +198,7 @@ def test_other_signatures_count_their_answers_alone(reference: Reference) -> Non
         lambda amount: None,
         lambda: None,
     )
-    inputs, outputs = rows(30)
+    _, outputs = rows(30)
     counting.observer("from_file")([{"x": np.array([b"file"] * 30, object)}], outputs)
     counting.count()
     names = [field.name for field in reference.fields]
