@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from service.monitoring.drift.drift_monitor import DriftMonitor, ComparedVersion
+from service.monitoring.drift.drift_monitor import ComparedVersion, DriftMonitor
 from service.monitoring.logs import log
 from service.repository.errors import RepositoryError
 from service.repository.reference.reference_file import Reference, read_reference

@@ -30,7 +30,7 @@ Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 _PRIOR = 0.5
 HISTORY_KEPT = 0.9
 # Halvings of the interval in which a multiplier is searched.
-_HALVINGS = 60
+_HALVINGS = 32
 _LARGEST_LOG = 45.0
 
 
