@@ -139,7 +139,7 @@ def blurred(pictures: np.ndarray) -> np.ndarray:
     padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)), mode="edge")
     height, width = pictures.shape[1:]
     parts = [padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
-    return np.mean(parts, axis=0).astype(np.float32)
+    return np.asarray(np.mean(parts, axis=0), np.float32)
 
 
 def _sentiment(streams: int) -> _Lines:

@@ -75,7 +75,7 @@ def read_reference(directory: Path) -> Reference | None:
             parsed = tuple(_field_from_json(index, field) for index, field in enumerate(fields))
             if len({field.name for field in parsed}) < len(parsed):
                 raise RepositoryError(f"{REFERENCE}: two fields have the same name.")
-            others: dict[str, Any] = dict(rest)
+            others: Any = rest
             probability, expected = others.get("probability", ""), others.get("expected_accuracy")
             if not isinstance(probability, str) or not isinstance(expected, float | int | None):
                 raise RepositoryError(
@@ -118,7 +118,7 @@ def _field_from_json(index: int, value: Any) -> BinnedField:
             "counts": [*counts],
             **rest,
         }:
-            others: dict[str, Any] = dict(rest)
+            others: Any = rest
             edges, categories = others.get("edges", []), others.get("categories", [])
             parameter = others.get("parameter", 0.0)
             if (
