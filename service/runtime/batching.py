@@ -27,7 +27,7 @@ _STUCK_RETRY_S = 30
 Call = Callable[[Tensors], Tensors]
 NoteBatch = Callable[[int, float], None]
 # Sees a batch after its requests were answered: the inputs of each, and all their outputs.
-ObserveBatch = Callable[[Sequence[Tensors], Tensors], None]
+ObserveAnswers = Callable[[Sequence[Tensors], Tensors], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +95,7 @@ class BatchQueue:
         loop: asyncio.AbstractEventLoop,
         threads: Executor,
         stuck_after_s: float = math.inf,
-        observe: ObserveBatch | None = None,
+        observe: ObserveAnswers | None = None,
     ) -> None:
         """A queue that nothing waits in yet.
 

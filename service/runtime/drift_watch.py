@@ -7,7 +7,7 @@ from service.monitoring.drift.drift_monitor import ComparedVersion, DriftMonitor
 from service.monitoring.logs import log
 from service.repository.errors import RepositoryError
 from service.repository.reference.reference_file import Reference, read_reference
-from service.runtime.batching import ObserveBatch
+from service.runtime.batching import ObserveAnswers
 
 
 class DriftWatch:
@@ -27,12 +27,12 @@ class DriftWatch:
         self._monitor = monitor
         self._names = (model, str(version))
         self._watched: ComparedVersion | None = None
-        self._observers: dict[str, ObserveBatch] = {}
+        self._observers: dict[str, ObserveAnswers] = {}
         reference = None if monitor is None else _usable_reference(directory, *self._names)
         if monitor is not None and reference is not None:
             self._watched = monitor.begin(*self._names, reference)
 
-    def observer(self, signature: str) -> ObserveBatch | None:
+    def observer(self, signature: str) -> ObserveAnswers | None:
         """Return what is to see the batches of a signature, after their answers."""
         if self._watched is None:
             return None

@@ -37,7 +37,7 @@ from service.repository.row_independence import (
     needs_proof,
     prove_independence,
 )
-from service.runtime.batching import NoteBatch, ObserveBatch, run_alone
+from service.runtime.batching import NoteBatch, ObserveAnswers, run_alone
 from service.runtime.call_cost import CallCost
 from service.runtime.drift_watch import DriftWatch
 from service.runtime.load_error import Fault, LoadError
@@ -151,7 +151,7 @@ class Servable:
         """Return what is known of how long the calls of one of ``contract``'s signatures take."""
         return self._costs[signature.name]
 
-    def observer(self, signature: Signature) -> ObserveBatch | None:
+    def observer(self, signature: Signature) -> ObserveAnswers | None:
         """Return what is to see the batches of a signature, after their answers; often nothing."""
         return self._drift_watch.observer(signature.name)
 
