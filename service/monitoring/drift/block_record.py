@@ -7,7 +7,9 @@ a folder it is kept in memory. It ends with the service, and the evidence begins
 import contextlib
 import fcntl
 import json
+import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -79,6 +81,15 @@ class BlockRecord:
             return _parsed(json.loads(self._path.read_bytes()))
         except (OSError, ValueError, TypeError, KeyError):
             return {}
+
+    def age_s(self) -> float:
+        """Return how many seconds ago a worker last looked; infinity where none has."""
+        if self._path is None:
+            return math.inf
+        try:
+            return time.time() - self._path.stat().st_mtime
+        except OSError:
+            return math.inf
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Record | None]:

@@ -223,7 +223,9 @@ class DriftMonitor:
                 self.count()
                 if self._clock() - self._looked >= _LOOK_S:
                     self._looked = self._clock()
-                    self.look()
+                    # To look takes the numbers of all workers: one of them does it for all.
+                    if not 0 <= self._record.age_s() < _LOOK_S / 2:
+                        self.look()
             except Exception as error:
                 log(logging.ERROR, "Drift could not be looked for.", reason=repr(error))
 
