@@ -69,7 +69,7 @@ def test_an_e_value_is_at_most_one_on_average_without_drift() -> None:
         radius = 0.002
         while distance and relative_entropy(SHARES, source) < radius * distance:
             source = source + np.array([0.001, -0.001, 0.001, -0.001])
-        blocks = random.multinomial(200, source, 600)
+        blocks = random.multinomial(200, source, 300)
         values = [math.exp(log_e_value(block, reference, radius)) for block in blocks]
         assert np.mean(values) < 1
 
