@@ -41,4 +41,11 @@ def answered_reference(
         part = {name: tensor[start : start + _PART] for name, tensor in inputs.items()}
         parts.append(predict(signature.name, part))
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return describe_rows(signature, inputs, outputs, origin=rows.origin, held_out=rows.held_out)
+    return describe_rows(
+        signature,
+        inputs,
+        outputs,
+        origin=rows.origin,
+        held_out=rows.held_out,
+        calibrated=rows.calibrated,
+    )

@@ -89,12 +89,14 @@ class ReferenceRows:
         origin: where they come from, for people: "the test set".
         held_out: whether the networks did not learn from them.
         signature: the signature that answers them.
+        calibrated: whether probabilities among the answers are.
     """
 
     inputs: Mapping[str, Array]
     origin: str = "the test set"
     held_out: bool = True
     signature: str = "serving_default"
+    calibrated: bool = True
 
 
 class Task(ABC, Generic[Data]):

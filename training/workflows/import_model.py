@@ -212,8 +212,13 @@ def _describe(samples: Samples, predict: Predict, contract: Contract, folder: Pa
     every = instances(samples, signature.inputs)
     alike = [each for each in every if _shape(each) == _shape(every[0])]
     rows = [GoldenExample(DEFAULT_SIGNATURE, instance, {}) for instance in alike]
-    # Whether the model has learned from them, nobody has said.
-    given = ReferenceRows(inputs=batch_of(signature, rows), origin=samples.name, held_out=False)
+    # Whether the model has learned from them, or is calibrated, nobody has said.
+    given = ReferenceRows(
+        inputs=batch_of(signature, rows),
+        origin=samples.name,
+        held_out=False,
+        calibrated=False,
+    )
     reference = answered_reference(predict, contract, given)
     if reference is not None:
         write_reference(folder, reference)

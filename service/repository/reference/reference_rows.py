@@ -28,7 +28,13 @@ _LOW, _HIGH = "_low", "_high"
 
 
 def describe_rows(
-    signature: Signature, inputs: Tensors, outputs: Tensors, *, origin: str, held_out: bool
+    signature: Signature,
+    inputs: Tensors,
+    outputs: Tensors,
+    *,
+    origin: str,
+    held_out: bool,
+    calibrated: bool = True,
 ) -> Reference:
     """Return the reference that rows and their answers make.
 
@@ -38,10 +44,11 @@ def describe_rows(
         outputs: an array for each of its outputs, [rows, ...].
         origin: where the rows come from, for people.
         held_out: whether the model did not learn from them.
+        calibrated: whether its probabilities are; else they say nothing of its accuracy.
     """
     fields = [f for field in signature.inputs for f in _of_input(field, inputs)]
     fields += _of_outputs(signature, outputs)
-    probability = probability_output(signature)
+    probability = probability_output(signature) if calibrated else ""
     expected = None
     if probability:
         expected = float(top_probability(outputs[probability]).mean())
