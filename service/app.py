@@ -24,6 +24,7 @@ from service.api.openapi.document import Documents
 from service.api.request_limits import Limits
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
+from service.api.routes.drift import drift_routes
 from service.api.routes.health import health_routes
 from service.api.routes.models import model_routes
 from service.api.routes.oip_inference import inference_v2_routes
@@ -37,6 +38,7 @@ from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
+from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.prometheus_metrics import Metrics
 from service.process_settings import process_settings
 from service.repository.model_store import Store
@@ -103,6 +105,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         replace_after_s=settings.stuck_exit_s,
         pause_s=settings.load_wait_s,
     )
+    drift = None
+    if settings.drift:
+        drift = DriftMonitor(
+            metrics, settings.workers_folder, minimum_effect=settings.drift_minimum_effect
+        )
     lifecycle = Lifecycle(
         store,
         WorkerGroup(settings.workers_folder),
@@ -113,6 +120,7 @@ def create_app(settings: Settings | None = None) -> Flask:
                 most_rows=settings.max_batch_rows,
                 metrics=metrics,
                 timeout_s=settings.timeout_s,
+                drift=drift,
             ),
             metrics,
             watch.add,
@@ -128,6 +136,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
+    app.extensions["drift"] = drift
     observer = RequestObserver(
         metrics,
         access_log=settings.access_log,
@@ -172,6 +181,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(page_routes(page))
         app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
     app.register_blueprint(model_routes(lifecycle))
+    app.register_blueprint(drift_routes(lifecycle, drift))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))
     documents = Documents(

@@ -303,6 +303,23 @@ class Settings:
             item="an address, or a network such as 10.0.0.0/8",
         ),
     ] = ()
+    drift: Annotated[
+        bool,
+        EnvironmentVariable(
+            "UNDERSTUDY_DRIFT",
+            "compare live rows with those that a version was measured with, where it brings a "
+            "reference",
+        ),
+    ] = True
+    drift_minimum_effect: Annotated[
+        float,
+        EnvironmentVariable(
+            "UNDERSTUDY_DRIFT_MINIMUM_EFFECT",
+            "population stability index (PSI) below which a change does not matter",
+            least=0.001,
+            most=10,
+        ),
+    ] = 0.1
     page: Annotated[
         bool,
         EnvironmentVariable(

@@ -112,6 +112,40 @@ class Metrics:
             multiprocess_mode="max",
             registry=registry,
         )
+        self.field_rows = Counter(
+            "understudy_field_rows",
+            "Rows answered, by what a field of theirs is like; bins are those of the reference.",
+            ["model", "version", "field", "bin"],
+            registry=registry,
+        )
+        self.probability_sum = Counter(
+            "understudy_expected_right",
+            "Answers that are right if the probabilities are: the sum of each answer's highest.",
+            ["model", "version"],
+            registry=registry,
+        )
+        self.drift_alarm = Gauge(
+            "understudy_drift_alarm",
+            "1 while there is evidence that rows are unlike those that a version was measured "
+            "with.",
+            ["model", "version"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.drift_evidence = Gauge(
+            "understudy_drift_evidence",
+            "Evidence of drift, the mean over all fields; from 1,000,000 on there is an alarm.",
+            ["model", "version"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.drift_distance = Gauge(
+            "understudy_drift_distance",
+            "Jensen-Shannon distance of a field of the last rows from the reference, 0 to 1.",
+            ["model", "version", "field"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
         self.queue_rejections = Counter(
             "understudy_queue_rejections",
             "Predictions refused because UNDERSTUDY_MAX_QUEUE of the model were under way.",

@@ -1,6 +1,7 @@
 """What the predictions by one version of a model count and time."""
 
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram, Summary
@@ -23,6 +24,11 @@ class VersionFamilies(Protocol):
     last_batch: Gauge
     predictions: Counter
     precision: Gauge
+    field_rows: Counter
+    probability_sum: Counter
+    drift_alarm: Gauge
+    drift_evidence: Gauge
+    drift_distance: Gauge
 
     def version(self, model: str, version: str) -> "VersionMetrics":
         """Return the metrics of a version."""
@@ -43,6 +49,8 @@ class VersionMetrics:
 
     __slots__ = (
         "_batches",
+        "_drift",
+        "_field_rows",
         "_is_removed",
         "_last_batch",
         "_made",
@@ -76,6 +84,9 @@ class VersionMetrics:
         self._noted = 0.0
         self._precisions = set[str]()
         self._predictions: dict[str, Counter] = {}
+        self._field_rows: dict[tuple[str, int], Counter] = {}
+        # Fields of which drift is shown; ``None`` until any is.
+        self._drift: set[str] | None = None
 
     def __getattr__(self, name: str) -> Histogram:
         """Return a histogram that is used for the first time."""
@@ -122,10 +133,48 @@ class VersionMetrics:
         self._precisions.add(precision)
         self._metrics.precision.labels(*self._names, precision).set(1)
 
+    def count_field_rows(self, field: str, place: int, rows: int) -> None:
+        """Count rows of which a field is in a bin."""
+        found = self._field_rows.get((field, place))
+        if found is None:
+            if self._is_removed:
+                self._metrics.version(*self._names).count_field_rows(field, place, rows)
+                return
+            found = self._metrics.field_rows.labels(*self._names, field, place)
+            self._field_rows[field, place] = found
+        found.inc(rows)
+
+    def add_probability(self, amount: float) -> None:
+        """Add to the sum of what the most probable classes have as their probabilities."""
+        if not self._is_removed:
+            self._drift = self._drift or set()
+            self._metrics.probability_sum.labels(*self._names).inc(amount)
+
+    def show_drift(self, alarm: bool, evidence: float, distances: Mapping[str, float]) -> None:
+        """Show the evidence of drift, and how far each field is from the reference."""
+        if self._is_removed:
+            return
+        metrics, names = self._metrics, self._names
+        shown = self._drift = self._drift or set()
+        metrics.drift_alarm.labels(*names).set(alarm)
+        metrics.drift_evidence.labels(*names).set(evidence)
+        for field, distance in distances.items():
+            shown.add(field)
+            metrics.drift_distance.labels(*names, field).set(distance)
+
     def remove(self) -> None:
         """Take the series out of their metrics."""
         metrics, names = self._metrics, self._names
         self._is_removed = True
+        for field, place in self._field_rows:
+            metrics.field_rows.remove(*names, field, place)
+        self._field_rows = {}
+        if self._drift is not None:
+            metrics.probability_sum.remove(*names)
+            metrics.drift_alarm.remove(*names)
+            metrics.drift_evidence.remove(*names)
+            for field in self._drift:
+                metrics.drift_distance.remove(*names, field)
         for metric in (metrics.failure_seconds, metrics.last_batch):
             metric.remove(*names)
         for name in self._made:

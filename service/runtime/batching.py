@@ -26,6 +26,8 @@ _STUCK_RETRY_S = 30
 
 Call = Callable[[Tensors], Tensors]
 NoteBatch = Callable[[int, float], None]
+# Sees a batch after its requests were answered: the inputs of each, and all their outputs.
+ObserveAnswers = Callable[[Sequence[Tensors], Tensors], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +95,7 @@ class BatchQueue:
         loop: asyncio.AbstractEventLoop,
         threads: Executor,
         stuck_after_s: float = math.inf,
+        observe: ObserveAnswers | None = None,
     ) -> None:
         """A queue that nothing waits in yet.
 
@@ -104,8 +107,10 @@ class BatchQueue:
             loop: the loop.
             threads: runs calls that are not quick.
             stuck_after_s: when a call has run for so long, nobody waits behind it any more.
+            observe: is called with each batch that has run, after its requests were answered.
         """
         self._call = call
+        self._observe = observe
         self._most_rows = most_rows
         self._cost = cost
         self._note_batch = note_batch
@@ -176,6 +181,8 @@ class BatchQueue:
                 self._note(ticket.rows, result)
                 ticket.ran_s = result.seconds
                 ticket.finish(result.outputs, result.error)
+                if self._observe is not None and result.outputs is not None:
+                    self._observe((ticket.inputs,), result.outputs)
             return
         (result,) = results
         assert result.outputs is not None
@@ -186,6 +193,8 @@ class BatchQueue:
             ticket.ran_s = result.seconds
             ticket.finish({name: t[start:end] for name, t in result.outputs.items()}, None)
             start = end
+        if self._observe is not None:
+            self._observe([ticket.inputs for ticket in batch], result.outputs)
 
     def _note(self, rows: int, result: _Result) -> None:
         self._cost.note(rows, result.seconds)

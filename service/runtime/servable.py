@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from service.errors import InvalidRequestError, ServiceError
+from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import ServedContract, Signature
@@ -36,8 +37,9 @@ from service.repository.row_independence import (
     needs_proof,
     prove_independence,
 )
-from service.runtime.batching import NoteBatch, run_alone
+from service.runtime.batching import NoteBatch, ObserveAnswers, run_alone
 from service.runtime.call_cost import CallCost
+from service.runtime.drift_watch import DriftWatch
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.saved_model import SavedModel
@@ -77,6 +79,7 @@ class Servable:
         most_rows: int,
         metrics: Metrics,
         timeout_s: float = math.inf,
+        drift: DriftMonitor | None = None,
     ) -> None:
         """A version, loaded from the SavedModel in ``directory``.
 
@@ -88,6 +91,7 @@ class Servable:
             most_rows: the most rows of a batch.
             metrics: where batches are counted.
             timeout_s: when a call has run for so long, it counts as stuck.
+            drift: compares its rows with its reference, if it brings one; unset, nobody does.
 
         Raises:
             LoadError: it is no SavedModel that can be served, or not the one its card describes.
@@ -110,6 +114,7 @@ class Servable:
         for name in islice(self.contract, _COUNTED_AT_ONCE):
             counted.predictions(name)
         self._end_metrics = partial(metrics.end_version, model, str(version))
+        self._drift_watch = DriftWatch(drift, model, version, directory)
         self.most_rows = most_rows
         self.note_batch: NoteBatch = counted.note_batch
         self._stuck_after_s = timeout_s
@@ -146,6 +151,10 @@ class Servable:
         """Return what is known of how long the calls of one of ``contract``'s signatures take."""
         return self._costs[signature.name]
 
+    def observer(self, signature: Signature) -> ObserveAnswers | None:
+        """Return what is to see the batches of a signature, after their answers; often nothing."""
+        return self._drift_watch.observer(signature.name)
+
     def run(self, signature: Signature, inputs: Tensors, rows: int) -> Tensors:
         """Run one request on the calling thread, in as many batches as it needs.
 
@@ -158,7 +167,7 @@ class Servable:
             InvalidRequestError: the graph itself refused the values.
             ServiceError: the graph failed.
         """
-        return run_alone(
+        outputs = run_alone(
             partial(self.predict, signature),
             inputs,
             rows,
@@ -166,6 +175,10 @@ class Servable:
             most_rows=self.most_rows,
             note_batch=self.note_batch,
         )
+        observe = self.observer(signature)
+        if observe is not None:
+            observe((inputs,), outputs)
+        return outputs
 
     def parses_examples(self, signature_name: str) -> bool:
         """Whether a signature's only input is parsed as ``tf.train.Example`` messages."""
@@ -347,6 +360,7 @@ class Servable:
         self._saved_model.calls.close()
         # Whoever still holds this object need not hold the graph.
         del self._saved_model, self._calls
+        self._drift_watch.end()
         self._end_metrics()
         self._on_close()
 

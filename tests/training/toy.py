@@ -19,7 +19,13 @@ from training.evaluation.predictions import ClassificationPredictions
 from training.fitting.config import Settings
 from training.fitting.training_plan import TrainingPlan
 from training.networks.frozen import frozen
-from training.tasks.task_interface import Architecture, Case, Exportable, Task
+from training.tasks.task_interface import (
+    Architecture,
+    Case,
+    Exportable,
+    ReferenceRows,
+    Task,
+)
 
 FILE = "points.csv"
 SIDES = ("left", "<b>right</b>")  # markup in a label must not reach a report as such
@@ -126,6 +132,9 @@ class Toy(Task[Points]):
         return ClassificationPredictions(
             names=SIDES, labels=data.side[data.test], probabilities=outputs["probabilities"]
         )
+
+    def reference_rows(self, data: Points) -> ReferenceRows:
+        return ReferenceRows(inputs={"point": data.x[data.test]})
 
     def shown(self, data: Points, row: int) -> str:
         return f"<script>alert({data.x[data.test][row].tolist()})</script>"

@@ -16,6 +16,7 @@ from service.repository.contract import Field, Signature
 from service.repository.golden import Golden, read_golden
 from service.repository.manifest import verify_manifest
 from service.repository.model_card import Card, read_card
+from service.repository.reference.reference_file import read_reference
 from understudy import cli
 
 # Of Keras, when it saves a model.
@@ -120,6 +121,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "series.jsonl").write_text("[[1,2]]\n[[1,2],[3,4]]\n[[5,6],[3,4]]\n")
     (folder / "reviews.jsonl").write_text('"a good film"\n"a bad film"\n"no words of it"\n')
     np.save(folder / "rows.npy", np.arange(12, dtype=np.float32).reshape(4, 3))
+    rows = np.random.default_rng(0).normal(size=(150, 3))
+    np.save(folder / "plenty.npy", rows.astype(np.float32))
     np.savez(folder / "series.npz", series=np.ones((2, 4, 2)) * [[[1]], [[2]]])
     return folder
 
@@ -152,6 +155,19 @@ def published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Published:
 
 def shapes(fields: tuple[Field, ...]) -> dict[str, tuple[str, Any]]:
     return {field.name: (field.dtype, field.shape) for field in fields}
+
+
+def test_many_samples_make_a_reference_and_few_do_not(published: Published, tmp_path: Path) -> None:
+    published("vector.keras", "--samples", "plenty.npy", "--classes", "stays,leaves")
+    reference = read_reference(tmp_path / "m" / "1")
+    assert reference is not None
+    assert (reference.rows, reference.origin, reference.held_out) == (150, "plenty.npy", False)
+    assert [field.name for field in reference.fields][-2:] == [
+        "outputs.label",
+        "outputs.confidence",
+    ]
+    # Nobody has said that its probabilities are calibrated.
+    assert (reference.probability, reference.expected_accuracy) == ("", None)
 
 
 def test_headings_name_the_values_of_a_vector(published: Published) -> None:

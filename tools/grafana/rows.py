@@ -259,6 +259,40 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Drift",
+        (
+            Panel(
+                "Evidence of drift",
+                ((f"understudy_drift_evidence{{{MODEL}}}", "{{model}} {{version}}"),),
+                about="There is an alarm from 1,000,000 on.",
+            ),
+            Panel(
+                "Distance from the reference",
+                ((f"understudy_drift_distance{{{MODEL}}}", "{{model}} {{version}} {{field}}"),),
+                about="Jensen-Shannon distance of the last rows, from 0 to 1.",
+            ),
+            Panel(
+                "Expected accuracy",
+                (
+                    (
+                        _per_second("understudy_expected_right_total", MODEL, "model, version")
+                        + " / on (model, version) "
+                        + "max by (model, version) ("
+                        + _per_second(
+                            "understudy_field_rows_total",
+                            f'{MODEL},field=~"outputs[.].*"',
+                            "model, version, field",
+                        )
+                        + ")",
+                        "{{model}} {{version}}",
+                    ),
+                ),
+                "percentunit",
+                about="If the probabilities are right; blind to changed meanings.",
+            ),
+        ),
+    ),
+    (
         "Retraining",
         (
             Panel(

@@ -28,7 +28,13 @@ from training.preprocessing.augmentation import augment
 from training.preprocessing.images import from_encoded
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
-from training.tasks.task_interface import Architecture, Case, Exportable, Task
+from training.tasks.task_interface import (
+    Architecture,
+    Case,
+    Exportable,
+    ReferenceRows,
+    Task,
+)
 
 SIZE = 28
 # Held out of the 60,000, to choose the best epoch and the temperature.
@@ -267,6 +273,9 @@ class Clothing(Task[Images]):
             )
             for row in by_turns(kinds)
         ]
+
+    def reference_rows(self, data: Images) -> ReferenceRows:
+        return ReferenceRows(inputs={"image": data.test})
 
     def shown(self, data: Images, row: int) -> Array:
         return np.asarray(data.test[row])

@@ -26,7 +26,13 @@ from training.fitting.config import Settings
 from training.fitting.training_plan import TrainingPlan
 from training.networks import output_fields
 from training.networks.frozen import frozen
-from training.tasks.task_interface import Architecture, Case, Exportable, Task
+from training.tasks.task_interface import (
+    Architecture,
+    Case,
+    Exportable,
+    ReferenceRows,
+    Task,
+)
 
 MNIST = DataSet(
     name="mnist",
@@ -164,6 +170,9 @@ class Digits(Task[Images]):
         return ClassificationPredictions(
             names=LABELS, labels=data.test_labels, probabilities=answers["probabilities"]
         )
+
+    def reference_rows(self, data: Images) -> ReferenceRows:
+        return ReferenceRows(inputs={"image": data.test})
 
     def shown(self, data: Images, row: int) -> Array:
         return np.asarray(data.test[row])

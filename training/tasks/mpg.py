@@ -44,7 +44,13 @@ from training.networks.ensemble import Ensemble, KnownError
 from training.preprocessing.cars import Features
 from training.tasks.search_space import Range, Search
 from training.tasks.study_variants import Study, Variant
-from training.tasks.task_interface import Architecture, Case, Exportable, Task
+from training.tasks.task_interface import (
+    Architecture,
+    Case,
+    Exportable,
+    ReferenceRows,
+    Task,
+)
 
 _FOLDS = 5
 _COVERAGE = 0.9
@@ -304,6 +310,12 @@ class Mpg(Task[Table]):
             "examples": figures["examples"],
             "training_cars": {key: figures[key] for key in _TRAINING_FIGURES},
         }
+
+    def reference_rows(self, data: Table) -> ReferenceRows:
+        # Held-out cars have no answers by the networks that serve, which learned from all.
+        return ReferenceRows(
+            inputs=_inputs(data), origin="the cars that it learned from", held_out=False
+        )
 
     def shown(self, data: Table, row: int) -> str:
         numbers = (f"{name} {data.numbers[name][row]:g}" for name in CAR_NUMBERS)

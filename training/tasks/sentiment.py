@@ -29,7 +29,13 @@ from training.networks.word_networks import DenseWords, Embedded
 from training.preprocessing.text import saved_vocabulary
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.study_variants import Study, Variant
-from training.tasks.task_interface import Architecture, Case, Exportable, Task
+from training.tasks.task_interface import (
+    Architecture,
+    Case,
+    Exportable,
+    ReferenceRows,
+    Task,
+)
 
 # Held out of the 25,000, to choose the best epoch and the temperature.
 _HELD_OUT = 2_000
@@ -274,6 +280,9 @@ class Sentiment(Task[Texts]):
             )
             for row in by_turns(kinds)
         ]
+
+    def reference_rows(self, data: Texts) -> ReferenceRows:
+        return ReferenceRows(inputs={"text": np.array(data.test, object)})
 
     def shown(self, data: Texts, row: int) -> str:
         return data.test[row].decode(errors="replace")

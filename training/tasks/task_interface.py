@@ -80,6 +80,25 @@ class Exportable:
     out_of_fold: RegressionPredictions | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRows:
+    """Rows that live ones are compared with, to notice drift.
+
+    Attributes:
+        inputs: an array for each input of the signature, [rows, ...].
+        origin: where they come from, for people: "the test set".
+        held_out: whether the networks did not learn from them.
+        signature: the signature that answers them.
+        calibrated: whether probabilities among the answers are.
+    """
+
+    inputs: Mapping[str, Array]
+    origin: str = "the test set"
+    held_out: bool = True
+    signature: str = "serving_default"
+    calibrated: bool = True
+
+
 class Task(ABC, Generic[Data]):
     """One model: its data, networks, signatures, golden examples and measurements.
 
@@ -196,6 +215,13 @@ class Task(ABC, Generic[Data]):
         They are asked about before a version is published: ``training.publishing.serving_skew``.
         """
         return ()
+
+    def reference_rows(self, data: Data) -> ReferenceRows | None:
+        """Return the rows that live ones are compared with; ``None`` where none are suited.
+
+        Held-out rows: a model is surer of what it has learned from.
+        """
+        return None
 
     def measure(self, answers: Predictions) -> dict[str, Any]:
         """Measure what ``answers`` returned.

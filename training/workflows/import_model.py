@@ -14,6 +14,7 @@ from service.repository.contract import DEFAULT_SIGNATURE, Contract
 from service.repository.golden import Golden, GoldenExample, batch_of, mismatches, row_to_json
 from service.repository.model_card import Card, write_card
 from service.repository.model_store import Store, check_model_name
+from service.repository.reference.reference_file import write_reference
 from service.repository.row_check import varied_rows
 from training.array_types import Predict
 from training.console.progress import say, working
@@ -31,7 +32,8 @@ from training.publishing.contract_compatibility import broken_promises
 from training.publishing.live_version import find_live_version
 from training.publishing.provenance import libraries
 from training.publishing.row_independence import declare_independence
-from training.tasks.task_interface import Case
+from training.publishing.version_reference import answered_reference
+from training.tasks.task_interface import Case, ReferenceRows
 
 # As many as a trained version has, about: the service answers all of them when it loads it.
 _MOST_EXAMPLES = 16
@@ -151,6 +153,8 @@ def _import(
         write_card(folder, card)
     else:
         saved_model_export.finish(folder, card, golden)
+        if samples is not None:
+            _describe(samples, predict, contract, folder)
         saved_model_export.prove(predict, folder)
     store = Store(root)
     before = version_policy.in_use(store, name)
@@ -200,6 +204,24 @@ def _cases(named: NamedModel, samples: Samples | None) -> list[Case]:
         )
         for i in chosen
     ]
+
+
+def _describe(samples: Samples, predict: Predict, contract: Contract, folder: Path) -> None:
+    """Write what the samples look like that are of the first one's shape."""
+    signature = contract[DEFAULT_SIGNATURE]
+    every = instances(samples, signature.inputs)
+    alike = [each for each in every if _shape(each) == _shape(every[0])]
+    rows = [GoldenExample(DEFAULT_SIGNATURE, instance, {}) for instance in alike]
+    # Whether the model has learned from them, or is calibrated, nobody has said.
+    given = ReferenceRows(
+        inputs=batch_of(signature, rows),
+        origin=samples.name,
+        held_out=False,
+        calibrated=False,
+    )
+    reference = answered_reference(predict, contract, given)
+    if reference is not None:
+        write_reference(folder, reference)
 
 
 def _shape(value: Any) -> str:

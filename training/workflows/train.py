@@ -8,6 +8,7 @@ from typing import Any
 from service.repository.model_card import Card
 from service.repository.model_store import Store
 from service.repository.precision import Precision, why_not_here
+from service.repository.reference.reference_file import write_reference
 from training import tasks
 from training.console.progress import say, working
 from training.console.terminal_table import print_table
@@ -31,6 +32,7 @@ from training.publishing.golden_regression import carried_over
 from training.publishing.live_version import find_live_version
 from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
+from training.publishing.version_reference import answered_reference
 from training.reporting.mistakes import worst_mistakes
 from training.reporting.report import ReportData, write_report
 from training.tasks.task_interface import Exportable, Task
@@ -263,6 +265,10 @@ def _export(
     if not task.fine_tuning_unsupported:
         write_weights(run.export, plan.model, task.classes(data))
     saved_model_export.finish(run.export, card, golden)
+    with working("describing the rows that live ones are compared with"):
+        reference = answered_reference(predict, contract, task.reference_rows(data))
+    if reference is not None:
+        write_reference(run.export, reference)
     saved_model_export.prove(saved_model_export.open_saved_model(run.export), run.export)
     saved_model_export.prove(in_float32, run.export)
     return _Exported(card, exportable.out_of_fold or answers, report)

@@ -182,6 +182,7 @@ class PredictionLoop:
                 loop=self.loop,
                 threads=self._runners,
                 stuck_after_s=self.pipeline.limits.timeout_s,
+                observe=servable.observer(signature),
             )
         return queue
 

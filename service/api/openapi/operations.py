@@ -129,6 +129,12 @@ _KNOWN: dict[tuple[str, str], Operation] = {
             response_schemas.METADATA, 404, 503, headers=response_headers.OF_VERSION
         ),
     },
+    ("drift.drift", "GET"): {
+        "summary": "Whether live rows are like those that the version was measured with",
+        "responses": responses(
+            response_schemas.DRIFT, 404, 503, headers=response_headers.OF_VERSION
+        ),
+    },
     ("admin.get_policy", "GET"): {
         "summary": "Which versions should serve",
         "responses": responses(

@@ -212,6 +212,51 @@ STATISTICS = an_object(
         )
     }
 )
+_OR_NULL: Schema = {"type": ["number", "null"]}
+DRIFT = an_object(
+    {
+        "model": STRING,
+        "version": STRING,
+        "state": {"enum": ["off", "no reference", "waiting", "no drift", "drift"]},
+        "sentence": STRING,
+        "fields": array(
+            an_object(
+                {
+                    "field": STRING,
+                    "evidence": NUMBER,
+                    "recent_rows": NUMBER,
+                    "jensen_shannon_distance": _OR_NULL,
+                    "psi": _OR_NULL,
+                    "psi_by_chance": {
+                        **_OR_NULL,
+                        "description": "What the PSI exceeds in 1 % of cases without drift.",
+                    },
+                    "sentence": STRING,
+                    "bins": array(an_object({"bin": STRING, "reference": NUMBER, "live": NUMBER})),
+                }
+            )
+        ),
+    },
+    {
+        "evidence": {**NUMBER, "description": "The mean over all fields."},
+        "alarm_at": NUMBER,
+        "blocks": WHOLE,
+        "rows": WHOLE,
+        "reference": an_object({"rows": WHOLE, "origin": STRING, "held_out": FLAG}),
+        "expected_accuracy": an_object(
+            {
+                "live": {
+                    "anyOf": [
+                        an_object({"value": NUMBER, "low": NUMBER, "high": NUMBER, "rows": WHOLE}),
+                        {"type": "null"},
+                    ]
+                },
+                "reference": NUMBER,
+                "blind_to": STRING,
+            }
+        ),
+    },
+)
 _CONFIG_TENSOR = {
     "name": STRING,
     "data_type": STRING,

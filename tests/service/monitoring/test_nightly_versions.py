@@ -23,6 +23,8 @@ for night in range(1, 61):
     for name in names:
         getattr(counted, name).observe(0.01)
     counted.note_batch(1, 0.01)
+    counted.count_field_rows("inputs.x", 3, 2)
+    counted.show_drift(False, 0.5, {"inputs.x": 0.25})
     counted.predictions("serving_default").inc()
     metrics.answered("m", str(night), 200).inc()
     if night > 1:

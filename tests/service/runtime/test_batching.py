@@ -3,7 +3,7 @@
 import asyncio
 import math
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -47,9 +47,13 @@ class Stage:
         most: int = 8,
         is_quick: bool = False,
         stuck_after_s: float = math.inf,
+        is_observed: bool = False,
     ) -> None:
         self.model = Doubler()
         self.noted: list[int] = []
+        # Of each batch the rows of its requests, its answers, and how many requests were answered.
+        self.observed: list[tuple[list[int], list[float], int]] = []
+        self.answered = 0
         self.batched = batched
         self.cost = CallCost()
         if is_quick:
@@ -63,7 +67,12 @@ class Stage:
             loop=asyncio.get_running_loop(),
             threads=ThreadPoolExecutor(2),
             stuck_after_s=stuck_after_s,
+            observe=self.observe if is_observed else None,
         )
+
+    def observe(self, parts: Sequence[Tensors], outputs: Tensors) -> None:
+        rows = [len(part["x"]) for part in parts]
+        self.observed.append((rows, outputs["y"][:, 0].tolist(), self.answered))
 
     def submit(
         self, *values: float, seconds: float = 10, width: int = 1
@@ -72,6 +81,7 @@ class Stage:
         answered: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
 
         def on_done(ticket: Ticket) -> None:
+            self.answered += 1
             if ticket.error is not None:
                 answered.set_exception(ticket.error)
             else:
@@ -110,6 +120,30 @@ def on_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
 
     run.__name__ = run.__qualname__ = test.__name__
     return run
+
+
+@on_loop
+async def test_batches_are_observed_as_a_whole_when_all_are_answered() -> None:
+    stage = Stage(is_observed=True)
+    first = await stage.hold()
+    others = [stage.ask(1.0), stage.ask(2.0, 3.0)]
+    stage.model.go.set()
+    await asyncio.gather(first, *others)
+    assert stage.observed == [([1], [200.0], 1), ([1, 2], [2.0, 4.0, 6.0], 3)]
+
+
+@on_loop
+async def test_what_is_refused_is_not_observed() -> None:
+    stage = Stage(is_observed=True)
+    first = await stage.hold()
+    others = [stage.ask(1.0), stage.ask(-1.0), stage.ask(2.0)]
+    stage.model.go.set()
+    await asyncio.gather(first, *others, return_exceptions=True)
+    assert [(rows, answers) for rows, answers, _ in stage.observed] == [
+        ([1], [200.0]),
+        ([1], [2.0]),
+        ([1], [4.0]),
+    ]
 
 
 @on_loop

@@ -10,6 +10,7 @@ import pytest
 from service.repository.golden import read_golden
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
+from service.repository.reference.reference_file import read_reference
 from tests.training.toy import write_points
 from understudy import cli
 
@@ -33,6 +34,11 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
 
     assert cli.main([*GOOD, "--seed", "2"]) == 0
     assert "comparing it with live version 1" in capsys.readouterr().out
+    # The 200 test points, described; the manifest has the file, or the store would not take it.
+    reference = read_reference(store.versions("toy")[2])
+    assert reference is not None
+    assert (reference.rows, reference.origin, reference.held_out) == (200, "the test set", True)
+    assert "outputs.side" in [field.name for field in reference.fields]
     second = gates(store.versions("toy")[2])
     assert (second["passed"], second["live_version"]) == (True, 1)
     assert [outcome["gate"] for outcome in second["outcomes"]] == [

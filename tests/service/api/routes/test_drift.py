@@ -1,0 +1,93 @@
+"""``GET /v1/models/<m>/drift`` of an application whose models are asked."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from service.monitoring.drift.drift_monitor import DriftMonitor
+from service.repository.model_store import Store
+from service.repository.reference.reference_file import REFERENCE
+from tests.savedmodels.affine import fill_affine
+from tests.savedmodels.drifting import ROWS, publish_sign
+from tests.service.conftest import served
+
+
+@pytest.fixture(scope="module", params=["loop", "flask"])
+def client(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[FlaskClient]:
+    root = tmp_path_factory.mktemp("models")
+    publish_sign(root)
+
+    def fill(directory: Path) -> None:
+        fill_affine(directory)
+        (directory / REFERENCE).write_text('{"format": 9}')
+
+    Store(root).publish("affine", fill)
+    with served(root, request.param) as client:
+        yield client
+
+
+def ask(client: FlaskClient, x: np.ndarray) -> None:
+    body = json.dumps({"instances": [{"x": float(value)} for value in x]})
+    assert client.post("/v1/models/sign:predict", data=body).status_code == 200
+
+
+def test_drift_is_told_in_words_and_numbers(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor: DriftMonitor = client.application.extensions["drift"]
+    moment = [0.0]
+    monkeypatch.setattr(monitor, "_clock", lambda: moment[0])
+    monitor.look()
+    report = client.get("/v1/models/sign/drift").json
+    assert report["state"] == "waiting"
+    assert report["expected_accuracy"]["live"] is None
+    assert report["reference"] == {"rows": ROWS, "origin": "the test set", "held_out": True}
+
+    random = np.random.default_rng(1)
+    states = []
+    for shift in (0, 0, 3, 3, 3):
+        for _ in range(4):
+            ask(client, random.normal(size=64) + shift)
+        moment[0] += 61
+        monitor.count()
+        monitor.look()
+        states.append(client.get("/v1/models/sign/versions/1/drift").json["state"])
+    assert states[:2] == ["no drift", "no drift"]
+    assert states[-1] == "drift"
+    report = client.get("/v1/models/sign/drift").json
+    assert report["rows"] == 5 * 4 * 64
+    assert report["evidence"] >= report["alarm_at"]
+    assert report["fields"][0]["jensen_shannon_distance"] > 0.3
+    assert "inputs.x is above" in next(
+        field["sentence"] for field in report["fields"] if field["field"] == "inputs.x"
+    )
+    live = report["expected_accuracy"]["live"]
+    assert live["rows"] == report["rows"]
+    assert live["low"] < live["value"] < live["high"]
+    assert live["value"] > report["expected_accuracy"]["reference"]
+
+
+def test_a_version_without_a_reference_says_so(client: FlaskClient) -> None:
+    # That of ``affine`` cannot be used, which does not keep the version from serving.
+    report = client.get("/v1/models/affine/drift").json
+    assert report["state"] == "no reference"
+    assert "no reference" in report["sentence"]
+
+
+def test_what_is_not_there_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/v1/models/none/drift").status_code == 404
+    assert client.get("/v1/models/sign/versions/9/drift").status_code == 404
+
+
+def test_it_can_be_off(tmp_path: Path) -> None:
+    publish_sign(tmp_path)
+    with served(tmp_path, "loop", drift=False) as client:
+        ask(client, np.zeros(3))
+        assert client.get("/v1/models/sign/drift").json["state"] == "off"
+        assert b"understudy_field_rows_total{" not in client.get("/metrics").data
