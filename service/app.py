@@ -1,5 +1,6 @@
 """The application: wires repository, runtime and routes. Nothing happens at import."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -38,6 +39,7 @@ from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
 from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.trace_export import recorder_of
 from service.process_settings import process_settings
 from service.repository.model_store import Store
 from service.runtime.admission_control import Admission
@@ -83,7 +85,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Return the WSGI application, with its lifecycle as ``app.extensions["lifecycle"]``.
 
     Its metrics are ``app.extensions["metrics"]``; what an event loop needs to answer predictions
-    itself is ``app.extensions["predictions"]``.
+    itself is ``app.extensions["predictions"]``; ``app.extensions["traces"]`` exports traces, and is
+    ``None`` unless OpenTelemetry's environment variables ask for that.
 
     The host of the application calls the lifecycle's ``start`` in each worker process, after any
     fork, and its ``stop`` when the process ends; until then no model is loaded.
@@ -128,11 +131,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
+    recorder = app.extensions["traces"] = recorder_of(os.environ)
     observer = RequestObserver(
         metrics,
         access_log=settings.access_log,
         cross_origin=CrossOrigin(settings.cors_origins),
         proxies=TrustedProxies(settings.trusted_proxies),
+        recorder=recorder,
     )
     access = access_of(settings, metrics)
     route_access = RouteAccess(app, access)

@@ -182,6 +182,9 @@ class PredictionLoop:
                 loop=self.loop,
                 threads=self._runners,
                 stuck_after_s=self.pipeline.limits.timeout_s,
+                trace_batch=self.observer.batch_tracer(
+                    servable.model, servable.version, signature.name
+                ),
             )
         return queue
 
@@ -280,6 +283,7 @@ class RunningPrediction:
             prediction.deadline,
             self._on_batch_end,
             rows_independent=prediction.runs_in_batches,
+            trace=self._context.recording,
         )
         self._loop.queue(prediction).submit(self._ticket)
 
@@ -287,6 +291,7 @@ class RunningPrediction:
         prediction = self._prediction
         assert prediction is not None
         error = ticket.error
+        prediction.note_wait(ticket.since, ticket.began)
         if isinstance(error, InvalidRequestError):
             # To find the rows that the graph refuses takes further calls.
             self._on_thread(partial(_name_rows, prediction, error), self._fail)
@@ -295,7 +300,7 @@ class RunningPrediction:
             self._fail(error)
             return
         assert ticket.outputs is not None
-        prediction.note_run(ticket.waited_s, ticket.ran_s)
+        prediction.phases.infer_s = ticket.ran_s
         write = partial(self._write, prediction, ticket.outputs)
         if is_large(ticket.outputs):
             self._on_thread(write, self._finish)
