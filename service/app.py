@@ -22,6 +22,7 @@ from service.api.http.url_paths import configure_urls
 from service.api.inference.event_loop import PredictionRoutes
 from service.api.inference.pipeline import InferencePipeline
 from service.api.openapi.document import Documents
+from service.api.openapi.documented_access import DocumentedAccess
 from service.api.request_limits import Limits
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
@@ -184,6 +185,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         lambda: list(app.url_map.iter_rules()),
         limits,
         version=__version__,
+        access=DocumentedAccess(
+            needs_keys=settings.keys_file is not None,
+            reads_need_keys=access.reads_need_keys,
+            checks_hosts=bool(access.hosts),
+        ),
     )
     app.register_blueprint(openapi_routes(documents))
     return app

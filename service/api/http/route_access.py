@@ -30,7 +30,7 @@ OPEN = frozenset(
         "openapi.style",
     )
 )
-_PROBES = frozenset(("health.livez", "health.readyz", "inference_v2.live", "inference_v2.ready"))
+PROBES = frozenset(("health.livez", "health.readyz", "inference_v2.live", "inference_v2.ready"))
 # They ask for the admin token.
 ADMIN = frozenset(
     (
@@ -92,7 +92,7 @@ class RouteAccess:
         access = self._access
         if access.is_open:
             return
-        if endpoint not in _PROBES:
+        if endpoint not in PROBES:
             # Whoever probes a container asks its address, and learns nothing.
             access.hosts.check(environ.get("HTTP_HOST"))
         if endpoint in PREDICTIONS or (

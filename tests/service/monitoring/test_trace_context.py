@@ -48,7 +48,7 @@ def test_a_valid_parent_is_taken(parent: str, is_sampled: bool) -> None:
         f"0.-{TRACE}-{SPAN}-01",
         f"000-{TRACE}-{SPAN}-01",
         f"0-{TRACE}-{SPAN}-01",
-        f"0٠-{TRACE}-{SPAN}-01",
+        f"0\u0660-{TRACE}-{SPAN}-01",
         f"00-{'0' * 32}-{SPAN}-01",
         f"00-{TRACE}-{'0' * 16}-01",
         f"00-.{TRACE[1:]}-{SPAN}-01",
