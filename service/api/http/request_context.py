@@ -59,6 +59,7 @@ class RequestContext:
         version: the version that answers, once there is one.
         predicts: whether it is a prediction, and not a question about the model.
         failure: why it is refused, if it is.
+        key_name: the name of its API key; empty where it needs none.
         phases: what it has spent so far, from the moment on at which a version is found for it.
         trace: the trace it belongs to; ``None`` unless its caller says so or traces are exported.
     """
@@ -72,6 +73,7 @@ class RequestContext:
     version: int | None = None
     predicts: bool = False
     failure: ServiceError | None = None
+    key_name: str = ""
     phases: PredictionPhases | None = None
     trace: RequestTrace | None = None
 
@@ -196,6 +198,7 @@ class RequestObserver:
             "client.address": context.client,
             "understudy.request_id": context.request_id,
             "understudy.model": context.model,
+            "understudy.key": context.key_name,
         }
         if context.version is not None:
             about["understudy.version"] = context.version
@@ -219,6 +222,7 @@ class RequestObserver:
             is_ours = failure.status >= 500 and failure.status != 501
             level = logging.ERROR if is_ours else logging.WARNING
         environ = context.environ
+        key_name = context.key_name or getattr(failure, "key_name", "")
         log(
             level,
             failure.message if failure else "Answered.",
@@ -232,7 +236,7 @@ class RequestObserver:
             milliseconds=round(seconds * 1000, 3),
             client=context.client,
             **_ids(context.trace),
-            **({"key": key_name} if (key_name := getattr(failure, "key_name", "")) else {}),
+            **({"key": key_name} if key_name else {}),
             **({"refused_before": refused} if refused else {}),
         )
 

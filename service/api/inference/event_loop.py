@@ -110,21 +110,25 @@ class PredictionLoop:
         self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
         self._parse_costs: WeakKeyDictionary[Servable, ParseCost] = WeakKeyDictionary()
 
-    def admit(self, route: Route, environ: Mapping[str, Any]) -> None:
+    def admit(self, route: Route, environ: Mapping[str, Any]) -> str:
         """Check whether a request may be asked, before its body is read.
 
         Args:
             route: where its path leads.
             environ: its line and headers, as WSGI names them.
 
+        Returns:
+            The name of its API key; empty where none is needed.
+
         Raises:
             ServiceError: 421, another host is asked; 401, it lacks a key that may ask this; 429,
                 the key has used up its rate.
         """
         access = self._access
-        if access is not None and not access.is_open:
-            access.hosts.check(environ.get("HTTP_HOST"))
-            access.admit(environ, route.target.model)
+        if access is None or access.is_open:
+            return ""
+        access.hosts.check(environ.get("HTTP_HOST"))
+        return access.admit(environ, route.target.model)
 
     def start(
         self,
@@ -133,6 +137,8 @@ class PredictionLoop:
         client: str,
         body: bytes,
         respond: Respond,
+        *,
+        key_name: str = "",
     ) -> "RunningPrediction":
         """Begin to answer a request whose body has been read.
 
@@ -143,8 +149,10 @@ class PredictionLoop:
             body: its body, as it came.
             respond: is called once, with the answer and the headers that it carries besides; not
                 if the request is abandoned.
+            key_name: the name of its API key, as ``admit`` returns it.
         """
         context = self.observer.begin(environ, client)
+        context.key_name = key_name
         running = RunningPrediction(self, context, respond)
         self._time_slices.begin(context.start, running.start, route, body)
         return running
