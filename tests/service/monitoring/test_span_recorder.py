@@ -210,3 +210,22 @@ def test_a_request_of_many_batches_is_linked_to_each(traced: Traced) -> None:
     (infer,) = [span for span in spans if span.name == "infer"]
     assert {link.span_id for link in infer.links} == batches.keys()
     assert sorted(each["understudy.rows"] for each in batches.values()) == [22, 64, 64]
+
+
+def test_a_receiver_that_hangs_keeps_no_worker() -> None:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from service.monitoring.span_recorder import SpanRecorder
+
+    may_end = threading.Event()
+    began = threading.Event()
+
+    class Hangs(SpanExporter):
+        def shutdown(self) -> None:
+            began.set()
+            may_end.wait(60)
+
+    recorder = SpanRecorder([Hangs()])
+    recorder.close(0.01)
+    assert began.wait(60)
+    may_end.set()
