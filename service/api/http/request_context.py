@@ -77,12 +77,6 @@ class RequestContext:
     phases: PredictionPhases | None = None
     trace: RequestTrace | None = None
 
-    @property
-    def recording(self) -> Any:
-        """What records its trace; ``None`` where nothing does."""
-        trace = self.trace
-        return None if trace is None else trace.recording
-
 
 class RequestObserver:
     """Sees every request begin and end."""

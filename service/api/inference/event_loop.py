@@ -285,13 +285,14 @@ class RunningPrediction:
         if self._respond is None:
             self._fail(AbandonedError())
             return
+        trace = self._context.trace
         self._ticket = Ticket(
             prediction.inputs,
             prediction.rows,
             prediction.deadline,
             self._on_batch_end,
             rows_independent=prediction.runs_in_batches,
-            trace=self._context.recording,
+            trace=None if trace is None else trace.recording,
         )
         self._loop.queue(prediction).submit(self._ticket)
 
