@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from service.errors import ServiceError
 from tests.otlp import Receiver, attributes_of, receiver
 from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import served
@@ -229,3 +230,26 @@ def test_a_receiver_that_hangs_keeps_no_worker() -> None:
     recorder.close(0.01)
     assert began.wait(60)
     may_end.set()
+
+
+def test_a_name_that_is_no_utf_8_loses_no_other_span() -> None:
+    """Models may be named so, as folders may; the exporter would drop all that it sends with it."""
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from service.monitoring.span_recorder import SpanRecorder
+
+    exporter = InMemorySpanExporter()
+    recorder = SpanRecorder([exporter])
+    trace = recorder.begin({"REQUEST_METHOD": "POST", "PATH_INFO": "/v1/models/\xff:predict"})
+    assert trace is not None
+    about: dict[str, str | int] = {"understudy.model": "a\udcff", "understudy.key": ""}
+    recorder.end(trace.recording, 1.0, about, [], ServiceError("It is \udcff.", status=500))
+    recorder.close(60)
+    (span,) = exporter.get_finished_spans()
+    assert span.attributes == {
+        "http.request.method": "POST",
+        "url.path": "/v1/models/\ufffd:predict",
+        "understudy.model": "a?",
+        "error.type": "INTERNAL",
+    }
+    assert span.status.description == "It is ?."
