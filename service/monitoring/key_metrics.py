@@ -7,7 +7,7 @@ from typing import Protocol
 from prometheus_client import Counter
 
 from service.monitoring import metric_values
-from service.monitoring.metric_files import key_group
+from service.monitoring.series_groups import key_group
 
 # Names with series of their own; further ones share one.
 _MOST_NAMES = 1000

@@ -29,13 +29,11 @@ from pathlib import Path
 
 import orjson
 
+from service.monitoring.series_groups import Group, group_of, is_key
 from service.monitoring.value_files import read_values
 from service.repository.atomic_files import write_atomically
 
 Value = tuple[float, float]  # What was counted, and when it was set: 0 unless that matters.
-# What series count for that may end before the process: a model and its version, or no model and an
-# API key's name.
-Group = tuple[str, str]
 Part = tuple[str, Iterable[tuple[str, float, float]]]  # A kind, and its keys with their values.
 
 _ENDED = "ended"
@@ -53,7 +51,6 @@ _STEP_S = 0.005
 _KEPT_S = 300.0
 # Of one model, the most versions that are kept so.
 _MOST_KEPT = 10
-_NO_MODEL = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +192,14 @@ class Change:
             group: self._ended.unheld.get(group, now)
             for group in totals - held
             if group is not None
-            and (group[0] != _NO_MODEL or group in self._ending or group in self._ended.unheld)
+            and (not is_key(group) or group in self._ending or group in self._ended.unheld)
         }
         gone = set()
         later = Counter[str]()
         for group, since in sorted(unheld.items(), key=lambda item: -item[1]):
             later[group[0]] += 1
-            is_version = group[0] != _NO_MODEL
-            if since + _KEPT_S < now or (is_version and later[group[0]] > _MOST_KEPT):
+            is_one_of_many = not is_key(group) and later[group[0]] > _MOST_KEPT
+            if since + _KEPT_S < now or is_one_of_many:
                 gone.add(group)
         if gone:
             # All that was counted of them is here, so that they vanish at one moment; should one
@@ -274,19 +271,6 @@ def read_ended(folder: Path) -> Ended:
         return _parsed((folder / _ENDED).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return Ended()
-
-
-def group_of(labels: Mapping[str, str]) -> Group | None:
-    """Return what a series counts for and may outlive: a version of a model, or an API key."""
-    model, version = labels.get("model"), labels.get("version")
-    if model and version:
-        return (model, version)
-    return key_group(labels["key"]) if labels.get("key") else None
-
-
-def key_group(name: str) -> Group:
-    """Return what the series of an API key count for."""
-    return (_NO_MODEL, name)
 
 
 def how(kind: str) -> str:
