@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.errors import BenchmarkError
 
@@ -20,6 +21,7 @@ _TIMEOUT_S = 10
 _OTHER_FILES = 64
 # What wrk may take beyond the time that it was told.
 _GRACE_S = 30
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ def require_wrk() -> str:
     return found.group(1) if found else "unknown"
 
 
-def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
+def run_wrk(
+    url: str, body: Path, *, connections: int, seconds: int, headers: Mapping[str, str] = NO_HEADERS
+) -> Load:
     """Post a file again and again, and return what came of it.
 
     Args:
@@ -63,6 +67,7 @@ def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
         body: the file.
         connections: how many are kept open, each with one request at a time.
         seconds: for how long.
+        headers: further headers.
 
     Raises:
         BenchmarkError: wrk failed, or so many connections are not allowed.
@@ -77,6 +82,7 @@ def run_wrk(url: str, body: Path, *, connections: int, seconds: int) -> Load:
         f"--script={_SCRIPT}",
         url,
         str(body),
+        *(f"{name}: {value}" for name, value in headers.items()),
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + _GRACE_S)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import procfs
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import run_wrk
+from benchmarks.load import NO_HEADERS, run_wrk
 from benchmarks.process import Server
 
 
@@ -44,7 +44,13 @@ class Measurement:
 
 
 def measure(
-    server: Server, path: str, body: Path, *, connections: int, seconds: int
+    server: Server,
+    path: str,
+    body: Path,
+    *,
+    connections: int,
+    seconds: int,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Measurement:
     """Load a server and measure it.
 
@@ -54,13 +60,16 @@ def measure(
         body: the file to post.
         connections: how many send at a time.
         seconds: for how long.
+        headers: further headers of each request.
 
     Raises:
         BenchmarkError: the server ended, or answered nothing with success.
     """
     server.require_running()
     machine, own, load = procfs.machine_time(), procfs.cpu_seconds(server.pid), _children_s()
-    result = run_wrk(server.url(path), body, connections=connections, seconds=seconds)
+    result = run_wrk(
+        server.url(path), body, connections=connections, seconds=seconds, headers=headers
+    )
     cpu_s = procfs.cpu_seconds(server.pid) - own
     after = procfs.machine_time()
     server.require_running()

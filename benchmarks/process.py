@@ -43,7 +43,14 @@ class Server:
     """A running server; leaving its ``with`` block ends it and all its processes."""
 
     def __init__(
-        self, name: str, command: Sequence[str], port: int, environ: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        port: int,
+        environ: Mapping[str, str],
+        log: Path,
+        *,
+        folder: Path = ROOT,
     ) -> None:
         """Start the process.
 
@@ -53,6 +60,7 @@ class Server:
             port: where it will listen.
             environ: its environment beside that of this process.
             log: the file that its output is added to.
+            folder: the checkout that it runs.
         """
         self.name = name
         self.port = port
@@ -60,7 +68,7 @@ class Server:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=folder,
                 env={**os.environ, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,5 +1,6 @@
 """The application: wires repository, runtime and routes. Nothing happens at import."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from service.api.http.url_paths import configure_urls
 from service.api.inference.event_loop import PredictionRoutes
 from service.api.inference.pipeline import InferencePipeline
 from service.api.openapi.document import Documents
+from service.api.openapi.documented_access import DocumentedAccess
 from service.api.request_limits import Limits
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
@@ -40,6 +42,7 @@ from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
 from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.trace_export import recorder_of
 from service.process_settings import process_settings
 from service.repository.model_store import Store
 from service.runtime.admission_control import Admission
@@ -85,7 +88,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Return the WSGI application, with its lifecycle as ``app.extensions["lifecycle"]``.
 
     Its metrics are ``app.extensions["metrics"]``; what an event loop needs to answer predictions
-    itself is ``app.extensions["predictions"]``.
+    itself is ``app.extensions["predictions"]``; ``app.extensions["traces"]`` exports traces, and is
+    ``None`` unless OpenTelemetry's environment variables ask for that.
 
     The host of the application calls the lifecycle's ``start`` in each worker process, after any
     fork, and its ``stop`` when the process ends; until then no model is loaded.
@@ -137,11 +141,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["lifecycle"] = lifecycle
     app.extensions["metrics"] = metrics
     app.extensions["drift"] = drift
+    recorder = app.extensions["traces"] = recorder_of(os.environ)
     observer = RequestObserver(
         metrics,
         access_log=settings.access_log,
         cross_origin=CrossOrigin(settings.cors_origins),
         proxies=TrustedProxies(settings.trusted_proxies),
+        recorder=recorder,
     )
     access = access_of(settings, metrics)
     route_access = RouteAccess(app, access)
@@ -189,6 +195,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         lambda: list(app.url_map.iter_rules()),
         limits,
         version=__version__,
+        access=DocumentedAccess(
+            needs_keys=settings.keys_file is not None,
+            reads_need_keys=access.reads_need_keys,
+            checks_hosts=bool(access.hosts),
+        ),
     )
     app.register_blueprint(openapi_routes(documents))
     return app

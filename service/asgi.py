@@ -95,16 +95,18 @@ class Application:
     ) -> None:
         route = self.route(scope["method"], scope["path"])
         environ = _environ(scope)
+        key_name = ""
         try:
             # Before the body is read: a client that waits for 100 Continue gets these errors.
             check_headers(environ)
             if route is not None:
-                self.predictions().admit(route, environ)
+                key_name = self.predictions().admit(route, environ)
                 content_encoding(environ)
                 self._predictions.pipeline.lifecycle.require(route.target.model)
             elif self._predictions.route_access is not None:
-                self._predictions.route_access.check(environ, scope["method"], scope["path"])
-            scope[ADMITTED] = True
+                access = self._predictions.route_access
+                key_name = access.check(environ, scope["method"], scope["path"])
+            scope[ADMITTED] = key_name
             body = await self._read(scope, receive, share)
         except DisconnectedError:
             raise
@@ -117,7 +119,7 @@ class Application:
         if route is None or body is None:
             await self._answer_in_thread(scope, body, send)
         else:
-            await self._predict(route, environ, _client(scope), body, receive, send)
+            await self._predict(route, environ, _client(scope), key_name, body, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive, share: BodyShare) -> bytes | None:
         """Return the body; ``None`` where it is too large, and was not read to its end."""
@@ -161,6 +163,7 @@ class Application:
         route: Route,
         environ: Mapping[str, Any],
         client: str,
+        key_name: str,
         body: bytes,
         receive: Receive,
         send: Send,
@@ -173,7 +176,8 @@ class Application:
             if not answered.done():
                 answered.set_result((response, headers))
 
-        running = self.predictions().start(route, environ, client, body, respond)
+        predictions = self.predictions()
+        running = predictions.start(route, environ, client, body, respond, key_name=key_name)
         gone: asyncio.Future[Message] = asyncio.ensure_future(receive())
         try:
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)

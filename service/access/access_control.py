@@ -18,9 +18,6 @@ from service.settings import Settings
 
 # No key is as long; what is hashed of a request must not depend on the client.
 _MOST_CHARACTERS = 256
-# Names in metrics; further ones share a series.
-_MOST_NAMES = 1000
-_OTHER_NAMES = "(others)"
 # In the place of a key that is not known: it may ask nothing.
 _NOBODY = KeyInForce(ApiKey("", bytes(32), frozenset()), 1)
 
@@ -53,9 +50,7 @@ class AccessControl:
         self.hosts = hosts
         self._keys = keys
         self.reads_need_keys = reads_need_keys and keys is not None
-        self._metrics = metrics
-        self._counters: dict[tuple[str, str], Any] = {}
-        self._names: set[str] = set()
+        self._count = metrics.keys.count
 
     @property
     def is_open(self) -> bool:
@@ -67,7 +62,7 @@ class AccessControl:
         if self._keys is not None:
             self._keys.current()
 
-    def admit(self, environ: Mapping[str, Any], model: str | None) -> None:
+    def admit(self, environ: Mapping[str, Any], model: str | None) -> str:
         """Check the key of a request, and let it use some of the key's rate.
 
         Args:
@@ -75,12 +70,15 @@ class AccessControl:
             model: the model that it asks, which need not exist; ``None`` for what shows all models,
                 and needs a key for all.
 
+        Returns:
+            The key's name; empty where none is needed.
+
         Raises:
             UnauthenticatedError: there is no key, or not one that may ask that.
             RateLimitedError: the key has used up its rate.
         """
         if self._keys is None:
-            return
+            return ""
         keys = self._keys.current()
         sent = _key_in(environ)
         if not sent:
@@ -105,17 +103,7 @@ class AccessControl:
             self._count(found.key.name, "limited")
             raise RateLimitedError(found.key.name, retry_after_s=whole_seconds(wait_s))
         self._count(found.key.name, "ok")
-
-    def _count(self, name: str, result: str) -> None:
-        counter = self._counters.get((name, result))
-        if counter is None:
-            if name not in self._names and len(self._names) >= _MOST_NAMES:
-                counter = self._metrics.key_requests.labels(_OTHER_NAMES, result)
-            else:
-                self._names.add(name)
-                counter = self._metrics.key_requests.labels(name, result)
-                self._counters[name, result] = counter
-        counter.inc()
+        return found.key.name
 
 
 def access_of(settings: Settings, metrics: Metrics) -> AccessControl:
@@ -128,6 +116,7 @@ def access_of(settings: Settings, metrics: Metrics) -> AccessControl:
             poll_interval_s=settings.poll_interval_s,
             shared_folder=settings.workers_folder,
             on_problem=metrics.key_file_problem.set,
+            on_change=metrics.keys.follow,
         )
     hosts = AllowedHosts(settings.allowed_hosts)
     return AccessControl(hosts, keys, metrics, reads_need_keys=settings.keys_for_reads)

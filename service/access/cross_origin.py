@@ -12,8 +12,8 @@ _REQUEST_HEADERS = (
     "X-Request-Timeout-Ms"
 )
 _RESPONSE_HEADERS = (
-    "ETag, Inference-Header-Content-Length, Retry-After, Server-Timing, X-Model-Version, "
-    "X-Request-Id"
+    "ETag, Inference-Header-Content-Length, Retry-After, Server-Timing, Traceresponse, "
+    "X-Model-Version, X-Request-Id"
 )
 # How long a browser may remember the answer to a preflight, in seconds.
 _REMEMBERED_S = 600

@@ -1,9 +1,9 @@
 """The keys that are in force in this worker: those of the file when it was last right."""
 
 import logging
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
+from threading import Lock, Thread
 from time import monotonic
 
 from service.access.key_file import ApiKey, read_keys, write_closed
@@ -43,8 +43,11 @@ class KeysInForce:
     """Follows a file of keys.
 
     The file is looked at when a request comes and the last look is some time ago, so nothing runs
-    in between. A file that is gone, broken or too open changes nothing: the last good one stays in
-    force, also for workers that start meanwhile, which take it from a copy in the shared folder.
+    in between. While requests come often, a file that has changed is read on a thread: ten thousand
+    keys take long, and nobody need wait for them. After a rest it is read at once, so that a key
+    that was removed meanwhile is not taken once more. A file that is gone, broken or too open
+    changes nothing: the last good one stays in force, also for workers that start meanwhile, which
+    take it from a copy in the shared folder.
     A worker without any lets nobody in.
     """
 
@@ -56,6 +59,7 @@ class KeysInForce:
         poll_interval_s: float,
         shared_folder: Path | None,
         on_problem: Callable[[bool], object],
+        on_change: Callable[[Set[str]], object] = lambda names: None,
     ) -> None:
         """Read the file.
 
@@ -65,18 +69,20 @@ class KeysInForce:
             poll_interval_s: seconds between looks at the file.
             shared_folder: the workers', where there are several.
             on_problem: is called after each change with whether the file cannot be used.
+            on_change: is called with the names of the keys that are in force from now on.
         """
         self._path = path
         self._workers = workers
         self._poll_interval_s = poll_interval_s
         self._copy = shared_folder / _COPY if shared_folder else None
         self._on_problem = on_problem
-        self._lock = threading.Lock()
+        self._on_change = on_change
+        self._lock = Lock()
         self._keys: dict[bytes, KeyInForce] = {}
         self._seen: object = None
         self._problem = ""
         self._next_look = 0.0
-        self._load()
+        self._load(self._fingerprint())
         if self._problem:
             self._load_copy()
 
@@ -87,16 +93,29 @@ class KeysInForce:
 
     def current(self) -> Mapping[bytes, KeyInForce]:
         """Return the keys in force by their digests."""
-        if monotonic() >= self._next_look and self._lock.acquire(blocking=False):
-            try:
-                self._load()
-            finally:
-                self._lock.release()
+        now = monotonic()
+        if now >= self._next_look and self._lock.acquire(blocking=False):
+            is_followed = now < self._next_look + self._poll_interval_s
+            seen = self._fingerprint()
+            if seen != self._seen and is_followed:
+                # It releases the lock.
+                Thread(target=self._load_and_release, args=(seen,), daemon=True).start()
+            else:
+                self._load_and_release(seen)
         return self._keys
 
-    def _load(self) -> None:
-        """Look at the file, and put it in force if it has changed and is right."""
-        seen = self._fingerprint()
+    def _load_and_release(self, seen: object) -> None:
+        try:
+            self._load(seen)
+        finally:
+            self._lock.release()
+
+    def _load(self, seen: object) -> None:
+        """Put the file in force if it has changed and is right.
+
+        Args:
+            seen: its fingerprint now.
+        """
         if seen != self._seen:
             self._seen = seen
             try:
@@ -117,6 +136,7 @@ class KeysInForce:
             same = known is not None and known.key == key
             after[digest] = known if known and same else KeyInForce(key, self._workers)
         self._keys = after
+        self._on_change({key.name for key in keys.values()})
 
     def _fingerprint(self) -> object:
         try:

@@ -12,7 +12,10 @@ LOGGER = "understudy"
 AUTO, TEXT = "auto", "text"
 
 # Of a record's fields, what a person at a terminal has no use for.
-_NOT_SHOWN = ("request_id", "client", "milliseconds", "method", "path", "status", "labels")
+_NOT_SHOWN = (
+    *("request_id", "client", "milliseconds", "method", "path", "status", "labels"),
+    *("trace_id", "span_id"),
+)
 _STEP = "A version has passed "
 
 

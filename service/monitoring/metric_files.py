@@ -29,6 +29,7 @@ from pathlib import Path
 
 import orjson
 
+from service.monitoring.series_groups import Group, group_of, is_key
 from service.monitoring.value_files import read_values
 from service.repository.atomic_files import write_atomically
 
@@ -45,8 +46,8 @@ _LOCK_S = 1.0
 # Within this time a new file is locked.
 _LOCKED_S = 60.0
 _STEP_S = 0.005
-# How long totals are kept of a version that no process has: it may come back, after the death of
-# all workers or by a rollback.
+# How long totals are kept of a group that no process has: a version may come back, after the death
+# of all workers or by a rollback.
 _KEPT_S = 300.0
 # Of one model, the most versions that are kept so.
 _MOST_KEPT = 10
@@ -59,14 +60,14 @@ class Ended:
     Attributes:
         number: grows with each change.
         files: the names of the files that are included; some may still be there.
-        unheld: since when no process has had a version of a model, in seconds of the system-wide
-            monotonic clock, by model and version.
+        unheld: since when no process has had a group, in seconds of the system-wide monotonic
+            clock.
         values: the values by kind and key.
     """
 
     number: int = 0
     files: frozenset[str] = frozenset()
-    unheld: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    unheld: Mapping[Group, float] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
@@ -79,6 +80,7 @@ class Change:
         self._ended = read_ended(folder)
         self._files: set[str] = set()
         self._is_counted = False
+        self._ending: set[Group] = set()
         self._values: dict[str, dict[str, Value]] = {
             kind: dict(values) for kind, values in self._ended.values.items()
         }
@@ -109,6 +111,14 @@ class Change:
             new = (value, timestamp)
             known[key] = new if old is None else merged(how(kind), old, new)
 
+    def end(self, groups: Iterable[Group]) -> None:
+        """Let groups be forgotten once nobody has had them for a while.
+
+        Versions are without that. But a key may be in force though no living process has counted
+        it yet.
+        """
+        self._ending.update(groups)
+
     def count(self, key: str, amount: float) -> None:
         """Add to a counter, on behalf of a process that has no files."""
         known = self._values.setdefault("counter", {})
@@ -134,30 +144,30 @@ class Change:
             or any(since + _KEPT_S < now for since in self._ended.unheld.values())
         )
 
-    def held(self, *, without: Collection[str] = ()) -> set[tuple[str, str]]:
-        """Return the models and versions that files of living processes count for.
+    def held(self, *, without: Collection[str] = ()) -> set[Group]:
+        """Return the groups that files of living processes count for.
 
         Args:
             without: names of files that are left out.
         """
         return {
-            version
+            group
             for file in self._folder.glob("*.db")
             if file.name not in self._files and file.name not in without
             for key, _, _ in _values_of(file)
-            if (version := _version(key)) is not None
+            if (group := _group(key)) is not None
         }
 
-    def commit(self, held: Set[tuple[str, str]]) -> bool:
+    def commit(self, held: Set[Group]) -> bool:
         """Put the change in force; ``False``, with nothing changed, if there is no room for it.
 
         Args:
-            held: the models and versions that living processes count for from now on.
+            held: the groups that living processes count for from now on.
         """
         unheld = self._forget(held)
         content = {
             "files": sorted(self._files),
-            "unheld": [[*version, since] for version, since in unheld.items()],
+            "unheld": [[*group, since] for group, since in unheld.items()],
             "values": {
                 kind: {key: [_number(value), at] for key, (value, at) in values.items()}
                 for kind, values in self._values.items()
@@ -174,29 +184,31 @@ class Change:
             (self._folder / name).unlink(missing_ok=True)
         return True
 
-    def _forget(self, held: Set[tuple[str, str]]) -> dict[tuple[str, str], float]:
-        """Drop the versions that nobody has had for long; return since when others are unheld."""
-        totals = {_version(key) for values in self._values.values() for key in values}
+    def _forget(self, held: Set[Group]) -> dict[Group, float]:
+        """Drop the groups that nobody has had for long; return since when others are unheld."""
+        totals = {_group(key) for values in self._values.values() for key in values}
         now = time.monotonic()
         unheld = {
-            version: self._ended.unheld.get(version, now)
-            for version in totals - held
-            if version is not None
+            group: self._ended.unheld.get(group, now)
+            for group in totals - held
+            if group is not None
+            and (not is_key(group) or group in self._ending or group in self._ended.unheld)
         }
         gone = set()
         later = Counter[str]()
-        for version, since in sorted(unheld.items(), key=lambda item: -item[1]):
-            later[version[0]] += 1
-            if since + _KEPT_S < now or later[version[0]] > _MOST_KEPT:
-                gone.add(version)
+        for group, since in sorted(unheld.items(), key=lambda item: -item[1]):
+            later[group[0]] += 1
+            is_one_of_many = not is_key(group) and later[group[0]] > _MOST_KEPT
+            if since + _KEPT_S < now or is_one_of_many:
+                gone.add(group)
         if gone:
             # All that was counted of them is here, so that they vanish at one moment; should one
             # come back, it counts from nothing, as after a restart.
             self._values = {
-                kind: {key: value for key, value in values.items() if _version(key) not in gone}
+                kind: {key: value for key, value in values.items() if _group(key) not in gone}
                 for kind, values in self._values.items()
             }
-        return {version: since for version, since in unheld.items() if version not in gone}
+        return {group: since for group, since in unheld.items() if group not in gone}
 
 
 @contextlib.contextmanager
@@ -328,7 +340,7 @@ def _parsed(data: bytes) -> Ended:
     return Ended(
         number=int(number),
         files=frozenset(value["files"]),
-        unheld={(model, version): since for model, version, since in value["unheld"]},
+        unheld={(first, second): since for first, second, since in value["unheld"]},
         values={
             kind: {key: (float(pair[0]), pair[1]) for key, pair in values.items()}
             for kind, values in value["values"].items()
@@ -336,11 +348,9 @@ def _parsed(data: bytes) -> Ended:
     )
 
 
-def _version(key: str) -> tuple[str, str] | None:
-    """Return the model and version that a key counts for; ``None`` if it is for none."""
-    labels = orjson.loads(key)[2]
-    model, version = labels.get("model"), labels.get("version")
-    return (model, version) if model and version else None
+def _group(key: str) -> Group | None:
+    """Return what a value counts for and may outlive; ``None`` if it is for nothing that ends."""
+    return group_of(orjson.loads(key)[2])
 
 
 def _kind(name: str) -> str:

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from service.monitoring.logs import log
 from service.monitoring.mapped_file import MappedFile, NoRoomError, discard
 from service.monitoring.metric_files import Change, changing
 from service.monitoring.prometheus_internals import key_of, make_values_by, value_in_memory
+from service.monitoring.series_groups import Group, group_of
 
 MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -38,11 +39,9 @@ class _Series:
     labels: tuple[tuple[str, str], ...]
 
     @property
-    def version(self) -> tuple[str, str] | None:
-        """The model and version that it counts for, if it counts for one."""
-        labels = dict(self.labels)
-        model, version = labels.get("model"), labels.get("version")
-        return (model, version) if model and version else None
+    def group(self) -> Group | None:
+        """What it counts for and may outlive, if anything."""
+        return group_of(dict(self.labels))
 
 
 class SharedValue:
@@ -177,8 +176,11 @@ class ValueStore:
                 self._place(value)
         self._report()
 
-    def hand_over(self, model: str, version: str) -> bool:
-        """Let a version's values end, as those of a process that has ended.
+    def hand_over(self, groups: Iterable[Group]) -> bool:
+        """Let the values of versions, or of keys, end as those of a process that has ended.
+
+        Args:
+            groups: which.
 
         Returns:
             Whether that is done; it is not while others change the folder, or without room.
@@ -188,20 +190,19 @@ class ValueStore:
                 if change is None:
                     return False
                 others = change.held(without={file.path.name for file in self._files.values()})
+                change.end(ended := frozenset(groups))
                 with self.lock:
-                    return self._hand_over(change, (model, version), others)
+                    return self._hand_over(change, ended, others)
         except (OSError, NoRoomError):
             return False
 
-    def _hand_over(
-        self, change: Change, version: tuple[str, str], others: set[tuple[str, str]]
-    ) -> bool:
-        ended = {value for value in self._values if value.series.version == version}
+    def _hand_over(self, change: Change, groups: Collection[Group], others: set[Group]) -> bool:
+        ended = {value for value in self._values if value.series.group in groups}
         fresh = self._without(ended, change.number)
         for kind in fresh:
             entries = [v.entry() for v in ended if v.kind == kind and not v.is_missing]
             change.absorb(self._files[kind].path.name, entries)
-        own = {value.series.version for value in self._values if value not in ended}
+        own = {value.series.group for value in self._values if value not in ended}
         if not change.commit(others | {held for held in own if held is not None}):
             discard(file for file, _ in fresh.values())
             return False

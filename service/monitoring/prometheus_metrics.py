@@ -22,6 +22,7 @@ from prometheus_client.samples import Sample
 
 from service.monitoring import metric_values
 from service.monitoring.exposition import exposition, samples
+from service.monitoring.key_metrics import KeyMetrics
 from service.monitoring.metric_files import fold_ended_processes
 from service.monitoring.process_metrics import ProcessMetrics
 from service.monitoring.version_metrics import VersionMetrics
@@ -239,6 +240,7 @@ class Metrics:
             ["key", "result"],
             registry=registry,
         )
+        self.keys = KeyMetrics(self.key_requests)
         self.key_file_problem = Gauge(
             "understudy_key_file_problem",
             "1 while the file of API keys cannot be used, and the last good one stays in force.",
@@ -307,6 +309,7 @@ class Metrics:
         A worker that nobody asks would go on missing values though there is room again.
         """
         self.process.show()
+        self.keys.tidy()
         shared = metric_values.store()
         if shared is not None:
             shared.retry()
@@ -371,7 +374,7 @@ class Metrics:
 
     def _forget(self, model: str, version: str) -> None:
         shared = metric_values.store()
-        if shared is not None and not shared.hand_over(model, version):
+        if shared is not None and not shared.hand_over([(model, version)]):
             return  # The next time.
         del self._ended[model, version]
         self._versions.pop((model, version)).remove()

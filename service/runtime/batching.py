@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import KW_ONLY, dataclass
 from time import monotonic, perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,8 @@ Call = Callable[[Tensors], Tensors]
 NoteBatch = Callable[[int, float], None]
 # Sees a batch after its requests were answered: the inputs of each, and all their outputs.
 ObserveAnswers = Callable[[Sequence[Tensors], Tensors], None]
+# Called with what records the traces of a batch's requests, its rows, and when it began and ended.
+TraceBatch = Callable[[Sequence[Any], int, float, float], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +45,9 @@ class Ticket:
         rows_independent: whether it may run together with others, and its rows in several batches.
         outputs: an array for each output, when it has run.
         error: why there are none.
-        waited_s: seconds before its first batch began.
+        trace: what records its trace; ``None`` where nothing does.
+        since: when it began to wait, in seconds of ``time.perf_counter``.
+        began: when its first batch began; ``None`` before.
         ran_s: seconds that its batches ran.
     """
 
@@ -55,9 +60,10 @@ class Ticket:
     shapes: tuple[tuple[int, ...], ...] = ()
     outputs: Tensors | None = None
     error: Exception | None = None
-    waited_s: float = 0.0
-    ran_s: float = 0.0
+    trace: Any = None
     since: float = 0.0
+    began: float | None = None
+    ran_s: float = 0.0
     is_done: bool = False
 
     def finish(self, outputs: Tensors | None, error: Exception | None) -> None:
@@ -96,6 +102,7 @@ class BatchQueue:
         threads: Executor,
         stuck_after_s: float = math.inf,
         observe: ObserveAnswers | None = None,
+        trace_batch: TraceBatch | None = None,
     ) -> None:
         """A queue that nothing waits in yet.
 
@@ -108,6 +115,7 @@ class BatchQueue:
             threads: runs calls that are not quick.
             stuck_after_s: when a call has run for so long, nobody waits behind it any more.
             observe: is called with each batch that has run, after its requests were answered.
+            trace_batch: records batches whose requests are traced; unset, none is.
         """
         self._call = call
         self._observe = observe
@@ -117,6 +125,7 @@ class BatchQueue:
         self._loop = loop
         self._threads = threads
         self._stuck_after_s = stuck_after_s
+        self._trace_batch = trace_batch
         self._waiting: deque[Ticket] = deque()
         self._running: Sequence[Ticket] = ()
         self._scheduled = False
@@ -155,7 +164,7 @@ class BatchQueue:
         rows = sum([ticket.rows for ticket in batch])
         now = perf_counter()
         for ticket in batch:
-            ticket.waited_s = now - ticket.since
+            ticket.began = now
         if self._cost.is_quick(rows):
             self._finish(batch, run_batch(self._call, batch))
         else:
@@ -176,6 +185,8 @@ class BatchQueue:
         # The next batch gathers while these are answered.
         if self._waiting:
             self._schedule()
+        if self._trace_batch is not None:
+            self._record(batch, results, self._trace_batch)
         if len(results) == len(batch):
             for ticket, result in zip(batch, results, strict=True):
                 self._note(ticket.rows, result)
@@ -195,6 +206,15 @@ class BatchQueue:
             start = end
         if self._observe is not None:
             self._observe([ticket.inputs for ticket in batch], result.outputs)
+
+    def _record(
+        self, batch: Sequence[Ticket], results: Sequence[_Result], trace_batch: TraceBatch
+    ) -> None:
+        traces = [ticket.trace for ticket in batch if ticket.trace is not None]
+        began = batch[0].began
+        if traces and began is not None:
+            ended = began + sum([result.seconds for result in results])
+            trace_batch(traces, sum([ticket.rows for ticket in batch]), began, ended)
 
     def _note(self, rows: int, result: _Result) -> None:
         self._cost.note(rows, result.seconds)
@@ -257,7 +277,14 @@ class _Divided:
         count = min(self._most_rows, whole.rows - start)
         part = {name: tensor[start : start + count] for name, tensor in whole.inputs.items()}
         self._queue.submit(
-            Ticket(part, count, whole.deadline, self._part_done, rows_independent=True)
+            Ticket(
+                part,
+                count,
+                whole.deadline,
+                self._part_done,
+                rows_independent=True,
+                trace=whole.trace,
+            )
         )
 
     def _part_done(self, part: Ticket) -> None:
@@ -265,7 +292,7 @@ class _Divided:
         if whole.is_done:
             return
         if not self._parts:
-            whole.waited_s = part.waited_s
+            whole.began = part.began
         whole.ran_s += part.ran_s
         if part.error is not None:
             whole.finish(None, part.error)

@@ -223,6 +223,8 @@ def worker_exit(server: Any, worker: Any) -> None:
         # One that failed to start has no lifecycle.
         if _application(worker) is not None:
             _lifecycle(worker).stop(graceful_shutdown.END_S / 3)
+            if (traces := _application(worker).flask.extensions["traces"]) is not None:
+                traces.close(graceful_shutdown.END_S / 3)
     finally:
         process_exit.end_process()
 

@@ -40,6 +40,7 @@ class PredictionProtocol(asyncio.Protocol):
         # What has come and was not used: of a head, or behind the request that is answered.
         self._held = b""
         self._head: PredictionHead | None = None
+        self._key_name = ""
         self._share = host.budget.open()
         self._parts: list[bytes] = []
         self._have = 0
@@ -153,7 +154,7 @@ class PredictionProtocol(asyncio.Protocol):
         self._held = b""
         self._head = head
         try:
-            self._host.predictions.admit(head.route, head.environ)
+            self._key_name = self._host.predictions.admit(head.route, head.environ)
         except ServiceError as error:
             self._refuse(head, error, held[end:])
             return
@@ -202,7 +203,7 @@ class PredictionProtocol(asyncio.Protocol):
         self._is_answering = True
         host = self._host
         running = host.predictions.start(
-            head.route, head.environ, self._client, data, self._respond
+            head.route, head.environ, self._client, data, self._respond, key_name=self._key_name
         )
         if self._is_answering:
             self._running = running

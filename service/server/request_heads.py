@@ -1,6 +1,7 @@
 """The heads of predictions, read strictly: what is unusual is left to gunicorn's parser.
 
-A client sends the same head again and again, so what was read of one is kept.
+A client sends the same head again and again, so what was read of one is kept. What differs from
+request to request, its id and its trace, is read apart.
 """
 
 import re
@@ -30,6 +31,15 @@ _LENGTH = re.compile(rb"[0-9]{1,10}")
 _UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade", b"http2-settings", b"te", b"trailer")
 # Of these gunicorn wants no contradiction; one alone has none.
 _SCHEMES = {b"x-forwarded-protocol", b"x-forwarded-proto", b"x-forwarded-ssl"}
+# Lines that are new with each request of a client, and say nothing of how it is read.
+_OWN_LINE = re.compile(
+    rb"\r\n((?i:x-request-id|traceparent|tracestate)):([^\x00-\x08\x0a-\x1f\x7f]*)(?=\r\n)"
+)
+_OWN = {
+    b"x-request-id": "HTTP_X_REQUEST_ID",
+    b"traceparent": "HTTP_TRACEPARENT",
+    b"tracestate": "HTTP_TRACESTATE",
+}
 _CONNECTION = {b"keep-alive": False, b"close": True}
 
 FindRoute = Callable[[str, str], Route | None]
@@ -70,6 +80,30 @@ class HeadReader:
         Args:
             head: all of it, with the empty line at its end.
         """
+        known = self._known.get(head)
+        if known is not None:
+            return known
+        # What is between the lines, and each line's name and value.
+        parts = _OWN_LINE.split(head)
+        if len(parts) == 1:
+            return self._read(head)
+        own = {
+            _OWN[name.lower()]: value.strip(b" \t").decode("latin-1")
+            for name, value in zip(parts[1::3], parts[2::3], strict=True)
+        }
+        if (
+            3 * len(own) + 1 != len(parts)
+            or head.count(b"\r\n") > _MOST_FIELDS
+            or len(head) > _MOST_FIELD
+        ):
+            return self._parse(head)
+        rest = self._read(b"".join(parts[::3]))
+        if rest is None:
+            return None
+        return PredictionHead(rest.route, {**rest.environ, **own}, rest.length, rest.closes)
+
+    def _read(self, head: bytes) -> PredictionHead | None:
+        """Return what a head says, which may be known."""
         known = self._known.get(head)
         if known is None:
             known = self._parse(head)

@@ -24,9 +24,13 @@ def install_hooks(app: Flask, observer: RequestObserver, access: RouteAccess) ->
     def begin() -> FlaskResponse | None:
         g.request_context = observer.begin(request.environ, request.remote_addr or "")
         check_headers(request.environ)
-        if ADMITTED not in request.environ.get("asgi.scope", ()):
+        key_name = request.environ.get("asgi.scope", {}).get(ADMITTED)
+        if key_name is None:
             arguments = request.view_args or {}
-            access.check_route(request.environ, request.method, request.endpoint or "", arguments)
+            key_name = access.check_route(
+                request.environ, request.method, request.endpoint or "", arguments
+            )
+        g.request_context.key_name = key_name
         preflight = observer.cross_origin.preflight(request.environ)
         return None if preflight is None else FlaskResponse(status=204, headers=preflight)
 

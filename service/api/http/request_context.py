@@ -7,10 +7,11 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from time import monotonic
-from typing import Any
+from functools import partial
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
 
 from service.access.cross_origin import CrossOrigin
 from service.access.trusted_proxies import TrustedProxies
@@ -23,12 +24,23 @@ from service.errors import (
 )
 from service.monitoring.gathered_metrics import GatheredMetrics
 from service.monitoring.logs import log
+from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.trace_context import RequestTrace, begin_trace
+from service.runtime.batching import TraceBatch
+
+if TYPE_CHECKING:
+    # OpenTelemetry's; there is one only where it is installed.
+    from service.monitoring.span_recorder import SpanRecorder
 
 # A client's own id is kept when it can stand in a header and a log without harm.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 # Between lines in the log about a model's refusals.
 _REFUSALS_S = 1.0
+
+
+def _at_once(call: Callable[..., object], *arguments: Any) -> None:
+    call(*arguments)
 
 
 @dataclass(slots=True)
@@ -47,6 +59,9 @@ class RequestContext:
         version: the version that answers, once there is one.
         predicts: whether it is a prediction, and not a question about the model.
         failure: why it is refused, if it is.
+        key_name: the name of its API key; empty where it needs none.
+        phases: what it has spent so far, from the moment on at which a version is found for it.
+        trace: the trace it belongs to; ``None`` unless its caller says so or traces are exported.
     """
 
     environ: Mapping[str, Any]
@@ -58,6 +73,9 @@ class RequestContext:
     version: int | None = None
     predicts: bool = False
     failure: ServiceError | None = None
+    key_name: str = ""
+    phases: PredictionPhases | None = None
+    trace: RequestTrace | None = None
 
 
 class RequestObserver:
@@ -70,6 +88,8 @@ class RequestObserver:
         access_log: bool,
         cross_origin: CrossOrigin | None = None,
         proxies: TrustedProxies | None = None,
+        recorder: "SpanRecorder | None" = None,
+        soon: Callable[..., object] = _at_once,
     ) -> None:
         """An observer that has seen no request yet.
 
@@ -78,10 +98,14 @@ class RequestObserver:
             access_log: whether requests that did not fail are logged as well.
             cross_origin: which pages may read responses; unset, those of this origin alone.
             proxies: whose word is taken for a client's address.
+            recorder: exports traces; unset, none are.
+            soon: calls a function with arguments, at once or once the answer has left.
         """
         self._metrics = metrics
         self.cross_origin = cross_origin or CrossOrigin(())
         self._proxies = proxies or TrustedProxies(())
+        self._recorder = recorder
+        self._soon = soon
         self._access_log = access_log
         # Random once, counted from there: a random number a request is a system call a request.
         self._ids = secrets.token_hex(10)
@@ -98,7 +122,12 @@ class RequestObserver:
             # With the process, since an observer may be made before its workers are forked.
             given = f"{self._ids}-{os.getpid():x}-{next(self._count):x}"
         client = self._proxies.client(environ, client)
-        return RequestContext(environ, client, given, self._metrics)
+        context = RequestContext(environ, client, given, self._metrics)
+        if self._recorder is not None:
+            context.trace = self._recorder.begin(environ)
+        if context.trace is None and "HTTP_TRACEPARENT" in environ:
+            context.trace = begin_trace(environ)
+        return context
 
     def on_loop(self, loop: asyncio.AbstractEventLoop) -> "RequestObserver":
         """Return an observer of the requests on ``loop``, which only its thread may call."""
@@ -108,7 +137,20 @@ class RequestObserver:
             access_log=self._access_log,
             cross_origin=self.cross_origin,
             proxies=self._proxies,
+            recorder=self._recorder,
+            soon=loop.call_soon,
         )
+
+    def batch_tracer(self, model: str, version: int, signature: str) -> TraceBatch | None:
+        """Return what records the batches of a signature; ``None`` where nothing is recorded."""
+        if self._recorder is None:
+            return None
+        about: dict[str, str | int] = {
+            "understudy.model": model,
+            "understudy.version": version,
+            "understudy.signature": signature,
+        }
+        return partial(self._recorder.batch, about)
 
     def finish(self, context: RequestContext, status: int) -> dict[str, str]:
         """Count, time and log a response; return its headers beside those of its own."""
@@ -117,6 +159,12 @@ class RequestObserver:
         version = "" if context.version is None else str(context.version)
         if version:
             headers["X-Model-Version"] = version
+        if context.phases is not None and (timing := context.phases.server_timing()):
+            headers["Server-Timing"] = timing
+        if context.trace is not None:
+            headers["traceresponse"] = context.trace.response_header
+            if context.trace.recording is not None:
+                self._record(context, context.trace.recording, status)
         if self.cross_origin:
             headers |= self.cross_origin.headers(context.environ)
         if context.predicts:
@@ -136,6 +184,21 @@ class RequestObserver:
             strip(context.failure)
             context.failure = None
 
+    def _record(self, context: RequestContext, recording: Any, status: int) -> None:
+        assert self._recorder is not None
+        end = perf_counter()
+        about: dict[str, str | int] = {
+            "http.response.status_code": status,
+            "client.address": context.client,
+            "understudy.request_id": context.request_id,
+            "understudy.model": context.model,
+            "understudy.key": context.key_name,
+        }
+        if context.version is not None:
+            about["understudy.version"] = context.version
+        phases = [] if context.phases is None else context.phases.reached(end)
+        self._soon(self._recorder.end, recording, end, about, phases, context.failure)
+
     def _log(self, context: RequestContext, status: int, seconds: float) -> None:
         failure, level = context.failure, logging.INFO
         refused = 0
@@ -153,6 +216,7 @@ class RequestObserver:
             is_ours = failure.status >= 500 and failure.status != 501
             level = logging.ERROR if is_ours else logging.WARNING
         environ = context.environ
+        key_name = context.key_name or getattr(failure, "key_name", "")
         log(
             level,
             failure.message if failure else "Answered.",
@@ -165,6 +229,11 @@ class RequestObserver:
             version=context.version,
             milliseconds=round(seconds * 1000, 3),
             client=context.client,
-            **({"key": key_name} if (key_name := getattr(failure, "key_name", "")) else {}),
+            **_ids(context.trace),
+            **({"key": key_name} if key_name else {}),
             **({"refused_before": refused} if refused else {}),
         )
+
+
+def _ids(trace: RequestTrace | None) -> dict[str, str]:
+    return {} if trace is None else {"trace_id": trace.trace_id, "span_id": trace.span_id}

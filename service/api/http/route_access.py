@@ -9,7 +9,7 @@ from werkzeug.routing import MapAdapter, RequestRedirect
 
 from service.access.access_control import AccessControl
 
-# In an ASGI scope: the request has been checked before its body was read.
+# In an ASGI scope: the name of the key of a request that was checked before its body was read.
 ADMITTED = "understudy.admitted"
 
 PREDICTIONS = frozenset(
@@ -30,7 +30,7 @@ OPEN = frozenset(
         "openapi.style",
     )
 )
-_PROBES = frozenset(("health.livez", "health.readyz", "inference_v2.live", "inference_v2.ready"))
+PROBES = frozenset(("health.livez", "health.readyz", "inference_v2.live", "inference_v2.ready"))
 # They ask for the admin token.
 ADMIN = frozenset(
     (
@@ -57,25 +57,28 @@ class RouteAccess:
         self._access = access
         self._urls: MapAdapter | None = None
 
-    def check(self, environ: Mapping[str, Any], method: str, path: str) -> None:
+    def check(self, environ: Mapping[str, Any], method: str, path: str) -> str:
         """Check a request by its method and its path, before its body is read.
+
+        Returns:
+            As ``check_route``.
 
         Raises:
             ServiceError: as ``check_route``.
         """
         if self._access.is_open:
-            return
+            return ""
         if self._urls is None:
             self._urls = self._app.url_map.bind("localhost")
         try:
             endpoint, arguments = self._urls.match(path, method)
         except (HTTPException, RequestRedirect):
             endpoint, arguments = "", {}
-        self.check_route(environ, method, endpoint, arguments)
+        return self.check_route(environ, method, endpoint, arguments)
 
     def check_route(
         self, environ: Mapping[str, Any], method: str, endpoint: str, arguments: Mapping[str, Any]
-    ) -> None:
+    ) -> str:
         """Check a request whose route is known.
 
         Args:
@@ -84,6 +87,9 @@ class RouteAccess:
             endpoint: Flask's name of the route; empty where there is none.
             arguments: what the route takes from the path.
 
+        Returns:
+            The name of its key; empty where it needs none.
+
         Raises:
             ServiceError: 421, another host is asked.
             UnauthenticatedError: it lacks a key that may ask this.
@@ -91,8 +97,8 @@ class RouteAccess:
         """
         access = self._access
         if access.is_open:
-            return
-        if endpoint not in _PROBES:
+            return ""
+        if endpoint not in PROBES:
             # Whoever probes a container asks its address, and learns nothing.
             access.hosts.check(environ.get("HTTP_HOST"))
         if endpoint in PREDICTIONS or (
@@ -100,6 +106,7 @@ class RouteAccess:
         ):
             # Browsers send no key with the question whether they may ask.
             if method != "OPTIONS":
-                access.admit(environ, arguments.get("model"))
+                return access.admit(environ, arguments.get("model"))
         else:
             access.look_at_keys()
+        return ""

@@ -110,21 +110,25 @@ class PredictionLoop:
         self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
         self._parse_costs: WeakKeyDictionary[Servable, ParseCost] = WeakKeyDictionary()
 
-    def admit(self, route: Route, environ: Mapping[str, Any]) -> None:
+    def admit(self, route: Route, environ: Mapping[str, Any]) -> str:
         """Check whether a request may be asked, before its body is read.
 
         Args:
             route: where its path leads.
             environ: its line and headers, as WSGI names them.
 
+        Returns:
+            The name of its API key; empty where none is needed.
+
         Raises:
             ServiceError: 421, another host is asked; 401, it lacks a key that may ask this; 429,
                 the key has used up its rate.
         """
         access = self._access
-        if access is not None and not access.is_open:
-            access.hosts.check(environ.get("HTTP_HOST"))
-            access.admit(environ, route.target.model)
+        if access is None or access.is_open:
+            return ""
+        access.hosts.check(environ.get("HTTP_HOST"))
+        return access.admit(environ, route.target.model)
 
     def start(
         self,
@@ -133,6 +137,8 @@ class PredictionLoop:
         client: str,
         body: bytes,
         respond: Respond,
+        *,
+        key_name: str = "",
     ) -> "RunningPrediction":
         """Begin to answer a request whose body has been read.
 
@@ -143,8 +149,10 @@ class PredictionLoop:
             body: its body, as it came.
             respond: is called once, with the answer and the headers that it carries besides; not
                 if the request is abandoned.
+            key_name: the name of its API key, as ``admit`` returns it.
         """
         context = self.observer.begin(environ, client)
+        context.key_name = key_name
         running = RunningPrediction(self, context, respond)
         self._time_slices.begin(context.start, running.start, route, body)
         return running
@@ -183,6 +191,9 @@ class PredictionLoop:
                 threads=self._runners,
                 stuck_after_s=self.pipeline.limits.timeout_s,
                 observe=servable.observer(signature),
+                trace_batch=self.observer.batch_tracer(
+                    servable.model, servable.version, signature.name
+                ),
             )
         return queue
 
@@ -275,12 +286,14 @@ class RunningPrediction:
         if self._respond is None:
             self._fail(AbandonedError())
             return
+        trace = self._context.trace
         self._ticket = Ticket(
             prediction.inputs,
             prediction.rows,
             prediction.deadline,
             self._on_batch_end,
             rows_independent=prediction.runs_in_batches,
+            trace=None if trace is None else trace.recording,
         )
         self._loop.queue(prediction).submit(self._ticket)
 
@@ -288,6 +301,7 @@ class RunningPrediction:
         prediction = self._prediction
         assert prediction is not None
         error = ticket.error
+        prediction.note_wait(ticket.since, ticket.began)
         if isinstance(error, InvalidRequestError):
             # To find the rows that the graph refuses takes further calls.
             self._on_thread(partial(_name_rows, prediction, error), self._fail)
@@ -296,7 +310,7 @@ class RunningPrediction:
             self._fail(error)
             return
         assert ticket.outputs is not None
-        prediction.note_run(ticket.waited_s, ticket.ran_s)
+        prediction.phases.infer_s = ticket.ran_s
         write = partial(self._write, prediction, ticket.outputs)
         if is_large(ticket.outputs):
             self._on_thread(write, self._finish)

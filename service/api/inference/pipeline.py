@@ -21,6 +21,7 @@ from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError, UnavailableError
 from service.monitoring.gathered_metrics import GatheredVersion
+from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.version_metrics import VersionMetrics
 from service.repository.golden import Tensors
 from service.runtime.admission_control import Admission
@@ -117,8 +118,9 @@ class InferencePipeline:
             self.admission.leave(target.model, monotonic() - start)
             raise
         context.version, context.predicts = servable.version, True
+        phases = context.phases = PredictionPhases()
         metrics = context.metrics.version(servable.model, str(servable.version))
-        return Prediction(self, servable, metrics, deadline, start)
+        return Prediction(self, servable, metrics, phases, deadline, start)
 
     def _timeout_s(self, header: str | None) -> float:
         """Return how long the request may take; its header can only shorten that."""
@@ -142,6 +144,7 @@ class Prediction:
     Attributes:
         servable: the version that answers it, on a lease.
         deadline: when it is too late, in seconds of ``time.monotonic``.
+        phases: what it has spent so far.
         request: the checked request, after ``check``.
         inputs: an array for each input of its signature, after ``check``.
         runs_in_batches: whether it may run together with others, and its rows in several batches.
@@ -150,16 +153,12 @@ class Prediction:
 
     __slots__ = (
         "_codec",
-        "_infer_s",
         "_metrics",
-        "_parse_s",
         "_pipeline",
-        "_serialise_s",
         "_start",
-        "_validate_s",
-        "_wait_s",
         "deadline",
         "inputs",
+        "phases",
         "request",
         "rows",
         "runs_in_batches",
@@ -171,17 +170,13 @@ class Prediction:
         pipeline: InferencePipeline,
         servable: Servable,
         metrics: VersionMetrics | GatheredVersion,
+        phases: PredictionPhases,
         deadline: float,
         start: float,
     ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
-        # A phase that was not reached is not counted.
-        self._parse_s: float | None = None
-        self._validate_s: float | None = None
-        self._wait_s: float | None = None
-        self._infer_s = 0.0
-        self._serialise_s: float | None = None
+        self.phases = phases
         self._codec: Codec[Any, Any]
         self._start = start
         self.servable = servable
@@ -204,13 +199,13 @@ class Prediction:
                 too many values.
             InvalidRequestError: it is not a request that the model takes.
         """
-        pipeline = self._pipeline
-        start = monotonic()
+        pipeline, phases = self._pipeline, self.phases
+        start = phases.parse_at = perf_counter()
         with pipeline.values.bound(len(body), self.servable.contract):
             self._codec, body = codecs.select(environ, body)
             document = self._codec.parse(body)
-            parsed = monotonic()
-            self._parse_s = parsed - start
+            parsed = phases.validate_at = perf_counter()
+            phases.parse_s = parsed - start
             request = self._codec.read(document, self.servable)
             del document
         check_row_count("", request.instances, most=pipeline.limits.max_rows)
@@ -222,7 +217,7 @@ class Prediction:
         )
         if self.runs_in_batches:
             self.rows = next(iter(request.inputs.values())).shape[0]
-        self._validate_s = monotonic() - parsed
+        phases.validate_s = perf_counter() - parsed
 
     @property
     def has_files(self) -> bool:
@@ -235,10 +230,14 @@ class Prediction:
         Raises:
             InvalidRequestError: a file is not what the model takes.
         """
-        request = self.request
+        request, phases = self.request, self.phases
         if self.has_files:
+            # To look into files is a part of validating them, which goes on.
+            phases.validate_s = None
             files = self._pipeline.files
             self.inputs = files.prepare(request.signature, request.inputs, request.path_of)
+            assert phases.validate_at is not None
+            phases.validate_s = perf_counter() - phases.validate_at
 
     def run(self) -> Tensors:
         """Run the request by itself, on the calling thread.
@@ -250,23 +249,34 @@ class Prediction:
         """
         _check(self.deadline)
         start = perf_counter()
+        self.note_wait(start, start)
         try:
             outputs = self._call(self.inputs)
         except InvalidRequestError as error:
             raise self.name_refused_rows(error) from error
-        self.note_run(0.0, perf_counter() - start)
+        self.phases.infer_s = perf_counter() - start
         _check(self.deadline)
         return outputs
 
-    def note_run(self, waited_s: float, ran_s: float) -> None:
-        """Note how long the request waited for its batch, and how long that ran, in seconds."""
-        self._wait_s, self._infer_s = waited_s, ran_s
+    def note_wait(self, since: float, began: float | None) -> None:
+        """Note how long the request has waited for its batch.
+
+        Args:
+            since: when it began to wait, in seconds of ``time.perf_counter``.
+            began: when the batch began to run; ``None`` if it never did.
+        """
+        phases = self.phases
+        phases.wait_at = since
+        if began is not None:
+            phases.wait_s = began - since
+            phases.infer_at = began
 
     def write_response(self, outputs: Tensors) -> Response:
         """Return the response that holds ``outputs``."""
-        start = monotonic()
+        phases = self.phases
+        start = phases.serialise_at = perf_counter()
         response = self._codec.write(self.request, outputs, self.servable)
-        self._serialise_s = monotonic() - start
+        phases.serialise_s = perf_counter() - start
         return response
 
     def name_refused_rows(self, error: InvalidRequestError) -> InvalidRequestError:
@@ -284,22 +294,23 @@ class Prediction:
         return problems.error() if found else error
 
     def close(self) -> None:
-        """End admission and lease, and count the phases that were reached."""
+        """End admission and lease, and count the phases that came to their end."""
         self._count()
         self.servable.release()
         self._pipeline.admission.leave(self.servable.model, monotonic() - self._start)
 
     def _count(self) -> None:
-        metrics = self._metrics
-        if self._parse_s is not None:
-            metrics.parse.observe(self._parse_s)
-        if self._validate_s is not None:
-            metrics.validate.observe(self._validate_s)
-        if self._wait_s is not None:
-            metrics.wait.observe(self._wait_s)
-            metrics.infer.observe(self._infer_s)
-        if self._serialise_s is not None:
-            metrics.serialise.observe(self._serialise_s)
+        metrics, phases = self._metrics, self.phases
+        if phases.parse_s is not None:
+            metrics.parse.observe(phases.parse_s)
+        if phases.validate_s is not None:
+            metrics.validate.observe(phases.validate_s)
+        if phases.infer_s is not None:
+            assert phases.wait_s is not None
+            metrics.wait.observe(phases.wait_s)
+            metrics.infer.observe(phases.infer_s)
+        if phases.serialise_s is not None:
+            metrics.serialise.observe(phases.serialise_s)
             metrics.predictions(self.request.signature.name).inc(self.request.instances)
 
     def _call(self, inputs: Tensors) -> Tensors:

@@ -15,6 +15,7 @@ from service.api.codecs.tfserving.classify_responses import (
     regression_results,
 )
 from service.api.openapi import response_headers, shared_parts
+from service.api.openapi.documented_access import DocumentedAccess
 from service.api.openapi.field_schemas import Schema, tensor_schema
 from service.api.openapi.operations import DocumentedTarget, Operation, describe_operation
 from service.api.openapi.shared_parts import ref
@@ -47,6 +48,7 @@ class Documents:
         limits: Limits,
         *,
         version: str,
+        access: DocumentedAccess | None = None,
     ) -> None:
         """A document that is made when it is first read.
 
@@ -55,7 +57,9 @@ class Documents:
             rules: returns the application's routes.
             limits: of requests.
             version: of this software.
+            access: what is checked of requests; unset, nothing.
         """
+        self._access = access or DocumentedAccess()
         self._lifecycle = lifecycle
         self._rules = rules
         self._version = version
@@ -107,6 +111,10 @@ class Documents:
         assert plugin.converter is not None
         plugin.converter.add_attribute_function(_tensor_field)  # type: ignore[no-untyped-call]
         spec.components.security_scheme("admin", {"type": "http", "scheme": "bearer"})
+        for name, scheme in self._access.schemes.items():
+            spec.components.security_scheme(name, scheme)
+        for name, response in self._access.components.items():
+            spec.components.response(name, response)
         for name, schema in shared_parts.SCHEMAS.items():
             spec.components.schema(name, schema=schema)
         for name, header in response_headers.COMPONENTS.items():
@@ -192,17 +200,21 @@ class Documents:
             if "<model:model>" not in rule.rule:
                 whole = re.sub("<path:([a-z]+)>", r"{\1}", rule.rule)
                 if "<" not in whole:
-                    yield whole, {m.lower(): describe_operation(rule, m, None) for m in methods}
+                    yield whole, {m.lower(): self._describe(rule, m, None) for m in methods}
                 continue
             for model, by_suffix in targets.items():
                 for suffix, target in by_suffix.items():
                     path = _path(rule.rule, model, suffix)
                     if path is None:
                         continue
-                    operations = {m.lower(): describe_operation(rule, m, target) for m in methods}
+                    operations = {m.lower(): self._describe(rule, m, target) for m in methods}
                     operations = {m: o for m, o in operations.items() if o}
                     if operations:
                         yield path, operations
+
+    def _describe(self, rule: Rule, method: str, target: DocumentedTarget | None) -> Operation:
+        operation = describe_operation(rule, method, target)
+        return self._access.add_to(operation, rule.endpoint) if operation else operation
 
 
 def _path(rule: str, model: str, suffix: str) -> str | None:

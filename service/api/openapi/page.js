@@ -77,7 +77,7 @@ const tryIt = (api, path, method, operation) => {
     }
   }
   let token = null;
-  if (operation.security) {
+  if ((operation.security || []).some((scheme) => "admin" in scheme)) {
     token = make("input", "", { id: `${id}-token`, type: "password", autocomplete: "off" });
     add(form, add(make("p"), make("label", "Admin token ", { for: `${id}-token` }), token));
   }

@@ -9,6 +9,11 @@ _WHOLE = {"type": "string", "pattern": "^[0-9]+$"}
 _MEANINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Request-Id": ("The request's id: the client's own, or a new one.", _TEXT),
     "X-Model-Version": ("The version that answers.", _WHOLE),
+    "Server-Timing": ("What the phases of a prediction took, in milliseconds.", _TEXT),
+    "traceresponse": (
+        "The trace and the span of the request, where traceparent came or traces are exported.",
+        {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
+    ),
     "Content-Encoding": (
         "How the body is packed, where Accept-Encoding asks for it and the body is large.",
         {"enum": ["gzip", "deflate"]},
@@ -17,7 +22,7 @@ _MEANINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "Accept-Encoding": ("How a body may be packed, where one is packed otherwise.", _TEXT),
     "Retry-After": ("In how many seconds to come back.", _WHOLE),
     "Allow": ("The methods that the path has.", _TEXT),
-    "WWW-Authenticate": ("How to show the admin token.", _TEXT),
+    "WWW-Authenticate": ("How to show the API key or the admin token.", _TEXT),
     "ETag": ("The same for contents that are the same; If-Match and If-None-Match take it.", _TEXT),
     "Inference-Header-Content-Length": (
         "How many bytes of JSON come before the binary data, where there is some.",
@@ -35,7 +40,7 @@ COMPONENTS: Headers = {
         for name, (text, schema) in _MEANINGS.items()
     },
 }
-_OF_ERRORS = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
+_OF_ERRORS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -51,14 +56,16 @@ def headers(*, always: tuple[str, ...] = (), perhaps: tuple[str, ...] = ()) -> H
     """
     return {
         **{name: _ref(f"Required-{name}") for name in ("X-Request-Id", *always)},
-        **{name: _ref(name) for name in perhaps},
+        **{name: _ref(name) for name in ("traceresponse", *perhaps)},
     }
 
 
 PLAIN = headers()
 OF_VERSION = headers(always=("X-Model-Version",))
 PACKED = headers(perhaps=("Content-Encoding", "Vary"))
-OF_PREDICTION = headers(always=("X-Model-Version",), perhaps=("Content-Encoding", "Vary"))
+OF_PREDICTION = headers(
+    always=("X-Model-Version", "Server-Timing"), perhaps=("Content-Encoding", "Vary")
+)
 OF_BYTES = OF_PREDICTION | headers(perhaps=("Inference-Header-Content-Length",))
 OF_POLICY = headers(always=("ETag",))
 OF_PAGE = PACKED | headers(always=("Content-Security-Policy", "X-Content-Type-Options"))
@@ -71,4 +78,5 @@ def error_headers(status: int) -> Headers:
     """Return the headers of an error of a status."""
     always = (_OF_ERRORS[status],) if status in _OF_ERRORS else ()
     perhaps = ("Accept-Encoding",) if status == 415 else ()
-    return headers(always=always, perhaps=("X-Model-Version", "Content-Encoding", "Vary", *perhaps))
+    perhaps = ("X-Model-Version", "Server-Timing", "Content-Encoding", "Vary", *perhaps)
+    return headers(always=always, perhaps=perhaps)

@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 
 from service.api.openapi import response_headers as sent
 from service.api.openapi.field_schemas import Schema
-from service.errors import CODES
+from service.errors import ServiceError
 
 JSON = "application/json"
 
@@ -72,7 +72,7 @@ SCHEMAS: dict[str, type[marshmallow.Schema]] = {
 }
 _MEANINGS = {
     400: "The request is not what the model or the protocol takes.",
-    401: "The admin token is missing or wrong.",
+    401: "The API key or the admin token is missing, or may not be used for this.",
     403: "The admin API is off.",
     404: "There is no such path, model, version or label.",
     405: "The path has no such method.",
@@ -85,6 +85,11 @@ _MEANINGS = {
     501: "It is not supported here; the message says what is instead.",
     503: "It cannot be answered now; Retry-After says when to come back.",
     504: "The answer was not there in time.",
+}
+# Of a service with API keys, or a list of its hosts, alone.
+_OF_ACCESS = {
+    421: "The service does not answer to the name in Host.",
+    429: "The API key has used up its rate; Retry-After says when to come back.",
 }
 
 
@@ -105,10 +110,10 @@ def ref(kind: str, name: str) -> Schema:
 
 def error_component(status: int) -> dict[str, Any]:
     """Return the component that describes an error of a status."""
-    code = CODES.get(status, "REQUEST_TIMEOUT")
+    code = ServiceError("", status=status).code
     example = {"error": "One sentence that says what is wrong.", "code": code}
     return {
-        "description": _MEANINGS[status],
+        "description": _MEANINGS.get(status) or _OF_ACCESS[status],
         "headers": sent.error_headers(status),
         "content": {JSON: {"schema": ref("schemas", "Error"), "example": example}},
     }

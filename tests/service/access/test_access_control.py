@@ -11,6 +11,7 @@ from service.access import access_control
 from service.access.access_control import access_of
 from service.access.key_file import new_key
 from service.errors import UnauthenticatedError
+from service.monitoring import key_metrics
 from service.monitoring.prometheus_metrics import Metrics
 from service.settings import Settings
 from tests.service.access.keys import add_key
@@ -77,7 +78,7 @@ def test_ten_thousand_keys_take_the_same_steps(
 
 
 def test_many_names_share_a_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_control, "_MOST_NAMES", 3)
+    monkeypatch.setattr(key_metrics, "_MOST_NAMES", 3)
     path = tmp_path / "keys.json"
     keys = [add_key(path, f"key-{number}") for number in range(6)]
     metrics = Metrics()

@@ -1,15 +1,18 @@
 """Which keys are in force while their file changes, breaks and is opened to others."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from service.access import rate_limit
+from service.access import keys_in_force, rate_limit
+from service.access.key_file import ApiKey, read_keys
 from service.access.keys_in_force import KeysInForce
 from service.access.rate_limit import TokenBucket
 from tests.service.access.keys import add_key, remove_key
+from tests.waiting import eventually
 
 
 class Following:
@@ -108,6 +111,56 @@ def test_a_worker_that_starts_later_takes_the_last_good_file_from_the_others(
     assert later.names == ["one"]
     assert later.problems == [True]
     assert "There is no good" not in said.text
+
+
+def test_nobody_waits_while_a_file_is_read_that_has_changed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But after a rest the first who asks does, and is checked by the file as it is."""
+    add_key(path, "one")
+    now = 0.0
+    monkeypatch.setattr(keys_in_force, "monotonic", lambda: now)
+    keys = KeysInForce(
+        path, workers=1, poll_interval_s=10, shared_folder=None, on_problem=lambda _: None
+    )
+    may_go_on = threading.Event()
+
+    def slow(file: Path) -> dict[bytes, ApiKey]:
+        assert may_go_on.wait(60)
+        return read_keys(file)
+
+    def names() -> list[str]:
+        return [key.key.name for key in keys.current().values()]
+
+    monkeypatch.setattr(keys_in_force, "read_keys", slow)
+    add_key(path, "two")
+    assert names() == ["one"]
+    now = 11.0
+    # Due, and soon after the last look: these return although the file is still being read.
+    assert [names() for _ in range(5)] == [["one"]] * 5
+    may_go_on.set()
+    eventually(lambda: names() == ["one", "two"])
+    remove_key(path, "one")
+    now = 100.0
+    assert names() == ["two"]
+
+
+def test_who_is_in_force_is_told(path: Path) -> None:
+    add_key(path, "one")
+    told: list[set[str]] = []
+    keys = KeysInForce(
+        path,
+        workers=1,
+        poll_interval_s=0.0,
+        shared_folder=None,
+        on_problem=lambda _: None,
+        on_change=told.append,
+    )
+    add_key(path, "two")
+    keys.current()
+    path.write_text("{")
+    keys.current()
+    assert told == [{"one"}, {"one", "two"}]
 
 
 def test_without_a_good_file_nobody_is_let_in(path: Path, said: pytest.LogCaptureFixture) -> None:

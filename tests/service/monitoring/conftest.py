@@ -19,6 +19,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 WORKER = """
 import sys
 from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring import key_metrics
 from service.monitoring.model_metrics import ModelMetrics
 
 metrics = Metrics()
@@ -54,6 +55,13 @@ for line in sys.stdin:
         metrics.stuck_predictions.labels(model, version).set(0)
         metrics.last_refusal.labels(model, "golden").set(1)
         metrics.load_seconds.labels(model, "loading").observe(1)
+    elif what == "key":
+        metrics.keys.count(names[0], "ok")
+    elif what == "keys":
+        metrics.keys.follow(set(names))
+    elif what == "tidy":
+        key_metrics._SHOWN_S = 0.0
+        metrics.keep_up()
     elif what == "begin":
         metrics.begin_version(*names)
     elif what == "end":

@@ -1,6 +1,7 @@
 """Who may ask: keys, hosts and origins, on the loop and by Flask's routes, and under attack."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ def guarded(
     publish_affine(root)
     keys = (add_key(file, "every"), add_key(file, "affine", "affine"), add_key(file, "b", "other"))
     settings = {"keys_file": file, "poll_interval_s": 0.1, "max_body_bytes": 100_000}
+    settings["access_log"] = True
     with served(root, request.param, **settings) as client:
         yield Guarded(client, file, root, *keys)
 
@@ -209,6 +211,25 @@ def test_a_key_has_a_rate(guarded: Guarded) -> None:
     assert 'understudy_key_requests_total{key="",result="missing"}' in counts
     assert "usk_" not in counts
     remove_key(guarded.file, "slow")
+
+
+def test_log_lines_name_the_key(guarded: Guarded, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "understudy")
+    answers = [
+        guarded.ask(bearer(guarded.affine)),
+        guarded.ask(bearer(guarded.affine), body="{"),
+        # A path that is left to Flask.
+        guarded.ask(bearer(guarded.affine), path="/v1/models/%61ffine:predict"),
+        guarded.client.get("/v1/models"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 200, 200]
+    fields = {
+        record.fields["request_id"]: record.fields  # type: ignore[attr-defined]
+        for record in caplog.records
+        if "request_id" in getattr(record, "fields", {})
+    }
+    lines = [fields[answer.headers["X-Request-Id"]] for answer in answers]
+    assert [line.get("key") for line in lines] == ["affine", "affine", "affine", None]
 
 
 def test_reading_needs_no_key_unless_that_is_asked_for(guarded: Guarded) -> None:

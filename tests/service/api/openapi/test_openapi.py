@@ -24,6 +24,8 @@ from service.repository.model_store import Store
 from service.settings import Settings
 from tests.savedmodels.affine import AFFINE_CONTRACT, fill_affine
 from tests.savedmodels.classes import publish_kinds
+from tests.service.access.keys import add_key
+from tests.service.conftest import served
 
 PAGES = Path(__file__).resolve().parents[4] / "service" / "api" / "openapi"
 
@@ -81,6 +83,41 @@ def document(client: FlaskClient) -> dict[str, Any]:
 def test_the_document_is_valid(document: dict[str, Any]) -> None:
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize("reads_need_keys", [False, True])
+def test_it_says_who_may_ask(models: Path, tmp_path: Path, reads_need_keys: bool) -> None:
+    key = add_key(tmp_path / "keys.json", "one")
+    settings = {"keys_file": tmp_path / "keys.json", "keys_for_reads": reads_need_keys}
+    with served(models, "flask", allowed_hosts=("localhost",), **settings) as client:
+        headers = {"X-API-Key": key}
+        document = client.get("/openapi.json", headers=headers).json
+        assert client.get("/openapi.json").status_code == (401 if reads_need_keys else 200)
+    OpenAPIV31SpecValidator(document).validate()
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["key"] | {"description": ""} == {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "",
+    }
+    assert schemes["key-header"]["name"] == "X-API-Key"
+    by_key = [{"key": []}, {"key-header": []}]
+    paths = document["paths"]
+    assert paths["/v1/models/affine:predict"]["post"]["security"] == by_key
+    for path, operations in paths.items():
+        for operation in operations.values():
+            is_probe = path in ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready")
+            assert ("421" in operation["responses"]) != is_probe, path
+            needs_key = operation.get("security") == by_key
+            assert needs_key == ("429" in operation["responses"]), path
+            assert not needs_key or "401" in operation["responses"]
+    assert paths["/v2/models"]["get"].get("security") == (by_key if reads_need_keys else None)
+    assert "security" not in paths["/livez"]["get"]
+
+
+def test_without_keys_nothing_is_said_of_them(document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"].keys() == {"admin"}
+    assert not {"Error421", "Error429"} & document["components"]["responses"].keys()
 
 
 def test_every_route_is_in_it(client: FlaskClient, document: dict[str, Any]) -> None:

@@ -154,6 +154,8 @@ def test_all_answers_are_as_the_document_says(
     everything = {(m, path) for path, item in checker.document["paths"].items() for m in item}
     assert checker.operations == everything
 
+    checker.ask("GET", "/v1/models", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+
     # Changes of the policy, and what is refused of them.
     policy = "/v1/models/affine/policy"
     tag = checker.ask("GET", policy, headers=BEARER).headers["ETag"]

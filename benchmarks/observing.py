@@ -1,0 +1,175 @@
+"""What keys, ``Server-Timing`` and traces cost a request: ``python -m benchmarks.observing``.
+
+Services that differ in one thing run beside each other and take turns under the same load: as it
+is, without ``Server-Timing``, with API keys, with a caller that sends ``traceparent``, and, with
+``--before``, an earlier checkout. Printed is the processor time of a request, over all processes of
+the service, and by how much it differs from that of the service as it is, in the same round. The
+service has one worker, so that the difference is not spread over processes.
+"""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.cases import Payload, choose
+from benchmarks.contestants import CONTESTANTS, OURS
+from benchmarks.dense import ROWS
+from benchmarks.errors import BenchmarkError
+from benchmarks.load import require_wrk, run_wrk
+from benchmarks.measure import measure
+from benchmarks.models import golden_of, publish_dense
+from benchmarks.process import HOST, ROOT, Server, exit_on_sigterm, free_port
+from benchmarks.service import predict_path
+from benchmarks.table import markdown_table
+from service.access.key_file import change_keys, new_key
+from service.repository.model_store import Store
+
+_AS_IT_IS = "as it is"
+_KEYS = 1000
+_WARM_UP_S = 3
+_PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A service that takes turns.
+
+    Attributes:
+        name: what differs, for people.
+        application: what gunicorn runs instead of the service's own application.
+        environ: further environment variables.
+        headers: what each request brings besides.
+        folder: the checkout that it runs.
+    """
+
+    name: str
+    application: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = ROOT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark and print a table; the exit status is 1 when it cannot be run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.observing")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each service (9)")
+    parser.add_argument("--seconds", type=int, default=4, help="of each turn (4)")
+    parser.add_argument("--connections", type=int, default=32, help="that ask at a time (32)")
+    parser.add_argument("--before", type=Path, help="an earlier checkout, to compare with")
+    options = parser.parse_args(arguments)
+    try:
+        require_wrk()
+        with tempfile.TemporaryDirectory(prefix="understudy-observing-") as folder:
+            costs, elsewhere = _run(options, Path(folder))
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    print(markdown_table(["service", "CPU us a request", "difference, us"], rows_of(costs)))
+    print(f"\nElsewhere on the machine: {elsewhere:.0%} of its processors, in the median.")
+    return 0
+
+
+def rows_of(costs: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """Return a row for each service: its median, and its differences from the first one's.
+
+    Args:
+        costs: microseconds a request, one for each round, by the services' names.
+    """
+    base = next(iter(costs.values()))
+    rows = []
+    for name, found in costs.items():
+        differences = sorted(one - other for one, other in zip(found, base, strict=True))
+        low, high = differences[0], differences[-1]
+        told = f"{median(differences):+.1f} ({low:+.1f} to {high:+.1f})"
+        rows.append([name, f"{median(found):.1f}", "" if found is base else told])
+    return rows
+
+
+def _run(options: argparse.Namespace, scratch: Path) -> tuple[dict[str, list[float]], float]:
+    models = scratch / "models"
+    publish_dense(Store(models), ROWS)
+    golden = golden_of(models, ROWS.name)
+    payload = Payload(ROWS.name, golden, choose(golden.examples, 1))
+    protocol = CONTESTANTS[OURS].protocol
+    body = scratch / "body.json"
+    body.write_bytes(payload.body(protocol))
+    path = predict_path(ROWS.name)
+    variants = list(_variants(scratch, options.before))
+    costs: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    elsewhere = []
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for variant in variants:
+            server = stack.enter_context(_started(variant, models, scratch))
+            load = run_wrk(
+                server.url(path),
+                body,
+                connections=options.connections,
+                seconds=_WARM_UP_S,
+                headers=variant.headers,
+            )
+            if load.failed:
+                raise BenchmarkError(f"{variant.name}: {load.failed} failed.")
+            servers.append((variant, server))
+        for round_ in range(options.rounds):
+            print(f"round {round_ + 1} of {options.rounds}", file=sys.stderr, flush=True)
+            # To and fro, so that none profits from its place.
+            for variant, server in servers if round_ % 2 else reversed(servers):
+                found = measure(
+                    server,
+                    path,
+                    body,
+                    connections=options.connections,
+                    seconds=options.seconds,
+                    headers=variant.headers,
+                )
+                costs[variant.name].append(found.cpu_us_per_request)
+                elsewhere.append(found.elsewhere)
+    return costs, median(elsewhere)
+
+
+def _variants(scratch: Path, before: Path | None) -> Iterator[Variant]:
+    yield Variant(name=_AS_IT_IS)
+    if before is not None:
+        yield Variant(name="before", folder=before.absolute())
+    yield Variant(
+        name="without `Server-Timing`",
+        application=("benchmarks.servers.untimed:create_untimed()",),
+    )
+    keys = scratch / "keys.json"
+    made = [new_key(f"key-{number}") for number in range(_KEYS)]
+    change_keys(keys, lambda known: known.update({entry.name: entry for _, entry in made}))
+    yield Variant(
+        name=f"with {_KEYS:,} API keys",
+        environ={"UNDERSTUDY_KEYS_FILE": str(keys)},
+        headers={"X-API-Key": made[-1][0]},
+    )
+    yield Variant(name="asked with `traceparent`", headers={"traceparent": _PARENT})
+
+
+@contextlib.contextmanager
+def _started(variant: Variant, models: Path, scratch: Path) -> Iterator[Server]:
+    port = free_port()
+    command = [sys.executable, *CONTESTANTS[OURS].command(port, 1), *variant.application]
+    environ = {
+        "MODELS": str(models),
+        "HOST": HOST,
+        "PORT": str(port),
+        "UNDERSTUDY_WORKERS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        **variant.environ,
+    }
+    log = scratch / "service.log"
+    with Server(variant.name, command, port, environ, log, folder=variant.folder) as server:
+        server.wait_until_ready()
+        yield server
+
+
+if __name__ == "__main__":
+    exit_on_sigterm()
+    sys.exit(main())
