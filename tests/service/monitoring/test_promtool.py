@@ -22,6 +22,6 @@ def test_metrics_of_one_process_pass() -> None:
     version.predictions("serving_default").inc()
     version.parse.observe(0.1)
     version.note_batch(1, 0.1)
-    ModelMetrics(metrics, "m").note_swap([1])
+    ModelMetrics(metrics, "m").note_swap(1)
     metrics.process.show()
     assert promtool("check", "metrics", text=metrics.exposition()) == ""
