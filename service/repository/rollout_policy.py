@@ -123,14 +123,17 @@ class Rollout:
             return replace(self, stage=Stage.BAKING, percent=100.0)
         return replace(self, stage=Stage.CANARY, percent=left[0])
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as the JSON object in its policy; rules that are the default are left out."""
-        default = RolloutRules()
-        rules = {
+    def rules_to_json(self) -> dict[str, Any]:
+        """Return all its rules as a JSON object."""
+        return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self.rules).items()
-            if value != getattr(default, name)
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the JSON object in its policy; rules that are the default are left out."""
+        default = replace(self, rules=RolloutRules()).rules_to_json()
+        rules = {n: value for n, value in self.rules_to_json().items() if value != default[n]}
         return {
             "id": self.id,
             "champion": self.champion,
@@ -173,7 +176,7 @@ def rollout_from_json(value: Any, where: str) -> Rollout:
     name, champion, candidate = (value.get(key) for key in ("id", "champion", "candidate"))
     if not isinstance(name, str) or not 0 < len(name) <= 64 or not name.isprintable():
         raise RepositoryError(f"{place}.id must be a short text, not {shown(name)}.")
-    if not _is_version(champion):
+    if not isinstance(champion, int) or not _is_version(champion):
         raise RepositoryError(f"{place}.champion must be a version, not {shown(champion)}.")
     if not (candidate is None or _is_version(candidate)) or candidate == champion:
         raise RepositoryError(

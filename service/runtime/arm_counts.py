@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Bounds of the bins of seconds: 100 us to about 100 s, each a tenth above the last.
-STEP = 1.1
-BOUNDS: tuple[float, ...] = tuple(0.0001 * STEP**i for i in range(146))
+# Bounds of the bins of seconds: 100 us to about 100 s, each a twentieth above the last.
+STEP = 1.05
+BOUNDS: tuple[float, ...] = tuple(0.0001 * STEP**i for i in range(284))
 _BINS = len(BOUNDS) + 1
 # Keys that are remembered; then they are counted, and remembered anew.
 _MOST_KEYS = 10_000

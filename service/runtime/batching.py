@@ -26,6 +26,19 @@ _STUCK_RETRY_S = 30
 
 Call = Callable[[Tensors], Tensors]
 NoteBatch = Callable[[int, float], None]
+# Called with a signature's name, its inputs and its outputs; ``None`` if the call failed.
+ObserveBatch = Callable[[str, Tensors, Tensors | None], None]
+
+
+@dataclass(slots=True)
+class BatchFeed:
+    """Where a version's batches can be seen, after their requests have been answered.
+
+    Attributes:
+        observer: is called on the loop with each batch that has run; ``None`` for nobody.
+    """
+
+    observer: ObserveBatch | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +88,7 @@ class _Result:
     outputs: Tensors | None
     error: Exception | None
     seconds: float
+    inputs: Tensors
 
 
 class BatchQueue:
@@ -93,6 +107,8 @@ class BatchQueue:
         loop: asyncio.AbstractEventLoop,
         threads: Executor,
         stuck_after_s: float = math.inf,
+        signature: str = "",
+        feed: BatchFeed | None = None,
     ) -> None:
         """A queue that nothing waits in yet.
 
@@ -104,7 +120,11 @@ class BatchQueue:
             loop: the loop.
             threads: runs calls that are not quick.
             stuck_after_s: when a call has run for so long, nobody waits behind it any more.
+            signature: the signature's name.
+            feed: shows the batches that have run.
         """
+        self._signature = signature
+        self._feed = feed or BatchFeed()
         self._call = call
         self._most_rows = most_rows
         self._cost = cost
@@ -176,6 +196,7 @@ class BatchQueue:
                 self._note(ticket.rows, result)
                 ticket.ran_s = result.seconds
                 ticket.finish(result.outputs, result.error)
+            self._show(results)
             return
         (result,) = results
         assert result.outputs is not None
@@ -186,6 +207,14 @@ class BatchQueue:
             ticket.ran_s = result.seconds
             ticket.finish({name: t[start:end] for name, t in result.outputs.items()}, None)
             start = end
+        self._show(results)
+
+    def _show(self, results: Sequence[_Result]) -> None:
+        """Show what has run, now that its requests are answered."""
+        observer = self._feed.observer
+        if observer is not None:
+            for result in results:
+                observer(self._signature, result.inputs, result.outputs)
 
     def _note(self, rows: int, result: _Result) -> None:
         self._cost.note(rows, result.seconds)
@@ -328,11 +357,11 @@ def has_rows(outputs: Tensors, rows: int) -> bool:
 def _attempt(call: Call, inputs: Tensors) -> _Result:
     start = perf_counter()
     try:
-        return _Result(call(inputs), None, perf_counter() - start)
+        return _Result(call(inputs), None, perf_counter() - start, inputs)
     except Exception as error:
-        return _Result(None, error, perf_counter() - start)
+        return _Result(None, error, perf_counter() - start, inputs)
     except BaseException as error:
         # Whatever ended this call must not end the queue.
         failure = ServiceError("The prediction was broken off.")
         failure.__cause__ = error
-        return _Result(None, failure, perf_counter() - start)
+        return _Result(None, failure, perf_counter() - start, inputs)

@@ -36,7 +36,7 @@ from service.repository.row_independence import (
     needs_proof,
     prove_independence,
 )
-from service.runtime.batching import NoteBatch, run_alone
+from service.runtime.batching import BatchFeed, NoteBatch, run_alone
 from service.runtime.call_cost import CallCost
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.row_independence_check import IndependenceCheck
@@ -65,6 +65,7 @@ class Servable:
             rows are independent is always said in it.
         independence: why, by signature.
         signature_def: TensorFlow's own description of all its signatures, as protobuf's JSON.
+        feed: shows the batches that it has answered.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Servable:
         """
         self.model = model
         self.version = version
+        self.feed = BatchFeed()
         try:
             self.card: Card | None = read_card(directory)
             self.golden: Golden | None = read_golden(directory)

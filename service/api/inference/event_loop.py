@@ -182,6 +182,8 @@ class PredictionLoop:
                 loop=self.loop,
                 threads=self._runners,
                 stuck_after_s=self.pipeline.limits.timeout_s,
+                signature=signature.name,
+                feed=servable.feed,
             )
         return queue
 
