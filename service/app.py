@@ -143,17 +143,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_urls(app)
     limits = Limits.from_settings(settings)
     admission = Admission(per_model=limits.max_queue)
-    lifecycle.accompany(
-        RolloutWatch(
-            lifecycle,
-            store,
-            metrics,
-            lambda: group.folder,
-            lambda: admission.is_idle,
-            timeout_s=settings.timeout_s,
-            look_s=min(1.0, settings.poll_interval_s),
-        )
+    rollouts = RolloutWatch(
+        lifecycle,
+        store,
+        metrics,
+        lambda: group.folder,
+        lambda: admission.is_idle,
+        timeout_s=settings.timeout_s,
+        look_s=min(1.0, settings.poll_interval_s),
     )
+    lifecycle.accompany(rollouts)
+    app.extensions["rollouts"] = rollouts
     pipeline = InferencePipeline(
         lifecycle,
         admission,
