@@ -179,8 +179,7 @@ def upper_bound_of_lead(losses: float, wins: float, pairs: float, alpha: float) 
         pairs: all pairs, also those on which both did alike.
         alpha: the chance that the bound is ever below the difference, at most.
     """
-    # (loss - win + 1) / 2 of a pair lies in [0, 1].
-    return 2 * upper_bound(Proportion((losses - wins + pairs) / 2, pairs), alpha) - 1
+    return upper_bound_of_difference(Proportion(losses, pairs), Proportion(wins, pairs), alpha)
 
 
 def log_average(log_evidence: Sequence[float]) -> float:

@@ -22,7 +22,7 @@ from service.runtime.traffic_split import TrafficSplit
 
 RULES = RolloutRules(step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
 MOST = 30
-EQUAL_SHADOW = ShadowCounts(batches=300, compared=300, timed=290, slower=20, disagreed=2.0)
+EQUAL_SHADOW = ShadowCounts(batches=1000, compared=1000, timed=990, slower=50, disagreed=5.0)
 
 
 def arm(units: int, failures: int = 0, slow: int = 0) -> ArmTotals:
@@ -125,7 +125,7 @@ def failing(split: TrafficSplit) -> StageEvidence:
 def differing(split: TrafficSplit) -> StageEvidence:
     found = equal(split)
     if split.stage is Stage.SHADOW:
-        found.shadow = replace(EQUAL_SHADOW, disagreed=60.0)
+        found.shadow = replace(EQUAL_SHADOW, disagreed=200.0)
     return found
 
 

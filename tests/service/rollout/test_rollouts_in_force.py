@@ -58,7 +58,7 @@ class Traffic:
         response = self._client.post(
             f"/v1/models/{self._model}{path}:predict", json={"instances": x}, headers=headers
         )
-        version = response.headers["X-Model-Version"]
+        version = response.headers.get("X-Model-Version", "")
         self.exposed += version == "2" and not path
         return response.status_code, version
 
