@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from service.repository.rollout_policy import Rollout, RolloutRules, Stage
 from service.rollout.assessment import Action, StageEvidence, assess
-from service.rollout.evidence import ArmEvents, log_average, log_evidence_of_more
+from service.rollout.evidence import LOG_ODDS
 from service.rollout.shadow import ShadowCounts
 
 _RULES = RolloutRules(step_s=0, bake_s=0)
@@ -137,39 +137,36 @@ def _draw(stage: StageEvidence, harm: Harm, random: np.random.Generator) -> int:
 def false_rollbacks(streams: int, random: np.random.Generator) -> int:
     """Return how many of ``streams`` equal candidates are ever rolled back.
 
-    All looks are taken: the evidence changes with an event, so each event is one. Errors and slow
-    answers come in any mixture; each step of the split sees 400 events of either.
+    All looks are taken: evidence changes with an event, so each event is one. Errors and slow
+    answers come by turns; each step of the split sees 400 of either.
     """
-    need = -math.log(_RULES.alpha)
-    shares = [percent / 100 for percent in _RULES.percents]
-    found = 0
-    for _ in range(streams):
-        draws = [random.random((2, 400)) < share for share in shares]
-        found += _is_ever(draws, shares, need)
+    shares = np.repeat([percent / 100 for percent in _RULES.percents], 400)
+    both = [
+        evidence_of_each_event(random.random((streams, shares.size)) < shares, shares)
+        for _ in range(2)
+    ]
+    # The four other kinds of evidence have seen nothing: e-values of 1.
+    together = (np.exp(both[0]) + np.exp(both[1]) + 4) / 6
+    return int((together.max(axis=1) >= 1 / _RULES.alpha).sum())
+
+
+def evidence_of_each_event(
+    is_candidates: npt.NDArray[np.bool_], shares: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return ``log_evidence_of_more`` after each event of many streams at once.
+
+    Args:
+        is_candidates: whether an event is the candidate's, of shape [streams, events].
+        shares: the candidate's share of the requests at each event, of shape [events].
+    """
+    log_ratio = np.zeros((len(is_candidates), len(LOG_ODDS)))
+    found = np.empty(is_candidates.shape)
+    for i, share in enumerate(shares):
+        scale = np.log(share * np.exp(LOG_ODDS) + 1 - share)
+        log_ratio += is_candidates[:, i, None] * LOG_ODDS - scale
+        highest = log_ratio.max(axis=1)
+        found[:, i] = highest + np.log(np.exp(log_ratio - highest[:, None]).mean(axis=1))
     return found
-
-
-def _is_ever(draws: list[npt.NDArray[np.bool_]], shares: Sequence[float], need: float) -> bool:
-    """Whether the mean of six e-values, two of which move, ever reaches what is needed."""
-    past: list[list[ArmEvents]] = [[], []]
-    for draw, share in zip(draws, shares, strict=True):
-        sums = draw.cumsum(axis=1)
-        for n in range(1, draw.shape[1] + 1):
-            # Only an event of the candidate's can raise the evidence.
-            if not draw[:, n - 1].any():
-                continue
-            both = [
-                log_evidence_of_more(
-                    [*past[k], ArmEvents(int(sums[k, n - 1]), n - int(sums[k, n - 1]), share)]
-                )
-                for k in range(2)
-            ]
-            if log_average([*both, 0.0, 0.0, 0.0, 0.0]) >= need:
-                return True
-        for k in range(2):
-            total = int(sums[k, -1])
-            past[k].append(ArmEvents(total, draw.shape[1] - total, share))
-    return False
 
 
 def clopper_pearson_upper(successes: int, total: int, alpha: float = 0.05) -> float:

@@ -138,7 +138,7 @@ def _wait_until_ready(server: Server, url: str) -> None:
         try:
             if requests.get(f"{url}/readyz", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.2)
     raise BenchmarkError("the service did not start")
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 # Odds ratios from 1.02 to 20,000, evenly by the logarithm of their logarithm: a small difference
 # needs an alternative near 1 to be seen at all, a large one a far alternative to be seen soon.
-_LOG_ODDS: npt.NDArray[np.float64] = np.geomspace(0.02, 9.9, 40)
+LOG_ODDS: npt.NDArray[np.float64] = np.geomspace(0.02, 9.9, 40)
 # Halvings of [0, 1] when a bound is searched for.
 _HALVINGS = 40
 
@@ -78,11 +78,11 @@ def log_evidence_of_more(arms: Iterable[ArmEvents]) -> float:
     Returns:
         The natural logarithm of the e-value; 0 without events.
     """
-    log_ratio = np.zeros_like(_LOG_ODDS)
+    log_ratio = np.zeros_like(LOG_ODDS)
     for each in arms:
         events = each.candidate + each.champion
-        scale = np.log(each.share * np.exp(_LOG_ODDS) + 1 - each.share)
-        log_ratio += each.candidate * _LOG_ODDS - events * scale
+        scale = np.log(each.share * np.exp(LOG_ODDS) + 1 - each.share)
+        log_ratio += each.candidate * LOG_ODDS - events * scale
     return _log_mean_exp(log_ratio)
 
 
@@ -188,7 +188,7 @@ def log_average(log_evidence: Sequence[float]) -> float:
 
 
 def _log_bernoulli_mixture(ones: float, zeros: float, bound: float) -> float:
-    odds = math.log(bound) - math.log1p(-bound) + _LOG_ODDS
+    odds = math.log(bound) - math.log1p(-bound) + LOG_ODDS
     # log(p) and log(1 - p) at these odds, without cancelling.
     log_ones, log_zeros = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
     log_ratio = ones * (log_ones - math.log(bound)) + zeros * (log_zeros - math.log1p(-bound))

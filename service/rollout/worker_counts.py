@@ -7,6 +7,7 @@ nothing is counted less than before.
 import json
 import logging
 import os
+from glob import escape
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -51,7 +52,7 @@ class CountsFile:
 def read_counts(folder: Path, model: str, split: TrafficSplit) -> StageEvidence:
     """Return what all workers have counted of one step of a model's rollout."""
     arms, shadow = [], ShadowCounts()
-    for path in sorted(folder.glob(f"{_PREFIX}{model}-*.json")):
+    for path in sorted(folder.glob(f"{_PREFIX}{escape(model)}-*.json")):
         try:
             value = json.loads(path.read_bytes())
             if (value["model"], value["split"]) == (model, split.to_json()):
@@ -65,7 +66,7 @@ def read_counts(folder: Path, model: str, split: TrafficSplit) -> StageEvidence:
 
 def forget_counts(folder: Path, model: str, keep: str) -> None:
     """Remove what was counted of a model's rollouts other than the one with the id ``keep``."""
-    for path in folder.glob(f"{_PREFIX}{model}-*.json"):
+    for path in folder.glob(f"{_PREFIX}{escape(model)}-*.json"):
         try:
             value = json.loads(path.read_bytes())
             if value["model"] == model and value["split"]["rollout"] != keep:

@@ -22,7 +22,9 @@ _BINS = len(BOUNDS) + 1
 # Keys that are remembered; then they are counted, and remembered anew.
 _MOST_KEYS = 10_000
 
-_Table = dict[int, tuple[int, int, bool]]
+# Units by the hashes of their keys: each the bin of its first answer's seconds, and two bits.
+_Table = dict[int, int]
+_FAILED, _CANDIDATE, _PLACE = 1, 2, 2
 
 
 @dataclass(slots=True)
@@ -100,8 +102,6 @@ class ArmCounts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._plain = {False: _Plain(), True: _Plain()}
-        # By the key's hash: 1 if it is the candidate's, the bin of its first answer's seconds,
-        # and whether any of its answers was an error.
         self._keys: _Table = {}
         self.changes = 0
 
@@ -124,25 +124,21 @@ class ArmCounts:
             if known is None:
                 if len(self._keys) >= _MOST_KEYS:
                     self._count_keys()
-                self._keys[key] = (int(is_candidate), place, failed)
-            elif failed and not known[2]:
-                self._keys[key] = (*known[:2], True)
+                known = place << _PLACE | is_candidate * _CANDIDATE
+            self._keys[key] = known | failed * _FAILED
 
     def to_json(self) -> dict[str, Any]:
         """Return what was counted as a JSON object, for ``summed``."""
         with self._lock:
             plain = BothArms(self._plain[False].totals(), self._plain[True].totals())
-            keys = list(self._keys.items())
-        rows = np.array([(c, b, f) for _, (c, b, f) in keys], np.uint8).reshape(-1, 3)
-        return {
-            **plain.to_json(),
-            "keys": _packed(np.array([key for key, _ in keys], np.uint64)),
-            "rows": _packed(rows),
-        }
+            count = len(self._keys)
+            keys = np.fromiter(self._keys, np.uint64, count)
+            units = np.fromiter(self._keys.values(), np.uint16, count)
+        return {**plain.to_json(), "keys": _packed(keys), "units": _packed(units)}
 
     def _count_keys(self) -> None:
-        for candidate, place, failed in self._keys.values():
-            self._plain[bool(candidate)].note(place, failed)
+        for unit in self._keys.values():
+            self._plain[bool(unit & _CANDIDATE)].note(unit >> _PLACE, unit & _FAILED)
         self._keys.clear()
 
 
@@ -157,16 +153,14 @@ def summed(counts: list[dict[str, Any]]) -> BothArms:
     for each in counts:
         total.add(arms_from_json(each))
         keys = np.frombuffer(base64.b64decode(each["keys"]), np.uint64).tolist()
-        rows = np.frombuffer(base64.b64decode(each["rows"]), np.uint8).reshape(-1, 3).tolist()
-        for key, (candidate, place, failed) in zip(keys, rows, strict=True):
-            known = table.setdefault(key, (candidate, place, bool(failed)))
-            if failed and not known[2]:
-                table[key] = (*known[:2], True)
-    for candidate, place, failed in table.values():
-        arm = total.of(is_candidate=bool(candidate))
+        units = np.frombuffer(base64.b64decode(each["units"]), np.uint16).tolist()
+        for key, unit in zip(keys, units, strict=True):
+            table[key] = table.setdefault(key, unit) | unit & _FAILED
+    for unit in table.values():
+        arm = total.of(is_candidate=bool(unit & _CANDIDATE))
         arm.units += 1
-        arm.failures += failed
-        arm.bins[place] += 1
+        arm.failures += unit & _FAILED
+        arm.bins[unit >> _PLACE] += 1
     return total
 
 
@@ -196,7 +190,7 @@ class _Plain:
         self._units = self._failures = 0
         self._bins = [0] * _BINS
 
-    def note(self, place: int, failed: bool) -> None:
+    def note(self, place: int, failed: int) -> None:
         self._units += 1
         self._failures += failed
         self._bins[place] += 1

@@ -6,6 +6,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from benchmarks.rollout_evidence import (
+    Harm,
+    clopper_pearson_upper,
+    evidence_of_each_event,
+    run_stream,
+)
+from service.repository.rollout_policy import RolloutRules
 from service.rollout.evidence import (
     ArmEvents,
     Proportion,
@@ -24,40 +31,9 @@ ALPHA = 0.01
 STREAMS = 2000
 
 
-def clopper_pearson_upper(successes: int, total: int, alpha: float = 0.025) -> float:
-    """Return the upper bound of a proportion: where the chance of so few or fewer is ``alpha``."""
-
-    def chance_of_so_few(p: float) -> float:
-        return sum(
-            math.comb(total, k) * p**k * (1 - p) ** (total - k) for k in range(successes + 1)
-        )
-
-    low, high = successes / total, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if chance_of_so_few(middle) > alpha else (low, middle)
-    return high
-
-
 def ever(log_e: np.ndarray) -> int:
     """Return how many streams, of the first axis, ever reach the threshold."""
     return int((log_e.max(axis=1) >= -math.log(ALPHA)).sum())
-
-
-def evidence_of_each_event(is_candidates: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return the log evidence of arms after each event; shapes [streams, events] and [events]."""
-    # As ``log_evidence_of_more`` has it, for all prefixes of a stream at once.
-    from service.rollout.evidence import _LOG_ODDS
-
-    streams, events = is_candidates.shape
-    log_ratio = np.zeros((streams, len(_LOG_ODDS)))
-    found = np.empty((streams, events))
-    for i in range(events):
-        scale = np.log(shares[i] * np.exp(_LOG_ODDS) + 1 - shares[i])
-        log_ratio += is_candidates[:, i, None] * _LOG_ODDS - scale
-        highest = log_ratio.max(axis=1)
-        found[:, i] = highest + np.log(np.exp(log_ratio - highest[:, None]).mean(axis=1))
-    return found
 
 
 def test_no_false_rollback_more_often_than_alpha_at_a_look_at_every_request() -> None:
@@ -166,3 +142,24 @@ def test_a_candidate_that_always_fails_is_stopped_after_a_few_requests(
         n for n in range(1, 50) if log_evidence_of_more([ArmEvents(n, 0, share)]) >= need
     )
     assert exposed <= most_exposed
+
+
+@pytest.mark.parametrize(
+    ("harm", "outcome", "most_exposed"),
+    [
+        (Harm("none"), "live", math.inf),
+        (Harm("swapped labels", disagreement=0.2), "rolled back", 0),
+        (Harm("batches fail", errors=0.2, lost=0.2), "rolled back", 0),
+        (Harm("errors", errors=0.2), "rolled back", 60),
+        (Harm("slow", slow=0.95), "rolled back", 60),
+    ],
+)
+def test_a_rollout_by_simulated_requests_ends_right_and_soon(
+    harm: Harm, outcome: str, most_exposed: float
+) -> None:
+    """In short; ``python -m benchmarks.rollout_evidence`` prints the whole table."""
+    rules = RolloutRules(step_s=0, bake_s=0)
+    for seed in range(5):
+        ending = run_stream(harm, rules, np.random.default_rng(seed))
+        assert ending.outcome == outcome
+        assert ending.exposed <= most_exposed

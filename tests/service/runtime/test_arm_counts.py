@@ -47,10 +47,11 @@ def test_counts_come_back_from_json() -> None:
     counts = ArmCounts()
     counts.note(3.0, failed=True, is_candidate=True, key=7)
     counts.note(1e9, failed=False, is_candidate=False, key=None)
+    counts.note(1e9, failed=False, is_candidate=False, key=2**64 - 1)
     both = summed([counts.to_json()])
     again = arms_from_json(both.to_json())
     assert again.to_json() == both.to_json()
-    assert again.champion.bins[-1] == 1
+    assert again.champion.bins[-1] == 2
 
 
 def test_the_bound_of_slow_answers_is_exceeded_by_at_most_that_share() -> None:
