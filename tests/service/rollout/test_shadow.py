@@ -52,7 +52,7 @@ def shadow_of(
 
 
 def run(shadow: Shadow, batches: int, outputs: Any = OUTPUTS) -> None:
-    for n in range(batches):
+    for _ in range(batches):
         seen = shadow.counts().batches
 
         def is_seen(seen: int = seen) -> bool:
