@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from service.errors import ServiceError
+from service.errors import NotFoundError, ServiceError
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
@@ -96,6 +96,8 @@ class RolloutWatch:
                 self._follow(model, self._lifecycle.trial(model))
                 self._control(model)
                 self._problems.pop(model, None)
+            except NotFoundError:
+                continue  # It has vanished in this moment.
             except (OSError, RepositoryError, ServiceError) as error:
                 self._say(model, error)
             except Exception as error:
