@@ -37,6 +37,7 @@ from service.api.routes.openapi_document import openapi_routes
 from service.api.routes.overview import overview_routes
 from service.api.routes.page import Page, page_routes
 from service.api.routes.predict import predict_routes
+from service.api.routes.rollouts import rollout_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
@@ -45,6 +46,7 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.trace_export import recorder_of
 from service.process_settings import process_settings
 from service.repository.model_store import Store
+from service.rollout.rollout_watch import RolloutWatch
 from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader
@@ -114,9 +116,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         drift = DriftMonitor(
             metrics, settings.workers_folder, minimum_effect=settings.drift_minimum_effect
         )
+    group = WorkerGroup(settings.workers_folder)
     lifecycle = Lifecycle(
         store,
-        WorkerGroup(settings.workers_folder),
+        group,
         Loader(
             partial(
                 Servable,
@@ -154,9 +157,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_hooks(app, observer, route_access)
     configure_urls(app)
     limits = Limits.from_settings(settings)
+    admission = Admission(per_model=limits.max_queue)
+    rollouts = RolloutWatch(
+        lifecycle,
+        store,
+        metrics,
+        lambda: group.folder,
+        lambda: admission.is_idle,
+        timeout_s=settings.timeout_s,
+        look_s=min(1.0, settings.poll_interval_s),
+    )
+    lifecycle.accompany(rollouts)
+    app.extensions["rollouts"] = rollouts
     pipeline = InferencePipeline(
         lifecycle,
-        Admission(per_model=limits.max_queue),
+        admission,
         FilePreparation(limits),
         limits,
     )
@@ -189,6 +204,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(drift_routes(lifecycle, drift))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
+    app.register_blueprint(rollout_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))
     documents = Documents(
         lifecycle,

@@ -17,6 +17,7 @@ SERVICE = (
     {"repository"},
     {"process_settings", "monitoring"},
     {"runtime", "access"},
+    {"rollout"},
     {"api.request_limits"},
     {"api.json"},
     {"api.validation"},

@@ -9,7 +9,7 @@ _METHODS = "GET, HEAD, POST"
 _REQUEST_HEADERS = (
     "Authorization, Content-Type, Content-Encoding, If-None-Match, "
     "Inference-Header-Content-Length, Traceparent, Tracestate, X-API-Key, X-Request-Id, "
-    "X-Request-Timeout-Ms"
+    "X-Request-Timeout-Ms, X-Routing-Key"
 )
 _RESPONSE_HEADERS = (
     "ETag, Inference-Header-Content-Length, Retry-After, Server-Timing, Traceresponse, "

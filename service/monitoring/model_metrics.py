@@ -19,22 +19,26 @@ class ModelMetrics:
             metrics.swaps.labels(model, result)
         metrics.queue_rejections.labels(model)
 
-    def note_swap(self, answering: Iterable[int]) -> None:
-        """Count that other versions answer from now on; requests that name none get the highest."""
+    def note_swap(self, live: int) -> None:
+        """Count that other versions answer from now on.
+
+        Args:
+            live: the one that answers requests which name none; 0 when there is none.
+        """
         metrics, model = self._metrics, self._model
         metrics.swaps.labels(model, "ok").inc()
-        metrics.live_version.labels(model).set(max(answering, default=0))
+        metrics.live_version.labels(model).set(live)
         metrics.live_since.labels(model).set_to_current_time()
 
-    def show(self, answering: Iterable[int], wanted: Iterable[int], failed: Container[int]) -> None:
+    def show(self, live: int, wanted: Iterable[int], failed: Container[int]) -> None:
         """Show the model's state.
 
         Args:
-            answering: the versions that answer.
+            live: the version that answers requests which name none; 0 when there is none.
             wanted: the versions on disk that should answer.
             failed: the versions that were refused.
         """
-        live, wanted = max(answering, default=0), tuple(wanted)
+        wanted = tuple(wanted)
         state = (live, bool(wanted) and not live, sum(version in failed for version in wanted))
         if self._shown == state:
             return

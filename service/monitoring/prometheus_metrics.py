@@ -247,6 +247,34 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self.rollout_percent = Gauge(
+            "understudy_rollout_percent",
+            "The share of requests that a candidate on trial answers, in percent; NaN without one.",
+            ["model"],
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.rollout_held = Gauge(
+            "understudy_rollout_held",
+            "1 while a rollout is undecided beyond its deadline, and waits for evidence or you.",
+            ["model"],
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.rollout_evidence = Gauge(
+            "understudy_rollout_evidence",
+            "Evidence that a candidate does harm, by kind, as log10 of the e-value; the rollout "
+            "ends where the mean over all kinds, together, reaches -log10 of its alpha.",
+            ["model", "kind"],
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.rollout_decisions = Counter(
+            "understudy_rollout_decisions",
+            "What was decided on rollouts: begin, next_step, promoted, live, held, rolled_back.",
+            ["model", "decision"],
+            registry=registry,
+        )
 
         restarts_from_zero(registry)
         self.process = ProcessMetrics(registry)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,13 @@ from typing import Any
 from service.repository.errors import RepositoryError
 from service.repository.file_lock import locked
 from service.repository.json_files import read_optional, shown, write_object
+from service.repository.rollout_policy import (
+    ROLLOUT,
+    Rollout,
+    RolloutRules,
+    chosen_with,
+    rollout_from_json,
+)
 
 POLICY = "policy.json"
 # It is read at every look at a model.
@@ -39,6 +47,7 @@ class Policy:
             or by their names; ``None`` leaves it to the version's card and graph.
         allow_operations: operations that its graphs may use though they touch files, other
             machines or the process, by TensorFlow's names.
+        rollout: the rollout that is under way, if one is; it decides what serves until it ends.
     """
 
     latest: int = 1
@@ -48,6 +57,7 @@ class Policy:
     unloaded: bool = False
     rows_independent: bool | Mapping[str, bool] | None = None
     allow_operations: tuple[str, ...] = ()
+    rollout: Rollout | None = None
 
     @property
     def pinned(self) -> bool:
@@ -67,6 +77,11 @@ class Policy:
 
     def _chosen(self, available: Iterable[int]) -> list[int]:
         ordered = sorted(available)
+        if self.rollout is not None:
+            if self.versions:
+                asked = {*self.versions, *self.rollout.versions}
+                return [version for version in ordered if version in asked]
+            return chosen_with(self.rollout, ordered, self.latest)
         if self.versions:
             return [version for version in ordered if version in self.versions]
         return ordered[-self.latest :]
@@ -76,6 +91,9 @@ class Policy:
         """Which versions serve, as a sentence for those that do not."""
         if self.unloaded:
             return "The policy keeps the model unloaded."
+        if self.rollout is not None:
+            numbers = ", ".join(map(str, sorted(self.rollout.versions)))
+            return f"A rollout is under way, with these versions: {numbers}."
         if self.versions:
             numbers = ", ".join(map(str, sorted(set(self.versions))))
             return f"The policy asks for other versions: {numbers}."
@@ -106,6 +124,8 @@ class Policy:
         value |= rows
         if self.allow_operations:
             value["allow_operations"] = list(self.allow_operations)
+        if self.rollout is not None:
+            value[ROLLOUT] = self.rollout.to_json()
         return value
 
     @property
@@ -114,7 +134,7 @@ class Policy:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:32]
 
 
-_KEYS = {"serve", "labels", "keep", "unloaded", "rows_independent", "allow_operations"}
+_KEYS = {"serve", "labels", "keep", "unloaded", "rows_independent", "allow_operations", ROLLOUT}
 
 
 def policy_from_json(value: Any) -> Policy:
@@ -154,6 +174,7 @@ def policy_from_json(value: Any) -> Policy:
         unloaded=unloaded,
         rows_independent=rows,
         allow_operations=_operations(value),
+        rollout=rollout_from_json(value[ROLLOUT], POLICY) if value.get(ROLLOUT) else None,
     )
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:
@@ -241,12 +262,17 @@ def change_policy(
 def with_changes(policy: Policy, value: Any) -> Policy:
     """Return ``policy`` with what the JSON object ``value`` names; the rest stays as it is.
 
+    Who says what serves ends a rollout that is under way.
+
     Raises:
         RepositoryError: that is not a policy; the message names the place.
     """
     if not isinstance(value, dict):
         return policy_from_json(value)
-    return policy_from_json({**policy.to_json(), **value})
+    before = policy.to_json()
+    if value.keys() & {"serve", "unloaded"}:
+        before.pop(ROLLOUT, None)
+    return policy_from_json({**before, **value})
 
 
 def rolled_back(
@@ -260,7 +286,8 @@ def rolled_back(
 
     That is the version before the one that really serves; or before the one that the policy asks
     for, where that is lower: a change that no service has followed yet. It is named, so that the
-    next one that is published does not take over by itself.
+    next one that is published does not take over by itself. While a rollout is under way it is the
+    rollout's champion.
 
     Args:
         policy: the policy in force.
@@ -272,6 +299,8 @@ def rolled_back(
     Raises:
         RepositoryError: there is no earlier version.
     """
+    if policy.rollout is not None:
+        return rollout_undone(policy)
     fit = sorted(set(available) - set(refused))
     highest = [max(found) for found in (set(serving), set(policy.select(fit))) if found]
     now = None if policy.unloaded or not highest else min(highest)
@@ -280,6 +309,56 @@ def rolled_back(
         story = "nothing serves" if now is None else f"version {now} serves"
         raise RepositoryError(f"There is no earlier version to go back to; {story}.")
     return replace(policy, versions=(earlier[-1],))
+
+
+def begin_rollout(
+    policy: Policy, champion: int, candidate: int | None, rules: RolloutRules
+) -> Policy:
+    """Return the policy that puts a version on trial against the one that serves.
+
+    Args:
+        policy: the policy in force.
+        champion: the version that serves.
+        candidate: the version on trial; ``None`` if it is yet to be published, and must not serve
+            before it is named.
+        rules: how the rollout goes on.
+
+    Raises:
+        RepositoryError: another rollout is under way, the model is unloaded, or the versions are
+            one.
+    """
+    if policy.rollout is not None and policy.rollout.candidate is not None:
+        raise RepositoryError(
+            f"A rollout of version {policy.rollout.candidate} is under way; it must end before "
+            "another begins."
+        )
+    if policy.unloaded:
+        raise RepositoryError("The model is unloaded, so no version can be on trial.")
+    if candidate == champion:
+        raise RepositoryError(f"Version {champion} serves already; there is nothing to try out.")
+    rollout = Rollout(secrets.token_hex(8), champion, rules=rules)
+    return replace(policy, rollout=rollout if candidate is None else rollout.begun(candidate))
+
+
+def rollout_undone(policy: Policy) -> Policy:
+    """Return the policy that ends a rollout with its champion, which is named then."""
+    assert policy.rollout is not None
+    return replace(policy, rollout=None, versions=(policy.rollout.champion,))
+
+
+def rollout_completed(policy: Policy, available: Iterable[int]) -> Policy:
+    """Return the policy that ends a rollout with its candidate.
+
+    Where the policy follows the latest version and the candidate is that, it goes on doing so;
+    else the candidate takes the champion's place among the versions that are named.
+    """
+    rollout = policy.rollout
+    assert rollout is not None
+    assert rollout.candidate is not None
+    if not policy.versions and max(available, default=0) <= rollout.candidate:
+        return replace(policy, rollout=None)
+    others = set(policy.versions) - {rollout.champion}
+    return replace(policy, rollout=None, versions=tuple(sorted({*others, rollout.candidate})))
 
 
 def _is_declaration(value: Any) -> bool:

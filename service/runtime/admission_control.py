@@ -44,6 +44,11 @@ class Admission:
             mean = self._seconds.get(model, seconds)
             self._seconds[model] = mean + _WEIGHT * (seconds - mean)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no prediction of any model is under way."""
+        return not any(self._under_way.copy().values())
+
     def _refusal(self, model: str, who: str, bound: int) -> UnavailableError:
         """Return the error, with the time in which what is under way will be done.
 

@@ -27,10 +27,23 @@ _STUCK_RETRY_S = 30
 
 Call = Callable[[Tensors], Tensors]
 NoteBatch = Callable[[int, float], None]
-# Sees a batch after its requests were answered: the inputs of each, and all their outputs.
-ObserveAnswers = Callable[[Sequence[Tensors], Tensors], None]
+# Sees the inputs and the outputs of a batch after its requests were answered.
+ObserveAnswers = Callable[[Tensors, Tensors], None]
 # Called with what records the traces of a batch's requests, its rows, and when it began and ended.
 TraceBatch = Callable[[Sequence[Any], int, float, float], None]
+# Called with a signature's name, its inputs and its outputs; ``None`` if the call failed.
+ObserveBatch = Callable[[str, Tensors, Tensors | None], None]
+
+
+@dataclass(slots=True)
+class BatchFeed:
+    """Where a version's batches can be seen, after their requests have been answered.
+
+    Attributes:
+        observer: is called on the loop with each batch that has run; ``None`` for nobody.
+    """
+
+    observer: ObserveBatch | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +96,7 @@ class _Result:
     outputs: Tensors | None
     error: Exception | None
     seconds: float
+    inputs: Tensors
 
 
 class BatchQueue:
@@ -103,6 +117,8 @@ class BatchQueue:
         stuck_after_s: float = math.inf,
         observe: ObserveAnswers | None = None,
         trace_batch: TraceBatch | None = None,
+        signature: str = "",
+        feed: BatchFeed | None = None,
     ) -> None:
         """A queue that nothing waits in yet.
 
@@ -116,7 +132,11 @@ class BatchQueue:
             stuck_after_s: when a call has run for so long, nobody waits behind it any more.
             observe: is called with each batch that has run, after its requests were answered.
             trace_batch: records batches whose requests are traced; unset, none is.
+            signature: the signature's name.
+            feed: shows the batches that have run.
         """
+        self._signature = signature
+        self._feed = feed or BatchFeed()
         self._call = call
         self._observe = observe
         self._most_rows = most_rows
@@ -192,8 +212,7 @@ class BatchQueue:
                 self._note(ticket.rows, result)
                 ticket.ran_s = result.seconds
                 ticket.finish(result.outputs, result.error)
-                if self._observe is not None and result.outputs is not None:
-                    self._observe((ticket.inputs,), result.outputs)
+            self._show(results)
             return
         (result,) = results
         assert result.outputs is not None
@@ -204,8 +223,18 @@ class BatchQueue:
             ticket.ran_s = result.seconds
             ticket.finish({name: t[start:end] for name, t in result.outputs.items()}, None)
             start = end
+        self._show(results)
+
+    def _show(self, results: Sequence[_Result]) -> None:
+        """Show what has run, now that its requests are answered."""
+        observer = self._feed.observer
+        if observer is not None:
+            for result in results:
+                observer(self._signature, result.inputs, result.outputs)
         if self._observe is not None:
-            self._observe([ticket.inputs for ticket in batch], result.outputs)
+            for result in results:
+                if result.outputs is not None:
+                    self._observe(result.inputs, result.outputs)
 
     def _record(
         self, batch: Sequence[Ticket], results: Sequence[_Result], trace_batch: TraceBatch
@@ -364,11 +393,11 @@ def has_rows(outputs: Tensors, rows: int) -> bool:
 def _attempt(call: Call, inputs: Tensors) -> _Result:
     start = perf_counter()
     try:
-        return _Result(call(inputs), None, perf_counter() - start)
+        return _Result(call(inputs), None, perf_counter() - start, inputs)
     except Exception as error:
-        return _Result(None, error, perf_counter() - start)
+        return _Result(None, error, perf_counter() - start, inputs)
     except BaseException as error:
         # Whatever ended this call must not end the queue.
         failure = ServiceError("The prediction was broken off.")
         failure.__cause__ = error
-        return _Result(None, failure, perf_counter() - start)
+        return _Result(None, failure, perf_counter() - start, inputs)

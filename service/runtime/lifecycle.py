@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
@@ -30,6 +31,13 @@ _LOADING_S = 0.05
 _BEAT_S = 1.0
 # A worker whose lifecycle has ended may take as long to leave by itself.
 _LEAVE_S = 60.0
+
+
+class Companion(Protocol):
+    """What lives as long as a lifecycle, in a thread of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 def stop_for_good() -> None:
@@ -94,7 +102,11 @@ class Lifecycle(ServedModels):
         self._draining = False
         self._has_died = False
         self._thread: threading.Thread | None = None
-        self._record = ServingRecord(store, self)
+        self._companions: list[Companion] = [ServingRecord(store, self)]
+
+    def accompany(self, companion: Companion) -> None:
+        """Start and stop something else with this lifecycle."""
+        self._companions.append(companion)
 
     def start(self) -> None:
         """Begin to watch the store, in a thread of this process."""
@@ -102,7 +114,8 @@ class Lifecycle(ServedModels):
         self._started = time.monotonic()
         self._thread = threading.Thread(target=self._live, name="lifecycle", daemon=True)
         self._thread.start()
-        self._record.start()
+        for companion in self._companions:
+            companion.start()
 
     def reconcile_now(self, name: str, timeout_s: float) -> bool:
         """Look at a model at once, and wait until what serves is what the store asks for.
@@ -143,7 +156,8 @@ class Lifecycle(ServedModels):
                 with contextlib.suppress(OSError):
                     model.close()
             self._group.leave()
-            self._record.stop()
+            for companion in self._companions:
+                companion.stop()
 
     def wait_until_settled(self, timeout_s: float) -> bool:
         """Wait until all that can serve does; ``False`` when time ran out."""

@@ -21,6 +21,7 @@ from service.runtime.loader import LoadedVersion, Loader
 from service.runtime.memory import release_memory
 from service.runtime.serving_versions import ServingVersions
 from service.runtime.shared_observations import SharedObservations
+from service.runtime.traffic_split import Trial, split_of
 from service.runtime.version_state import State, VersionStatus
 from service.runtime.worker_agreement import Agreement, Decision, ServingPlan, WorkerGroup
 
@@ -145,7 +146,7 @@ class ModelReconciler:
         held = self._held
         self.is_gone = not (folders or held.live or held.draining or held.staged)
         failed = {v for v, status in self.status.items() if status.state is State.FAILED}
-        self._shown.show(self.serving.servables, self._policy.select(folders), failed)
+        self._shown.show(self.serving.live, self._policy.select(folders), failed)
         return progress
 
     def close(self) -> None:
@@ -225,7 +226,8 @@ class ModelReconciler:
             available.difference_update(unfit)
         self._update_unasked(considered)
         labels = {k: v for k, v in self._policy.labels.items() if v in versions}
-        return ServingPlan(tuple(versions), labels)
+        split = split_of(self._policy.rollout, tuple(versions))
+        return ServingPlan(tuple(versions), labels, split)
 
     def _is_worth_it(
         self, version: int, *, folders: Mapping[int, Path], agreement: Agreement
@@ -295,8 +297,11 @@ class ModelReconciler:
         time.sleep(max(0.0, at - time.monotonic()))
         leaving = self._held.serve(chosen)
         servables = {version: each.servable for version, each in chosen.items()}
-        self.serving = ServingVersions(servables, plan.labels)
-        self._shown.note_swap(plan.versions)
+        before = self.serving
+        trial = Trial(self._name, plan.split) if plan.split else None
+        self.serving = ServingVersions(servables, plan.labels, trial)
+        if self.serving.is_swap_from(before):
+            self._shown.note_swap(self.serving.live)
         for version in plan.versions:
             self._set_status(version, State.AVAILABLE)
         log(
@@ -305,6 +310,7 @@ class ModelReconciler:
             model=self._name,
             versions=plan.versions,
             labels=dict(plan.labels),
+            split=plan.split and plan.split.to_json(),
         )
         for version, each in leaving.items():
             self._set_status(version, State.DRAINING)

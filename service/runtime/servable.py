@@ -37,7 +37,7 @@ from service.repository.row_independence import (
     needs_proof,
     prove_independence,
 )
-from service.runtime.batching import NoteBatch, ObserveAnswers, run_alone
+from service.runtime.batching import BatchFeed, NoteBatch, ObserveAnswers, run_alone
 from service.runtime.call_cost import CallCost
 from service.runtime.drift_watch import DriftWatch
 from service.runtime.load_error import Fault, LoadError
@@ -67,6 +67,7 @@ class Servable:
             rows are independent is always said in it.
         independence: why, by signature.
         signature_def: TensorFlow's own description of all its signatures, as protobuf's JSON.
+        feed: shows the batches that it has answered.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Servable:
         """
         self.model = model
         self.version = version
+        self.feed = BatchFeed()
         try:
             self.card: Card | None = read_card(directory)
             self.golden: Golden | None = read_golden(directory)
@@ -177,7 +179,7 @@ class Servable:
         )
         observe = self.observer(signature)
         if observe is not None:
-            observe((inputs,), outputs)
+            observe(inputs, outputs)
         return outputs
 
     def parses_examples(self, signature_name: str) -> bool:

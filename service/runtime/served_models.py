@@ -11,6 +11,7 @@ from service.repository.policy import Policy
 from service.runtime.missing_models import MissingModels
 from service.runtime.model_reconciler import ModelReconciler
 from service.runtime.servable import Servable
+from service.runtime.traffic_split import Routed, Trial
 from service.runtime.version_state import VersionStatus
 from service.runtime.worker_agreement import WorkerGroup
 
@@ -88,6 +89,10 @@ class ServedModels:
         """Return the policy that is in force for a model."""
         return self._model(name).policy
 
+    def trial(self, name: str) -> Trial | None:
+        """Return how this worker splits a model's requests, and what it counted; if it does."""
+        return self._model(name).serving.trial
+
     def policy_problem(self, name: str) -> str:
         """Return why a model's policy file is not followed; empty when it is."""
         return self._model(name).policy_problem
@@ -114,12 +119,26 @@ class ServedModels:
         finally:
             servable.release()
 
-    def acquire(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
-        """Lease as ``lease`` does; the caller must ``release`` the servable."""
-        servable = self._find(name, version, label)
+    def acquire(
+        self,
+        name: str,
+        version: int | None = None,
+        label: str | None = None,
+        request: Routed | None = None,
+    ) -> Servable:
+        """Lease as ``lease`` does; the caller must ``release`` the servable.
+
+        Args:
+            name: the model's name.
+            version: the version asked for.
+            label: the label asked for.
+            request: the request that it is for, which a rollout may split; without one the
+                version that leads answers.
+        """
+        servable = self._find(name, version, label, request)
         while not servable.acquire():
             # It was retired between being found and being leased; its successor is in place.
-            servable = self._find(name, version, label)
+            servable = self._find(name, version, label, request)
         return servable
 
     def _catch_up(self, name: str) -> None:
@@ -149,7 +168,9 @@ class ServedModels:
                 )
             self._catch_up_by.pop(name, None)
 
-    def _find(self, name: str, version: int | None, label: str | None) -> Servable:
+    def _find(
+        self, name: str, version: int | None, label: str | None, request: Routed | None
+    ) -> Servable:
         self._catch_up(name)
         model = self._model(name)
         serving = model.serving
@@ -158,6 +179,8 @@ class ServedModels:
                 known = ", ".join(sorted(serving.labels)) or "none"
                 raise NotFoundError(f"Model {name!r} has no label {label!r}; its labels: {known}.")
             version = serving.labels[label]
+        elif version is None and serving.trial is not None and request is not None:
+            version = serving.trial.choose(request)
         found = serving.latest if version is None else serving.servables.get(version)
         if found is not None:
             return found

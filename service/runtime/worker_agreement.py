@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from service.runtime.load_lock import LoadLock
+from service.runtime.traffic_split import TrafficSplit, split_from_json
 from service.runtime.worker_members import SILENT_S, WorkerMembers
 
 # From a decision to the moment at which all workers act on it: long enough for each to read it,
@@ -26,10 +27,15 @@ _MODEL = "model-"
 
 @dataclass(frozen=True, slots=True)
 class ServingPlan:
-    """What should answer for a model: versions, lowest first, and labels for some of them."""
+    """What should answer for a model: versions, lowest first, and labels for some of them.
+
+    While a rollout is under way it also says how requests are split, so that all workers take
+    each step at one moment.
+    """
 
     versions: tuple[int, ...]
     labels: Mapping[str, int] = field(default_factory=dict)
+    split: TrafficSplit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +291,15 @@ def _file(model: str) -> str:
 
 
 def _plan_to_json(plan: ServingPlan) -> dict[str, Any]:
-    return {"versions": list(plan.versions), "labels": dict(plan.labels)}
+    split = {"split": plan.split.to_json()} if plan.split else {}
+    return {"versions": list(plan.versions), "labels": dict(plan.labels), **split}
 
 
 def _plan(value: Mapping[str, Any]) -> ServingPlan:
-    return ServingPlan(tuple(value["versions"]), value["labels"])
+    split = value.get("split")
+    return ServingPlan(
+        tuple(value["versions"]), value["labels"], split_from_json(split) if split else None
+    )
 
 
 def _of_living(

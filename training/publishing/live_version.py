@@ -37,6 +37,9 @@ class LiveVersion:
 def find_live_version(root: Path, model: str) -> LiveVersion | None:
     """Return the highest version that serves; ``None`` when none does.
 
+    While a rollout is under way it is the version that leads: a candidate on trial has not
+    replaced it.
+
     Where no running service reports what serves, it is the highest that the policy asks for
     of those that no service has refused.
 
@@ -46,10 +49,12 @@ def find_live_version(root: Path, model: str) -> LiveVersion | None:
     store = Store(root)
     versions = store.versions(model)
     real = reality(store, model)
-    serving = real.expected(read_policy(root / model), versions)
+    policy = read_policy(root / model)
+    serving = real.expected(policy, versions)
     if not serving:
         return None
-    version = serving[-1]
+    leading = None if policy.rollout is None else policy.rollout.leading
+    version = leading if leading in serving else serving[-1]
     folder = versions[version]
     how = _how(model, real, version, folder)
     return LiveVersion(version, folder, read_card(folder), read_golden(folder), how)

@@ -1,16 +1,25 @@
 """Changes which versions serve and are kept: version policies, labels, rollbacks."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from service.repository import policy as policies
 from service.repository.errors import RepositoryError
 from service.repository.model_store import Store
-from service.repository.policy import Policy, policy_from_json, read_policy, rolled_back
+from service.repository.policy import (
+    Policy,
+    begin_rollout,
+    policy_from_json,
+    read_policy,
+    rolled_back,
+)
+from service.repository.rollout_policy import RolloutRules
 from service.repository.serving_status import reality
 from training.console.progress import say
 from training.errors import TrainingError, UsageError
+from training.publishing.live_version import find_live_version
 
 
 def change_policy(
@@ -23,6 +32,8 @@ def change_policy(
     keep: int | None,
 ) -> None:
     """Change what is given of a model's policy, and print the policy that is in force then.
+
+    Who says which versions serve ends a rollout that is under way.
 
     Args:
         root: the folder of models.
@@ -42,9 +53,10 @@ def change_policy(
 
     def changed(policy: Policy) -> Policy:
         if latest is not None:
-            policy = replace(policy, latest=latest, versions=(), unloaded=False)
+            policy = replace(policy, latest=latest, versions=(), unloaded=False, rollout=None)
         if versions is not None:
-            policy = replace(policy, versions=tuple(sorted(set(versions))), unloaded=False)
+            named = tuple(sorted(set(versions)))
+            policy = replace(policy, versions=named, unloaded=False, rollout=None)
         if keep is not None:
             policy = replace(policy, keep=keep or None)
         policy = replace(policy, labels=_relabelled(policy, labels))
@@ -88,6 +100,87 @@ def roll_back(root: Path, model: str) -> None:
     )
 
 
+def start_rollout(root: Path, model: str, candidate: int) -> None:
+    """Put a version on trial against the one that serves, and print the policy in force then.
+
+    Args:
+        root: the folder of models.
+        model: the model's name.
+        candidate: the version on trial.
+
+    Raises:
+        UsageError: there is no such version, or none serves.
+        RepositoryError: another rollout is under way, or that version serves already.
+        TrainingError: the policy cannot be written.
+    """
+    store = Store(root)
+    _check_model(store, model)
+
+    def changed(policy: Policy) -> Policy:
+        available = store.versions(model)
+        if candidate not in available:
+            known = ", ".join(map(str, available))
+            raise UsageError(f"{model} has no version {candidate} in {root}; it has {known}.")
+        live = find_live_version(root, model)
+        if live is None:
+            raise UsageError(f"No version of {model} serves that another could be tried against.")
+        return begin_rollout(policy, live.version, candidate, RolloutRules())
+
+    _change(store, model, changed)
+
+
+def check_no_rollout(root: Path, model: str) -> None:
+    """Check that a version could be put on trial, before it is trained.
+
+    Raises:
+        UsageError: another is on trial.
+        RepositoryError: the model's policy cannot be read.
+    """
+    rollout = read_policy(root / model).rollout
+    if rollout is not None and rollout.candidate is not None:
+        raise UsageError(
+            f"--rollout: version {rollout.candidate} of {model} is on trial; wait for its end, or "
+            f"end it: understudy rollback {model}"
+        )
+
+
+@contextlib.contextmanager
+def published_on_trial(root: Path, model: str) -> Iterator[Callable[[int], None]]:
+    """Let the version that the block publishes answer nobody before it has been tried out.
+
+    Yields a function to be called with its number, which begins the rollout. The policy waits for
+    it from before the block, so that no service takes the version over in between.
+
+    Raises:
+        RepositoryError: another rollout is under way.
+        TrainingError: the policy cannot be written.
+    """
+    live = find_live_version(root, model)
+    if live is None:
+        say("--rollout: no version serves yet, so this one serves without a trial.")
+        yield lambda version: None
+        return
+    store, rules = Store(root), RolloutRules()
+    _write(store, model, lambda policy: begin_rollout(policy, live.version, None, rules))
+
+    def begin(version: int) -> None:
+        _change(store, model, lambda policy: begin_rollout(policy, live.version, version, rules))
+
+    try:
+        yield begin
+    except BaseException:
+        _write(
+            store,
+            model,
+            lambda policy: (
+                replace(policy, rollout=None)
+                if policy.rollout is not None and policy.rollout.candidate is None
+                else policy
+            ),
+        )
+        raise
+
+
 def in_use(store: Store, model: str) -> set[int]:
     """Return the versions that must not be removed: that serve, are pinned or have a label.
 
@@ -119,6 +212,9 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
             "The model is unloaded: the new version does not serve. "
             f"To serve the latest again: understudy serve-policy {model} --latest 1"
         )
+    elif policy.rollout is not None:
+        if policy.rollout.candidate not in (None, max(store.versions(model))):
+            say(f"Version {policy.rollout.candidate} is on trial: the new one waits.")
     elif policy.pinned:
         named = ", ".join(map(str, policy.versions))
         say(
@@ -155,12 +251,24 @@ def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
     return labels
 
 
-def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> None:
-    """Change a model's policy as one step, and print the one that is in force then."""
+def _write(store: Store, model: str, changed: Callable[[Policy], Policy]) -> Policy:
+    """Change a model's policy as one step, and return the one that is in force then."""
     try:
-        policy = policies.change_policy(store.root / model, changed)
+        return policies.change_policy(store.root / model, changed)
     except OSError as error:
         raise TrainingError(f"The policy cannot be written: {error.strerror}.") from error
+
+
+def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> None:
+    """Change a model's policy as one step, and print the one that is in force then."""
+    policy = _write(store, model, changed)
+    if policy.rollout is not None:
+        trial = policy.rollout
+        say(
+            f"{model}: version {trial.champion} serves; version {trial.candidate} is on trial "
+            f"({trial.stage})"
+        )
+        return
     serving = ", ".join(map(str, policy.select(store.versions(model))))
     labels = "".join(f"; {label} is {version}" for label, version in sorted(policy.labels.items()))
     pinned = " (pinned)" if policy.pinned else ""

@@ -1,5 +1,6 @@
 """From settings to a published version: load, train, export, measure, prove, publish."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,12 +40,13 @@ from training.tasks.task_interface import Exportable, Task
 from training.workflows.init_from_option import find_initial_version
 
 
-def train(run: Run, *, force: bool = False) -> int | None:
+def train(run: Run, *, force: bool = False, rollout: bool = False) -> int | None:
     """Train as the run's settings say, from its last checkpoint where it has one.
 
     Args:
         run: the run.
         force: publish what the gates refuse.
+        rollout: put the version on trial, instead of letting it serve at once.
 
     Returns:
         the number of the published version; ``None`` when the settings say not to publish.
@@ -55,13 +57,15 @@ def train(run: Run, *, force: bool = False) -> int | None:
         TrainingError: the data is not there, or the model does not prove itself.
     """
     with exclusive_lock(run.lock, f"A training in {run.folder}"):
-        return _train(run, force)
+        return _train(run, force, rollout)
 
 
-def _train(run: Run, force: bool) -> int | None:
+def _train(run: Run, force: bool, rollout: bool) -> int | None:
     settings = run.settings
     if settings.publish:
         _make_room(run)
+        if rollout:
+            version_policy.check_no_rollout(settings.out, settings.model)
     task: Task[Any] = tasks.get(settings.model)
     _check_precision(task, run)
     architecture = task.architectures[settings.arch]
@@ -78,7 +82,7 @@ def _train(run: Run, force: bool) -> int | None:
         say(line)
     outcome = "Not published: publishing failed."
     try:
-        version, outcome = _publish(exported.gates, run, force)
+        version, outcome = _publish(exported.gates, run, force, rollout)
     except RefusedError:
         outcome = "Not published."
         raise
@@ -96,7 +100,7 @@ def _train(run: Run, force: bool) -> int | None:
     return version
 
 
-def _publish(gates: GateReport, run: Run, force: bool) -> tuple[int | None, str]:
+def _publish(gates: GateReport, run: Run, force: bool, rollout: bool) -> tuple[int | None, str]:
     """Publish the export as the run's settings say; return the version, and a sentence on it.
 
     Raises:
@@ -109,8 +113,11 @@ def _publish(gates: GateReport, run: Run, force: bool) -> tuple[int | None, str]
     _pass(gates, run, force)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
-    version = saved_model_export.publish(run.export, settings.out, settings.model)
-    say(f"published as {settings.out / settings.model / str(version)}")
+    trial = version_policy.published_on_trial(settings.out, settings.model)
+    with trial if rollout else contextlib.nullcontext(lambda version: None) as begin:
+        version = saved_model_export.publish(run.export, settings.out, settings.model)
+        say(f"published as {settings.out / settings.model / str(version)}")
+        begin(version)
     version_policy.after_publishing(store, settings.model, before)
     forced = "" if gates.passed else " anyway (--force)"
     return version, f"Published{forced} as version {version}."

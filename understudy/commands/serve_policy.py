@@ -17,6 +17,7 @@ from understudy.options import WholeNumber, models_folder, published_model
     examples={
         "serve-policy mpg --latest 1": "follow the latest version",
         "serve-policy mpg --versions 3 4 --label stable=3": "pin two versions, label one",
+        "serve-policy mpg --rollout 4": "try version 4 out on live traffic",
         "serve-policy mpg --keep 5": "delete older versions on publishing",
     },
 )
@@ -46,6 +47,13 @@ from understudy.options import WholeNumber, models_folder, published_model
     metavar="N",
     help="versions to keep on disk; 0 keeps all",
 )
+@click.option(
+    "--rollout",
+    cls=Option,
+    type=WholeNumber(),
+    metavar="N",
+    help="try version N out, and serve it if it does no harm",
+)
 @models_folder()
 @click.pass_context
 def command(
@@ -55,6 +63,7 @@ def command(
     versions: Sequence[int],
     label: Sequence[str],
     keep: int | None,
+    rollout: int | None,
     out: Path,
 ) -> None:
     """Choose which versions of a model serve, and under which labels.
@@ -67,8 +76,13 @@ def command(
         raise click.UsageError(f"Which versions serve is an option: --versions {more[0]}.")
     if versions and latest is not None:
         raise click.UsageError("--latest and --versions exclude each other.")
+    if rollout is not None and (versions or latest is not None or label or keep is not None):
+        raise click.UsageError("--rollout goes with no other option.")
     from training.publishing import version_policy
 
+    if rollout is not None:
+        version_policy.start_rollout(out, model, rollout)
+        return
     version_policy.change_policy(
         out,
         model,

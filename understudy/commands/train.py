@@ -34,6 +34,13 @@ _OTHER_STARTS, _RESULT = "Go on from something", "The result"
     "--force", is_flag=True, cls=Option, help="publish even if a gate refuses it", panel=_RESULT
 )
 @click.option(
+    "--rollout",
+    is_flag=True,
+    cls=Option,
+    help="try it out on live traffic before it serves",
+    panel=_RESULT,
+)
+@click.option(
     "--resume",
     cls=Option,
     type=click.Path(path_type=Path),
@@ -58,6 +65,7 @@ _OTHER_STARTS, _RESULT = "Go on from something", "The result"
 def command(
     model: str,
     force: bool,
+    rollout: bool,
     resume: Path | None,
     config: Path | None,
     from_study: str | None,
@@ -69,6 +77,8 @@ def command(
     The gates compare it with the version that serves; a worse one is not published.
     """
     given = given_settings(settings)
+    if rollout and given.get("no-publish"):
+        raise UsageError("--rollout and --no-publish exclude each other.")
     if storage is not None and from_study is None:
         raise UsageError("--storage says where the study of --from-study is: it needs that option.")
     if resume is None:
@@ -76,14 +86,14 @@ def command(
     elif config is not None or from_study or given.keys() - _FREE_ON_RESUME:
         raise UsageError(
             "--resume takes what decides the training from the run: "
-            "only --data, --out, --precision, --no-publish and --force go with it."
+            "only --data, --out, --precision, --no-publish, --force and --rollout go with it."
         )
     else:
         run = _resumed_run(model, resume, given)
     from training.workflows import train as workflow
 
     try:
-        workflow.train(run, force=force)
+        workflow.train(run, force=force, rollout=rollout)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted. To continue: understudy train {run.settings.model} --resume {run.folder}"

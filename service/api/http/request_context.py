@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from service.access.cross_origin import CrossOrigin
 from service.access.trusted_proxies import TrustedProxies
 from service.errors import (
+    AbandonedError,
     RateLimitedError,
     ServiceError,
     UnauthenticatedError,
@@ -32,9 +33,11 @@ from service.runtime.batching import TraceBatch
 if TYPE_CHECKING:
     # OpenTelemetry's; there is one only where it is installed.
     from service.monitoring.span_recorder import SpanRecorder
+from service.runtime.traffic_split import Arm
 
 # A client's own id is kept when it can stand in a header and a log without harm.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_REQUEST_ID_HEADER, _ROUTING_KEY = "HTTP_X_REQUEST_ID", "HTTP_X_ROUTING_KEY"
 # Between lines in the log about a model's refusals.
 _REFUSALS_S = 1.0
 
@@ -62,6 +65,7 @@ class RequestContext:
         key_name: the name of its API key; empty where it needs none.
         phases: what it has spent so far, from the moment on at which a version is found for it.
         trace: the trace it belongs to; ``None`` unless its caller says so or traces are exported.
+        arm: where its outcome is counted, if a rollout chose the version that answers it.
     """
 
     environ: Mapping[str, Any]
@@ -76,6 +80,18 @@ class RequestContext:
     key_name: str = ""
     phases: PredictionPhases | None = None
     trace: RequestTrace | None = None
+    arm: Arm | None = None
+
+    @property
+    def routing_key(self) -> str:
+        """What decides which version answers it while a rollout is under way."""
+        return self.environ.get(_ROUTING_KEY) or self.request_id
+
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the client chose that, so that other requests may have the same."""
+        given = self.environ.get(_REQUEST_ID_HEADER)
+        return bool(self.environ.get(_ROUTING_KEY)) or given == self.request_id
 
 
 class RequestObserver:
@@ -117,7 +133,7 @@ class RequestObserver:
     def begin(self, environ: Mapping[str, Any], client: str) -> RequestContext:
         """Count a request that has arrived; ``end`` must be called for it."""
         self._metrics.in_flight.inc()
-        given = environ.get("HTTP_X_REQUEST_ID", "")
+        given = environ.get(_REQUEST_ID_HEADER, "")
         if not given or not _REQUEST_ID.fullmatch(given):
             # With the process, since an observer may be made before its workers are forked.
             given = f"{self._ids}-{os.getpid():x}-{next(self._count):x}"
@@ -173,6 +189,9 @@ class RequestObserver:
             if context.failure is not None:
                 metrics.failure_seconds.observe(seconds)
         self._metrics.answered(context.model, version, status).inc()
+        if context.arm is not None and status != AbandonedError.status:
+            # Also what the model refuses: a client's own mistakes fall on both arms alike.
+            context.arm.note(seconds, failed=status >= 400)
         if context.failure is not None or self._access_log:
             self._log(context, status, seconds)
         return headers

@@ -194,6 +194,8 @@ class PredictionLoop:
                 trace_batch=self.observer.batch_tracer(
                     servable.model, servable.version, signature.name
                 ),
+                signature=signature.name,
+                feed=servable.feed,
             )
         return queue
 

@@ -113,7 +113,7 @@ class InferencePipeline:
             raise
         start = monotonic()
         try:
-            servable = self.lifecycle.acquire(target.model, target.version, target.label)
+            servable = self.lifecycle.acquire(target.model, target.version, target.label, context)
         except BaseException:
             self.admission.leave(target.model, monotonic() - start)
             raise

@@ -159,6 +159,21 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         ),
         **_ADMIN,
     },
+    ("rollouts.get_rollout", "GET"): {
+        "summary": "Whether a version is on trial, how far it is, and all decisions on it",
+        "responses": responses(response_schemas.ROLLOUT, 404),
+    },
+    ("rollouts.start_rollout", "POST"): {
+        "summary": "Put a version on trial against the one that serves",
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": response_schemas.ROLLOUT_REQUEST}},
+        },
+        "responses": responses(
+            response_schemas.POLICY, *_ADMIN_ERRORS, 503, headers=response_headers.OF_POLICY
+        ),
+        **_ADMIN,
+    },
     ("openapi.document", "GET"): {
         "summary": "This document",
         "responses": responses(response_schemas.DOCUMENT, headers=response_headers.PACKED),

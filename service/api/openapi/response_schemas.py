@@ -116,6 +116,19 @@ METADATA = an_object(
 )
 POLICY = ref("schemas", "Policy")
 STATUS = ref("schemas", "ModelStatus")
+ROLLOUT_REQUEST = an_object({"candidate": WHOLE}, {"rules": ANY_OBJECT})
+ROLLOUT = an_object(
+    {"state": STRING, "reason": STRING, "decisions": array(ANY_OBJECT)},
+    {
+        "held": FLAG,
+        "champion": WHOLE,
+        "candidate": {"type": ["integer", "null"]},
+        "percent": {"type": "number"},
+        "rules": ANY_OBJECT,
+        "stages": array(ANY_OBJECT),
+        "earlier": array(ANY_OBJECT),
+    },
+)
 DOCUMENT = an_object(
     {
         "openapi": STRING,

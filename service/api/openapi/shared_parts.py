@@ -63,6 +63,10 @@ class PolicySchema(marshmallow.Schema):
         }
     )
     allow_operations = fields.List(fields.String())
+    rollout = fields.Dict(
+        allow_none=True,
+        metadata={"description": "The rollout under way; POST :rollout begins one."},
+    )
 
 
 SCHEMAS: dict[str, type[marshmallow.Schema]] = {

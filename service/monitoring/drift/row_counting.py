@@ -25,9 +25,8 @@ from service.repository.reference.reference_file import Reference
 MOST_ROWS = 250
 _MOST_BYTES = 16 * 1024 * 1024
 
-# Rows of one signature that ran together: the inputs of each request, and all their outputs.
-Parts = Sequence[Tensors]
-Observe = Callable[[Parts, Tensors], None]
+# Sees the rows of one signature that ran together: their inputs, and their outputs.
+Observe = Callable[[Tensors, Tensors], None]
 # A field's place in the reference, a bin, and how many rows to add.
 AddRows = Callable[[int, int, int], None]
 AddProbability = Callable[[float], None]
@@ -60,7 +59,7 @@ class RowCounting:
         self._add_probability = add_probability
         self._wake = wake
         self._lock = threading.Lock()
-        self._noted: list[tuple[bool, Parts, Tensors]] = []
+        self._noted: list[tuple[bool, Tensors, Tensors]] = []
         self._rows = self._bytes = 0
         self._inputs = {name for f in reference.fields if f.side == INPUTS for name in f.needs}
         self._outputs = {name for f in reference.fields if f.side != INPUTS for name in f.needs}
@@ -72,28 +71,25 @@ class RowCounting:
         """Return what notes the batches of a signature; it is called on any thread."""
         is_described = signature == self.reference.signature
 
-        def observe(parts: Parts, outputs: Tensors) -> None:
+        def observe(inputs: Tensors, outputs: Tensors) -> None:
             rows = len(next(iter(outputs.values())))
             if self._rows >= MOST_ROWS or self._bytes > _MOST_BYTES:
                 return
             # What is not needed is not kept: files may be large.
             kept = {name: tensor for name, tensor in outputs.items() if name in self._outputs}
-            inputs: list[Tensors] = []
+            needed: Tensors = {}
             if is_described:
-                inputs = [
-                    {name: tensor for name, tensor in part.items() if name in self._inputs}
-                    for part in parts
-                ]
-            if len(parts) == 1 and rows > MOST_ROWS:
+                needed = {name: tensor for name, tensor in inputs.items() if name in self._inputs}
+            if rows > MOST_ROWS:
                 # One request may have any number of rows.
                 rows = MOST_ROWS
                 kept = {name: tensor[:rows] for name, tensor in kept.items()}
-                inputs = [{name: tensor[:rows] for name, tensor in part.items()} for part in inputs]
-            size = sum([_bytes_of(tensor) for part in inputs for tensor in part.values()])
+                needed = {name: tensor[:rows] for name, tensor in needed.items()}
+            size = sum([_bytes_of(tensor) for tensor in needed.values()])
             with self._lock:
                 self._rows += rows
                 self._bytes += size
-                self._noted.append((is_described, inputs, kept))
+                self._noted.append((is_described, needed, kept))
             self._wake()
 
         return observe
@@ -105,7 +101,7 @@ class RowCounting:
             self._rows = self._bytes = 0
         if not noted:
             return
-        inputs = [part for is_described, parts, _ in noted if is_described for part in parts]
+        inputs = [tensors for is_described, tensors, _ in noted if is_described]
         outputs = [tensors for _, _, tensors in noted]
         for place, field in enumerate(self.reference.fields):
             for tensors in _joined(inputs if field.side == INPUTS else outputs, field.needs):
@@ -129,7 +125,7 @@ class RowCounting:
             return np.zeros(0, np.int64)
 
 
-def _joined(parts: Parts, names: Sequence[str]) -> list[Tensors]:
+def _joined(parts: Sequence[Tensors], names: Sequence[str]) -> list[Tensors]:
     """Join the rows of tensors that have all of the names; those of different shapes stay apart."""
     alike: dict[Any, list[Tensors]] = defaultdict(list)
     for part in parts:

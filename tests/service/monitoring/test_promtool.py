@@ -25,6 +25,6 @@ def test_metrics_of_one_process_pass() -> None:
     version.count_field_rows("inputs.x", 3, 2)
     version.add_probability(1.5)
     version.show_drift(True, 2e6, {"inputs.x": 0.25})
-    ModelMetrics(metrics, "m").note_swap([1])
+    ModelMetrics(metrics, "m").note_swap(1)
     metrics.process.show()
     assert promtool("check", "metrics", text=metrics.exposition()) == ""

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -52,7 +52,7 @@ class Stage:
         self.model = Doubler()
         self.noted: list[int] = []
         # Of each batch the rows of its requests, its answers, and how many requests were answered.
-        self.observed: list[tuple[list[int], list[float], int]] = []
+        self.observed: list[tuple[int, list[float], int]] = []
         self.answered = 0
         self.batched = batched
         self.cost = CallCost()
@@ -70,9 +70,8 @@ class Stage:
             observe=self.observe if is_observed else None,
         )
 
-    def observe(self, parts: Sequence[Tensors], outputs: Tensors) -> None:
-        rows = [len(part["x"]) for part in parts]
-        self.observed.append((rows, outputs["y"][:, 0].tolist(), self.answered))
+    def observe(self, inputs: Tensors, outputs: Tensors) -> None:
+        self.observed.append((len(inputs["x"]), outputs["y"][:, 0].tolist(), self.answered))
 
     def submit(
         self, *values: float, seconds: float = 10, width: int = 1
@@ -129,7 +128,7 @@ async def test_batches_are_observed_as_a_whole_when_all_are_answered() -> None:
     others = [stage.ask(1.0), stage.ask(2.0, 3.0)]
     stage.model.go.set()
     await asyncio.gather(first, *others)
-    assert stage.observed == [([1], [200.0], 1), ([1, 2], [2.0, 4.0, 6.0], 3)]
+    assert stage.observed == [(1, [200.0], 1), (3, [2.0, 4.0, 6.0], 3)]
 
 
 @on_loop
@@ -140,9 +139,9 @@ async def test_what_is_refused_is_not_observed() -> None:
     stage.model.go.set()
     await asyncio.gather(first, *others, return_exceptions=True)
     assert [(rows, answers) for rows, answers, _ in stage.observed] == [
-        ([1], [200.0]),
-        ([1], [2.0]),
-        ([1], [4.0]),
+        (1, [200.0]),
+        (1, [2.0]),
+        (1, [4.0]),
     ]
 
 

@@ -1,6 +1,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from service.repository.manifest import verify_manifest
 from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy, write_policy
 from tests.stores import store_of_three
-from training.errors import TrainingError
+from training.errors import TrainingError, UsageError
 from training.publishing import saved_model_export, version_policy
+from training.publishing.live_version import find_live_version
 from understudy.cli import main
 
 
@@ -149,3 +151,59 @@ def test_a_policy_file_keeps_what_is_not_changed(store: Store) -> None:
         "labels": {"stable": 1},
         "keep": 4,
     }
+
+
+def test_a_version_is_put_on_trial_and_ends_by_what_people_say(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(store, "serve-policy", "m", "--versions", "2") == 0
+    assert run(store, "serve-policy", "m", "--rollout", "3") == 0
+    assert "m: version 2 serves; version 3 is on trial (shadow)" in capsys.readouterr().out
+    before = policy(store)
+    assert before.select([1, 2, 3]) == [2, 3]
+    live = find_live_version(store.root, "m")
+    assert live is not None
+    # A candidate has not replaced it yet, for the gates and for what is trained from.
+    assert live.version == 2
+    for arguments, reason in (
+        (["--rollout", "1"], "A rollout of version 3 is under way"),
+        (["--rollout", "9"], "m has no version 9"),
+        (["--rollout", "1", "--latest", "1"], "--rollout goes with no other option."),
+    ):
+        assert run(store, "serve-policy", "m", *arguments) != 0
+        assert reason in capsys.readouterr().err
+    assert policy(store) == before
+    assert run(store, "serve-policy", "m", "--keep", "1") == 0
+    assert policy(store).rollout == before.rollout
+    assert run(store, "rollback", "m") == 0
+    assert policy(store) == Policy(versions=(2,), keep=1)
+    assert run(store, "serve-policy", "m", "--rollout", "2") == 1
+    assert "Version 2 serves already" in capsys.readouterr().err
+
+
+def test_a_version_is_published_on_trial_and_serves_nobody_before(store: Store) -> None:
+    publish = partial(store.publish, "m", lambda folder: (folder / "data").write_text("4") and None)
+    with version_policy.published_on_trial(store.root, "m") as begin:
+        number = publish()
+        # A service that looks at this moment goes on with what it has.
+        assert policy(store).select(store.versions("m")) == [3]
+        begin(number)
+    rollout = policy(store).rollout
+    assert rollout is not None
+    assert (rollout.champion, rollout.candidate, str(rollout.stage)) == (3, 4, "shadow")
+    with pytest.raises(UsageError, match="version 4 of m is on trial"):
+        version_policy.check_no_rollout(store.root, "m")
+
+
+def test_a_publication_that_fails_leaves_no_rollout(store: Store, tmp_path: Path) -> None:
+    with (
+        pytest.raises(TrainingError),
+        version_policy.published_on_trial(store.root, "m"),
+    ):
+        raise TrainingError("The disk is full.")
+    assert policy(store) == Policy()
+    # The first version of a model has nothing to be tried against.
+    (tmp_path / "empty" / "m").mkdir(parents=True)
+    with version_policy.published_on_trial(tmp_path / "empty", "m") as begin:
+        begin(1)
+    assert read_policy(tmp_path / "empty" / "m") == Policy()

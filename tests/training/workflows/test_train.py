@@ -10,6 +10,7 @@ import pytest
 from service.repository.golden import read_golden
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
+from service.repository.policy import read_policy
 from service.repository.reference.reference_file import read_reference
 from tests.training.toy import write_points
 from understudy import cli
@@ -53,9 +54,14 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
     run = told.split("--resume ")[1].split()[0]
     assert gates(Path(run) / "export")["forced"] is False
 
-    # The way out that was named.
-    assert cli.main(["train", "toy", "--resume", run, "--force"]) == 0
-    assert "published anyway (--force)" in capsys.readouterr().out
+    # The way out that was named; whether it is good enough may be left to live traffic.
+    assert cli.main(["train", "toy", "--resume", run, "--force", "--rollout"]) == 0
+    told = capsys.readouterr().out
+    assert "published anyway (--force)" in told
+    assert "toy: version 2 serves; version 3 is on trial (shadow)" in told
+    rollout = read_policy(toy / "models" / "toy").rollout
+    assert rollout is not None
+    assert (rollout.champion, rollout.candidate) == (2, 3)
     third = gates(store.versions("toy")[3])
     assert (third["passed"], third["forced"], third["live_version"]) == (False, True, 2)
     golden = read_golden(store.versions("toy")[3])

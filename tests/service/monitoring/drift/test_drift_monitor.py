@@ -55,7 +55,7 @@ def monitor(metrics: Metrics, folder: Path | None, clock: Clock) -> DriftMonitor
 def answer(watched: RowCounting, count: int, *, shift: float = 0.0) -> None:
     for start in range(0, count, row_counting.MOST_ROWS):
         inputs, outputs = rows(min(row_counting.MOST_ROWS, count - start), shift=shift)
-        watched.observer("serving_default")([inputs], outputs)
+        watched.observer("serving_default")(inputs, outputs)
         watched.count()
 
 
@@ -182,14 +182,14 @@ def test_what_is_counted_in_a_second_is_bounded(reference: Reference) -> None:
     observe = counting.observer("serving_default")
     for _ in range(50):
         inputs, outputs = rows(64)
-        observe([inputs], outputs)
+        observe(inputs, outputs)
     counting.count()
     # The batch that reaches the bound is noted to its end.
     assert len(woken) == -(-row_counting.MOST_ROWS // 64)
     assert sum(counted) == len(woken) * 64
     counted.clear()
     inputs, outputs = rows(50_000)
-    observe([inputs], outputs)
+    observe(inputs, outputs)
     counting.count()
     assert sum(counted) == row_counting.MOST_ROWS
 
@@ -203,7 +203,7 @@ def test_other_signatures_count_their_answers_alone(reference: Reference) -> Non
         lambda: None,
     )
     _, outputs = rows(30)
-    counting.observer("from_file")([{"x": np.array([b"file"] * 30, object)}], outputs)
+    counting.observer("from_file")({"x": np.array([b"file"] * 30, object)}, outputs)
     counting.count()
     names = [field.name for field in reference.fields]
     assert {names[place]: count for place, count in counted.items()} == {
@@ -225,7 +225,7 @@ def test_a_field_that_does_not_fit_leaves_the_others_counted(
     _, outputs = rows(10)
     strange = {"x": np.array(["no number"] * 10, object)}
     for _ in range(2):
-        counting.observer("serving_default")([strange], outputs)
+        counting.observer("serving_default")(strange, outputs)
         counting.count()
     assert counted == {1, 2}
     assert sum("cannot be counted" in record.message for record in caplog.records) == 1
@@ -240,6 +240,6 @@ def test_the_thread_counts_what_was_noted(
     looked = threading.Event()
     monkeypatch.setattr(drift, "count", looked.set)
     inputs, outputs = rows(5)
-    watched.counting.observer("serving_default")([inputs], outputs)
+    watched.counting.observer("serving_default")(inputs, outputs)
     assert looked.wait(60)
     drift.close()

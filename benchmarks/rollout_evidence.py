@@ -1,0 +1,235 @@
+"""How soon harm is shown, and how often without harm: ``python -m benchmarks.rollout_evidence``.
+
+Streams of requests are drawn, and the service's own assessment looks at them: first 2,000 streams
+of candidates that are as good as the champion, with a look at every request that can change the
+evidence; then harmful ones, by kind and size, and counted are the clients whom a candidate reaches
+before it is rolled back. Nothing is served; it takes numpy, and minutes.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from service.repository.rollout_policy import Rollout, RolloutRules, Stage
+from service.rollout.assessment import Action, StageEvidence, assess
+from service.rollout.evidence import LOG_ODDS
+from service.rollout.shadow import ShadowCounts
+
+_RULES = RolloutRules(step_s=0, bake_s=0)
+# Bins of a quick answer, of one slower than 95 % of the champion's, and of one far slower.
+_QUICK, _SLOW = 100, 200
+# The champion's answers that are slow, and the requests that fail by their clients' mistake.
+_SLOW_SHARE = 0.05
+_MISTAKES = 0.002
+# Requests between looks.
+_LOOK = 200
+_MOST_LOOKS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What a candidate does worse than the champion, by shares of requests or rows.
+
+    Attributes:
+        name: for the table.
+        errors: further requests that fail.
+        slow: further answers that are slow.
+        disagreement: rows that are answered differently.
+        lost: batches on which it alone fails, in the shadow.
+    """
+
+    name: str
+    errors: float = 0.0
+    slow: float = 0.0
+    disagreement: float = 0.02
+    lost: float = 0.0
+
+
+HARMS = (
+    Harm("none"),
+    Harm("fails on 0.1 %", errors=0.001),
+    Harm("fails on 1 %", errors=0.01),
+    Harm("fails on 5 %", errors=0.05),
+    Harm("fails on 20 %", errors=0.2),
+    Harm("fails always", errors=0.998),
+    Harm("5 % more slow", slow=0.05),
+    Harm("20 % more slow", slow=0.2),
+    Harm("always slow", slow=0.95),
+    Harm("1 % of batches fail", errors=0.01, lost=0.01),
+    Harm("5 % of batches fail", errors=0.05, lost=0.05),
+    Harm("20 % answered differently", disagreement=0.2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one stream ended.
+
+    Attributes:
+        outcome: ``live``, ``rolled back`` or ``held``.
+        exposed: requests that the candidate answered before it led.
+        requests: all requests until then.
+    """
+
+    outcome: str
+    exposed: int
+    requests: int
+
+
+def run_stream(harm: Harm, rules: RolloutRules, random: np.random.Generator) -> Ending:
+    """Run one rollout by the service's assessment, with a look at every ``_LOOK`` requests.
+
+    The shadow sees a batch for every ten requests.
+    """
+    rollout = Rollout("stream", 1, rules=rules).begun(2)
+    stages = [_begin(rollout)]
+    exposed = requests = 0
+    for _ in range(_MOST_LOOKS):
+        requests += _LOOK
+        exposed += _draw(stages[-1], harm, random)
+        verdict = assess(rollout, stages, elapsed_s=1.0)
+        if verdict.action is Action.ROLL_BACK:
+            return Ending("rolled back", exposed, requests)
+        if verdict.action is Action.GO_ON:
+            rollout = rollout.advanced()
+            if rollout.stage is Stage.BAKING:
+                return Ending("live", exposed, requests)
+            stages.append(_begin(rollout))
+    return Ending("held", exposed, requests)
+
+
+def _begin(rollout: Rollout) -> StageEvidence:
+    return StageEvidence(rollout.stage, rollout.percent, slow_bound=(_QUICK + _SLOW) // 2)
+
+
+def _draw(stage: StageEvidence, harm: Harm, random: np.random.Generator) -> int:
+    """Let another ``_LOOK`` requests come; return how many the candidate answered."""
+    own = int(random.binomial(_LOOK, stage.percent / 100))
+    for arm, units, errors, slow in (
+        (stage.arms.candidate, own, _MISTAKES + harm.errors, _SLOW_SHARE + harm.slow),
+        (stage.arms.champion, _LOOK - own, _MISTAKES, _SLOW_SHARE),
+    ):
+        late = int(random.binomial(units, min(1.0, slow)))
+        arm.units += units
+        arm.failures += int(random.binomial(units, min(1.0, errors)))
+        arm.bins[_SLOW] += late
+        arm.bins[_QUICK] += units - late
+    if stage.stage is Stage.SHADOW:
+        batches = _LOOK // 10
+        lost = int(random.binomial(batches, harm.lost))
+        compared = batches - lost
+        stage.shadow += ShadowCounts(
+            batches=batches,
+            lost=lost,
+            compared=compared,
+            disagreed=float(random.binomial(compared, harm.disagreement)),
+            timed=compared,
+            slower=int(random.binomial(compared, 0.2)),
+        )
+    return own
+
+
+def false_rollbacks(streams: int, random: np.random.Generator) -> int:
+    """Return how many of ``streams`` equal candidates are ever rolled back.
+
+    All looks are taken: evidence changes with an event, so each event is one. Errors and slow
+    answers come by turns; each step of the split sees 400 of either.
+    """
+    shares = np.repeat([percent / 100 for percent in _RULES.percents], 400)
+    both = [
+        evidence_of_each_event(random.random((streams, shares.size)) < shares, shares)
+        for _ in range(2)
+    ]
+    # The four other kinds of evidence have seen nothing: e-values of 1.
+    together = (np.exp(both[0]) + np.exp(both[1]) + 4) / 6
+    return int((together.max(axis=1) >= 1 / _RULES.alpha).sum())
+
+
+def evidence_of_each_event(
+    is_candidates: npt.NDArray[np.bool_], shares: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return ``log_evidence_of_more`` after each event of many streams at once.
+
+    Args:
+        is_candidates: whether an event is the candidate's, of shape [streams, events].
+        shares: the candidate's share of the requests at each event, of shape [events].
+    """
+    log_ratio = np.zeros((len(is_candidates), len(LOG_ODDS)))
+    found = np.empty(is_candidates.shape)
+    for i, share in enumerate(shares):
+        scale = np.log(share * np.exp(LOG_ODDS) + 1 - share)
+        log_ratio += is_candidates[:, i, None] * LOG_ODDS - scale
+        highest = log_ratio.max(axis=1)
+        found[:, i] = highest + np.log(np.exp(log_ratio - highest[:, None]).mean(axis=1))
+    return found
+
+
+def clopper_pearson_upper(successes: int, total: int, alpha: float = 0.05) -> float:
+    """Return the upper bound of a proportion at which so few have a chance of ``alpha``."""
+    low, high = successes / total, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        log_terms = [
+            math.lgamma(total + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(total - k + 1)
+            + k * math.log(middle)
+            + (total - k) * math.log1p(-middle)
+            for k in range(successes + 1)
+        ]
+        chance = sum(map(math.exp, log_terms))
+        low, high = (middle, high) if chance > alpha else (low, middle)
+    return high
+
+
+def table(streams: int, rules: RolloutRules, random: np.random.Generator) -> list[str]:
+    """Return the lines of the table of exposure, one for each harm."""
+    lines = [
+        "| candidate | shadow | live | rolled back | held | exposed, median | 95 % | most |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for shadow in (_RULES.shadow_batches, 0):
+        for harm in HARMS:
+            endings = [
+                run_stream(harm, _with_shadow(rules, shadow), random) for _ in range(streams)
+            ]
+            exposed = np.array([each.exposed for each in endings if each.outcome != "live"] or [0])
+            counts = [
+                sum(each.outcome == outcome for each in endings)
+                for outcome in ("live", "rolled back", "held")
+            ]
+            numbers = [*counts, *(int(np.quantile(exposed, q)) for q in (0.5, 0.95, 1.0))]
+            shown = " | ".join(f"{number:,}" for number in numbers)
+            lines.append(f"| {harm.name} | {'yes' if shadow else 'no'} | {shown} |")
+    return lines
+
+
+def _with_shadow(rules: RolloutRules, batches: int) -> RolloutRules:
+    return replace(rules, shadow_batches=batches)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the simulations and print their results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rollout_evidence")
+    parser.add_argument("--null-streams", type=int, default=2000, metavar="N")
+    parser.add_argument("--streams", type=int, default=100, metavar="N", help="for each harm")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    options = parser.parse_args(arguments)
+    random = np.random.default_rng(options.seed)
+    false = false_rollbacks(options.null_streams, random)
+    bound = clopper_pearson_upper(false, options.null_streams)
+    print(
+        f"{false} of {options.null_streams:,} equal candidates rolled back, with a look at every "
+        f"event; at most {bound:.4f} of all (95 %); alpha {_RULES.alpha}\n"
+    )
+    print("\n".join(table(options.streams, _RULES, random)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

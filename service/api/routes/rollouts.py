@@ -1,0 +1,117 @@
+"""``/v1/models/<model>/rollout``: a version on trial, and for admins to begin one."""
+
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask import Response as FlaskResponse
+
+from service.api.http.flask_hooks import current_context
+from service.api.http.request_body import json_body, json_value
+from service.api.http.url_paths import MODEL
+from service.api.routes.admin import attempt, authorise, change
+from service.errors import InvalidRequestError, ServiceError
+from service.repository.errors import RepositoryError
+from service.repository.model_store import Store
+from service.repository.policy import Policy, begin_rollout
+from service.repository.rollout_policy import RolloutRules, rules_from_json
+from service.rollout.rollout_record import RolloutRecord, read_rollout_record
+from service.runtime.lifecycle import Lifecycle
+from service.settings import Settings
+
+
+def rollout_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blueprint:
+    """Return the routes of rollouts.
+
+    Args:
+        lifecycle: which knows the models.
+        store: has the policies and the records of rollouts.
+        settings: the admin token, which a request to begin one must have.
+    """
+    blueprint = Blueprint("rollouts", __name__)
+
+    @blueprint.get(f"{MODEL}/rollout")
+    def get_rollout(model: str) -> FlaskResponse:
+        _find(lifecycle, model)
+        try:
+            record = read_rollout_record(store.root / model)
+        except RepositoryError as error:
+            raise ServiceError(str(error)) from error
+        return jsonify(_shown(record, lifecycle.policy(model)))
+
+    @blueprint.post(f"{MODEL}:rollout")
+    def start_rollout(model: str) -> FlaskResponse:
+        authorise(settings.admin_token)
+        _find(lifecycle, model)
+        value = json_value(json_body(request.environ, most=settings.max_body_bytes))
+        candidate, rules = _asked(value)
+
+        def changed(before: Policy) -> Policy:
+            if candidate not in store.versions(model):
+                raise InvalidRequestError(f"There is no version {candidate} of model {model!r}.")
+            with lifecycle.lease(model) as servable:
+                champion = servable.version
+            return attempt(lambda: begin_rollout(before, champion, candidate, rules), status=409)
+
+        policy = change(store, model, changed)
+        response = jsonify(policy.to_json())
+        response.set_etag(policy.etag)
+        return response
+
+    return blueprint
+
+
+def _find(lifecycle: Lifecycle, model: str) -> None:
+    lifecycle.require(model)
+    current_context().model = model
+
+
+def _asked(value: Any) -> tuple[int, RolloutRules]:
+    """Return the candidate and the rules that a request names.
+
+    Raises:
+        InvalidRequestError: it names no candidate, or what are no rules.
+    """
+    if not isinstance(value, dict) or not value.keys() <= {"candidate", "rules"}:
+        raise InvalidRequestError('Expected {"candidate": <version>, "rules": {...}}.')
+    candidate = value.get("candidate")
+    if not isinstance(candidate, int) or isinstance(candidate, bool):
+        raise InvalidRequestError("candidate: Expected the number of a version.")
+    try:
+        return candidate, rules_from_json(value.get("rules", {}), "rules")
+    except RepositoryError as error:
+        raise InvalidRequestError(str(error)) from error
+
+
+def _shown(record: RolloutRecord | None, policy: Policy) -> dict[str, Any]:
+    """Return what a client sees of a rollout: its record, without the counts by bin."""
+    under_way = policy.rollout
+    if record is None or (under_way is not None and under_way.id != record.rollout.id):
+        if under_way is None:
+            return {"state": "none", "reason": "There was no rollout.", "decisions": []}
+        return {"state": str(under_way.stage), "reason": "It begins.", "decisions": []}
+    rollout = record.rollout
+    return {
+        "state": record.state,
+        "reason": record.reason,
+        "held": record.held,
+        "champion": rollout.champion,
+        "candidate": rollout.candidate,
+        "percent": rollout.percent,
+        "rules": rollout.rules_to_json(),
+        "stages": [
+            {
+                "stage": str(each.stage),
+                "percent": each.percent,
+                "candidate": _arm(each.arms.candidate),
+                "champion": _arm(each.arms.champion),
+                "shadow": each.shadow.to_json(),
+            }
+            for each in record.stages
+        ],
+        "decisions": record.decisions,
+        "earlier": record.earlier,
+    }
+
+
+def _arm(totals: Any) -> dict[str, int]:
+    return {"units": totals.units, "failures": totals.failures}

@@ -1,0 +1,269 @@
+"""A rollout in a version policy: which version is on trial, how far it has come, by what rules."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from service.repository.errors import RepositoryError
+from service.repository.json_files import shown
+
+# A rollout's key in a policy.
+ROLLOUT = "rollout"
+
+
+class Stage(StrEnum):
+    """How far a rollout has come.
+
+    Attributes:
+        WAITING: its candidate is not named yet; the champion goes on.
+        SHADOW: the candidate answers batches again, for nobody.
+        CANARY: it answers some of the requests.
+        BAKING: it answers all of them, and the champion stays loaded.
+    """
+
+    WAITING = "waiting"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    BAKING = "baking"
+
+
+class OnTimeout(StrEnum):
+    """What happens when the evidence decides nothing by a step's deadline."""
+
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRules:
+    """The rules by which a rollout goes on.
+
+    Attributes:
+        percents: the shares of requests that the candidate answers, step by step; rising, each
+            above 0 and below 100.
+        alpha: the chance of rolling back a candidate that is as good, at most; and of promoting one
+            that does harm above a margin.
+        error_margin: how much more of the requests may fail.
+        latency_margin: how much slower the candidate may be; 0.25 is a quarter.
+        slow_margin: how much more of its answers may be slow: slower than 95 % of the champion's,
+            by more than ``latency_margin``.
+        disagreement_margin: the share of rows that it may answer otherwise; 1 allows all.
+        tolerance: how far, relatively, numbers may lie apart before they disagree.
+        shadow_batches: batches that the candidate must have answered in the shadow; 0 skips that.
+        shadow_share: the share of a worker's time that the shadow may take.
+        min_requests: requests that the candidate must have answered at each step.
+        step_s: seconds that each step takes at least.
+        deadline_s: seconds after which a step counts as undecided.
+        bake_s: seconds for which the champion stays loaded after it was replaced.
+        on_timeout: what happens then.
+    """
+
+    percents: tuple[float, ...] = (1, 5, 25, 50)
+    alpha: float = 0.01
+    error_margin: float = 0.01
+    latency_margin: float = 0.25
+    slow_margin: float = 0.05
+    disagreement_margin: float = 0.1
+    tolerance: float = 0.1
+    shadow_batches: int = 200
+    shadow_share: float = 0.1
+    min_requests: int = 100
+    step_s: float = 600.0
+    deadline_s: float = 86_400.0
+    bake_s: float = 3_600.0
+    on_timeout: OnTimeout = OnTimeout.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A rollout that is under way.
+
+    Attributes:
+        id: names it among all rollouts; the split of requests depends on it.
+        champion: the version that served before.
+        candidate: the version on trial; ``None`` while it waits for one.
+        stage: how far it has come.
+        percent: the share of requests that the candidate answers.
+        rules: how it goes on.
+    """
+
+    id: str
+    champion: int
+    candidate: int | None = None
+    stage: Stage = Stage.WAITING
+    percent: float = 0.0
+    rules: RolloutRules = field(default_factory=RolloutRules)
+
+    @property
+    def leading(self) -> int:
+        """The version that answers what the split does not give to the other."""
+        if self.stage is Stage.BAKING and self.candidate is not None:
+            return self.candidate
+        return self.champion
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The versions that must be loaded."""
+        return (self.champion, *(() if self.candidate is None else (self.candidate,)))
+
+    def begun(self, candidate: int) -> "Rollout":
+        """Return it at its first stage with a candidate."""
+        first = replace(self, candidate=candidate, stage=Stage.SHADOW, percent=0.0)
+        return first if self.rules.shadow_batches else first.advanced()
+
+    def advanced(self) -> "Rollout":
+        """Return it one step further: the next share, or baking after the last."""
+        if self.stage is Stage.CANARY:
+            left = [percent for percent in self.rules.percents if percent > self.percent]
+        else:
+            left = list(self.rules.percents)
+        if not left:
+            return replace(self, stage=Stage.BAKING, percent=100.0)
+        return replace(self, stage=Stage.CANARY, percent=left[0])
+
+    def rules_to_json(self) -> dict[str, Any]:
+        """Return all its rules as a JSON object."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self.rules).items()
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the JSON object in its policy; rules that are the default are left out."""
+        default = replace(self, rules=RolloutRules()).rules_to_json()
+        rules = {n: value for n, value in self.rules_to_json().items() if value != default[n]}
+        return {
+            "id": self.id,
+            "champion": self.champion,
+            "candidate": self.candidate,
+            "stage": str(self.stage),
+            "percent": self.percent,
+            "rules": rules,
+        }
+
+
+def chosen_with(rollout: Rollout, available: Iterable[int], latest: int) -> list[int]:
+    """Return the versions that should be loaded while a rollout is under way, lowest first.
+
+    Args:
+        rollout: the rollout.
+        available: the versions that there are.
+        latest: how many of the highest versions up to the champion serve besides.
+    """
+    ordered = sorted(available)
+    before = [version for version in ordered if version <= rollout.champion][-latest:]
+    return sorted({*before, *(set(rollout.versions) & set(ordered))})
+
+
+def rollout_from_json(value: Any, where: str) -> Rollout:
+    """Read a rollout from the JSON of its policy.
+
+    Args:
+        value: the JSON value.
+        where: the policy, for messages.
+
+    Raises:
+        RepositoryError: the value is not a rollout; the message names the place.
+    """
+    place = f"{where}: {ROLLOUT}"
+    if not isinstance(value, dict):
+        raise RepositoryError(f"{place} must be an object, not {shown(value)}.")
+    known = {"id", "champion", "candidate", "stage", "percent", "rules"}
+    if unknown := value.keys() - known:
+        raise RepositoryError(f"{place}: unknown key {min(unknown)!r}.")
+    name, champion, candidate = (value.get(key) for key in ("id", "champion", "candidate"))
+    if not isinstance(name, str) or not 0 < len(name) <= 64 or not name.isprintable():
+        raise RepositoryError(f"{place}.id must be a short text, not {shown(name)}.")
+    if not isinstance(champion, int) or not _is_version(champion):
+        raise RepositoryError(f"{place}.champion must be a version, not {shown(champion)}.")
+    if not (candidate is None or _is_version(candidate)) or candidate == champion:
+        raise RepositoryError(
+            f"{place}.candidate must be another version than the champion, not {shown(candidate)}."
+        )
+    stage, percent = value.get("stage", Stage.WAITING), value.get("percent", 0)
+    if stage not in list(Stage) or (candidate is None) != (stage == Stage.WAITING):
+        raise RepositoryError(
+            f"{place}.stage must be one of {', '.join(Stage)} ({Stage.WAITING} exactly without a "
+            f"candidate), not {shown(stage)}."
+        )
+    if not _is_number(percent) or not 0 <= percent <= 100:
+        raise RepositoryError(f"{place}.percent must be from 0 to 100, not {shown(percent)}.")
+    rules = rules_from_json(value.get("rules", {}), f"{place}.rules")
+    return Rollout(name, champion, candidate, Stage(stage), float(percent), rules)
+
+
+def rules_from_json(value: Any, where: str) -> RolloutRules:
+    """Read the rules of a rollout; those that are not named have their defaults.
+
+    Raises:
+        RepositoryError: the value does not hold rules; the message names the place.
+    """
+    if not isinstance(value, dict):
+        raise RepositoryError(f"{where} must be an object, not {shown(value)}.")
+    if unknown := value.keys() - {each.name for each in fields(RolloutRules)}:
+        raise RepositoryError(f"{where}: unknown key {min(unknown)!r}.")
+    given: dict[str, Any] = {}
+    for name, setting in value.items():
+        if name == "percents":
+            given[name] = _percents(setting, where)
+        elif name == "on_timeout":
+            if setting not in list(OnTimeout):
+                raise RepositoryError(
+                    f"{where}.{name} must be one of {', '.join(OnTimeout)}, not {shown(setting)}."
+                )
+            given[name] = OnTimeout(setting)
+        else:
+            given[name] = _bounded(name, setting, where)
+    return RolloutRules(**given)
+
+
+# Least and most of the rules that are numbers; least is excluded where 0 means nothing.
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "alpha": (1e-9, 0.5),
+    "error_margin": (1e-6, 1),
+    "latency_margin": (0, 100),
+    "slow_margin": (1e-6, 1),
+    "disagreement_margin": (1e-6, 1),
+    "tolerance": (0, 1),
+    "shadow_batches": (0, 10**9),
+    "shadow_share": (1e-6, 1),
+    "min_requests": (1, 10**9),
+    "step_s": (0, 10**9),
+    "deadline_s": (0, 10**9),
+    "bake_s": (0, 10**9),
+}
+_WHOLE = {"shadow_batches", "min_requests"}
+
+
+def _bounded(name: str, value: Any, where: str) -> float | int:
+    least, most = _BOUNDS[name]
+    is_right = _is_number(value) and (name not in _WHOLE or isinstance(value, int))
+    if not is_right or not least <= value <= most:
+        kind = "a whole number" if name in _WHOLE else "a number"
+        raise RepositoryError(
+            f"{where}.{name} must be {kind} from {least:g} to {most:g}, not {shown(value)}."
+        )
+    number: float | int = value
+    return number
+
+
+def _percents(value: Any, where: str) -> tuple[float, ...]:
+    if (
+        not isinstance(value, list)
+        or not all(_is_number(each) and 0 < each < 100 for each in value)
+        or sorted(set(value)) != value
+    ):
+        raise RepositoryError(
+            f"{where}.percents must be rising numbers above 0 and below 100, not {shown(value)}."
+        )
+    return tuple(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,247 @@
+"""What the evidence of a rollout says: go on, roll back, or wait. Nothing here does anything."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from service.repository.rollout_policy import OnTimeout, Rollout, RolloutRules, Stage
+from service.rollout.evidence import (
+    ArmEvents,
+    Proportion,
+    log_average,
+    log_evidence_above,
+    log_evidence_of_losses,
+    log_evidence_of_more,
+    upper_bound,
+    upper_bound_of_difference,
+    upper_bound_of_lead,
+)
+from service.rollout.shadow import ShadowCounts
+from service.runtime.arm_counts import BothArms, bins_of
+
+# An answer is slow that takes longer than so many of the champion's.
+SLOW_SHARE = 0.05
+
+
+class Action(StrEnum):
+    """What to do with a rollout."""
+
+    WAIT = "wait"
+    GO_ON = "go_on"
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
+
+
+@dataclass(slots=True)
+class StageEvidence:
+    """What one stage has shown.
+
+    Attributes:
+        stage: the stage.
+        percent: the candidate's share of requests in it.
+        arms: what both versions answered.
+        shadow: what the shadow has seen.
+        slow_bound: the place in ``arm_counts.BOUNDS`` beyond which a champion's answer is slow;
+            ``None`` while that is not known.
+        slow_from: what was counted before the bound was known, and does not count as evidence of
+            slowness.
+    """
+
+    stage: Stage
+    percent: float
+    arms: BothArms = field(default_factory=BothArms)
+    shadow: ShadowCounts = field(default_factory=ShadowCounts)
+    slow_bound: int | None = None
+    slow_from: BothArms = field(default_factory=BothArms)
+
+    def failures(self) -> tuple[Proportion, Proportion]:
+        """Return the failed units of candidate and champion."""
+        both = (self.arms.candidate, self.arms.champion)
+        return tuple(Proportion(arm.failures, arm.units) for arm in both)  # type: ignore[return-value]
+
+    def slow(self, rules: RolloutRules) -> tuple[Proportion, Proportion]:
+        """Return the slow units of candidate and champion."""
+        if self.slow_bound is None:
+            return Proportion(0, 0), Proportion(0, 0)
+        later = bins_of(1 + rules.latency_margin)
+        arms, before, bound = self.arms, self.slow_from, self.slow_bound
+
+        def slow(now: Any, then: Any, place: int) -> Proportion:
+            return Proportion(
+                now.slower_than(place) - then.slower_than(place), now.units - then.units
+            )
+
+        return (
+            slow(arms.candidate, before.candidate, bound + later),
+            slow(arms.champion, before.champion, bound),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do, and why.
+
+    Attributes:
+        action: what to do.
+        reason: why, in a sentence.
+        numbers: what it goes by, by name; JSON.
+    """
+
+    action: Action
+    reason: str
+    numbers: dict[str, Any]
+
+
+def assess(rollout: Rollout, stages: Sequence[StageEvidence], *, elapsed_s: float) -> Verdict:
+    """Say what to do with a rollout.
+
+    Args:
+        rollout: as it is now.
+        stages: what its stages have shown, the present one last.
+        elapsed_s: seconds since the present stage began.
+    """
+    rules, now = rollout.rules, stages[-1]
+    harm = _harm(stages, rules)
+    together = log_average(list(harm.values()))
+    numbers: dict[str, Any] = {
+        "log10_evidence_of_harm": {
+            name: round(value / math.log(10), 3) for name, value in harm.items()
+        }
+        | {"together": round(together / math.log(10), 3)},
+        "elapsed_s": round(elapsed_s, 1),
+    }
+    if now.shadow.stuck:
+        return Verdict(Action.ROLL_BACK, "One of its answers does not return.", numbers)
+    if together >= -math.log(rules.alpha):
+        worst = max(harm, key=lambda name: harm[name])
+        return Verdict(Action.ROLL_BACK, _HARMS[worst], numbers)
+    missing, bounds = _missing(rollout, now, elapsed_s)
+    numbers |= bounds
+    if not missing:
+        return Verdict(Action.GO_ON, "Harm above the margins is excluded.", numbers)
+    if elapsed_s < rules.deadline_s:
+        return Verdict(Action.WAIT, missing, numbers)
+    if rules.on_timeout is OnTimeout.ROLL_BACK:
+        return Verdict(Action.ROLL_BACK, f"Undecided by the deadline: {missing}", numbers)
+    return Verdict(Action.HOLD, f"Undecided by the deadline: {missing}", numbers)
+
+
+_HARMS = {
+    "errors": "It fails more often than the version before.",
+    "slow": "It is slow more often than the version before.",
+    "shadow_failures": "It fails on batches that the version before answers.",
+    "shadow_slow": "It takes longer for most batches than the version before.",
+    "disagreement": "It answers more rows differently than its margin allows.",
+    "baking_errors": "It fails more often than the version before did.",
+}
+
+
+def _harm(stages: Sequence[StageEvidence], rules: RolloutRules) -> dict[str, float]:
+    """Return the log evidence of each kind of harm; always of all, so that they average."""
+    canary = [each for each in stages if each.stage is Stage.CANARY]
+    shadow = sum((each.shadow for each in stages), ShadowCounts())
+    failures = [(each.failures(), each.percent / 100) for each in canary]
+    slow = [(each.slow(rules), each.percent / 100) for each in canary]
+    return {
+        "errors": log_evidence_of_more(_events(failures)),
+        "slow": log_evidence_of_more(_events(slow)),
+        "shadow_failures": log_evidence_of_losses(shadow.lost, shadow.won),
+        "shadow_slow": log_evidence_above(Proportion(shadow.slower, shadow.timed), 0.5),
+        "disagreement": log_evidence_above(
+            Proportion(shadow.disagreed, shadow.compared), rules.disagreement_margin
+        ),
+        "baking_errors": _harm_while_baking(stages, canary, rules),
+    }
+
+
+def _events(arms: Sequence[tuple[tuple[Proportion, Proportion], float]]) -> list[ArmEvents]:
+    return [
+        ArmEvents(int(candidate.total), int(champion.total), share)
+        for (candidate, champion), share in arms
+    ]
+
+
+def _harm_while_baking(
+    stages: Sequence[StageEvidence], canary: Sequence[StageEvidence], rules: RolloutRules
+) -> float:
+    """Compare with what the champion did last, because it answers nothing any more."""
+    now = stages[-1]
+    if now.stage is not Stage.BAKING or not canary:
+        return 0.0
+    before = canary[-1].failures()[1]
+    bound = upper_bound(before, rules.alpha) + rules.error_margin
+    return log_evidence_above(now.failures()[0], bound)
+
+
+def _missing(rollout: Rollout, now: StageEvidence, elapsed_s: float) -> tuple[str, dict[str, Any]]:
+    """Say in a sentence what is missing before the rollout may go on, if anything is.
+
+    The next step may harm a share of all requests that is no larger than the margin: at 5 % of
+    the requests that excludes twenty times the margin, at all of them the margin itself.
+    """
+    rules = rollout.rules
+    following = rollout.advanced().percent / 100
+    if now.stage is Stage.SHADOW:
+        return _missing_of_shadow(rules, now.shadow, following)
+    units = now.arms.candidate.units
+    numbers: dict[str, Any] = {"candidate_units": units, "champion_units": now.arms.champion.units}
+    if units < rules.min_requests:
+        return f"It has answered {units} of {rules.min_requests} requests.", numbers
+    least_s = rules.bake_s if now.stage is Stage.BAKING else rules.step_s
+    if elapsed_s < least_s:
+        return f"{elapsed_s:.0f} of {least_s:.0f} seconds have passed.", numbers
+    if now.stage is Stage.BAKING:
+        return "", numbers
+    for name, (candidate, champion), margin in (
+        ("errors", now.failures(), rules.error_margin),
+        ("slow answers", now.slow(rules), rules.slow_margin),
+    ):
+        allowed = min(1.0, margin / following)
+        bound = upper_bound_of_difference(candidate, champion, rules.alpha)
+        numbers[name] = {
+            "candidate": _shown(candidate.mean),
+            "champion": _shown(champion.mean),
+            "difference_at_most": _shown(bound),
+            "allowed": _shown(allowed),
+        }
+        if not bound < allowed:
+            return f"{_percent(bound)} more {name} are possible still.", numbers
+    return "", numbers
+
+
+def _missing_of_shadow(
+    rules: RolloutRules, shadow: ShadowCounts, following: float
+) -> tuple[str, dict[str, Any]]:
+    lead = upper_bound_of_lead(shadow.lost, shadow.won, shadow.batches, rules.alpha)
+    disagreement = upper_bound(Proportion(shadow.disagreed, shadow.compared), rules.alpha)
+    slower = upper_bound(Proportion(shadow.slower, shadow.timed), rules.alpha)
+    numbers: dict[str, Any] = {
+        "batches": shadow.batches,
+        "dropped": shadow.dropped,
+        "more_failures_at_most": _shown(lead),
+        "disagreement": _shown(shadow.disagreed / shadow.compared if shadow.compared else 0.0),
+        "disagreement_at_most": _shown(disagreement),
+        "slower_batches_at_most": _shown(slower),
+        "seconds_ratio": _shown(math.exp(shadow.log_ratio / shadow.timed) if shadow.timed else 1.0),
+    }
+    if shadow.batches < rules.shadow_batches:
+        sentence = f"It has answered {shadow.batches} of {rules.shadow_batches} batches."
+    elif lead >= min(1.0, rules.error_margin / following):
+        sentence = f"Failures in {_percent(lead)} more of the batches are possible still."
+    elif rules.disagreement_margin < 1 and disagreement >= rules.disagreement_margin:
+        sentence = f"It may answer up to {_percent(disagreement)} of the rows differently."
+    elif slower >= 0.5:
+        sentence = "It may take longer for most batches."
+    else:
+        sentence = ""
+    return sentence, numbers
+
+
+def _shown(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"

@@ -1,0 +1,268 @@
+"""Decides on the rollout of one model, and puts its decisions in force.
+
+A decision is written to ``rollout.json`` first and to ``policy.json`` then. A controller that is
+killed in between finds the policy as it was before the decision, and puts the decision in force
+then; so whoever controls next goes on where the last one was.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from service.monitoring.logs import log
+from service.repository.errors import RepositoryError
+from service.repository.policy import (
+    Policy,
+    change_policy,
+    read_policy,
+    rollout_completed,
+    rollout_undone,
+)
+from service.repository.rollout_policy import Rollout, Stage
+from service.rollout.assessment import SLOW_SHARE, Action, StageEvidence, Verdict, assess
+from service.rollout.rollout_record import (
+    RolloutRecord,
+    begin_rollout_record,
+    read_rollout_record,
+    write_rollout_record,
+)
+from service.runtime.arm_counts import bound_above
+from service.runtime.traffic_split import TrafficSplit
+
+LIVE, ROLLED_BACK, BY_HAND = "live", "rolled back", "ended by hand"
+# Champion's units from which the bound of slow answers is taken.
+_ENOUGH_UNITS = 100
+# Between writes of the record while nothing is decided.
+_WRITE_S = 5.0
+
+ReadCounts = Callable[[TrafficSplit], StageEvidence]
+Versions = Callable[[], set[int]]
+NoteDecision = Callable[[str], None]
+
+
+class _SupersededError(Exception):
+    """The policy holds another rollout, or none, or has been changed by hand."""
+
+
+class RolloutController:
+    """Decides on a model's rollouts; only one process may call ``step`` at a time."""
+
+    def __init__(
+        self,
+        model: str,
+        directory: Path,
+        read_counts: ReadCounts,
+        *,
+        run: str,
+        versions: Versions,
+        refusal: Callable[[int], str],
+        note: NoteDecision = lambda decision: None,
+    ) -> None:
+        """A controller that has decided nothing yet.
+
+        Args:
+            model: the model's name.
+            directory: the model's folder.
+            read_counts: returns what the workers of this run of the service have counted.
+            run: names this run of the service: what another has counted is added up.
+            versions: returns the versions on disk.
+            refusal: returns why a version cannot serve, in a sentence; empty if it can.
+            note: is called with each decision.
+        """
+        self._model = model
+        self._directory = directory
+        self._read_counts = read_counts
+        self._run = run
+        self._versions = versions
+        self._refusal = refusal
+        self._note = note
+        self.record: RolloutRecord | None = None
+        self.verdict: Verdict | None = None
+        self._write_at = 0.0
+
+    def step(self) -> bool:
+        """Look at the evidence once, and decide if it decides.
+
+        Returns:
+            Whether a rollout is under way.
+
+        Raises:
+            RepositoryError: policy or record cannot be read, or somebody holds the policy.
+            OSError: one of them cannot be written.
+        """
+        rollout = read_policy(self._directory).rollout
+        self.record = record = read_rollout_record(self._directory)
+        if (
+            record is not None
+            and not record.outcome
+            and (rollout is None or rollout.id != record.rollout.id)
+        ):
+            record.outcome = BY_HAND
+            self._decide(record, BY_HAND, "The policy was changed while it was under way.", {})
+        if rollout is None:
+            return False
+        if record is None or record.rollout.id != rollout.id:
+            self.record = record = begin_rollout_record(rollout, record)
+            self._decide(record, *_beginning(rollout), {})
+        elif not self._is_in_step(record, rollout):
+            return not record.outcome
+        record.rollout = replace(record.rollout, rules=rollout.rules)
+        if rollout.candidate is None:
+            return True
+        self._look(record)
+        return not record.outcome
+
+    def _is_in_step(self, record: RolloutRecord, rollout: Rollout) -> bool:
+        """Whether policy and record say the same; else bring the one that is behind up."""
+        known, before = record.rollout, record.before
+        if not record.outcome and _place(rollout) == _place(known):
+            return True
+        if record.outcome or (before is not None and _place(rollout) == _place(before)):
+            # The last controller came only as far as the record.
+            self._put_in_force(record, rollout)
+        else:
+            by_hand = ("changed by hand", "The policy was changed by hand.")
+            decision, reason = by_hand if known.candidate is not None else _beginning(rollout)
+            record.enter(rollout, reason)
+            self._decide(record, decision, reason, {})
+        return False
+
+    def _look(self, record: RolloutRecord) -> None:
+        rollout = record.rollout
+        assert rollout.candidate is not None
+        if reason := self._refusal(rollout.candidate):
+            self._act(record, Verdict(Action.ROLL_BACK, f"It cannot serve: {reason}", {}))
+            return
+        must_write = self._gather(record, rollout)
+        elapsed_s = time.time() - record.stage_began
+        self.verdict = verdict = assess(rollout, record.stages, elapsed_s=elapsed_s)
+        if verdict.action is Action.WAIT or (verdict.action is Action.HOLD and record.held):
+            record.reason = verdict.reason
+            if must_write or time.monotonic() >= self._write_at:
+                self._write_at = time.monotonic() + _WRITE_S
+                write_rollout_record(self._directory, record)
+            return
+        self._act(record, verdict)
+
+    def _gather(self, record: RolloutRecord, rollout: Rollout) -> bool:
+        """Bring the present stage's evidence up to date.
+
+        Returns:
+            Whether something was fixed that the next look must find in the record.
+        """
+        assert rollout.candidate is not None
+        found = self._read_counts(
+            TrafficSplit(
+                rollout.id, rollout.champion, rollout.candidate, rollout.stage, rollout.percent
+            )
+        )
+        present = record.present
+        is_fixed = record.run != self._run
+        if record.run != self._run:
+            # Another run of the service counts from 0.
+            record.carried = replace(present) if record.run else None
+            record.run = self._run
+        if record.carried is not None:
+            found.arms.add(record.carried.arms)
+            found.shadow += record.carried.shadow
+        present.arms, present.shadow = found.arms, found.shadow
+        if present.slow_bound is None:
+            self._fix_bound(record)
+            is_fixed |= present.slow_bound is not None
+        return is_fixed
+
+    def _fix_bound(self, record: RolloutRecord) -> None:
+        """Fix what is slow, by answers that will not be evidence of slowness themselves."""
+        present, last = record.present, record.stages[-2] if len(record.stages) > 1 else None
+        if last is not None and last.arms.champion.units >= _ENOUGH_UNITS:
+            present.slow_bound = bound_above(last.arms.champion, SLOW_SHARE)
+        elif present.arms.champion.units >= _ENOUGH_UNITS:
+            present.slow_bound = bound_above(present.arms.champion, SLOW_SHARE)
+            present.slow_from.add(present.arms)
+
+    def _act(self, record: RolloutRecord, verdict: Verdict) -> None:
+        rollout = record.rollout
+        if verdict.action is Action.HOLD:
+            record.held = True
+            decision = "held"
+        elif verdict.action is Action.ROLL_BACK:
+            record.before, record.outcome = rollout, ROLLED_BACK
+            decision = ROLLED_BACK
+        elif rollout.stage is Stage.BAKING:
+            record.before, record.outcome = rollout, LIVE
+            decision = LIVE
+        else:
+            following = rollout.advanced()
+            decision = "promoted" if following.stage is Stage.BAKING else "next step"
+            self._decide(record, decision, verdict.reason, verdict.numbers, write=False)
+            record.enter(following, verdict.reason)
+            write_rollout_record(self._directory, record)
+            self._put_in_force(record, rollout)
+            return
+        self._decide(record, decision, verdict.reason, verdict.numbers)
+        if record.outcome:
+            self._put_in_force(record, rollout)
+
+    def _decide(
+        self,
+        record: RolloutRecord,
+        decision: str,
+        reason: str,
+        numbers: dict[str, Any],
+        *,
+        write: bool = True,
+    ) -> None:
+        record.reason = reason
+        record.note(decision, reason, numbers)
+        if write:
+            write_rollout_record(self._directory, record)
+        is_bad = decision in (ROLLED_BACK, "held")
+        log(
+            logging.WARNING if is_bad else logging.INFO,
+            f"Rollout: {decision}.",
+            model=self._model,
+            version=record.rollout.candidate,
+            champion=record.rollout.champion,
+            reason=reason,
+            percent=record.rollout.percent,
+            numbers=numbers,
+        )
+        self._note(decision)
+
+    def _put_in_force(self, record: RolloutRecord, seen: Rollout) -> None:
+        """Write the policy that the record's last decision asks for.
+
+        Args:
+            record: the record, which is written already.
+            seen: the rollout as the policy had it; if it has not any more, nothing is changed,
+                and the next step sees what is there.
+        """
+
+        def changed(policy: Policy) -> Policy:
+            if policy.rollout is None or policy.rollout.id != seen.id:
+                raise _SupersededError
+            if _place(policy.rollout) != _place(seen):
+                raise _SupersededError
+            if record.outcome == LIVE:
+                return rollout_completed(policy, self._versions())
+            if record.outcome:
+                return rollout_undone(policy)
+            return replace(policy, rollout=replace(record.rollout, rules=policy.rollout.rules))
+
+        try:
+            change_policy(self._directory, changed)
+        except _SupersededError:
+            raise RepositoryError("The policy was changed meanwhile.") from None
+
+
+def _beginning(rollout: Rollout) -> tuple[str, str]:
+    if rollout.candidate is None:
+        return "waiting", "Its candidate is not published yet."
+    return "begin", f"Version {rollout.candidate} is on trial."
+
+
+def _place(rollout: Rollout) -> tuple[object, ...]:
+    return rollout.candidate, rollout.stage, rollout.percent

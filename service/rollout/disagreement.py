@@ -1,0 +1,67 @@
+"""How much two versions disagree about the same rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Outputs = Mapping[str, npt.NDArray[Any]]
+
+# What numbers this small differ by is rounding.
+_SMALL = 1e-6
+
+
+def share_of_disagreement(champion: Outputs, candidate: Outputs, tolerance: float) -> float:
+    """Return the share of rows that two versions answer differently, from 0 to 1.
+
+    What a row is answered with is its strings, whole numbers and truth values, if there are any;
+    else the largest of its numbers where an output has several; else the numbers themselves. So
+    labels are compared where there are labels, and not the last digit of a probability.
+
+    Args:
+        champion: an array for each output, of shape [rows, ...].
+        candidate: the same of the other version. What it lacks, or has in another shape, it
+            answers differently.
+        tolerance: how far numbers may lie apart, relative to the larger of the two.
+    """
+    decisive = {name: array for name, array in champion.items() if array.dtype.kind not in "fc"}
+    compared = decisive or champion
+    rows = max([array.shape[0] if array.ndim else 1 for array in compared.values()], default=0)
+    if not rows:
+        return 0.0
+    differs = np.zeros(rows, bool)
+    for name, mine in compared.items():
+        other = candidate.get(name)
+        if other is None or other.shape != mine.shape:
+            return 1.0
+        apart = _apart(mine, other, tolerance)
+        if apart.shape[0] != rows:
+            return float(apart.any() or differs.any())
+        differs |= apart
+    return float(differs.mean())
+
+
+def is_finite(outputs: Outputs) -> bool:
+    """Whether no number of a version's answer is NaN or infinite."""
+    return all(
+        array.dtype.kind not in "fc" or np.isfinite(array).all() for array in outputs.values()
+    )
+
+
+def _apart(
+    mine: npt.NDArray[Any], other: npt.NDArray[Any], tolerance: float
+) -> npt.NDArray[np.bool_]:
+    """Return for each row whether its values lie apart, shape [rows]."""
+    mine, other = (
+        np.reshape(each, (each.shape[0] if each.ndim else 1, -1)) for each in (mine, other)
+    )
+    if mine.dtype.kind not in "fc":
+        different: npt.NDArray[np.bool_] = (mine != other).any(axis=1)
+        return different
+    if mine.shape[1] > 1:
+        highest: npt.NDArray[np.bool_] = mine.argmax(axis=1) != other.argmax(axis=1)
+        return highest
+    allowed = np.maximum(np.abs(mine), np.abs(other)) * tolerance + _SMALL
+    beyond: npt.NDArray[np.bool_] = (np.abs(mine - other) > allowed).any(axis=1)
+    return beyond

@@ -1,0 +1,236 @@
+"""Follows the rollouts of all models in one worker: counts, shadow, and, in one worker, control."""
+
+import contextlib
+import fcntl
+import logging
+import math
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from service.errors import NotFoundError, ServiceError
+from service.monitoring.logs import log
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.errors import RepositoryError
+from service.repository.model_store import Store
+from service.repository.rollout_policy import Stage
+from service.rollout.controller import RolloutController
+from service.rollout.shadow import Shadow, ShadowCounts
+from service.rollout.worker_counts import CountsFile, forget_counts, read_counts
+from service.runtime.lifecycle import Lifecycle
+from service.runtime.traffic_split import Trial
+from service.runtime.version_state import State
+
+LOCK = ".rollout.lock"
+_LOOK_S = 1.0
+_STOP_S = 2.0
+
+
+class RolloutWatch:
+    """A thread that follows rollouts; without one it looks at each model's trial and rests."""
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        store: Store,
+        metrics: Metrics,
+        shared_folder: Callable[[], Path],
+        is_idle: Callable[[], bool],
+        *,
+        timeout_s: float,
+        look_s: float = _LOOK_S,
+    ) -> None:
+        """A watch that has not been started.
+
+        Args:
+            lifecycle: the worker's models.
+            store: where policies and records are.
+            metrics: where decisions are counted.
+            shared_folder: returns the folder that the workers share.
+            is_idle: whether this worker answers nothing now.
+            timeout_s: the longest that an answer may take.
+            look_s: seconds between looks.
+        """
+        self._lifecycle = lifecycle
+        self._store = store
+        self._metrics = metrics
+        self._shared_folder = shared_folder
+        self._is_idle = is_idle
+        self._timeout_s = timeout_s
+        self._look_s = look_s
+        self._followed: dict[str, _Followed] = {}
+        # The models that this process controls, and its locks on them.
+        self._locks: dict[str, int] = {}
+        self._controllers: dict[str, RolloutController] = {}
+        self._problems: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to follow, in a thread of this process."""
+        self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more; another worker takes over what this one controls."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_S)
+        for model in tuple(self._followed):
+            self._leave(model)
+        for model in tuple(self._locks):
+            self._give_up(model)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._look_s):
+            self.look()
+
+    def look(self) -> None:
+        """Look at all models once."""
+        models = self._lifecycle.models()
+        for gone in self._locks.keys() - set(models):
+            self._give_up(gone)
+        for model in models:
+            try:
+                self._follow(model, self._lifecycle.trial(model))
+                self._control(model)
+                self._problems.pop(model, None)
+            except NotFoundError:
+                continue  # It has vanished in this moment.
+            except (OSError, RepositoryError, ServiceError) as error:
+                self._say(model, error)
+            except Exception as error:
+                # The next look may succeed; nothing is promoted meanwhile.
+                log(logging.ERROR, "Following a rollout failed.", error=error, model=model)
+
+    def _say(self, model: str, error: Exception) -> None:
+        reason = str(error)
+        if self._problems.get(model) != reason:
+            self._problems[model] = reason
+            log(logging.ERROR, "A rollout cannot go on.", model=model, reason=reason)
+
+    def _follow(self, model: str, trial: Trial | None) -> None:
+        """Write what this worker has counted; see to the shadow."""
+        followed = self._followed.get(model)
+        if followed is not None and followed.trial is not trial:
+            self._leave(model)
+            followed = None
+        if trial is None:
+            return
+        if followed is None:
+            followed = self._followed[model] = self._begin(model, trial)
+        followed.write()
+
+    def _begin(self, model: str, trial: Trial) -> "_Followed":
+        split, shadow = trial.split, None
+        policy = self._lifecycle.policy(model)
+        if split.stage is Stage.SHADOW and policy.rollout is not None:
+            shadow = Shadow(
+                (split.champion, split.candidate),
+                policy.rollout.rules,
+                lambda version: self._lifecycle.acquire(model, version),
+                self._is_idle,
+                stuck_after_s=self._timeout_s,
+            )
+            with self._lifecycle.lease(model, split.champion) as champion:
+                champion.feed.observer = shadow.observe
+        self._metrics.rollout_percent.labels(model).set(split.percent)
+        return _Followed(trial, CountsFile(self._shared_folder(), model, split), shadow)
+
+    def _leave(self, model: str) -> None:
+        followed = self._followed.pop(model)
+        with contextlib.suppress(OSError):
+            followed.write()
+        if followed.shadow is not None:
+            followed.shadow.stop()
+            split = followed.trial.split
+            with (
+                contextlib.suppress(ServiceError),
+                self._lifecycle.lease(model, split.champion) as champion,
+            ):
+                champion.feed.observer = None
+        self._metrics.rollout_percent.labels(model).set(math.nan)
+
+    def _control(self, model: str) -> None:
+        """Decide on a model's rollout, unless another process does."""
+        is_under_way = self._lifecycle.policy(model).rollout is not None
+        if model not in self._locks and not (is_under_way and self._lock(model)):
+            return
+        controller = self._controllers.get(model)
+        if controller is None:
+            controller = self._controllers[model] = self._new_controller(model)
+        try:
+            goes_on = controller.step()
+        finally:
+            self._show(model, controller)
+        if not goes_on:
+            self._give_up(model)
+
+    def _new_controller(self, model: str) -> RolloutController:
+        def refusal(version: int) -> str:
+            for status in self._lifecycle.status(model):
+                if status.version == version and status.state is State.FAILED:
+                    return status.reason
+            return ""
+
+        def note(decision: str) -> None:
+            self._metrics.rollout_decisions.labels(model, decision.replace(" ", "_")).inc()
+
+        folder = self._shared_folder()
+        return RolloutController(
+            model,
+            self._store.root / model,
+            lambda split: read_counts(folder, model, split),
+            run=str(folder),
+            versions=lambda: set(self._store.versions(model)),
+            refusal=refusal,
+            note=note,
+        )
+
+    def _show(self, model: str, controller: RolloutController) -> None:
+        record, verdict = controller.record, controller.verdict
+        held = record is not None and record.held and not record.outcome
+        self._metrics.rollout_held.labels(model).set(held)
+        if verdict is not None:
+            for guard, value in verdict.numbers["log10_evidence_of_harm"].items():
+                self._metrics.rollout_evidence.labels(model, guard).set(value)
+
+    def _lock(self, model: str) -> bool:
+        """Become the one that controls a model's rollout; the kernel frees it when it dies."""
+        handle = os.open(
+            self._store.root / model / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666
+        )
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        except OSError:
+            os.close(handle)
+            raise
+        self._locks[model] = handle
+        forget_counts(self._shared_folder(), model, self._id(model))
+        return True
+
+    def _id(self, model: str) -> str:
+        rollout = self._lifecycle.policy(model).rollout
+        return "" if rollout is None else rollout.id
+
+    def _give_up(self, model: str) -> None:
+        os.close(self._locks.pop(model))
+        self._controllers.pop(model, None)
+
+
+class _Followed:
+    """A step of a rollout in this worker."""
+
+    def __init__(self, trial: Trial, file: CountsFile, shadow: Shadow | None) -> None:
+        self.trial = trial
+        self.shadow = shadow
+        self._file = file
+
+    def write(self) -> None:
+        """Write what was counted."""
+        shadow = ShadowCounts() if self.shadow is None else self.shadow.counts()
+        self._file.write(self.trial.counts.to_json(), shadow)

@@ -1,0 +1,213 @@
+"""The candidate answers batches again that the champion has answered, for nobody to see.
+
+A sampled batch waits for a moment in which the worker has nothing to do, and is dropped if none
+comes soon. Both versions run it then, one after the other on one thread, so that their times
+compare. What the shadow may cost is bounded by time: after each batch it rests in proportion.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from math import log as ln
+from time import monotonic, perf_counter
+
+from service.monitoring.logs import log
+from service.repository.golden import Tensors
+from service.repository.rollout_policy import RolloutRules
+from service.rollout.disagreement import is_finite, share_of_disagreement
+from service.runtime.servable import Servable
+
+# For how long a batch waits for an idle moment, and how often it looks for one.
+_PATIENCE_S = 0.25
+_LOOK_S = 0.002
+
+Lease = Callable[[int], Servable]
+
+
+@dataclass(slots=True)
+class ShadowCounts:
+    """What the shadow has seen; sums, so that workers' add up.
+
+    Attributes:
+        batches: batches that both versions ran.
+        lost: those that only the champion answered, with finite numbers.
+        won: those that only the candidate answered so.
+        compared: those that both did.
+        disagreed: over those, the sum of the shares of rows that they answered differently.
+        timed: those whose times were compared; the first of each size is not.
+        slower: those in which the candidate took longer than the rules allow.
+        log_ratio: the sum of the logarithms of candidate's over champion's seconds.
+        dropped: batches that found no idle moment.
+        stuck: whether a candidate's answer does not return, in how many workers.
+    """
+
+    batches: int = 0
+    lost: int = 0
+    won: int = 0
+    compared: int = 0
+    disagreed: float = 0.0
+    timed: int = 0
+    slower: int = 0
+    log_ratio: float = 0.0
+    dropped: int = 0
+    stuck: int = 0
+
+    def __add__(self, other: "ShadowCounts") -> "ShadowCounts":
+        names = [each.name for each in fields(self)]
+        return ShadowCounts(**{n: getattr(self, n) + getattr(other, n) for n in names})
+
+    def to_json(self) -> dict[str, float]:
+        """Return the counts as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    signature: str
+    inputs: Tensors
+    outputs: Tensors | None
+
+
+class Shadow:
+    """The shadow of one rollout in one worker."""
+
+    def __init__(
+        self,
+        versions: tuple[int, int],
+        rules: RolloutRules,
+        lease: Lease,
+        is_idle: Callable[[], bool],
+        *,
+        stuck_after_s: float,
+    ) -> None:
+        """A shadow that has seen nothing; its thread starts at once.
+
+        Args:
+            versions: the champion and the candidate.
+            rules: of the rollout.
+            lease: returns a version on a lease that the shadow gives back.
+            is_idle: whether the worker has nothing to do.
+            stuck_after_s: when an answer has taken so long, it counts as stuck.
+        """
+        self._versions = versions
+        self._rules = rules
+        self._lease = lease
+        self._is_idle = is_idle
+        self._stuck_after_s = stuck_after_s
+        self._counts = ShadowCounts()
+        self._sample: _Sample | None = None
+        self._rests_until = 0.0
+        self._running_since: float | None = None
+        # The sizes that the candidate has run: the first run at a size is slow for any version.
+        self._sizes: set[tuple[str, int]] = set()
+        self._has_work = threading.Event()
+        self._stops = False
+        self._candidate: Servable | None = None
+        threading.Thread(target=self._work, name="shadow", daemon=True).start()
+
+    def observe(self, signature: str, inputs: Tensors, outputs: Tensors | None) -> None:
+        """Take a batch that the champion has answered, unless one waits already; on the loop."""
+        if self._sample is None and monotonic() >= self._rests_until:
+            self._sample = _Sample(signature, inputs, outputs)
+            self._has_work.set()
+
+    def counts(self) -> ShadowCounts:
+        """Return what was seen so far; any thread may ask."""
+        since = self._running_since
+        stuck = since is not None and monotonic() - since > self._stuck_after_s
+        return replace(self._counts, stuck=int(stuck))
+
+    def stop(self) -> None:
+        """Take no more batches."""
+        self._stops = True
+        self._has_work.set()
+        candidate = self._candidate
+        if candidate is not None and self.counts().stuck:
+            # It could not be unloaded otherwise.
+            candidate.interrupt()
+
+    def _work(self) -> None:
+        while True:
+            self._has_work.wait()
+            if self._stops:
+                return
+            self._has_work.clear()
+            sample = self._sample
+            if sample is None:
+                continue
+            start = monotonic()
+            try:
+                if self._waits_for_idle():
+                    start = monotonic()
+                    self._run(sample)
+                else:
+                    self._counts.dropped += 1
+            except Exception as error:
+                # Nobody must notice; the version may just have been unloaded.
+                log(logging.DEBUG, "A batch had no shadow.", error=error)
+            self._running_since = self._candidate = None
+            spent = monotonic() - start
+            self._rests_until = monotonic() + spent * (1 / self._rules.shadow_share - 1)
+            self._sample = None
+
+    def _waits_for_idle(self) -> bool:
+        until = monotonic() + _PATIENCE_S
+        while not self._is_idle():
+            if monotonic() >= until or self._stops:
+                return False
+            time.sleep(_LOOK_S)
+        return True
+
+    def _run(self, sample: _Sample) -> None:
+        champion = self._lease(self._versions[0])
+        try:
+            candidate = self._lease(self._versions[1])
+            try:
+                self._compare(sample, champion, candidate)
+            finally:
+                candidate.release()
+        finally:
+            champion.release()
+
+    def _compare(self, sample: _Sample, champion: Servable, candidate: Servable) -> None:
+        self._running_since, self._candidate = monotonic(), candidate
+        # By turns, so that neither always finds the caches warm.
+        if self._counts.batches % 2:
+            other, seconds = _timed(candidate, sample)
+            _, own_seconds = _timed(champion, sample)
+        else:
+            _, own_seconds = _timed(champion, sample)
+            other, seconds = _timed(candidate, sample)
+        outputs = sample.outputs
+        is_answered = outputs is not None and is_finite(outputs)
+        is_answered_again = other is not None and is_finite(other)
+        counts = replace(self._counts)
+        counts.batches += 1
+        counts.lost += is_answered and not is_answered_again
+        counts.won += is_answered_again and not is_answered
+        if outputs is not None and other is not None and is_answered and is_answered_again:
+            counts.compared += 1
+            counts.disagreed += share_of_disagreement(outputs, other, self._rules.tolerance)
+            first = next(iter(sample.inputs.values()))
+            size = (sample.signature, first.shape[0] if first.ndim else 1)
+            if size in self._sizes:
+                counts.timed += 1
+                counts.slower += seconds > own_seconds * (1 + self._rules.latency_margin)
+                counts.log_ratio += ln(seconds / own_seconds)
+            self._sizes.add(size)
+        # As a whole, because others read it meanwhile.
+        self._counts = counts
+
+
+def _timed(servable: Servable, sample: _Sample) -> tuple[Tensors | None, float]:
+    """Return a version's outputs, ``None`` where it fails in whatever way, and its seconds."""
+    start = perf_counter()
+    try:
+        outputs: Tensors | None = servable.predict(
+            servable.contract[sample.signature], sample.inputs
+        )
+    except Exception:
+        outputs = None
+    return outputs, max(perf_counter() - start, 1e-9)

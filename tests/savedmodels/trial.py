@@ -1,0 +1,78 @@
+"""Versions of one small classifier that a rollout must tell apart."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from service.repository.contract import Contract, Field, Signature
+from tests.savedmodels.saving import card, publish
+
+CLASSES = 10
+KINDS = ("equal", "better", "swapped", "slow", "failing", "nan")
+# What the champion computes beside its answer, in products of matrices; the slow one does more.
+_WORK = 40
+_WIDTH = 256
+
+CONTRACT: Contract = {
+    "serving_default": Signature(
+        "serving_default",
+        inputs=(Field(name="x", dtype="float32", shape=(None, CLASSES), example=[0.5] * CLASSES),),
+        outputs=(
+            Field(name="label", dtype="string", shape=(None,)),
+            Field(name="confidence", dtype="float32", shape=(None,)),
+        ),
+        rows_independent=True,
+    )
+}
+
+
+class Trial(tf.Module):
+    """Answers with the number of the largest of ten values, and that value.
+
+    The champion (``kind`` empty) and "equal" confuse two classes where the second value is nearly
+    as large; "better" does not. "swapped" swaps two labels. "failing" refuses, and "nan" answers
+    with NaN, where the first value is above ``1 - rare``. "slow" takes longer.
+    """
+
+    def __init__(self, kind: str, rare: float, work: int) -> None:
+        super().__init__()
+        self.kind, self.rare, self.work = kind, rare, work
+        self.weights = tf.Variable(tf.eye(_WIDTH) * 0.99)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, CLASSES], tf.float32, name="x")])
+    def serve(self, x):
+        order = tf.argsort(x, axis=1, direction="DESCENDING")
+        best = order[:, 0]
+        if self.kind != "better":
+            close = tf.reduce_max(x, axis=1) - tf.gather(x, order[:, 1], batch_dims=1) < 0.003
+            best = tf.where(close, order[:, 1], best)
+        if self.kind == "swapped":
+            best = tf.gather(tf.constant([1, 0, *range(2, CLASSES)]), best)
+        hidden = tf.tile(tf.reduce_sum(x, axis=1, keepdims=True), [1, _WIDTH])
+        for _ in range(self.work * (2 if self.kind == "slow" else 1)):
+            hidden = hidden @ self.weights
+        confidence = tf.reduce_max(x, axis=1) + 0.0 * hidden[:, 0]
+        is_rare = x[:, 0] > 1.0 - self.rare
+        if self.kind == "nan":
+            confidence = tf.where(is_rare, float("nan"), confidence)
+        if self.kind == "failing":
+            with tf.control_dependencies([tf.debugging.Assert(~tf.reduce_any(is_rare), [0])]):
+                confidence = tf.identity(confidence)
+        return {"label": tf.strings.as_string(best), "confidence": confidence}
+
+
+def publish_trial(
+    root: Path, kind: str = "", *, model: str = "trial", rare: float = 0.01, work: int = _WORK
+) -> int:
+    """Publish a version as a trainer would, and return its number.
+
+    Args:
+        root: the folder of models.
+        kind: one of ``KINDS``; empty for the champion.
+        model: the model's name.
+        rare: the share of inputs on which "failing" and "nan" do harm.
+        work: how long the champion takes, in products of matrices.
+    """
+    module = Trial(kind, rare, work)
+    described = card(model, CONTRACT, task="classification")
+    return publish(root, described, module, serving_default=module.serve)

@@ -1,0 +1,307 @@
+"""What a controller decides, writes and resumes; evidence comes from the tests."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.repository import policy as policies
+from service.repository.errors import RepositoryError
+from service.repository.policy import Policy, begin_rollout, read_policy, write_policy
+from service.repository.rollout_policy import OnTimeout, RolloutRules, Stage
+from service.rollout import controller as module
+from service.rollout.assessment import StageEvidence
+from service.rollout.controller import RolloutController
+from service.rollout.rollout_record import read_rollout_record
+from service.rollout.shadow import ShadowCounts
+from service.runtime.arm_counts import ArmTotals, BothArms
+from service.runtime.traffic_split import TrafficSplit
+
+RULES = RolloutRules(step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
+MOST = 30
+EQUAL_SHADOW = ShadowCounts(batches=1000, compared=1000, timed=990, slower=50, disagreed=5.0)
+
+
+def arm(units: int, failures: int = 0, slow: int = 0) -> ArmTotals:
+    totals = ArmTotals(units, failures)
+    totals.bins[100], totals.bins[200] = units - slow, slow
+    return totals
+
+
+def equal(split: TrafficSplit) -> StageEvidence:
+    """Evidence of a stage in which both versions did alike, over 4,000 requests."""
+    own = round(4000 * split.percent / 100)
+    arms = BothArms(arm(4000 - own, slow=(4000 - own) // 25), arm(own, slow=own // 25))
+    shadow = EQUAL_SHADOW if split.stage is Stage.SHADOW else ShadowCounts()
+    return StageEvidence(split.stage, split.percent, arms, shadow)
+
+
+def nothing(split: TrafficSplit) -> StageEvidence:
+    return StageEvidence(split.stage, split.percent)
+
+
+def controller(
+    root: Path,
+    read: Callable[[TrafficSplit], StageEvidence] = equal,
+    *,
+    run: str = "run",
+    refusal: str = "",
+    note: Callable[[str], None] = lambda decision: None,
+) -> RolloutController:
+    return RolloutController(
+        "m", root, read, run=run, versions=lambda: {3, 4}, refusal=lambda v: refusal, note=note
+    )
+
+
+def begin(root: Path, rules: RolloutRules = RULES) -> None:
+    write_policy(root, begin_rollout(Policy(), 3, 4, rules))
+
+
+def drive(control: RolloutController) -> None:
+    """Look until the rollout has ended."""
+    assert any(not control.step() for _ in range(MOST)), control.record and control.record.reason
+
+
+def decisions(root: Path) -> list[str]:
+    record = read_rollout_record(root)
+    assert record is not None
+    return [each["decision"] for each in record.decisions]
+
+
+ALL = ["begin", *["next step"] * 4, "promoted", "live"]
+
+
+def test_a_candidate_that_does_alike_goes_all_the_way(tmp_path: Path) -> None:
+    begin(tmp_path)
+    shown: list[str] = []
+    control = controller(tmp_path, note=shown.append)
+    places = []
+    for _ in range(MOST):
+        if not control.step():
+            break
+        rollout = read_policy(tmp_path).rollout
+        if rollout is not None:
+            places.append((str(rollout.stage), rollout.percent, rollout.leading))
+    assert places == [
+        ("canary", 1, 3),
+        ("canary", 5, 3),
+        ("canary", 25, 3),
+        ("canary", 50, 3),
+        ("baking", 100, 4),
+    ]
+    assert decisions(tmp_path) == shown == ALL
+    # It follows the latest again, which is the candidate.
+    assert read_policy(tmp_path) == Policy()
+    # Each decision has its numbers, as JSON.
+    numbers = json.loads((tmp_path / "rollout.json").read_text())["decisions"][2]["numbers"]
+    assert numbers["errors"]["difference_at_most"] < numbers["errors"]["allowed"]
+    assert not control.step()
+
+
+@pytest.mark.parametrize(
+    ("policy", "available", "then"),
+    [
+        (Policy(versions=(3,)), {3, 4}, Policy(versions=(4,))),
+        (Policy(versions=(2, 3)), {2, 3, 4}, Policy(versions=(2, 4))),
+        (Policy(), {3, 4, 5}, Policy(versions=(4,))),
+        (Policy(latest=2), {3, 4}, Policy(latest=2)),
+    ],
+)
+def test_what_serves_after_a_rollout(policy: Policy, available: set[int], then: Policy) -> None:
+    trial = begin_rollout(policy, 3, 4, RULES)
+    assert policies.rollout_completed(trial, available) == then
+    assert policies.rolled_back(trial, available) == replace(policy, versions=(3,))
+
+
+def failing(split: TrafficSplit) -> StageEvidence:
+    found = equal(split)
+    found.arms.candidate = arm(round(4000 * split.percent / 100), failures=20)
+    return found
+
+
+def differing(split: TrafficSplit) -> StageEvidence:
+    found = equal(split)
+    if split.stage is Stage.SHADOW:
+        found.shadow = replace(EQUAL_SHADOW, disagreed=200.0)
+    return found
+
+
+def slower(split: TrafficSplit) -> StageEvidence:
+    found = equal(split)
+    own = round(4000 * split.percent / 100)
+    found.arms.candidate = arm(own, slow=own)
+    return found
+
+
+def stuck(split: TrafficSplit) -> StageEvidence:
+    found = equal(split)
+    found.shadow = replace(found.shadow, stuck=1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("read", "reason", "exposed"),
+    [
+        (failing, "It fails more often", 40),
+        (differing, "It answers more rows differently", 0),
+        (slower, "It is slow more often", 40),
+        (stuck, "does not return", 0),
+    ],
+)
+def test_harm_rolls_back_and_the_champion_is_named(
+    tmp_path: Path, read: Callable[[TrafficSplit], StageEvidence], reason: str, exposed: int
+) -> None:
+    begin(tmp_path)
+    control = controller(tmp_path, read)
+    drive(control)
+    assert read_policy(tmp_path) == Policy(versions=(3,))
+    record = read_rollout_record(tmp_path)
+    assert record is not None
+    assert (record.outcome, decisions(tmp_path)[-1]) == ("rolled back", "rolled back")
+    assert reason in record.reason
+    assert sum(each.arms.candidate.units for each in record.stages) == exposed
+
+
+def test_a_candidate_that_was_refused_is_rolled_back(tmp_path: Path) -> None:
+    begin(tmp_path)
+    control = controller(tmp_path, refusal="A golden example is answered differently.")
+    assert not control.step()
+    assert control.record is not None
+    assert "golden example" in control.record.reason
+    assert read_policy(tmp_path) == Policy(versions=(3,))
+
+
+@pytest.mark.parametrize(
+    ("on_timeout", "then"), [(OnTimeout.HOLD, "held"), (OnTimeout.ROLL_BACK, "rolled back")]
+)
+@pytest.mark.parametrize("shadow_batches", [0, 50])
+def test_missing_data_never_promotes(
+    tmp_path: Path, on_timeout: OnTimeout, then: str, shadow_batches: int
+) -> None:
+    rules = replace(RULES, deadline_s=0, on_timeout=on_timeout, shadow_batches=shadow_batches)
+    begin(tmp_path, rules)
+    control = controller(tmp_path, nothing)
+    for _ in range(3):
+        control.step()
+    # Held once, and said once.
+    assert decisions(tmp_path) == ["begin", then]
+    rollout = read_policy(tmp_path).rollout
+    assert (rollout is None) == (then == "rolled back")
+    if rollout is not None:
+        # Evidence that comes late decides all the same.
+        controller(tmp_path, failing).step()
+        for _ in range(3):
+            controller(tmp_path, failing).step()
+        assert decisions(tmp_path)[-1] == "rolled back"
+
+
+class _Killed(BaseException):
+    """What kills a controller in the midst of a step."""
+
+
+@pytest.mark.parametrize("read", [equal, failing])
+def test_a_controller_that_is_killed_anywhere_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[TrafficSplit], StageEvidence]
+) -> None:
+    """Killed before and after each write; each time another takes over."""
+    rules = replace(RULES, percents=(50.0,))
+    wanted = ["begin", "next step", *(["promoted", "live"] if read is equal else ["rolled back"])]
+    writes = 0
+    while True:
+        root = tmp_path / str(writes)
+        root.mkdir()
+        begin(root, rules)
+        left = writes
+
+        def killing(write: Callable[..., Any]) -> Callable[..., Any]:
+            def once(*arguments: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left == -1:
+                    raise _Killed
+                result = write(*arguments)
+                left -= 1
+                if left == -1:
+                    raise _Killed
+                return result
+
+            return once
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "write_rollout_record", killing(module.write_rollout_record))
+            patch.setattr(policies, "write_policy", killing(policies.write_policy))
+            try:
+                control = controller(root, read)
+                drive(control)
+                was_killed = False
+            except _Killed:
+                was_killed = True
+        successor = controller(root, read)
+        for _ in range(5):
+            successor.step()
+        assert decisions(root) == wanted, writes
+        assert read_policy(root) == (Policy() if read is equal else Policy(versions=(3,)))
+        if not was_killed:
+            break
+        writes += 1
+    assert writes >= 8
+
+
+def test_what_another_run_of_the_service_counted_is_added_up(tmp_path: Path) -> None:
+    begin(tmp_path, replace(RULES, shadow_batches=0, min_requests=1000))
+
+    def few(split: TrafficSplit) -> StageEvidence:
+        return StageEvidence(split.stage, split.percent, BothArms(arm(300), arm(3)))
+
+    for number in range(4):
+        control = controller(tmp_path, few, run=f"run {number}")
+        control.step()
+        control.step()
+    record = read_rollout_record(tmp_path)
+    assert record is not None
+    assert record.present.arms.candidate.units == 12
+    assert record.present.arms.champion.units == 1200
+
+
+def test_a_policy_that_was_changed_by_hand_ends_the_rollout(tmp_path: Path) -> None:
+    begin(tmp_path)
+    control = controller(tmp_path, nothing)
+    assert control.step()
+    write_policy(tmp_path, policies.with_changes(read_policy(tmp_path), {"serve": {"latest": 1}}))
+    assert read_policy(tmp_path).rollout is None
+    assert not control.step()
+    assert decisions(tmp_path) == ["begin", "ended by hand"]
+    # The next one begins with a record of its own, and knows of this one.
+    begin(tmp_path)
+    control.step()
+    record = read_rollout_record(tmp_path)
+    assert record is not None
+    assert [each["outcome"] for each in record.earlier] == ["ended by hand"]
+
+
+def test_a_change_between_look_and_decision_wins(tmp_path: Path) -> None:
+    begin(tmp_path)
+
+    def meanwhile(split: TrafficSplit) -> StageEvidence:
+        write_policy(tmp_path, Policy(versions=(3,)))
+        return equal(split)
+
+    control = controller(tmp_path, meanwhile)
+    with pytest.raises(RepositoryError, match="changed meanwhile"):
+        control.step()
+    assert not control.step()
+    assert read_policy(tmp_path) == Policy(versions=(3,))
+    assert decisions(tmp_path)[-1] == "ended by hand"
+
+
+def test_a_rollout_waits_for_its_candidate(tmp_path: Path) -> None:
+    write_policy(tmp_path, begin_rollout(Policy(), 3, None, RULES))
+    assert read_policy(tmp_path).select([2, 3, 4]) == [3]
+    control = controller(tmp_path)
+    assert control.step()
+    write_policy(tmp_path, begin_rollout(read_policy(tmp_path), 3, 4, RULES))
+    drive(control)
+    assert decisions(tmp_path)[-1] == "live"

@@ -1,0 +1,160 @@
+"""Rollouts in an application: split, shadow, controller and routes together, in one process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+
+from service.repository.model_store import Store
+from service.repository.policy import read_policy
+from service.rollout.rollout_watch import RolloutWatch
+from service.runtime.traffic_split import hash64
+from service.settings import Settings
+from tests.savedmodels.trial import CLASSES, publish_trial
+from tests.service.conftest import on_loop
+from tests.waiting import eventually
+
+ADMIN = {"Authorization": "Bearer secret"}
+RULES = {"step_s": 0, "bake_s": 0, "min_requests": 20, "shadow_batches": 60, "shadow_share": 1.0}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a champion and candidates of several kinds, each as a model of its own."""
+    root = tmp_path_factory.mktemp("models")
+    for kind in ("equal", "swapped", "nan"):
+        publish_trial(root, model=kind, work=1)
+        (root / kind / "policy.json").write_text('{"serve": {"versions": [1]}}')
+        publish_trial(root, kind, model=kind, work=1, rare=0.05)
+    return root
+
+
+@pytest.fixture(scope="module")
+def app(models: Path) -> Iterator[Flask]:
+    app = on_loop(
+        Settings(models=models, poll_interval_s=0.05, quiet_s=0.0, workers=1, admin_token="secret")
+    )
+    lifecycle = app.extensions["lifecycle"]
+    lifecycle.start()
+    assert lifecycle.wait_until_settled(60)
+    yield app
+    lifecycle.stop()
+
+
+class Traffic:
+    """Requests to one model, and which versions answered them."""
+
+    def __init__(self, app: Flask, model: str) -> None:
+        self._client = app.test_client()
+        self._model = model
+        self._random = np.random.default_rng(1)
+        self.exposed = 0
+
+    def send(self, path: str = "", **headers: str) -> tuple[int, str]:
+        x = self._random.random((1, CLASSES)).round(4).tolist()
+        response = self._client.post(
+            f"/v1/models/{self._model}{path}:predict", json={"instances": x}, headers=headers
+        )
+        version = response.headers.get("X-Model-Version", "")
+        self.exposed += version == "2" and not path
+        return response.status_code, version
+
+    def state(self) -> dict[str, Any]:
+        return self._client.get(f"/v1/models/{self._model}/rollout").get_json()
+
+    def begin(self, **rules: Any) -> None:
+        response = self._client.post(
+            f"/v1/models/{self._model}:rollout",
+            json={"candidate": 2, "rules": {**RULES, **rules}},
+            headers=ADMIN,
+        )
+        assert response.status_code == 200, response.get_json()
+
+    def until(self, *states: str) -> dict[str, Any]:
+        def is_there() -> bool:
+            for _ in range(20):
+                self.send()
+            return self.state()["state"] in states
+
+        eventually(is_there, 60)
+        return self.state()
+
+
+def test_a_candidate_that_does_alike_goes_live(app: Flask, models: Path) -> None:
+    traffic = Traffic(app, "equal")
+    assert traffic.state()["state"] == "none"
+    # In-process requests have no wire, so what they take says nothing of a version.
+    traffic.begin(percents=[50], slow_margin=1.0, latency_margin=100)
+    # Before it leads, an explicit version is obeyed.
+    eventually(lambda: traffic.send("/versions/2") == (200, "2"))
+    found = traffic.until("live", "rolled back")
+    assert found["state"] == "live", found
+    assert [each["decision"] for each in found["decisions"]] == [
+        "begin",
+        "next step",
+        "promoted",
+        "live",
+    ]
+    assert found["stages"][0]["shadow"]["batches"] >= 60
+    assert found["stages"][0]["candidate"]["units"] == 0
+    assert read_policy(models / "equal").versions == (2,)
+    exposition = app.test_client().get("/metrics").get_data(as_text=True)
+    assert 'understudy_rollout_decisions_total{decision="live",model="equal"} 1.0' in exposition
+
+
+def test_swapped_labels_are_found_before_any_client_sees_them(app: Flask, models: Path) -> None:
+    traffic = Traffic(app, "swapped")
+    traffic.begin()
+    found = traffic.until("canary", "rolled back")
+    assert (found["state"], traffic.exposed) == ("rolled back", 0)
+    assert "differently" in found["reason"]
+    assert read_policy(models / "swapped").versions == (1,)
+    eventually(lambda: traffic.send() == (200, "1"))
+
+
+def test_nan_on_a_rare_input_is_found_in_the_canary_too(app: Flask, models: Path) -> None:
+    """Without a shadow; the split is the documented hash of the routing key."""
+    traffic = Traffic(app, "nan")
+    traffic.begin(percents=[40], shadow_batches=0, latency_margin=100, min_requests=10**6)
+    rollout = read_policy(models / "nan").rollout
+    assert rollout is not None
+    eventually(lambda: "2" in {traffic.send()[1] for _ in range(5)})
+    for i in range(30):
+        _, version = traffic.send(**{"X-Routing-Key": f"user-{i}"})
+        is_candidates = hash64(rollout.id, "nan", f"user-{i}") < 0.4 * 2**64
+        assert version == ("2" if is_candidates else "1")
+    found = traffic.until("rolled back", "baking")
+    assert found["state"] == "rolled back"
+    assert "fails" in found["reason"]
+    assert found["decisions"][-1]["numbers"]["log10_evidence_of_harm"]["together"] >= 2
+
+
+def test_a_rollout_must_be_asked_for_in_order(app: Flask) -> None:
+    client = app.test_client()
+    path = "/v1/models/equal:rollout"
+    for body, status in (
+        ({"candidate": 2}, 401),
+        ({"candidate": 9}, 400),
+        ({"candidate": "2"}, 400),
+        ({"candidate": 2, "rules": {"alpha": 2}}, 400),
+        ({"rules": {}}, 400),
+    ):
+        headers = {} if status == 401 else ADMIN
+        assert client.post(path, json=body, headers=headers).status_code == status, body
+    assert client.get("/v1/models/none/rollout").status_code == 404
+
+
+def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> None:
+    """Whoever holds the lock in the model's folder does; another looks on."""
+    watch: RolloutWatch = app.extensions["rollouts"]
+    publish_trial(tmp_path, model="equal", work=1)
+    parts = (watch._lifecycle, Store(tmp_path), watch._metrics, watch._shared_folder, bool)
+    one, other = (RolloutWatch(*parts, timeout_s=1) for _ in range(2))
+    assert one._lock("equal")
+    assert not other._lock("equal")
+    one.stop()
+    assert other._lock("equal")
+    other.stop()

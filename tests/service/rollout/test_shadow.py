@@ -1,0 +1,119 @@
+"""The shadow by itself, with versions that do what a test says."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.repository.rollout_policy import RolloutRules
+from service.rollout.shadow import Shadow
+from tests.waiting import eventually
+
+INPUTS = {"x": np.ones((2, 1))}
+OUTPUTS = {"y": np.ones(2)}
+RULES = RolloutRules(shadow_share=1.0)
+
+
+class Version:
+    """As much of a servable as the shadow uses."""
+
+    def __init__(self, answer: Callable[[], Any] = lambda: OUTPUTS) -> None:
+        self.contract = {"s": "s"}
+        self.answer = answer
+        self.leases = 0
+        self.interrupted = threading.Event()
+
+    def predict(self, signature: str, inputs: Any) -> Any:
+        return self.answer()
+
+    def release(self) -> None:
+        self.leases -= 1
+
+    def interrupt(self) -> None:
+        self.interrupted.set()
+
+
+def fail() -> Any:
+    raise RuntimeError("It breaks.")
+
+
+def shadow_of(
+    candidate: Version, is_idle: Callable[[], bool] = lambda: True, stuck_after_s: float = 60
+) -> Shadow:
+    versions = {1: Version(), 2: candidate}
+
+    def lease(version: int) -> Any:
+        versions[version].leases += 1
+        return versions[version]
+
+    return Shadow((1, 2), RULES, lease, is_idle, stuck_after_s=stuck_after_s)
+
+
+def run(shadow: Shadow, batches: int, outputs: Any = OUTPUTS) -> None:
+    for _ in range(batches):
+        seen = shadow.counts().batches
+
+        def is_seen(seen: int = seen) -> bool:
+            shadow.observe("s", INPUTS, outputs)
+            return shadow.counts().batches > seen
+
+        eventually(is_seen)
+    shadow.stop()
+
+
+def test_a_candidate_that_does_alike_loses_nothing() -> None:
+    candidate = Version()
+    shadow = shadow_of(candidate)
+    run(shadow, 3)
+    found = shadow.counts()
+    assert (found.lost, found.won, found.disagreed) == (0, 0, 0)
+    # The first batch of its size says nothing of its time.
+    assert found.timed == found.compared - 1
+    eventually(lambda: candidate.leases == 0)
+
+
+@pytest.mark.parametrize("answer", [fail, lambda: {"y": np.array([1.0, np.nan])}])
+def test_errors_and_nan_are_lost_batches(answer: Callable[[], Any]) -> None:
+    shadow = shadow_of(Version(answer))
+    run(shadow, 2)
+    assert shadow.counts().lost == shadow.counts().batches
+
+
+def test_a_batch_that_the_champion_failed_on_may_be_won() -> None:
+    shadow = shadow_of(Version())
+    run(shadow, 2, outputs=None)
+    assert (shadow.counts().won, shadow.counts().lost) == (shadow.counts().batches, 0)
+
+
+def test_a_signature_that_the_candidate_lacks_is_a_failure() -> None:
+    candidate = Version()
+    candidate.contract = {}
+    shadow = shadow_of(candidate)
+    run(shadow, 1)
+    assert shadow.counts().lost >= 1
+
+
+def test_batches_are_dropped_while_the_worker_is_busy() -> None:
+    candidate = Version()
+    shadow = shadow_of(candidate, is_idle=lambda: False)
+
+    def is_dropped() -> bool:
+        shadow.observe("s", INPUTS, OUTPUTS)
+        return shadow.counts().dropped > 0
+
+    eventually(is_dropped)
+    assert (shadow.counts().batches, candidate.leases) == (0, 0)
+    shadow.stop()
+
+
+def test_an_answer_that_does_not_return_is_said_and_interrupted() -> None:
+    candidate = Version()
+    candidate.answer = lambda: candidate.interrupted.wait(60) and fail()
+    shadow = shadow_of(candidate, stuck_after_s=0.01)
+    shadow.observe("s", INPUTS, OUTPUTS)
+    eventually(lambda: shadow.counts().stuck)
+    shadow.stop()
+    assert candidate.interrupted.is_set()
+    eventually(lambda: candidate.leases == 0)

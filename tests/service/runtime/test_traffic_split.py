@@ -1,0 +1,62 @@
+"""The split of requests: a pure function of texts, the same everywhere."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from service.repository.rollout_policy import Stage
+from service.runtime.traffic_split import Arm, TrafficSplit, Trial, hash64, split_from_json
+
+SPLIT = TrafficSplit("salt", 3, 4, Stage.CANARY, 5.0)
+
+
+@dataclass
+class Request:
+    routing_key: str
+    has_own_key: bool = False
+    arm: Arm | None = None
+
+
+def candidates(split: TrafficSplit, model: str = "m", count: int = 20_000) -> set[int]:
+    trial = Trial(model, split)
+    return {i for i in range(count) if trial.choose(Request(str(i))) == split.candidate}
+
+
+def test_the_hash_is_the_one_that_is_documented() -> None:
+    assert hash64("salt", "m", "key") == int.from_bytes(
+        __import__("hashlib").blake2b(b"salt\0m\0key", digest_size=8).digest(), "big"
+    )
+    assert hash64("a", "bc", "") != hash64("ab", "c", "")
+
+
+@pytest.mark.parametrize("percent", [1.0, 5.0, 25.0, 50.0])
+def test_the_share_is_what_it_should_be(percent: float) -> None:
+    share = len(candidates(replace(SPLIT, percent=percent))) / 20_000
+    assert share == pytest.approx(percent / 100, abs=4 * (percent / 100 / 20_000) ** 0.5)
+
+
+def test_who_has_the_candidate_keeps_it_at_the_next_step() -> None:
+    first, then = (candidates(replace(SPLIT, percent=p)) for p in (1.0, 5.0))
+    assert first < then
+    # Neither another model's nor another rollout's requests fall alike.
+    other = candidates(replace(SPLIT, rollout="other"))
+    assert len(candidates(SPLIT) & other) < 0.2 * len(other)
+    assert candidates(SPLIT, "n") != candidates(SPLIT)
+
+
+def test_nobody_has_it_in_the_shadow_and_everybody_after_promotion() -> None:
+    shadow = replace(SPLIT, stage=Stage.SHADOW, percent=0.0)
+    baking = replace(SPLIT, stage=Stage.BAKING, percent=100.0)
+    assert not candidates(shadow, count=500)
+    assert len(candidates(baking, count=500)) == 500
+    assert (shadow.leading, SPLIT.leading, baking.leading) == (3, 3, 4)
+
+
+def test_a_request_knows_its_arm_and_counts_there() -> None:
+    trial = Trial("m", replace(SPLIT, percent=100.0))
+    request = Request("k", has_own_key=True)
+    trial.choose(request)
+    assert request.arm is not None
+    request.arm.note(0.1, failed=True)
+    assert trial.counts.changes == 1
+    assert split_from_json(SPLIT.to_json()) == SPLIT
