@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.monitoring.drift.block_record import FieldEvidence, VersionEvidence
-from service.monitoring.drift.evidence import (
+from service.monitoring.drift.drift_evidence import (
     HISTORY_KEPT,
     after_block,
     log_e_value,

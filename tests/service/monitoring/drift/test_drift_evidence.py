@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.monitoring.drift.evidence import (
+from service.monitoring.drift.drift_evidence import (
     after_block,
     largest_log_likelihood,
     log_dirichlet_multinomial,
