@@ -39,7 +39,7 @@ from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
 from service.monitoring.prometheus_metrics import Metrics
 from service.process_settings import process_settings
-from service.repository.model_store import Store
+from service.repository.model_source import model_source
 from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader
@@ -96,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or process_settings()
     metrics = Metrics()
-    store = Store(settings.models)
+    store = model_source(settings)
     watch = StuckWatch(
         metrics,
         settings.workers_folder,
