@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.repository.atomic_files import write_atomically
 from service.repository.errors import RepositoryError
-from service.repository.model_config import (
+from service.repository.model_server_config import (
     ModelConfig,
     ModelConfigs,
     base_path_of,

@@ -70,6 +70,29 @@ def image_arguments(arguments: Sequence[str], environment: Mapping[str, str]) ->
     ]
 
 
+def run() -> int:
+    """Run the command of this process: ``tensorflow_model_server``."""
+    return main(sys.argv[1:])
+
+
+def run_in_image() -> int:
+    """Run what a container of the image is given, as both images' users write it.
+
+    Without a command, or with flags alone, it is TensorFlow Serving's image that was meant if
+    the environment names a model or there are flags; all else is a command of its own.
+    """
+    given = sys.argv[1:]
+    is_default = given in ([], ["understudy", "serve"])
+    if (given and given[0].startswith("-")) or (is_default and os.environ.get("MODEL_NAME")):
+        return main(image_arguments([] if is_default else given, os.environ))
+    command = given or ["understudy", "serve"]
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        return _FAILED
+
+
 def _log(settings: Settings, remarks: Sequence[str]) -> None:
     for_people = settings.log_format == TEXT or (
         settings.log_format == AUTO and terminal.is_terminal(sys.stderr)

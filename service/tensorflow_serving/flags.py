@@ -229,7 +229,7 @@ def usage() -> str:
 
 def _unknown(word: str, found: Mapping[str, Value]) -> str:
     if not word.startswith("--"):
-        last = next(reversed(found), "")
+        last = next(reversed([*found]), "")
         if word in ("true", "false") and last and FLAGS[last].kind is bool:
             return f"{word!r} is not a flag; write --{last}={word}."
         return f"{word!r} is not a flag; a flag is written as --model_name=half."

@@ -3,7 +3,7 @@
 import pytest
 
 from service.repository.errors import RepositoryError
-from service.repository.model_config import ModelConfig, parse_model_configs
+from service.repository.model_server_config import ModelConfig, parse_model_configs
 from service.repository.policy import Policy
 
 # As in TensorFlow Serving's documentation, with the spellings that protobuf's text format has.
@@ -67,7 +67,9 @@ def test_the_file_has_the_say_on_versions_and_labels_alone() -> None:
 
 
 def test_what_has_no_effect_is_named() -> None:
-    assert one('logging_config { log_collector_config { type: "x" } }').ignored == ("logging_config",)
+    assert one('logging_config { log_collector_config { type: "x" } }').ignored == (
+        "logging_config",
+    )
 
 
 BASE = 'name: "m" base_path: "/m"'
@@ -93,7 +95,7 @@ BASE = 'name: "m" base_path: "/m"'
         (f"model_config_list {{ config {{ {BASE} }} config {{ {BASE} }} }}", "models.config: config 2 (m): There is another model of that name above."),
         (f"model_config_list {{ config {{ {BASE} model_platform: 'caffe' }} }}", """models.config: config 1 (m): model_platform: 'caffe' is not supported; SavedModels of "tensorflow" are served alone."""),
         (f"model_config_list {{ config {{ {BASE} model_type: OTHER }} }}", """models.config: config 1 (m): model_type: OTHER is not supported; SavedModels of "tensorflow" are served alone."""),
-        (f"model_config_list {{ config {{ {BASE} model_type: KERAS }} }}", 'models.config, line 1, column 67: Enum type "ModelType" has no value named KERAS.'),
+        (f"model_config_list {{ config {{ {BASE} model_type: KERAS }} }}", 'models.config, line 1, column 68: Enum type "ModelType" has no value named KERAS.'),
         (f"model_config_list {{ config {{ {BASE} model_type: TENSORFLOW model_platform: 'tensorflow' }} }}", "models.config: config 1 (m): model_type and model_platform are both given; leave model_type out."),
         (f"model_config_list {{ config {{ {BASE} model_version_policy {{ latest {{}} all {{}} }} }} }}", "models.config: config 1 (m): model_version_policy: latest and all exclude each other; keep one."),
         (f"model_config_list {{ config {{ {BASE} model_version_policy {{ specific {{}} }} }} }}", "models.config: config 1 (m): model_version_policy: specific names no versions; expected specific { versions: 1 }."),
