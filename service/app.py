@@ -173,7 +173,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
-    app.register_blueprint(health_routes(lifecycle, metrics))
+    app.register_blueprint(health_routes(lifecycle, metrics, settings.tensorflow_serving_metrics))
     documents = Documents(
         lifecycle,
         lambda: list(app.url_map.iter_rules()),
