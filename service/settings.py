@@ -137,15 +137,6 @@ class Settings:
     port: Annotated[int, EnvironmentVariable("PORT", "port to listen on", least=0, most=65535)] = (
         8501
     )
-    grpc_port: Annotated[
-        int,
-        EnvironmentVariable(
-            "UNDERSTUDY_GRPC_PORT",
-            "port to listen on for gRPC; 0: no gRPC",
-            least=0,
-            most=65535,
-        ),
-    ] = 0
     workers: Annotated[
         int,
         EnvironmentVariable(
@@ -197,6 +188,15 @@ class Settings:
             least=1,
         ),
     ] = 300.0
+    grpc_port: Annotated[
+        int,
+        EnvironmentVariable(
+            "UNDERSTUDY_GRPC_PORT",
+            "port of the gRPC services, 8500 in containers; 0: none",
+            least=0,
+            most=65_535,
+        ),
+    ] = 0
     workers_folder: Annotated[
         Path | None,
         EnvironmentVariable(
