@@ -41,6 +41,7 @@ FROM base AS files
 WORKDIR /app
 COPY LICENSE ./
 COPY deploy/docker/healthcheck.py deploy/docker/understudy deploy/docker/
+COPY deploy/docker/entrypoint deploy/docker/tensorflow_model_server deploy/docker/
 COPY service/ service/
 COPY training/ training/
 COPY understudy/ understudy/
@@ -95,13 +96,19 @@ CMD ["--help"]
 FROM runtime AS serving
 COPY --from=files /app/deploy deploy
 COPY --from=files /app/service service
+# The commands of TensorFlow Serving's image, for deployments that were written for it.
+COPY --from=files --chmod=755 /app/deploy/docker/entrypoint /app/deploy/docker/tensorflow_model_server /opt/venv/bin/
+RUN ln -s /opt/venv/bin/tensorflow_model_server /usr/bin/ \
+ && ln -s /opt/venv/bin/entrypoint /usr/bin/tf_serving_entrypoint.sh
 ENV HOST=0.0.0.0 \
     PORT=8501
-EXPOSE 8501
+EXPOSE 8500 8501
 USER 10001:10001
 # start-period: importing TensorFlow and proving the models takes seconds on a fast machine, and
 # may take a minute on a small share of a slow one.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=90s --retries=3 \
     CMD ["/usr/local/bin/python", "-I", "-S", "deploy/docker/healthcheck.py"]
 # It becomes gunicorn itself, without a shell around it: the stop signal reaches it, and it drains.
+# The entry point starts what it is given; flags, or MODEL_NAME, mean tensorflow_model_server.
+ENTRYPOINT ["entrypoint"]
 CMD ["understudy", "serve"]

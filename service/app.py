@@ -45,7 +45,7 @@ from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.trace_export import recorder_of
 from service.process_settings import process_settings
-from service.repository.model_store import Store
+from service.repository.model_source import model_source
 from service.rollout.rollout_watch import RolloutWatch
 from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
@@ -104,7 +104,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or process_settings()
     metrics = Metrics()
-    store = Store(settings.models)
+    store = model_source(settings)
     watch = StuckWatch(
         metrics,
         settings.workers_folder,
@@ -205,7 +205,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(drift_routes(lifecycle, drift))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(rollout_routes(lifecycle, store, settings))
-    app.register_blueprint(health_routes(lifecycle, metrics))
+    app.register_blueprint(health_routes(lifecycle, metrics, settings.tensorflow_serving_metrics))
     documents = Documents(
         lifecycle,
         lambda: list(app.url_map.iter_rules()),

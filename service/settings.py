@@ -33,6 +33,16 @@ _HOST = re.compile(r"(\*\.)?[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\]")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[0-9A-Za-z.\[\]:_-]+")
 
 
+# Paths that have answers of their own, or below which there are such.
+_TAKEN_PATHS = re.compile(r"/(v1|v2|models|ui|docs)(/.*)?|/(livez|readyz|openapi\.json)")
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+
+def is_free_path(text: str) -> bool:
+    """Whether a request's path can be given to something that has none of its own."""
+    return _PATH.fullmatch(text) is not None and _TAKEN_PATHS.fullmatch(text) is None
+
+
 def _is_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text, strict=False)
@@ -56,6 +66,7 @@ class EnvironmentVariable:
         most: the largest number allowed.
         choices: the only texts allowed; empty when any is.
         is_item: whether a text can be one of a list's; ``item`` says what such a text is.
+        is_text: whether a text can be the whole value; ``text`` says what such a text is.
     """
 
     name: str
@@ -65,6 +76,8 @@ class EnvironmentVariable:
     choices: tuple[str, ...] = ()
     is_item: Callable[[str], bool] | None = None
     item: str = ""
+    is_text: Callable[[str], bool] | None = None
+    text: str = ""
 
 
 def usable_cores() -> int:
@@ -92,6 +105,34 @@ class Settings:
     models: Annotated[Path, EnvironmentVariable("MODELS", "folder of models to serve")] = Path(
         "saved_models"
     )
+    model_name: Annotated[
+        str,
+        EnvironmentVariable(
+            "UNDERSTUDY_MODEL_NAME", "name of the model at UNDERSTUDY_MODEL_BASE_PATH"
+        ),
+    ] = "default"
+    model_base_path: Annotated[
+        str,
+        EnvironmentVariable(
+            "UNDERSTUDY_MODEL_BASE_PATH",
+            "folder that holds one model's versions, served instead of MODELS",
+        ),
+    ] = ""
+    model_config_file: Annotated[
+        Path | None,
+        EnvironmentVariable(
+            "UNDERSTUDY_MODEL_CONFIG_FILE",
+            "TensorFlow Serving's file of models and their base paths, served instead of MODELS",
+        ),
+    ] = None
+    model_config_poll_s: Annotated[
+        float,
+        EnvironmentVariable(
+            "UNDERSTUDY_MODEL_CONFIG_POLL_S",
+            "how often to look at UNDERSTUDY_MODEL_CONFIG_FILE, in seconds; 0: once, at the start",
+            least=0,
+        ),
+    ] = 0.0
     host: Annotated[str, EnvironmentVariable("HOST", "address to listen on")] = "127.0.0.1"
     port: Annotated[int, EnvironmentVariable("PORT", "port to listen on", least=0, most=65535)] = (
         8501
@@ -147,6 +188,15 @@ class Settings:
             least=1,
         ),
     ] = 300.0
+    grpc_port: Annotated[
+        int,
+        EnvironmentVariable(
+            "UNDERSTUDY_GRPC_PORT",
+            "port of the gRPC services, 8500 in containers; 0: none",
+            least=0,
+            most=65_535,
+        ),
+    ] = 0
     workers_folder: Annotated[
         Path | None,
         EnvironmentVariable(
@@ -330,6 +380,16 @@ class Settings:
         bool,
         EnvironmentVariable("UNDERSTUDY_ACCESS_LOG", "log every request, not only failed ones"),
     ] = False
+    tensorflow_serving_metrics: Annotated[
+        str,
+        EnvironmentVariable(
+            "UNDERSTUDY_TENSORFLOW_SERVING_METRICS",
+            "path that serves the metrics with TensorFlow Serving's names beside ours, such as "
+            "/monitoring/prometheus/metrics; unset, none",
+            is_text=is_free_path,
+            text="a path such as /monitoring/prometheus/metrics that nothing else is served at",
+        ),
+    ] = ""
     log_format: Annotated[
         str,
         EnvironmentVariable(
@@ -405,6 +465,8 @@ def _parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
     if variable.choices and text not in variable.choices:
         known = ", ".join(variable.choices)
         raise SettingError(f"{variable.name} must be one of {known}, not {text!r}.")
+    if variable.is_text and not variable.is_text(text):
+        raise SettingError(f"{variable.name}: Expected {variable.text}, not {text!r}.")
     if variable.is_item:
         items = tuple(item.strip() for item in text.split(",") if item.strip())
         for item in items:

@@ -29,6 +29,7 @@ SERVICE = (
     {"app"},
     {"asgi"},
     {"server"},
+    {"tensorflow_serving"},
 )
 # Training shares with the service how a version lies on disk, and how an image file is prepared: a
 # network that learned from images prepared otherwise would be asked about others than it knows.

@@ -11,6 +11,7 @@ matters for something that runs every few seconds for as long as the container l
 import os
 import socket
 import sys
+from pathlib import Path
 
 _TIMEOUT_S = 2.0
 
@@ -31,11 +32,30 @@ def problem(host: str, port: int, path: str) -> str | None:
     return None if status == ["200"] else f"{path}: {' '.join(status)} {body.strip()}"
 
 
+def of_the_service(proc: Path) -> dict[str, str]:
+    """Return the environment of the service, whose port flags may have set; empty if none is seen.
+
+    It is the container's first process, or the first child of an init.
+    """
+    found = {}
+    try:
+        children = (proc / "1/task/1/children").read_text().split()
+        for process in ("1", *children[:1]):
+            if b"gunicorn" in (proc / process / "cmdline").read_bytes():
+                block = (proc / process / "environ").read_bytes().decode("utf-8", "replace")
+                found = dict(entry.split("=", 1) for entry in block.split("\0") if "=" in entry)
+                break
+    except OSError:
+        pass
+    return {name: found[name] for name in ("HOST", "PORT") if name in found}
+
+
 def main() -> int:
     """Ask the service that this container's environment describes."""
-    host = os.environ.get("HOST") or "127.0.0.1"
+    variables = {**os.environ, **of_the_service(Path("/proc"))}
+    host = variables.get("HOST") or "127.0.0.1"
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-    reason = problem(anywhere.get(host, host), int(os.environ.get("PORT") or 8501), "/readyz")
+    reason = problem(anywhere.get(host, host), int(variables.get("PORT") or 8501), "/readyz")
     if reason:
         print(reason)
     return 1 if reason else 0

@@ -7,7 +7,7 @@ and what is written is the same (tests/service/monitoring/test_exposition.py com
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,15 +80,15 @@ def exposition(folder: Path) -> bytes:
     return "\n".join(lines).encode()
 
 
-def samples(folder: Path, *, buckets_of: str = "") -> Iterator[Sample]:
-    """Return the values of the metrics in ``folder``; of buckets, those of one histogram alone."""
+def samples(folder: Path, *, buckets_of: Collection[str] = ()) -> Iterator[Sample]:
+    """Return the values of the metrics in ``folder``; of buckets, those of some alone."""
     families, values = _merge(folder)
     for name, family in families.items():
         for buckets in family.buckets.values():
             pairs, total = buckets[0].pairs, 0.0
             for series in sorted(buckets, key=_bound):
                 total += values[series]
-                if name == buckets_of:
+                if name in buckets_of:
                     yield Sample(series.name, {**pairs, "le": str(series.bound)}, total)
             yield Sample(f"{name}_count", pairs, total)
         for series in family.series:
@@ -138,7 +138,7 @@ def _series(key: str) -> _Series:
     bound = None
     if name == f"{family}_bucket":
         bound = float(labels.pop("le"))
-    written = opening = _written(labels)
+    written = opening = written_labels(labels)
     if bound is not None:
         le = "+Inf" if bound == math.inf else floatToGoString(bound)
         opening = f'{f"{written[:-1]}," if written else "{"}le="{le}"}}'
@@ -155,7 +155,8 @@ def _number(value: float) -> str:
     return repr(value) if -1e6 < value < 1e6 else floatToGoString(value)
 
 
-def _written(labels: dict[str, str]) -> str:
+def written_labels(labels: dict[str, str]) -> str:
+    """Return labels as they are written after a series' name, sorted; nothing without any."""
     quoted = {name: _escaped(value).replace('"', '\\"') for name, value in labels.items()}
     inner = ",".join(f'{name}="{value}"' for name, value in sorted(quoted.items()))
     return f"{{{inner}}}" if inner else ""

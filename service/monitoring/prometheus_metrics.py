@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -25,6 +25,10 @@ from service.monitoring.exposition import exposition, samples
 from service.monitoring.key_metrics import KeyMetrics
 from service.monitoring.metric_files import fold_ended_processes
 from service.monitoring.process_metrics import ProcessMetrics
+from service.monitoring.tensorflow_serving_metrics import (
+    HISTOGRAMS,
+    tensorflow_serving_exposition,
+)
 from service.monitoring.version_metrics import VersionMetrics
 from service.monitoring.worker_restarts import restarts_from_zero
 
@@ -366,11 +370,16 @@ class Metrics:
         fold_ended_processes(shared.folder, wait_s=0)
         return exposition(shared.folder)
 
-    def samples(self, *, buckets_of: str = "") -> Iterator[Sample]:
+    def tensorflow_serving_exposition(self) -> bytes:
+        """Return what ``exposition`` does, and the same under TensorFlow Serving's names."""
+        own = self.exposition()
+        return own + tensorflow_serving_exposition(self.samples(buckets_of=HISTOGRAMS))
+
+    def samples(self, *, buckets_of: Collection[str] = ()) -> Iterator[Sample]:
         """Return the values of the metrics of all workers.
 
         Args:
-            buckets_of: a histogram whose buckets are wanted as well, cumulated and in their order;
+            buckets_of: histograms whose buckets are wanted as well, cumulated and in their order;
                 where there is only one process, those of all are there.
         """
         shared = metric_values.store()

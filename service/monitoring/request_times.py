@@ -31,7 +31,7 @@ def read_request_times(metrics: Metrics) -> dict[tuple[str, str], RequestTimes]:
     """Return how long predictions took, by model and version."""
     cumulated = defaultdict[tuple[str, str], dict[float, int]](dict)
     failures = Counter[tuple[str, str]]()
-    for sample in metrics.samples(buckets_of=_FAMILY):
+    for sample in metrics.samples(buckets_of=(_FAMILY,)):
         if sample.name == f"{_FAMILY}_bucket":
             labels = sample.labels
             bound = float(labels["le"])

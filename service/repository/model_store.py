@@ -13,6 +13,7 @@ from service.repository import serving_records, version_numbers
 from service.repository.errors import RepositoryError
 from service.repository.folder_walk import remove_tree, walk
 from service.repository.manifest import write_manifest
+from service.repository.policy import Policy, read_policy
 from service.repository.publication_marks import note_published
 from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
 
@@ -27,6 +28,11 @@ LAST_VERSION = 2**63 - 1
 _INCOMING = ".incoming-"
 # A staging folder younger than this may not have been locked by its owner yet.
 _SWEEP_AFTER_S = 60.0
+
+
+def is_served_name(name: str) -> bool:
+    """Whether a request's path can name such a model."""
+    return _SERVED_NAME.fullmatch(name) is not None
 
 
 def check_model_name(model: str) -> None:
@@ -47,6 +53,11 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @property
+    def records(self) -> Path:
+        """The folder in which a service writes down what serves."""
+        return self.root
 
     def models(self) -> list[str]:
         """Return the names of the models, those whose folders hold at least one version."""
@@ -79,18 +90,19 @@ class Store:
             OSError: the model's folder is there but cannot be read. An entry of it that cannot
                 be read is no version, and hides none.
         """
-        try:
-            names = [entry.name for entry in os.scandir(self.root / model) if _is_folder(entry)]
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        numbered = sorted(
-            (int(name), -len(name), name) for name in names if _VERSION_NAME.fullmatch(name)
-        )
-        return {
-            version: self.root / model / name
-            for version, _, name in numbered
-            if version <= LAST_VERSION
-        }
+        return versions_in(self.root / model)
+
+    def policy(self, model: str) -> Policy:
+        """Return what should serve of a model.
+
+        Raises:
+            RepositoryError: the policy file is not a policy; the message names the place.
+        """
+        return read_policy(self.root / model)
+
+    def policy_folder(self, model: str) -> Path:
+        """Return the folder that holds a model's policy file."""
+        return self.root / model
 
     def publish(self, model: str, fill: Callable[[Path], None]) -> int:
         """Make the next version of ``model`` and return its number.
@@ -201,6 +213,22 @@ class Store:
             _sync(self.root / model)
             version_numbers.forget_below(self.root, model, version)
             return version
+
+
+def versions_in(folder: Path) -> dict[int, Path]:
+    """Return the versions in a model's folder and their own folders, lowest first.
+
+    Raises:
+        OSError: the folder is there but cannot be read.
+    """
+    try:
+        names = [entry.name for entry in os.scandir(folder) if _is_folder(entry)]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    numbered = sorted(
+        (int(name), -len(name), name) for name in names if _VERSION_NAME.fullmatch(name)
+    )
+    return {version: folder / name for version, _, name in numbered if version <= LAST_VERSION}
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

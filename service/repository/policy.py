@@ -137,6 +137,11 @@ class Policy:
 _KEYS = {"serve", "labels", "keep", "unloaded", "rows_independent", "allow_operations", ROLLOUT}
 
 
+def is_label(text: str) -> bool:
+    """Whether a request's path can name such a label."""
+    return _LABEL.fullmatch(text) is not None
+
+
 def policy_from_json(value: Any) -> Policy:
     """Read a policy from the JSON of its file.
 
@@ -150,7 +155,7 @@ def policy_from_json(value: Any) -> Policy:
         raise RepositoryError(f"{POLICY}: unknown key {min(unknown)!r}.")
     labels = value.get("labels", {})
     if not isinstance(labels, dict) or not all(
-        _LABEL.fullmatch(label) and _is_whole(version) for label, version in labels.items()
+        is_label(label) and _is_whole(version) for label, version in labels.items()
     ):
         raise RepositoryError(
             f"{POLICY}: labels must map names of letters, digits and _ to versions, "

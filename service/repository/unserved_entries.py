@@ -82,7 +82,7 @@ def unserved_in_root(
                 reason = "" if found else _no_versions(Path(entry.path))
                 if found:
                     models.append(entry.name)
-                    ignored += _unserved_in_model(entry.name, Path(entry.path), found)
+                    ignored += unserved_in_model(entry.name, Path(entry.path), found)
             else:
                 reason = _no_folder(entry, "<model>/<version>/")
         except OSError as error:
@@ -92,10 +92,16 @@ def unserved_in_root(
     return models, sorted(ignored)
 
 
-def _unserved_in_model(
+def unserved_in_model(
     model: str, folder: Path, versions: Mapping[int, Path]
 ) -> Iterator[UnservedEntry]:
-    """Yield what lies beside a model's versions, and those versions that hold no graph."""
+    """Yield what lies beside a model's versions, and those versions that hold no graph.
+
+    Args:
+        model: the model's name.
+        folder: the folder that holds its versions.
+        versions: the versions and their folders.
+    """
     taken = {path.name for path in versions.values()}
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -189,6 +195,41 @@ def _no_versions(folder: Path) -> str:
         if reason:
             return f"It holds no version that can serve. {printable(entry.name)}: {reason}"
     return "It holds no version: a version is a folder with a number for a name, such as 1/."
+
+
+def why_no_versions(base_path: Path) -> str:
+    """Say in a sentence why a base path holds no version of its model."""
+    try:
+        entries = sorted(os.scandir(base_path), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return "Its base path is not there."
+    except NotADirectoryError:
+        return "Its base path is a file; expected the folder that holds the versions."
+    except OSError as error:
+        return f"Its base path: {unreadable(error)}"
+    if any(entry.name in GRAPHS for entry in entries):
+        name = base_path.name
+        if name.isascii() and name.isdecimal():
+            return (
+                f"Its base path is one level too deep: it is version {int(name[:19])} itself. The "
+                "base path is the folder above."
+            )
+        return (
+            "Its base path holds a SavedModel but no version: move what is in it into a folder "
+            "with a number in it, 1/."
+        )
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _holds_versions(entry):
+            return (
+                f"Its base path is one level too high: {printable(entry.name)}/ in it holds "
+                "versions. The base path is that folder."
+            )
+        reason = _beside_versions(entry, {})
+        if reason:
+            return f"Its base path holds no version. {printable(entry.name)}: {reason}"
+    return "Its base path holds no version: a version is a folder with a number for a name."
 
 
 def _bad_name(entry: os.DirEntry[str]) -> str:

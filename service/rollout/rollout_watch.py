@@ -13,7 +13,7 @@ from service.errors import NotFoundError, ServiceError
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
-from service.repository.model_store import Store
+from service.repository.model_source import ModelSource
 from service.repository.rollout_policy import Stage
 from service.rollout.controller import RolloutController
 from service.rollout.shadow import Shadow, ShadowCounts
@@ -33,7 +33,7 @@ class RolloutWatch:
     def __init__(
         self,
         lifecycle: Lifecycle,
-        store: Store,
+        store: ModelSource,
         metrics: Metrics,
         shared_folder: Callable[[], Path],
         is_idle: Callable[[], bool],
@@ -180,7 +180,7 @@ class RolloutWatch:
         folder = self._shared_folder()
         return RolloutController(
             model,
-            self._store.root / model,
+            self._store.policy_folder(model),
             lambda split: read_counts(folder, model, split),
             run=str(folder),
             versions=lambda: set(self._store.versions(model)),
@@ -199,7 +199,7 @@ class RolloutWatch:
     def _lock(self, model: str) -> bool:
         """Become the one that controls a model's rollout; the kernel frees it when it dies."""
         handle = os.open(
-            self._store.root / model / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666
+            self._store.policy_folder(model) / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666
         )
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
-from service.repository.model_store import Store
+from service.repository.model_source import ModelSource
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.loader import Loader
 from service.runtime.missing_models import find_missing_models
@@ -58,7 +58,7 @@ class Lifecycle(ServedModels):
 
     def __init__(
         self,
-        store: Store,
+        store: ModelSource,
         group: WorkerGroup,
         loader: Loader,
         metrics: Metrics,

@@ -12,6 +12,7 @@ class Fault(StrEnum):
     OPERATIONS = "operations"
     CONTRACT = "contract"
     GOLDEN = "golden"
+    WARM_UP = "warm_up"
     NOT_FINITE = "not_finite"
     DEADLINE = "deadline"
     REPLACED = "replaced"

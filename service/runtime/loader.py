@@ -191,6 +191,7 @@ class Loader:
             loading.servable = servable
             with step(State.WARMING):
                 servable.warm_up()
+                servable.replay()
             with step(State.PROVING):
                 servable.prove()
                 servable.check_rows()

@@ -7,7 +7,7 @@ load it, and must not say that it does not exist: clients and load balancers tak
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from service.repository.model_store import Store
+from service.repository.model_source import ModelSource
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.worker_agreement import WorkerGroup
 
@@ -55,7 +55,10 @@ class MissingModels:
 
 
 def find_missing_models(
-    store: Store, group: WorkerGroup, models: Collection[str], ignored: Iterable[UnservedEntry]
+    store: ModelSource,
+    group: WorkerGroup,
+    models: Collection[str],
+    ignored: Iterable[UnservedEntry],
 ) -> MissingModels:
     """Look for models that the service serves and that are not in the store.
 

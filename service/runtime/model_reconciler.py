@@ -11,8 +11,8 @@ from service.monitoring.logs import log
 from service.monitoring.model_metrics import ModelMetrics
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
-from service.repository.model_store import Store
-from service.repository.policy import Policy, read_policy
+from service.repository.model_source import ModelSource
+from service.repository.policy import Policy
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.held_versions import HeldVersions
 from service.runtime.live_files import LiveFiles
@@ -59,7 +59,7 @@ class ModelReconciler:
     def __init__(
         self,
         name: str,
-        store: Store,
+        store: ModelSource,
         group: WorkerGroup,
         loader: Loader,
         metrics: Metrics,
@@ -385,7 +385,7 @@ class ModelReconciler:
         """Read the policy; whether it is another than before. A bad file changes nothing."""
         before = self._policy
         try:
-            self._policy = read_policy(self._store.root / self._name)
+            self._policy = self._store.policy(self._name)
             self._unread_policy = ""
             for loaded in self._held.all().values():
                 loaded.servable.declare_rows(self._policy.rows_independent)

@@ -45,6 +45,7 @@ from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.saved_model import SavedModel
 from service.runtime.tensorflow_errors import GRAPH_ERRORS, INPUT_ERRORS, first_sentence
 from service.runtime.warmup_inputs import placeholders
+from service.runtime.warmup_records import replay_records
 
 # A first run at a new batch size costs many times a later one, while buffers are laid out.
 _WARM_UP_ROWS = (1, 2, 8, 32)
@@ -285,6 +286,31 @@ class Servable:
                     if known:
                         raise LoadError(Fault.GOLDEN, error.message) from error
                     break
+
+    def replay(self) -> None:
+        """Answer the version's own warm-up records, if it brings any, as TensorFlow Serving does.
+
+        Those for a signature that changes the model's state are checked and not run.
+
+        Raises:
+            LoadError: the file is damaged, or a record cannot be answered.
+        """
+
+        def run(signature: Signature, inputs: Tensors) -> None:
+            if signature.name in self._saved_model.state_writers:
+                return
+            try:
+                self.predict(signature, inputs)
+            except ServiceError as error:
+                raise RepositoryError(error.message) from error
+
+        try:
+            records = replay_records(self._directory, self.contract, self.parses_examples, run)
+        except RepositoryError as error:
+            raise LoadError(Fault.WARM_UP, str(error)) from error
+        if records:
+            message = "Warm-up records were replayed."
+            log(logging.INFO, message, model=self.model, version=self.version, records=records)
 
     def prove(self) -> None:
         """Answer the golden examples, in their order, each signature's as one batch.

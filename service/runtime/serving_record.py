@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from service.errors import NotFoundError
 from service.monitoring.logs import log
-from service.repository.model_store import Store
+from service.repository.model_source import ModelSource
 from service.repository.serving_records import (
     FOLDER,
     HEARTBEAT_S,
@@ -51,7 +51,7 @@ class ServingRecord:
     nobody: it is said once, and the trainer goes by the policies then.
     """
 
-    def __init__(self, store: Store, models: Models) -> None:
+    def __init__(self, store: ModelSource, models: Models) -> None:
         """The record of one worker; nothing is written before ``start``.
 
         Args:
@@ -62,7 +62,7 @@ class ServingRecord:
         self._models = models
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._path = Path()
+        self._folder = self._path = Path()
         self._about: dict[str, str | int] = {}
         self._written: Mapping[str, ModelRecord] | None = None
         self._digests: dict[tuple[str, int], str] = {}
@@ -70,10 +70,14 @@ class ServingRecord:
         self._has_warned = False
 
     def start(self) -> None:
-        """Begin to write, in a thread of this process."""
+        """Begin to write, in a thread of this process; not where the store keeps no records."""
+        folder = self._store.records
+        if folder is None:
+            return
+        self._folder = folder
         host = socket.gethostname()
         worker = f"{re.sub(r'[^A-Za-z0-9-]', '_', host)}-{os.getpid()}-{uuid4().hex[:8]}"
-        self._path = self._store.root / FOLDER / f"{worker}.json"
+        self._path = folder / FOLDER / f"{worker}.json"
         self._about = {"host": host, "process": os.getpid()}
         self._thread = threading.Thread(target=self._run, name="serving-record", daemon=True)
         self._thread.start()
@@ -163,7 +167,7 @@ class ServingRecord:
 
     def _remove_superseded(self, known: Mapping[str, ModelRecord]) -> None:
         """Remove the records of workers that are gone, where this one's says all that they say."""
-        for record in read_records(self._store.root):
+        for record in read_records(self._folder):
             if not record.alive and self._says_all_of(known, record):
                 with suppress(OSError):
                     record.path.unlink()

@@ -16,7 +16,7 @@ from typing import Any
 
 from service.monitoring.logs import log
 from service.repository.atomic_files import write_atomically
-from service.repository.model_store import Store
+from service.repository.model_source import ModelSource
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 
@@ -116,17 +116,17 @@ class SharedObservations:
             os.close(lock)
 
 
-def observe_before_the_workers(models: Path, folder: Path) -> None:
+def observe_before_the_workers(store: ModelSource, folder: Path) -> None:
     """Observe all versions without a manifest, before there are workers.
 
     Such a version is loaded when it has been seen unchanged for some seconds; while the workers
     are still starting these go by.
 
     Args:
-        models: the folder of models.
+        store: where the models are.
         folder: the folder that the workers will share.
     """
-    store, observations = Store(models), SharedObservations(lambda: folder)
+    observations = SharedObservations(lambda: folder)
     for model in store.models():
         with contextlib.suppress(OSError):
             for version, path in store.versions(model).items():

@@ -15,6 +15,7 @@ from service.monitoring.native_stderr import silent_stderr
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
     from tensorflow.core.protobuf.config_pb2 import CallableOptions, RunOptions
     from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
     from tensorflow.python.framework import op_def_registry
@@ -28,6 +29,7 @@ __all__ = [
     "RewriterConfig",
     "RunOptions",
     "SavedModelLoader",
+    "TensorProto",
     "is_known_operation",
     "is_stateful_operation",
     "make_session_callable",

@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -32,7 +31,7 @@ def banner(lifecycle: Lifecycle, settings: Settings, port: int | None = None) ->
     names = [name for name in known if lifecycle.serves(name)]
     absent = [line for name in known for line in _absent(lifecycle, name)]
     if not known:
-        return f"Understudy listens on {url}; {_no_model(settings.models)}"
+        return f"Understudy listens on {url}; {_no_model(settings)}"
     if not names:
         return "\n".join([f"Understudy listens on {url}; nothing serves yet.", *absent])
     lines = [f"Understudy serves on {url}: {', '.join(names)}. Try:", f"  curl {url}/v1/models"]
@@ -55,7 +54,7 @@ def greeting(
     names = [name for name in known if lifecycle.serves(name)]
     lines = []
     if not known:
-        lines.append(styled(f"T{_no_model(settings.models)[1:]}", YELLOW, colours=colours))
+        lines.append(styled(f"T{_no_model(settings)[1:]}", YELLOW, colours=colours))
     elif names:
         served = styled(", ".join(names), BOLD, GREEN, colours=colours)
         lines.append(f"Understudy serves {served}.")
@@ -73,7 +72,11 @@ def _url(settings: Settings, port: int | None) -> str:
     return f"http://{host}:{settings.port if port is None else port}"
 
 
-def _no_model(folder: Path) -> str:
+def _no_model(settings: Settings) -> str:
+    if settings.model_config_file is not None or settings.model_base_path:
+        place = settings.model_config_file or settings.model_base_path
+        return f"there is no version to serve yet at the base paths of {place}."
+    folder = settings.models
     why = "yet" if folder.is_dir() else "because that folder is not there"
     return (
         f"there is no model to serve in {folder.absolute()} {why}. `understudy train MODEL` or "

@@ -37,6 +37,9 @@ from typing import Any
 from service.monitoring import terminal
 from service.monitoring.logs import AUTO, FOR_PEOPLE, TEXT, log, log_config
 from service.process_settings import process_settings, secrets
+from service.repository.base_paths import ModelConfigFile
+from service.repository.errors import RepositoryError
+from service.repository.model_source import configuration_of, model_source
 from service.runtime import memory
 from service.server import graceful_shutdown, preflight, shared_folder
 from service.server.connection_balancing import CONNECTION_COUNTS
@@ -63,8 +66,9 @@ def _moving(text: str) -> contextlib.AbstractContextManager[None]:
 
 
 process_exit.before_stopping_at_once(lambda: shared_folder.remove(os.environ))
+_is_reload = shared_folder.is_prepared(os.environ)
 # Not when the configuration is read again: then it is this service that listens there.
-if not shared_folder.is_prepared(os.environ):
+if not _is_reload:
     _problems = preflight.problems(_settings)
     if not preflight.binds_elsewhere(sys.argv[1:], os.environ):
         _listening = preflight.listening_problem(_settings.host, _settings.port)
@@ -79,6 +83,14 @@ if not shared_folder.is_prepared(os.environ):
         sys.exit(f"understudy: {error}")
     finally:
         process_exit.take_signals()
+
+# With what the folders are now. A file of models is read here again when the configuration is, also
+# where the workers read it only once.
+_settings = process_settings()
+_models = model_source(_settings)
+if isinstance(_configuration := configuration_of(_settings), ModelConfigFile):
+    with contextlib.suppress(RepositoryError):
+        _configuration.load()
 
 # Before gunicorn imports the worker's class, which would bring all of it.
 with _moving("loading TensorFlow"):
@@ -127,9 +139,8 @@ def on_starting(server: Any) -> None:
     if open_to_all := preflight.open_to_all(_settings, hosts):
         log(logging.WARNING, open_to_all)
     observations = importlib.import_module("service.runtime.shared_observations")
-    observations.observe_before_the_workers(
-        _settings.models, Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
-    )
+    folder = Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
+    observations.observe_before_the_workers(_models, folder)
     # Its thread has ended before anything forks.
     with _moving("starting"):
         importlib.import_module("service.asgi")

@@ -5,9 +5,12 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from service.access.key_file import read_keys
+from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
+from service.repository.model_source import configuration_of
 from service.settings import Settings
 
 # Names of sockets that are handed to this process; then it is not for us to bind one.
@@ -21,6 +24,25 @@ def problems(settings: Settings) -> list[str]:
     models = settings.models
     found = []
     try:
+        configuration = configuration_of(settings)
+        if isinstance(configuration, ModelConfigFile):
+            configuration.load()
+        has_folder = configuration is None
+    except RepositoryError as error:
+        found.append(str(error))
+        has_folder = False
+    found += _folder_problems(models) if has_folder else []
+    if settings.keys_file is not None:
+        try:
+            read_keys(settings.keys_file)
+        except RepositoryError as error:
+            found.append(f"UNDERSTUDY_KEYS_FILE: {error}")
+    return found
+
+
+def _folder_problems(models: Path) -> list[str]:
+    found = []
+    try:
         if not models.is_dir() and (models.exists() or models.is_symlink()):
             what = "a broken link" if models.is_symlink() else "a file"
             found.append(f"MODELS must be a folder of models; {str(models)!r} is {what}.")
@@ -30,11 +52,6 @@ def problems(settings: Settings) -> list[str]:
                 break
     except OSError as error:
         found.append(f"MODELS: {str(models)!r} cannot be read: {error.strerror}.")
-    if settings.keys_file is not None:
-        try:
-            read_keys(settings.keys_file)
-        except RepositoryError as error:
-            found.append(f"UNDERSTUDY_KEYS_FILE: {error}")
     return found
 
 

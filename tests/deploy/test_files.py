@@ -37,7 +37,7 @@ def test_every_installation_checks_hashes(dockerfile):
 
 
 def test_commands_are_started_without_a_shell(dockerfile):
-    assert re.findall(r"^(?:CMD|ENTRYPOINT) (.)", dockerfile, re.MULTILINE) == ["["] * 3
+    assert re.findall(r"^(?:CMD|ENTRYPOINT) (.)", dockerfile, re.MULTILINE) == ["["] * 4
 
 
 def test_what_the_dockerfile_copies_exists_and_is_not_ignored(dockerfile, root):

@@ -3,6 +3,7 @@
 import http.server
 import os
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -78,3 +79,23 @@ def test_a_service_that_does_not_answer_is_unhealthy(healthcheck, monkeypatch):
     monkeypatch.setattr(healthcheck, "_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "timed out" in healthcheck.problem("127.0.0.1", silent.getsockname()[1], "/readyz")
+
+
+def _process(proc, number, command, environment):
+    folder = proc / str(number)
+    folder.mkdir(parents=True)
+    (folder / "cmdline").write_bytes(command)
+    (folder / "environ").write_bytes(environment)
+
+
+@pytest.mark.parametrize("service", [1, 7])
+def test_the_port_that_flags_have_set_is_asked(root, tmp_path, service):
+    """``--rest_api_port`` is known to the service's own process alone, which an init may have started."""
+    check = runpy.run_path(str(root / "deploy" / "docker" / "healthcheck.py"))
+    if service != 1:
+        _process(tmp_path, 1, b"/sbin/docker-init\0", b"PORT=8501\0")
+    _process(tmp_path, service, b"python\0/opt/venv/bin/gunicorn\0", b"PORT=9000\0A=b=c\0PATH=/\0")
+    (tmp_path / "1" / "task" / "1").mkdir(parents=True)
+    (tmp_path / "1" / "task" / "1" / "children").write_text("7 8 " if service == 7 else "2 3 ")
+    assert check["of_the_service"](tmp_path) == {"PORT": "9000"}
+    assert check["of_the_service"](tmp_path / "none") == {}

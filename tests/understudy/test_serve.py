@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from service.tensorflow_serving import command as tensorflow_serving
 from understudy import cli
 
 
@@ -73,4 +74,25 @@ def test_a_wrong_setting_is_a_sentence(
     assert cli.main(["serve", "--port", "http"]) == 2
     expected = "PORT must be a whole number, not 'http'. See understudy serve --help.\n"
     assert capsys.readouterr().err == expected
+    assert not started
+
+
+def test_tensorflow_servings_flags_become_settings(
+    started: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It sets the process's log up, which is gunicorn's from then on.
+    monkeypatch.setattr(tensorflow_serving, "_log", lambda *_: None)
+    flags = ["--model_name", "half", "--model_base_path=/models/half", "--rest_api_port=9000"]
+    with pytest.raises(StartedError):
+        cli.main(["tensorflow-serving", *flags])
+    names = ("UNDERSTUDY_MODEL_NAME", "UNDERSTUDY_MODEL_BASE_PATH", "PORT", "HOST")
+    assert [started[name] for name in names] == ["half", "/models/half", "9000", "0.0.0.0"]
+
+
+def test_a_wrong_flag_is_a_sentence(
+    started: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["tensorflow-serving", "--modle_name=half"]) == 2
+    expected = "understudy tensorflow-serving: --modle_name is not a flag of TensorFlow Serving"
+    assert capsys.readouterr().err.startswith(expected)
     assert not started

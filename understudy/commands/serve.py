@@ -1,18 +1,13 @@
 """``serve``: serve the models in a folder, under gunicorn."""
 
 import os
-import signal
-import sysconfig
-from pathlib import Path
 
 import click
 
-import service
+from service.server.gunicorn_command import become_gunicorn
 from service.settings import SettingError, Settings
 from understudy.help import SERVING, Command, Option
 
-_CONFIGURATION = Path(service.__file__).parent / "server" / "gunicorn.conf.py"
-_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # The options, each with the environment variable of its setting.
 _VARIABLES = {
     "host": "HOST",
@@ -52,11 +47,4 @@ def command(**options: str | None) -> None:
         Settings.from_environ(environment)
     except SettingError as error:
         raise click.UsageError(str(error)) from error
-    gunicorn = str(Path(sysconfig.get_path("scripts")) / "gunicorn")
-    # Held until its configuration can answer them: a Ctrl-C in between would be a stack trace.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-    try:
-        # In place of this process, so that signals reach gunicorn itself.
-        os.execve(gunicorn, [gunicorn, "-c", str(_CONFIGURATION)], environment)
-    finally:  # It could not be started.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    become_gunicorn(environment)

@@ -115,6 +115,10 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         "summary": "Metrics for Prometheus",
         "responses": responses(response_schemas.STRING, content_type=_TEXT),
     },
+    ("health.tensorflow_serving_exposition", "GET"): {
+        "summary": "The same with TensorFlow Serving's names",
+        "responses": responses(response_schemas.STRING, content_type=_TEXT),
+    },
     ("models.list_models", "GET"): {
         "summary": "All models, what they take, and the states of their versions",
         "responses": responses(response_schemas.MODELS),

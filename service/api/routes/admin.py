@@ -12,11 +12,10 @@ from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
-from service.repository.model_store import Store
+from service.repository.model_source import ModelSource
 from service.repository.policy import (
     Policy,
     change_policy,
-    read_policy,
     rolled_back,
     with_changes,
 )
@@ -25,7 +24,7 @@ from service.runtime.version_state import State
 from service.settings import Settings
 
 
-def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blueprint:
+def admin_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -> Blueprint:
     """Return the routes that change what serves.
 
     Args:
@@ -41,7 +40,7 @@ def admin_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blue
     def get_policy(model: str) -> FlaskResponse:
         authorise(token)
         _find(lifecycle, model)
-        return _shown(attempt(lambda: read_policy(store.root / model)))
+        return _shown(attempt(lambda: store.policy(model)))
 
     @blueprint.put(f"{MODEL}/policy")
     def put_policy(model: str) -> FlaskResponse:
@@ -133,7 +132,7 @@ def attempt(read: Callable[[], Policy], *, status: int = 400) -> Policy:
 
 
 def change(
-    store: Store, model: str, changed: Callable[[Policy], Policy], *, repair: bool = False
+    store: ModelSource, model: str, changed: Callable[[Policy], Policy], *, repair: bool = False
 ) -> Policy:
     """Change a model's policy as one step, and return the one that is in force then.
 
@@ -150,7 +149,7 @@ def change(
     """
     try:
         return attempt(
-            lambda: change_policy(store.root / model, changed, repair=repair), status=409
+            lambda: change_policy(store.policy_folder(model), changed, repair=repair), status=409
         )
     except OSError as error:
         raise ServiceError(

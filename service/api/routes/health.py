@@ -10,9 +10,20 @@ from service.errors import UnavailableError
 from service.monitoring.prometheus_metrics import Metrics
 from service.runtime.lifecycle import Lifecycle
 
+_METRICS = "/metrics"
 
-def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
-    """Return the routes for probes and for Prometheus."""
+
+def health_routes(
+    lifecycle: Lifecycle, metrics: Metrics, tensorflow_serving_path: str = ""
+) -> Blueprint:
+    """Return the routes for probes and for Prometheus.
+
+    Args:
+        lifecycle: knows whether models serve.
+        metrics: what is shown.
+        tensorflow_serving_path: where they are shown with TensorFlow Serving's names as well;
+            empty for nowhere.
+    """
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/livez")
@@ -29,9 +40,19 @@ def health_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
             ready["stuck"] = stuck
         return ready
 
-    @blueprint.get("/metrics")
+    @blueprint.get(_METRICS)
     def exposition() -> FlaskResponse:
-        return FlaskResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+        text = metrics.exposition
+        if tensorflow_serving_path == _METRICS:
+            text = metrics.tensorflow_serving_exposition
+        return FlaskResponse(text(), content_type=CONTENT_TYPE_LATEST)
+
+    if tensorflow_serving_path not in ("", _METRICS):
+
+        @blueprint.get(tensorflow_serving_path)
+        def tensorflow_serving_exposition() -> FlaskResponse:
+            text = metrics.tensorflow_serving_exposition()
+            return FlaskResponse(text, content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
 

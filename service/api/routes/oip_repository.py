@@ -16,8 +16,7 @@ from service.api.http.request_body import json_value, read_body
 from service.api.routes.admin import attempt, authorise, change
 from service.api.validation.error_messages import shorten
 from service.errors import InvalidRequestError, ServiceError
-from service.repository.model_store import Store
-from service.repository.policy import read_policy
+from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from service.settings import Settings
@@ -40,7 +39,7 @@ _ELSE = "UNAVAILABLE"
 _PAUSE_S = 0.05
 
 
-def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blueprint:
+def repository_v2_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -> Blueprint:
     """Return the routes of the protocol's model repository extension.
 
     Args:
@@ -89,7 +88,7 @@ def repository_v2_routes(lifecycle: Lifecycle, store: Store, settings: Settings)
         current_context().model = model
 
         def in_force() -> bool:
-            policy = attempt(lambda: read_policy(store.root / model), status=409)
+            policy = attempt(lambda: store.policy(model), status=409)
             return policy.unloaded is unloaded
 
         if not in_force():
@@ -109,7 +108,7 @@ def _body(settings: Settings) -> Mapping[str, Any]:
     return value
 
 
-def _entries(lifecycle: Lifecycle, store: Store, name: str) -> list[dict[str, str]]:
+def _entries(lifecycle: Lifecycle, store: ModelSource, name: str) -> list[dict[str, str]]:
     status = {}
     if name in lifecycle.models():
         status = {item.version: item for item in lifecycle.status(name)}

@@ -11,7 +11,7 @@ from service.api.http.url_paths import MODEL
 from service.api.routes.admin import attempt, authorise, change
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
-from service.repository.model_store import Store
+from service.repository.model_source import ModelSource
 from service.repository.policy import Policy, begin_rollout
 from service.repository.rollout_policy import RolloutRules, rules_from_json
 from service.rollout.rollout_record import RolloutRecord, read_rollout_record
@@ -19,7 +19,7 @@ from service.runtime.lifecycle import Lifecycle
 from service.settings import Settings
 
 
-def rollout_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Blueprint:
+def rollout_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -> Blueprint:
     """Return the routes of rollouts.
 
     Args:
@@ -33,7 +33,12 @@ def rollout_routes(lifecycle: Lifecycle, store: Store, settings: Settings) -> Bl
     def get_rollout(model: str) -> FlaskResponse:
         _find(lifecycle, model)
         try:
-            record = read_rollout_record(store.root / model)
+            folder = store.policy_folder(model)
+        except RepositoryError:
+            # Its versions are chosen elsewhere, and by no rollout.
+            return jsonify(_shown(None, lifecycle.policy(model)))
+        try:
+            record = read_rollout_record(folder)
         except RepositoryError as error:
             raise ServiceError(str(error)) from error
         return jsonify(_shown(record, lifecycle.policy(model)))

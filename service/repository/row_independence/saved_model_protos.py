@@ -7,23 +7,12 @@ protobuf promises. The messages live in a pool of their own, so that TensorFlow'
 
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from service.repository.proto_messages import Tables, message_class
 
-_PACKAGE = "understudy.graph"
-_KINDS = descriptor_pb2.FieldDescriptorProto
-_SCALARS = {
-    "string": _KINDS.TYPE_STRING,
-    "bytes": _KINDS.TYPE_BYTES,
-    "int32": _KINDS.TYPE_INT32,
-    "int64": _KINDS.TYPE_INT64,
-    "bool": _KINDS.TYPE_BOOL,
-    "float": _KINDS.TYPE_FLOAT,
-}
-
-# Name, type, number; "*" before a type repeats it, "=" makes a map from strings. Numbers are those
-# of TensorFlow's saved_model.proto, meta_graph.proto, graph.proto, function.proto, node_def.proto,
-# op_def.proto, attr_value.proto, tensor.proto and tensor_shape.proto. Enums are read as int32.
-_MESSAGES: dict[str, list[tuple[str, str, int]]] = {
+# Numbers are those of TensorFlow's saved_model.proto, meta_graph.proto, graph.proto,
+# function.proto, node_def.proto, op_def.proto, attr_value.proto, tensor.proto and
+# tensor_shape.proto. Enums are read as int32.
+_MESSAGES: Tables = {
     "Dim": [("size", "int64", 1)],
     "Shape": [("dim", "*Dim", 2), ("unknown_rank", "bool", 3)],
     "Tensor": [
@@ -80,40 +69,7 @@ _MESSAGES: dict[str, list[tuple[str, str, int]]] = {
 }
 
 
-def _add_field(message: descriptor_pb2.DescriptorProto, name: str, kind: str, number: int) -> None:
-    field = message.field.add(name=name, number=number, label=_KINDS.LABEL_OPTIONAL)
-    if kind[0] in "*=":
-        field.label = _KINDS.LABEL_REPEATED
-    bare = kind.lstrip("*=")
-    if kind[0] == "=":
-        entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
-        entry.options.map_entry = True
-        _add_field(entry, "key", "string", 1)
-        _add_field(entry, "value", bare, 2)
-        field.type = _KINDS.TYPE_MESSAGE
-        field.type_name = f".{_PACKAGE}.{message.name}.{entry.name}"
-    elif bare in _SCALARS:
-        field.type = _SCALARS[bare]
-    else:
-        field.type = _KINDS.TYPE_MESSAGE
-        field.type_name = f".{_PACKAGE}.{bare}"
-
-
-def _saved_model_class() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="understudy/graph.proto", package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field in fields:
-            _add_field(message, *field)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    found = pool.FindMessageTypeByName(f"{_PACKAGE}.SavedModel")
-    return message_factory.GetMessageClass(found)
-
-
-_SAVED_MODEL = _saved_model_class()
+_SAVED_MODEL = message_class("understudy.graph", "SavedModel", _MESSAGES)
 
 
 def parse_saved_model(data: bytes) -> Any:

@@ -33,7 +33,7 @@ for night in range(1, 61):
         metrics.exposition()
         found = {
             (s.name, *sorted(s.labels.items())): s.value
-            for s in samples(folder, buckets_of="understudy_request_seconds")
+            for s in samples(folder, buckets_of=("understudy_request_seconds",))
         }
         fallen = [key for key, value in found.items() if value < seen.get(key, 0)]
         assert not fallen, fallen

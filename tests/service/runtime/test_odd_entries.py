@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from service.repository.folder_walk import remove_tree
+from service.repository.model_store import Store
 from service.repository.policy import POLICY
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.directory_snapshot import take_snapshot
@@ -333,7 +334,7 @@ def test_a_worker_that_replaces_another_knows_since_when(
     workers = tmp_path / "workers"
     workers.mkdir()
     clock = Clock(monkeypatch)
-    observe_before_the_workers(tmp_path / "models", workers)
+    observe_before_the_workers(Store(tmp_path / "models"), workers)
     clock.now += 60
 
     def unchanged_s() -> float:

@@ -1,0 +1,1 @@
+"""Started as TensorFlow Serving is: by its flags, and by its image's environment."""
