@@ -1,6 +1,7 @@
 """Versions of one small classifier that a rollout must tell apart."""
 
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -40,7 +41,7 @@ class Trial(tf.Module):
         self.weights = tf.Variable(tf.eye(_WIDTH) * 0.99)
 
     @tf.function(input_signature=[tf.TensorSpec([None, CLASSES], tf.float32, name="x")])
-    def serve(self, x):
+    def serve(self, x: Any) -> dict[str, Any]:
         order = tf.argsort(x, axis=1, direction="DESCENDING")
         best = order[:, 0]
         if self.kind != "better":
