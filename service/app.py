@@ -24,6 +24,7 @@ from service.api.openapi.document import Documents
 from service.api.request_limits import Limits
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
+from service.api.routes.feedback import feedback_routes
 from service.api.routes.health import health_routes
 from service.api.routes.models import model_routes
 from service.api.routes.oip_inference import inference_v2_routes
@@ -37,6 +38,7 @@ from service.api.routes.predict import predict_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
+from service.events.event_log import event_log_of
 from service.monitoring.prometheus_metrics import Metrics
 from service.process_settings import process_settings
 from service.repository.model_store import Store
@@ -139,11 +141,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_hooks(app, observer, route_access)
     configure_urls(app)
     limits = Limits.from_settings(settings)
+    events = event_log_of(settings, metrics, lambda model: lifecycle.policy(model).events)
+    app.extensions["events"] = events
     pipeline = InferencePipeline(
         lifecycle,
         Admission(per_model=limits.max_queue),
         FilePreparation(limits),
         limits,
+        events,
     )
     predict, infer = PredictCodecs(limits), InferCodecs(limits)
     classify = [ClassifyCodecs(method, limits) for method in Method]
@@ -171,7 +176,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     if page is not None:
         app.register_blueprint(page_routes(page))
         app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
-    app.register_blueprint(model_routes(lifecycle))
+    app.register_blueprint(model_routes(lifecycle, events))
+    app.register_blueprint(feedback_routes(lifecycle, store, events, limits))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics))
     documents = Documents(

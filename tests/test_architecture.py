@@ -16,7 +16,7 @@ SERVICE = (
     {"settings"},
     {"repository"},
     {"process_settings", "monitoring"},
-    {"runtime", "access"},
+    {"runtime", "access", "events"},
     {"api.request_limits"},
     {"api.json"},
     {"api.validation"},

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
+from service.repository.event_rates import EventRates, event_rates_from_json
 from service.repository.file_lock import locked
 from service.repository.json_files import read_optional, shown, write_object
 
@@ -39,6 +40,8 @@ class Policy:
             or by their names; ``None`` leaves it to the version's card and graph.
         allow_operations: operations that its graphs may use though they touch files, other
             machines or the process, by TensorFlow's names.
+        events: which of its predictions are stored, where the service stores any; ``None`` leaves
+            it to the service's settings.
     """
 
     latest: int = 1
@@ -48,6 +51,7 @@ class Policy:
     unloaded: bool = False
     rows_independent: bool | Mapping[str, bool] | None = None
     allow_operations: tuple[str, ...] = ()
+    events: EventRates | None = None
 
     @property
     def pinned(self) -> bool:
@@ -106,6 +110,8 @@ class Policy:
         value |= rows
         if self.allow_operations:
             value["allow_operations"] = list(self.allow_operations)
+        if self.events is not None:
+            value["events"] = self.events.to_json()
         return value
 
     @property
@@ -114,7 +120,7 @@ class Policy:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:32]
 
 
-_KEYS = {"serve", "labels", "keep", "unloaded", "rows_independent", "allow_operations"}
+_KEYS = {"serve", "labels", "keep", "unloaded", "rows_independent", "allow_operations", "events"}
 
 
 def policy_from_json(value: Any) -> Policy:
@@ -154,6 +160,7 @@ def policy_from_json(value: Any) -> Policy:
         unloaded=unloaded,
         rows_independent=rows,
         allow_operations=_operations(value),
+        events=event_rates_from_json(POLICY, value["events"]) if "events" in value else None,
     )
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:

@@ -19,7 +19,8 @@ from service.api.request_limits import Limits
 from service.api.validation.file_inputs import FilePreparation
 from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
-from service.errors import DeadlineError, InvalidRequestError, UnavailableError
+from service.errors import DeadlineError, InvalidRequestError, ServiceError, UnavailableError
+from service.events.event_log import EventLog
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.version_metrics import VersionMetrics
 from service.repository.golden import Tensors
@@ -49,6 +50,7 @@ class InferencePipeline:
         admission: Admission,
         files: FilePreparation,
         limits: Limits,
+        events: EventLog | None = None,
     ) -> None:
         """A pipeline without predictions under way.
 
@@ -57,7 +59,9 @@ class InferencePipeline:
             admission: bounds how many predictions are under way.
             files: prepares the inputs that are files.
             limits: of requests.
+            events: samples answered requests into the event store; ``None`` while that is off.
         """
+        self.events = events
         self.lifecycle = lifecycle
         self.admission = admission
         self.files = files
@@ -79,13 +83,21 @@ class InferencePipeline:
         self.require_model(context, target.model)
         body = read_body(context.environ, most=self.limits.max_body_bytes)
         prediction = self.open(context, target)
+        status, outputs = 500, None
         try:
             prediction.check(codecs, context.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
-            return prediction.write_response(outputs)
+            response = prediction.write_response(outputs)
+            status = response.status
+            return response
+        except ServiceError as error:
+            status = error.status
+            raise
         finally:
             prediction.close()
+            if self.events is not None:
+                prediction.note_event(self.events, context.request_id, status, outputs)
 
     def require_model(self, context: RequestContext, model: str) -> None:
         """Check that a model exists, and note it in the context of a request.
@@ -144,6 +156,7 @@ class Prediction:
         deadline: when it is too late, in seconds of ``time.monotonic``.
         request: the checked request, after ``check``.
         inputs: an array for each input of its signature, after ``check``.
+        is_checked: whether all of the request has been found valid.
         runs_in_batches: whether it may run together with others, and its rows in several batches.
         rows: how many rows a batch gets of it; 1 when it must run alone and whole.
     """
@@ -160,6 +173,7 @@ class Prediction:
         "_wait_s",
         "deadline",
         "inputs",
+        "is_checked",
         "request",
         "rows",
         "runs_in_batches",
@@ -188,6 +202,7 @@ class Prediction:
         self.deadline = deadline
         self.request: CheckedRequest
         self.inputs: Tensors
+        self.is_checked = False
         self.runs_in_batches = False
         self.rows = 1
 
@@ -222,6 +237,7 @@ class Prediction:
         )
         if self.runs_in_batches:
             self.rows = next(iter(request.inputs.values())).shape[0]
+        self.is_checked = not signature.files
         self._validate_s = monotonic() - parsed
 
     @property
@@ -239,6 +255,7 @@ class Prediction:
         if self.has_files:
             files = self._pipeline.files
             self.inputs = files.prepare(request.signature, request.inputs, request.path_of)
+            self.is_checked = True
 
     def run(self) -> Tensors:
         """Run the request by itself, on the calling thread.
@@ -288,6 +305,30 @@ class Prediction:
         self._count()
         self.servable.release()
         self._pipeline.admission.leave(self.servable.model, monotonic() - self._start)
+
+    def note_event(
+        self, events: EventLog, request_id: str, status: int, outputs: Tensors | None
+    ) -> None:
+        """Show the request to the event log, if it was valid; never waits.
+
+        Args:
+            events: samples it.
+            request_id: its id.
+            status: the HTTP status of its answer.
+            outputs: what it was answered with; ``None`` where it failed.
+        """
+        if self.is_checked:
+            request, servable = self.request, self.servable
+            events.note(
+                servable.model,
+                servable.version,
+                request.signature,
+                request_id,
+                status,
+                request.instances,
+                request.inputs,
+                outputs,
+            )
 
     def _count(self) -> None:
         metrics = self._metrics
