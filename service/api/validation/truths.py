@@ -1,7 +1,8 @@
 """Truths that are sent for stored predictions, checked by the contract, in words."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
@@ -88,6 +89,7 @@ def check_truths(
     contract_of: Callable[[int], Contract],
     *,
     limit: int,
+    labels_are_text: bool = False,
 ) -> CheckedTruths:
     """Check truths against the contracts of the versions that answered.
 
@@ -96,13 +98,15 @@ def check_truths(
         find: returns the stored request of an id.
         contract_of: returns the contract of a version.
         limit: the most problems that are listed.
+        labels_are_text: whether a truth that is text may stand for a number, as in CSV.
 
     Raises:
         InvalidRequestError: some are not what the outputs can be; all are named, up to the limit.
         NotFoundError: the contract does not have the signature that was called any more.
     """
     checked, problems = CheckedTruths(), Problems(limit)
-    for each in sent:
+    for given in sent:
+        each = given
         if problems.are_too_many:
             break
         event = find(each.request_id)
@@ -115,6 +119,8 @@ def check_truths(
                 f"{each.path}: Version {event.version} is gone, and no version has its signature "
                 f"{event.signature!r}, so that the truth cannot be checked."
             )
+        if labels_are_text:
+            each = replace(each, truth=_number(signature.outputs[0], each.truth))
         values = _values(signature, each, problems)
         if values is not None:
             checked.sent.append(each)
@@ -144,6 +150,14 @@ def _values(signature: Signature, sent: SentTruth, problems: Problems) -> dict[s
             problems.add(place, f"There is no such output; there are {names}.")
             are_valid = False
     return dict(truth) if are_valid else None
+
+
+def _number(output: Field, truth: Any) -> Any:
+    """Return text as the number that an output has, as far as it is one."""
+    if isinstance(truth, str) and output.is_number:
+        with contextlib.suppress(ValueError):
+            return float(truth) if output.is_float else int(truth)
+    return truth
 
 
 def _is_valid(output: Field, value: Any, path: str, problems: Problems) -> bool:
