@@ -231,7 +231,7 @@ class Metrics:
         )
         self.feedback = Counter(
             "understudy_feedback",
-            "Truths sent: stored, corrected, unchanged, not sampled, or not asked for as audits.",
+            "Truths sent, by source: stored, corrected, unchanged, or of nothing that is stored.",
             ["model", "source", "result"],
             registry=registry,
         )

@@ -48,7 +48,7 @@ def _without_rivals() -> Iterator[None]:
         (["train", "mpg", "--arch", "huge"], "mpg has no architecture 'huge'; it has default, tutorial."),
         (["train", "mpg", "--config", "none.toml"], "none.toml cannot be read: No such file or directory."),
         (["train", "mpg", "--resume", "none"], "none is not a run: it has no config.json."),
-        (["train", "mpg", "--resume", "none", "--epochs", "3"], "--resume takes what decides the training from the run: only --data, --out, --precision, --no-publish and --force go with it."),
+        (["train", "mpg", "--resume", "none", "--epochs", "3"], "--resume takes what decides the training from the run: only --data, --out, --precision, --sensitive, --no-publish and --force go with it."),
         (["train", "mpg", "--storage", "sqlite:///a.db"], "--storage says where the study of --from-study is: it needs that option."),
         (["train", "mpg", "--data", "."], ". does not hold the auto-mpg data: it needs auto-mpg.data; nor is it a CSV file of cars."),
         (["train", "mpg", "--data", "none.csv"], "none.csv is not there."),
