@@ -25,6 +25,9 @@ class Transaction(Protocol):
     def change_all(self, statement: str, parameters: Sequence[Parameters]) -> None:
         """Run a statement for each of the parameters."""
 
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows with a value for each column, but for those whose key is there already."""
+
 
 class Database(Protocol):
     """A database; any thread may use it.

@@ -127,8 +127,11 @@ def size_of(tensors: Tensors | None) -> int:
 
 
 def _columns(fields: Sequence[Field], tensors: Tensors) -> str:
-    sensitive = {field.name for field in fields if field.sensitive}
-    values = {name: _jsonable(tensor) for name, tensor in tensors.items() if name not in sensitive}
+    values = {
+        field.name: _jsonable(tensors[field.name])
+        for field in fields
+        if not field.sensitive and field.name in tensors
+    }
     # A NaN, which stands for an unknown value, becomes null.
     return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
@@ -136,7 +139,9 @@ def _columns(fields: Sequence[Field], tensors: Tensors) -> str:
 def _jsonable(tensor: np.ndarray[Any, Any]) -> Any:
     if tensor.dtype == object:
         return _strings(tensor.tolist())
-    return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
+    if not tensor.ndim:
+        return tensor[()]
+    return tensor if tensor.flags.c_contiguous else np.ascontiguousarray(tensor)
 
 
 def _strings(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -63,10 +64,6 @@ _COLUMNS = (
     "model, request_id, answered_at, version, signature, status, instances, probability, rate, "
     "reason, inputs, outputs"
 )
-_ADD = f"""INSERT INTO understudy_events ({_COLUMNS}, audit_order, bytes)
-    VALUES (:model, :request_id, :answered_at, :version, :signature, :status, :instances,
-        :probability, :rate, :reason, :inputs, :outputs, :audit_order, :bytes)
-    ON CONFLICT (model, request_id) DO NOTHING"""
 _FIND = f"""SELECT {_COLUMNS} FROM understudy_events
     WHERE model = :model AND request_id = :request_id"""
 _PAGE = f"""SELECT {_COLUMNS} FROM understudy_events
@@ -229,17 +226,9 @@ class EventStore:
             StoreError: the database cannot be used now.
             RecordError: it refuses a record.
         """
-        values = [
-            {
-                **{name: getattr(each, name) for name in _NAMES},
-                "reason": str(each.reason),
-                "audit_order": audit_order(each.request_id),
-                "bytes": each.size,
-            }
-            for each in records
-        ]
+        rows = [(*_values(each), audit_order(each.request_id), each.size) for each in records]
         with self._run() as run:
-            run.change_all(_ADD, values)
+            run.insert_new("understudy_events", _ALL_NAMES, rows)
 
     def find(self, model: str, request_id: str) -> EventRecord | None:
         """Return a request; ``None`` if it is not stored.
@@ -432,6 +421,8 @@ class EventStore:
 
 _FORMAT_ROW = {"format": _FORMAT}
 _NAMES = _COLUMNS.split(", ")
+_ALL_NAMES = (*_NAMES, "audit_order", "bytes")
+_values = attrgetter(*_NAMES)
 
 
 def _found(run: Transaction, model: str, request_id: str) -> EventRecord | None:

@@ -91,6 +91,13 @@ class _SqlTransaction:
         if parameters:
             self._connection.execute(text(statement), [dict(each) for each in parameters])
 
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        places = ", ".join(f":{name}" for name in columns)
+        self.change_all(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) ON CONFLICT DO NOTHING",
+            [dict(zip(columns, row, strict=True)) for row in rows],
+        )
+
 
 def _first_line(error: Exception) -> str:
     # The driver's own words; SQLAlchemy adds the statement and its values to them.

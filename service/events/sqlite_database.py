@@ -131,6 +131,14 @@ class _SqliteTransaction:
     def change_all(self, statement: str, parameters: Sequence[Parameters]) -> None:
         self._connection.executemany(statement, [dict(each) for each in parameters])
 
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        # By their places, which costs half of what names do.
+        places = ", ".join("?" * len(columns))
+        self._connection.executemany(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) ON CONFLICT DO NOTHING",
+            rows,
+        )
+
 
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()

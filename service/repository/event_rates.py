@@ -3,7 +3,7 @@
 ``{"rate": 0.1, "errors": 1, "unsure": {"output": "confidence", "between": [0, 0.6], "rate": 1}}``
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.repository.contract import is_one_of
@@ -36,11 +36,18 @@ class EventRates:
         rate: of all.
         errors: of those that fail although the request is valid; ``None`` is as many as of all.
         unsure: of those with unsure answers.
+        highest: the largest of the shares.
     """
 
     rate: float
     errors: float | None = None
     unsure: UnsureRate | None = None
+    # Asked for with every request, so it is found once.
+    highest: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        unsure = self.unsure.rate if self.unsure is not None else 0.0
+        object.__setattr__(self, "highest", max(self.rate, self.errors or 0.0, unsure))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the policy's file holds it."""

@@ -36,10 +36,11 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         contract=CONTRACT,
         created_at="2026-01-01T00:00:00Z",
     )
-    Store(tmp_path / "models").publish("m", lambda folder: write_card(folder, card))
-    monkeypatch.setenv("MODELS", str(tmp_path / "models"))
+    Store(tmp_path / "saved_models").publish("m", lambda folder: write_card(folder, card))
+    # Not by MODELS: the command shows its default as it is when it is imported first.
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UNDERSTUDY_EVENTS", str(tmp_path / "events.db"))
-    return tmp_path / "models"
+    return tmp_path / "saved_models"
 
 
 @pytest.fixture

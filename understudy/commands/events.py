@@ -46,8 +46,9 @@ _AT_ONCE = 500
     cls=Option,
     type=click.Choice([GROUND_TRUTH, CLOUD_EVENTS]),
     default=GROUND_TRUTH,
+    metavar="FORM",
     shown=GROUND_TRUTH,
-    help="form of the lines",
+    help=f"{GROUND_TRUTH} or {CLOUD_EVENTS}",
 )
 @click.option("--store", cls=Option, metavar="STORE", shown=_VARIABLE, help="file or URL")
 @models_folder()
