@@ -1,5 +1,6 @@
 """What a service has of events: who is sampled, the writer of this worker, and the store."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ from service.events.event_store import EventStore
 from service.events.event_writer import EventWriter
 from service.events.location import open_database
 from service.events.sampling import inclusion
+from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Signature
 from service.repository.event_rates import EventRates
@@ -73,25 +75,30 @@ class EventLog:
             inputs: an array for each input, as it was sent.
             outputs: an array for each output; ``None`` where it failed.
         """
-        included = inclusion(self._rates_of(model), request_id, status, outputs)
-        if included is None:
-            return
-        size = size_of(inputs) + size_of(outputs)
-        self.writer.put(
-            AnsweredRequest(
-                model,
-                version,
-                signature,
-                request_id,
-                time.time(),
-                status,
-                instances,
-                inputs,
-                outputs,
-                included,
-                size,
+        try:
+            included = inclusion(self._rates_of(model), request_id, status, outputs)
+            if included is None:
+                return
+            size = size_of(inputs) + size_of(outputs)
+            self.writer.put(
+                AnsweredRequest(
+                    model,
+                    version,
+                    signature,
+                    request_id,
+                    time.time(),
+                    status,
+                    instances,
+                    inputs,
+                    outputs,
+                    included,
+                    size,
+                )
             )
-        )
+        except Exception as error:
+            # The others of its batch are still to be answered. Its model may just have gone.
+            self.metrics.events_lost.labels(model, "record").inc()
+            log(logging.ERROR, "A request cannot be stored.", error=error, model=model)
 
 
 def event_log_of(

@@ -132,6 +132,18 @@ def test_what_is_too_large_is_not_stored(start: Start, tmp_path: Path) -> None:
     assert events.value("understudy_events_lost_total", reason="large") == 2
 
 
+def test_nothing_that_fails_reaches_who_answers(start: Start, tmp_path: Path) -> None:
+    """A model may be gone, and with it its policy, when its last answer has left."""
+    events = start(EventStore(SqliteDatabase(tmp_path / "e.db")))
+
+    def gone(model: str) -> EventRates:
+        raise KeyError(model)
+
+    log = EventLog(events.store, events.writer, events.metrics, gone)
+    log.note("m", 3, SIGNATURE, "a", 200, 2, INPUTS, OUTPUTS)
+    assert events.value("understudy_events_lost_total", reason="record") == 1
+
+
 def test_a_record_that_is_refused_is_lost_alone(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
