@@ -20,13 +20,14 @@ _RESTING_CPU_S_PER_MODEL = 0.004
 
 
 @contextmanager
-def running_service(models: Path, scratch: Path, workers: int) -> Iterator[Server]:
+def running_service(models: Path, scratch: Path, workers: int, **settings: str) -> Iterator[Server]:
     """Start the service, wait until all its models serve, and end it at last.
 
     Args:
         models: the folder of models.
         scratch: where its log goes.
         workers: how many worker processes.
+        **settings: further environment variables.
 
     Raises:
         BenchmarkError: it does not start.
@@ -40,6 +41,7 @@ def running_service(models: Path, scratch: Path, workers: int) -> Iterator[Serve
         "PORT": str(port),
         "UNDERSTUDY_WORKERS": str(workers),
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        **settings,
     }
     with Server("the service", command, port, environ, scratch / "service.log") as server:
         count = len(Store(models).models())

@@ -27,6 +27,7 @@ from service.api.request_limits import Limits
 from service.api.routes.admin import admin_routes
 from service.api.routes.classify import classify_routes
 from service.api.routes.drift import drift_routes
+from service.api.routes.feedback import feedback_routes
 from service.api.routes.health import health_routes
 from service.api.routes.models import model_routes
 from service.api.routes.oip_inference import inference_v2_routes
@@ -41,6 +42,7 @@ from service.api.routes.rollouts import rollout_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
 from service.api.validation.file_inputs import FilePreparation
+from service.events.event_log import event_log_of
 from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.trace_export import recorder_of
@@ -169,11 +171,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     lifecycle.accompany(rollouts)
     app.extensions["rollouts"] = rollouts
+    events = event_log_of(settings, metrics, lambda model: lifecycle.policy(model).events)
+    app.extensions["events"] = events
     pipeline = InferencePipeline(
         lifecycle,
         admission,
         FilePreparation(limits),
         limits,
+        events,
     )
     predict, infer = PredictCodecs(limits), InferCodecs(limits)
     classify = [ClassifyCodecs(method, limits) for method in Method]
@@ -203,6 +208,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
     app.register_blueprint(model_routes(lifecycle))
     app.register_blueprint(drift_routes(lifecycle, drift))
+    app.register_blueprint(model_routes(lifecycle, events))
+    app.register_blueprint(feedback_routes(lifecycle, store, events, limits))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(rollout_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics, settings.tensorflow_serving_metrics))

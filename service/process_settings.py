@@ -11,7 +11,8 @@ from pathlib import Path
 
 from service.settings import Settings
 
-_SECRETS = ("UNDERSTUDY_ADMIN_TOKEN",)
+# The URL of a database has its password.
+_SECRETS = ("UNDERSTUDY_ADMIN_TOKEN", "UNDERSTUDY_EVENTS")
 
 _taken: dict[str, str] = {}
 

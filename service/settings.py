@@ -370,6 +370,41 @@ class Settings:
             most=10,
         ),
     ] = 0.1
+    events: Annotated[
+        str,
+        EnvironmentVariable(
+            "UNDERSTUDY_EVENTS",
+            "where a sample of predictions is stored, with feedback: a file of SQLite, or the URL "
+            "of a PostgreSQL; unset, nothing is stored",
+        ),
+    ] = field(default="", repr=False)
+    events_rate: Annotated[
+        float,
+        EnvironmentVariable(
+            "UNDERSTUDY_EVENTS_RATE",
+            "share of predictions that is stored, 0 to 1; a model's policy may say another",
+            least=0,
+            most=1,
+        ),
+    ] = 0.1
+    events_max_days: Annotated[
+        float,
+        EnvironmentVariable(
+            "UNDERSTUDY_EVENTS_MAX_DAYS",
+            "after how many days a stored prediction is removed, with its feedback",
+            least=0.001,
+            most=36_500,
+        ),
+    ] = 30.0
+    events_max_bytes: Annotated[
+        int,
+        EnvironmentVariable(
+            "UNDERSTUDY_EVENTS_MAX_BYTES",
+            "about how many bytes of predictions are stored; the oldest are removed first",
+            least=1,
+            most=_MOST_BYTES,
+        ),
+    ] = 1024 * 1024 * 1024
     page: Annotated[
         bool,
         EnvironmentVariable(

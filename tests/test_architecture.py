@@ -16,7 +16,7 @@ SERVICE = (
     {"settings"},
     {"repository"},
     {"process_settings", "monitoring"},
-    {"runtime", "access"},
+    {"runtime", "access", "events"},
     {"rollout"},
     {"api.request_limits"},
     {"api.json"},

@@ -156,6 +156,7 @@ def training_settings(function: Decorated) -> Decorated:
         max_bad_rows(_DATA),
         setting("out", "FOLDER", "models to publish into", config.default_out(), _RESULT),
         setting("precision", "NAME", "of the export: float32 or bf16", "float32", _RESULT),
+        setting("sensitive", "FIELDS", "never stored by a service", "as before", _RESULT),
         setting("checkpoints", "N", "last epochs to keep", config.DEFAULT_CHECKPOINTS, _RESULT),
     ]
     for option in reversed(options):

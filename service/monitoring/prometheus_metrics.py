@@ -279,6 +279,30 @@ class Metrics:
             ["model", "decision"],
             registry=registry,
         )
+        self.events = Counter(
+            "understudy_events",
+            "Predictions stored as events: of the sample, for an error, or as unsure.",
+            ["model", "reason"],
+            registry=registry,
+        )
+        self.events_lost = Counter(
+            "understudy_events_lost",
+            "Sampled predictions not stored: queue full, too large, record refused, store failed.",
+            ["model", "reason"],
+            registry=registry,
+        )
+        self.event_store_problem = Gauge(
+            "understudy_event_store_problem",
+            "1 while a worker cannot write into the event store.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.feedback = Counter(
+            "understudy_feedback",
+            "Truths sent, by source: stored, corrected, unchanged, or of nothing that is stored.",
+            ["model", "source", "result"],
+            registry=registry,
+        )
 
         restarts_from_zero(registry)
         self.process = ProcessMetrics(registry)

@@ -66,6 +66,7 @@ class Field:
         max_length: the most bytes that a string may have.
         content_types: where each string is a file, the types that it may be of ("image/png").
         nullable: whether ``null`` stands for "unknown"; it reaches the model as NaN.
+        sensitive: whether its values must not be stored with events and feedback.
         example: the value of one instance, as JSON.
         default: the tensor that the model gets when a request leaves the input out; the
             SavedModel has it, a card does not.
@@ -82,6 +83,7 @@ class Field:
     max_length: int | None = None
     content_types: tuple[str, ...] = ()
     nullable: bool = False
+    sensitive: bool = False
     example: Any = None
     default: npt.NDArray[Any] | None = field(default=None, compare=False)
 
@@ -168,8 +170,9 @@ class Field:
         for key in ("choices", "content_types"):
             if getattr(self, key):
                 value[key] = list(getattr(self, key))
-        if self.nullable:
-            value["nullable"] = True
+        for key in ("nullable", "sensitive"):
+            if getattr(self, key):
+                value[key] = True
         if self.default is not None:
             value["has_default"] = True
             if self.default.size <= _MOST_DEFAULTS:

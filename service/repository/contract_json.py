@@ -19,6 +19,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "content_types": (list,),
     "max_length": (int,),
     "nullable": (bool,),
+    "sensitive": (bool,),
 }
 
 

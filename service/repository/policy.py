@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
+from service.repository.event_rates import EventRates, event_rates_from_json
 from service.repository.file_lock import locked
 from service.repository.json_files import read_optional, shown, write_object
 from service.repository.rollout_policy import (
@@ -48,6 +49,8 @@ class Policy:
         allow_operations: operations that its graphs may use though they touch files, other
             machines or the process, by TensorFlow's names.
         rollout: the rollout that is under way, if one is; it decides what serves until it ends.
+        events: which of its predictions are stored, where the service stores any; ``None`` leaves
+            it to the service's settings.
     """
 
     latest: int = 1
@@ -58,6 +61,7 @@ class Policy:
     rows_independent: bool | Mapping[str, bool] | None = None
     allow_operations: tuple[str, ...] = ()
     rollout: Rollout | None = None
+    events: EventRates | None = None
 
     @property
     def pinned(self) -> bool:
@@ -126,6 +130,8 @@ class Policy:
             value["allow_operations"] = list(self.allow_operations)
         if self.rollout is not None:
             value[ROLLOUT] = self.rollout.to_json()
+        if self.events is not None:
+            value["events"] = self.events.to_json()
         return value
 
     @property
@@ -134,7 +140,16 @@ class Policy:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:32]
 
 
-_KEYS = {"serve", "labels", "keep", "unloaded", "rows_independent", "allow_operations", ROLLOUT}
+_KEYS = {
+    "serve",
+    "labels",
+    "keep",
+    "unloaded",
+    "rows_independent",
+    "allow_operations",
+    "events",
+    ROLLOUT,
+}
 
 
 def is_label(text: str) -> bool:
@@ -180,6 +195,7 @@ def policy_from_json(value: Any) -> Policy:
         rows_independent=rows,
         allow_operations=_operations(value),
         rollout=rollout_from_json(value[ROLLOUT], POLICY) if value.get(ROLLOUT) else None,
+        events=event_rates_from_json(POLICY, value["events"]) if "events" in value else None,
     )
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:

@@ -177,6 +177,9 @@ def post_worker_init(worker: Any) -> None:
         lifecycle.start()
         lifecycle.wait_until_settled(timeout_s=_settings.load_wait_s)
     memory.release_memory()
+    if (events := _events(worker)) is not None:
+        # A store that cannot be used shows at once, and not with the first sampled request.
+        events.writer.start()
     if worker.age == 1 and not _is_stopping(worker):
         _greet(worker, lifecycle)
     FOR_PEOPLE.has_greeted = True
@@ -233,6 +236,8 @@ def worker_exit(server: Any, worker: Any) -> None:
     try:
         # One that failed to start has no lifecycle.
         if _application(worker) is not None:
+            if (events := _events(worker)) is not None:
+                events.writer.stop(graceful_shutdown.END_S / 3)
             _lifecycle(worker).stop(graceful_shutdown.END_S / 3)
             if (traces := _application(worker).flask.extensions["traces"]) is not None:
                 traces.close(graceful_shutdown.END_S / 3)
@@ -247,6 +252,10 @@ def _application(worker: Any) -> Any:
 
 def _lifecycle(worker: Any) -> Any:
     return _application(worker).flask.extensions["lifecycle"]
+
+
+def _events(worker: Any) -> Any:
+    return _application(worker).flask.extensions.get("events")
 
 
 def _is_stopping(worker: Any) -> bool:

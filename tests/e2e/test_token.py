@@ -20,6 +20,8 @@ def test_the_token_leaves_the_environment_and_opens_the_admin_api(
         tmp_path / "models",
         under=("env",),
         UNDERSTUDY_ADMIN_TOKEN=token,
+        # The URL of a database would have its password.
+        UNDERSTUDY_EVENTS=str(tmp_path / "events.db"),
         UNDERSTUDY_MAX_ROW="7",
     )
     bearer = {"Authorization": f"Bearer {token}".encode()}
@@ -35,7 +37,10 @@ def test_the_token_leaves_the_environment_and_opens_the_admin_api(
             assert b"\0PATH=" in b"\0" + found
             assert b"Sesam" not in found
             assert b"UNDERSTUDY_ADMIN_TOKEN" not in found
+            assert b"UNDERSTUDY_EVENTS" not in found
         assert requests.get(path, headers=bearer, timeout=60).status_code == 200
+        (model,) = service.get("/v1/models").json()["models"]
+        assert model["events"] == {"rate": 0.1}
         for victim in service.workers():
             os.kill(victim, 9)
             eventually(lambda victim=victim: victim not in service.workers())

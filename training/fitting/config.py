@@ -65,6 +65,8 @@ class Settings:
         init_from: the published version to begin with: "live" or its number; ``None`` begins with
             nothing.
         precision: what the export multiplies in when it is measured, and when it serves.
+        sensitive: fields that a service must not store, with commas between them; ``None`` leaves
+            that as it is in the version that serves.
         out: the folder of models to publish into.
         publish: whether the run ends with a new version.
         hyperparameters: of the architecture, where they are not as it has them.
@@ -84,6 +86,7 @@ class Settings:
     checkpoints: int = DEFAULT_CHECKPOINTS
     init_from: str | None = None
     precision: Precision = Precision.FLOAT32
+    sensitive: str | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     from_study: str | None = None
 
@@ -209,6 +212,7 @@ def resolve(
         init_from=None if start is None else str(start),
         checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),
         precision=Precision(chosen.get("precision", Precision.FLOAT32)),
+        sensitive=chosen.get("sensitive"),
         max_bad_rows=float(chosen.get("max-bad-rows", DEFAULT_MAX_BAD_ROWS)),
     )
 
@@ -294,6 +298,7 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "checkpoints": _count,
     "init-from": _version,
     "precision": _precision,
+    "sensitive": _text,
     "out": _text,
     "no-publish": _flag,
 }

@@ -53,9 +53,9 @@ class Run:
         """Return the run with the settings with which the command line continues it.
 
         Args:
-            given: the folders that were named, ``data`` and ``out``, and ``precision``, which
-                otherwise stay as they were; and ``no-publish``, without which the run publishes
-                now.
+            given: the folders that were named, ``data`` and ``out``, and ``precision`` and
+                ``sensitive``, which otherwise stay as they were; and ``no-publish``, without
+                which the run publishes now.
         """
         settings = dataclasses.replace(
             self.settings,
@@ -63,6 +63,7 @@ class Run:
             out=Path(given.get("out", self.settings.out)),
             publish=not given.get("no-publish", False),
             precision=Precision(given.get("precision", self.settings.precision)),
+            sensitive=given.get("sensitive", self.settings.sensitive),
         )
         return Run(self.folder, settings)
 

@@ -33,6 +33,7 @@ from training.publishing.golden_regression import carried_over
 from training.publishing.live_version import find_live_version
 from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
+from training.publishing.sensitive_fields import mark_sensitive
 from training.publishing.version_reference import answered_reference
 from training.reporting.mistakes import worst_mistakes
 from training.reporting.report import ReportData, write_report
@@ -254,7 +255,11 @@ def _export(
     in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
     if settings.precision is not Precision.FLOAT32:
         golden = alike_in_both(golden, exportable.contract, in_float32)
-    contract = declare_independence(predict, exportable.contract, golden)
+    contract = mark_sensitive(
+        declare_independence(predict, exportable.contract, golden),
+        settings.sensitive,
+        incumbent.card.contract if incumbent is not None and incumbent.card else None,
+    )
     gates = {**report.to_json(), "forced": force and not report.passed}
     card = Card(
         name=task.name,

@@ -13,7 +13,7 @@ from understudy.help import TRAINING, Command, Option
 from understudy.options import given_settings, model, training_settings
 
 # What a resumed run may change: none of it changes what is learned.
-_FREE_ON_RESUME = {"data", "out", "no-publish", "precision"}
+_FREE_ON_RESUME = {"data", "out", "no-publish", "precision", "sensitive"}
 _OTHER_STARTS, _RESULT = "Go on from something", "The result"
 
 
@@ -86,7 +86,8 @@ def command(
     elif config is not None or from_study or given.keys() - _FREE_ON_RESUME:
         raise UsageError(
             "--resume takes what decides the training from the run: "
-            "only --data, --out, --precision, --no-publish, --force and --rollout go with it."
+            "only --data, --out, --precision, --sensitive, --no-publish, --force and --rollout go "
+            "with it."
         )
     else:
         run = _resumed_run(model, resume, given)

@@ -15,6 +15,8 @@ ADMITTED = "understudy.admitted"
 PREDICTIONS = frozenset(
     ("predict.predict", "classify.classify", "regress.regress", "inference_v2.infer")
 )
+# They write and show what clients of the model have sent, and need what predictions need.
+EVENTS = frozenset(("feedback.put_truths", "feedback.audits"))
 # They say whether the service lives, or are files that are the same everywhere.
 OPEN = frozenset(
     (
@@ -101,7 +103,7 @@ class RouteAccess:
         if endpoint not in PROBES:
             # Whoever probes a container asks its address, and learns nothing.
             access.hosts.check(environ.get("HTTP_HOST"))
-        if endpoint in PREDICTIONS or (
+        if endpoint in PREDICTIONS | EVENTS or (
             access.reads_need_keys and endpoint not in OPEN and endpoint not in ADMIN
         ):
             # Browsers send no key with the question whether they may ask.

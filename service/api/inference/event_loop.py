@@ -336,14 +336,20 @@ class RunningPrediction:
         self._finish(error_response(failure))
 
     def _finish(self, response: Response) -> None:
-        if self._prediction is not None:
-            self._prediction.close()
+        prediction, ticket = self._prediction, self._ticket
+        if prediction is not None:
+            prediction.close()
             self._prediction = None
         headers = self._loop.observer.finish(self._context, response.status)
         self._loop.observer.end(self._context)
         respond, self._respond, self._ticket = self._respond, None, None
-        if respond is not None:
-            respond(response, headers)
+        if respond is None:
+            return
+        respond(response, headers)
+        events = self._loop.pipeline.events
+        if events is not None and prediction is not None:
+            outputs = ticket.outputs if ticket is not None else None
+            prediction.note_event(events, self._context.request_id, response.status, outputs)
 
     def _on_thread(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do ``work`` on a thread, and ``then`` with its result on the loop."""

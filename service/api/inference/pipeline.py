@@ -19,7 +19,8 @@ from service.api.request_limits import Limits
 from service.api.validation.file_inputs import FilePreparation
 from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
-from service.errors import DeadlineError, InvalidRequestError, UnavailableError
+from service.errors import DeadlineError, InvalidRequestError, ServiceError, UnavailableError
+from service.events.event_log import EventLog
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.version_metrics import VersionMetrics
@@ -50,6 +51,7 @@ class InferencePipeline:
         admission: Admission,
         files: FilePreparation,
         limits: Limits,
+        events: EventLog | None = None,
     ) -> None:
         """A pipeline without predictions under way.
 
@@ -58,7 +60,9 @@ class InferencePipeline:
             admission: bounds how many predictions are under way.
             files: prepares the inputs that are files.
             limits: of requests.
+            events: samples answered requests into the event store; ``None`` while that is off.
         """
+        self.events = events
         self.lifecycle = lifecycle
         self.admission = admission
         self.files = files
@@ -80,13 +84,21 @@ class InferencePipeline:
         self.require_model(context, target.model)
         body = read_body(context.environ, most=self.limits.max_body_bytes)
         prediction = self.open(context, target)
+        status, outputs = 500, None
         try:
             prediction.check(codecs, context.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
-            return prediction.write_response(outputs)
+            response = prediction.write_response(outputs)
+            status = response.status
+            return response
+        except ServiceError as error:
+            status = error.status
+            raise
         finally:
             prediction.close()
+            if self.events is not None:
+                prediction.note_event(self.events, context.request_id, status, outputs)
 
     def require_model(self, context: RequestContext, model: str) -> None:
         """Check that a model exists, and note it in the context of a request.
@@ -147,6 +159,7 @@ class Prediction:
         phases: what it has spent so far.
         request: the checked request, after ``check``.
         inputs: an array for each input of its signature, after ``check``.
+        is_checked: whether all of the request has been found valid.
         runs_in_batches: whether it may run together with others, and its rows in several batches.
         rows: how many rows a batch gets of it; 1 when it must run alone and whole.
     """
@@ -158,6 +171,7 @@ class Prediction:
         "_start",
         "deadline",
         "inputs",
+        "is_checked",
         "phases",
         "request",
         "rows",
@@ -183,6 +197,7 @@ class Prediction:
         self.deadline = deadline
         self.request: CheckedRequest
         self.inputs: Tensors
+        self.is_checked = False
         self.runs_in_batches = False
         self.rows = 1
 
@@ -218,6 +233,7 @@ class Prediction:
         if self.runs_in_batches:
             self.rows = next(iter(request.inputs.values())).shape[0]
         phases.validate_s = perf_counter() - parsed
+        self.is_checked = not signature.files
 
     @property
     def has_files(self) -> bool:
@@ -238,6 +254,7 @@ class Prediction:
             self.inputs = files.prepare(request.signature, request.inputs, request.path_of)
             assert phases.validate_at is not None
             phases.validate_s = perf_counter() - phases.validate_at
+            self.is_checked = True
 
     def run(self) -> Tensors:
         """Run the request by itself, on the calling thread.
@@ -298,6 +315,30 @@ class Prediction:
         self._count()
         self.servable.release()
         self._pipeline.admission.leave(self.servable.model, monotonic() - self._start)
+
+    def note_event(
+        self, events: EventLog, request_id: str, status: int, outputs: Tensors | None
+    ) -> None:
+        """Show the request to the event log, if it was valid; never waits.
+
+        Args:
+            events: samples it.
+            request_id: its id.
+            status: the HTTP status of its answer.
+            outputs: what it was answered with; ``None`` where it failed.
+        """
+        if self.is_checked:
+            request, servable = self.request, self.servable
+            events.note(
+                servable.model,
+                servable.version,
+                request.signature,
+                request_id,
+                status,
+                request.instances,
+                request.inputs,
+                outputs,
+            )
 
     def _count(self) -> None:
         metrics, phases = self._metrics, self.phases

@@ -97,6 +97,13 @@ _IF_MATCH: Schema = {
     "description": "The ETag of the policy that is to be changed; another is left as it is.",
     "schema": {"type": "string"},
 }
+_EVENT_ERRORS = (400, 401, 403, 404, 503)
+_AUDIT_COUNT: Schema = {
+    "name": "count",
+    "in": "query",
+    "description": "How many rows at most.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
+}
 _V2_ANSWERS = responses(
     response_schemas.V2_ANSWER, *_PREDICTION_ERRORS, headers=response_headers.OF_BYTES
 )
@@ -137,6 +144,26 @@ _KNOWN: dict[tuple[str, str], Operation] = {
         "summary": "Whether live rows are like those that the version was measured with",
         "responses": responses(
             response_schemas.DRIFT, 404, 503, headers=response_headers.OF_VERSION
+        ),
+    },
+    ("feedback.put_truths", "POST"): {
+        "summary": "Say what turned out to be true of stored predictions",
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": response_schemas.FEEDBACK}},
+        },
+        "responses": responses(
+            response_schemas.FEEDBACK_RESULT,
+            *_EVENT_ERRORS,
+            *(408, 413, 415),
+            headers=response_headers.OF_EVENTS,
+        ),
+    },
+    ("feedback.audits", "GET"): {
+        "summary": "A random sample of stored rows to be labelled, without their answers",
+        "parameters": [_AUDIT_COUNT],
+        "responses": responses(
+            response_schemas.AUDITS, *_EVENT_ERRORS, headers=response_headers.OF_EVENTS
         ),
     },
     ("admin.get_policy", "GET"): {

@@ -68,6 +68,7 @@ OF_PREDICTION = headers(
 )
 OF_BYTES = OF_PREDICTION | headers(perhaps=("Inference-Header-Content-Length",))
 OF_POLICY = headers(always=("ETag",))
+OF_EVENTS = PACKED | headers(always=("Cache-Control",))
 OF_PAGE = PACKED | headers(always=("Content-Security-Policy", "X-Content-Type-Options"))
 OF_ROOT = OF_PAGE | headers(always=("Vary",), perhaps=("Cache-Control",))
 OF_POLLED = PACKED | headers(always=("ETag", "Cache-Control"))

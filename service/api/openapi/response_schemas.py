@@ -46,6 +46,7 @@ _FIELD = an_object(
         "choices": array(ANYTHING),
         "content_types": _STRINGS,
         "nullable": {"const": True},
+        "sensitive": {"const": True, "description": "Its values are never stored."},
         "has_default": {"const": True, "description": "A request may leave it out."},
         "default": {"description": "What stands for it then, unless that is large."},
     },
@@ -85,6 +86,18 @@ MODELS = an_object(
                         **by_name(STRING),
                         "description": "Why the other signatures cannot be served.",
                     },
+                    "events": {
+                        **an_object(
+                            {"rate": NUMBER},
+                            {
+                                "errors": NUMBER,
+                                "unsure": an_object(
+                                    {"output": STRING, "between": array(NUMBER), "rate": NUMBER}
+                                ),
+                            },
+                        ),
+                        "description": "Which predictions are stored; absent where none are.",
+                    },
                     "title": STRING,
                     "description": STRING,
                     "evaluation": by_name(ANYTHING),
@@ -95,6 +108,45 @@ MODELS = an_object(
             **array(an_object({"path": STRING, "reason": STRING})),
             "description": "What lies in the folder of models and is not served.",
         },
+    }
+)
+FEEDBACK = an_object(
+    {
+        "feedback": {
+            **array(
+                an_object(
+                    {
+                        "id": {**STRING, "description": "The prediction's X-Request-Id."},
+                        "truth": {
+                            "description": "Outputs by name, or the value of the first output."
+                        },
+                    },
+                    {
+                        "row": {"type": "integer", "minimum": 0, "default": 0},
+                        "source": {"enum": ["user", "audit"], "default": "user"},
+                    },
+                )
+            ),
+            "minItems": 1,
+            "maxItems": 1000,
+        }
+    }
+)
+FEEDBACK_RESULT = an_object(
+    {
+        "stored": WHOLE,
+        "corrected": WHOLE,
+        "unchanged": WHOLE,
+        "not_sampled": {**_STRINGS, "description": "The ids of predictions that are not stored."},
+    }
+)
+AUDITS = an_object(
+    {
+        "audits": array(
+            an_object(
+                {"id": STRING, "row": WHOLE, "signature": STRING, "inputs": by_name(ANYTHING)}
+            )
+        )
     }
 )
 LIVE = an_object({"status": STRING})

@@ -67,6 +67,12 @@ class PolicySchema(marshmallow.Schema):
         allow_none=True,
         metadata={"description": "The rollout under way; POST :rollout begins one."},
     )
+    events = fields.Dict(
+        metadata={
+            "description": "Which predictions are stored, where the service stores any.",
+            "example": {"rate": 0.1},
+        }
+    )
 
 
 SCHEMAS: dict[str, type[marshmallow.Schema]] = {
@@ -77,7 +83,7 @@ SCHEMAS: dict[str, type[marshmallow.Schema]] = {
 _MEANINGS = {
     400: "The request is not what the model or the protocol takes.",
     401: "The API key or the admin token is missing, or may not be used for this.",
-    403: "The admin API is off.",
+    403: "The admin API, or the event store, is off.",
     404: "There is no such path, model, version or label.",
     405: "The path has no such method.",
     408: "The client paused for too long.",

@@ -8,6 +8,7 @@ from flask import Blueprint
 from service.api.http.flask_hooks import current_context
 from service.api.http.url_paths import SERVABLE_PATHS
 from service.errors import NotFoundError
+from service.events.event_log import EventLog
 from service.repository.precision import Precision, why_not_here
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State, VersionStatus
@@ -27,14 +28,14 @@ _WIRE_STATES = {
 }
 
 
-def model_routes(lifecycle: Lifecycle) -> Blueprint:
-    """Return the routes that describe models."""
+def model_routes(lifecycle: Lifecycle, events: EventLog | None = None) -> Blueprint:
+    """Return the routes that describe models; ``events`` where predictions are stored."""
     blueprint = Blueprint("models", __name__)
 
     @blueprint.get("/v1/models")
     def list_models() -> dict[str, Any]:
         return {
-            "models": [_summary(lifecycle, name) for name in lifecycle.models()],
+            "models": [_summary(lifecycle, name, events) for name in lifecycle.models()],
             "ignored": [asdict(item) for item in lifecycle.ignored()],
         }
 
@@ -92,7 +93,7 @@ def _precision(stated: Precision, used: Precision) -> dict[str, str]:
     }
 
 
-def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
+def _summary(lifecycle: Lifecycle, name: str, events: EventLog | None) -> dict[str, Any]:
     """Describe one model: its card in short, what serves now, and the states of its versions."""
     summary: dict[str, Any] = {
         "name": name,
@@ -104,6 +105,8 @@ def _summary(lifecycle: Lifecycle, name: str) -> dict[str, Any]:
         ],
         "policy_problem": lifecycle.policy_problem(name),
     }
+    if events is not None:
+        summary["events"] = events.rates(name).to_json()
     if lifecycle.serves(name):
         with lifecycle.lease(name) as servable:
             summary["version"] = str(servable.version)

@@ -30,7 +30,7 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
     toy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(toy / "models")
-    assert cli.main(GOOD) == 0
+    assert cli.main([*GOOD, "--sensitive", "point"]) == 0
     assert re.search(r"^minimum +passed +test accuracy is ", capsys.readouterr().out, re.MULTILINE)
 
     assert cli.main([*GOOD, "--seed", "2"]) == 0
@@ -41,6 +41,12 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
     assert (reference.rows, reference.origin, reference.held_out) == (200, "the test set", True)
     assert "outputs.side" in [field.name for field in reference.fields]
     second = gates(store.versions("toy")[2])
+    # A retraining keeps what is sensitive.
+    for number in (1, 2):
+        card = read_card(store.versions("toy")[number])
+        assert card is not None
+        inputs = card.contract["serving_default"].inputs
+        assert [field.sensitive for field in inputs] == [True]
     assert (second["passed"], second["live_version"]) == (True, 1)
     assert [outcome["gate"] for outcome in second["outcomes"]] == [
         "minimum", "contract", "comparison", "golden",

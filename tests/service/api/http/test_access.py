@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from service.api.http.route_access import ADMIN, OPEN, PREDICTIONS
+from service.api.http.route_access import ADMIN, EVENTS, OPEN, PREDICTIONS
 from tests.e2e.conftest import eventually
 from tests.savedmodels.affine import publish_affine
 from tests.service.access.keys import add_key, remove_key
@@ -241,7 +241,8 @@ def test_every_route_is_guarded_or_known_to_be_open(guarded: Guarded) -> None:
     """A new route that predicts must be on the list."""
     urls = guarded.client.application.url_map
     endpoints = {rule.endpoint for rule in urls.iter_rules()}
-    assert endpoints >= PREDICTIONS | OPEN | ADMIN
+    assert endpoints >= PREDICTIONS | EVENTS | OPEN | ADMIN
+    asked = set()
     for rule in urls.iter_rules():
         _, path = rule.build(
             {"model": "affine", "version": 1, "label": "a", "region": "r", "file": "f"}
@@ -250,8 +251,11 @@ def test_every_route_is_guarded_or_known_to_be_open(guarded: Guarded) -> None:
             ("predict", "classify", "regress", "infer")
         ):
             assert rule.endpoint in PREDICTIONS
-        if rule.endpoint in PREDICTIONS:
-            assert guarded.ask(path=path).status_code == 401
+        if rule.endpoint in PREDICTIONS | EVENTS:
+            method = min(rule.methods & {"GET", "POST"})
+            assert guarded.client.open(path, method=method, data="{}").status_code == 401
+            asked.add(rule.endpoint)
+    assert asked == PREDICTIONS | EVENTS
 
 
 @pytest.fixture(scope="module")

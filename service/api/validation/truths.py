@@ -1,0 +1,194 @@
+"""Truths that are sent for stored predictions, checked by the contract, in words."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
+from service.api.validation.tensors import to_tensor
+from service.errors import NotFoundError
+from service.events.event_records import EventRecord
+from service.events.event_store import Source, Truth
+from service.repository.contract import Contract, Field, Signature
+
+# Of one request.
+MOST_TRUTHS = 1000
+_KEYS = frozenset(("id", "row", "truth", "source"))
+_MOST_ID = 128
+_EXPECTED = (
+    'Expected an object with "id", "truth", and optionally "row" (0 unless given) and "source" '
+    '("user" unless given, or "audit").'
+)
+NOT_HANDED_OUT = 'This row was not handed out as an audit; "source" must be "user".'
+
+
+@dataclass(frozen=True, slots=True)
+class SentTruth:
+    """One truth as a client sends it, whose form has been checked.
+
+    Attributes:
+        path: where it stands in the body.
+        request_id: the prediction's id.
+        row: which of its rows, from 0.
+        source: who says so.
+        truth: outputs by name, or the value of the first output.
+    """
+
+    path: str
+    request_id: str
+    row: int
+    source: Source
+    truth: Any
+
+
+@dataclass(slots=True)
+class CheckedTruths:
+    """Truths of one request, checked.
+
+    Attributes:
+        sent: those that can be stored, as they were sent.
+        truths: the same, as the store takes them.
+        not_stored: those about rows that the store does not have.
+    """
+
+    sent: list[SentTruth] = field(default_factory=list)
+    truths: list[Truth] = field(default_factory=list)
+    not_stored: list[SentTruth] = field(default_factory=list)
+
+
+def read_truths(value: Any, *, limit: int) -> list[SentTruth]:
+    """Return the truths of a body ``{"feedback": [...]}``.
+
+    Args:
+        value: the body, as JSON.
+        limit: the most problems that are listed.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    problems = Problems(limit)
+    items = value.get("feedback") if isinstance(value, dict) else None
+    if not isinstance(items, list) or len(value) > 1 or not 0 < len(items) <= MOST_TRUTHS:
+        problems.add("", f'Expected {{"feedback": [...]}} with 1 to {MOST_TRUTHS} objects.')
+        raise problems.error()
+    found = []
+    for i, item in enumerate(items):
+        if problems.are_too_many:
+            break
+        sent = _sent(f"feedback[{i}]", item, problems)
+        if sent is not None:
+            found.append(sent)
+    problems.raise_if_any()
+    return found
+
+
+def check_truths(
+    sent: Sequence[SentTruth],
+    find: Callable[[str], EventRecord | None],
+    contract_of: Callable[[int], Contract],
+    *,
+    limit: int,
+    labels_are_text: bool = False,
+) -> CheckedTruths:
+    """Check truths against the contracts of the versions that answered.
+
+    Args:
+        sent: the truths.
+        find: returns the stored request of an id.
+        contract_of: returns the contract of a version.
+        limit: the most problems that are listed.
+        labels_are_text: whether a truth that is text may stand for a number, as in CSV.
+
+    Raises:
+        InvalidRequestError: some are not what the outputs can be; all are named, up to the limit.
+        NotFoundError: the contract does not have the signature that was called any more.
+    """
+    checked, problems = CheckedTruths(), Problems(limit)
+    for given in sent:
+        each = given
+        if problems.are_too_many:
+            break
+        event = find(each.request_id)
+        if event is None or each.row >= event.instances:
+            checked.not_stored.append(each)
+            continue
+        signature = contract_of(event.version).get(event.signature)
+        if signature is None:
+            raise NotFoundError(
+                f"{each.path}: Version {event.version} is gone, and no version has its signature "
+                f"{event.signature!r}, so that the truth cannot be checked."
+            )
+        if labels_are_text:
+            each = replace(each, truth=_number(signature.outputs[0], each.truth))
+        values = _values(signature, each, problems)
+        if values is not None:
+            checked.sent.append(each)
+            checked.truths.append(Truth(each.request_id, each.row, each.source, values))
+    problems.raise_if_any()
+    return checked
+
+
+def _values(signature: Signature, sent: SentTruth, problems: Problems) -> dict[str, Any] | None:
+    """Return the true outputs by name, as JSON; ``None`` where they are not what outputs can be."""
+    path, truth = f"{sent.path}.truth", sent.truth
+    if not isinstance(truth, Mapping) or truth.keys() == {"b64"}:
+        # The first output is the answer; further ones say how sure it is.
+        output = signature.outputs[0]
+        return {output.name: truth} if _is_valid(output, truth, path, problems) else None
+    if not truth:
+        problems.add(path, "Expected at least one output.")
+        return None
+    outputs = {output.name: output for output in signature.outputs}
+    are_valid = True
+    for name, value in truth.items():
+        place = f"{path}.{name[:100]}"
+        if name in outputs:
+            are_valid &= _is_valid(outputs[name], value, place, problems)
+        else:
+            names = ", ".join(map(repr, outputs))
+            problems.add(place, f"There is no such output; there are {names}.")
+            are_valid = False
+    return dict(truth) if are_valid else None
+
+
+def _number(output: Field, truth: Any) -> Any:
+    """Return text as the number that an output has, as far as it is one."""
+    if isinstance(truth, str) and output.is_number:
+        with contextlib.suppress(ValueError):
+            return float(truth) if output.is_float else int(truth)
+    return truth
+
+
+def _is_valid(output: Field, value: Any, path: str, problems: Problems) -> bool:
+    if output.sensitive:
+        problems.add(path, "The contract marks this output as sensitive, so it is not stored.")
+        return False
+
+    def place(index: Index) -> str:
+        # Without the index of the only row.
+        return f"{path}{brackets(index[1:])}"
+
+    try:
+        to_tensor(output, [value], limit=problems.limit)
+    except InvalidValueError as error:
+        problems.add_value(place, error)
+        return False
+    return True
+
+
+def _sent(path: str, item: Any, problems: Problems) -> SentTruth | None:
+    if not isinstance(item, dict) or not {"id", "truth"} <= item.keys() <= _KEYS:
+        problems.add(path, _EXPECTED)
+        return None
+    request_id, row, source = item["id"], item.get("row", 0), item.get("source", "user")
+    before = len(problems)
+    if not isinstance(request_id, str) or not 0 < len(request_id) <= _MOST_ID:
+        problems.add(f"{path}.id", "Expected the X-Request-Id of a prediction.")
+    if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < 2**31:
+        problems.add(f"{path}.row", "Expected a whole number of at least 0.")
+    if not isinstance(source, str) or source not in (*Source,):
+        problems.add(f"{path}.source", 'Expected "user" or "audit".')
+    if len(problems) > before:
+        return None
+    return SentTruth(path, request_id, row, Source(source), item["truth"])

@@ -1,0 +1,127 @@
+"""What a service has of events: who is sampled, the writer of this worker, and the store."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from service.events.event_records import AnsweredRequest, size_of
+from service.events.event_store import EventStore
+from service.events.event_writer import EventWriter
+from service.events.location import open_database
+from service.events.sampling import inclusion
+from service.monitoring.logs import log
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.contract import Signature
+from service.repository.event_rates import EventRates
+from service.repository.golden import Tensors
+from service.settings import Settings
+
+_DAY_S = 86_400
+
+
+class EventLog:
+    """Samples answered requests into the store.
+
+    Attributes:
+        store: where they are.
+        writer: puts them there.
+        metrics: where events and feedback are counted.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        writer: EventWriter,
+        metrics: Metrics,
+        rates_of: Callable[[str], EventRates],
+    ) -> None:
+        """A log that has seen no request yet.
+
+        Args:
+            store: where requests are stored.
+            writer: puts them there.
+            metrics: where events and feedback are counted.
+            rates_of: returns the rates in force for a model.
+        """
+        self.store = store
+        self.writer = writer
+        self.metrics = metrics
+        self._rates_of = rates_of
+
+    def rates(self, model: str) -> EventRates:
+        """Return the rates in force for a model."""
+        return self._rates_of(model)
+
+    def note(
+        self,
+        model: str,
+        version: int,
+        signature: Signature,
+        request_id: str,
+        status: int,
+        instances: int,
+        inputs: Tensors,
+        outputs: Tensors | None,
+    ) -> None:
+        """See a request whose answer has left, and store it if it is in the sample; never waits.
+
+        Args:
+            model: the model's name.
+            version: the version that answered.
+            signature: what was called.
+            request_id: its id.
+            status: the HTTP status of its answer.
+            instances: how many predictions it was for.
+            inputs: an array for each input, as it was sent.
+            outputs: an array for each output; ``None`` where it failed.
+        """
+        try:
+            included = inclusion(self._rates_of(model), request_id, status, outputs)
+            if included is None:
+                return
+            size = size_of(inputs) + size_of(outputs)
+            self.writer.put(
+                AnsweredRequest(
+                    model,
+                    version,
+                    signature,
+                    request_id,
+                    time.time(),
+                    status,
+                    instances,
+                    inputs,
+                    outputs,
+                    included,
+                    size,
+                )
+            )
+        except Exception as error:
+            # The others of its batch are still to be answered. Its model may just have gone.
+            self.metrics.events_lost.labels(model, "record").inc()
+            log(logging.ERROR, "A request cannot be stored.", error=error, model=model)
+
+
+def event_log_of(
+    settings: Settings, metrics: Metrics, rates_of_policy: Callable[[str], EventRates | None]
+) -> EventLog | None:
+    """Return what samples requests with these settings; ``None`` where that is off.
+
+    Args:
+        settings: the service's.
+        metrics: where events are counted.
+        rates_of_policy: returns what a model's policy says of events.
+
+    Raises:
+        StoreError: the setting names no database, or packages for it are missing.
+    """
+    if not settings.events:
+        return None
+    store = EventStore(open_database(settings.events))
+    writer = EventWriter(
+        store,
+        metrics,
+        most_age_s=settings.events_max_days * _DAY_S,
+        most_bytes=settings.events_max_bytes,
+    )
+    default = EventRates(settings.events_rate)
+    return EventLog(store, writer, metrics, lambda model: rates_of_policy(model) or default)

@@ -1,0 +1,157 @@
+"""One request as the store holds it: what was asked, answered and is true, as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.events.sampling import Inclusion, Reason
+from service.repository.contract import Field, Signature
+from service.repository.golden import Tensors
+from service.repository.json_strings import string_to_json
+
+# What a record takes beside its texts, with its place in the indexes.
+_OVERHEAD_BYTES = 400
+
+
+@dataclass(slots=True, eq=False)
+class AnsweredRequest:
+    """A sampled request that has been answered, with its tensors.
+
+    Attributes:
+        model: the model's name.
+        version: the version that answered.
+        signature: what was called.
+        request_id: its id.
+        answered_at: when, in seconds since the epoch.
+        status: the HTTP status of its answer.
+        instances: how many predictions it was for.
+        inputs: an array for each input, as it was sent: a file is its bytes.
+        outputs: an array for each output; ``None`` where it failed.
+        inclusion: with which probability it is stored.
+        size: about how many bytes its tensors have.
+    """
+
+    model: str
+    version: int
+    signature: Signature
+    request_id: str
+    answered_at: float
+    status: int
+    instances: int
+    inputs: Tensors
+    outputs: Tensors | None
+    inclusion: Inclusion
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A request in the store.
+
+    Attributes:
+        model: the model's name.
+        request_id: its id.
+        answered_at: when it was answered, in seconds since the epoch.
+        version: the version that answered.
+        signature: the signature that was called.
+        status: the HTTP status of its answer.
+        instances: how many predictions it was for.
+        probability: with which it was to be stored.
+        rate: the rate of all requests then.
+        reason: why it is stored.
+        inputs: JSON, the values of each input by name: a list with one for each instance. Without
+            sensitive fields.
+        outputs: likewise of the outputs; ``None`` where it failed.
+    """
+
+    model: str
+    request_id: str
+    answered_at: float
+    version: int
+    signature: str
+    status: int
+    instances: int
+    probability: float
+    rate: float
+    reason: Reason
+    inputs: str
+    outputs: str | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in the store."""
+        return len(self.inputs) + len(self.outputs or "") + _OVERHEAD_BYTES
+
+    def row_of_inputs(self, instance: int) -> dict[str, Any]:
+        """Return the inputs of one instance, by name."""
+        return _row(self.inputs, instance, self.instances)
+
+    def row_of_outputs(self, instance: int) -> dict[str, Any]:
+        """Return the outputs of one instance, by name; empty where there are none."""
+        return _row(self.outputs, instance, self.instances)
+
+
+def record_of(request: AnsweredRequest) -> EventRecord:
+    """Return a request as the store holds it."""
+    signature, outputs = request.signature, request.outputs
+    return EventRecord(
+        model=request.model,
+        request_id=request.request_id,
+        answered_at=request.answered_at,
+        version=request.version,
+        signature=signature.name,
+        status=request.status,
+        instances=request.instances,
+        probability=request.inclusion.probability,
+        rate=request.inclusion.rate,
+        reason=request.inclusion.reason,
+        inputs=_columns(signature.inputs, request.inputs),
+        outputs=None if outputs is None else _columns(signature.outputs, outputs),
+    )
+
+
+def size_of(tensors: Tensors | None) -> int:
+    """Return about how many bytes the values of tensors have."""
+    if tensors is None:
+        return 0
+    total = 0
+    for tensor in tensors.values():
+        if tensor.dtype == object:
+            total += sum(map(len, tensor.reshape(-1).tolist()))
+        else:
+            total += tensor.nbytes
+    return total
+
+
+def _columns(fields: Sequence[Field], tensors: Tensors) -> str:
+    values = {
+        field.name: _jsonable(tensors[field.name])
+        for field in fields
+        if not field.sensitive and field.name in tensors
+    }
+    # A NaN, which stands for an unknown value, becomes null.
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _jsonable(tensor: np.ndarray[Any, Any]) -> Any:
+    if tensor.dtype == object:
+        return _strings(tensor.tolist())
+    if not tensor.ndim:
+        return tensor[()]
+    return tensor if tensor.flags.c_contiguous else np.ascontiguousarray(tensor)
+
+
+def _strings(value: Any) -> Any:
+    return [_strings(item) for item in value] if isinstance(value, list) else string_to_json(value)
+
+
+def _row(columns: str | None, instance: int, instances: int) -> dict[str, Any]:
+    values: Mapping[str, Any] = orjson.loads(columns) if columns else {}
+    return {
+        # What has no row for each instance, such as a default for all of them, is shown whole.
+        name: value[instance] if isinstance(value, list) and len(value) == instances else value
+        for name, value in values.items()
+    }

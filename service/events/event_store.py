@@ -1,0 +1,435 @@
+"""The store of sampled requests, truths and audits: its tables, and all that is done with them."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+
+import orjson
+
+from service.events.database import Database, Row, Transaction
+from service.events.errors import RecordError, StoreError
+from service.events.event_records import EventRecord
+from service.events.sampling import Reason, audit_order
+
+_FORMAT = 1
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS understudy_store (format INTEGER PRIMARY KEY)",
+    """CREATE TABLE IF NOT EXISTS understudy_events (
+        model TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        answered_at DOUBLE PRECISION NOT NULL,
+        version BIGINT NOT NULL,
+        signature TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        instances INTEGER NOT NULL,
+        probability DOUBLE PRECISION NOT NULL,
+        rate DOUBLE PRECISION NOT NULL,
+        reason TEXT NOT NULL,
+        audit_order BIGINT NOT NULL,
+        bytes BIGINT NOT NULL,
+        inputs TEXT NOT NULL,
+        outputs TEXT,
+        PRIMARY KEY (model, request_id))""",
+    """CREATE INDEX IF NOT EXISTS understudy_events_by_time
+        ON understudy_events (answered_at)""",
+    """CREATE INDEX IF NOT EXISTS understudy_events_by_audit_order
+        ON understudy_events (model, audit_order)""",
+    """CREATE TABLE IF NOT EXISTS understudy_truths (
+        model TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        instance INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        truth TEXT NOT NULL,
+        given_at DOUBLE PRECISION NOT NULL,
+        corrections INTEGER NOT NULL,
+        PRIMARY KEY (model, request_id, instance, source),
+        FOREIGN KEY (model, request_id)
+            REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
+    """CREATE TABLE IF NOT EXISTS understudy_audits (
+        model TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        instance INTEGER NOT NULL,
+        handed_at DOUBLE PRECISION NOT NULL,
+        weight DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (model, request_id, instance),
+        FOREIGN KEY (model, request_id)
+            REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
+)
+_COLUMNS = (
+    "model, request_id, answered_at, version, signature, status, instances, probability, rate, "
+    "reason, inputs, outputs"
+)
+_FIND = f"""SELECT {_COLUMNS} FROM understudy_events
+    WHERE model = :model AND request_id = :request_id"""
+_PAGE = f"""SELECT {_COLUMNS} FROM understudy_events
+    WHERE model = :model AND request_id > :after ORDER BY request_id LIMIT :most"""
+_TRUTH = """SELECT truth FROM understudy_truths WHERE model = :model AND request_id = :request_id
+    AND instance = :instance AND source = :source"""
+_PUT_TRUTH = """INSERT INTO understudy_truths
+    (model, request_id, instance, source, truth, given_at, corrections)
+    VALUES (:model, :request_id, :instance, :source, :truth, :given_at, 0)
+    ON CONFLICT (model, request_id, instance, source) DO UPDATE SET
+        truth = excluded.truth, given_at = excluded.given_at,
+        corrections = understudy_truths.corrections + 1"""
+_TRUTHS_OF = """SELECT instance, source, truth, given_at, corrections FROM understudy_truths
+    WHERE model = :model AND request_id = :request_id ORDER BY instance, source"""
+_LATE_AUDITS = f"""SELECT {", ".join(f"e.{c}" for c in _COLUMNS.split(", "))}, a.instance
+    FROM understudy_audits a JOIN understudy_events e
+        ON e.model = a.model AND e.request_id = a.request_id
+    WHERE a.model = :model AND a.handed_at <= :before AND NOT EXISTS (
+        SELECT 1 FROM understudy_truths t WHERE t.model = a.model AND t.request_id = a.request_id
+            AND t.instance = a.instance AND t.source = 'audit')
+    ORDER BY a.handed_at, e.audit_order LIMIT :most"""
+# Of the requests that all had the same chance, and in an order that depends on their ids alone.
+_NEW_AUDITS = f"""SELECT {_COLUMNS}, audit_order FROM understudy_events e
+    WHERE model = :model AND reason = 'sample' AND status < 400 AND NOT EXISTS (
+        SELECT 1 FROM understudy_audits a
+        WHERE a.model = e.model AND a.request_id = e.request_id)
+    ORDER BY audit_order LIMIT :most"""
+_HAND_OUT = """INSERT INTO understudy_audits (model, request_id, instance, handed_at, weight)
+    VALUES (:model, :request_id, :instance, :handed_at, :weight)
+    ON CONFLICT (model, request_id, instance) DO UPDATE SET handed_at = excluded.handed_at"""
+_AUDIT = """SELECT weight FROM understudy_audits
+    WHERE model = :model AND request_id = :request_id AND instance = :instance"""
+_EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
+    SELECT model, request_id FROM understudy_events WHERE answered_at < :before
+    ORDER BY answered_at LIMIT :most)"""
+_TOTAL = "SELECT COALESCE(SUM(bytes), 0) FROM understudy_events"
+_OLDEST = """SELECT model, request_id, bytes FROM understudy_events e
+    WHERE NOT EXISTS (SELECT 1 FROM understudy_truths t
+        WHERE t.model = e.model AND t.request_id = e.request_id)
+    ORDER BY answered_at LIMIT :most"""
+_OLDEST_OF_ALL = (
+    "SELECT model, request_id, bytes FROM understudy_events ORDER BY answered_at LIMIT :most"
+)
+_REMOVE = "DELETE FROM understudy_events WHERE model = :model AND request_id = :request_id"
+# Deleting many at once would keep the other workers' writers waiting.
+_CHUNK = 500
+# Whoever has been handed an audit may answer it for so long before another gets it: seconds.
+AUDIT_LEASE_S = 3600.0
+
+
+class Source(StrEnum):
+    """Who says what is true: somebody of their own accord, or somebody who was asked."""
+
+    USER = "user"
+    AUDIT = "audit"
+
+
+class Result(StrEnum):
+    """What has become of a truth that was sent."""
+
+    STORED = "stored"
+    CORRECTED = "corrected"
+    UNCHANGED = "unchanged"
+    NOT_SAMPLED = "not_sampled"
+
+
+class NotAuditedError(Exception):
+    """Truths are called audits of rows that nobody was asked for.
+
+    Attributes:
+        places: which of the truths, by their places in the list.
+    """
+
+    def __init__(self, places: list[int]) -> None:
+        self.places = places
+        super().__init__(f"{len(places)} truths are no audits.")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What turned out to be true of one instance of a request.
+
+    Attributes:
+        request_id: the request's id.
+        instance: which of its instances, from 0.
+        source: who says so.
+        values: what outputs should have been, by name, as JSON values.
+    """
+
+    request_id: str
+    instance: int
+    source: Source
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTruth(Truth):
+    """A truth in the store.
+
+    Attributes:
+        given_at: when it, or its last correction, came: seconds since the epoch.
+        corrections: how often it was corrected.
+        weight: how many instances of all traffic one audit stands for; 0 where nobody was asked.
+    """
+
+    given_at: float
+    corrections: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One instance of a request that somebody is to label."""
+
+    event: EventRecord
+    instance: int
+
+
+class EventStore:
+    """A database of events; any thread may use it."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        """A store that is opened when it is first used.
+
+        Args:
+            database: where it is kept.
+            clock: returns seconds since the epoch.
+        """
+        self._database = database
+        self._clock = clock
+        self._is_made = False
+
+    @property
+    def shown(self) -> str:
+        """Where it is kept, for people."""
+        return self._database.shown
+
+    def make(self) -> None:
+        """Make the tables if they are not there.
+
+        Raises:
+            StoreError: the database cannot be used now, or has tables of another format.
+        """
+        self._database.create(_SCHEMA)
+        with self._database.transaction() as run:
+            found = run.rows("SELECT format FROM understudy_store", {})
+            if not found:
+                run.change("INSERT INTO understudy_store (format) VALUES (:format)", _FORMAT_ROW)
+            elif [tuple(row) for row in found] != [(_FORMAT,)]:
+                raise StoreError(
+                    f"{self.shown} has tables of format {found[0][0]}, not {_FORMAT}: it belongs "
+                    "to another version of this software."
+                )
+        self._is_made = True
+
+    def add(self, records: Sequence[EventRecord]) -> None:
+        """Store requests, all or none; of an id that is stored already, the first stays.
+
+        Raises:
+            StoreError: the database cannot be used now.
+            RecordError: it refuses a record.
+        """
+        rows = [(*_values(each), audit_order(each.request_id), each.size) for each in records]
+        with self._run() as run:
+            run.insert_new("understudy_events", _ALL_NAMES, rows)
+
+    def find(self, model: str, request_id: str) -> EventRecord | None:
+        """Return a request; ``None`` if it is not stored.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
+        with self._run() as run:
+            return _found(run, model, request_id)
+
+    def put(self, model: str, truths: Sequence[Truth]) -> list[Result]:
+        """Store truths, in one step; one that is there with the same source is corrected.
+
+        Returns:
+            What became of each of them.
+
+        Raises:
+            StoreError: the database cannot be used now; nothing is stored.
+            NotAuditedError: some are of the source "audit" and were not handed out; nothing is
+                stored.
+        """
+        if not truths:
+            return []
+        with self._run() as run:
+            results = [self._put(run, model, truth) for truth in truths]
+            if wrong := [place for place, result in enumerate(results) if result is None]:
+                raise NotAuditedError(wrong)  # Which takes the others back.
+            return [result for result in results if result is not None]
+
+    def hand_out(self, model: str, most: int) -> list[Audit]:
+        """Choose instances to be labelled, and note that they were handed out.
+
+        Those that nobody has labelled within ``AUDIT_LEASE_S`` come first: what people skip must
+        not fall out of the sample. Then come further ones in a random order, of the requests that
+        were sampled at the rate of all; one instance of each, chosen by its id.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
+        now = self._clock()
+        with self._run() as run:
+            late = run.rows(
+                _LATE_AUDITS, {"model": model, "before": now - AUDIT_LEASE_S, "most": most}
+            )
+            found = [Audit(_event(row), int(row[-1])) for row in late]
+            new = run.rows(_NEW_AUDITS, {"model": model, "most": most - len(found)})
+            for row in new:
+                event = _event(row)
+                found.append(Audit(event, int(row[-1]) % event.instances))
+            run.change_all(
+                _HAND_OUT,
+                [
+                    {
+                        "model": model,
+                        "request_id": audit.event.request_id,
+                        "instance": audit.instance,
+                        "handed_at": now,
+                        "weight": audit.event.instances / audit.event.rate,
+                    }
+                    for audit in found
+                ],
+            )
+            return found
+
+    def events(self, model: str) -> Iterator[tuple[EventRecord, list[StoredTruth]]]:
+        """Yield all requests of a model with their truths, in memory of a page.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
+        after = ""
+        while True:
+            with self._run() as run:
+                page = [
+                    (event := _event(row), self._truths(run, event))
+                    for row in run.rows(_PAGE, {"model": model, "after": after, "most": _CHUNK})
+                ]
+            yield from page
+            if len(page) < _CHUNK:
+                return
+            after = page[-1][0].request_id
+
+    def expire(self, most_age_s: float, most_bytes: int) -> int:
+        """Remove what is too old, and the oldest of what is too much.
+
+        Requests without a truth go first where there is too much; with a request go its truths.
+
+        Returns:
+            How many requests were removed.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
+        removed, before = 0, self._clock() - most_age_s
+        while True:
+            with self._run() as run:
+                count = run.change(_EXPIRE, {"before": before, "most": _CHUNK})
+            removed += count
+            if count < _CHUNK:
+                break
+        while count := self._shrink(most_bytes):
+            removed += count
+        if removed:
+            self._database.free_space()
+        return removed
+
+    def counts(self) -> Counter[str]:
+        """Return how many requests there are of each model.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
+        with self._run() as run:
+            rows = run.rows("SELECT model, COUNT(*) FROM understudy_events GROUP BY model", {})
+        return Counter({str(model): int(count) for model, count in rows})
+
+    def close(self) -> None:
+        """Close what this thread has opened."""
+        self._database.close()
+
+    @contextmanager
+    def _run(self) -> Iterator[Transaction]:
+        if not self._is_made:
+            self.make()
+        try:
+            with self._database.transaction() as run:
+                yield run
+        except RecordError:
+            raise
+        except StoreError:
+            # Its file may have been removed, and the tables with it.
+            self._is_made = False
+            raise
+
+    def _put(self, run: Transaction, model: str, truth: Truth) -> Result | None:
+        key = {"model": model, "request_id": truth.request_id}
+        event = _found(run, model, truth.request_id)
+        if event is None or truth.instance >= event.instances:
+            return Result.NOT_SAMPLED
+        place = {**key, "instance": truth.instance}
+        if truth.source is Source.AUDIT and not run.rows(_AUDIT, place):
+            return None
+        place["source"] = str(truth.source)
+        text = orjson.dumps(truth.values, option=orjson.OPT_SORT_KEYS).decode()
+        known = run.rows(_TRUTH, place)
+        if known and known[0][0] == text:
+            return Result.UNCHANGED
+        run.change(_PUT_TRUTH, {**place, "truth": text, "given_at": self._clock()})
+        return Result.CORRECTED if known else Result.STORED
+
+    def _truths(self, run: Transaction, event: EventRecord) -> list[StoredTruth]:
+        key = {"model": event.model, "request_id": event.request_id}
+        found = []
+        for instance, source, text, given_at, corrections in run.rows(_TRUTHS_OF, key):
+            weight = 0.0
+            if source == Source.AUDIT:
+                weights = run.rows(_AUDIT, {**key, "instance": instance})
+                weight = float(weights[0][0]) if weights else 0.0
+            found.append(
+                StoredTruth(
+                    event.request_id,
+                    int(instance),
+                    Source(source),
+                    orjson.loads(text),
+                    float(given_at),
+                    int(corrections),
+                    weight,
+                )
+            )
+        return found
+
+    def _shrink(self, most_bytes: int) -> int:
+        """Remove up to a chunk of the oldest while there is too much; return how many."""
+        with self._run() as run:
+            excess = int(run.rows(_TOTAL, {})[0][0]) - most_bytes
+            if excess <= 0:
+                return 0
+            oldest = run.rows(_OLDEST, {"most": _CHUNK}) or run.rows(
+                _OLDEST_OF_ALL, {"most": _CHUNK}
+            )
+            chosen = []
+            for model, request_id, size in oldest:
+                if excess <= 0:
+                    break
+                excess -= int(size)
+                chosen.append({"model": model, "request_id": request_id})
+            run.change_all(_REMOVE, chosen)
+            return len(chosen)
+
+
+_FORMAT_ROW = {"format": _FORMAT}
+_NAMES = _COLUMNS.split(", ")
+_ALL_NAMES = (*_NAMES, "audit_order", "bytes")
+_values = attrgetter(*_NAMES)
+
+
+def _found(run: Transaction, model: str, request_id: str) -> EventRecord | None:
+    rows = run.rows(_FIND, {"model": model, "request_id": request_id})
+    return _event(rows[0]) if rows else None
+
+
+def _event(row: Row) -> EventRecord:
+    values = dict(zip(_NAMES, row, strict=False))
+    return EventRecord(**{**values, "reason": Reason(values["reason"])})

@@ -1,0 +1,213 @@
+"""Writes sampled requests into the store, in a thread of its own.
+
+Whoever hands a request over never waits: the queue is bounded in number and in bytes, and what
+finds it full is dropped and counted. While the store cannot be used, what was taken from the queue
+is kept and tried again, so that a short failure loses nothing.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+
+from service.events.errors import RecordError, StoreError
+from service.events.event_records import AnsweredRequest, EventRecord, record_of
+from service.events.event_store import EventStore
+from service.monitoring.logs import log
+from service.monitoring.prometheus_metrics import Metrics
+
+# Of one worker; a request of more bytes than a quarter of them is not stored at all.
+MOST_QUEUED = 10_000
+MOST_QUEUED_BYTES = 32 * 2**20
+MOST_BYTES = MOST_QUEUED_BYTES // 4
+# Requests of so long are written in one transaction; a worker that is killed loses them.
+_GATHER_S = 0.25
+# In one transaction, so that the others' writers soon have their turn.
+_MOST_AT_ONCE = 200
+# Between attempts while the store cannot be used.
+_RETRY_S = 1.0
+# Between looks for what is too old or too much.
+_EXPIRE_S = 60.0
+
+
+class EventWriter:
+    """The queue of one worker, and the thread that empties it."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        metrics: Metrics,
+        *,
+        most_age_s: float,
+        most_bytes: int,
+        most_queued: int = MOST_QUEUED,
+        gather_s: float = _GATHER_S,
+        retry_s: float = _RETRY_S,
+    ) -> None:
+        """A writer whose thread is started by ``start``, in the process that is to write.
+
+        Args:
+            store: where requests go.
+            metrics: where they are counted.
+            most_age_s: seconds after which they are removed.
+            most_bytes: of all requests in the store.
+            most_queued: how many may wait.
+            gather_s: seconds between two transactions.
+            retry_s: seconds between two attempts.
+        """
+        self._store = store
+        self._metrics = metrics
+        self._most_age_s = most_age_s
+        self._most_bytes = most_bytes
+        self._most_queued = most_queued
+        self._gather_s = gather_s
+        self._retry_s = retry_s
+        self._queue: deque[AnsweredRequest] = deque()
+        # Changed by those who put without a lock: it may be a little off, and is set right by the
+        # thread when the queue is empty.
+        self._queued_bytes = 0
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._has_problem = False
+        self._next_expiry = 0.0
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        with self._starting:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._live, name="events", daemon=True)
+                self._thread.start()
+
+    def put(self, request: AnsweredRequest) -> None:
+        """Hand a request over, or drop and count it; never waits."""
+        if request.size > MOST_BYTES:
+            self._lose(request.model, "large")
+            return
+        is_full = (
+            len(self._queue) >= self._most_queued
+            or self._queued_bytes + request.size > MOST_QUEUED_BYTES
+        )
+        if is_full:
+            self._lose(request.model, "queue")
+            return
+        self._queued_bytes += request.size
+        self._queue.append(request)
+        if not self._wake.is_set():
+            self._wake.set()
+        if self._thread is None:
+            self.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Write what waits, and end the thread; what cannot be written in time is lost.
+
+        Args:
+            timeout_s: seconds to wait at most.
+        """
+        with self._starting:
+            self._stop.set()
+            self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _live(self) -> None:
+        try:
+            self._prepare()
+            while not self._stop.is_set():
+                self._wake.wait(_EXPIRE_S)
+                self._stop.wait(self._gather_s)
+                self._wake.clear()
+                self._write_queue()
+                self._expire()
+            self._write_queue()
+        except BaseException as error:
+            # The service predicts on; from now on the queue is full.
+            self._metrics.event_store_problem.set(1)
+            log(logging.CRITICAL, "Events are no longer stored.", error=error)
+        finally:
+            self._store.close()
+
+    def _prepare(self) -> None:
+        try:
+            self._store.make()
+        except StoreError as error:
+            self._show_problem(error)
+
+    def _write_queue(self) -> None:
+        while self._queue:
+            requests = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_AT_ONCE))]
+            self._queued_bytes -= sum([request.size for request in requests])
+            self._write([record for each in requests if (record := self._record(each))])
+        if not self._queue:
+            self._queued_bytes = 0
+
+    def _record(self, request: AnsweredRequest) -> EventRecord | None:
+        try:
+            record = record_of(request)
+            # What no database takes as text, such as half a character in a model's name.
+            record.model.encode()
+        except (TypeError, ValueError) as error:
+            self._lose(request.model, "record")
+            log(logging.ERROR, "A request cannot be stored.", error=error, model=request.model)
+            return None
+        return record
+
+    def _write(self, records: Sequence[EventRecord]) -> None:
+        """Write records, however long that takes; when the writer is to end, try once."""
+        while records:
+            try:
+                self._store.add(records)
+            except RecordError as error:
+                self._refused(records, error)
+                return
+            except StoreError as error:
+                self._show_problem(error)
+                if self._stop.wait(self._retry_s):
+                    for record in records:
+                        self._lose(record.model, "store")
+                    return
+                continue
+            self._has_written(records)
+            return
+
+    def _refused(self, records: Sequence[EventRecord], error: RecordError) -> None:
+        """Write them one by one, to lose only those that are refused."""
+        if len(records) > 1:
+            for record in records:
+                self._write([record])
+            return
+        (record,) = records
+        self._lose(record.model, "record")
+        log(logging.ERROR, str(error), model=record.model, request_id=record.request_id)
+
+    def _has_written(self, records: Sequence[EventRecord]) -> None:
+        for (model, reason), count in Counter((r.model, str(r.reason)) for r in records).items():
+            self._metrics.events.labels(model, reason).inc(count)
+        self._end_problem()
+
+    def _expire(self) -> None:
+        if time.monotonic() < self._next_expiry or self._stop.is_set():
+            return
+        self._next_expiry = time.monotonic() + _EXPIRE_S
+        try:
+            self._store.expire(self._most_age_s, self._most_bytes)
+            self._end_problem()
+        except StoreError as error:
+            self._show_problem(error)
+
+    def _lose(self, model: str, reason: str) -> None:
+        self._metrics.events_lost.labels(model, reason).inc()
+
+    def _show_problem(self, error: StoreError) -> None:
+        if not self._has_problem:
+            self._has_problem = True
+            self._metrics.event_store_problem.set(1)
+            log(logging.ERROR, f"The event store cannot be used. {error}")
+
+    def _end_problem(self) -> None:
+        if self._has_problem:
+            self._has_problem = False
+            self._metrics.event_store_problem.set(0)
+            log(logging.INFO, "The event store can be used again.")

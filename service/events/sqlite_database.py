@@ -1,0 +1,145 @@
+"""An event store in a file of SQLite, which all workers of a service write.
+
+In write-ahead mode readers and the writer do not wait for one another, and a process that is
+killed at any moment leaves the last whole transaction. With ``synchronous=NORMAL`` a power cut may
+take the last transactions back, and nothing else.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from service.events.database import Parameters, Row, Transaction
+from service.events.errors import RecordError, StoreError
+
+# How long a writer waits for another process's transaction, which takes milliseconds.
+_BUSY_S = 5.0
+# The write-ahead log is cut back to this size.
+_MOST_LOG_BYTES = 16 * 2**20
+# What people put their requests into is nobody else's to read.
+_MODE = 0o600
+
+
+class SqliteDatabase:
+    """A file of SQLite; each thread has a connection of its own."""
+
+    def __init__(self, path: Path, *, busy_s: float = _BUSY_S) -> None:
+        """A file that is made when it is first used; its folder must be there.
+
+        Args:
+            path: the file.
+            busy_s: how long to wait for another's transaction, in seconds.
+        """
+        self._path = path
+        self._busy_s = busy_s
+        self._of_thread = threading.local()
+
+    @property
+    def shown(self) -> str:
+        """The file's path."""
+        return str(self._path)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Begin a transaction that may write; an exception takes it back."""
+        try:
+            connection = self._connection()
+            # At once, since a transaction that turns into a writing one could not wait its turn.
+            connection.execute("BEGIN IMMEDIATE")
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(error) from error
+        try:
+            yield _SqliteTransaction(connection)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise self._failure(error) from error
+            raise
+
+    def create(self, schema: Sequence[str]) -> None:
+        """Run the statements that make tables, one process after the other."""
+        with self.transaction() as run:
+            for statement in schema:
+                run.change(statement, {})
+
+    def free_space(self) -> None:
+        """Give the pages of deleted events back to the file system."""
+        try:
+            # As a script, because ``execute`` frees one page a call.
+            self._connection().executescript("PRAGMA incremental_vacuum")
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Close the connection of this thread."""
+        connection = getattr(self._of_thread, "connection", None)
+        if connection is not None:
+            self._of_thread.connection = None
+            connection.close()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
+        if connection is not None:
+            with suppress(OSError):
+                if _identity(self._path) == self._of_thread.identity:
+                    return connection
+            # Somebody has removed or replaced the file: what is written would go nowhere.
+            self.close()
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE))
+        # Transactions begin and end where this class says.
+        connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None)
+        try:
+            # Before there is a table; later it has no effect.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute(f"PRAGMA journal_size_limit={_MOST_LOG_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+        self._of_thread.connection = connection
+        self._of_thread.identity = _identity(self._path)
+        return connection
+
+    def _failure(self, error: Exception) -> StoreError:
+        if isinstance(error, sqlite3.DataError | sqlite3.IntegrityError):
+            return RecordError(f"{self._path} refuses a record: {error}.")
+        if isinstance(error, OSError):
+            return StoreError(f"{self._path} cannot be opened: {error.strerror or error}.")
+        # What SQLite says when the file cannot be made or a page cannot be written.
+        return StoreError(f"{self._path} cannot be used: {error}.")
+
+
+class _SqliteTransaction:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, parameters: Parameters) -> Sequence[Row]:
+        found: list[Any] = self._connection.execute(statement, dict(parameters)).fetchall()
+        return found
+
+    def change(self, statement: str, parameters: Parameters) -> int:
+        return self._connection.execute(statement, dict(parameters)).rowcount
+
+    def change_all(self, statement: str, parameters: Sequence[Parameters]) -> None:
+        self._connection.executemany(statement, [dict(each) for each in parameters])
+
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        # By their places, which costs half of what names do.
+        places = ", ".join("?" * len(columns))
+        self._connection.executemany(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) ON CONFLICT DO NOTHING",
+            rows,
+        )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

@@ -1,0 +1,255 @@
+"""The store: what it keeps, what it corrects, what it hands out, what it forgets."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.events.errors import StoreError
+from service.events.event_store import (
+    AUDIT_LEASE_S,
+    EventStore,
+    NotAuditedError,
+    Result,
+    Source,
+    Truth,
+)
+from service.events.location import open_database
+from service.events.sampling import Reason
+from service.events.sqlite_database import SqliteDatabase
+from tests.service.events.postgres import postgres, postgres_url
+from tests.service.events.stores import NOW, Clock, on_threads, record, store_in
+
+__all__ = ["postgres", "postgres_url"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> Iterator[EventStore]:
+    """An empty store, in a file and in PostgreSQL."""
+    location = str(tmp_path / "events.db")
+    if request.param == "postgresql":
+        location = request.getfixturevalue("postgres_url")
+    database = open_database(location)
+    with database.transaction() as run:
+        for table in ("audits", "truths", "events", "store"):
+            run.change(f"DROP TABLE IF EXISTS understudy_{table}", {})
+    yield EventStore(database, clock=clock)
+    database.close()
+
+
+def truth(request_id: str, value: str, source: Source = Source.USER, instance: int = 0) -> Truth:
+    return Truth(request_id, instance, source, {"y": value})
+
+
+def test_a_request_comes_back_as_it_was(store: EventStore) -> None:
+    store.add([record("a"), record("b", model="é😀", status=500, outputs=None)])
+    found = store.find("m", "a")
+    assert found == record("a")
+    assert found.row_of_inputs(1) == {"x": 2.0, "all": [7]}
+    assert found.row_of_outputs(1) == {"y": "b"}
+    assert store.find("é😀", "b").row_of_outputs(0) == {}
+    assert store.find("m", "b") is None
+    assert store.counts() == {"m": 1, "é😀": 1}
+
+
+def test_the_first_of_an_id_stays(store: EventStore) -> None:
+    store.add([record("a"), record("a", version=4)])
+    store.add([record("a", version=5), record("b")])
+    assert store.find("m", "a").version == 3
+    assert store.counts() == {"m": 2}
+
+
+def test_truths_are_idempotent_and_can_be_corrected(store: EventStore, clock: Clock) -> None:
+    store.add([record("a")])
+    first = [truth("a", "b"), truth("a", "b", instance=1), truth("never", "b")]
+    assert store.put("m", first) == [Result.STORED, Result.STORED, Result.NOT_SAMPLED]
+    assert store.put("m", [truth("a", "b")]) == [Result.UNCHANGED]
+    clock.now += 60
+    assert store.put("m", [truth("a", "c"), truth("a", "x", instance=2)]) == [
+        Result.CORRECTED,
+        Result.NOT_SAMPLED,
+    ]
+    ((event, truths),) = store.events("m")
+    assert event == record("a")
+    assert [(t.instance, t.values, t.corrections, t.given_at) for t in truths] == [
+        (0, {"y": "c"}, 1, NOW + 60),
+        (1, {"y": "b"}, 0, NOW),
+    ]
+
+
+def test_only_what_was_handed_out_can_be_an_audit(store: EventStore) -> None:
+    store.add([record("a", instances=1), record("b", instances=1)])
+    with pytest.raises(NotAuditedError) as refused:
+        store.put("m", [truth("a", "b"), truth("b", "b", Source.AUDIT)])
+    assert refused.value.places == [1]
+    # Nothing of that is stored.
+    assert [truths for _, truths in store.events("m")] == [[], []]
+    (audit,) = store.hand_out("m", 1)
+    request_id = audit.event.request_id
+    assert store.put("m", [truth(request_id, "b", Source.AUDIT), truth(request_id, "c")]) == [
+        Result.STORED,
+        Result.STORED,
+    ]
+    by_source = {t.source: t for _, truths in store.events("m") for t in truths}
+    # One of all at a rate of 0.1.
+    assert by_source[Source.AUDIT].weight == 10
+    assert by_source[Source.USER].weight == 0
+
+
+def test_audits_are_handed_out_once_and_again_when_nobody_answers(
+    store: EventStore, clock: Clock
+) -> None:
+    ids = [f"r{number}" for number in range(20)]
+    store.add([record(each, instances=3, inputs='{"x":[0,1,2]}') for each in ids])
+    store.add([record("failed", status=500), record("unsure", reason=Reason.UNSURE)])
+    first, second = store.hand_out("m", 5), store.hand_out("m", 100)
+    handed = [audit.event.request_id for audit in (*first, *second)]
+    assert sorted(handed) == sorted(ids)
+    assert handed != ids  # In an order of its own.
+    assert {audit.instance for audit in (*first, *second)} == {0, 1, 2}
+    assert store.hand_out("m", 10) == []
+    answered = first[0]
+    store.put(
+        "m", [truth(answered.event.request_id, "b", Source.AUDIT, instance=answered.instance)]
+    )
+    clock.now += AUDIT_LEASE_S
+    again = store.hand_out("m", 4)
+    assert again == first[1:]
+    assert store.hand_out("m", 100) == second
+
+
+def test_old_requests_are_removed_with_their_truths(store: EventStore, clock: Clock) -> None:
+    store.add([record(f"old{number}") for number in range(1200)])
+    store.put("m", [truth("old7", "b")])
+    clock.now += 100
+    store.add([record("new", answered_at=clock.now)])
+    assert store.expire(most_age_s=101, most_bytes=2**40) == 0
+    assert store.expire(most_age_s=50, most_bytes=2**40) == 1200
+    assert [event.request_id for event, _ in store.events("m")] == ["new"]
+    assert store.put("m", [truth("old7", "b")]) == [Result.NOT_SAMPLED]
+
+
+def test_the_oldest_go_first_when_there_is_too_much(store: EventStore) -> None:
+    """But those with a truth last."""
+    size = record("r0").size
+    store.add([record(f"r{n}", answered_at=NOW + n) for n in range(10)])
+    store.put("m", [truth("r0", "b")])
+    assert store.expire(most_age_s=1000, most_bytes=4 * size) == 6
+    assert [event.request_id for event, _ in store.events("m")] == ["r0", "r7", "r8", "r9"]
+    assert store.expire(most_age_s=1000, most_bytes=0) == 4
+
+
+def test_all_requests_come_page_by_page(store: EventStore) -> None:
+    ids = [f"{number:04}" for number in range(1001)]
+    store.add([record(each) for each in ids])
+    assert [event.request_id for event, _ in store.events("m")] == ids
+
+
+def test_several_write_at_once(store: EventStore) -> None:
+    """Each makes the tables as well."""
+    problems: list[Exception] = []
+
+    def write(name: int) -> None:
+        try:
+            for part in range(5):
+                store.add([record(f"{name}-{part}-{n}") for n in range(20)])
+        except Exception as error:
+            problems.append(error)
+
+    on_threads([lambda name=name: write(name) for name in range(4)])
+    assert problems == []
+    assert store.counts() == {"m": 400}
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    store = store_in(tmp_path / "events.db")
+    store.add([record("a")])
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes.keys() == {"events.db", "events.db-wal", "events.db-shm"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_file_that_is_removed_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    store = store_in(path)
+    store.add([record("a")])
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with pytest.raises(StoreError):
+        store.add([record("b")])
+    store.add([record("c")])
+    assert store.counts() == {"m": 1}
+
+
+def test_deleted_requests_give_room_back(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    store = store_in(path)
+    for part in range(20):
+        store.add([record(f"{part}-{n}", inputs=f'"{"x" * 10_000}"') for n in range(20)])
+    store.expire(most_age_s=1000, most_bytes=0)
+    with sqlite3.connect(path) as reader:
+        (pages,) = reader.execute("PRAGMA page_count").fetchone()
+        reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert pages < 100
+    assert path.stat().st_size < 500_000
+
+
+def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    store_in(other).make()
+    with sqlite3.connect(other) as connection:
+        connection.execute("UPDATE understudy_store SET format = 2")
+    text = tmp_path / "text"
+    text.write_text("This is a text, and longer than a page's head has bytes." * 3)
+    for path, reason in (
+        (tmp_path / "none" / "events.db", "cannot be opened: No such file or directory."),
+        (tmp_path, "cannot be opened: Is a directory."),
+        (text, "cannot be used: file is not a database."),
+        (other, "has tables of format 2, not 1: it belongs to another version of this software."),
+    ):
+        with pytest.raises(StoreError) as failed:
+            store_in(path).make()
+        assert str(failed.value) == f"{path} {reason}"
+
+
+def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    store = store_in(path, busy_s=0.01)
+    store.make()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match="database is locked"):
+        store.add([record("a")])
+    holder.execute("ROLLBACK")
+    holder.close()
+    store.add([record("a")])
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("sqlite://", "in the memory of one process"),
+        ("sqlite:///:memory:", "in the memory of one process"),
+        ("mysql://me@host/db", "not one of 'mysql'"),
+        ("postgresql+nodriver://me:secret@host/db", "cannot be used"),
+    ],
+)
+def test_what_names_no_store(location: str, reason: str) -> None:
+    with pytest.raises(StoreError, match=reason) as failed:
+        open_database(location)
+    assert "secret" not in str(failed.value)
+
+
+def test_a_file_is_named_by_path_or_url(tmp_path: Path) -> None:
+    for location in (str(tmp_path / "a.db"), f"sqlite:///{tmp_path / 'a.db'}"):
+        database = open_database(location)
+        assert isinstance(database, SqliteDatabase)
+        assert database.shown == os.fspath(tmp_path / "a.db")

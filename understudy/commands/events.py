@@ -1,0 +1,192 @@
+"""``events``: count, export and import stored predictions and what turned out to be true."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from service.events.event_store import EventStore, Result
+from service.repository.contract import Contract
+from service.repository.errors import RepositoryError
+from service.repository.model_card import read_card
+from service.repository.model_store import Store
+from understudy.help import SERVING, Command, Option
+from understudy.options import models_folder
+
+_VARIABLE = "UNDERSTUDY_EVENTS"
+GROUND_TRUTH, CLOUD_EVENTS = "ground-truth", "cloudevents"
+# In one transaction.
+_AT_ONCE = 500
+
+
+@click.command(
+    cls=Command,
+    panel=SERVING,
+    short_help="count, export and import stored predictions",
+    examples={
+        "events list --store events.db": "how many there are of each model",
+        "events export mpg > truths.jsonl": "truths, as SageMaker reads them",
+        "events export mpg --form cloudevents": "requests and answers, as KServe logs them",
+        "events import mpg truths.jsonl": "truths from elsewhere; checked by the contract",
+    },
+)
+@click.argument(
+    "action", type=click.Choice(["list", "export", "import"]), help="what to do with the store"
+)
+@click.argument("model", required=False, help="the model's name")
+@click.argument(
+    "file", required=False, type=click.Path(path_type=Path), help="lines of JSON to import"
+)
+@click.option(
+    "--form",
+    cls=Option,
+    type=click.Choice([GROUND_TRUTH, CLOUD_EVENTS]),
+    default=GROUND_TRUTH,
+    metavar="FORM",
+    shown=GROUND_TRUTH,
+    help=f"{GROUND_TRUTH} or {CLOUD_EVENTS}",
+)
+@click.option("--store", cls=Option, metavar="STORE", shown=_VARIABLE, help="file or URL")
+@models_folder()
+def command(
+    action: str, model: str | None, file: Path | None, form: str, store: str | None, out: Path
+) -> None:
+    """Count, export and import stored predictions and truths, as lines of JSON.
+
+    A running service may write into the same store meanwhile.
+    """
+    location = store or os.environ.get(_VARIABLE)
+    if not location:
+        raise click.UsageError(f"Which store? Give --store, or set {_VARIABLE}.")
+    if action != "list" and not model:
+        raise click.UsageError(f"events {action} needs the model's name.")
+    if (action == "import") != (file is not None):
+        raise click.UsageError("events import needs a file; nothing else takes one.")
+    from service.events.errors import StoreError
+
+    try:
+        if file is not None:
+            click.echo(_import(location, str(model), file, form, out))
+        elif action == "export":
+            _export(location, str(model), form, out)
+        else:
+            _list(location)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _list(location: str) -> None:
+    store = _open(location)
+    for model, count in sorted(store.counts().items()):
+        click.echo(f"{model:20}  {count:,} predictions")
+
+
+def _export(location: str, model: str, form: str, models: Path) -> None:
+    from service.events.cloud_events import cloud_event_lines
+    from service.events.ground_truth import ground_truth_lines
+
+    store, contracts = _open(location), _Contracts(models, model)
+    for event, truths in store.events(model):
+        if form == CLOUD_EVENTS:
+            lines = cloud_event_lines(event)
+        else:
+            first = contracts.of(event.version)[event.signature].outputs[0].name if truths else ""
+            lines = ground_truth_lines(event, truths, first)
+        for line in lines:
+            sys.stdout.buffer.write(line + b"\n")
+
+
+def _import(location: str, model: str, file: Path, form: str, models: Path) -> str:
+    with file.open("rb") as lines:
+        numbered = ((i, line) for i, line in enumerate(lines, 1) if line.strip())
+        if form == CLOUD_EVENTS:
+            return _import_events(location, model, file, numbered, models)
+        return _import_truths(location, model, file, numbered, models)
+
+
+def _import_events(
+    location: str, model: str, file: Path, lines: Iterator[tuple[int, bytes]], models: Path
+) -> str:
+    from service.events.cloud_events import records_of
+
+    store, contracts = _open(location), _Contracts(models, model)
+    version = contracts.latest()
+    records, count = records_of(lines, model, contracts.of(version), version), 0
+    try:
+        while together := list(islice(records, _AT_ONCE)):
+            store.add(together)
+            count += len(together)
+    except ValueError as error:
+        raise click.ClickException(f"{file}, {error}") from error
+    return f"{count:,} predictions of {model} imported; those that were there stay as they were."
+
+
+def _import_truths(
+    location: str, model: str, file: Path, lines: Iterator[tuple[int, bytes]], models: Path
+) -> str:
+    from service.api.validation.truths import check_truths, read_truths
+    from service.errors import ServiceError
+    from service.events.ground_truth import feedback_of_line
+
+    store, contracts = _open(location), _Contracts(models, model)
+    results: Counter[Result] = Counter()
+    while together := list(islice(lines, _AT_ONCE)):
+        items = []
+        for number, line in together:
+            try:
+                items.append(feedback_of_line(line))
+            except ValueError as error:
+                raise click.ClickException(f"{file}, line {number}: {error}.") from error
+        try:
+            checked = check_truths(
+                read_truths({"feedback": items}, limit=1),
+                lambda request_id: store.find(model, request_id),
+                contracts.of,
+                limit=1,
+                labels_are_text=True,
+            )
+        except ServiceError as error:
+            place = f"lines {together[0][0]} to {together[-1][0]}"
+            raise click.ClickException(f"{file}, {place}: {error.message}") from error
+        results.update(store.put(model, checked.truths))
+        results[Result.NOT_SAMPLED] += len(checked.not_stored)
+    told = ", ".join(
+        f"{results[each]:,} {str(each).replace('_', ' ')}" for each in Result if results[each]
+    )
+    return f"Truths of {model}: {told or 'none'}."
+
+
+def _open(location: str) -> EventStore:
+    from service.events.location import open_database
+
+    if "://" not in location and not Path(location).exists():
+        raise click.UsageError(f"{location} is not there.")
+    return EventStore(open_database(location))
+
+
+class _Contracts:
+    """The contracts of a model's versions, from their cards."""
+
+    def __init__(self, models: Path, model: str) -> None:
+        self._model = model
+        self._folders = Store(models).versions(model)
+        self._known: dict[int, Contract] = {}
+        if not self._folders:
+            raise click.UsageError(f"There is no model {model!r} in {models}.")
+
+    def latest(self) -> int:
+        return max(self._folders)
+
+    def of(self, version: int) -> Contract:
+        """Return a version's contract; the latest one's where it is gone."""
+        if version not in self._known:
+            folder = self._folders.get(version, self._folders[self.latest()])
+            card = read_card(folder)
+            if card is None:
+                raise RepositoryError(f"{folder} has no card, and so no contract.")
+            self._known[version] = card.contract
+        return self._known[version]
