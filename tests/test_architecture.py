@@ -26,6 +26,7 @@ SERVICE = (
     {"api.openapi"},
     {"api.routes"},
     {"app"},
+    {"grpc"},
     {"asgi"},
     {"server"},
 )
