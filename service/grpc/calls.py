@@ -64,6 +64,16 @@ class Calls:
         self.predictions = predictions
         self._access = access
         self._budget = budget
+        self._released: asyncio.Event | None = None
+
+    def hold(self) -> None:
+        """Let predictions that begin from now on wait for ``release``."""
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        """Let predictions that wait go on."""
+        if self._released is not None:
+            self._released.set()
 
     async def predict(
         self, context: Context, path: str, data: bytes, route_of: Callable[[], Route]
@@ -76,6 +86,8 @@ class Calls:
             data: the request as it came.
             route_of: parses it, and returns which model it asks, and in which form.
         """
+        if self._released is not None:
+            await self._released.wait()
         environ, client = environ_of(context, path), _client(context)
         share = self._budget.open()
         try:

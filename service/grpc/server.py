@@ -33,6 +33,8 @@ _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 _LEAST_PING_MS = 10_000
 # Calls at once over one connection; further ones wait at the client.
 _STREAMS = 1000
+# How long a server that stops takes calls without answering them.
+_HOLD_S = 0.1
 # What surrounds the largest request in its message.
 _ENVELOPE_BYTES = 64 * 1024
 
@@ -63,7 +65,7 @@ class GrpcServer:
         """
         self._settings = settings
         self._ends = asyncio.Event()
-        calls = Calls(predictions, access, budget)
+        self._calls = calls = Calls(predictions, access, budget)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, INFERENCE_SERVICE)
         everything = (*names, HEALTH_SERVICE, *REFLECTION_SERVICES)
         predict = PredictionService(calls, lifecycle, Limits.from_settings(settings))
@@ -109,7 +111,13 @@ class GrpcServer:
         """
         # Streams would go on for as long as their clients like.
         self._ends.set()
+        # gRPC cancels calls that have come and that no handler has taken yet. So handlers take all
+        # of them before it is told to stop, and answer them afterwards.
+        self._calls.hold()
+        await asyncio.sleep(_HOLD_S)
         stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        await asyncio.sleep(0)
+        self._calls.release()
         while not stopping.done():
             show_life()
             await asyncio.wait((stopping,), timeout=0.5)
