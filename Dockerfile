@@ -24,7 +24,7 @@ COPY requirements/serve.lock deploy/docker/image_lock.py deploy/docker/slim.sh /
 # uses. TensorFlow imports Keras whenever it finds it, so without Keras a start is quicker too.
 RUN --mount=type=cache,target=/root/.cache/pip \
     python /build/image_lock.py /build/serve.lock --tensorflow "$TENSORFLOW" \
-        --without grpcio h5py keras libclang markdown-it-py mdurl namex optree pygments rich setuptools wheel \
+        --without h5py keras libclang markdown-it-py mdurl namex optree pygments rich setuptools wheel \
         >/build/image.lock \
  && python -m venv --without-pip /opt/venv \
  && python -m pip --python /opt/venv/bin/python install --disable-pip-version-check \
@@ -74,7 +74,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=deploy/docker/image_lock.py,target=/build/image_lock.py \
     --mount=type=bind,source=requirements/train.lock,target=/build/train.lock \
     python /build/image_lock.py /build/train.lock --tensorflow "$TENSORFLOW" \
-        --without grpcio libclang setuptools wheel >/tmp/image.lock \
+        --without libclang setuptools wheel >/tmp/image.lock \
  && /usr/local/bin/python -m pip --python /opt/venv/bin/python install --disable-pip-version-check \
         --no-deps --only-binary :all: --require-hashes -r /tmp/image.lock \
  && rm /tmp/image.lock \
@@ -96,8 +96,9 @@ FROM runtime AS serving
 COPY --from=files /app/deploy deploy
 COPY --from=files /app/service service
 ENV HOST=0.0.0.0 \
-    PORT=8501
-EXPOSE 8501
+    PORT=8501 \
+    UNDERSTUDY_GRPC_PORT=8500
+EXPOSE 8500 8501
 USER 10001:10001
 # start-period: importing TensorFlow and proving the models takes seconds on a fast machine, and
 # may take a minute on a small share of a slow one.

@@ -105,7 +105,7 @@ class InferProtoCodec:
 
     def read(self, document: Any, servable: Servable) -> InferRequest:
         problems = Problems(self._limits.max_errors)
-        request = {
+        request: dict[str, Any] = {
             "parameters": _parameters(document.parameters),
             "inputs": [
                 {

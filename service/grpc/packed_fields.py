@@ -57,4 +57,5 @@ def _varints(values: _Array) -> bytes:
     is_there = parts != 0
     is_there[:, 0] = True
     octets = (parts & np.uint64(_MORE - 1)).astype(np.uint8) | (more * np.uint8(_MORE))
-    return octets[is_there].tobytes()
+    packed: bytes = octets[is_there].tobytes()
+    return packed

@@ -1,6 +1,7 @@
 """``tensorflow.serving.PredictionService`` and ``ModelService``."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -103,9 +104,7 @@ class PredictionService:
             given = _TASKS.FromString(data).input
             answers += await asyncio.gather(
                 *(
-                    self._calls.predict(
-                        context, path, b"", lambda task=task: self._route(given, *task)
-                    )
+                    self._calls.predict(context, path, b"", partial(self._route, given, *task))
                     for task in found[1:]
                 )
             )

@@ -100,8 +100,8 @@ def _typed_values(field: Field, tensor: Any, count: int, most_bytes: int, limit:
     size = 8 if field.dtype == "string" else wire_type(field).itemsize
     if given < count and count * size > most_bytes:
         raise InvalidValueError(
-            f"Expected {count_with_noun(count)}, as the shape says, not {given}; a last value is repeated up to "
-            f"{most_bytes} bytes."
+            f"Expected {count_with_noun(count)}, as the shape says, not {given}; a last value is "
+            f"repeated up to {most_bytes} bytes."
         )
     if field.dtype == "string":
         values = np.empty(count, dtype=np.object_)

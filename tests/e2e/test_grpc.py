@@ -378,10 +378,13 @@ def test_reflection_lists_and_describes(client: Client, version: str) -> None:
 
 
 def test_errors_have_the_words_of_rest_and_their_places(service: Service, client: Client) -> None:
-    inputs = {"x": np.array([[1, 2], [3, 999]], np.float32), "text": np.array([b"a", b"b"], object)}
+    inputs = {
+        "x": np.array([[1, 2], [3, 999]], np.float32),
+        "text": np.array([b"quiet", b"loud"], object),
+    }
     with pytest.raises(grpc.RpcError) as caught:
         client.predict(predict_request("affine", inputs), metadata=(("x-request-id", "mine"),))
-    body = {"inputs": {"x": inputs["x"].tolist(), "text": ["a", "b"]}}
+    body = {"inputs": {"x": inputs["x"].tolist(), "text": ["quiet", "loud"]}}
     rest = service.post("/v1/models/affine:predict", body).json()
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == rest["error"]

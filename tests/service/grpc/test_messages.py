@@ -5,8 +5,6 @@ tritonclient 2.73: of each field its number, type, whether it is repeated, its m
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +58,3 @@ def test_fields_are_the_published_ones(name: str, published: Any) -> None:
 def test_a_line_that_cannot_be_read_is_named(line: str) -> None:
     with pytest.raises(ValueError, match="cannot read"):
         read_proto("x.proto", line, ())
-
-
-def test_nothing_of_grpc_is_imported_with_the_application(repository_root: Path) -> None:
-    """What gunicorn's master imports before it forks."""
-    script = (
-        "import sys, service.asgi, service.server.worker; "
-        "sys.exit(any(m == 'grpc' or m.startswith('service.grpc') for m in sys.modules))"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=repository_root, check=True)

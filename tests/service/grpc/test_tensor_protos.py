@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2
 from hypothesis import given
 from hypothesis import strategies as st
+from tensorflow.core.framework import tensor_pb2
 
 from service.api.validation.problems import InvalidValueError
 from service.grpc.messages import message_class

@@ -23,9 +23,10 @@ class InputData(Protocol):
         data_key: what of the request holds them.
     """
 
-    size_key: str
-    data_key: str
-
+    @property
+    def size_key(self) -> str: ...
+    @property
+    def data_key(self) -> str: ...
     def check_size(self, field: Field, shape: Sequence[int]) -> None:
         """Check that there are as many values as a shape has.
 
