@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Container
 from typing import Any
 
 from service.api.http.request_context import RequestContext
-from service.errors import NotFoundError, UnavailableError
+from service.errors import InvalidRequestError, NotFoundError, UnavailableError
 from service.grpc.calls import Calls, Context, parsed
 from service.grpc.messages import POOL, message_class
+from service.grpc.status import status_of
 from service.runtime.lifecycle import Lifecycle
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
@@ -52,7 +53,10 @@ class HealthService:
 
     async def watch(self, data: bytes, context: Context) -> AsyncIterator[bytes]:
         """Answer Watch: the status now, and whenever it changes."""
-        name = parsed(lambda: _REQUEST.FromString(data)).service
+        try:
+            name = parsed(lambda: _REQUEST.FromString(data)).service
+        except InvalidRequestError as error:
+            await self._calls.abort(context, error.status, status_of(error), {})
         shown = None
         while True:
             status = self._status(name)

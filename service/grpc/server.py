@@ -35,6 +35,8 @@ _LEAST_PING_MS = 10_000
 _STREAMS = 1000
 # How long a server that stops takes calls without answering them.
 _HOLD_S = 0.1
+# Between looks whether the last calls have ended.
+_LOOK_S = 0.2
 # What surrounds the largest request in its message.
 _ENVELOPE_BYTES = 64 * 1024
 
@@ -102,12 +104,15 @@ class GrpcServer:
             self._server.add_insecure_port(address)
         await self._server.start()
 
-    async def stop(self, grace_s: float, show_life: Callable[[], None]) -> None:
+    async def stop(
+        self, grace_s: float, show_life: Callable[[], None], is_hurried: Callable[[], bool]
+    ) -> None:
         """Take no more calls, and finish those under way.
 
         Args:
             grace_s: seconds that they may take.
             show_life: is called again and again meanwhile.
+            is_hurried: whether calls under way are to be given up.
         """
         # Streams would go on for as long as their clients like.
         self._ends.set()
@@ -120,7 +125,9 @@ class GrpcServer:
         self._calls.release()
         while not stopping.done():
             show_life()
-            await asyncio.wait((stopping,), timeout=0.5)
+            if is_hurried():
+                await self._server.stop(0)
+            await asyncio.wait((stopping,), timeout=_LOOK_S)
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

@@ -145,7 +145,10 @@ class Worker(ASGIWorker):
             await self._shutdown.drain()
         else:
             await asyncio.gather(
-                self._shutdown.drain(), grpc.stop(process_settings().drain_s, self.notify)
+                self._shutdown.drain(),
+                grpc.stop(
+                    process_settings().drain_s, self.notify, lambda: self._shutdown.is_hurried
+                ),
             )
         self.predictions.close()
 

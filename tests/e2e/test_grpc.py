@@ -418,6 +418,12 @@ def test_what_is_no_message_is_refused(client: Client, method: str, data: bytes)
     assert caught.value.details()
 
 
+def test_a_watch_that_is_no_message_is_refused(client: Client) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        next(client.channel.unary_stream(f"{HEALTH}/Watch")(b"\x0a\x09abc", timeout=30))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def under_way(service: Service) -> float:
     lines = requests.get(f"{service.url}/metrics", timeout=60).text.splitlines()
     return sum(
