@@ -18,7 +18,7 @@ from service.api.routes.admin import check_token
 from service.api.routes.oip_inference import EXTENSIONS
 from service.api.routes.oip_repository import repository_entries, set_unloaded
 from service.api.routes.oip_statistics import model_statistics
-from service.errors import InvalidRequestError, UnavailableError
+from service.errors import InvalidRequestError, NotFoundError, UnavailableError
 from service.grpc.calls import Answer, Calls, Context, parsed
 from service.grpc.infer_proto_codec import INFER_REQUEST, InferProtoCodec
 from service.grpc.messages import message_class
@@ -88,14 +88,14 @@ class InferenceService:
         return await self._ask(context, "ServerReady", work, probe=True)
 
     async def model_ready(self, data: bytes, context: Context) -> bytes:
-        """Answer ModelReady: no for a model that is known and does not serve."""
+        """Answer ModelReady: as in Triton, no for a model that does not serve or is not known."""
 
         def work(request: RequestContext) -> Any:
             message = parsed(lambda: _message("ModelReadyRequest").FromString(data))
             try:
                 with self._lease(request, message) as servable:
                     ready = not servable.stuck
-            except UnavailableError:
+            except (NotFoundError, UnavailableError):
                 ready = False
             return _message("ModelReadyResponse")(ready=ready)
 

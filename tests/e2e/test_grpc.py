@@ -307,6 +307,8 @@ def test_triton_s_client(v2: triton.InferenceServerClient) -> None:
     assert v2.is_server_live()
     assert v2.is_server_ready()
     assert v2.is_model_ready("affine")
+    assert not v2.is_model_ready("affine", "9")
+    assert not v2.is_model_ready("nope")
     assert "statistics" in v2.get_server_metadata().extensions
     assert v2.get_model_metadata("scores").inputs[0].shape == [-1, 3]
     v2.infer("scores", [given("x", np.ones((1, 3), np.float32))])
@@ -416,6 +418,12 @@ def test_what_is_no_message_is_refused(client: Client, method: str, data: bytes)
         client.channel.unary_unary(method)(data, timeout=30)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details()
+
+
+def test_a_message_beyond_the_limit_is_refused(client: Client) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        client.predict(bytes(33 * 2**20))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_watch_that_is_no_message_is_refused(client: Client) -> None:
