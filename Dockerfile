@@ -32,7 +32,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && /build/slim.sh /opt/venv
 # If a later TensorFlow needs one of them after all, or a library what was stripped of it, the build
 # fails here, not the service.
-RUN /opt/venv/bin/python -c "import simdjson, tensorflow as tf; assert tf.reduce_sum([1, 2]) == 3; \
+RUN /opt/venv/bin/python -c "import grpc.aio, simdjson, tensorflow as tf; assert tf.reduce_sum([1, 2]) == 3; \
     assert simdjson.Parser().parse(b'[3]').as_list() == [3]"
 
 
