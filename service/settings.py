@@ -197,6 +197,24 @@ class Settings:
             most=65_535,
         ),
     ] = 0
+    tls_certificate: Annotated[
+        Path | None,
+        EnvironmentVariable(
+            "UNDERSTUDY_TLS_CERTIFICATE",
+            "file of the certificate, with its chain, with which HTTP and gRPC are encrypted",
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        EnvironmentVariable("UNDERSTUDY_TLS_KEY", "file of the certificate's private key"),
+    ] = None
+    tls_client_ca: Annotated[
+        Path | None,
+        EnvironmentVariable(
+            "UNDERSTUDY_TLS_CLIENT_CA",
+            "file of the authorities one of which must have signed each client's certificate",
+        ),
+    ] = None
     workers_folder: Annotated[
         Path | None,
         EnvironmentVariable(

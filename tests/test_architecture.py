@@ -27,6 +27,7 @@ SERVICE = (
     {"api.openapi"},
     {"api.routes"},
     {"app"},
+    {"grpc"},
     {"asgi"},
     {"server"},
     {"tensorflow_serving"},

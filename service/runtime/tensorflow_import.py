@@ -15,7 +15,10 @@ from service.monitoring.native_stderr import silent_stderr
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with silent_stderr():
     import tensorflow as tf
+    from tensorflow.core.example import example_pb2
+    from tensorflow.core.framework import tensor_pb2
     from tensorflow.core.framework.tensor_pb2 import TensorProto
+    from tensorflow.core.protobuf import error_codes_pb2, meta_graph_pb2
     from tensorflow.core.protobuf.config_pb2 import CallableOptions, RunOptions
     from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
     from tensorflow.python.framework import op_def_registry
@@ -24,7 +27,13 @@ with silent_stderr():
 # Notices of deprecation are for TensorFlow's programmers; there is no other way to a session.
 tf.get_logger().setLevel("ERROR")
 
+# The descriptors of the messages of TensorFlow that the gRPC services' messages contain.
+MESSAGE_FILES = tuple(
+    module.DESCRIPTOR for module in (example_pb2, tensor_pb2, error_codes_pb2, meta_graph_pb2)
+)
+
 __all__ = [
+    "MESSAGE_FILES",
     "CallableOptions",
     "RewriterConfig",
     "RunOptions",

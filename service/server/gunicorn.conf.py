@@ -30,6 +30,7 @@ import contextlib
 import importlib
 import logging
 import os
+import ssl
 import time
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ _is_reload = shared_folder.is_prepared(os.environ)
 # Not when the configuration is read again: then it is this service that listens there.
 if not _is_reload:
     _problems = preflight.problems(_settings)
+    if _settings.grpc_port:
+        _listening = preflight.listening_problem(
+            _settings.host, _settings.grpc_port, "UNDERSTUDY_GRPC_PORT"
+        )
+        _problems += [_listening] if _listening else []
     if not preflight.binds_elsewhere(sys.argv[1:], os.environ):
         _listening = preflight.listening_problem(_settings.host, _settings.port)
         _problems += [_listening] if _listening else []
@@ -103,6 +109,10 @@ logger_class = "service.server.worker.QuietLogger"
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
+if _settings.tls_certificate is not None:
+    certfile, keyfile = str(_settings.tls_certificate), str(_settings.tls_key)
+    if _settings.tls_client_ca is not None:
+        ca_certs, cert_reqs = str(_settings.tls_client_ca), ssl.CERT_REQUIRED
 # More than one would only draw a warning: the threads for Flask are the application's own.
 threads = 1
 # Far above what a load balancer keeps; idle connections go first.

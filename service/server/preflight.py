@@ -4,6 +4,7 @@ import contextlib
 import errno
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def problems(settings: Settings) -> list[str]:
             read_keys(settings.keys_file)
         except RepositoryError as error:
             found.append(f"UNDERSTUDY_KEYS_FILE: {error}")
-    return found
+    return found + _tls_problems(settings)
 
 
 def _folder_problems(models: Path) -> list[str]:
@@ -53,6 +54,33 @@ def _folder_problems(models: Path) -> list[str]:
     except OSError as error:
         found.append(f"MODELS: {str(models)!r} cannot be read: {error.strerror}.")
     return found
+
+
+def _tls_problems(settings: Settings) -> list[str]:
+    files = {
+        "UNDERSTUDY_TLS_CERTIFICATE": settings.tls_certificate,
+        "UNDERSTUDY_TLS_KEY": settings.tls_key,
+        "UNDERSTUDY_TLS_CLIENT_CA": settings.tls_client_ca,
+    }
+    if not any(files.values()):
+        return []
+    certificate, key, client_ca = files.values()
+    if certificate is None or key is None:
+        return ["UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY are needed both."]
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        return [
+            "UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY: they cannot be used together: "
+            f"{error.strerror or error}."
+        ]
+    if client_ca is not None:
+        try:
+            context.load_verify_locations(client_ca)
+        except (OSError, ssl.SSLError) as error:
+            return [f"UNDERSTUDY_TLS_CLIENT_CA: it cannot be used: {error.strerror or error}."]
+    return []
 
 
 def open_to_all(settings: Settings, hosts: Iterable[str]) -> str:
@@ -87,8 +115,14 @@ def binds_elsewhere(arguments: list[str], environ: Mapping[str, str]) -> bool:
     return given or any(environ.get(name) for name in _INHERITED)
 
 
-def listening_problem(host: str, port: int) -> str | None:
-    """Return why nobody can listen on an address, in a sentence; ``None`` if one can."""
+def listening_problem(host: str, port: int, setting: str = "PORT") -> str | None:
+    """Return why nobody can listen on an address, in a sentence; ``None`` if one can.
+
+    Args:
+        host: the address.
+        port: its port.
+        setting: the variable that says which.
+    """
     try:
         _try_to_bind(host, port)
     except (socket.gaierror, UnicodeError) as error:
@@ -98,13 +132,13 @@ def listening_problem(host: str, port: int) -> str | None:
         match error.errno:
             case errno.EADDRINUSE:
                 free = _free_port(host, port)
-                hint = f" PORT={free} is free." if free else " Choose another by PORT=."
-                return f"PORT: {port} on {host} is in use by another process.{hint}"
+                hint = f" {setting}={free} is free." if free else f" Choose another by {setting}=."
+                return f"{setting}: {port} on {host} is in use by another process.{hint}"
             case errno.EADDRNOTAVAIL:
                 return f"HOST: {host} is not an address of this machine."
             case errno.EACCES | errno.EPERM:
-                return f"PORT: this user may not listen on port {port}."
-        return f"HOST and PORT: cannot listen on {host}, {port}: {error.strerror or error}."
+                return f"{setting}: this user may not listen on port {port}."
+        return f"HOST and {setting}: cannot listen on {host}, {port}: {error.strerror or error}."
     return None
 
 

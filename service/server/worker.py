@@ -25,7 +25,7 @@ from service.server.connections import Connections
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.graceful_shutdown import GracefulShutdown
 from service.server.prediction_protocol import PredictionProtocol
-from service.server.process_exit import take_signals
+from service.server.process_exit import hold_signals, take_signals
 from service.server.request_heads import HeadReader
 
 _HEARTBEAT_S = 1.0
@@ -137,11 +137,47 @@ class Worker(ASGIWorker):
                 for sock in self.sockets
             ]
         )
+        grpc = await self._start_grpc()
         while self.alive and not self._shutdown.is_due and self.ppid == os.getppid():
             self._show_life()
             await self._shutdown.wait(_HEARTBEAT_S)
-        await self._shutdown.drain()
+        if grpc is None:
+            await self._shutdown.drain()
+        else:
+            await asyncio.gather(
+                self._shutdown.drain(),
+                grpc.stop(
+                    process_settings().drain_s, self.notify, lambda: self._shutdown.is_hurried
+                ),
+            )
         self.predictions.close()
+
+    async def _start_grpc(self) -> Any:
+        """Start the gRPC server, if there is to be one.
+
+        It is imported here: gRPC's threads would not survive a fork.
+        """
+        settings = process_settings()
+        if not settings.grpc_port:
+            return None
+        # A signal to stop may not come to one of gRPC's threads.
+        hold_signals()
+        try:
+            from service.grpc.server import GrpcServer
+
+            extensions = self.asgi.flask.extensions
+            server = GrpcServer(
+                self.predictions,
+                extensions["predictions"].access,
+                self.budget,
+                extensions["lifecycle"],
+                extensions["metrics"],
+                settings,
+            )
+            await server.start()
+        finally:
+            take_signals()
+        return server
 
     def _show_life(self) -> None:
         """Show master and siblings that the worker lives, and end connections that are too slow."""

@@ -46,10 +46,12 @@ class Route:
     Attributes:
         target: who is request.
         codecs: the wire formats of the route.
+        write_error: returns the response to a request that failed.
     """
 
     target: Target
     codecs: CodecSelector
+    write_error: Callable[[ServiceError], Response] = error_response
 
 
 class PredictionRoutes:
@@ -153,7 +155,7 @@ class PredictionLoop:
         """
         context = self.observer.begin(environ, client)
         context.key_name = key_name
-        running = RunningPrediction(self, context, respond)
+        running = RunningPrediction(self, context, respond, route.write_error)
         self._time_slices.begin(context.start, running.start, route, body)
         return running
 
@@ -215,10 +217,17 @@ class PredictionLoop:
 class RunningPrediction:
     """One request on its way through the loop."""
 
-    __slots__ = ("_context", "_loop", "_prediction", "_respond", "_ticket")
+    __slots__ = ("_context", "_loop", "_prediction", "_respond", "_ticket", "_write_error")
 
-    def __init__(self, loop: PredictionLoop, context: RequestContext, respond: Respond) -> None:
+    def __init__(
+        self,
+        loop: PredictionLoop,
+        context: RequestContext,
+        respond: Respond,
+        write_error: Callable[[ServiceError], Response],
+    ) -> None:
         self._loop = loop
+        self._write_error = write_error
         self._context = context
         self._respond: Respond | None = respond
         self._prediction: Prediction | None = None
@@ -333,7 +342,7 @@ class RunningPrediction:
         environ = context.environ
         failure = as_service_error(error, environ["REQUEST_METHOD"], environ["PATH_INFO"])
         context.failure = failure
-        self._finish(error_response(failure))
+        self._finish(self._write_error(failure))
 
     def _finish(self, response: Response) -> None:
         prediction, ticket = self._prediction, self._ticket

@@ -82,17 +82,23 @@ def admin_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -
 
 
 def authorise(token: str) -> None:
-    """Refuse the current request unless it has the admin token.
+    """Refuse the current request unless it has the admin token; as ``check_token``."""
+    check_token(token, request.headers.get("Authorization", ""))
+
+
+def check_token(token: str, authorization: str) -> None:
+    """Refuse a request unless it has the admin token.
 
     Args:
         token: the token; when it is empty, every request is refused.
+        authorization: what the request has under that name; empty without it.
 
     Raises:
         ServiceError: 403, there is no token; 401, the request does not have it.
     """
     if not token:
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, given = authorization.partition(" ")
     # WSGI hands over a header's bytes as if they were latin-1. They are compared in constant time:
     # the time taken must not reveal how much was right.
     sent = given.strip().encode("latin-1", errors="replace")

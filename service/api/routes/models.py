@@ -40,16 +40,9 @@ def model_routes(lifecycle: Lifecycle, events: EventLog | None = None) -> Bluepr
         }
 
     def status(model: str, version: int | None = None, label: str | None = None) -> dict[str, Any]:
-        known = lifecycle.status(model)
+        lifecycle.status(model)
         current_context().model = model
-        if label is not None:
-            with lifecycle.lease(model, label=label) as servable:
-                version = servable.version
-        if version is not None:
-            known = [item for item in known if item.version == version]
-            if not known:
-                raise NotFoundError(f"There is no version {version} of model {model!r}.")
-        return {"model_version_status": [_status(item) for item in known]}
+        return {"model_version_status": version_states(lifecycle, model, version, label)}
 
     def metadata(
         model: str, version: int | None = None, label: str | None = None
@@ -71,6 +64,25 @@ def model_routes(lifecycle: Lifecycle, events: EventLog | None = None) -> Bluepr
         blueprint.add_url_rule(path, view_func=status)
         blueprint.add_url_rule(f"{path}/metadata", view_func=metadata)
     return blueprint
+
+
+def version_states(
+    lifecycle: Lifecycle, model: str, version: int | None, label: str | None
+) -> list[dict[str, Any]]:
+    """Return the states of a model's versions, or of one of them, as TensorFlow Serving names them.
+
+    Raises:
+        NotFoundError: there is no such model, version or label.
+    """
+    known = lifecycle.status(model)
+    if label is not None:
+        with lifecycle.lease(model, label=label) as servable:
+            version = servable.version
+    if version is not None:
+        known = [item for item in known if item.version == version]
+        if not known:
+            raise NotFoundError(f"There is no version {version} of model {model!r}.")
+    return [_status(item) for item in known]
 
 
 def _status(item: VersionStatus) -> dict[str, Any]:

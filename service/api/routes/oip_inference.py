@@ -21,7 +21,7 @@ V2 = "/v2"
 V2_MODEL = f"{V2}/models/<model:model>"
 V2_SERVABLE_PATHS = (V2_MODEL, f"{V2_MODEL}/versions/<version:version>")
 
-_EXTENSIONS = (
+EXTENSIONS = (
     "binary_tensor_data",
     "classification",
     "model_configuration",
@@ -53,7 +53,7 @@ def inference_v2_routes(
     @blueprint.get(V2)
     @blueprint.get(f"{V2}/")
     def server() -> dict[str, Any]:
-        return {"name": "understudy", "version": server_version, "extensions": list(_EXTENSIONS)}
+        return {"name": "understudy", "version": server_version, "extensions": list(EXTENSIONS)}
 
     @blueprint.get(f"{V2}/health/live")
     def live() -> dict[str, Any]:

@@ -54,9 +54,7 @@ def repository_v2_routes(lifecycle: Lifecycle, store: ModelSource, settings: Set
         ready = _body(settings).get("ready", False)
         if not isinstance(ready, bool):
             raise InvalidRequestError(f"ready: Expected true or false, not {shorten(ready)}.")
-        names = sorted({*lifecycle.models(), *store.models()})
-        entries = [entry for name in names for entry in _entries(lifecycle, store, name)]
-        return [entry for entry in entries if not ready or entry["state"] == "READY"]
+        return repository_entries(lifecycle, store, ready=ready)
 
     @blueprint.post(f"{_MODEL}/load")
     def load(model: str) -> dict[str, Any]:
@@ -86,17 +84,37 @@ def repository_v2_routes(lifecycle: Lifecycle, store: ModelSource, settings: Set
         if model not in store.models():
             lifecycle.require(model)
         current_context().model = model
-
-        def in_force() -> bool:
-            policy = attempt(lambda: store.policy(model), status=409)
-            return policy.unloaded is unloaded
-
-        if not in_force():
-            change(store, model, lambda before: replace(before, unloaded=unloaded))
-        _wait(lifecycle, model, in_force, unloaded=unloaded, timeout_s=settings.timeout_s)
+        set_unloaded(lifecycle, store, settings, model, unloaded=unloaded)
         return {}
 
     return blueprint
+
+
+def repository_entries(
+    lifecycle: Lifecycle, store: ModelSource, *, ready: bool
+) -> list[dict[str, str]]:
+    """Return the versions of all models with their states; if ``ready``, those that serve."""
+    names = sorted({*lifecycle.models(), *store.models()})
+    entries = [entry for name in names for entry in _entries(lifecycle, store, name)]
+    return [entry for entry in entries if not ready or entry["state"] == "READY"]
+
+
+def set_unloaded(
+    lifecycle: Lifecycle, store: ModelSource, settings: Settings, model: str, *, unloaded: bool
+) -> None:
+    """Write into a model's policy whether it is unloaded, and wait until all workers follow.
+
+    Raises:
+        ServiceError: as ``change`` and ``_wait``.
+    """
+
+    def in_force() -> bool:
+        policy = attempt(lambda: store.policy(model), status=409)
+        return policy.unloaded is unloaded
+
+    if not in_force():
+        change(store, model, lambda before: replace(before, unloaded=unloaded))
+    _wait(lifecycle, model, in_force, unloaded=unloaded, timeout_s=settings.timeout_s)
 
 
 def _body(settings: Settings) -> Mapping[str, Any]:

@@ -26,28 +26,40 @@ def statistics_v2_routes(lifecycle: Lifecycle, metrics: Metrics) -> Blueprint:
 
     @blueprint.get(f"{V2}/models/stats")
     def everything() -> dict[str, Any]:
-        return _statistics({name: lifecycle.serving_versions(name) for name in lifecycle.models()})
+        return model_statistics(lifecycle, metrics)
 
     def stats(model: str, version: int | None = None) -> dict[str, Any]:
-        versions = lifecycle.serving_versions(model)
+        lifecycle.require(model)
         current_context().model = model
-        if version is not None and version not in versions:
-            raise NotFoundError(f"Version {version} of model {model!r} does not serve.")
-        return _statistics({model: versions if version is None else [version]})
-
-    def _statistics(versions_by_model: Mapping[str, Iterable[int]]) -> dict[str, Any]:
-        values = _by_version(metrics.samples())
-        return {
-            "model_stats": [
-                _stat(name, str(version), values[name, str(version)])
-                for name, versions in versions_by_model.items()
-                for version in versions
-            ]
-        }
+        return model_statistics(lifecycle, metrics, model, version)
 
     for path in V2_SERVABLE_PATHS:
         blueprint.add_url_rule(f"{path}/stats", view_func=stats)
     return blueprint
+
+
+def model_statistics(
+    lifecycle: Lifecycle, metrics: Metrics, model: str = "", version: int | None = None
+) -> dict[str, Any]:
+    """Return the statistics of all versions that serve, of those of a model, or of one.
+
+    Raises:
+        NotFoundError: there is no such model, or that version of it does not serve.
+    """
+    names = [model] if model else lifecycle.models()
+    serving = {name: lifecycle.serving_versions(name) for name in names}
+    if model and version is not None:
+        if version not in serving[model]:
+            raise NotFoundError(f"Version {version} of model {model!r} does not serve.")
+        serving[model] = [version]
+    values = _by_version(metrics.samples())
+    return {
+        "model_stats": [
+            _stat(name, str(number), values[name, str(number)])
+            for name, versions in serving.items()
+            for number in versions
+        ]
+    }
 
 
 def _by_version(samples: Iterable[Sample]) -> Mapping[tuple[str, str], _Values]:

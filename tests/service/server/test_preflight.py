@@ -157,3 +157,28 @@ def test_an_address_that_others_reach_is_told_unless_there_are_keys(
 ) -> None:
     assert bool(open_to_all(Settings(), hosts)) is is_open
     assert open_to_all(Settings(keys_file=Path("keys.json")), hosts) == ""
+
+
+def test_a_port_of_grpc_in_use_is_named_by_its_setting() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        problem = listening_problem("127.0.0.1", port, "UNDERSTUDY_GRPC_PORT")
+    assert problem is not None
+    assert problem.startswith(f"UNDERSTUDY_GRPC_PORT: {port} on 127.0.0.1 is in use")
+
+
+def test_files_of_tls_that_do_not_fit_keep_the_service_from_starting(tmp_path: Path) -> None:
+    file = tmp_path / "server.pem"
+    assert problems(Settings(models=tmp_path, tls_certificate=file)) == [
+        "UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY are needed both."
+    ]
+    assert problems(Settings(models=tmp_path, tls_client_ca=file)) == [
+        "UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY are needed both."
+    ]
+    (problem,) = problems(Settings(models=tmp_path, tls_certificate=file, tls_key=file))
+    assert problem.endswith("they cannot be used together: No such file or directory.")
+    file.write_text("no certificate")
+    (problem,) = problems(Settings(models=tmp_path, tls_certificate=file, tls_key=file))
+    assert "they cannot be used together" in problem

@@ -1,6 +1,6 @@
 """An inference request: what it asks of which signature, checked against a model's contract."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.oip.input_data import is_nested
-from service.api.codecs.oip.named_inputs import bytes_by_input, read_inputs
+from service.api.codecs.oip.named_inputs import InputData, data_by_input, read_inputs
 from service.api.codecs.oip.request_envelope import check_envelope
 from service.api.codecs.oip.requested_outputs import RequestedOutput, read_outputs
 from service.api.json import json_arrays
@@ -117,12 +117,40 @@ def _read(
 ) -> InferRequest:
     problems = Problems(limit)
     request = check_envelope(document, problems)
+    return read_checked(
+        request,
+        lambda: data_by_input(request["inputs"], tail),
+        contract,
+        signature_name,
+        problems,
+    )
+
+
+def read_checked(
+    request: Mapping[str, Any],
+    divide: Callable[[], Sequence[InputData]],
+    contract: Contract,
+    signature_name: str | None,
+    problems: Problems,
+) -> InferRequest:
+    """Check a request whose envelope has been checked.
+
+    Args:
+        request: its envelope.
+        divide: returns the data of each of its inputs.
+        contract: the model's.
+        signature_name: the signature to call unless the request's parameters name one.
+        problems: of the request.
+
+    Raises:
+        InvalidRequestError: it is not a request that the model takes; its details name the places.
+    """
     parameters = request.get("parameters") or {}
     name = parameters.get("signature_name", signature_name)
     _check_parameters(parameters, name, problems)
     problems.raise_if_any()
     signature = find_signature(contract, name)
-    parts = bytes_by_input(request["inputs"], tail)
+    parts = divide()
     inputs = read_inputs(signature, request["inputs"], parts, problems)
     outputs = read_outputs(
         signature,
@@ -137,7 +165,7 @@ def _read(
         signature,
         inputs,
         outputs,
-        paths={item["name"]: f"inputs[{i}].data" for i, item in enumerate(items)},
+        paths={item["name"]: part.data_key for item, part in zip(items, parts, strict=True)},
         nested={item["name"] for item in items if is_nested(item.get("data"))},
         id=request.get("id"),
     )

@@ -1,8 +1,8 @@
 """The inputs of a request: which bytes belong to which, and tensors by name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from service.api.codecs.oip.datatypes import datatype
 from service.api.codecs.oip.input_data import check_size, tensor_from_bytes, tensor_from_json
@@ -15,17 +15,71 @@ from service.repository.contract import Field, Signature
 from service.repository.golden import Tensors
 
 
-def bytes_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[bytes | None]:
-    """Divide the bytes after the JSON among the inputs.
+class InputData(Protocol):
+    """The values of one input, in any form.
 
-    Returns:
-        Each input's bytes; ``None`` for those whose data is JSON.
+    Attributes:
+        size_key: what of the request says how many values there are, for messages.
+        data_key: what of the request holds them.
+    """
+
+    @property
+    def size_key(self) -> str: ...
+    @property
+    def data_key(self) -> str: ...
+    def check_size(self, field: Field, shape: Sequence[int]) -> None:
+        """Check that there are as many values as a shape has.
+
+        Raises:
+            InvalidValueError: there are not.
+        """
+
+    def tensor(self, field: Field, shape: Sequence[int], limit: int) -> Array:
+        """Return the values as a tensor.
+
+        Raises:
+            InvalidValueError: values are not what the field takes; it names up to ``limit``.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class JsonData:
+    """Values in JSON."""
+
+    value: Any
+    size_key: str
+    data_key: str
+
+    def check_size(self, field: Field, shape: Sequence[int]) -> None:
+        """Leave it to ``tensor``."""
+
+    def tensor(self, field: Field, shape: Sequence[int], limit: int) -> Array:
+        return tensor_from_json(field, self.value, shape, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryData:
+    """Values as bytes."""
+
+    value: bytes
+    size_key: str
+    data_key: str
+
+    def check_size(self, field: Field, shape: Sequence[int]) -> None:
+        check_size(field, self.value, shape)
+
+    def tensor(self, field: Field, shape: Sequence[int], limit: int) -> Array:
+        return tensor_from_bytes(field, self.value, shape, limit)
+
+
+def data_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[InputData]:
+    """Return the data of each input: its JSON, or its part of the bytes after the JSON.
 
     Raises:
         InvalidRequestError: an input does not say which bytes belong to it, or some belong to
             none.
     """
-    parts: list[bytes | None] = []
+    parts: list[InputData] = []
     position = 0
     for i, item in enumerate(items):
         parameters = item.get("parameters") or {}
@@ -38,9 +92,9 @@ def bytes_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[byte
             message = f"Expected 'data' or the parameter 'binary_data_size', not {got}."
             raise invalid_request(path, message)
         if size is None:
-            parts.append(None)
+            parts.append(JsonData(item["data"], f"{path}.data", f"{path}.data"))
             continue
-        path = f"{path}.parameters.binary_data_size"
+        data_key, path = f"{path}.data", f"{path}.parameters.binary_data_size"
         if type(size) is not int or size < 0:
             raise invalid_request(path, f"Expected a number of bytes, not {shorten(size)}.")
         if position + size > len(tail):
@@ -48,7 +102,7 @@ def bytes_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[byte
             raise invalid_request(
                 path, f"Expected at most the {count_with_noun(left, 'byte')} left, not {size}."
             )
-        parts.append(tail[position : position + size])
+        parts.append(BinaryData(tail[position : position + size], path, data_key))
         position += size
     if position != len(tail):
         message = (
@@ -61,7 +115,7 @@ def bytes_by_input(items: Sequence[Mapping[str, Any]], tail: bytes) -> list[byte
 def read_inputs(
     signature: Signature,
     items: Sequence[Mapping[str, Any]],
-    parts: Sequence[bytes | None],
+    parts: Sequence[InputData],
     problems: Problems,
 ) -> Tensors:
     """Return the tensors that a request brings by name; what is wrong is added to ``problems``.
@@ -69,7 +123,7 @@ def read_inputs(
     Args:
         signature: which takes them.
         items: the request's inputs, their envelopes checked.
-        parts: what ``bytes_by_input`` returned for them.
+        parts: the data of each of them.
         problems: of the request.
     """
     fields = {field.name: field for field in signature.inputs}
@@ -106,7 +160,7 @@ def read_inputs(
 
 
 def _read_input(
-    field: Field, item: Mapping[str, Any], part: bytes | None, path: str, problems: Problems
+    field: Field, item: Mapping[str, Any], part: InputData, path: str, problems: Problems
 ) -> Array | None:
     """Return an input's tensor; ``None`` where it is wrong, which is added to ``problems``."""
     expected = datatype(field)
@@ -114,28 +168,23 @@ def _read_input(
         problems.add(f"{path}.datatype", f"Expected {expected!r}, not {shorten(item['datatype'])}.")
         return None
     shape: list[int] = item["shape"]
-    meant = _meant(field, shape)
+    meant = shape_meant(field, shape)
     # Which part of the input is checked now, so that an error can name it.
-    key = "shape"
+    key = f"{path}.shape"
     try:
         check_shape(field, meant, shape)
         # The tensor is read in the shape that was sent, so that indices are the client's.
         sent = field if meant is shape else replace(field, shape=(None,) * len(shape))
-        if part is None:
-            key = "data"
-            tensor = tensor_from_json(sent, item["data"], shape, problems.limit)
-        else:
-            key = "parameters.binary_data_size"
-            check_size(sent, part, shape)
-            key = "data"
-            tensor = tensor_from_bytes(sent, part, shape, problems.limit)
-        return tensor.reshape(meant)
+        key = part.size_key
+        part.check_size(sent, shape)
+        key = part.data_key
+        return part.tensor(sent, shape, problems.limit).reshape(meant)
     except InvalidValueError as error:
-        problems.add_value(f"{path}.{key}", error)
+        problems.add_value(key, error)
         return None
 
 
-def _meant(field: Field, shape: list[int]) -> list[int]:
+def shape_meant(field: Field, shape: list[int]) -> list[int]:
     """Return the field's own shape where only a last dimension of 1 is too much or missing.
 
     A column is ``[N]`` to some and ``[N, 1]`` to others: to pandas, to MLServer's codecs, and in

@@ -87,6 +87,20 @@ class ClassifyCodec:
         return ExamplesRequest(signature, inputs, len(examples), results)
 
     def write(self, request: ExamplesRequest, outputs: Tensors, servable: Servable) -> Response:
+        return Response(
+            orjson.dumps(
+                {"results": self.results(request, outputs)},
+                default=string_to_json,
+                option=orjson.OPT_SERIALIZE_NUMPY,
+            )
+        )
+
+    def results(self, request: ExamplesRequest, outputs: Tensors) -> list[Any]:
+        """Return a result for each example.
+
+        Raises:
+            InvalidRequestError: an output is not one for each example, or is not finite.
+        """
         for name, tensor in outputs.items():
             if tensor.ndim == 0 or tensor.shape[0] != request.instances:
                 raise InvalidRequestError(
@@ -94,13 +108,7 @@ class ClassifyCodec:
                     f"{request.instances} examples."
                 )
             check_finite(name, tensor)
-        return Response(
-            orjson.dumps(
-                {"results": request.results(outputs)},
-                default=string_to_json,
-                option=orjson.OPT_SERIALIZE_NUMPY,
-            )
-        )
+        return request.results(outputs)
 
     def _results(self, signature: Signature, kind: str, servable: Servable) -> Results:
         other = Method.REGRESS if self._method is Method.CLASSIFY else Method.CLASSIFY

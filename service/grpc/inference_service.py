@@ -1,0 +1,289 @@
+"""``inference.GRPCInferenceService``: the Open Inference Protocol, with Triton's extensions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import DecodeError
+
+from service import __version__
+from service.api.codecs.oip.infer_request import find_signature
+from service.api.codecs.oip.model_metadata import model_metadata
+from service.api.http.request_context import RequestContext
+from service.api.inference.event_loop import Route
+from service.api.inference.pipeline import Target
+from service.api.request_limits import Limits
+from service.api.routes.admin import check_token
+from service.api.routes.oip_inference import EXTENSIONS
+from service.api.routes.oip_repository import repository_entries, set_unloaded
+from service.api.routes.oip_statistics import model_statistics
+from service.errors import InvalidRequestError, NotFoundError, UnavailableError
+from service.grpc.calls import Answer, Calls, Context, parsed
+from service.grpc.infer_proto_codec import INFER_REQUEST, InferProtoCodec
+from service.grpc.messages import message_class
+from service.grpc.status import STATUS, error_status
+from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_source import ModelSource
+from service.runtime.lifecycle import Lifecycle
+from service.settings import Settings
+
+INFERENCE_SERVICE = "inference.GRPCInferenceService"
+
+# Requests of one stream under way; further ones are read when one is answered.
+_AT_ONCE = 32
+_LONGEST_NUMBER = 18
+
+
+def _message(name: str) -> Any:
+    return message_class(f"inference.{name}")
+
+
+_STREAMED = _message("ModelStreamInferResponse")
+
+
+class InferenceService:
+    """The service's methods; each gets the request's bytes, and returns the response's."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        lifecycle: Lifecycle,
+        store: ModelSource,
+        metrics: Metrics,
+        settings: Settings,
+        ends: asyncio.Event,
+    ) -> None:
+        """The service of a worker.
+
+        Args:
+            calls: answers calls.
+            lifecycle: knows the models.
+            store: holds their versions and policies.
+            metrics: what was counted.
+            settings: the service's.
+            ends: is set when streams are to take no more requests.
+        """
+        self._calls = calls
+        self._lifecycle = lifecycle
+        self._store = store
+        self._metrics = metrics
+        self._settings = settings
+        self._limits = Limits.from_settings(settings)
+        self._ends = ends
+
+    async def server_live(self, data: bytes, context: Context) -> bytes:
+        """Answer ServerLive."""
+        return await self._ask(
+            context, "ServerLive", lambda _: _message("ServerLiveResponse")(live=True), probe=True
+        )
+
+    async def server_ready(self, data: bytes, context: Context) -> bytes:
+        """Answer ServerReady; it is a matter of yes or no, not of an error."""
+
+        def work(_: RequestContext) -> Any:
+            ready = self._lifecycle.ready and self._lifecycle.all_ready
+            return _message("ServerReadyResponse")(ready=ready)
+
+        return await self._ask(context, "ServerReady", work, probe=True)
+
+    async def model_ready(self, data: bytes, context: Context) -> bytes:
+        """Answer ModelReady: as in Triton, no for a model that does not serve or is not known."""
+
+        def work(request: RequestContext) -> Any:
+            message = parsed(lambda: _message("ModelReadyRequest").FromString(data))
+            try:
+                with self._lease(request, message) as servable:
+                    ready = not servable.stuck
+            except (NotFoundError, UnavailableError):
+                ready = False
+            return _message("ModelReadyResponse")(ready=ready)
+
+        model = _name_in("ModelReadyRequest", data)
+        return await self._ask(context, "ModelReady", work, model=model)
+
+    async def server_metadata(self, data: bytes, context: Context) -> bytes:
+        """Answer ServerMetadata."""
+        response = _message("ServerMetadataResponse")(
+            name="understudy", version=__version__, extensions=EXTENSIONS
+        )
+        return await self._ask(context, "ServerMetadata", lambda _: response)
+
+    async def model_metadata(self, data: bytes, context: Context) -> bytes:
+        """Answer ModelMetadata."""
+
+        def work(request: RequestContext) -> Any:
+            message = parsed(lambda: _message("ModelMetadataRequest").FromString(data))
+            with self._lease(request, message) as servable:
+                signature = find_signature(servable.contract, None)
+                versions = self._lifecycle.serving_versions(message.name)
+                found = model_metadata(message.name, versions, signature)
+            return ParseDict(found, _message("ModelMetadataResponse")())
+
+        model = _name_in("ModelMetadataRequest", data)
+        return await self._ask(context, "ModelMetadata", work, model=model)
+
+    async def model_infer(self, data: bytes, context: Context) -> bytes:
+        """Answer ModelInfer."""
+        return await self._calls.finish(context, await self._infer(data, context, "ModelInfer"))
+
+    async def model_stream_infer(
+        self, requests: AsyncIterator[bytes], context: Context
+    ) -> AsyncIterator[bytes]:
+        """Answer the requests of a stream, in their order; one that fails does not end it."""
+        under_way: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(_AT_ONCE)
+        reader = asyncio.create_task(self._read_stream(requests, context, under_way))
+        try:
+            while (task := await under_way.get()) is not None:
+                yield _streamed(await task)
+            await reader
+        finally:
+            reader.cancel()
+            while not under_way.empty():
+                left = under_way.get_nowait()
+                if left is not None:
+                    left.cancel()
+
+    async def _read_stream(
+        self,
+        requests: AsyncIterator[bytes],
+        context: Context,
+        under_way: "asyncio.Queue[asyncio.Task[Answer] | None]",
+    ) -> None:
+        """Begin to answer each request, until the client sends no more or the worker stops."""
+        ends = asyncio.create_task(self._ends.wait())
+        try:
+            while True:
+                following = asyncio.ensure_future(anext(requests, None))
+                await asyncio.wait((following, ends), return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    following.cancel()
+                    return
+                data = following.result()
+                if data is None:
+                    return
+                answer = self._infer(data, context, "ModelStreamInfer")
+                await under_way.put(asyncio.create_task(answer))
+        finally:
+            ends.cancel()
+            await under_way.put(None)
+
+    async def model_statistics(self, data: bytes, context: Context) -> bytes:
+        """Answer ModelStatistics."""
+
+        def work(request: RequestContext) -> Any:
+            message = parsed(lambda: _message("ModelStatisticsRequest").FromString(data))
+            version = _version(message.version)
+            if message.name:
+                self._lifecycle.require(message.name)
+                request.model = message.name
+            found = model_statistics(self._lifecycle, self._metrics, message.name, version)
+            return ParseDict(found, _message("ModelStatisticsResponse")())
+
+        model = _name_in("ModelStatisticsRequest", data) or None
+        return await self._ask(context, "ModelStatistics", work, model=model, blocks=True)
+
+    async def repository_index(self, data: bytes, context: Context) -> bytes:
+        """Answer RepositoryIndex."""
+
+        def work(_: RequestContext) -> Any:
+            message = parsed(lambda: _message("RepositoryIndexRequest").FromString(data))
+            entries = repository_entries(self._lifecycle, self._store, ready=message.ready)
+            return ParseDict({"models": entries}, _message("RepositoryIndexResponse")())
+
+        return await self._ask(context, "RepositoryIndex", work, blocks=True)
+
+    async def repository_model_load(self, data: bytes, context: Context) -> bytes:
+        """Answer RepositoryModelLoad, for holders of the admin token."""
+        return await self._change(data, context, "RepositoryModelLoad", unloaded=False)
+
+    async def repository_model_unload(self, data: bytes, context: Context) -> bytes:
+        """Answer RepositoryModelUnload, for holders of the admin token."""
+        return await self._change(data, context, "RepositoryModelUnload", unloaded=True)
+
+    async def _change(self, data: bytes, context: Context, name: str, *, unloaded: bool) -> bytes:
+        def work(request: RequestContext) -> Any:
+            check_token(self._settings.admin_token, request.environ.get("HTTP_AUTHORIZATION", ""))
+            message = parsed(lambda: _message(f"{name}Request").FromString(data))
+            for key in message.parameters:
+                if not (unloaded and key == "unload_dependents"):
+                    raise InvalidRequestError(
+                        f"parameters.{key[:100]}: Unknown; models and their configuration come "
+                        "from the folder of models alone."
+                    )
+            model = message.model_name
+            if model not in self._store.models():
+                self._lifecycle.require(model)
+            request.model = model
+            set_unloaded(self._lifecycle, self._store, self._settings, model, unloaded=unloaded)
+            return _message(f"{name}Response")()
+
+        # It asks for the token, not for a key.
+        return await self._ask(context, name, work, probe=True, blocks=True)
+
+    async def _infer(self, data: bytes, context: Context, name: str) -> Answer:
+        def route() -> Route:
+            message = INFER_REQUEST.FromString(data)
+            if not message.model_name:
+                raise InvalidRequestError("model_name: Missing model name in request.")
+            target = Target(message.model_name, _version(message.model_version))
+            return Route(target, InferProtoCodec(message, self._limits), error_status)
+
+        return await self._calls.predict(context, f"/{INFERENCE_SERVICE}/{name}", data, route)
+
+    def _lease(self, request: RequestContext, message: Any) -> Any:
+        version = _version(message.version)
+        self._lifecycle.require(message.name)
+        request.model = message.name
+        return self._lifecycle.lease(message.name, version)
+
+    async def _ask(
+        self,
+        context: Context,
+        name: str,
+        work: Any,
+        *,
+        model: str | None = None,
+        probe: bool = False,
+        blocks: bool = False,
+    ) -> bytes:
+        return await self._calls.ask(
+            context,
+            f"/{INFERENCE_SERVICE}/{name}",
+            work,
+            model=model,
+            checks_key=not probe,
+            blocks=blocks,
+        )
+
+
+def _streamed(answer: Answer) -> bytes:
+    response = _STREAMED()
+    if answer.is_ok:
+        response.infer_response.MergeFromString(answer.response.body)
+    else:
+        response.error_message = STATUS.FromString(answer.response.body).message
+    body: bytes = response.SerializeToString()
+    return body
+
+
+def _version(text: str) -> int | None:
+    """Return a version's number; ``None`` where a request names none.
+
+    Raises:
+        InvalidRequestError: it is not a number.
+    """
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        raise InvalidRequestError(f"version: Expected a number, not {text[:60]!r}.")
+    return int(text)
+
+
+def _name_in(kind: str, data: bytes) -> str:
+    """Return the model that a request asks, for its key; empty where it cannot be parsed."""
+    try:
+        name: str = _message(kind).FromString(data).name
+    except DecodeError:
+        return ""
+    return name
