@@ -9,7 +9,7 @@ from typing import Any
 from service.repository.errors import RepositoryError
 from service.repository.model_store import LAST_VERSION, is_served_name
 from service.repository.policy import Policy, is_label
-from service.repository.proto_messages import Tables, message_class
+from service.repository.proto_messages import Tables, message_of_tables
 from service.repository.text_protos import parse_text_proto
 
 # Numbers are those of model_server_config.proto, file_system_storage_path_source.proto and
@@ -48,7 +48,7 @@ _MESSAGES: Tables = {
 }
 _ENUMS = {"ModelType": ("MODEL_TYPE_UNSPECIFIED", "TENSORFLOW", "OTHER")}
 _OTHER_TYPE = 2
-_CONFIG = message_class("understudy.model_config", "ModelServerConfig", _MESSAGES, _ENUMS)
+_CONFIG = message_of_tables("understudy.model_config", "ModelServerConfig", _MESSAGES, _ENUMS)
 _PLATFORM = "tensorflow"
 # Above all numbers of versions that a folder may hold.
 _ALL = 10**9

@@ -27,7 +27,7 @@ _SCALARS = {
 }
 
 
-def message_class(
+def message_of_tables(
     package: str, root: str, messages: Tables, enums: Mapping[str, Sequence[str]] | None = None
 ) -> Any:
     """Return the class of one message of a table.

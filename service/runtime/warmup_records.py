@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature, why_left_out
 from service.repository.errors import RepositoryError
 from service.repository.golden import Tensors
-from service.repository.proto_messages import Tables, message_class
+from service.repository.proto_messages import Tables, message_of_tables
 from service.repository.tfrecord import records_in
 from service.runtime.tensorflow_import import TensorProto, tf
 
@@ -59,7 +59,7 @@ _MESSAGES: Tables = {
         ("predict_streamed_log", "Other", 7),
     ],
 }
-_PREDICTION_LOG = message_class("understudy.warmup", "PredictionLog", _MESSAGES)
+_PREDICTION_LOG = message_of_tables("understudy.warmup", "PredictionLog", _MESSAGES)
 
 # What a replay runs: a signature, and a tensor for each of its inputs.
 Call = tuple[Signature, Tensors]

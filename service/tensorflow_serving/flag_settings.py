@@ -8,7 +8,7 @@ from typing import Any
 
 from service.repository.base_paths import ModelConfigFile, OneModel
 from service.repository.errors import RepositoryError
-from service.repository.proto_messages import Tables, message_class
+from service.repository.proto_messages import Tables, message_of_tables
 from service.repository.text_protos import read_text_proto
 from service.settings import is_free_path
 from service.tensorflow_serving.flags import FlagError, Value, without_effect
@@ -39,8 +39,8 @@ _MONITORING: Tables = {
     "PrometheusConfig": [("enable", "bool", 1), ("path", "string", 2)],
     "MonitoringConfig": [("prometheus_config", "PrometheusConfig", 1)],
 }
-_BATCHING_CLASS = message_class("understudy.batching", "BatchingParameters", _BATCHING)
-_MONITORING_CLASS = message_class("understudy.monitoring", "MonitoringConfig", _MONITORING)
+_BATCHING_CLASS = message_of_tables("understudy.batching", "BatchingParameters", _BATCHING)
+_MONITORING_CLASS = message_of_tables("understudy.monitoring", "MonitoringConfig", _MONITORING)
 
 
 @dataclass(slots=True)

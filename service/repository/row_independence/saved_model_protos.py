@@ -7,7 +7,7 @@ protobuf promises. The messages live in a pool of their own, so that TensorFlow'
 
 from typing import Any
 
-from service.repository.proto_messages import Tables, message_class
+from service.repository.proto_messages import Tables, message_of_tables
 
 # Numbers are those of TensorFlow's saved_model.proto, meta_graph.proto, graph.proto,
 # function.proto, node_def.proto, op_def.proto, attr_value.proto, tensor.proto and
@@ -69,7 +69,7 @@ _MESSAGES: Tables = {
 }
 
 
-_SAVED_MODEL = message_class("understudy.graph", "SavedModel", _MESSAGES)
+_SAVED_MODEL = message_of_tables("understudy.graph", "SavedModel", _MESSAGES)
 
 
 def parse_saved_model(data: bytes) -> Any:
