@@ -84,7 +84,12 @@ class RolloutWatch:
 
     def _run(self) -> None:
         while not self._stop.wait(self._look_s):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:
+                # The next look may succeed; a thread that ended would leave all rollouts as they
+                # are, and nobody would know.
+                log(logging.ERROR, "Following rollouts failed.", error=error)
 
     def look(self) -> None:
         """Look at all models once."""

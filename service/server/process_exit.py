@@ -18,25 +18,32 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _clean_ups: list[Callable[[], None]] = []
 
 
+class _Held:
+    """Whether a process that starts may not end just now, and was asked to."""
+
+    is_on = False
+    is_asked = False
+
+
 def stop_at_once_when_asked() -> None:
     """Let a process that is still starting end silently, with status 0, on SIGTERM or Ctrl-C.
 
     Whoever handles these signals already goes on to; gunicorn does once it has started.
     """
-    has_begun = False
-
-    def end(signum: int, frame: Any) -> None:
-        nonlocal has_begun
-        if has_begun:
-            return  # Asked again while it cleans up.
-        has_begun = True
-        for clean_up in _clean_ups:
-            clean_up()
-        os._exit(0)
-
     for signum in _STOPPING:
         if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(signum, end)
+            signal.signal(signum, _end_at_once)
+
+
+def _end_at_once(signum: int = 0, frame: Any = None) -> None:
+    if _Held.is_on or _Held.is_asked:
+        # Not now; or asked again while it cleans up.
+        _Held.is_asked = True
+        return
+    _Held.is_asked = True
+    for clean_up in _clean_ups:
+        clean_up()
+    os._exit(0)
 
 
 def before_stopping_at_once(clean_up: Callable[[], None]) -> None:
@@ -47,15 +54,21 @@ def before_stopping_at_once(clean_up: Callable[[], None]) -> None:
 def hold_signals() -> None:
     """Let signals to stop wait, so that none is lost between a fork and the child's handlers.
 
-    It holds for the calling thread and those that it starts meanwhile: any other thread may take a
-    signal that is sent to the process.
+    The mask holds for the calling thread and those that it starts meanwhile. A thread of a library
+    may take a signal all the same, and Python then handles it here: so a process that starts is
+    told as well not to end.
     """
+    _Held.is_on = True
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
 
 
 def take_signals() -> None:
     """Let signals to stop come, those that have waited first."""
+    _Held.is_on = False
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    if _Held.is_asked:
+        _Held.is_asked = False
+        _end_at_once()
 
 
 def end_process(default: int = 0) -> None:
