@@ -11,103 +11,12 @@ from typing import Any
 
 import orjson
 
+from service.events import event_statements as statements
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
 from service.events.event_records import EventRecord
 from service.events.sampling import Reason, audit_order
 
-_FORMAT = 1
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS understudy_store (format INTEGER PRIMARY KEY)",
-    """CREATE TABLE IF NOT EXISTS understudy_events (
-        model TEXT NOT NULL,
-        request_id TEXT NOT NULL,
-        answered_at DOUBLE PRECISION NOT NULL,
-        version BIGINT NOT NULL,
-        signature TEXT NOT NULL,
-        status INTEGER NOT NULL,
-        instances INTEGER NOT NULL,
-        probability DOUBLE PRECISION NOT NULL,
-        rate DOUBLE PRECISION NOT NULL,
-        reason TEXT NOT NULL,
-        audit_order BIGINT NOT NULL,
-        bytes BIGINT NOT NULL,
-        inputs TEXT NOT NULL,
-        outputs TEXT,
-        PRIMARY KEY (model, request_id))""",
-    """CREATE INDEX IF NOT EXISTS understudy_events_by_time
-        ON understudy_events (answered_at)""",
-    """CREATE INDEX IF NOT EXISTS understudy_events_by_audit_order
-        ON understudy_events (model, audit_order)""",
-    """CREATE TABLE IF NOT EXISTS understudy_truths (
-        model TEXT NOT NULL,
-        request_id TEXT NOT NULL,
-        instance INTEGER NOT NULL,
-        source TEXT NOT NULL,
-        truth TEXT NOT NULL,
-        given_at DOUBLE PRECISION NOT NULL,
-        corrections INTEGER NOT NULL,
-        PRIMARY KEY (model, request_id, instance, source),
-        FOREIGN KEY (model, request_id)
-            REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
-    """CREATE TABLE IF NOT EXISTS understudy_audits (
-        model TEXT NOT NULL,
-        request_id TEXT NOT NULL,
-        instance INTEGER NOT NULL,
-        handed_at DOUBLE PRECISION NOT NULL,
-        weight DOUBLE PRECISION NOT NULL,
-        PRIMARY KEY (model, request_id, instance),
-        FOREIGN KEY (model, request_id)
-            REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
-)
-_COLUMNS = (
-    "model, request_id, answered_at, version, signature, status, instances, probability, rate, "
-    "reason, inputs, outputs"
-)
-_FIND = f"""SELECT {_COLUMNS} FROM understudy_events
-    WHERE model = :model AND request_id = :request_id"""
-_PAGE = f"""SELECT {_COLUMNS} FROM understudy_events
-    WHERE model = :model AND request_id > :after ORDER BY request_id LIMIT :most"""
-_TRUTH = """SELECT truth FROM understudy_truths WHERE model = :model AND request_id = :request_id
-    AND instance = :instance AND source = :source"""
-_PUT_TRUTH = """INSERT INTO understudy_truths
-    (model, request_id, instance, source, truth, given_at, corrections)
-    VALUES (:model, :request_id, :instance, :source, :truth, :given_at, 0)
-    ON CONFLICT (model, request_id, instance, source) DO UPDATE SET
-        truth = excluded.truth, given_at = excluded.given_at,
-        corrections = understudy_truths.corrections + 1"""
-_TRUTHS_OF = """SELECT instance, source, truth, given_at, corrections FROM understudy_truths
-    WHERE model = :model AND request_id = :request_id ORDER BY instance, source"""
-_LATE_AUDITS = f"""SELECT {", ".join(f"e.{c}" for c in _COLUMNS.split(", "))}, a.instance
-    FROM understudy_audits a JOIN understudy_events e
-        ON e.model = a.model AND e.request_id = a.request_id
-    WHERE a.model = :model AND a.handed_at <= :before AND NOT EXISTS (
-        SELECT 1 FROM understudy_truths t WHERE t.model = a.model AND t.request_id = a.request_id
-            AND t.instance = a.instance AND t.source = 'audit')
-    ORDER BY a.handed_at, e.audit_order LIMIT :most"""
-# Of the requests that all had the same chance, and in an order that depends on their ids alone.
-_NEW_AUDITS = f"""SELECT {_COLUMNS}, audit_order FROM understudy_events e
-    WHERE model = :model AND reason = 'sample' AND status < 400 AND NOT EXISTS (
-        SELECT 1 FROM understudy_audits a
-        WHERE a.model = e.model AND a.request_id = e.request_id)
-    ORDER BY audit_order LIMIT :most"""
-_HAND_OUT = """INSERT INTO understudy_audits (model, request_id, instance, handed_at, weight)
-    VALUES (:model, :request_id, :instance, :handed_at, :weight)
-    ON CONFLICT (model, request_id, instance) DO UPDATE SET handed_at = excluded.handed_at"""
-_AUDIT = """SELECT weight FROM understudy_audits
-    WHERE model = :model AND request_id = :request_id AND instance = :instance"""
-_EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
-    SELECT model, request_id FROM understudy_events WHERE answered_at < :before
-    ORDER BY answered_at LIMIT :most)"""
-_TOTAL = "SELECT COALESCE(SUM(bytes), 0) FROM understudy_events"
-_OLDEST = """SELECT model, request_id, bytes FROM understudy_events e
-    WHERE NOT EXISTS (SELECT 1 FROM understudy_truths t
-        WHERE t.model = e.model AND t.request_id = e.request_id)
-    ORDER BY answered_at LIMIT :most"""
-_OLDEST_OF_ALL = (
-    "SELECT model, request_id, bytes FROM understudy_events ORDER BY answered_at LIMIT :most"
-)
-_REMOVE = "DELETE FROM understudy_events WHERE model = :model AND request_id = :request_id"
 # Deleting many at once would keep the other workers' writers waiting.
 _CHUNK = 500
 # Whoever has been handed an audit may answer it for so long before another gets it: seconds.
@@ -207,15 +116,15 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now, or has tables of another format.
         """
-        self._database.create(_SCHEMA)
+        self._database.create(statements.SCHEMA)
         with self._database.transaction() as run:
             found = run.rows("SELECT format FROM understudy_store", {})
             if not found:
                 run.change("INSERT INTO understudy_store (format) VALUES (:format)", _FORMAT_ROW)
-            elif [tuple(row) for row in found] != [(_FORMAT,)]:
+            elif [tuple(row) for row in found] != [(statements.FORMAT,)]:
                 raise StoreError(
-                    f"{self.shown} has tables of format {found[0][0]}, not {_FORMAT}: it belongs "
-                    "to another version of this software."
+                    f"{self.shown} has tables of format {found[0][0]}, not {statements.FORMAT}: "
+                    "it belongs to another version of this software."
                 )
         self._is_made = True
 
@@ -271,15 +180,16 @@ class EventStore:
         now = self._clock()
         with self._run() as run:
             late = run.rows(
-                _LATE_AUDITS, {"model": model, "before": now - AUDIT_LEASE_S, "most": most}
+                statements.LATE_AUDITS,
+                {"model": model, "before": now - AUDIT_LEASE_S, "most": most},
             )
             found = [Audit(_event(row), int(row[-1])) for row in late]
-            new = run.rows(_NEW_AUDITS, {"model": model, "most": most - len(found)})
+            new = run.rows(statements.NEW_AUDITS, {"model": model, "most": most - len(found)})
             for row in new:
                 event = _event(row)
                 found.append(Audit(event, int(row[-1]) % event.instances))
             run.change_all(
-                _HAND_OUT,
+                statements.HAND_OUT,
                 [
                     {
                         "model": model,
@@ -304,7 +214,9 @@ class EventStore:
             with self._run() as run:
                 page = [
                     (event := _event(row), self._truths(run, event))
-                    for row in run.rows(_PAGE, {"model": model, "after": after, "most": _CHUNK})
+                    for row in run.rows(
+                        statements.PAGE, {"model": model, "after": after, "most": _CHUNK}
+                    )
                 ]
             yield from page
             if len(page) < _CHUNK:
@@ -325,7 +237,7 @@ class EventStore:
         removed, before = 0, self._clock() - most_age_s
         while True:
             with self._run() as run:
-                count = run.change(_EXPIRE, {"before": before, "most": _CHUNK})
+                count = run.change(statements.EXPIRE, {"before": before, "most": _CHUNK})
             removed += count
             if count < _CHUNK:
                 break
@@ -369,23 +281,23 @@ class EventStore:
         if event is None or truth.instance >= event.instances:
             return Result.NOT_SAMPLED
         place = {**key, "instance": truth.instance}
-        if truth.source is Source.AUDIT and not run.rows(_AUDIT, place):
+        if truth.source is Source.AUDIT and not run.rows(statements.AUDIT, place):
             return None
         place["source"] = str(truth.source)
         text = orjson.dumps(truth.values, option=orjson.OPT_SORT_KEYS).decode()
-        known = run.rows(_TRUTH, place)
+        known = run.rows(statements.TRUTH, place)
         if known and known[0][0] == text:
             return Result.UNCHANGED
-        run.change(_PUT_TRUTH, {**place, "truth": text, "given_at": self._clock()})
+        run.change(statements.PUT_TRUTH, {**place, "truth": text, "given_at": self._clock()})
         return Result.CORRECTED if known else Result.STORED
 
     def _truths(self, run: Transaction, event: EventRecord) -> list[StoredTruth]:
         key = {"model": event.model, "request_id": event.request_id}
         found = []
-        for instance, source, text, given_at, corrections in run.rows(_TRUTHS_OF, key):
+        for instance, source, text, given_at, corrections in run.rows(statements.TRUTHS_OF, key):
             weight = 0.0
             if source == Source.AUDIT:
-                weights = run.rows(_AUDIT, {**key, "instance": instance})
+                weights = run.rows(statements.AUDIT, {**key, "instance": instance})
                 weight = float(weights[0][0]) if weights else 0.0
             found.append(
                 StoredTruth(
@@ -403,11 +315,11 @@ class EventStore:
     def _shrink(self, most_bytes: int) -> int:
         """Remove up to a chunk of the oldest while there is too much; return how many."""
         with self._run() as run:
-            excess = int(run.rows(_TOTAL, {})[0][0]) - most_bytes
+            excess = int(run.rows(statements.TOTAL, {})[0][0]) - most_bytes
             if excess <= 0:
                 return 0
-            oldest = run.rows(_OLDEST, {"most": _CHUNK}) or run.rows(
-                _OLDEST_OF_ALL, {"most": _CHUNK}
+            oldest = run.rows(statements.OLDEST, {"most": _CHUNK}) or run.rows(
+                statements.OLDEST_OF_ALL, {"most": _CHUNK}
             )
             chosen = []
             for model, request_id, size in oldest:
@@ -415,18 +327,18 @@ class EventStore:
                     break
                 excess -= int(size)
                 chosen.append({"model": model, "request_id": request_id})
-            run.change_all(_REMOVE, chosen)
+            run.change_all(statements.REMOVE, chosen)
             return len(chosen)
 
 
-_FORMAT_ROW = {"format": _FORMAT}
-_NAMES = _COLUMNS.split(", ")
+_FORMAT_ROW = {"format": statements.FORMAT}
+_NAMES = statements.COLUMNS.split(", ")
 _ALL_NAMES = (*_NAMES, "audit_order", "bytes")
 _values = attrgetter(*_NAMES)
 
 
 def _found(run: Transaction, model: str, request_id: str) -> EventRecord | None:
-    rows = run.rows(_FIND, {"model": model, "request_id": request_id})
+    rows = run.rows(statements.FIND, {"model": model, "request_id": request_id})
     return _event(rows[0]) if rows else None
 
 

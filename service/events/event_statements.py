@@ -1,0 +1,94 @@
+"""The event store's tables and statements, in the SQL that SQLite and PostgreSQL share."""
+
+FORMAT = 1
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS understudy_store (format INTEGER PRIMARY KEY)",
+    """CREATE TABLE IF NOT EXISTS understudy_events (
+        model TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        answered_at DOUBLE PRECISION NOT NULL,
+        version BIGINT NOT NULL,
+        signature TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        instances INTEGER NOT NULL,
+        probability DOUBLE PRECISION NOT NULL,
+        rate DOUBLE PRECISION NOT NULL,
+        reason TEXT NOT NULL,
+        audit_order BIGINT NOT NULL,
+        bytes BIGINT NOT NULL,
+        inputs TEXT NOT NULL,
+        outputs TEXT,
+        PRIMARY KEY (model, request_id))""",
+    """CREATE INDEX IF NOT EXISTS understudy_events_by_time
+        ON understudy_events (answered_at)""",
+    """CREATE INDEX IF NOT EXISTS understudy_events_by_audit_order
+        ON understudy_events (model, audit_order)""",
+    """CREATE TABLE IF NOT EXISTS understudy_truths (
+        model TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        instance INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        truth TEXT NOT NULL,
+        given_at DOUBLE PRECISION NOT NULL,
+        corrections INTEGER NOT NULL,
+        PRIMARY KEY (model, request_id, instance, source),
+        FOREIGN KEY (model, request_id)
+            REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
+    """CREATE TABLE IF NOT EXISTS understudy_audits (
+        model TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        instance INTEGER NOT NULL,
+        handed_at DOUBLE PRECISION NOT NULL,
+        weight DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (model, request_id, instance),
+        FOREIGN KEY (model, request_id)
+            REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
+)
+COLUMNS = (
+    "model, request_id, answered_at, version, signature, status, instances, probability, rate, "
+    "reason, inputs, outputs"
+)
+FIND = f"""SELECT {COLUMNS} FROM understudy_events
+    WHERE model = :model AND request_id = :request_id"""
+PAGE = f"""SELECT {COLUMNS} FROM understudy_events
+    WHERE model = :model AND request_id > :after ORDER BY request_id LIMIT :most"""
+TRUTH = """SELECT truth FROM understudy_truths WHERE model = :model AND request_id = :request_id
+    AND instance = :instance AND source = :source"""
+PUT_TRUTH = """INSERT INTO understudy_truths
+    (model, request_id, instance, source, truth, given_at, corrections)
+    VALUES (:model, :request_id, :instance, :source, :truth, :given_at, 0)
+    ON CONFLICT (model, request_id, instance, source) DO UPDATE SET
+        truth = excluded.truth, given_at = excluded.given_at,
+        corrections = understudy_truths.corrections + 1"""
+TRUTHS_OF = """SELECT instance, source, truth, given_at, corrections FROM understudy_truths
+    WHERE model = :model AND request_id = :request_id ORDER BY instance, source"""
+LATE_AUDITS = f"""SELECT {", ".join(f"e.{c}" for c in COLUMNS.split(", "))}, a.instance
+    FROM understudy_audits a JOIN understudy_events e
+        ON e.model = a.model AND e.request_id = a.request_id
+    WHERE a.model = :model AND a.handed_at <= :before AND NOT EXISTS (
+        SELECT 1 FROM understudy_truths t WHERE t.model = a.model AND t.request_id = a.request_id
+            AND t.instance = a.instance AND t.source = 'audit')
+    ORDER BY a.handed_at, e.audit_order LIMIT :most"""
+# Of the requests that all had the same chance, and in an order that depends on their ids alone.
+NEW_AUDITS = f"""SELECT {COLUMNS}, audit_order FROM understudy_events e
+    WHERE model = :model AND reason = 'sample' AND status < 400 AND NOT EXISTS (
+        SELECT 1 FROM understudy_audits a
+        WHERE a.model = e.model AND a.request_id = e.request_id)
+    ORDER BY audit_order LIMIT :most"""
+HAND_OUT = """INSERT INTO understudy_audits (model, request_id, instance, handed_at, weight)
+    VALUES (:model, :request_id, :instance, :handed_at, :weight)
+    ON CONFLICT (model, request_id, instance) DO UPDATE SET handed_at = excluded.handed_at"""
+AUDIT = """SELECT weight FROM understudy_audits
+    WHERE model = :model AND request_id = :request_id AND instance = :instance"""
+EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
+    SELECT model, request_id FROM understudy_events WHERE answered_at < :before
+    ORDER BY answered_at LIMIT :most)"""
+TOTAL = "SELECT COALESCE(SUM(bytes), 0) FROM understudy_events"
+OLDEST = """SELECT model, request_id, bytes FROM understudy_events e
+    WHERE NOT EXISTS (SELECT 1 FROM understudy_truths t
+        WHERE t.model = e.model AND t.request_id = e.request_id)
+    ORDER BY answered_at LIMIT :most"""
+OLDEST_OF_ALL = (
+    "SELECT model, request_id, bytes FROM understudy_events ORDER BY answered_at LIMIT :most"
+)
+REMOVE = "DELETE FROM understudy_events WHERE model = :model AND request_id = :request_id"
