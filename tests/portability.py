@@ -11,6 +11,7 @@ PORTABLE: dict[str, frozenset[str]] = {
         {
             *("DirEntry", "O_CLOEXEC", "O_CREAT", "O_EXCL", "O_NONBLOCK", "O_RDONLY", "O_RDWR"),
             *("O_WRONLY", "_exit", "close", "cpu_count", "devnull", "dup", "dup2", "environ"),
+            *("execve", "execvp"),
             *(
                 "fchmod",
                 "fchown",
@@ -67,7 +68,7 @@ PORTABLE: dict[str, frozenset[str]] = {
                 "process_time",
                 "sleep",
             ),
-            *("thread_time", "time"),
+            *("thread_time", "time", "time_ns"),
         }
     ),
 }
