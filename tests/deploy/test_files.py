@@ -2,8 +2,11 @@
 
 import fnmatch
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from service.settings import Settings
 
@@ -125,3 +128,22 @@ def test_no_file_names_a_model(root):
     for name in ("Dockerfile", "docker-compose.yml", ".dockerignore"):
         text = (root / name).read_text(encoding="utf-8")
         assert not [model for model in models if re.search(rf"\b{model}\b", text)], name
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that comes twice in a mapping, as Docker Compose does."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        twice = {key for key in keys if keys.count(key) > 1}
+        assert not twice, f"{twice} at {node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
+def test_no_key_comes_twice(repository_root: Path) -> None:
+    paths = [repository_root / "docker-compose.yml", *(repository_root / "deploy").rglob("*.y*ml")]
+    assert len(paths) > 3
+    for path in paths:
+        assert yaml.load(path.read_text(), _StrictLoader), path
+    with pytest.raises(AssertionError):
+        yaml.load("{a: 1, b: 2, a: 3}", _StrictLoader)
