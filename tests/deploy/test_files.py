@@ -134,7 +134,7 @@ class _StrictLoader(yaml.SafeLoader):
     """Refuses a key that comes twice in a mapping, as Docker Compose does."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [self.construct_object(key) for key, _ in node.value]
+        keys = [key.value for key, _ in node.value]
         twice = {key for key in keys if keys.count(key) > 1}
         assert not twice, f"{twice} at {node.start_mark}"
         return super().construct_mapping(node, deep)
