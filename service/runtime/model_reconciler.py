@@ -310,7 +310,7 @@ class ModelReconciler:
             model=self._name,
             versions=plan.versions,
             labels=dict(plan.labels),
-            split=plan.split and plan.split.to_json(),
+            **({"split": plan.split.to_json()} if plan.split else {}),
         )
         for version, each in leaving.items():
             self._set_status(version, State.DRAINING)
