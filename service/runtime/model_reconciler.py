@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from service.monitoring.logs import log
 from service.monitoring.model_metrics import ModelMetrics
@@ -304,13 +305,14 @@ class ModelReconciler:
             self._shown.note_swap(self.serving.live)
         for version in plan.versions:
             self._set_status(version, State.AVAILABLE)
+        split: dict[str, Any] = {"split": plan.split.to_json()} if plan.split else {}
         log(
             logging.INFO,
             "Versions serve." if plan.versions else "No version serves any more.",
             model=self._name,
             versions=plan.versions,
             labels=dict(plan.labels),
-            **({"split": plan.split.to_json()} if plan.split else {}),
+            **split,
         )
         for version, each in leaving.items():
             self._set_status(version, State.DRAINING)
