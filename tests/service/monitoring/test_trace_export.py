@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from service.monitoring.logs import LOGGER
 from service.monitoring.trace_export import recorder_of
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the service logged: asyncio and other libraries log beside it, at any moment."""
+    return [record.getMessage() for record in caplog.records if record.name == LOGGER]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +49,7 @@ def test_a_missing_extra_is_said(
 ) -> None:
     monkeypatch.setattr("service.monitoring.trace_export.find_spec", lambda _: None)
     assert recorder_of({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}) is None
-    assert [record.getMessage() for record in caplog.records] == [
+    assert logged(caplog) == [
         "Requests are not traced, though OTEL_* variables ask for it: the extra 'traces' is not "
         "installed."
     ]
@@ -66,5 +72,5 @@ def test_an_exporter_that_is_not_there_is_said(
     caplog: pytest.LogCaptureFixture, environ: Mapping[str, str], why: str
 ) -> None:
     assert recorder_of(environ) is None
-    (record,) = caplog.records
-    assert record.getMessage().endswith(f": {why}.")
+    (message,) = logged(caplog)
+    assert message.endswith(f": {why}.")
