@@ -20,7 +20,7 @@ from benchmarks.process import ROOT, exit_on_sigterm
 from benchmarks.review import with_long_review
 from benchmarks.rounds import Plan, Run
 from benchmarks.table import Circumstances, render
-from service.settings import usable_cores
+from service.settings.usable_cores import usable_cores
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.process import ROOT
-from service.settings import usable_cores
+from service.settings.usable_cores import usable_cores
 
 _PACKAGES = ("tensorflow", "numpy", "flask", "gunicorn", "fastapi", "pydantic", "uvicorn", "uvloop")
 # The distribution's name differs from the module's where only the processor is used.

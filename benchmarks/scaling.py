@@ -22,7 +22,7 @@ from benchmarks.publishing import republish
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
 from service.repository.model_store import Store
-from service.settings import usable_cores
+from service.settings.usable_cores import usable_cores
 
 _IMAGES = (1, 8, 64, 512)
 _IMAGES_CONNECTIONS = 2

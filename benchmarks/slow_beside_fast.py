@@ -29,7 +29,7 @@ from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.slow import SLOW, publish_slow
 from benchmarks.table import markdown_table
 from service.repository.model_store import Store
-from service.settings import usable_cores
+from service.settings.usable_cores import usable_cores
 
 _CALL_S = 0.2
 _FIRST_TURNS = 200

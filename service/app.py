@@ -46,7 +46,6 @@ from service.events.event_log import event_log_of
 from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.trace_export import recorder_of
-from service.process_settings import process_settings
 from service.repository.model_source import model_source
 from service.rollout.rollout_watch import RolloutWatch
 from service.runtime.admission_control import Admission
@@ -55,7 +54,9 @@ from service.runtime.loader import Loader
 from service.runtime.servable import Servable
 from service.runtime.stuck_predictions import StuckWatch
 from service.runtime.worker_agreement import WorkerGroup
-from service.settings import Settings, usable_cores
+from service.settings.process_settings import process_settings
+from service.settings.settings import Settings
+from service.settings.usable_cores import usable_cores
 
 
 @dataclass(frozen=True, slots=True)

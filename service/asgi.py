@@ -15,8 +15,8 @@ from service.api.http.responses import Response, as_service_error
 from service.api.http.route_access import ADMITTED
 from service.api.inference.event_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
-from service.process_settings import process_settings
-from service.settings import Settings
+from service.settings.process_settings import process_settings
+from service.settings.settings import Settings
 
 Scope = dict[str, Any]
 Message = dict[str, Any]

@@ -15,7 +15,7 @@ SERVICE = (
     {"errors", "images"},
     {"settings"},
     {"repository"},
-    {"process_settings", "monitoring"},
+    {"monitoring"},
     {"runtime", "access", "events"},
     {"rollout"},
     {"api.request_limits"},
@@ -116,7 +116,7 @@ def room_of(module: str) -> str:
 @pytest.mark.parametrize(
     ("half", "order", "modules"),
     [
-        ("service", SERVICE, {"app", "asgi", "errors", "process_settings", "settings"}),
+        ("service", SERVICE, {"app", "asgi", "errors"}),
         ("training", TRAINING, {"__main__", "array_types", "errors"}),
         (
             "understudy",

@@ -12,9 +12,9 @@ from tests.portability import LINUX_ONLY, LINUX_PATHS, PORTABLE
 PATHS = {
     ("monitoring/process_metrics.py", "/proc/self"),
     ("server/gunicorn.conf.py", "/dev/shm"),
-    ("process_settings.py", "/proc/self/stat"),
+    ("settings/process_settings.py", "/proc/self/stat"),
     ("repository/precision.py", "/proc/cpuinfo"),
-    ("settings.py", "/sys/fs/cgroup"),
+    ("settings/usable_cores.py", "/sys/fs/cgroup"),
 }
 
 

@@ -14,7 +14,7 @@ from service.access.keys_in_force import KeyInForce, KeysInForce
 from service.access.rate_limit import whole_seconds
 from service.errors import RateLimitedError, UnauthenticatedError
 from service.monitoring.prometheus_metrics import Metrics
-from service.settings import Settings
+from service.settings.settings import Settings
 
 # No key is as long; what is hashed of a request must not depend on the client.
 _MOST_CHARACTERS = 256

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Signature
 from service.repository.event_rates import EventRates
 from service.repository.golden import Tensors
-from service.settings import Settings
+from service.settings.settings import Settings
 
 _DAY_S = 86_400
 

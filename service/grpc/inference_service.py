@@ -26,7 +26,7 @@ from service.grpc.status import STATUS, error_status
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
-from service.settings import Settings
+from service.settings.settings import Settings
 
 INFERENCE_SERVICE = "inference.GRPCInferenceService"
 

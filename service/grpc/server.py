@@ -22,7 +22,7 @@ from service.grpc.reflection_service import REFLECTION_SERVICES, ReflectionServi
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_source import model_source
 from service.runtime.lifecycle import Lifecycle
-from service.settings import Settings
+from service.settings.settings import Settings
 
 # A connection stays with one worker, so none stays for ever; calls under way are finished.
 _CONNECTION_AGE_MS = 30_000

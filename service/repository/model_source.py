@@ -7,7 +7,7 @@ from service.repository.base_paths import BasePaths, ModelConfigFile, OneModel
 from service.repository.model_store import Store
 from service.repository.policy import Policy
 from service.repository.unserved_entries import UnservedEntry
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 class ModelSource(Protocol):

@@ -10,7 +10,7 @@ from service.monitoring.terminal import BOLD, CYAN, GREEN, YELLOW, styled
 from service.repository.contract import DEFAULT_SIGNATURE, Signature
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
-from service.settings import Settings
+from service.settings.settings import Settings
 
 # Nobody would try a longer command.
 _LONGEST_COMMAND = 300

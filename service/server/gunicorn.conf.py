@@ -37,14 +37,15 @@ from typing import Any
 
 from service.monitoring import terminal
 from service.monitoring.logs import AUTO, FOR_PEOPLE, TEXT, log, log_config
-from service.process_settings import process_settings, secrets
 from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
 from service.repository.model_source import configuration_of, model_source
 from service.runtime import memory
 from service.server import graceful_shutdown, preflight, shared_folder
 from service.server.connection_balancing import CONNECTION_COUNTS
-from service.settings import SettingError, Settings
+from service.settings.environment_variables import SettingError
+from service.settings.process_settings import process_settings, secrets
+from service.settings.settings import Settings
 
 try:
     _settings = process_settings()

@@ -12,7 +12,7 @@ from service.access.key_file import read_keys
 from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
 from service.repository.model_source import configuration_of
-from service.settings import Settings
+from service.settings.settings import Settings
 
 # Names of sockets that are handed to this process; then it is not for us to bind one.
 _INHERITED = ("LISTEN_FDS", "GUNICORN_FD")

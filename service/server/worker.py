@@ -18,7 +18,6 @@ from gunicorn.workers.gasgi import ASGIWorker
 from service.api.http.body_budget import BodyBudget
 from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application
-from service.process_settings import process_settings
 from service.server.connection_acceptor import Acceptor
 from service.server.connection_balancing import CONNECTION_COUNTS
 from service.server.connections import Connections
@@ -27,6 +26,7 @@ from service.server.graceful_shutdown import GracefulShutdown
 from service.server.prediction_protocol import PredictionProtocol
 from service.server.process_exit import hold_signals, take_signals
 from service.server.request_heads import HeadReader
+from service.settings.process_settings import process_settings
 
 _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that

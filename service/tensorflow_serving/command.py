@@ -11,7 +11,8 @@ import service
 from service.monitoring import terminal
 from service.monitoring.logs import AUTO, FOR_PEOPLE, TEXT, log, log_config
 from service.server.gunicorn_command import become_gunicorn
-from service.settings import SettingError, Settings
+from service.settings.environment_variables import SettingError
+from service.settings.settings import Settings
 from service.tensorflow_serving.flag_settings import flag_settings
 from service.tensorflow_serving.flags import FlagError, parse_flags, usage
 

@@ -10,7 +10,7 @@ from service.repository.base_paths import ModelConfigFile, OneModel
 from service.repository.errors import RepositoryError
 from service.repository.proto_messages import Tables, message_of_tables
 from service.repository.text_protos import read_text_proto
-from service.settings import is_free_path
+from service.settings.allowed_texts import is_free_path
 from service.tensorflow_serving.flags import FlagError, Value, without_effect
 
 _GRPC_PORT = 8500

@@ -10,7 +10,7 @@ from benchmarks.drift_streams import MINIMUM_EFFECT, follow, reference_of, undis
 from benchmarks.models import latest_version
 from service.monitoring.drift.blocks import AVERAGE_RUN_LENGTH
 from service.repository.model_card import read_card
-from service.settings import Settings
+from service.settings.settings import Settings
 from training import tasks
 from training.data.dataset_location import find_dataset
 from training.publishing.saved_model_export import open_saved_model

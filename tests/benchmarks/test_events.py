@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.events import _settings
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 def test_a_service_stores_the_share_that_it_is_asked_for(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from service.settings import Settings
+from service.settings.settings import Settings
 
 SERVICES = ("service", "trainer", "prometheus", "node-exporter", "grafana")
 # What mounts and published ports rest on, and the workers' own folder: all settled in the image.

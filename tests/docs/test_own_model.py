@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.app import create_app
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.docs.test_readme import assert_shown
 from understudy import cli
 

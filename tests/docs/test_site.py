@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import click
 import pytest
 
-from service.settings import Settings
+from service.settings.settings import Settings
 from understudy import commands
 from understudy.help import Command
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from service.app import create_app
 from service.asgi import Application
 from service.runtime.lifecycle import Lifecycle
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.plain import publish_plain_bodies
 from tests.savedmodels.shapes import save_shapes

@@ -11,7 +11,7 @@ from service.api.inference.event_loop import PredictionRoutes
 from service.app import Predictions
 from service.asgi import Application
 from service.monitoring.prometheus_metrics import Metrics
-from service.settings import Settings
+from service.settings.settings import Settings
 
 LARGE = bytes(range(256)) * 4096 * 16
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from service.app import create_app
-from service.settings import Settings
+from service.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 # Together they have every route, and take every kind of body.

@@ -3,7 +3,8 @@
 from html import escape
 from typing import get_args, get_type_hints
 
-from service.settings import Settings, EnvironmentVariable
+from service.settings.environment_variables import EnvironmentVariable
+from service.settings.settings import Settings
 
 
 def settings_table() -> str:

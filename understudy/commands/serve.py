@@ -5,7 +5,8 @@ import os
 import click
 
 from service.server.gunicorn_command import become_gunicorn
-from service.settings import SettingError, Settings
+from service.settings.environment_variables import SettingError
+from service.settings.settings import Settings
 from understudy.help import SERVING, Command, Option
 
 # The options, each with the environment variable of its setting.

@@ -21,7 +21,7 @@ from service.repository.policy import (
 )
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 def admin_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -> Blueprint:

@@ -19,7 +19,7 @@ from service.errors import InvalidRequestError, ServiceError
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
-from service.settings import Settings
+from service.settings.settings import Settings
 
 _REPOSITORY = "/v2/repository"
 _MODEL = f"{_REPOSITORY}/models/<model:model>"

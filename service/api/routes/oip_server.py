@@ -13,7 +13,7 @@ from service.api.routes.oip_inference import V2, V2_MODEL
 from service.errors import NotFoundError, ServiceError
 from service.monitoring.logs import LOGGER
 from service.runtime.lifecycle import Lifecycle
-from service.settings import Settings
+from service.settings.settings import Settings
 
 # No traces are taken, so the other values have no effect.
 _TRACES = {

@@ -20,7 +20,7 @@ from service.repository.golden import GoldenExample
 from service.repository.model_card import Card
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
-from service.settings import Settings
+from service.settings.settings import Settings
 
 # Metrics are read from all workers' files at most this often, however many pages are open.
 _METRICS_AGE_S = 0.5

@@ -16,7 +16,7 @@ from service.repository.policy import Policy, begin_rollout
 from service.repository.rollout_policy import RolloutRules, rules_from_json
 from service.rollout.rollout_record import RolloutRecord, read_rollout_record
 from service.runtime.lifecycle import Lifecycle
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 def rollout_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -> Blueprint:

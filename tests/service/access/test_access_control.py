@@ -13,7 +13,7 @@ from service.access.key_file import new_key
 from service.errors import UnauthenticatedError
 from service.monitoring import key_metrics
 from service.monitoring.prometheus_metrics import Metrics
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.service.access.keys import add_key
 
 

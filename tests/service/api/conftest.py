@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from service.app import create_app
 from service.repository.model_store import Store
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
 from tests.savedmodels.dtypes import publish_types

@@ -12,7 +12,8 @@ from service.monitoring.tensorflow_serving_metrics import (
     HISTOGRAMS,
     tensorflow_serving_exposition,
 )
-from service.settings import SettingError, Settings
+from service.settings.environment_variables import SettingError
+from service.settings.settings import Settings
 from tests.service.conftest import MakeApp
 from tests.service.monitoring.conftest import Worker
 

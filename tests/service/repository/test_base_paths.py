@@ -10,7 +10,7 @@ from service.repository.errors import RepositoryError
 from service.repository.model_source import model_source
 from service.repository.model_store import Store
 from service.repository.policy import Policy, write_policy
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.service.repository.test_unserved_entries import loop, save, write
 
 

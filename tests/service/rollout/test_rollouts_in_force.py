@@ -12,7 +12,7 @@ from service.repository.model_store import Store
 from service.repository.policy import read_policy
 from service.rollout.rollout_watch import RolloutWatch
 from service.runtime.traffic_split import hash64
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.trial import CLASSES, publish_trial
 from tests.service.conftest import on_loop
 from tests.waiting import eventually

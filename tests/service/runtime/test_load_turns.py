@@ -12,7 +12,7 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
 from service.server.banner import banner
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.lifecycles import Start, servable, starting
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually

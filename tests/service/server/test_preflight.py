@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.server.preflight import binds_elsewhere, listening_problem, open_to_all, problems
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 def start(root: Path, tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:

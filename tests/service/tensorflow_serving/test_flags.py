@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.tensorflow_serving import command
 from service.tensorflow_serving.command import image_arguments, main, run_in_image
 from service.tensorflow_serving.flag_settings import flag_settings

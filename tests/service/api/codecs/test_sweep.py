@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from service.app import create_app
 from service.errors import CODES
 from service.runtime.lifecycle import Lifecycle
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.shapes import save_shapes
 

@@ -12,7 +12,7 @@ from service.api.http.body_budget import UNCOUNTED_BYTES, BodyBudget
 from service.app import create_app
 from service.asgi import Application
 from service.errors import UnavailableError
-from service.settings import Settings
+from service.settings.settings import Settings
 
 LARGE = 4 * UNCOUNTED_BYTES
 

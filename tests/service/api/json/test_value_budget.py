@@ -19,7 +19,7 @@ from service.api.json.value_budget import ValueBudget, admit_numbers, admit_text
 from service.api.request_limits import Limits
 from service.errors import ServiceError
 from service.repository.contract import Field, Signature
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.plain import publish_plain_bodies
 from tests.savedmodels.shapes import save_shapes

@@ -21,7 +21,7 @@ from service.app import create_app
 from service.repository.contract import Field, Signature
 from service.repository.model_card import read_card, write_card
 from service.repository.model_store import Store
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.affine import AFFINE_CONTRACT, fill_affine
 from tests.savedmodels.classes import publish_kinds
 from tests.service.access.keys import add_key

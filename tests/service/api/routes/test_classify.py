@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.app import create_app
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.classes import publish_kinds, save_half_plus_three
 

@@ -26,7 +26,7 @@ from service.api.validation.problems import InvalidValueError
 from service.app import create_app
 from service.errors import InvalidRequestError
 from service.repository.contract import NUMPY_TYPES, Contract, Field, Signature
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.dtypes import DTYPES, save_every_dtype
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import SettingError, Settings, _container_cores, _variables, usable_cores
+from service.settings.environment_variables import SettingError, variables_of
+from service.settings.settings import Settings
+from service.settings.usable_cores import container_cores, usable_cores
 
 
 def test_defaults() -> None:
@@ -57,7 +59,7 @@ def test_a_containers_limit_is_counted_in_cores(
     (tmp_path / "cpu").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert _container_cores(tmp_path) == cores
+    assert container_cores(tmp_path) == cores
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_what_is_no_value_is_named(variable: str, text: str, reason: str) -> Non
 
 
 def test_every_count_has_an_upper_bound() -> None:
-    kinds = {variable.name: (kind, variable) for _, kind, variable in _variables(Settings)}
+    kinds = {variable.name: (kind, variable) for _, kind, variable in variables_of(Settings)}
     assert [name for name, (kind, it) in kinds.items() if kind is int and it.most is None] == []
 
 

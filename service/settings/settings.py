@@ -1,101 +1,24 @@
 """Every setting of the service, once: its name, default, meaning and environment variable."""
 
-import ipaddress
-import math
-import os
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated
 
 from service.images.size_limits import MOST_PIXELS
-
-_TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off")
-
+from service.settings.allowed_texts import is_free_path, is_host, is_network, is_origin
+from service.settings.environment_variables import (
+    EnvironmentVariable,
+    SettingError,
+    parse,
+    unknown_variables,
+    variables_of,
+)
+from service.settings.usable_cores import usable_cores
 
 # Bounds of counts and of bytes that are far above all that can be meant: beyond them is a slip.
 _MOST = 10**9
 _MOST_BYTES = 2**40
-_PREFIX = "UNDERSTUDY_"
-# Variables with the prefix that are not settings of the service: those of docker-compose.yml, and
-# what a process of the service passes to its children.
-_OTHERS = ("PUBLISH", "CPUS", "MEMORY", "STOP_GRACE", "TRAINER_", "RUN_FOLDER_OWNER")
-# What Kubernetes and Docker set in every container beside a service of that name.
-_LINK = re.compile(r"UNDERSTUDY_(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_.*|NAME|ENV_.*)")
-
-
-# A name, or all names below one; an address of IPv6 in brackets, as in URLs.
-_HOST = re.compile(r"(\*\.)?[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\]")
-_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[0-9A-Za-z.\[\]:_-]+")
-
-
-# Paths that have answers of their own, or below which there are such.
-_TAKEN_PATHS = re.compile(r"/(v1|v2|models|ui|docs)(/.*)?|/(livez|readyz|openapi\.json)")
-_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-
-
-def is_free_path(text: str) -> bool:
-    """Whether a request's path can be given to something that has none of its own."""
-    return _PATH.fullmatch(text) is not None and _TAKEN_PATHS.fullmatch(text) is None
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-class SettingError(Exception):
-    """Environment variables do not hold what their settings take; one line each."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentVariable:
-    """The environment variable of a setting.
-
-    Attributes:
-        name: the variable's name.
-        help: what the setting means, for people.
-        least: the smallest number allowed.
-        most: the largest number allowed.
-        choices: the only texts allowed; empty when any is.
-        is_item: whether a text can be one of a list's; ``item`` says what such a text is.
-        is_text: whether a text can be the whole value; ``text`` says what such a text is.
-    """
-
-    name: str
-    help: str
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-    is_item: Callable[[str], bool] | None = None
-    item: str = ""
-    is_text: Callable[[str], bool] | None = None
-    text: str = ""
-
-
-def usable_cores() -> int:
-    """Count the cores that this process may use, not those that the machine has."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, _container_cores(Path("/sys/fs/cgroup"))))
-
-
-def _container_cores(cgroup: Path) -> int:
-    """Return how many cores a container's limit comes to, rounded up; a great many without one."""
-    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):  # v2, v1
-        try:
-            quota, period = " ".join((cgroup / file).read_text() for file in files).split()
-            if int(quota) > 0:
-                return math.ceil(int(quota) / int(period))
-        except (OSError, ValueError):
-            continue  # Not this version's files; or "max", which is no limit, as -1 is.
-    return sys.maxsize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,7 +270,7 @@ class Settings:
             "UNDERSTUDY_ALLOWED_HOSTS",
             "names in Host that are answered, with commas between them; *.example.org for all "
             "below; unset, any",
-            is_item=lambda text: _HOST.fullmatch(text) is not None,
+            is_item=is_host,
             item="a host's name without a port",
         ),
     ] = ()
@@ -357,7 +280,7 @@ class Settings:
             "UNDERSTUDY_CORS_ORIGINS",
             "origins whose pages may read answers, such as https://example.org, with commas "
             "between them; * for all",
-            is_item=lambda text: _ORIGIN.fullmatch(text) is not None,
+            is_item=is_origin,
             item="an origin such as https://example.org",
         ),
     ] = ()
@@ -367,7 +290,7 @@ class Settings:
             "UNDERSTUDY_TRUSTED_PROXIES",
             "addresses and networks of proxies whose X-Forwarded-For is believed, with commas "
             "between them",
-            is_item=_is_network,
+            is_item=is_network,
             item="an address, or a network such as 10.0.0.0/8",
         ),
     ] = ()
@@ -460,10 +383,10 @@ class Settings:
             SettingError: values are not of their settings' kinds; it names all of them.
         """
         values, problems = {}, []
-        for name, kind, variable in _variables(cls):
+        for name, kind, variable in variables_of(cls):
             if environ.get(variable.name):
                 try:
-                    values[name] = _parse(kind, variable, environ[variable.name])
+                    values[name] = parse(kind, variable, environ[variable.name])
                 except SettingError as error:
                     problems.append(str(error))
         if problems:
@@ -472,25 +395,8 @@ class Settings:
 
     @classmethod
     def unknown(cls, environ: Mapping[str, str]) -> list[str]:
-        """Return a sentence for each variable that looks like a setting but is not one.
-
-        They do not keep the service from starting: Kubernetes, for one, sets variables after the
-        names of its services, such as ``UNDERSTUDY_PORT=tcp://...``.
-        """
-        known = {variable.name for _, _, variable in _variables(cls)}
-        # Whoever writes UNDERSTUDY_PORT means PORT.
-        meant = {name.removeprefix(_PREFIX): name for name in sorted(known)}
-        told = []
-        for name in sorted(environ.keys() - known):
-            own = name.upper().removeprefix(_PREFIX)
-            if own == name.upper() or own.startswith(_OTHERS) or _LINK.fullmatch(name):
-                continue
-            if environ[name].startswith(("tcp://", "udp://")):
-                continue
-            close = get_close_matches(own, meant, n=1, cutoff=0.7)
-            hint = f" Did you mean {meant[close[0]]}?" if close else ""
-            told.append(f"{name} is not a setting, and has no effect.{hint}")
-        return told
+        """Return a sentence for each variable that looks like a setting but is not one."""
+        return unknown_variables({variable.name for _, _, variable in variables_of(cls)}, environ)
 
     @classmethod
     def table(cls) -> list[tuple[EnvironmentVariable, str]]:
@@ -498,45 +404,5 @@ class Settings:
         defaults = {item.name: item.default for item in fields(cls)}
         return [
             (variable, "" if defaults[name] in (MISSING, None, ()) else str(defaults[name]))
-            for name, _, variable in _variables(cls)
+            for name, _, variable in variables_of(cls)
         ]
-
-
-def _variables(cls: type) -> Iterator[tuple[str, Any, EnvironmentVariable]]:
-    for name, hint in get_type_hints(cls, include_extras=True).items():
-        kind, variable = get_args(hint)
-        yield name, kind, variable
-
-
-def _parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
-    if kind is bool:
-        if text.lower() not in (*_TRUE, *_FALSE):
-            raise SettingError(f"{variable.name} must be true or false, not {text!r}.")
-        return text.lower() in _TRUE
-    if kind == Path | None:
-        return Path(text)
-    if variable.choices and text not in variable.choices:
-        known = ", ".join(variable.choices)
-        raise SettingError(f"{variable.name} must be one of {known}, not {text!r}.")
-    if variable.is_text and not variable.is_text(text):
-        raise SettingError(f"{variable.name}: Expected {variable.text}, not {text!r}.")
-    if variable.is_item:
-        items = tuple(item.strip() for item in text.split(",") if item.strip())
-        for item in items:
-            if not variable.is_item(item):
-                raise SettingError(
-                    f"{variable.name}: expected {variable.item} between commas, not {item!r}."
-                )
-        return items
-    try:
-        value = kind(text)
-    except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise SettingError(f"{variable.name} must be {what}, not {text!r}.") from None
-    if kind is float and not math.isfinite(value):
-        raise SettingError(f"{variable.name} must be a finite number, not {text!r}.")
-    if variable.least is not None and value < variable.least:
-        raise SettingError(f"{variable.name} must be at least {variable.least}, not {text!r}.")
-    if variable.most is not None and value > variable.most:
-        raise SettingError(f"{variable.name} must be at most {variable.most}, not {text!r}.")
-    return value

@@ -9,7 +9,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from service.settings import Settings
+from service.settings.settings import Settings
 
 # The URL of a database has its password.
 _SECRETS = ("UNDERSTUDY_ADMIN_TOKEN", "UNDERSTUDY_EVENTS")

@@ -1,0 +1,1 @@
+"""Every setting of the service: its name, default, meaning, and environment variable."""
