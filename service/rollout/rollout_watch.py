@@ -9,13 +9,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from prometheus_client import Counter
+
 from service.errors import NotFoundError, ServiceError
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.model_source import ModelSource
 from service.repository.rollout_policy import Stage
-from service.rollout.controller import RolloutController
+from service.rollout.controller import ROLLED_BACK, RolloutController
 from service.rollout.shadow import Shadow, ShadowCounts
 from service.rollout.worker_counts import CountsFile, forget_counts, read_counts
 from service.runtime.lifecycle import Lifecycle
@@ -179,9 +181,14 @@ class RolloutWatch:
                     return status.reason
             return ""
 
-        def note(decision: str) -> None:
-            self._metrics.rollout_decisions.labels(model, decision.replace(" ", "_")).inc()
+        def counted(decision: str) -> Counter:
+            return self._metrics.rollout_decisions.labels(model, decision.replace(" ", "_"))
 
+        def note(decision: str) -> None:
+            counted(decision).inc()
+
+        # Prometheus sees no increase in a series that begins with its first count.
+        counted(ROLLED_BACK)
         folder = self._shared_folder()
         return RolloutController(
             model,

@@ -103,6 +103,10 @@ def test_a_candidate_that_does_alike_goes_live(app: Flask, models: Path) -> None
     assert read_policy(models / "equal").versions == (2,)
     exposition = app.test_client().get("/metrics").get_data(as_text=True)
     assert 'understudy_rollout_decisions_total{decision="live",model="equal"} 1.0' in exposition
+    # There before the first one, so that the alert sees it as an increase.
+    assert (
+        'understudy_rollout_decisions_total{decision="rolled_back",model="equal"} 0.0' in exposition
+    )
 
 
 def test_swapped_labels_are_found_before_any_client_sees_them(app: Flask, models: Path) -> None:
