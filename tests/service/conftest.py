@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from a2wsgi import ASGIMiddleware
@@ -49,7 +50,13 @@ def on_loop(settings: Settings) -> Flask:
     """Return an application whose requests go through ``service.asgi``, on a loop of their own."""
     app = create_app(settings)
     application = Application(app, settings)
-    app.wsgi_app = ASGIMiddleware(application)  # type: ignore[method-assign]
+    in_loop = ASGIMiddleware(application)
+
+    def whole(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        # An answer that a test does not read would leave its task waiting on the loop for ever.
+        return list(in_loop(environ, start_response))
+
+    app.wsgi_app = whole  # type: ignore[method-assign]
     return app
 
 

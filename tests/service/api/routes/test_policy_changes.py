@@ -136,7 +136,8 @@ def test_a_change_that_another_takes_back_says_so(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_affine(tmp_path / "models")
-    client = make_app(admin_token=TOKEN).test_client()
+    # It does not look by itself in between: then the model would have been unloaded indeed.
+    client = make_app(admin_token=TOKEN, poll_interval_s=3600).test_client()
 
     def take_back(*_: Any) -> bool:
         write_policy(tmp_path / "models" / "affine", Policy())
