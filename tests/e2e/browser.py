@@ -112,6 +112,17 @@ def answered(page: Any, action: Any = None) -> dict[str, Any]:
     }
 
 
+def answered_anew(page: Any) -> dict[str, Any]:
+    """Load the page again in its tab, and return what it then asks by itself and is answered.
+
+    A blank page comes between: what the document before it asked last would be taken for the first
+    that the new one asks.
+    """
+    url = page.url
+    page.goto("about:blank")
+    return answered(page, lambda: page.goto(url))
+
+
 def first_answer(page: Any) -> Any:
     """Wait until what the page asks by itself is answered, and return the region of answers.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.browser import answered, at, visit
+from tests.e2e.browser import answered_anew, at, visit
 from tests.e2e.conftest import Service, StartService, eventually
 from tests.savedmodels.affine import publish_affine
 from tests.service.access.keys import add_key, remove_key
@@ -209,13 +209,13 @@ def test_a_file_that_breaks_changes_nothing_for_workers_old_and_new(guarded: Gua
 
 def test_the_page_sends_a_key_and_keeps_it_in_its_tab(browser: Any, guarded: Guarded) -> None:
     with visit(browser, at(guarded.service, "affine")) as page:
-        assert "API key" in answered(page, page.reload)["answered"]["error"]
+        assert "API key" in answered_anew(page)["answered"]["error"]
         page.get_by_label("API key").fill(guarded.key)
         page.get_by_role("button", name="Use it").click()
         page.get_by_role("button", name="Forget the API key").wait_for()
-        assert "predictions" in answered(page, page.reload)["answered"]
+        assert "predictions" in answered_anew(page)["answered"]
         page.get_by_role("button", name="Forget the API key").click()
-        assert "error" in answered(page, page.reload)["answered"]
+        assert "error" in answered_anew(page)["answered"]
         assert guarded.key not in page.url
 
 
