@@ -4,6 +4,7 @@
 #   docker build -t understudy-trainer --target trainer .
 #
 #   --build-arg TENSORFLOW=full       TensorFlow's full build instead of the one for CPUs only
+#   --build-arg PACKAGES=traces       with OpenTelemetry, which exports spans
 #
 # docs/guides/deploy-with-docker.md tells how they are run, and how large they are.
 
@@ -19,11 +20,13 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends binutils \
  && rm -rf /var/lib/apt/lists/*
 ARG TENSORFLOW=cpu
-COPY requirements/serve.lock deploy/docker/image_lock.py deploy/docker/slim.sh /build/
+# The lock of what is installed: serve or traces.
+ARG PACKAGES=serve
+COPY requirements/serve.lock requirements/traces.lock deploy/docker/image_lock.py deploy/docker/slim.sh /build/
 # Left out is what TensorFlow's metadata asks for, but only building models or building TensorFlow
 # uses. TensorFlow imports Keras whenever it finds it, so without Keras a start is quicker too.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python /build/image_lock.py /build/serve.lock --tensorflow "$TENSORFLOW" \
+    python /build/image_lock.py "/build/$PACKAGES.lock" --tensorflow "$TENSORFLOW" \
         --without h5py keras libclang markdown-it-py mdurl namex optree pygments rich setuptools wheel \
         >/build/image.lock \
  && python -m venv --without-pip /opt/venv \

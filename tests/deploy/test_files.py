@@ -67,6 +67,15 @@ def test_every_setting_can_be_set_through_compose(compose):
     assert {name for name in environment if name.startswith("UNDERSTUDY_")} <= settings
 
 
+def test_what_the_guide_says_of_traces_can_be_set_through_compose(root, compose):
+    guide = (root / "docs" / "guides" / "trace.md").read_text()
+    named = {name for name in re.findall(r"\bOTEL_\w+", guide) if not name.endswith("_")}
+    environment = set(
+        re.findall(r"^      (OTEL_\w+):$", _service(compose, "service"), re.MULTILINE)
+    )
+    assert named == environment
+
+
 def test_the_workers_follow_the_limit_of_cores(compose):
     """The service counts the limit; a number here would hold it to that many."""
     assert re.search(r"^      UNDERSTUDY_WORKERS:$", _service(compose, "service"), re.MULTILINE)
