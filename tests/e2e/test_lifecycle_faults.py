@@ -26,11 +26,18 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
+def exchange(one: Path, other: Path) -> None:
+    """Exchange two folders at once: a version that is gone for a moment may come back as another."""
+    at_cwd, rename_exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, of renameat2(2)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(at_cwd, bytes(one), at_cwd, bytes(other), rename_exchange):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def replace_in_place(models: Path, version: int, *, bias: float) -> None:
     """Put other content under a number, as whole as any other version."""
     publish_affine(models.parent / "elsewhere", bias=bias)
-    (place := models / "affine" / str(version)).rename(models.parent / f"old-{version}")
-    (models.parent / "elsewhere" / "affine" / "1").rename(place)
+    exchange(models.parent / "elsewhere" / "affine" / "1", models / "affine" / str(version))
 
 
 def kill_a_worker(service: Service) -> None:
@@ -127,14 +134,6 @@ def test_other_content_under_a_number_is_not_served_beside_the_old(
     eventually(lambda: "replaced in place" in str([versions(service) for _ in range(12)]))
     publish_affine(models, bias=30.0)
     eventually(lambda: answers(service) == {("3", 35.0)})
-
-
-def exchange(one: Path, other: Path) -> None:
-    """Exchange two folders at once: a version that is gone for a moment may come back as another."""
-    at_cwd, rename_exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, of renameat2(2)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(at_cwd, bytes(one), at_cwd, bytes(other), rename_exchange):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def test_a_number_that_is_published_again_waits_until_nobody_holds_the_old(
