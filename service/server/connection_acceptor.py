@@ -61,6 +61,11 @@ class Acceptor:
         while self._take():
             pass
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether connections have been taken that have no protocol yet."""
+        return bool(self._tasks)
+
     def _watch(self) -> None:
         self._loop.add_reader(self._listener, self._on_readable)
 

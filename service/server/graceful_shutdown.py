@@ -123,8 +123,13 @@ class GracefulShutdown:
         for acceptor in self._acceptors:
             acceptor.stop()
         start = time.monotonic()
-        while not self._is_hurried and len(worker.connections):
+        while not self._is_hurried:
             waited = time.monotonic() - start
+            # What was taken at the last moment is a connection only in a later turn of the loop.
+            # With TLS it may never be one.
+            comes = waited <= GRACE_S and any(each.is_connecting for each in self._acceptors)
+            if not (comes or len(worker.connections)):
+                return
             if waited >= self._drain_s:
                 return
             # A request may be on its way over a connection that looks idle.

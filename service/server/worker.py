@@ -171,6 +171,7 @@ class Worker(ASGIWorker):
                 extensions["predictions"].access,
                 self.budget,
                 extensions["lifecycle"],
+                extensions["store"],
                 extensions["metrics"],
                 settings,
             )

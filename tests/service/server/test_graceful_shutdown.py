@@ -1,10 +1,12 @@
 """How a worker stops, without a server around it."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import uvloop
 
 from service.server import graceful_shutdown
 from service.server.connection_acceptor import Acceptor
@@ -40,6 +42,10 @@ class Doors(Acceptor):
 
     def stop(self) -> None:
         self.log.append("stop")
+
+    @property
+    def is_connecting(self) -> bool:
+        return False
 
 
 class Host:
@@ -116,6 +122,51 @@ def test_the_last_requests_are_waited_for() -> None:
         assert len(host.connections) == 0
 
     run(test)
+
+
+class Echo(asyncio.Protocol):
+    """Answers what it is sent, and closes."""
+
+    idle_since: float | None = None
+
+    def __init__(self, host: Host) -> None:
+        self._connections = host.connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are not asyncio's by type.
+        self._transport = cast(asyncio.Transport, transport)
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(data)
+        self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.remove(self)
+
+    def check_time(self, now: float) -> None: ...
+
+    def end_if_idle(self) -> None: ...
+
+
+@pytest.mark.parametrize("policy", [asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
+def test_who_has_connected_at_the_last_moment_is_answered(
+    policy: Callable[[], asyncio.AbstractEventLoopPolicy],
+) -> None:
+    async def test() -> None:
+        host = Host()
+        shutdown, _ = shutdown_of(host)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            count = host.connection_count
+            shutdown.take([Acceptor(host.loop, listener, count, lambda: Echo(host), None)])
+            with socket.create_connection(listener.getsockname(), timeout=10) as client:
+                client.sendall(b"the last request")
+                # The loop has not turned since; the worker has not seen the connection.
+                await shutdown.drain()
+                assert client.recv(100) == b"the last request"
+
+    with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
+        runner.run(test())
 
 
 def test_not_for_longer_than_it_may() -> None:
