@@ -145,6 +145,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle
+    app.extensions["store"] = store
     app.extensions["metrics"] = metrics
     app.extensions["drift"] = drift
     recorder = app.extensions["traces"] = recorder_of(os.environ)

@@ -1,4 +1,4 @@
-"""``tensorflow.serving.PredictionService`` and ``ModelService``."""
+"""``tensorflow.serving.PredictionService``."""
 
 import asyncio
 from functools import partial
@@ -9,19 +9,17 @@ from google.protobuf.json_format import ParseDict
 from service.api.codecs.tfserving.classify_codec import Method
 from service.api.http.request_context import RequestContext
 from service.api.inference.event_loop import Route
-from service.api.inference.pipeline import Target
 from service.api.request_limits import Limits
-from service.api.routes.models import version_states
 from service.errors import InvalidRequestError
 from service.grpc.calls import Answer, Calls, Context, parsed
 from service.grpc.examples_codec import INFERENCE_RESULT, ExamplesProtoCodec
 from service.grpc.messages import POOL, message_class
+from service.grpc.model_spec import model_in, target_of
 from service.grpc.predict_proto_codec import PREDICT_REQUEST, PredictProtoCodec
 from service.grpc.status import error_status
 from service.runtime.lifecycle import Lifecycle
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
-MODEL_SERVICE = "tensorflow.serving.ModelService"
 
 _PACKAGE = "tensorflow.serving"
 _CLASSIFICATION = message_class(f"{_PACKAGE}.ClassificationRequest")
@@ -33,20 +31,16 @@ _TASKS_DONE = message_class(f"{_PACKAGE}.MultiInferenceResponse")
 _METADATA = message_class(f"{_PACKAGE}.GetModelMetadataRequest")
 _METADATA_FOUND = message_class(f"{_PACKAGE}.GetModelMetadataResponse")
 _SIGNATURES = message_class(f"{_PACKAGE}.SignatureDefMap")
-_STATUS = message_class(f"{_PACKAGE}.GetModelStatusRequest")
-_STATUS_FOUND = message_class(f"{_PACKAGE}.GetModelStatusResponse")
-_ERROR_CODES = POOL.FindEnumTypeByName("tensorflow.error.Code").values_by_name
-_STATES = POOL.FindEnumTypeByName(f"{_PACKAGE}.ModelVersionStatus.State").values_by_name
 
 # Tasks of one MultiInference; each is a prediction of its own.
 _MOST_TASKS = 64
 
 
 class PredictionService:
-    """The methods of both services; each gets the request's bytes, and returns the response's."""
+    """The service's methods; each gets the request's bytes, and returns the response's."""
 
     def __init__(self, calls: Calls, lifecycle: Lifecycle, limits: Limits) -> None:
-        """The services of a worker.
+        """The service of a worker.
 
         Args:
             calls: answers calls.
@@ -63,7 +57,7 @@ class PredictionService:
         def route() -> Route:
             message = PREDICT_REQUEST.FromString(data)
             codec = PredictProtoCodec(message, self._limits)
-            return Route(_target(message.model_spec), codec, error_status)
+            return Route(target_of(message.model_spec), codec, error_status)
 
         path = f"/{PREDICTION_SERVICE}/Predict"
         return await self._calls.finish(
@@ -122,7 +116,7 @@ class PredictionService:
 
         def work(request: RequestContext) -> Any:
             message = parsed(lambda: _METADATA.FromString(data))
-            target = _target(message.model_spec)
+            target = target_of(message.model_spec)
             for i, name in enumerate(message.metadata_field):
                 if name != "signature_def":
                     raise InvalidRequestError(
@@ -144,26 +138,7 @@ class PredictionService:
             return response
 
         path = f"/{PREDICTION_SERVICE}/GetModelMetadata"
-        return await self._calls.ask(context, path, work, model=_model_in(_METADATA, data))
-
-    async def get_model_status(self, data: bytes, context: Context) -> bytes:
-        """Answer GetModelStatus."""
-
-        def work(request: RequestContext) -> Any:
-            message = parsed(lambda: _STATUS.FromString(data))
-            target = _target(message.model_spec)
-            self._lifecycle.require(target.model)
-            request.model = target.model
-            response = _STATUS_FOUND()
-            for item in version_states(self._lifecycle, target.model, target.version, target.label):
-                status = response.model_version_status.add(version=int(item["version"]))
-                status.state = _STATES[item["state"]].number
-                status.status.error_code = _ERROR_CODES[item["status"]["error_code"]].number
-                status.status.error_message = item["status"]["error_message"]
-            return response
-
-        path = f"/{MODEL_SERVICE}/GetModelStatus"
-        return await self._calls.ask(context, path, work, model=_model_in(_STATUS, data))
+        return await self._calls.ask(context, path, work, model=model_in(_METADATA, data))
 
     async def _examples(self, data: bytes, context: Context, method: Method, name: str) -> Any:
         kind = _CLASSIFICATION if method is Method.CLASSIFY else _REGRESSION
@@ -178,7 +153,7 @@ class PredictionService:
 
     def _route(self, given: Any, asked: Any, method: Method) -> Route:
         codec = ExamplesProtoCodec(method, asked.model_spec.signature_name, given, self._limits)
-        return Route(_target(asked.model_spec), codec, error_status)
+        return Route(target_of(asked.model_spec), codec, error_status)
 
 
 def _method(i: int, name: str) -> Method:
@@ -189,28 +164,3 @@ def _method(i: int, name: str) -> Method:
         f"tasks[{i}].method_name: Expected one of {', '.join(m.value for m in Method)}, "
         f"not {name[:60]!r}."
     )
-
-
-def _target(spec: Any) -> Target:
-    """Return whom a ``ModelSpec`` means.
-
-    Raises:
-        InvalidRequestError: it names no model.
-    """
-    if not spec.name:
-        raise InvalidRequestError("model_spec.name: Missing model name in request.")
-    choice = spec.WhichOneof("version_choice")
-    return Target(
-        spec.name,
-        spec.version.value if choice == "version" else None,
-        spec.version_label if choice == "version_label" else None,
-    )
-
-
-def _model_in(kind: Any, data: bytes) -> str:
-    """Return the model that a request asks, for its key; empty where it cannot be parsed."""
-    try:
-        name: str = kind.FromString(data).model_spec.name
-    except Exception:
-        return ""
-    return name

@@ -67,6 +67,7 @@ class _Reader:
         if kind == "service":
             self._read_service(name, lines)
         elif kind == "enum":
+            self._own_enums.add(name)
             self._read_enum(self._file.enum_type.add(name=name), lines)
         elif found[0].endswith("{}"):
             self._file.message_type.add(name=name)

@@ -17,10 +17,11 @@ from service.grpc.calls import Calls
 from service.grpc.health_service import HEALTH_SERVICE, HealthService
 from service.grpc.inference_service import INFERENCE_SERVICE, InferenceService
 from service.grpc.messages import service_methods
-from service.grpc.prediction_service import MODEL_SERVICE, PREDICTION_SERVICE, PredictionService
+from service.grpc.model_service import MODEL_SERVICE, ModelService
+from service.grpc.prediction_service import PREDICTION_SERVICE, PredictionService
 from service.grpc.reflection_service import REFLECTION_SERVICES, ReflectionService
 from service.monitoring.prometheus_metrics import Metrics
-from service.repository.model_source import model_source
+from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
 
@@ -52,6 +53,7 @@ class GrpcServer:
         access: AccessControl | None,
         budget: BodyBudget,
         lifecycle: Lifecycle,
+        store: ModelSource,
         metrics: Metrics,
         settings: Settings,
     ) -> None:
@@ -62,6 +64,7 @@ class GrpcServer:
             access: checks who asks; unset, anybody may.
             budget: bounds the bytes of requests under way.
             lifecycle: knows the models.
+            store: where they lie.
             metrics: what was counted.
             settings: the service's.
         """
@@ -70,11 +73,9 @@ class GrpcServer:
         self._calls = calls = Calls(predictions, access, budget)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, INFERENCE_SERVICE)
         everything = (*names, HEALTH_SERVICE, *REFLECTION_SERVICES)
-        predict = PredictionService(calls, lifecycle, Limits.from_settings(settings))
-        store = model_source(settings)
         services: dict[str, Any] = {
-            PREDICTION_SERVICE: predict,
-            MODEL_SERVICE: predict,
+            PREDICTION_SERVICE: PredictionService(calls, lifecycle, Limits.from_settings(settings)),
+            MODEL_SERVICE: ModelService(calls, lifecycle, store, settings),
             INFERENCE_SERVICE: InferenceService(
                 calls, lifecycle, store, metrics, settings, self._ends
             ),

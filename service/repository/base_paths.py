@@ -1,6 +1,7 @@
 """Models whose versions lie at base paths anywhere, as TensorFlow Serving is told of them."""
 
 import hashlib
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,17 @@ class OneModel:
         """Return the model; nothing is ever wrong with it."""
         return self._configs, ""
 
+    def replace(self, text: bytes) -> None:
+        """Refuse other models.
+
+        Raises:
+            RepositoryError: always.
+        """
+        raise RepositoryError(
+            f"{self.name} names the one model that is served; list models in "
+            "UNDERSTUDY_MODEL_CONFIG_FILE to change them."
+        )
+
 
 class ModelConfigFile:
     """A file that lists models; one that is broken leaves what it said before in force.
@@ -77,10 +89,13 @@ class ModelConfigFile:
         self._problem = ""
         self._digest = b""
         self._next_look = 0.0
+        # Which file of last good models was taken: its inode, and its time of change in ns.
+        self._taken: tuple[int, int] | None = None
 
     def read(self) -> tuple[ModelConfigs, str]:
         """Return the models that are listed, and what is wrong with the file, in a sentence."""
-        if self._configs is None and self._poll_s == 0:
+        if self._poll_s == 0:
+            # Another worker may have been given other models.
             self._take_last_good()
         if self._configs is None or (self._poll_s and time.monotonic() >= self._next_look):
             self._next_look = time.monotonic() + self._poll_s
@@ -114,12 +129,41 @@ class ModelConfigFile:
         self._problem = ""
         return self._configs
 
+    def replace(self, text: bytes) -> None:
+        """Take other models in force, for all workers, until the service is started or reloaded.
+
+        Args:
+            text: of a ``ModelServerConfig``. The file itself stays as it is.
+
+        Raises:
+            RepositoryError: the file has the say, since it is read again and again; or the other
+                workers cannot be told.
+        """
+        if self._poll_s:
+            raise RepositoryError(
+                f"{self.name} is read again every {self._poll_s:g} s, and has the say; change it "
+                "there."
+            )
+        configs = parse_model_configs(text, self.name)
+        if self._last_good is not None:
+            try:
+                write_atomically(self._last_good, text, durable=False)
+            except OSError as error:
+                message = f"The workers cannot be told of other models: {error.strerror or error}."
+                raise RepositoryError(message) from error
+        self._configs, self._problem = configs, ""
+
     def _take_last_good(self) -> None:
         if self._last_good is None:
             return
         with suppress(OSError, RepositoryError):
+            found = self._last_good.stat()
+            mark = (found.st_ino, found.st_mtime_ns)
+            if mark == self._taken:
+                return
             data = read_file(self._last_good, most_bytes=_MOST_BYTES)
             self._configs = parse_model_configs(data, self.name)
+            self._taken = mark
 
 
 class BasePaths:
@@ -136,6 +180,7 @@ class BasePaths:
         self._configuration = configuration
         self._configs: ModelConfigs | None = None
         self._problem = ""
+        self._reading = threading.Lock()
 
     def models(self) -> list[str]:
         """Return the names of the models, those of which at least one version is there."""
@@ -147,8 +192,21 @@ class BasePaths:
         A configuration that is not valid is among the latter, and the last valid one stays in
         force.
         """
-        self._configs, self._problem = self._configuration.read()
+        self._read()
         return self._look()
+
+    def reconfigure(self, text: bytes) -> None:
+        """Take the models of another configuration, in all workers.
+
+        Args:
+            text: of a ``ModelServerConfig``.
+
+        Raises:
+            RepositoryError: it is not valid, or other models cannot be taken; the message says why.
+        """
+        with self._reading:
+            self._configuration.replace(text)
+        self._read()
 
     def why_unreadable(self) -> str:
         """Return nothing: a base path that cannot be read is the matter of its own model."""
@@ -192,9 +250,13 @@ class BasePaths:
         return config.base_path
 
     def _listed(self) -> ModelConfigs:
-        if self._configs is None:
+        return self._read() if self._configs is None else self._configs
+
+    def _read(self) -> ModelConfigs:
+        # Whoever began earlier must not put older models in the place of newer ones.
+        with self._reading:
             self._configs, self._problem = self._configuration.read()
-        return self._configs
+            return self._configs
 
     def _look(self) -> tuple[list[str], list[UnservedEntry]]:
         models: list[str] = []

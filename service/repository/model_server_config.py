@@ -1,10 +1,12 @@
-"""TensorFlow Serving's file of models: a ``ModelServerConfig`` in protobuf's text format."""
+"""TensorFlow Serving's configuration of models, a ``ModelServerConfig``: text, or a message."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from google.protobuf import text_format
 
 from service.repository.errors import RepositoryError
 from service.repository.model_store import LAST_VERSION, is_served_name
@@ -109,6 +111,16 @@ def parse_model_configs(data: bytes, name: str) -> dict[str, ModelConfig]:
             raise RepositoryError(f"{place}: There is another model of that name above.")
         found[config.name] = _model_config(config, place)
     return found
+
+
+def text_of_model_configs(data: bytes) -> bytes:
+    """Return the text of a ``ModelServerConfig`` that is given as a message's bytes.
+
+    Raises:
+        DecodeError: they are no such message.
+    """
+    text: str = text_format.MessageToString(_CONFIG.FromString(data))
+    return text.encode()
 
 
 def check_name(name: str, place: str) -> None:

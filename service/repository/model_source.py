@@ -26,6 +26,18 @@ class ModelSource(Protocol):
         """Return the names of the models, and what else is there and not served, with reasons."""
         ...
 
+    def reconfigure(self, text: bytes) -> None:
+        """Take the models of another configuration, in all workers.
+
+        Args:
+            text: of TensorFlow Serving's ``ModelServerConfig``.
+
+        Raises:
+            RepositoryError: it is not valid, or the models are decided elsewhere; the message says
+                where.
+        """
+        ...
+
     def why_unreadable(self) -> str:
         """Return why nothing of it can be seen, in a sentence; empty if it can."""
         ...

@@ -72,6 +72,17 @@ class Store:
             self.root, lambda name: bool(_SERVED_NAME.fullmatch(name)), self.versions
         )
 
+    def reconfigure(self, text: bytes) -> None:
+        """Refuse other models.
+
+        Raises:
+            RepositoryError: always: what lies in the folder is served.
+        """
+        raise RepositoryError(
+            "The models are those in the folder that MODELS names; publish models there, or list "
+            "base paths in UNDERSTUDY_MODEL_CONFIG_FILE."
+        )
+
     def why_unreadable(self) -> str:
         """Return why nothing of the root folder can be seen, in a sentence; empty if it can."""
         try:

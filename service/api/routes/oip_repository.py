@@ -4,8 +4,7 @@ The policy decides what serves, in every worker and after restarts. Unloading a 
 there, beside the versions that serve when it is loaded again; loading removes that entry.
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +13,9 @@ from flask import Blueprint, request
 from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_value, read_body
 from service.api.routes.admin import attempt, authorise, change
+from service.api.routes.worker_wait import wait_for_workers
 from service.api.validation.error_messages import shorten
-from service.errors import InvalidRequestError, ServiceError
+from service.errors import InvalidRequestError
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
@@ -35,8 +35,6 @@ _WIRE_STATES = {
     State.DRAINING: "UNLOADING",
 }
 _ELSE = "UNAVAILABLE"
-# Between looks at a model that is not yet what it should be.
-_PAUSE_S = 0.05
 
 
 def repository_v2_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -> Blueprint:
@@ -105,7 +103,7 @@ def set_unloaded(
     """Write into a model's policy whether it is unloaded, and wait until all workers follow.
 
     Raises:
-        ServiceError: as ``change`` and ``_wait``.
+        ServiceError: as ``change`` and ``wait_for_workers``.
     """
 
     def in_force() -> bool:
@@ -114,7 +112,7 @@ def set_unloaded(
 
     if not in_force():
         change(store, model, lambda before: replace(before, unloaded=unloaded))
-    _wait(lifecycle, model, in_force, unloaded=unloaded, timeout_s=settings.timeout_s)
+    wait_for_workers(lifecycle, model, in_force, unloaded=unloaded, timeout_s=settings.timeout_s)
 
 
 def _body(settings: Settings) -> Mapping[str, Any]:
@@ -142,53 +140,3 @@ def _entries(lifecycle: Lifecycle, store: ModelSource, name: str) -> list[dict[s
             }
         )
     return entries
-
-
-def _wait(
-    lifecycle: Lifecycle,
-    model: str,
-    in_force: Callable[[], bool],
-    *,
-    unloaded: bool,
-    timeout_s: float,
-) -> None:
-    """Wait until a model serves, or does not any more, in all workers.
-
-    Args:
-        lifecycle: knows what serves.
-        model: the model's name.
-        in_force: whether the policy still says what is waited for.
-        unloaded: whether nothing is to serve.
-        timeout_s: seconds to wait at most.
-
-    Raises:
-        ServiceError: 409, no version can be loaded, or another change has taken this one's place;
-            504, time was up, and the change is in force all the same.
-    """
-    deadline = time.monotonic() + timeout_s
-    what = "unloaded" if unloaded else "loaded"
-    while True:
-        ended = lifecycle.reconcile_now(model, deadline - time.monotonic())
-        if ended and lifecycle.serves(model) is not unloaded:
-            return
-        if not in_force():
-            raise ServiceError(
-                f"Model {model!r} was to be {what}, and another change has taken that back before "
-                "all workers had followed.",
-                status=409,
-            )
-        failed = [item for item in lifecycle.status(model) if item.state is State.FAILED]
-        if ended and failed and not unloaded:
-            raise ServiceError(
-                f"Model {model!r} was not loaded; version {failed[0].version} was refused: "
-                f"{failed[0].reason}",
-                status=409,
-            )
-        if time.monotonic() >= deadline:
-            raise ServiceError(
-                f"Model {model!r} is to be {what}: the policy says so and stays in force, but "
-                f"not all workers have followed in {timeout_s:g} s. They go on; "
-                f"GET /v1/models/{model} shows how far they are.",
-                status=504,
-            )
-        time.sleep(_PAUSE_S)

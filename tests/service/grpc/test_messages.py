@@ -1,7 +1,8 @@
 """The messages, beside those that TensorFlow Serving and Triton publish.
 
-``published_fields.json`` was written from the descriptors of tensorflow-serving-api 2.21 and
-tritonclient 2.73: of each field its number, type, whether it is repeated, its message, its oneof.
+``published_fields.json`` was written from the descriptors of tensorflow-serving-api 2.21 (2.19 for
+the configuration of models) and tritonclient 2.73: of each field its number, type, whether it is
+repeated, its message, its oneof.
 """
 
 import json

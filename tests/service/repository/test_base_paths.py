@@ -7,7 +7,7 @@ import pytest
 
 from service.repository.base_paths import BasePaths, ModelConfigFile, OneModel
 from service.repository.errors import RepositoryError
-from service.repository.model_source import model_source
+from service.repository.model_source import ModelSource, model_source
 from service.repository.model_store import Store
 from service.repository.policy import Policy, write_policy
 from service.settings.settings import Settings
@@ -103,8 +103,15 @@ def test_a_file_that_is_looked_at_again_adds_and_removes_models(tmp_path: Path, 
     assert source.policy("a") == Policy(unloaded=True)
 
 
-def test_a_file_that_is_read_once_does_not_change(tmp_path: Path, file: Path) -> None:
-    source = BasePaths(ModelConfigFile(file, poll_s=0, shared=tmp_path))
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A folder that the workers of one service share."""
+    (tmp_path / "shared").mkdir()
+    return tmp_path / "shared"
+
+
+def test_a_file_that_is_read_once_does_not_change(tmp_path: Path, file: Path, shared: Path) -> None:
+    source = BasePaths(ModelConfigFile(file, poll_s=0, shared=shared))
     assert names(source) == ["a"]
     file.write_text(listing(b=tmp_path / "b"))
     assert names(source) == ["a"]
@@ -136,13 +143,49 @@ def test_a_broken_file_leaves_the_last_good_one_in_force(
 
 @pytest.mark.parametrize("poll_s", [0, 1e-9])
 def test_a_worker_that_starts_later_knows_the_last_good_file(
-    tmp_path: Path, file: Path, poll_s: float
+    tmp_path: Path, file: Path, shared: Path, poll_s: float
 ) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
     BasePaths(ModelConfigFile(file, poll_s=poll_s, shared=shared)).survey()
     file.write_text("broken")
     assert names(BasePaths(ModelConfigFile(file, poll_s=poll_s, shared=shared))) == ["a"]
+
+
+def test_one_worker_is_given_other_models_and_all_follow(
+    tmp_path: Path, file: Path, shared: Path
+) -> None:
+    one, other = (BasePaths(ModelConfigFile(file, poll_s=0, shared=shared)) for _ in range(2))
+    assert names(one) == names(other) == ["a"]
+    one.reconfigure(listing(b=tmp_path / "b").encode())
+    assert one.versions("a") == {}
+    assert names(one) == names(other) == ["b"]
+    # So do those that start later; what is not valid changes nothing.
+    with pytest.raises(RepositoryError, match="names no models"):
+        other.reconfigure(b"")
+    assert names(BasePaths(ModelConfigFile(file, poll_s=0, shared=shared))) == ["b"]
+    other.reconfigure(listing(a=tmp_path / "a", b=tmp_path / "b").encode())
+    assert names(one) == ["a", "b"]
+    # A service that is started or reloaded goes by its file again.
+    ModelConfigFile(file, poll_s=0, shared=shared).load()
+    assert names(one) == names(other) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (lambda file, shared: BasePaths(ModelConfigFile(file, poll_s=5, shared=shared)), "models.config is read again every 5 s"),
+        (lambda file, shared: BasePaths(ModelConfigFile(file, poll_s=0, shared=shared / "none")), "The workers cannot be told of other models: No such"),
+        (lambda file, shared: BasePaths(OneModel("a", f"{file.parent}/a")), "names the one model that is served"),
+        (lambda file, shared: Store(file.parent), "are those in the folder that MODELS names"),
+    ],
+)  # fmt: skip
+def test_other_models_are_refused_where_something_else_has_the_say(
+    file: Path, shared: Path, source: Callable[[Path, Path], ModelSource], reason: str
+) -> None:
+    found = source(file, shared)
+    before = found.survey()
+    with pytest.raises(RepositoryError, match=reason):
+        found.reconfigure(listing(b=file.parent / "b").encode())
+    assert found.survey() == before
 
 
 def test_the_file_decides_on_versions_and_a_policy_file_on_the_rest(tmp_path: Path) -> None:
