@@ -1,5 +1,8 @@
 """The real service: gunicorn, its workers, a free port."""
 
+import contextlib
+import itertools
+import random
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -46,11 +49,21 @@ class Service:
         return self.process.wait(60)
 
 
+# Below what kernels give to connections (Linux from 32,768, others from 49,152): those are taken by
+# any client between the question and the service's start, and another test's service is mistaken
+# for one's own. A process begins anywhere and gives no port twice before it has been round.
+_PORTS = range(12_000, 32_000)
+_next_port = itertools.count(random.SystemRandom().randrange(len(_PORTS)))
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port that nobody listens on, and that nobody else is likely to be given meanwhile."""
+    for number in _next_port:
+        port = _PORTS[number % len(_PORTS)]
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("itertools.count has ended")
 
 
 StartService = Callable[..., Service]
