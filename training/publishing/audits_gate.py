@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.repository.errors import RepositoryError
 from training.array_types import Predict
 from training.data.feedback.merging import Audited
 from training.data.feedback.row_form import RowForm
+from training.errors import TrainingError
 from training.evaluation.significance import LEVEL, weighted_sign_flips
 from training.publishing import saved_model_export
 from training.publishing.gate_report import GateResult
@@ -43,8 +45,7 @@ def run_audits_gate(
         comparable: whether both have contracts that allow a comparison.
 
     Raises:
-        TrainingError: the live version cannot be loaded.
-        RepositoryError: what it has learned from cannot be read.
+        RepositoryError: what the live version has learned from cannot be read.
     """
     live = f"live version {incumbent.version}"
     if not comparable or incumbent.card is None:
@@ -65,8 +66,17 @@ def run_audits_gate(
     def losses(call: Predict) -> npt.NDArray[np.float64]:
         return _losses(call(form.signature, inputs)[form.output], truths, is_number)
 
+    try:
+        old = losses(saved_model_export.open_saved_model(incumbent.folder))
+    except (TrainingError, RepositoryError) as error:
+        sentence = f"Cannot be compared with {live} on audits: {error}"
+        return GateResult(gate=GATE, passed=False, sentence=sentence)
     new = losses(predict)
-    old = losses(saved_model_export.open_saved_model(incumbent.folder))
+    if lost := int((~np.isfinite(new)).sum()):
+        sentence = f"{lost:,} of {len(fair):,} audits of the last week are answered with no number."
+        return GateResult(gate=GATE, passed=False, sentence=sentence, figures={"audits": len(fair)})
+    # Where the live version gives no number there is nothing to be worse than.
+    old = np.where(np.isfinite(old), old, new)
     harm = weighted_sign_flips(new - old, weights)
     shares = weights / weights.sum()
     metric = "MAE" if is_number else "error rate"

@@ -56,7 +56,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
     cls=Option,
     metavar="STORE",
     shown=STORE_VARIABLE,
-    help="where they are: file or URL",
+    help="file or URL",
     panel=_FEEDBACK,
 )
 @click.option(

@@ -10,9 +10,11 @@ import pytest
 from service.repository.errors import RepositoryError
 from service.repository.model_card import Card
 from training.array_types import Predict
+from training.data.feedback.car_rows import CarRows
 from training.data.feedback.merging import Audited
 from training.data.feedback.row_form import Row
 from training.data.feedback.text_rows import TextRows
+from training.errors import TrainingError
 from training.publishing import saved_model_export
 from training.publishing.audits_gate import LEAST, run_audits_gate
 from training.publishing.gate_report import GateResult
@@ -110,3 +112,37 @@ def test_a_damaged_list_is_said(judge: Judge, tmp_path: Path) -> None:
     (tmp_path / LEARNED).write_text('{"format": 2}')
     with pytest.raises(RepositoryError, match=r"learned_feedback\.json is not a file of format 1"):
         judge(audits(100), new=0, live=0)
+
+
+def test_an_answer_that_is_no_number_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car = ([np.float32(1)] * 6, "usa")
+    held = [Audited(Row(key=f"{n}", value=car, target=20.0), 1.0) for n in range(60)]
+
+    def answering(*odd: float) -> Predict:
+        return lambda signature, inputs: {"mpg": np.array([*odd, *[21.0] * (60 - len(odd))])}
+
+    def judged(new: Predict, live: Predict) -> GateResult:
+        monkeypatch.setattr(saved_model_export, "open_saved_model", lambda _: live)
+        return run_audits_gate(CarRows(), held, new, LiveVersion(4, tmp_path, CARD, None), True)
+
+    found = judged(answering(np.nan, np.nan), answering())
+    assert not found.passed
+    assert found.sentence == "2 of 60 audits of the last week are answered with no number."
+    found = judged(answering(), answering(np.nan))
+    assert found.passed
+    assert (found.figures["live"], found.figures["metric"]) == (pytest.approx(1.0), "MAE")
+
+
+def test_a_live_version_that_cannot_be_loaded_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> Predict:
+        raise TrainingError("It is gone.")
+
+    monkeypatch.setattr(saved_model_export, "open_saved_model", fail)
+    incumbent = LiveVersion(4, tmp_path, CARD, None)
+    found = run_audits_gate(TextRows(), audits(60), wrong_below(0), incumbent, True)
+    assert not found.passed
+    assert found.sentence == "Cannot be compared with live version 4 on audits: It is gone."
