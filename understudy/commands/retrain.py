@@ -74,7 +74,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
     type=click.FloatRange(0, 0.9, min_open=True),
     metavar="X",
     shown=DEFAULT_SHARE,
-    help="largest share of what is learned from",
+    help="largest share in training",
     panel=_FEEDBACK,
 )
 def command(
