@@ -26,6 +26,10 @@ class AddedRows:
     def __len__(self) -> int:
         return len(self.repeats)
 
+    def after(self, rows: int) -> npt.NDArray[np.int64]:
+        """Return how often each row is learned from, int64 [rows + A]: those before them once."""
+        return np.concatenate([np.ones(rows, np.int64), self.repeats])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:

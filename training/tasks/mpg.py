@@ -213,10 +213,8 @@ class Mpg(Task[Table]):
         if spec.logarithmic:
             target = (np.log(target) - _LOG_CENTRE) / _LOG_SCALE
         to_mpg = _from_log if spec.logarithmic else _at_least_something
-        rows = np.arange(len(target))
-        if data.added is not None:
-            rows = np.concatenate([rows[:own], np.repeat(rows[own:], data.added.repeats)])
-        training = np.tile(rows, spec.passes)
+        times = np.ones(own, np.int64) if data.added is None else data.added.after(own)
+        training = np.tile(np.repeat(np.arange(len(target)), times), spec.passes)
         steps = settings.epochs * -(-len(training) // settings.batch_size)
         model = spec.build(networks.networks, views.shape[1])
         model.compile(

@@ -10,7 +10,7 @@ for is decided by its hash (``row_split``). Three kinds are held out:
   to choose an epoch or a temperature by.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -27,6 +27,9 @@ from training.data.own.bad_rows import BadRows
 # How often a row is learned from in an epoch. An audit is of a random row, by somebody who did not
 # see the answer; what a user volunteers may be a mistake or a joke.
 REPEATS: Mapping[str, int] = {USER: 1, AUDIT: 2}
+_LEFT_OUT = ("contradictory", "in_data", "held_for_gate", "reserved")
+
+_Told = tuple[GivenTruth, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,76 +102,88 @@ def merge(form: RowForm[Data], data: Data, fingerprint: str, feedback: Feedback)
     """
     unfit = BadRows(1.0)
     given = _rows(form, data, feedback.truths, unfit)
-    known = form.keys(data)
-    held_after = feedback.taken_at - HELD_S
-    held: list[Audited] = []
-    chosen: dict[Split, list[tuple[GivenTruth, Row]]] = defaultdict(list)
-    counts = dict.fromkeys(
-        ("contradictory", "in_data", "held_for_gate", "reserved", "over_limit"), 0
-    )
-    for key in sorted(given):
-        truths = given[key]
-        counts["contradictory"] += len({row.target for _, row in truths}) > 1
-        if key in known:
-            counts["in_data"] += 1
-            continue
-        recent = [
-            Audited(row, truth.weight)
-            for truth, row in truths
-            if truth.source == AUDIT and truth.answered_at > held_after
-        ]
-        if recent:
-            held += recent
-            counts["held_for_gate"] += 1
-            continue
-        truth, row = max(truths, key=_precedence)
-        split = split_of(key)
-        if split is Split.VALIDATION and not form.has_validation:
-            split = Split.TRAINING
-        if split is Split.TEST or (split is Split.VALIDATION and truth.source != AUDIT):
-            counts["reserved"] += 1
-            continue
-        chosen[split].append((truth, row))
-    training = _within(chosen[Split.TRAINING], form.learned(data), feedback.share)
-    counts["over_limit"] = len(chosen[Split.TRAINING]) - len(training)
-    validation = [row for _, row in chosen[Split.VALIDATION]]
+    sorting = _Sorting(form, form.keys(data), feedback.taken_at - HELD_S)
     # In the order of their keys: the same rows are the same data, however they came.
-    training.sort(key=lambda item: item[1].key)
-    rows = [*(row for _, row in training), *validation]
-    repeats = [REPEATS[truth.source] for truth, _ in training] + [0] * len(validation)
-    until = max((truth.given_at for truth in feedback.truths), default=0.0)
-    of_source = {name: sum(truth.source == name for truth in feedback.truths) for name in REPEATS}
-    together = sum(map(len, given.values()))
+    for key in sorted(given):
+        sorting.add(key, given[key])
+    room = int(feedback.share / (1 - feedback.share) * form.learned(data))
+    kept = _within(sorting.training, room)
+    rows = [*(row for _, row in kept), *sorting.validation]
+    repeats = [REPEATS[truth.source] for truth, _ in kept] + [0] * len(sorting.validation)
+    merged = data
+    if rows:
+        fingerprint = _fingerprint(fingerprint, rows, repeats)
+        merged = form.with_rows(data, rows, np.array(repeats, np.int64), fingerprint)
     return Merged(
-        data=data
-        if not rows
-        else form.with_rows(
-            data, rows, np.array(repeats, np.int64), _fingerprint(fingerprint, rows, repeats)
-        ),
-        fingerprint=fingerprint if not rows else _fingerprint(fingerprint, rows, repeats),
-        held=tuple(held),
+        data=merged,
+        fingerprint=fingerprint,
+        held=tuple(sorting.held),
         learned=frozenset(row.key for row in rows),
         unfit=unfit,
         counts={
-            "truths": of_source,
+            "truths": _by_source(feedback.truths),
             "unfit": len(unfit),
-            "repeated": together - len(given),
-            **counts,
-            "learned": len(training),
-            "learned_of": {
-                name: sum(truth.source == name for truth, _ in training) for name in REPEATS
-            },
-            "validated": len(validation),
+            "repeated": sum(map(len, given.values())) - len(given),
+            **{name: sorting.counts[name] for name in _LEFT_OUT},
+            "over_limit": len(sorting.training) - len(kept),
+            "learned": len(kept),
+            "learned_of": _by_source([truth for truth, _ in kept]),
+            "validated": len(sorting.validation),
         },
-        until=until,
+        until=max((truth.given_at for truth in feedback.truths), default=0.0),
     )
+
+
+class _Sorting:
+    """Decides row by row what each is for.
+
+    Args:
+        form: how truths become rows.
+        known: the keys of the rows of the data.
+        held_after: audits of rows that were answered later judge.
+    """
+
+    def __init__(self, form: RowForm[Any], known: frozenset[str], held_after: float) -> None:
+        self._form = form
+        self._known = known
+        self._held_after = held_after
+        self.training: list[_Told] = []
+        self.validation: list[Row] = []
+        self.held: list[Audited] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, key: str, truths: Sequence[_Told]) -> None:
+        """Decide what the row of a key is for; ``truths`` are all that are about it."""
+        self.counts["contradictory"] += len({row.target for _, row in truths}) > 1
+        if key in self._known:
+            self.counts["in_data"] += 1
+            return
+        recent = [
+            Audited(row, truth.weight)
+            for truth, row in truths
+            if truth.source == AUDIT and truth.answered_at > self._held_after
+        ]
+        if recent:
+            self.held += [audit for audit in recent if audit.weight > 0]
+            self.counts["held_for_gate"] += 1
+            return
+        truth, row = max(truths, key=_precedence)
+        split = split_of(key)
+        if split is Split.VALIDATION and not self._form.has_validation:
+            split = Split.TRAINING
+        if split is Split.TRAINING:
+            self.training.append((truth, row))
+        elif split is Split.VALIDATION and truth.source == AUDIT:
+            self.validation.append(row)
+        else:
+            self.counts["reserved"] += 1
 
 
 def _rows(
     form: RowForm[Data], data: Data, truths: Sequence[GivenTruth], unfit: BadRows
-) -> Mapping[str, list[tuple[GivenTruth, Row]]]:
+) -> Mapping[str, list[_Told]]:
     """Return the truths of each row, by the row's key; note those that fit none."""
-    given: dict[str, list[tuple[GivenTruth, Row]]] = defaultdict(list)
+    given: dict[str, list[_Told]] = defaultdict(list)
     for truth in truths:
         try:
             row = form.row(truth, data)
@@ -179,23 +194,24 @@ def _rows(
     return given
 
 
-def _precedence(item: tuple[GivenTruth, Row]) -> tuple[bool, float, str]:
+def _precedence(item: _Told) -> tuple[bool, float, str]:
     truth = item[0]
     return truth.source == AUDIT, truth.given_at, truth.place
 
 
-def _within(
-    rows: Sequence[tuple[GivenTruth, Row]], own: int, share: float
-) -> list[tuple[GivenTruth, Row]]:
-    """Return as many rows as the limit allows: audits before what users say, later ones first."""
-    room = int(share / (1 - share) * own)
-    kept = []
+def _within(rows: Sequence[_Told], room: int) -> list[_Told]:
+    """Return as many rows as there is room for: audits before what users say, later ones first."""
+    kept = set()
     for truth, row in sorted(rows, key=_precedence, reverse=True):
         room -= REPEATS[truth.source]
         if room < 0:
             break
-        kept.append((truth, row))
-    return kept
+        kept.add(row.key)
+    return [(truth, row) for truth, row in rows if row.key in kept]
+
+
+def _by_source(truths: Sequence[GivenTruth]) -> dict[str, int]:
+    return {name: sum(truth.source == name for truth in truths) for name in REPEATS}
 
 
 def _fingerprint(base: str, rows: Sequence[Row], repeats: Sequence[int]) -> str:
