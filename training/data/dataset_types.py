@@ -12,6 +12,25 @@ import numpy.typing as npt
 MAX_TEXT_BYTES = 50_000
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AddedRows:
+    """Rows of feedback that follow the rows of the data itself.
+
+    Attributes:
+        repeats: how often each is learned from in an epoch, int64 [A]; 0 of those that are held
+            out to choose an epoch and a temperature by.
+    """
+
+    repeats: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.repeats)
+
+    def after(self, rows: int) -> npt.NDArray[np.int64]:
+        """Return how often each row is learned from, int64 [rows + A]: those before them once."""
+        return np.concatenate([np.ones(rows, np.int64), self.repeats])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
     """Pictures with their classes, divided into training and test pictures.
@@ -26,6 +45,7 @@ class Images:
         own: what the card says of data that a user brought, as JSON; ``None`` for the published
             data set.
         test_files: where each picture of ``test`` came from; empty for the published data set.
+        added: what the last of ``train`` are, where they are feedback.
     """
 
     train: npt.NDArray[np.uint8]
@@ -36,6 +56,7 @@ class Images:
     fingerprint: str
     own: Mapping[str, Any] | None = None
     test_files: tuple[Path, ...] = ()
+    added: AddedRows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +73,7 @@ class Texts:
         own: as in ``Images``.
         test_originals: of each text of ``test`` its place in the file and how it stands there,
             blanks around it included; empty for the published data set.
+        added: as in ``Images``.
     """
 
     train: list[bytes]
@@ -62,6 +84,7 @@ class Texts:
     fingerprint: str
     own: Mapping[str, Any] | None = None
     test_originals: tuple[tuple[str, bytes], ...] = ()
+    added: AddedRows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +99,7 @@ class Table:
         names: of the cars, [N].
         fingerprint: SHA-256 of the content.
         own: as in ``Images``.
+        added: what the last of the cars are, where they are feedback.
     """
 
     numbers: dict[str, npt.NDArray[np.float32]]
@@ -85,3 +109,4 @@ class Table:
     names: npt.NDArray[np.str_]
     fingerprint: str
     own: Mapping[str, Any] | None = None
+    added: AddedRows | None = None

@@ -13,6 +13,7 @@ from training.data.dataset_location import (
     find_dataset,
     find_or_download,
 )
+from training.data.feedback.merging import Merged
 from training.data.own.bad_rows import BadRows
 from training.errors import UsageError
 
@@ -75,6 +76,7 @@ class Loaded(Generic[Data]):
         title: of what is trained on it, for the card.
         description: of what is trained on it, for the card.
         own: whether it is the user's own.
+        feedback: the data with what live traffic brought; ``None`` without that.
     """
 
     data: Data
@@ -83,6 +85,12 @@ class Loaded(Generic[Data]):
     title: str
     description: str
     own: bool
+    feedback: Merged[Data] | None = None
+
+    @property
+    def learned(self) -> Data:
+        """What is learned from: the data, and the feedback where there is some."""
+        return self.data if self.feedback is None else self.feedback.data
 
 
 def load_data(task: HasData[Data], named: Path | None, max_bad_rows: float) -> Loaded[Data]:

@@ -13,10 +13,11 @@ from training.array_types import Array, Predict
 from training.data import fashion_mnist
 from training.data.dataset_location import Found
 from training.data.dataset_types import Images
+from training.data.feedback.picture_rows import PictureRows
 from training.data.load import OwnData
 from training.data.original_examples import Original, by_turns
 from training.data.own import image_folder
-from training.data.splits import stratified
+from training.data.splits import held_out_of, stratified_before
 from training.evaluation import calibration
 from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings, with_hyperparameters
@@ -146,6 +147,7 @@ class Clothing(Task[Images]):
             "Anything that belongs to no class still gets one of them."
         ),
     )
+    feedback_rows = PictureRows("label", _ENCODED, lambda encoded: _prepare(encoded))
 
     def load(self, found: Found) -> Images:
         return fashion_mnist.read(found)
@@ -154,14 +156,16 @@ class Clothing(Task[Images]):
         return {
             "name": "own pictures" if data.own else "Fashion-MNIST",
             "train": len(data.train),
-            "held_out": self._held_out(data),
+            "held_out": held_out_of(len(data.train), _HELD_OUT),
             "test": len(data.test),
             "fingerprint": data.fingerprint,
             **(data.own or {}),
         }
 
     def plan(self, data: Images, settings: Settings) -> TrainingPlan:
-        training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
+        training, validation = stratified_before(
+            data.train_labels, _HELD_OUT, settings.seed, data.added
+        )
         augmented = settings.arch == "default"
 
         def batch(
@@ -279,9 +283,6 @@ class Clothing(Task[Images]):
 
     def shown(self, data: Images, row: int) -> Array:
         return np.asarray(data.test[row])
-
-    def _held_out(self, data: Images) -> int:
-        return min(_HELD_OUT, len(data.train) // 12)
 
 
 # Large inputs go through a graph in parts of at most so many rows.

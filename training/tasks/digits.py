@@ -18,7 +18,8 @@ from training.array_types import Array, Predict
 from training.data.dataset_location import DataSet, Found
 from training.data.dataset_types import Images
 from training.data.download import Remote
-from training.data.splits import stratified
+from training.data.feedback.picture_rows import PictureRows
+from training.data.splits import held_out_of, stratified_before
 from training.errors import TrainingError
 from training.evaluation import calibration
 from training.evaluation.predictions import ClassificationPredictions, margins
@@ -66,6 +67,7 @@ class Digits(Task[Images]):
     kind = "classification"
     data_set = MNIST
     min_quality = 0.9
+    feedback_rows = PictureRows("digit")
     architectures: Mapping[str, Architecture] = {
         "default": Architecture(
             description="Flatten, Dense 512 relu, Dropout 0.2, Dense 10",
@@ -96,13 +98,15 @@ class Digits(Task[Images]):
         return {
             "name": "MNIST",
             "train": len(data.train),
-            "held_out": _held_out(data),
+            "held_out": held_out_of(len(data.train), _HELD_OUT),
             "test": len(data.test),
             "fingerprint": data.fingerprint,
         }
 
     def plan(self, data: Images, settings: Settings) -> TrainingPlan:
-        training, validation = stratified(data.train_labels, _held_out(data), settings.seed)
+        training, validation = stratified_before(
+            data.train_labels, _HELD_OUT, settings.seed, data.added
+        )
         image = keras.Input((SIZE, SIZE), name="image")
         x = keras.layers.Rescaling(1 / 255)(image)
         x = keras.layers.Flatten()(x)
@@ -190,10 +194,6 @@ def _pictures(pictures: Array, labels: Array) -> tuple[Array, Array]:
     if set(np.unique(labels)) != set(range(len(LABELS))):
         raise ValueError(f"labels must be 0 to 9, not {np.unique(labels).tolist()}")
     return pictures, labels.astype(np.int64)
-
-
-def _held_out(data: Images) -> int:
-    return min(_HELD_OUT, len(data.train) // 12)
 
 
 def _case(data: Images, row: int, why: str) -> Case:

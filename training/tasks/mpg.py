@@ -23,6 +23,7 @@ from training.data import auto_mpg
 from training.data.auto_mpg import CAR_NUMBERS
 from training.data.dataset_location import Found
 from training.data.dataset_types import Table
+from training.data.feedback.car_rows import CarRows
 from training.data.fold_assignment import FoldAssignment, assign_folds
 from training.data.load import OwnData
 from training.data.own import car_table
@@ -179,6 +180,7 @@ class Mpg(Task[Table]):
             "that it learned from are out of its reach."
         ),
     )
+    feedback_rows = CarRows()
 
     def load(self, found: Found) -> Table:
         return auto_mpg.read(found)
@@ -194,8 +196,10 @@ class Mpg(Task[Table]):
 
     def plan(self, data: Table, settings: Settings) -> TrainingPlan:
         spec = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
+        # Feedback is learned from by all networks and measures none: it is no fair sample.
+        own = len(data.mpg) - (0 if data.added is None else len(data.added))
         networks = assign_folds(
-            len(data.mpg),
+            own,
             repeats=spec.repeats,
             parts=_FOLDS,
             members=spec.members,
@@ -203,12 +207,15 @@ class Mpg(Task[Table]):
         )
         features = Features(data, spec.logarithmic)
         views = self._views(data, features)
-        learns = networks.learns
+        added = np.ones((len(data.mpg) - own, networks.networks), bool)
+        learns = np.concatenate([networks.learns, added])
         target: Array = data.mpg
         if spec.logarithmic:
             target = (np.log(target) - _LOG_CENTRE) / _LOG_SCALE
         to_mpg = _from_log if spec.logarithmic else _at_least_something
-        steps = settings.epochs * -(-len(target) * spec.passes // settings.batch_size)
+        times = np.ones(own, np.int64) if data.added is None else data.added.after(own)
+        training = np.tile(np.repeat(np.arange(len(target)), times), spec.passes)
+        steps = settings.epochs * -(-len(training) // settings.batch_size)
         model = spec.build(networks.networks, views.shape[1])
         model.compile(
             optimizer=spec.optimizer(settings.learning_rate, steps),
@@ -228,40 +235,42 @@ class Mpg(Task[Table]):
         return TrainingPlan(
             model=model,
             batch=batch,
-            training=np.tile(np.arange(len(target)), spec.passes),
-            validation=np.arange(len(target)),
+            training=training,
+            validation=np.arange(own),
             metric="mae",
             # The cross-validation must not choose the epoch that it then measures.
             monitor=None,
             mode="min",
-            state=_Trained(spec, features, views, networks, to_mpg),
+            state=_Trained(spec, features, views[:own], networks, to_mpg),
         )
 
     def exportable(self, data: Table, plan: TrainingPlan) -> Exportable:
         trained: _Trained = plan.state
         spec = trained.spec
         networks = trained.folds
+        # Without the feedback, which stands behind.
+        mpg, keys = data.mpg[: len(trained.views)], _keys(data)[: len(trained.views)]
         seen = np.repeat(trained.views[:, None], networks.networks, axis=1)
         unseen = networks.unseen(plan.model.predict_on_batch(seen), trained.to_mpg)
-        reach = log_reach(data.mpg, unseen, _COVERAGE)
+        reach = log_reach(mpg, unseen, _COVERAGE)
         network = spec.serving(plan.model)
 
         def serve(*inputs: Any) -> dict[str, Any]:
             named = dict(zip((*CAR_NUMBERS, "origin"), inputs, strict=True))
             views = tf.repeat(trained.features(named)[:, None], spec.members, axis=1)
-            mpg = trained.to_mpg(tf.reduce_mean(network(views), axis=1))
+            miles = trained.to_mpg(tf.reduce_mean(network(views), axis=1))
             return {
-                "mpg": mpg,
-                "mpg_low": mpg * math.exp(-reach),
-                "mpg_high": mpg * math.exp(reach),
+                "mpg": miles,
+                "mpg_low": miles * math.exp(-reach),
+                "mpg_high": miles * math.exp(reach),
             }
 
         return Exportable(
             functions={"serving_default": serve},
             contract={"serving_default": Signature("serving_default", car_fields(data), _OUTPUTS)},
-            evaluation={**cross_validation(data.mpg, unseen, networks.fold_of(), _COVERAGE)},
+            evaluation={**cross_validation(mpg, unseen, networks.fold_of(), _COVERAGE)},
             out_of_fold=RegressionPredictions(
-                unit="mi/gal", actual=data.mpg, predicted=unseen, keys=_keys(data)
+                unit="mi/gal", actual=mpg, predicted=unseen, keys=keys
             ),
         )
 

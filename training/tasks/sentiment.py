@@ -14,10 +14,11 @@ from training.array_types import Array, Predict
 from training.data import imdb
 from training.data.dataset_location import Found
 from training.data.dataset_types import MAX_TEXT_BYTES, Texts
+from training.data.feedback.text_rows import TextRows
 from training.data.load import OwnData
 from training.data.original_examples import Original, by_turns
 from training.data.own import text_file
-from training.data.splits import stratified
+from training.data.splits import held_out_of, stratified_before
 from training.evaluation import calibration
 from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings, with_hyperparameters
@@ -147,6 +148,7 @@ class Sentiment(Task[Texts]):
             "one of them."
         ),
     )
+    feedback_rows = TextRows()
 
     def load(self, found: Found) -> Texts:
         return imdb.read(found)
@@ -155,7 +157,7 @@ class Sentiment(Task[Texts]):
         return {
             "name": "own texts" if data.own else "Large Movie Review Dataset (IMDB)",
             "train": len(data.train),
-            "held_out": self._held_out(data),
+            "held_out": held_out_of(len(data.train), _HELD_OUT),
             "test": len(data.test),
             "fingerprint": data.fingerprint,
             **(data.own or {}),
@@ -171,7 +173,9 @@ class Sentiment(Task[Texts]):
     def _plan(
         self, data: Texts, settings: Settings, vocabulary: Sequence[bytes] | None
     ) -> TrainingPlan:
-        training, validation = stratified(data.train_labels, self._held_out(data), settings.seed)
+        training, validation = stratified_before(
+            data.train_labels, _HELD_OUT, settings.seed, data.added
+        )
         network = with_hyperparameters(self.networks[settings.arch], settings.hyperparameters)
         logits = classification_loss.fewest_logits(len(data.labels))
         targets = classification_loss.targets(len(data.labels), logits)
@@ -286,9 +290,6 @@ class Sentiment(Task[Texts]):
 
     def shown(self, data: Texts, row: int) -> str:
         return data.test[row].decode(errors="replace")
-
-    def _held_out(self, data: Texts) -> int:
-        return min(_HELD_OUT, len(data.train) // 12)
 
 
 # Bytes that a golden review has at least.

@@ -14,6 +14,7 @@ from typing import Any, Generic
 from service.repository.contract import Contract
 from training.array_types import Array, Data, Predict
 from training.data.dataset_location import DataSet, Found
+from training.data.feedback.row_form import RowForm
 from training.data.load import OwnData
 from training.data.original_examples import Original
 from training.evaluation.metrics import measure_classifier, measure_estimator
@@ -119,6 +120,8 @@ class Task(ABC, Generic[Data]):
             examples, each with the share of its value by which it may differ; it may also go as
             far as outputs ``<name>_low`` and ``<name>_high`` of the live version reach.
         own_data: what it takes in place of the standard data; ``None`` where nothing else.
+        feedback_rows: how truths about live predictions become rows to learn from; ``None`` where
+            they cannot.
         no_bf16: why an export cannot be measured in bfloat16; empty where it can.
         study: the networks that ``study`` compares; ``None`` where there are none.
     """
@@ -133,6 +136,7 @@ class Task(ABC, Generic[Data]):
     min_quality: float | None = None
     max_drift: Mapping[str, float] = MappingProxyType({})
     own_data: OwnData[Data] | None = None
+    feedback_rows: RowForm[Data] | None = None
     fine_tuning_unsupported: str = ""
     no_bf16: str = ""
     study: Study | None = None

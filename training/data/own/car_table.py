@@ -41,7 +41,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
     places: list[str] = []
     for place, record in csv_records(path, COLUMNS, bad, optional=("name",)):
         try:
-            row = {column: _number(column, record[column]) for column in ("mpg", *CAR_NUMBERS)}
+            row = {column: car_number(column, record[column]) for column in ("mpg", *CAR_NUMBERS)}
         except ValueError as error:
             bad.add(place, str(error))
             continue
@@ -89,7 +89,7 @@ def read(path: Path, bad: BadRows, *, standard: tuple[str, ...]) -> Table:
     )
 
 
-def _number(column: str, given: str) -> float:
+def car_number(column: str, given: str) -> float:
     """Return a value above zero, or NaN where it may be unknown.
 
     Raises:

@@ -140,10 +140,23 @@ def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture 
     if _printable(path.parent) != str(path.parent):
         return "is in a folder whose name is not UTF-8, or has line breaks: it cannot name a class"
     try:
-        encoded = as_sent(path.read_bytes(), field)
-        return np.asarray(np.rint(decode(tf.constant(encoded)).numpy()), np.uint8)
+        encoded = path.read_bytes()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+    return picture_of(encoded, field, decode)
+
+
+def picture_of(encoded: bytes, field: Field, decode: Callable[[Any], Any]) -> Picture | str:
+    """Return a picture as the network gets it, or what is wrong with its file.
+
+    Args:
+        encoded: the file.
+        field: as ``read`` takes it.
+        decode: likewise its ``prepare``.
+    """
+    try:
+        sent = as_sent(encoded, field)
+        return np.asarray(np.rint(decode(tf.constant(sent)).numpy()), np.uint8)
     except UnfitPictureError as error:
         return str(error).rstrip(".")
     except tf.errors.InvalidArgumentError:
