@@ -91,3 +91,40 @@ def wald_of_pairs(lost: int, won: int, pairs: int) -> tuple[float, float]:
     difference = (won - lost) / pairs
     half = 1.959964 / pairs * math.sqrt(max(0.0, lost + won - (won - lost) ** 2 / pairs))
     return difference - half, difference + half
+
+
+def weighted_sign_flips(
+    differences: npt.NDArray[np.floating[Any]],
+    weights: npt.NDArray[np.floating[Any]],
+    seed: int = 0,
+) -> MeanDifference:
+    """Estimate a weighted mean of paired differences, and whether it is above 0.
+
+    If two versions are equally good, each difference is as probable as its negative. So ``p`` is
+    the share of 10,000 random choices of signs with a mean at least as large (Fisher's
+    randomization test for pairs; Edgington & Onghena 2007, chapter 6); with weights that are all
+    the same and losses of 0 and 1 that is the exact test of McNemar. The interval is that of
+    ``paired_bootstrap``, of the weighted mean.
+
+    Args:
+        differences: of each example, new minus old, [N].
+        weights: how many examples each stands for, above 0, [N].
+        seed: decides the draws.
+    """
+    random = np.random.default_rng(seed)
+    count = len(differences)
+    products = differences * weights
+    observed = float(products.sum())
+    at_once = max(1, _CHUNK_VALUES // count)
+    means, as_large = [], 0
+    # What floating-point sums of the same values in another order may differ by.
+    tolerance = 1e-9 * float(np.abs(products).sum())
+    for done in range(0, _RESAMPLES, at_once):
+        size = min(at_once, _RESAMPLES - done)
+        signs = random.integers(0, 2, (size, count)) * 2 - 1
+        as_large += int((signs @ products >= observed - tolerance).sum())
+        drawn = random.integers(0, count, (size, count))
+        means.append(products[drawn].sum(axis=1) / weights[drawn].sum(axis=1))
+    low, high = np.quantile(np.concatenate(means), [LEVEL, 1 - LEVEL])
+    p = (1 + as_large) / (1 + _RESAMPLES)
+    return MeanDifference(observed / float(weights.sum()), float(low), float(high), p)

@@ -1,12 +1,14 @@
 """What a version must pass to be published: runs all gates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from service.repository.contract import Contract
+from training.data.feedback.merging import Audited
 from training.data.own.findings import findings_of
 from training.evaluation.better_than_chance import beyond_luck
 from training.publishing import serving_skew
+from training.publishing.audits_gate import run_audits_gate
 from training.publishing.contract_compatibility import broken_promises
 from training.publishing.gate_report import Candidate, GateReport, GateResult
 from training.publishing.golden_regression import lost_answers
@@ -19,9 +21,22 @@ _TOLD = 3
 
 
 def run_gates(
-    task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion | None
+    task: Task[Any],
+    data: Any,
+    candidate: Candidate,
+    incumbent: LiveVersion | None,
+    audits: Sequence[Audited] | None = None,
 ) -> GateReport:
-    """Run all gates; without an incumbent only those that need no other version."""
+    """Run all gates; without an incumbent only those that need no other version.
+
+    Args:
+        task: the model.
+        data: its data, the test set among it.
+        candidate: the new version.
+        incumbent: the live version.
+        audits: those that the new version has not learned from; ``None`` where it did not learn
+            from feedback.
+    """
     results = [
         *_data(task, data, candidate),
         *_minimum(task, candidate),
@@ -32,6 +47,12 @@ def run_gates(
     contract = _contract(candidate.contract, incumbent)
     results.append(contract)
     results.append(run_comparison_gate(task, data, candidate, incumbent, contract.passed))
+    if audits is not None and task.feedback_rows is not None:
+        results.append(
+            run_audits_gate(
+                task.feedback_rows, audits, candidate.predict, incumbent, contract.passed
+            )
+        )
     results += _golden(task, candidate, incumbent)
     return GateReport(tuple(results), incumbent.version)
 

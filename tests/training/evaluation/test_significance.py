@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binom, binomtest, norm
 
-from training.evaluation.significance import mcnemar, paired_bootstrap, wald_of_pairs
+from training.evaluation.significance import (
+    LEVEL,
+    mcnemar,
+    paired_bootstrap,
+    wald_of_pairs,
+    weighted_sign_flips,
+)
 
 
 @pytest.mark.parametrize(("lost", "won"), [(9, 1), (59, 16), (16, 59), (5, 5), (300, 250)])
@@ -48,3 +54,21 @@ def test_walds_interval_by_hand() -> None:
     low, high = wald_of_pairs(30, 10, 100)
     assert (low + high) / 2 == pytest.approx(-0.2)
     assert (high - low) / 2 == pytest.approx(1.96 * 0.06, rel=1e-4)
+
+
+def test_sign_flips_agree_with_mcnemars_exact_test() -> None:
+    differences = np.array([1.0] * 9 + [-1.0] * 2 + [0.0] * 40)
+    found = weighted_sign_flips(differences, np.full(51, 3.0))
+    assert found.mean == pytest.approx(7 / 51)
+    assert found.p == pytest.approx(binom(11, 0.5).sf(8), abs=0.01)
+    assert found.low < found.mean < found.high
+
+
+def test_sign_flips_keep_to_their_level_with_weights() -> None:
+    random = np.random.default_rng(1)
+    refused = 0
+    for stream in range(200):
+        weights = random.exponential(1.0, 60) + 0.1
+        refused += weighted_sign_flips(random.normal(size=60), weights, stream).p < LEVEL
+    # Of 200 at 5 % more than 19 come once in a hundred times.
+    assert refused <= 19
