@@ -2,6 +2,7 @@
 
 config.json      the settings, as decided; what ``--resume`` reads
 data.json        the fingerprint of the data that it learns from
+feedback.json    the truths about live predictions that it learns from; where it does
 start/<number>/  a copy of the version that the training begins with; where it does
 bad-rows.txt     what was wrong with own data, a line each; where something was
 history.csv      one line an epoch
@@ -43,6 +44,7 @@ class Run:
         self.export = folder / "export"
         self.report = folder / "report.html"
         self.bad_rows = folder / "bad-rows.txt"
+        self.feedback = folder / "feedback.json"
         self.start = folder / "start"
         self.exports = folder / "exports"
         self.lock = folder / ".lock"

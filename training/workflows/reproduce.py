@@ -53,6 +53,11 @@ def reproduce(task: Task[Any], root: Path, version: int, named: Path | None) -> 
         NotReproducedError: the metrics do not agree.
     """
     card = _card(root, task.name, version)
+    if "feedback" in card.data:
+        raise TrainingError(
+            f"Version {version} has learned from feedback as well, which is in the folder of its "
+            "run alone and not in its card, so it cannot be trained again from that."
+        )
     settings = settings_of(card, data=named, out=root)
     loaded = load_data(task, named, settings.max_bad_rows)
     now, then = task.summary(loaded.data)["fingerprint"], card.data.get("fingerprint")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from service.repository.model_card import read_card
 from service.repository.model_store import Store
 from training import tasks
 from training.console.progress import say
-from training.data.load import load_data
+from training.data.feedback.given_truths import Feedback, write_feedback
+from training.data.load import Loaded, load_data
 from training.errors import BusyError, NoNewDataError, RefusedError
 from training.fitting import run_folder
 from training.fitting.config import Settings
@@ -17,17 +19,28 @@ from training.fitting.process_lock import exclusive_lock
 from training.publishing.live_version import find_live_version
 from training.tasks.task_interface import Task
 from training.workflows import train
+from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.prometheus_textfile import Retrained, check_place, write_textfile
 
 # In the model's folder, because two must not make its next version at once.
 _LOCK = ".retrain.lock"
 
 
-def retrain(settings: Settings, metrics_file: Path | None) -> int:
+def retrain(
+    settings: Settings,
+    metrics_file: Path | None,
+    feedback: Feedback | None = None,
+    *,
+    after_truths: int = 1,
+    rollout: bool = False,
+) -> int:
     """Train and publish the next version if there is data that no version has learned from.
 
     Args:
         settings: of the training.
+        feedback: truths about live predictions to learn from as well; ``None`` without them.
+        after_truths: train once so many of them are new, unless the data itself has changed.
+        rollout: put the version on trial, instead of letting it serve at once.
         metrics_file: where to report to Prometheus; ``None`` reports nothing. It is left
             as it is when another process retrains: that one writes it.
 
@@ -49,12 +62,14 @@ def retrain(settings: Settings, metrics_file: Path | None) -> int:
         with exclusive_lock(
             settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"
         ):
-            _look_for_new_data(tasks.get(settings.model), settings)
+            _look_for_new_data(tasks.get(settings.model), settings, feedback, after_truths)
             run = run_folder.create_run_folder(
                 run_folder.RUNS, dataclasses.replace(settings, publish=True)
             )
+            if feedback is not None:
+                write_feedback(run.feedback, feedback)
             try:
-                version = train.train(run)
+                version = train.train(run, rollout=rollout)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     "Interrupted; the next retraining begins anew. To continue this one: "
@@ -115,30 +130,77 @@ def retrain_in(runs: Path, settings: Settings) -> int:
     return version
 
 
-def _look_for_new_data(task: Task[Any], settings: Settings) -> str:
+def _look_for_new_data(
+    task: Task[Any],
+    settings: Settings,
+    feedback: Feedback | None = None,
+    after_truths: int = 1,
+) -> str:
     """Compare the data with what the live version learned from, and the newest, which may wait.
 
     Returns:
         the data's fingerprint.
 
     Raises:
-        NoNewDataError: it is the same.
+        NoNewDataError: it is the same, or too few truths are new.
     """
-    loaded = load_data(task, settings.data, settings.max_bad_rows)
-    fingerprint = task.summary(loaded.data)["fingerprint"]
+    loaded = with_feedback(task, load_data(task, settings.data, settings.max_bad_rows), feedback)
+    fingerprint = summary_of(task, loaded, feedback)["fingerprint"]
     versions = Store(settings.out).versions(task.name)
     incumbent = find_live_version(settings.out, task.name)
     known = {max(versions)} if versions else set[int]()
     if incumbent is not None:
         known.add(incumbent.version)
+    learned: dict[int, Mapping[str, Any]] = {}
     for version in sorted(known, reverse=True):
         card = read_card(versions[version])
-        if card is not None and card.data.get("fingerprint") == fingerprint:
+        if card is None:
+            continue
+        learned[version] = card.data
+        if card.data.get("fingerprint") == fingerprint:
             raise NoNewDataError(
                 f"There is no new data for {task.name}: version {version} has learned from it "
-                f"(SHA-256 {fingerprint[:16]}...)."
+                f"(SHA-256 {fingerprint[:16]}...).{_unused(loaded)}"
             )
+    if feedback is not None:
+        own = task.summary(loaded.data)["fingerprint"]
+        _await_truths(task.name, own, learned, feedback, after_truths)
     return str(fingerprint)
+
+
+def _unused(loaded: Loaded[Any]) -> str:
+    """Say what became of the truths, where none of them brought anything to learn."""
+    return "" if loaded.feedback is None else f" Feedback: {loaded.feedback.story()}."
+
+
+def _await_truths(
+    name: str, own: str, learned: Mapping[int, Mapping[str, Any]], feedback: Feedback, least: int
+) -> None:
+    """Check that enough truths are new, where a version has learned from the data itself.
+
+    Args:
+        name: the model's.
+        own: the fingerprint of the data without feedback.
+        learned: what the cards of the live version and the newest say of their data.
+        feedback: the truths.
+        least: so many must have come since those that the versions were given.
+
+    Raises:
+        NoNewDataError: fewer are new.
+    """
+    told = [data.get("feedback", {}) for data in learned.values()]
+    if own not in [
+        each.get("data_fingerprint", data.get("fingerprint"))
+        for each, data in zip(told, learned.values(), strict=True)
+    ]:
+        return
+    until = max(float(each.get("until", 0.0)) for each in told)
+    new = feedback.new_since(until)
+    if new < least:
+        raise NoNewDataError(
+            f"There is no new data for {name}, and {new:,} truths are new: "
+            f"--after-truths waits for {least:,}."
+        )
 
 
 def _measured(export: Path) -> dict[str, float]:

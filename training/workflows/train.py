@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ from service.repository.reference.reference_file import write_reference
 from training import tasks
 from training.console.progress import say, working
 from training.console.terminal_table import print_table
+from training.data.feedback.given_truths import read_feedback
+from training.data.feedback.merging import Audited
 from training.data.load import Loaded, load_data
 from training.data.own.findings import findings_of
 from training.errors import RefusedError, TrainingError, UsageError
@@ -30,6 +33,7 @@ from training.publishing.export_precision import alike_in_both
 from training.publishing.gate_report import Candidate, GateReport
 from training.publishing.gates import run_gates
 from training.publishing.golden_regression import carried_over
+from training.publishing.learned_feedback import read_learned, write_learned
 from training.publishing.live_version import find_live_version
 from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
@@ -38,6 +42,7 @@ from training.publishing.version_reference import answered_reference
 from training.reporting.mistakes import worst_mistakes
 from training.reporting.report import ReportData, write_report
 from training.tasks.task_interface import Exportable, Task
+from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.init_from_option import find_initial_version
 
 
@@ -140,9 +145,9 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
         loaded = _load(task, run)
         training_loop.set_seed(run.settings.seed)
         if initial is None:
-            return loaded, task.plan(loaded.data, run.settings)
+            return loaded, task.plan(loaded.learned, run.settings)
         say(f"starting from version {initial.version}")
-        plan = task.plan_as_published(loaded.data, run.settings, initial.folder)
+        plan = task.plan_as_published(loaded.learned, run.settings, initial.folder)
         initial.load_into(plan.model, task.classes(loaded.data))
         return loaded, plan
     except TrainingError:
@@ -202,7 +207,9 @@ def _load(task: Task[Any], run: Run) -> Loaded[Any]:
     """Load the data, and keep in the run folder what is wrong with it."""
     loaded = load_data(task, run.settings.data, run.settings.max_bad_rows)
     say(f"data: {loaded.story}")
-    summary = task.summary(loaded.data)
+    feedback = read_feedback(run.feedback)
+    loaded = with_feedback(task, loaded, feedback)
+    summary = summary_of(task, loaded, feedback)
     for found in findings_of(summary):
         say(f"warning: {found.sentence}")
     keep_to_data(run.folder, summary["fingerprint"], run.has_begun())
@@ -210,6 +217,10 @@ def _load(task: Task[Any], run: Run) -> Loaded[Any]:
         run.bad_rows.write_text("\n".join(loaded.bad.lines) + "\n", encoding="utf-8")
         say(f"{len(loaded.bad):,} bad rows are left out; {run.bad_rows} lists them:")
         say(loaded.bad.listing())
+    if loaded.feedback is not None:
+        say(f"feedback: {loaded.feedback.story()}")
+        if loaded.feedback.unfit.lines:
+            say(loaded.feedback.unfit.listing())
     return loaded
 
 
@@ -227,7 +238,7 @@ def _export(
 ) -> _Exported:
     """Export the trained network into the run folder; measure, gate and prove it there."""
     settings, data = run.settings, loaded.data
-    exportable = task.exportable(data, plan)
+    exportable = task.exportable(loaded.learned, plan)
     saved_model_export.write_saved_model(exportable, run.export)
     if exportable.out_of_fold is not None:
         write_errors(run.export, exportable.out_of_fold)
@@ -235,6 +246,7 @@ def _export(
     with working("measuring the export on the full test set"):
         answers = task.answers(data, predict)
         evaluation = _evaluation(task, data, plan, exportable, answers)
+    known, audits = _known_feedback(loaded, run)
     incumbent = find_live_version(settings.out, settings.model)
     comparing = "checking the gates"
     if incumbent is not None:
@@ -247,7 +259,7 @@ def _export(
         of_own_data=loaded.own,
     )
     with working(comparing):
-        report = run_gates(task, data, candidate, incumbent)
+        report = run_gates(task, data, candidate, incumbent, audits)
     cases = list(task.golden(data, predict))
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
@@ -270,12 +282,13 @@ def _export(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         evaluation=evaluation,
         training={**_training(plan, run), "gates": gates},
-        data=task.summary(data),
+        data=summary_of(task, loaded, read_feedback(run.feedback)),
         libraries=libraries(),
         precision=settings.precision,
     )
     if not task.fine_tuning_unsupported:
         write_weights(run.export, plan.model, task.classes(data))
+    write_learned(run.export, known)
     saved_model_export.finish(run.export, card, golden)
     with working("describing the rows that live ones are compared with"):
         reference = answered_reference(predict, contract, task.reference_rows(data))
@@ -284,6 +297,21 @@ def _export(
     saved_model_export.prove(saved_model_export.open_saved_model(run.export), run.export)
     saved_model_export.prove(in_float32, run.export)
     return _Exported(card, exportable.out_of_fold or answers, report)
+
+
+def _known_feedback(
+    loaded: Loaded[Any], run: Run
+) -> tuple[frozenset[str], Sequence[Audited] | None]:
+    """Return the rows of feedback that the network has learned from, and audits that it has not.
+
+    What the version that it began with has learned, it knows as well.
+    """
+    start = kept_copy(run.start)
+    known = frozenset[str]() if start is None else read_learned(start.folder)
+    if loaded.feedback is None:
+        return known, None
+    known |= loaded.feedback.learned
+    return known, [audit for audit in loaded.feedback.held if audit.row.key not in known]
 
 
 def _evaluation(

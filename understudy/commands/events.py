@@ -17,7 +17,7 @@ from service.repository.model_store import Store
 from understudy.help import SERVING, Command, Option
 from understudy.options import models_folder
 
-_VARIABLE = "UNDERSTUDY_EVENTS"
+STORE_VARIABLE = "UNDERSTUDY_EVENTS"
 GROUND_TRUTH, CLOUD_EVENTS = "ground-truth", "cloudevents"
 # In one transaction.
 _AT_ONCE = 500
@@ -50,7 +50,7 @@ _AT_ONCE = 500
     shown=GROUND_TRUTH,
     help=f"{GROUND_TRUTH} or {CLOUD_EVENTS}",
 )
-@click.option("--store", cls=Option, metavar="STORE", shown=_VARIABLE, help="file or URL")
+@click.option("--store", cls=Option, metavar="STORE", shown=STORE_VARIABLE, help="file or URL")
 @models_folder()
 def command(
     action: str, model: str | None, file: Path | None, form: str, store: str | None, out: Path
@@ -59,9 +59,9 @@ def command(
 
     A running service may write into the same store meanwhile.
     """
-    location = store or os.environ.get(_VARIABLE)
+    location = store or os.environ.get(STORE_VARIABLE)
     if not location:
-        raise click.UsageError(f"Which store? Give --store, or set {_VARIABLE}.")
+        raise click.UsageError(f"Which store? Give --store, or set {STORE_VARIABLE}.")
     if action != "list" and not model:
         raise click.UsageError(f"events {action} needs the model's name.")
     if (action == "import") != (file is not None):
@@ -80,7 +80,7 @@ def command(
 
 
 def _list(location: str) -> None:
-    store = _open(location)
+    store = open_store(location)
     for model, count in sorted(store.counts().items()):
         click.echo(f"{model:20}  {count:,} predictions")
 
@@ -89,7 +89,7 @@ def _export(location: str, model: str, form: str, models: Path) -> None:
     from service.events.cloud_events import cloud_event_lines
     from service.events.ground_truth import ground_truth_lines
 
-    store, contracts = _open(location), _Contracts(models, model)
+    store, contracts = open_store(location), _Contracts(models, model)
     for event, truths in store.events(model):
         if form == CLOUD_EVENTS:
             lines = cloud_event_lines(event)
@@ -113,7 +113,7 @@ def _import_events(
 ) -> str:
     from service.events.cloud_events import records_of
 
-    store, contracts = _open(location), _Contracts(models, model)
+    store, contracts = open_store(location), _Contracts(models, model)
     version = contracts.latest()
     records, count = records_of(lines, model, contracts.of(version), version), 0
     try:
@@ -132,7 +132,7 @@ def _import_truths(
     from service.errors import ServiceError
     from service.events.ground_truth import feedback_of_line
 
-    store, contracts = _open(location), _Contracts(models, model)
+    store, contracts = open_store(location), _Contracts(models, model)
     results: Counter[Result] = Counter()
     while together := list(islice(lines, _AT_ONCE)):
         items = []
@@ -160,7 +160,13 @@ def _import_truths(
     return f"Truths of {model}: {told or 'none'}."
 
 
-def _open(location: str) -> EventStore:
+def open_store(location: str) -> EventStore:
+    """Return the store at a place: a file that is there, or the URL of a database.
+
+    Raises:
+        click.UsageError: it names a file that is not there.
+        StoreError: it names nothing that can be a store.
+    """
     from service.events.location import open_database
 
     if "://" not in location and not Path(location).exists():

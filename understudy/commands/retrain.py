@@ -1,14 +1,20 @@
 """``retrain``: train and publish if there is new data; for schedulers."""
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from training import tasks
+from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTruth
 from training.fitting import config as configuration
+from understudy.commands.events import STORE_VARIABLE, open_store
 from understudy.help import TRAINING, Command, Option
-from understudy.options import given_settings, model, training_settings
+from understudy.options import WholeNumber, given_settings, model, training_settings
+
+_FEEDBACK, _RESULT = "Feedback", "The result"
 
 
 @click.command(
@@ -18,6 +24,7 @@ from understudy.options import given_settings, model, training_settings
     examples={
         "retrain mpg --data cars.csv": "train only if the data has changed",
         "retrain mpg --metrics-file /var/lib/node_exporter/mpg.prom": "report to Prometheus",
+        "retrain mpg --feedback --after-truths 200 --rollout": "learn from what clients sent",
     },
 )
 @model()
@@ -28,9 +35,59 @@ from understudy.options import given_settings, model, training_settings
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="result for Prometheus' textfile collector",
-    panel="The result",
+    panel=_RESULT,
 )
-def command(model: str, config: Path | None, metrics_file: Path | None, **settings: Any) -> None:
+@click.option(
+    "--rollout",
+    is_flag=True,
+    cls=Option,
+    help="try it out on live traffic before it serves",
+    panel=_RESULT,
+)
+@click.option(
+    "--feedback",
+    is_flag=True,
+    cls=Option,
+    help="learn from truths that clients sent as well",
+    panel=_FEEDBACK,
+)
+@click.option(
+    "--store",
+    cls=Option,
+    metavar="STORE",
+    shown=STORE_VARIABLE,
+    help="file or URL",
+    panel=_FEEDBACK,
+)
+@click.option(
+    "--after-truths",
+    cls=Option,
+    type=WholeNumber(),
+    metavar="N",
+    shown=1,
+    help="wait for so many new truths",
+    panel=_FEEDBACK,
+)
+@click.option(
+    "--feedback-share",
+    cls=Option,
+    type=click.FloatRange(0, 0.9, min_open=True),
+    metavar="X",
+    shown=DEFAULT_SHARE,
+    help="largest share in training",
+    panel=_FEEDBACK,
+)
+def command(
+    model: str,
+    config: Path | None,
+    metrics_file: Path | None,
+    rollout: bool,
+    feedback: bool,
+    store: str | None,
+    after_truths: int | None,
+    feedback_share: float | None,
+    **settings: Any,
+) -> None:
     """Train and publish a model if its data differs from what published versions learned from.
 
     Exit codes: 0 published, 3 refused by a gate, 4 no new data, 5 another retraining is running.
@@ -39,6 +96,43 @@ def command(model: str, config: Path | None, metrics_file: Path | None, **settin
     toml = {} if config is None else configuration.read_toml(config)
     given = given_settings(settings)
     resolved = configuration.resolve(task.name, task.architectures, toml, given)
+    if feedback:
+        location = store or os.environ.get(STORE_VARIABLE)
+        if not location:
+            raise click.UsageError(f"Which store? Give --store, or set {STORE_VARIABLE}.")
+        given_truths = _stored_feedback(location, task.name, feedback_share or DEFAULT_SHARE)
+    elif store or after_truths or feedback_share:
+        raise click.UsageError("--store, --after-truths and --feedback-share go with --feedback.")
+    else:
+        given_truths = None
     from training.workflows import retrain as workflow
 
-    workflow.retrain(resolved, metrics_file)
+    workflow.retrain(
+        resolved, metrics_file, given_truths, after_truths=after_truths or 1, rollout=rollout
+    )
+
+
+def _stored_feedback(location: str, model: str, share: float) -> Feedback:
+    """Return all truths of a model; a running service may write into the store meanwhile."""
+    from service.events.errors import StoreError
+
+    # Before the reading, so that no audit counts as older than the week that is held.
+    now = time.time()
+    try:
+        truths = [
+            GivenTruth(
+                place=f"{event.request_id}, row {truth.instance}",
+                source=str(truth.source),
+                answered_at=event.answered_at,
+                given_at=truth.given_at,
+                weight=truth.weight,
+                signature=event.signature,
+                inputs=event.row_of_inputs(truth.instance),
+                truth=truth.values,
+            )
+            for event, given in open_store(location).events(model)
+            for truth in given
+        ]
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    return Feedback(taken_at=now, share=share, truths=tuple(truths))

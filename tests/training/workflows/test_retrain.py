@@ -114,7 +114,7 @@ def test_two_do_not_train_in_one_run(toy: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_failure_is_told(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(run: object) -> int:
+    def fail(run: object, **_: object) -> int:
         raise TrainingError("The disk is on fire.")
 
     monkeypatch.setattr(train, "train", fail)
