@@ -2,6 +2,7 @@
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def csv_records(
                 continue
             place = _place(before, rows.line_num)
             if header is None:
-                header = [name.strip().lower() for name in row]
+                header = [_as_read(name) for name in row]
                 _check_header(path, header, columns)
                 _check_once(path, row, header, (*columns, *optional))
             elif any(map(_NOT_UTF_8.search, row)):
@@ -63,6 +64,17 @@ def csv_records(
             else:
                 yield place, dict(zip(header, row, strict=True))
         _check_header(path, header or [], columns)
+
+
+def _as_read(name: str) -> str:
+    """Return a column's name as it looks: no case, no blanks, no marks that are invisible."""
+    seen = (sign for sign in unicodedata.normalize("NFKC", name) if not _is_invisible(sign))
+    return "".join(seen).strip().lower()
+
+
+def _is_invisible(sign: str) -> bool:
+    """Whether it is a sign such as a byte order mark, which joined files have amidst."""
+    return unicodedata.category(sign) == "Cf"
 
 
 def _place(before: int, last: int) -> str:

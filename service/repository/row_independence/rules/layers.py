@@ -9,7 +9,11 @@ from service.repository.row_independence.abstract_values import (
     Tensor,
 )
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import known_sizes, tensor
+from service.repository.row_independence.rules.axes_and_shapes import (
+    known_sizes,
+    refuse_rows_at,
+    tensor,
+)
 from service.repository.row_independence.symbolic_sizes import Size, sized, unknown
 
 
@@ -106,10 +110,18 @@ def _batch_norm(node: Node, arguments: Sequence[AbstractValue]) -> list[Abstract
     return [found, *[Tensor(None)] * 5]
 
 
-def _pointwise_pictures(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
-    found = tensor(arguments[0])
-    _first_alone(found, arguments[1:], "works")
-    return found
+def _pictures(
+    dimensions: int,
+) -> Callable[[Node, Sequence[AbstractValue]], AbstractValue]:
+    """Work on the last ``dimensions`` of a tensor together, which must not be those of the rows."""
+
+    def work(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
+        found = tensor(arguments[0])
+        _first_alone(found, arguments[1:], "works")
+        refuse_rows_at(found, range(found.rank - dimensions, found.rank), "works over")
+        return found
+
+    return work
 
 
 def _resize(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
@@ -139,10 +151,9 @@ RULES: dict[str, Callable[[Node, Sequence[AbstractValue]], AbstractValue | list[
     **dict.fromkeys(["MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"], _pool),
     **dict.fromkeys(["BiasAdd", "BiasAddV1"], _bias),
     **dict.fromkeys(["FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"], _batch_norm),
-    **dict.fromkeys(
-        ["LRN", "AdjustContrastv2", "AdjustHue", "AdjustSaturation", "RGBToHSV", "HSVToRGB"],
-        _pointwise_pictures,
-    ),
+    # The contrast is that of a whole picture, the others look at one pixel at a time.
+    "AdjustContrastv2": _pictures(3),
+    **dict.fromkeys(["LRN", "AdjustHue", "AdjustSaturation", "RGBToHSV", "HSVToRGB"], _pictures(1)),
     **dict.fromkeys(
         ["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"], _resize
     ),

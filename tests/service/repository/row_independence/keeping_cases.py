@@ -138,6 +138,8 @@ KEEPING: dict[str, GraphCase] = {
     "columns": of(MATRIX)(lambda x: x[..., 1:3]),
     "new_axis": of(VECTOR)(lambda x: x[:, None] * tf.constant([1.0, 2.0, 3.0])),
     "pad_row": of(MATRIX)(lambda x: tf.pad(x, [[0, 0], [1, 2]])),
+    "contrast_of_pictures": of(PICTURE)(lambda x: tf.image.adjust_contrast(x, 2.0)),
+    "hue_of_lines": of(CUBE)(lambda x: tf.image.adjust_hue(x, 0.2)),
     "flatten": of(PICTURE)(lambda x: tf.reshape(x, [tf.shape(x)[0], -1])),
     "flatten_literal": of(PICTURE)(lambda x: tf.reshape(x, [-1, 72])),
     "merged": of(CUBE)(_merged),

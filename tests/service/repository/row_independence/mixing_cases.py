@@ -170,6 +170,7 @@ MIXING: dict[str, GraphCase] = {
     "gram": of(MATRIX)(lambda x: tf.matmul(tf.matmul(x, x, transpose_b=True), x)),
     "pairs": of(MATRIX)(lambda x: tf.matmul(x, x, transpose_b=True)),
     "across": of(MATRIX)(lambda x: x @ tf.matmul(x, x, transpose_a=True)),
+    "contrast_of_lines": of(CUBE)(lambda x: tf.image.adjust_contrast(x, 2.0)),
     "reverse": of(VECTOR)(lambda x: tf.reverse(x, [0])),
     "reverse_slice": of(VECTOR)(lambda x: x[::-1]),
     "roll": of(VECTOR)(lambda x: tf.roll(x, 1, 0)),

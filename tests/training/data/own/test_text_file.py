@@ -102,6 +102,14 @@ def test_a_header_of_another_form(tmp_path: Path, content: bytes, why: str) -> N
         ("text,label,label", "label once, not 2 times: 'label' (column 2), 'label' (column 3)"),
         ("Label,text,label ", "label once, not 2 times: 'Label' (column 1), 'label ' (column 3)"),
         ("\ufefftext,label,TEXT", "text once, not 2 times: 'text' (column 1), 'TEXT' (column 3)"),
+        (
+            "text,label,\ufefflabel",
+            "label once, not 2 times: 'label' (column 2), '\\ufefflabel' (column 3)",
+        ),
+        (
+            "text,label,\uff4cabel",
+            "label once, not 2 times: 'label' (column 2), '\uff4cabel' (column 3)",
+        ),
     ],
 )
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path, header: str, told: str) -> None:
