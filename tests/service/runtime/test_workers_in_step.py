@@ -1,5 +1,6 @@
 """Several workers of one service serve the same versions, and switch at the same moment."""
 
+import contextlib
 import shutil
 import threading
 import time
@@ -142,15 +143,25 @@ def test_a_worker_whose_lifecycle_is_stuck_is_not_waited_for_and_catches_up(
 
     def hang(store: Store, model: str) -> dict[int, Path]:
         if threading.current_thread() is stuck._thread:
-            assert go.wait(60)
+            go.wait()
         return real(store, model)
 
     monkeypatch.setattr(Store, "versions", hang)
     publish_affine(tmp_path, bias=1.0)
-    eventually(lambda: live(quick) == 2)
-    # It does not answer with what the others have left behind.
-    with pytest.raises(UnavailableError, match="catches up"):
-        live(stuck)
-    go.set()
+
+    def quick_goes_on() -> bool:
+        # So short a bound may take the quick one for stuck as well, on a machine that is busy.
+        with contextlib.suppress(UnavailableError):
+            return live(quick) == 2
+        return False
+
+    try:
+        eventually(quick_goes_on)
+        # It does not answer with what the others have left behind.
+        with pytest.raises(UnavailableError, match="catches up"):
+            live(stuck)
+    finally:
+        # A lifecycle that never went on could not be stopped.
+        go.set()
     eventually(lambda: stuck.reconcile_now("affine", 60))
     assert live(stuck) == 2
