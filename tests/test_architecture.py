@@ -59,6 +59,7 @@ TRAINING = (
 UNDERSTUDY = (
     {"failures", "help", "output_streams", "signals"},
     {"options"},
+    {"event_store"},
     {"commands"},
     {"cli"},
     {"__main__"},
@@ -121,7 +122,16 @@ def room_of(module: str) -> str:
         (
             "understudy",
             UNDERSTUDY,
-            {"__main__", "cli", "failures", "help", "options", "output_streams", "signals"},
+            {
+                "__main__",
+                "cli",
+                "event_store",
+                "failures",
+                "help",
+                "options",
+                "output_streams",
+                "signals",
+            },
         ),
     ],
 )

@@ -103,6 +103,12 @@ def data_path() -> Decorator:
     )
 
 
+def rollout(panel: str) -> Decorator:
+    """Take ``--rollout``."""
+    text = "try it out on live traffic before it serves"
+    return click.option("--rollout", is_flag=True, cls=Option, help=text, panel=panel)
+
+
 def as_json() -> Decorator:
     """Take ``--json``."""
     return click.option("--json", "json", cls=Option, is_flag=True, help="print JSON, for programs")

@@ -6,7 +6,6 @@ from typing import Any
 from service.api.http.request_context import RequestContext
 from service.api.routes.admin import check_token
 from service.api.routes.models import version_states
-from service.api.routes.worker_wait import wait_for_workers
 from service.errors import InvalidRequestError, ServiceError
 from service.grpc.calls import Calls, Context, parsed
 from service.grpc.messages import POOL, message_class
@@ -15,6 +14,7 @@ from service.repository.errors import RepositoryError
 from service.repository.model_server_config import parse_model_configs, text_of_model_configs
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
+from service.runtime.worker_wait import wait_for_workers
 from service.settings.settings import Settings
 
 MODEL_SERVICE = "tensorflow.serving.ModelService"

@@ -28,6 +28,7 @@ from service.repository.golden import GoldenExample, batch_of, read_golden
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
 from tests.e2e.conftest import Service, StartService, free_port
+from tests.e2e.grpc_client import SERVING, Client
 from tests.e2e.test_public_clients import TOKEN
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.classes import publish_scores
@@ -43,33 +44,7 @@ GOLDEN = [
     for number, example in enumerate((read_golden(directory)).examples)
 ]
 TRITON_TYPES = {"float32": "FP32", "float64": "FP64", "float16": "FP16", "string": "BYTES"}
-SERVING = "tensorflow.serving"
 HEALTH = "/grpc.health.v1.Health"
-
-
-class Client:
-    """Calls methods by their names, with this project's messages."""
-
-    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        self.channel = (
-            grpc.insecure_channel(address, options)
-            if credentials is None
-            else grpc.secure_channel(address, credentials, options)
-        )
-
-    def call(self, method: str, request: Any, response: str, **options: Any) -> Any:
-        call = self.channel.unary_unary(method)
-        data = request if isinstance(request, bytes) else request.SerializeToString()
-        return message_class(response).FromString(call(data, timeout=30, **options))
-
-    def predict(self, request: Any, **options: Any) -> Any:
-        return self.call(
-            f"/{SERVING}.PredictionService/Predict",
-            request,
-            f"{SERVING}.PredictResponse",
-            **options,
-        )
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import requests
 
 from service.grpc.messages import message_class
 from tests.e2e.conftest import Service, StartService, free_port
+from tests.e2e.grpc_client import SERVING, Client
 from tests.e2e.service_state import ONLY_Y
-from tests.e2e.test_grpc import SERVING, Client
 from tests.e2e.test_public_clients import TOKEN
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually

@@ -1,6 +1,5 @@
 """``events``: count, export and import stored predictions and what turned out to be true."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -9,15 +8,16 @@ from pathlib import Path
 
 import click
 
-from service.events.event_store import EventStore, Result
+from service.events.event_store import Result
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
+from understudy import event_store
+from understudy.event_store import open_store
 from understudy.help import SERVING, Command, Option
 from understudy.options import models_folder
 
-STORE_VARIABLE = "UNDERSTUDY_EVENTS"
 GROUND_TRUTH, CLOUD_EVENTS = "ground-truth", "cloudevents"
 # In one transaction.
 _AT_ONCE = 500
@@ -50,7 +50,7 @@ _AT_ONCE = 500
     shown=GROUND_TRUTH,
     help=f"{GROUND_TRUTH} or {CLOUD_EVENTS}",
 )
-@click.option("--store", cls=Option, metavar="STORE", shown=STORE_VARIABLE, help="file or URL")
+@event_store.store()
 @models_folder()
 def command(
     action: str, model: str | None, file: Path | None, form: str, store: str | None, out: Path
@@ -59,9 +59,7 @@ def command(
 
     A running service may write into the same store meanwhile.
     """
-    location = store or os.environ.get(STORE_VARIABLE)
-    if not location:
-        raise click.UsageError(f"Which store? Give --store, or set {STORE_VARIABLE}.")
+    location = event_store.location_of(store)
     if action != "list" and not model:
         raise click.UsageError(f"events {action} needs the model's name.")
     if (action == "import") != (file is not None):
@@ -158,20 +156,6 @@ def _import_truths(
         f"{results[each]:,} {str(each).replace('_', ' ')}" for each in Result if results[each]
     )
     return f"Truths of {model}: {told or 'none'}."
-
-
-def open_store(location: str) -> EventStore:
-    """Return the store at a place: a file that is there, or the URL of a database.
-
-    Raises:
-        click.UsageError: it names a file that is not there.
-        StoreError: it names nothing that can be a store.
-    """
-    from service.events.location import open_database
-
-    if "://" not in location and not Path(location).exists():
-        raise click.UsageError(f"{location} is not there.")
-    return EventStore(open_database(location))
 
 
 class _Contracts:

@@ -1,6 +1,5 @@
 """``retrain``: train and publish if there is new data; for schedulers."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import click
 from training import tasks
 from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTruth
 from training.fitting import config as configuration
-from understudy.commands.events import STORE_VARIABLE, open_store
+from understudy import event_store, options
 from understudy.help import TRAINING, Command, Option
 from understudy.options import WholeNumber, given_settings, model, training_settings
 
@@ -37,13 +36,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
     help="result for Prometheus' textfile collector",
     panel=_RESULT,
 )
-@click.option(
-    "--rollout",
-    is_flag=True,
-    cls=Option,
-    help="try it out on live traffic before it serves",
-    panel=_RESULT,
-)
+@options.rollout(_RESULT)
 @click.option(
     "--feedback",
     is_flag=True,
@@ -51,14 +44,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
     help="learn from truths that clients sent as well",
     panel=_FEEDBACK,
 )
-@click.option(
-    "--store",
-    cls=Option,
-    metavar="STORE",
-    shown=STORE_VARIABLE,
-    help="file or URL",
-    panel=_FEEDBACK,
-)
+@event_store.store(_FEEDBACK)
 @click.option(
     "--after-truths",
     cls=Option,
@@ -97,9 +83,7 @@ def command(
     given = given_settings(settings)
     resolved = configuration.resolve(task.name, task.architectures, toml, given)
     if feedback:
-        location = store or os.environ.get(STORE_VARIABLE)
-        if not location:
-            raise click.UsageError(f"Which store? Give --store, or set {STORE_VARIABLE}.")
+        location = event_store.location_of(store)
         given_truths = _stored_feedback(location, task.name, feedback_share or DEFAULT_SHARE)
     elif store or after_truths or feedback_share:
         raise click.UsageError("--store, --after-truths and --feedback-share go with --feedback.")
@@ -130,7 +114,7 @@ def _stored_feedback(location: str, model: str, share: float) -> Feedback:
                 inputs=event.row_of_inputs(truth.instance),
                 truth=truth.values,
             )
-            for event, given in open_store(location).events(model)
+            for event, given in event_store.open_store(location).events(model)
             for truth in given
         ]
     except StoreError as error:

@@ -9,6 +9,7 @@ from training import tasks
 from training.console.progress import say
 from training.errors import UsageError
 from training.fitting import config, run_folder
+from understudy import options
 from understudy.help import TRAINING, Command, Option
 from understudy.options import given_settings, model, training_settings
 
@@ -33,13 +34,7 @@ _OTHER_STARTS, _RESULT = "Go on from something", "The result"
 @click.option(
     "--force", is_flag=True, cls=Option, help="publish even if a gate refuses it", panel=_RESULT
 )
-@click.option(
-    "--rollout",
-    is_flag=True,
-    cls=Option,
-    help="try it out on live traffic before it serves",
-    panel=_RESULT,
-)
+@options.rollout(_RESULT)
 @click.option(
     "--resume",
     cls=Option,

@@ -13,12 +13,12 @@ from flask import Blueprint, request
 from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_value, read_body
 from service.api.routes.admin import attempt, authorise, change
-from service.api.routes.worker_wait import wait_for_workers
 from service.api.validation.error_messages import shorten
 from service.errors import InvalidRequestError
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
+from service.runtime.worker_wait import wait_for_workers
 from service.settings.settings import Settings
 
 _REPOSITORY = "/v2/repository"

@@ -18,6 +18,7 @@ from service.repository.model_card import Card, read_card
 from service.repository.model_store import Store
 from service.repository.policy import read_policy
 from tests.owndata import CAR_HEADER, cars, sentences, write_csv
+from tests.service.events.stores import record
 from training.evaluation.out_of_fold import read_errors
 from training.publishing.learned_feedback import LEARNED, read_learned
 from understudy import cli
@@ -81,16 +82,12 @@ class Traffic:
 
 
 def _record(request_id: str, now: float, inputs: dict[str, Any], reason: Reason) -> EventRecord:
-    return EventRecord(
+    return record(
+        request_id,
         model="mpg",
-        request_id=request_id,
         answered_at=now,
         version=1,
-        signature="serving_default",
-        status=200,
         instances=1,
-        probability=0.1,
-        rate=0.1,
         reason=reason,
         inputs=json.dumps(inputs),
         outputs='{"mpg":[20.0]}',
