@@ -21,12 +21,12 @@ def read_object(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         most_bytes: the most bytes that it may have.
 
     Raises:
-        RepositoryError: the file cannot be read, is too large, is not strict JSON, holds no object,
-            or is nested too deeply.
+        RepositoryError: the file cannot be read, is too large, is not strict JSON, has an object
+            with two members of one name, holds no object, or is nested too deeply.
     """
     try:
         data = read_file(path, most_bytes=most_bytes)
-        value = json.loads(data, parse_constant=_refuse_constant)
+        value = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique_members)
         if _is_deep(value):
             raise RepositoryError(f"{path.name} nests lists or objects {_MOST_DEPTH} times.")
         if b"\\ud" in data.lower():
@@ -90,6 +90,15 @@ def _is_deep(value: Any) -> bool:
         if not level:
             return False
     return True
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(f"{shown(twice)} stands twice in one object")
+    return members
 
 
 def _refuse_constant(name: str) -> None:

@@ -92,7 +92,10 @@ def test_it_ends_with_the_address_to_open_and_one_line_for_ctrl_c(
         requests.post(url, json={"instances": 3}, timeout=60)
         eventually(lambda: "POST /v1/models/affine:predict 400: " in terminal.shown)
         publish_affine(models)
-        eventually(lambda: "Versions serve." in terminal.shown)
+        # The last that the log says of a swap.
+        eventually(
+            lambda: "A version was retired." in terminal.shown.rpartition("Versions serve.")[2]
+        )
         before = len(terminal.shown)
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
         assert process.wait(60) == 0

@@ -9,6 +9,7 @@ import orjson
 from werkzeug.http import parse_options_header
 
 from service.api.json.value_budget import admit_text
+from service.api.validation.unique_keys import check_unique_keys
 from service.errors import InvalidRequestError, ServiceError
 
 # The last is curl's default, with which TensorFlow Serving's own examples are sent.
@@ -122,7 +123,8 @@ def json_value(body: bytes, loads: Callable[[bytes], Any] = _loads) -> Any:
         loads: reads it, checks how many values it holds, and raises what ``orjson.loads`` raises.
 
     Raises:
-        InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity).
+        InvalidRequestError: it is not strict JSON in UTF-8 (RFC 8259; so no NaN or Infinity), or a
+            name stands twice in an object.
         ServiceError: 413, it holds too many values.
     """
     # What editors on Windows put before UTF-8; a parser may ignore it (RFC 8259, 8.1).
@@ -130,9 +132,11 @@ def json_value(body: bytes, loads: Callable[[bytes], Any] = _loads) -> Any:
     if not body.strip():
         raise InvalidRequestError("JSON Parse error: The document is empty.")
     try:
-        return loads(body)
+        value = loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidRequestError(f"JSON Parse error: {_explain(body, error)}") from error
+    check_unique_keys(body, value)
+    return value
 
 
 def _explain(body: bytes, error: orjson.JSONDecodeError) -> str:

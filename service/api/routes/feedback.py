@@ -10,6 +10,7 @@ from flask import Blueprint, request
 from flask import Response as FlaskResponse
 
 from service.api.http.flask_hooks import current_context, flask_response
+from service.api.http.query import query_value
 from service.api.http.request_body import json_body, json_value
 from service.api.http.responses import JSON, Response
 from service.api.http.url_paths import MODEL
@@ -69,7 +70,7 @@ def feedback_routes(
     @blueprint.get(f"{MODEL}/audits")
     def audits(model: str) -> FlaskResponse:
         known = _event_log(lifecycle, events, model)
-        count = request.args.get("count", _AUDITS)
+        count = query_value(request.environ, "count") or _AUDITS
         if not (count.isascii() and count.isdecimal() and 0 < int(count[:4]) <= _MOST_AUDITS):
             raise InvalidRequestError(
                 f"count: Expected a whole number from 1 to {_MOST_AUDITS}, not {count[:60]!r}."
