@@ -155,6 +155,8 @@ class Loader:
             loading.enter(state)
             start = time.perf_counter()
             yield
+            if loading.given_up:  # An interrupted step may end as one that is done.
+                return
             seconds = time.perf_counter() - start
             self._metrics.load_seconds.labels(model, str(state)).observe(seconds)
             log(
@@ -246,6 +248,11 @@ class Loading:
         return self._state in (State.WARMING, State.PROVING)
 
     @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._given_up
+
+    @property
     def done(self) -> bool:
         """Whether it has come to an end."""
         return self._result is not None
@@ -284,7 +291,11 @@ class Loading:
         return result is None
 
     def enter(self, state: State) -> None:
-        """Begin a step."""
+        """Begin a step.
+
+        Raises:
+            InterruptedError: loading was given up.
+        """
         with self._lock:
             self._state, self._step_began = state, time.monotonic()
             given_up = self._given_up

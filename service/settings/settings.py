@@ -380,7 +380,8 @@ class Settings:
         """Read the settings that ``environ`` holds; the others keep their defaults.
 
         Raises:
-            SettingError: values are not of their settings' kinds; it names all of them.
+            SettingError: values are not of their settings' kinds; it names all of them, and the
+                variables that look like a setting but are not one.
         """
         values, problems = {}, []
         for name, kind, variable in variables_of(cls):
@@ -390,7 +391,8 @@ class Settings:
                 except SettingError as error:
                     problems.append(str(error))
         if problems:
-            raise SettingError("\n".join(problems))
+            # A misspelled name may be among what is wrong; without another fault it is a warning.
+            raise SettingError("\n".join([*problems, *cls.unknown(environ)]))
         return cls(**values)
 
     @classmethod

@@ -1,6 +1,7 @@
 """Loads that fail, take long, or have to be tried again; what serves goes on."""
 
 import gc
+import logging
 import shutil
 import threading
 import weakref
@@ -92,7 +93,7 @@ def test_one_models_load_holds_up_no_other(tmp_path: Path, make_lifecycle: Start
 
 
 def test_a_load_that_takes_too_long_is_refused_and_closed_when_it_ends(
-    tmp_path: Path, make_lifecycle: Start
+    tmp_path: Path, make_lifecycle: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish_affine(tmp_path)
     # The time is for the second version: on a busy machine loading the first one takes long, too.
@@ -110,9 +111,12 @@ def test_a_load_that_takes_too_long_is_refused_and_closed_when_it_ends(
     eventually(lambda: states(lifecycle).get(2) is State.FAILED)
     assert lifecycle.status("affine")[0].reason == "Loading it took longer than 2 s."
     assert live(lifecycle) == 1
-    go.set()
-    eventually(lambda: len(made) == 2 and not made[1].acquire())
+    with caplog.at_level(logging.INFO, logger="understudy"):
+        go.set()
+        eventually(lambda: len(made) == 2 and not made[1].acquire())
     assert states(lifecycle)[2] is State.FAILED
+    # What was refused for its time has passed nothing.
+    assert "has passed" not in caplog.text
 
 
 def test_at_the_start_an_older_version_serves_while_the_newest_takes_its_time(

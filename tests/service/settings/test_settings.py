@@ -109,6 +109,16 @@ def test_all_that_are_wrong_are_named() -> None:
     ]
 
 
+def test_a_misspelled_name_is_told_beside_a_wrong_value() -> None:
+    with pytest.raises(SettingError) as raised:
+        Settings.from_environ({"PORT": "x", "UNDERSTUDY_MAX_ROW": "7"})
+    assert str(raised.value).splitlines() == [
+        "PORT must be a whole number, not 'x'.",
+        "UNDERSTUDY_MAX_ROW is not a setting, and has no effect."
+        " Did you mean UNDERSTUDY_MAX_ROWS?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
