@@ -15,6 +15,36 @@ _NO_REASON = ("Graph execution error", "Detected at node", "File ", "<", "[[", "
 _INNER = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\S*/\S*")
 _LONGEST = 300
 
+# How examples that do not fit are refused (example_proto_fast_parsing.cc), and what it means to who
+# sent a feature in JSON, where a number without a decimal point is an int64.
+_FEATURE = r"Name: .*?, (?:Key|Feature): (?P<name>.*?)"
+_EXAMPLES = (
+    (
+        re.compile(
+            _FEATURE + r", Index: \d+\.\s+Data types don't match\. "
+            r"Data type: (?P<sent>\w+) but expected type: (?P<kind>\w+)"
+        ),
+        "Feature {name!r}: Expected {kind}, not {sent}",
+    ),
+    (
+        re.compile(
+            _FEATURE + r", Index: \d+\.\s+Number of (?P<kind>\w+) values != expected\.\s+"
+            r"values size: (?P<sent>\d+) but output shape: (?P<shape>\[.*?\])",
+            re.IGNORECASE,
+        ),
+        "Feature {name!r}: Expected values of shape {shape}, not {sent} of them",
+    ),
+    (
+        re.compile(_FEATURE + r" \(data type: (?P<kind>\w+)\) is required but could not be found"),
+        "Feature {name!r}: Missing; expected {kind}",
+    ),
+)
+_KINDS = {
+    "float": "numbers like 2.0",
+    "int64": "whole numbers like 2",
+    "string": "strings",
+}
+
 
 def first_sentence(error: Exception) -> str:
     """Return what TensorFlow says, without its traceback, node names and paths."""
@@ -22,5 +52,14 @@ def first_sentence(error: Exception) -> str:
     lines = [line.strip() for line in message.splitlines()]
     reasons = [line for line in lines if line and not line.startswith(_NO_REASON)]
     text = re.sub(_INNER, "", reasons[0] if reasons else type(error).__name__)
-    text = " ".join(text.split())[:_LONGEST].rstrip(" .:")
+    text = _of_example(" ".join(text.split()))[:_LONGEST].rstrip(" .:")
     return f"{text}."
+
+
+def _of_example(text: str) -> str:
+    """Return what the parser of examples says in our words; any other text as it is."""
+    for pattern, words in _EXAMPLES:
+        if found := pattern.match(text):
+            known = found.groupdict()
+            return words.format(**{key: _KINDS.get(known[key], known[key]) for key in known})
+    return text

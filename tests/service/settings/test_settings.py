@@ -114,8 +114,7 @@ def test_a_misspelled_name_is_told_beside_a_wrong_value() -> None:
         Settings.from_environ({"PORT": "x", "UNDERSTUDY_MAX_ROW": "7"})
     assert str(raised.value).splitlines() == [
         "PORT must be a whole number, not 'x'.",
-        "UNDERSTUDY_MAX_ROW is not a setting, and has no effect."
-        " Did you mean UNDERSTUDY_MAX_ROWS?",
+        "UNDERSTUDY_MAX_ROW is not a setting, and has no effect. Did you mean UNDERSTUDY_MAX_ROWS?",
     ]
 
 

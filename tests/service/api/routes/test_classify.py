@@ -303,13 +303,25 @@ def test_bad_requests_are_explained(
     assert list(response.json.get("details", {})) == places
 
 
-def test_what_the_graph_cannot_parse(client: FlaskClient) -> None:
-    for features in ({}, {"x": 1}, {"x": [1.0, 2.0]}, {"x": "one"}):
-        body = {"signature_name": REGRESS, "examples": [features]}
-        response = client.post(f"{HALF}:regress", json=body)
-        assert response.status_code == 400
-        assert response.json["error"].startswith("examples[0]: The model refused the input: ")
-        assert "x" in response.json["error"]
+@pytest.mark.parametrize(
+    ("features", "sentence"),
+    [
+        ({}, "Feature 'x': Missing; expected numbers like 2.0."),
+        ({"x": 1}, "Feature 'x': Expected numbers like 2.0, not whole numbers like 2."),
+        ({"x": "one"}, "Feature 'x': Expected numbers like 2.0, not strings."),
+        ({"x": [1.0, 2.0]}, "Feature 'x': Expected values of shape [1], not 2 of them."),
+        ({"x": 1.0, "name": 2.5}, "Feature 'name': Expected strings, not numbers like 2.0."),
+        ({"x": 1.0, "count": 2.5}, "Feature 'count': Expected whole numbers like 2, not numbers"),
+    ],
+)
+def test_what_the_graph_cannot_parse(
+    client: FlaskClient, features: dict[str, Any], sentence: str
+) -> None:
+    body = {"signature_name": REGRESS, "examples": [features]}
+    response = client.post(f"{HALF}:regress", json=body)
+    assert response.status_code == 400
+    start = f"examples[0]: The model refused the input: {sentence}"
+    assert response.json["error"].startswith(start)
 
 
 @pytest.mark.parametrize(
