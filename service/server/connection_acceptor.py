@@ -47,6 +47,7 @@ class Acceptor:
         self._tls = tls
         self._balancer = ConnectionBalancer(count)
         self._is_leaving = False
+        self._has_stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
         listener.setblocking(False)
         self._watch()
@@ -57,6 +58,7 @@ class Acceptor:
 
     def stop(self) -> None:
         """Take what has come already, and no more."""
+        self._has_stopped = True
         self._loop.remove_reader(self._listener)
         while self._take():
             pass
@@ -74,7 +76,8 @@ class Acceptor:
         self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
-        if self._listener.fileno() >= 0:
+        # What is taken after the last look for connections would get no answer.
+        if not self._has_stopped and self._listener.fileno() >= 0:
             self._watch()
 
     def _on_readable(self) -> None:

@@ -123,18 +123,21 @@ class GracefulShutdown:
         for acceptor in self._acceptors:
             acceptor.stop()
         start = time.monotonic()
+        # Clients are granted turns of the loop, not time: what came while the machine paused is
+        # noticed only afterwards.
+        granted_s = 0.0
         while not self._is_hurried:
-            waited = time.monotonic() - start
             # What was taken at the last moment is a connection only in a later turn of the loop.
             # With TLS it may never be one.
-            comes = waited <= GRACE_S and any(each.is_connecting for each in self._acceptors)
+            comes = granted_s <= GRACE_S and any(each.is_connecting for each in self._acceptors)
             if not (comes or len(worker.connections)):
                 return
-            if waited >= self._drain_s:
+            if time.monotonic() - start >= self._drain_s:
                 return
             # A request may be on its way over a connection that looks idle.
-            if waited > GRACE_S:
+            if granted_s > GRACE_S:
                 for connection in worker.connections:
                     connection.end_if_idle()
             worker.notify()
             await asyncio.sleep(_LOOK_S)
+            granted_s += _LOOK_S

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -127,7 +128,7 @@ def test_the_last_requests_are_waited_for() -> None:
 class Echo(asyncio.Protocol):
     """Answers what it is sent, and closes."""
 
-    idle_since: float | None = None
+    idle_since: float | None = 0.0
 
     def __init__(self, host: Host) -> None:
         self._connections = host.connections
@@ -146,13 +147,18 @@ class Echo(asyncio.Protocol):
 
     def check_time(self, now: float) -> None: ...
 
-    def end_if_idle(self) -> None: ...
+    def end_if_idle(self) -> None:
+        self._transport.close()
 
 
-@pytest.mark.parametrize("policy", [asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
-def test_who_has_connected_at_the_last_moment_is_answered(
-    policy: Callable[[], asyncio.AbstractEventLoopPolicy],
-) -> None:
+Policy = Callable[[], asyncio.AbstractEventLoopPolicy]
+on_both_loops = pytest.mark.parametrize(
+    "policy", [asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy]
+)
+
+
+@on_both_loops
+def test_who_has_connected_at_the_last_moment_is_answered(policy: Policy) -> None:
     async def test() -> None:
         host = Host()
         shutdown, _ = shutdown_of(host)
@@ -164,6 +170,74 @@ def test_who_has_connected_at_the_last_moment_is_answered(
                 # The loop has not turned since; the worker has not seen the connection.
                 await shutdown.drain()
                 assert client.recv(100) == b"the last request"
+
+    with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
+        runner.run(test())
+
+
+@on_both_loops
+@pytest.mark.parametrize("connects", ["long before", "just before"])
+def test_a_pause_of_the_machine_is_not_held_against_clients(
+    policy: Policy, connects: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graceful_shutdown, "GRACE_S", 0.2)
+
+    async def test() -> None:
+        host = Host()
+        shutdown, _ = shutdown_of(host)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            count = host.connection_count
+            shutdown.take([Acceptor(host.loop, listener, count, lambda: Echo(host), None)])
+            with socket.create_connection(listener.getsockname(), timeout=10) as client:
+
+                def pause() -> None:
+                    time.sleep(0.5)
+                    client.sendall(b"the last request")
+
+                if connects == "just before":
+                    # The connection is taken, and has no protocol yet.
+                    host.loop.call_soon(pause)
+                else:
+                    while not len(host.connections):
+                        await asyncio.sleep(0.01)
+                    host.loop.call_later(0.01, pause)
+                await shutdown.drain()
+                assert client.recv(100) == b"the last request"
+
+    with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
+        runner.run(test())
+
+
+@on_both_loops
+def test_a_connection_that_was_left_to_others_is_not_taken_after_the_last_look(
+    policy: Policy,
+) -> None:
+    async def test() -> None:
+        host, counts = Host(), ConnectionCounts(2)
+        host.connection_count, other = counts.take(), counts.take()
+        host.connections = Connections(10, host.connection_count)
+        shutdown, _ = shutdown_of(host)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            count = host.connection_count
+            acceptor = Acceptor(host.loop, listener, count, lambda: Echo(host), None)
+            shutdown.take([acceptor])
+            other.show()
+            acceptor.leave_to_others()
+            with socket.create_connection(listener.getsockname(), timeout=10) as client:
+                client.sendall(b"the last request")
+                # It is left to the other worker, for a moment.
+                while not acceptor._balancer.has_left_one:
+                    await asyncio.sleep(0)
+                await shutdown.drain()
+                assert client.recv(100) == b"the last request"
+            with socket.create_connection(listener.getsockname(), timeout=10) as late:
+                late.sendall(b"too late")
+                await asyncio.sleep(0.3)
+                assert count.connections == 0
+                listener.settimeout(10)
+                accepted, _ = listener.accept()
+                with accepted:
+                    assert accepted.recv(100) == b"too late"
 
     with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
         runner.run(test())
