@@ -208,7 +208,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if page is not None:
         app.register_blueprint(page_routes(page))
         app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
-    app.register_blueprint(drift_routes(lifecycle, drift))
+    app.register_blueprint(drift_routes(lifecycle, drift, events))
     app.register_blueprint(model_routes(lifecycle, events))
     app.register_blueprint(feedback_routes(lifecycle, store, events, limits))
     app.register_blueprint(admin_routes(lifecycle, store, settings))

@@ -14,7 +14,7 @@ import orjson
 from service.events import event_statements as statements
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
-from service.events.event_records import EventRecord
+from service.events.event_records import EventRecord, row_of
 from service.events.sampling import Reason, audit_order
 
 # Deleting many at once would keep the other workers' writers waiting.
@@ -89,6 +89,19 @@ class Audit:
 
     event: EventRecord
     instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedAnswer:
+    """What a version answered to one instance, and what is true of it by its audit.
+
+    Attributes:
+        outputs: the answer, by output, as JSON values; without sensitive ones.
+        truth: likewise, of the outputs that were labelled.
+    """
+
+    outputs: dict[str, Any]
+    truth: dict[str, Any]
 
 
 class EventStore:
@@ -222,6 +235,19 @@ class EventStore:
             if len(page) < _CHUNK:
                 return
             after = page[-1][0].request_id
+
+    def audited(self, model: str, version: int) -> list[AuditedAnswer]:
+        """Return a version's answers that were audited, in the order in which the truths came.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
+        with self._run() as run:
+            rows = run.rows(statements.AUDITED, {"model": model, "version": version})
+        return [
+            AuditedAnswer(row_of(outputs, int(instance), int(instances)), orjson.loads(truth))
+            for outputs, instances, instance, truth in rows
+        ]
 
     def expire(self, most_age_s: float, most_bytes: int) -> int:
         """Remove what is too old, and the oldest of what is too much.

@@ -117,7 +117,7 @@ def test_a_worker_takes_requests_though_a_model_never_loads(
     start_service: StartService, models: Path
 ) -> None:
     publish_endless(models)
-    service = start_service(models, UNDERSTUDY_LOAD_WAIT_S="3")
+    service = start_service(models, UNDERSTUDY_LOAD_WAIT_S="8")
     assert answers(service) == {("1", 15.0)}
     eventually(lambda: "Understudy serves" in service.output.read_text())
     assert "endless is still being loaded" in service.output.read_text()

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,39 @@ from training.workflows import train
 from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.prometheus_textfile import Retrained, check_place, write_textfile
 
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When truths are a reason to train, where a version has learned from the data itself.
+
+    Attributes:
+        after_truths: once so many of them are new; ``None`` where their number is no reason.
+        harm: what audits say of the live version's answers, in a sentence; empty where that is no
+            reason.
+        is_harmed: whether they say that the answers are worse than the card says.
+    """
+
+    after_truths: int | None = 1
+    harm: str = ""
+    is_harmed: bool = False
+
+    def is_here(self, new: int) -> bool:
+        """Return whether to train, with so many new truths."""
+        enough = self.after_truths is not None and new >= self.after_truths
+        # Whatever is wrong, from the same truths the same would be learned.
+        return enough or (self.is_harmed and new > 0)
+
+    def waits_for(self) -> str:
+        """Return what is waited for, in a sentence."""
+        reasons = []
+        if self.after_truths is not None:
+            reasons.append(f"--after-truths waits for {self.after_truths:,}.")
+        if self.harm:
+            reasons.append(f"--after-harm waits for worse answers. {self.harm}")
+        return " ".join(reasons)
+
+
+_ANY_TRUTH = Occasion()
 # In the model's folder, because two must not make its next version at once.
 _LOCK = ".retrain.lock"
 
@@ -31,7 +65,7 @@ def retrain(
     metrics_file: Path | None,
     feedback: Feedback | None = None,
     *,
-    after_truths: int = 1,
+    occasion: Occasion = _ANY_TRUTH,
     rollout: bool = False,
 ) -> int:
     """Train and publish the next version if there is data that no version has learned from.
@@ -39,7 +73,7 @@ def retrain(
     Args:
         settings: of the training.
         feedback: truths about live predictions to learn from as well; ``None`` without them.
-        after_truths: train once so many of them are new, unless the data itself has changed.
+        occasion: when they are a reason to train, unless the data itself has changed.
         rollout: put the version on trial, instead of letting it serve at once.
         metrics_file: where to report to Prometheus; ``None`` reports nothing. It is left
             as it is when another process retrains: that one writes it.
@@ -62,7 +96,7 @@ def retrain(
         with exclusive_lock(
             settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"
         ):
-            _look_for_new_data(tasks.get(settings.model), settings, feedback, after_truths)
+            _look_for_new_data(tasks.get(settings.model), settings, feedback, occasion)
             run = run_folder.create_run_folder(
                 run_folder.RUNS, dataclasses.replace(settings, publish=True)
             )
@@ -134,7 +168,7 @@ def _look_for_new_data(
     task: Task[Any],
     settings: Settings,
     feedback: Feedback | None = None,
-    after_truths: int = 1,
+    occasion: Occasion = _ANY_TRUTH,
 ) -> str:
     """Compare the data with what the live version learned from, and the newest, which may wait.
 
@@ -142,7 +176,7 @@ def _look_for_new_data(
         the data's fingerprint.
 
     Raises:
-        NoNewDataError: it is the same, or too few truths are new.
+        NoNewDataError: it is the same, or the truths are no reason yet.
     """
     loaded = with_feedback(task, load_data(task, settings.data, settings.max_bad_rows), feedback)
     fingerprint = summary_of(task, loaded, feedback)["fingerprint"]
@@ -164,7 +198,7 @@ def _look_for_new_data(
             )
     if feedback is not None:
         own = task.summary(loaded.data)["fingerprint"]
-        _await_truths(task.name, own, learned, feedback, after_truths)
+        _await_occasion(task.name, own, learned, feedback, occasion)
     return str(fingerprint)
 
 
@@ -173,20 +207,24 @@ def _unused(loaded: Loaded[Any]) -> str:
     return "" if loaded.feedback is None else f" Feedback: {loaded.feedback.story()}."
 
 
-def _await_truths(
-    name: str, own: str, learned: Mapping[int, Mapping[str, Any]], feedback: Feedback, least: int
+def _await_occasion(
+    name: str,
+    own: str,
+    learned: Mapping[int, Mapping[str, Any]],
+    feedback: Feedback,
+    occasion: Occasion,
 ) -> None:
-    """Check that enough truths are new, where a version has learned from the data itself.
+    """Check that the truths are a reason, where a version has learned from the data itself.
 
     Args:
         name: the model's.
         own: the fingerprint of the data without feedback.
         learned: what the cards of the live version and the newest say of their data.
         feedback: the truths.
-        least: so many must have come since those that the versions were given.
+        occasion: when those that came since the versions were given theirs are a reason.
 
     Raises:
-        NoNewDataError: fewer are new.
+        NoNewDataError: they are none yet.
     """
     told = [data.get("feedback", {}) for data in learned.values()]
     if own not in [
@@ -196,11 +234,12 @@ def _await_truths(
         return
     until = max(float(each.get("until", 0.0)) for each in told)
     new = feedback.new_since(until)
-    if new < least:
+    if not occasion.is_here(new):
         raise NoNewDataError(
-            f"There is no new data for {name}, and {new:,} truths are new: "
-            f"--after-truths waits for {least:,}."
+            f"There is no new data for {name}, and {new:,} truths are new: {occasion.waits_for()}"
         )
+    if occasion.is_harmed:
+        say(f"{name} is trained anew. {occasion.harm}")
 
 
 def _measured(export: Path) -> dict[str, float]:

@@ -6,9 +6,13 @@ from typing import Any
 
 import click
 
+from service.events.audited_quality import WORSE, quality_report, unknown_quality
+from service.events.errors import StoreError
+from service.events.event_store import EventStore
 from training import tasks
 from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTruth
 from training.fitting import config as configuration
+from training.publishing.live_version import find_live_version
 from understudy import event_store, options
 from understudy.help import TRAINING, Command, Option
 from understudy.options import WholeNumber, given_settings, model, training_settings
@@ -24,6 +28,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
         "retrain mpg --data cars.csv": "train only if the data has changed",
         "retrain mpg --metrics-file /var/lib/node_exporter/mpg.prom": "report to Prometheus",
         "retrain mpg --feedback --after-truths 200 --rollout": "learn from what clients sent",
+        "retrain mpg --feedback --after-harm --rollout": "only when live answers have become worse",
     },
 )
 @model()
@@ -55,6 +60,13 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
     panel=_FEEDBACK,
 )
 @click.option(
+    "--after-harm",
+    is_flag=True,
+    cls=Option,
+    help="wait until audits show that live answers are worse than the card says",
+    panel=_FEEDBACK,
+)
+@click.option(
     "--feedback-share",
     cls=Option,
     type=click.FloatRange(0, 0.9, min_open=True),
@@ -71,6 +83,7 @@ def command(
     feedback: bool,
     store: str | None,
     after_truths: int | None,
+    after_harm: bool,
     feedback_share: float | None,
     **settings: Any,
 ) -> None:
@@ -82,24 +95,28 @@ def command(
     toml = {} if config is None else configuration.read_toml(config)
     given = given_settings(settings)
     resolved = configuration.resolve(task.name, task.architectures, toml, given)
+    given_truths, quality = None, None
     if feedback:
-        location = event_store.location_of(store)
-        given_truths = _stored_feedback(location, task.name, feedback_share or DEFAULT_SHARE)
-    elif store or after_truths or feedback_share:
-        raise click.UsageError("--store, --after-truths and --feedback-share go with --feedback.")
-    else:
-        given_truths = None
+        stored = event_store.open_store(event_store.location_of(store))
+        given_truths = _stored_feedback(stored, task.name, feedback_share or DEFAULT_SHARE)
+        quality = _live_quality(stored, resolved.out, task.name) if after_harm else None
+    elif store or after_truths or after_harm or feedback_share:
+        raise click.UsageError(
+            "--store, --after-truths, --after-harm and --feedback-share go with --feedback."
+        )
     from training.workflows import retrain as workflow
 
-    workflow.retrain(
-        resolved, metrics_file, given_truths, after_truths=after_truths or 1, rollout=rollout
+    occasion = workflow.Occasion(
+        # Each of the two is a reason alone; by default, any truth is.
+        after_truths=after_truths or (None if after_harm else 1),
+        harm=quality["sentence"] if quality else "",
+        is_harmed=quality is not None and quality["state"] == WORSE,
     )
+    workflow.retrain(resolved, metrics_file, given_truths, occasion=occasion, rollout=rollout)
 
 
-def _stored_feedback(location: str, model: str, share: float) -> Feedback:
+def _stored_feedback(store: EventStore, model: str, share: float) -> Feedback:
     """Return all truths of a model; a running service may write into the store meanwhile."""
-    from service.events.errors import StoreError
-
     # Before the reading, so that no audit counts as older than the week that is held.
     now = time.time()
     try:
@@ -114,9 +131,20 @@ def _stored_feedback(location: str, model: str, share: float) -> Feedback:
                 inputs=event.row_of_inputs(truth.instance),
                 truth=truth.values,
             )
-            for event, given in event_store.open_store(location).events(model)
+            for event, given in store.events(model)
             for truth in given
         ]
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     return Feedback(taken_at=now, share=share, truths=tuple(truths))
+
+
+def _live_quality(store: EventStore, out: Path, model: str) -> dict[str, Any]:
+    """Return what audits say of the live version's answers, as ``GET .../drift`` does."""
+    live = find_live_version(out, model)
+    if live is None:
+        return unknown_quality("No version serves.")
+    try:
+        return quality_report(live.card, store.audited(model, live.version))
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error

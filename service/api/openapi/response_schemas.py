@@ -278,12 +278,26 @@ STATISTICS = an_object(
     }
 )
 _OR_NULL: Schema = {"type": ["number", "null"]}
+_INTERVAL = an_object({"value": _OR_NULL, "low": NUMBER, "high": NUMBER})
+_QUALITY = an_object(
+    {"state": {"enum": ["worse", "not worse", "open", "unknown"]}, "sentence": STRING},
+    {
+        "metric": {"enum": ["error rate", "mean absolute error"]},
+        "unit": STRING,
+        "audits": WHOLE,
+        "live": _INTERVAL,
+        "card": _INTERVAL,
+        "tolerance": {**NUMBER, "description": "By so much it may be worse, in the unit."},
+        "largest_error": {**NUMBER, "description": "What a larger error counts as, in the unit."},
+    },
+)
 DRIFT = an_object(
     {
         "model": STRING,
         "version": STRING,
         "state": {"enum": ["off", "no reference", "waiting", "no drift", "drift"]},
         "sentence": STRING,
+        "quality": _QUALITY,
         "fields": array(
             an_object(
                 {

@@ -123,24 +123,3 @@ def _bets(losses: Numbers, alpha: float) -> Numbers:
     variances = (0.25 + np.cumsum((losses - means) ** 2)) / (times + 1)
     before = np.concatenate(([0.25], variances[:-1]))
     return np.asarray(np.sqrt(2 * math.log(2 / alpha) / (before * times * np.log(times + 1))))
-
-
-def quality_sentence(live: LiveRisk, verdict: Harm, tolerance: float) -> str:
-    """Return what a confidence sequence says of live quality, in words.
-
-    Args:
-        live: of live answers.
-        verdict: what ``harm`` returned for it.
-        tolerance: as there.
-    """
-    known = (
-        f"The mean loss over {live.truths:,} truths is {live.mean:.3f}, and the true one between "
-        f"{live.low:.3f} and {live.high:.3f}"
-    )
-    if not live.truths:
-        return "No truth is known yet, so that nothing can be said of live quality."
-    if verdict is Harm.SHOWN:
-        return f"{known}: live answers are worse than the card says, by more than {tolerance:g}."
-    if verdict is Harm.EXCLUDED:
-        return f"{known}: live answers are not worse than the card says by more than {tolerance:g}."
-    return f"{known}: whether live answers are worse than the card says is open; more truths tell."

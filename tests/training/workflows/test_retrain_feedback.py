@@ -152,8 +152,17 @@ def test_truths_are_learned_judged_told_and_remembered(
     assert cli.main(FEEDBACK) == 4
     assert "version 2 has learned from it" in capsys.readouterr().err
     traffic.tell(3, Source.USER, days_ago=0)
-    assert cli.main([*FEEDBACK, "--after-truths", "4"]) == 4
-    assert "and 3 truths are new" in capsys.readouterr().err
+    assert cli.main([*FEEDBACK, "--after-truths", "4", "--after-harm"]) == 4
+    waits = capsys.readouterr().err
+    assert "and 3 truths are new: --after-truths waits for 4. --after-harm waits for" in waits
+    assert "Over 80 audits the mean absolute error is " in waits
+
+    # What version 1 answers, which still leads, has become worse; 3 truths are enough then.
+    traffic.tell(60, Source.AUDIT, days_ago=8, wrong=1000.0)
+    assert cli.main([*FEEDBACK, "--after-truths", "999", "--after-harm", "--force"]) == 0
+    said = capsys.readouterr().out
+    assert "mpg is trained anew. Over 140 audits the mean absolute error is " in said
+    assert "Live answers are worse than the card says, by more than " in said
 
 
 def test_a_version_that_errs_on_audits_is_refused_and_can_be_forced(
@@ -182,6 +191,12 @@ def test_few_audits_claim_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     traffic.tell(12, Source.USER, days_ago=2)
     traffic.tell(5, Source.AUDIT, days_ago=1)
     capsys.readouterr()
+    # The store has seventeen truths; that nobody knows whether answers are worse is no reason.
+    assert cli.main([*FEEDBACK, "--after-harm"]) == 4
+    assert capsys.readouterr().err.startswith(
+        "There is no new data for mpg, and 17 truths are new: --after-harm waits for worse "
+        "answers. Over 5 audits the mean absolute error is "
+    )
     assert cli.main(FEEDBACK) == 0
     said = "5 audits of the last week that neither version learned from; at least 50 are needed"
     assert said in capsys.readouterr().out
@@ -250,8 +265,9 @@ def test_a_store_of_another_version_is_said(capsys: pytest.CaptureFixture[str]) 
     [
         (["--feedback"], "Which store? Give --store, or set UNDERSTUDY_EVENTS."),
         (["--feedback", "--store", "none.db"], "none.db is not there."),
-        (["--store", "events.db"], "--store, --after-truths and --feedback-share go with"),
-        (["--after-truths", "3"], "--store, --after-truths and --feedback-share go with"),
+        (["--store", "events.db"], "--store, --after-truths, --after-harm and"),
+        (["--after-harm"], "--store, --after-truths, --after-harm and --feedback-share go with"),
+        (["--after-truths", "3"], "--store, --after-truths, --after-harm and"),
         (["--feedback", "--after-truths", "0"], "--after-truths must be a whole number"),
         (["--feedback", "--feedback-share", "0.95"], "--feedback-share"),
     ],

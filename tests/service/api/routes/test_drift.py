@@ -3,17 +3,21 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from service.events.errors import StoreError
 from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.repository.model_store import Store
 from service.repository.reference.reference_file import REFERENCE
-from tests.savedmodels.affine import fill_affine
+from tests.savedmodels.affine import fill_affine, publish_affine
 from tests.savedmodels.drifting import ROWS, publish_sign
+from tests.service.api.openapi.test_response_schemas import Checker
 from tests.service.conftest import served
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module", params=["loop", "flask"])
@@ -91,3 +95,77 @@ def test_it_can_be_off(tmp_path: Path) -> None:
         ask(client, np.zeros(3))
         assert client.get("/v1/models/sign/drift").json["state"] == "off"
         assert b"understudy_field_rows_total{" not in client.get("/metrics").data
+
+
+def label_audits(client: FlaskClient, *, right: bool) -> int:
+    """Answer 100 audits: with what the model said, or with the opposite; return how many came."""
+    store = client.application.extensions["events"].store
+    audits = client.get("/v1/models/sign/audits?count=100").json["audits"]
+    truths = []
+    for audit in audits:
+        event = store.find("sign", audit["id"])
+        said = event.row_of_outputs(audit["row"])["label"]
+        truth = said if right else {"yes": "no", "no": "yes"}[said]
+        truths.append({"id": audit["id"], "row": audit["row"], "truth": truth, "source": "audit"})
+    if truths:
+        answer = client.post("/v1/models/sign:feedback", json={"feedback": truths})
+        assert answer.json["stored"] == len(truths)
+    return len(truths)
+
+
+@pytest.mark.parametrize("lane", ["loop", "flask"])
+def test_live_quality_is_told_from_audits(
+    tmp_path: Path, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_sign(tmp_path)
+    with served(tmp_path, lane, events=str(tmp_path / "events.db"), events_rate=1.0) as client:
+
+        def quality() -> dict[str, Any]:
+            template = "/v1/models/sign/drift"
+            return checker.ask("GET", "/v1/models/sign/drift", template).json["quality"]
+
+        def ask_and_label(count: int, *, right: bool) -> None:
+            for i in range(count):
+                ask(client, np.array([1.0 - 2 * (i % 2)]))
+            labelled = 0
+
+            def all_are_labelled() -> bool:
+                nonlocal labelled
+                labelled += label_audits(client, right=right)
+                return labelled == count
+
+            eventually(all_are_labelled)
+
+        checker = Checker(client)
+        client.application.extensions["events"].writer.start()
+        assert quality()["state"] == "open"
+        assert quality()["audits"] == 0
+        ask_and_label(40, right=True)
+        assert (quality()["state"], quality()["live"]["value"]) == ("open", 0.0)
+        ask_and_label(60, right=False)
+        found = quality()
+        assert (found["state"], found["audits"]) == ("worse", 100)
+        assert found["live"]["value"] == pytest.approx(0.6)
+        assert found["live"]["low"] > 0.08
+        assert "Over 100 audits the error rate is 0.6" in found["sentence"]
+
+        def gone(*_: object) -> None:
+            raise StoreError("disk I/O error")
+
+        monkeypatch.setattr(client.application.extensions["events"].store, "audited", gone)
+        client.application.extensions["events"].writer.stop(10)
+        assert quality()["state"] == "unknown"
+        assert "cannot be read now: disk I/O error" in quality()["sentence"]
+
+
+def test_live_quality_is_unknown_without_a_store_or_an_interval(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    known = client.get("/v1/models/sign/drift").json["quality"]
+    assert known["state"] == "unknown"
+    assert "UNDERSTUDY_EVENTS" in known["sentence"]
+    publish_affine(tmp_path)
+    with served(tmp_path, "flask", events=str(tmp_path / "events.db")) as other:
+        known = other.get("/v1/models/affine/drift").json["quality"]
+        assert known["state"] == "unknown"
+        assert "states no interval of its quality" in known["sentence"]

@@ -33,9 +33,10 @@ def client(
     publish_affine(root)
     publish_plain_bodies(root)
     save_half_plus_three(root / "halves" / "1")
-    events = f"sqlite:///{root}/events.db"
-    with served(root, request.param, admin_token="secret", events=events) as client:
+    events = tmp_path_factory.mktemp("events") / "events.db"
+    with served(root, request.param, admin_token="secret", events=str(events)) as client:
         yield client
+        client.application.extensions["events"].writer.stop(10)
 
 
 def only_y(data: bytes) -> bytes:

@@ -1,0 +1,175 @@
+"""How good a version's live answers are against what its card says, from audits.
+
+Audits alone count: people who are asked about a random row say how often the model is wrong; those
+who correct it of their own accord say where. Each audited request counts once.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from service.events.event_store import AuditedAnswer
+from service.monitoring.drift.live_quality import (
+    Harm,
+    LiveRisk,
+    clipped_errors,
+    confidence_sequence,
+    harm,
+)
+from service.repository.contract import DEFAULT_SIGNATURE, Field
+from service.repository.model_card import Card
+
+WORSE, NOT_WORSE, OPEN, UNKNOWN = "worse", "not worse", "open", "unknown"
+_STATES = {Harm.SHOWN: WORSE, Harm.EXCLUDED: NOT_WORSE, Harm.OPEN: OPEN}
+# By so much the mean loss may be worse than the card says: two points of accuracy, or a fifth of
+# the card's mean absolute error. What is smaller is no reason to train anew.
+TOLERANCE = 0.02
+# An error of a number counts as at most so many times the card's mean absolute error, since a
+# confidence sequence needs a largest loss. Of errors that are normal or Laplacian, fewer than one
+# in 20,000 is larger.
+_LARGEST_ERROR = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedQuality:
+    """What audits say of one version.
+
+    Attributes:
+        metric: "error rate", or "mean absolute error".
+        unit: of the metric; empty where it has none.
+        scale: what a loss of 1 is in the metric's unit.
+        live: the mean loss of live answers, from 0 to 1.
+        card: the lower and the upper end of the card's interval of the mean loss.
+        verdict: whether live answers are worse.
+    """
+
+    metric: str
+    unit: str
+    scale: float
+    live: LiveRisk
+    card: tuple[float, float]
+    verdict: Harm
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        low, high = (self._shown(end) for end in self.card)
+        if not self.live.truths:
+            return (
+                f"No audit of this version's answers is known yet; its card says {self.metric} "
+                f"{low} to {high}{self._unit}."
+            )
+        known = (
+            f"Over {self.live.truths:,} audits the {self.metric} is {self._shown(self.live.mean)}, "
+            f"and the true one between {self._shown(self.live.low)} and "
+            f"{self._shown(self.live.high)}{self._unit}; the card says {low} to {high}"
+        )
+        most = f"{self._shown(TOLERANCE)}{self._unit}"
+        if self.verdict is Harm.SHOWN:
+            return f"{known}. Live answers are worse than the card says, by more than {most}."
+        if self.verdict is Harm.EXCLUDED:
+            return f"{known}. Live answers are not worse than the card says by more than {most}."
+        return f"{known}. Whether live answers are worse is open; more audits tell."
+
+    def report(self) -> dict[str, Any]:
+        """Return it as JSON, with all numbers in the metric's unit."""
+        return {
+            "state": _STATES[self.verdict],
+            "sentence": self.sentence,
+            "metric": self.metric,
+            "unit": self.unit,
+            "audits": self.live.truths,
+            "live": self._interval(self.live.mean, self.live.low, self.live.high),
+            "card": self._interval(None, *self.card),
+            "tolerance": TOLERANCE * self.scale,
+            "largest_error": self.scale,
+        }
+
+    @property
+    def _unit(self) -> str:
+        return f" {self.unit}" if self.unit else ""
+
+    def _shown(self, loss: float) -> str:
+        return f"{loss * self.scale:.3g}"
+
+    def _interval(self, mean: float | None, low: float, high: float) -> dict[str, float | None]:
+        is_known = mean is not None and np.isfinite(mean)
+        return {
+            "value": mean * self.scale if mean is not None and is_known else None,
+            "low": low * self.scale,
+            "high": high * self.scale,
+        }
+
+
+def unknown_quality(sentence: str) -> dict[str, Any]:
+    """Return the report of a version of which nothing is known; why, the sentence says."""
+    return {"state": UNKNOWN, "sentence": sentence}
+
+
+def quality_report(card: Card | None, answers: Sequence[AuditedAnswer]) -> dict[str, Any]:
+    """Return what audited answers say of a version, as JSON; the arguments are as below."""
+    found = audited_quality(card, answers)
+    if found is None:
+        return unknown_quality(
+            "The version's card states no interval of its quality to compare audits with."
+        )
+    return found.report()
+
+
+def audited_quality(card: Card | None, answers: Sequence[AuditedAnswer]) -> AuditedQuality | None:
+    """Compare a version's audited answers with its card.
+
+    Args:
+        card: the version's.
+        answers: its answers that were audited, in the order in which the truths came.
+
+    Returns:
+        what they say; ``None`` where the card states no interval of its quality, so that there is
+        nothing to compare with.
+    """
+    output, headline = _judged(card), _headline(card)
+    if output is None or headline is None:
+        return None
+    value, low, high = headline
+    pairs = [
+        (each.outputs[output.name], each.truth[output.name])
+        for each in answers
+        if output.name in each.outputs and output.name in each.truth
+    ]
+    if output.is_float:
+        metric, scale = "mean absolute error", _LARGEST_ERROR * value
+        losses = clipped_errors(np.array([_distance(*pair) for pair in pairs]), scale)
+        stated = (low / scale, high / scale)
+    else:
+        metric, scale = "error rate", 1.0
+        losses = np.array([answer != truth for answer, truth in pairs], np.float64)
+        stated = (1 - high, 1 - low)
+    live = confidence_sequence(losses)
+    verdict = harm(live, stated[1], stated[0], TOLERANCE)
+    unit = output.unit if output.is_float else ""
+    return AuditedQuality(metric, unit, scale, live, stated, verdict)
+
+
+def _judged(card: Card | None) -> Field | None:
+    """Return the output that the card's headline is about: the first, which is the answer."""
+    signature = card.contract.get(DEFAULT_SIGNATURE) if card is not None else None
+    return signature.outputs[0] if signature is not None and signature.outputs else None
+
+
+def _headline(card: Card | None) -> tuple[float, float, float] | None:
+    """Return the card's figure with the ends of its interval, as far as it states them."""
+    headline = card.evaluation.get("headline") if card is not None else None
+    if not isinstance(headline, Mapping):
+        return None
+    figures = [headline.get(key) for key in ("value", "low", "high")]
+    value, low, high = (each if isinstance(each, int | float) else math.nan for each in figures)
+    # An error of 0 would allow none.
+    return (value, low, high) if value > 0 and low <= high else None
+
+
+def _distance(answer: Any, truth: Any) -> float:
+    """Return how far a number is from the truth; infinite where the answer is none."""
+    return float("inf") if answer is None or truth is None else float(answer) - float(truth)

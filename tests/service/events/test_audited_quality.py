@@ -1,0 +1,123 @@
+"""Live quality from audits, against the card of the version that answered."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.events.audited_quality import (
+    NOT_WORSE,
+    OPEN,
+    TOLERANCE,
+    WORSE,
+    AuditedQuality,
+    audited_quality,
+)
+from service.events.event_store import AuditedAnswer
+from service.repository.contract import Contract, Field, Signature
+from service.repository.model_card import Card
+from tests.savedmodels.saving import card
+
+X = Field(name="x", dtype="float32", shape=(None,))
+LABEL = Field(name="label", dtype="string", shape=(None,), choices=("a", "b"))
+MILES = Field(name="mpg", dtype="float32", shape=(None,), unit="mi/gal")
+ACCURACY = {"name": "test accuracy", "value": 0.9, "low": 0.88, "high": 0.92}
+MAE = {"name": "test MAE", "value": 2.0, "low": 1.8, "high": 2.2}
+
+
+def card_of(output: Field, headline: Any) -> Card:
+    contract: Contract = {"serving_default": Signature("serving_default", (X,), (output,))}
+    return replace(card("m", contract), evaluation={"headline": headline})
+
+
+def audits(output: Field, answers: Sequence[Any], truths: Sequence[Any]) -> list[AuditedAnswer]:
+    return [
+        AuditedAnswer({output.name: answer}, {output.name: truth})
+        for answer, truth in zip(answers, truths, strict=True)
+    ]
+
+
+def classified(wrong_share: float, count: int) -> AuditedQuality:
+    random = np.random.default_rng(3)
+    answers = np.where(random.random(count) < wrong_share, "b", "a").tolist()
+    known = audits(LABEL, answers, ["a"] * count)
+    found = audited_quality(card_of(LABEL, ACCURACY), known)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wrong_share", "count", "state", "words"),
+    [
+        (0.4, 120, WORSE, "are worse than the card says, by more than 0.02."),
+        (0.06, 4000, NOT_WORSE, "are not worse than the card says by more than 0.02."),
+        (0.1, 60, OPEN, "Whether live answers are worse is open; more audits tell."),
+    ],
+)
+def test_classes(wrong_share: float, count: int, state: str, words: str) -> None:
+    found = classified(wrong_share, count)
+    report = found.report()
+    assert report["state"] == state
+    assert report["sentence"].endswith(words)
+    assert report["sentence"].startswith(f"Over {count:,} audits the error rate is 0.")
+    assert "the card says 0.08 to 0.12" in report["sentence"]
+    assert report["card"] == {
+        "value": None,
+        "low": pytest.approx(0.08),
+        "high": pytest.approx(0.12),
+    }
+    assert report["live"]["low"] <= report["live"]["value"] <= report["live"]["high"]
+    assert report["live"]["value"] == pytest.approx(wrong_share, abs=0.06)
+    assert (report["audits"], report["unit"], report["tolerance"]) == (count, "", TOLERANCE)
+
+
+@pytest.mark.parametrize(("error", "state"), [(8.0, WORSE), (1.0, NOT_WORSE)])
+def test_numbers(error: float, state: str) -> None:
+    random = np.random.default_rng(5)
+    truths = random.uniform(10, 40, 3000)
+    answers = truths + error * random.choice([-1, 1], 3000) * random.uniform(0.5, 1.5, 3000)
+    known = audits(MILES, answers.tolist(), truths.tolist())
+    found = audited_quality(card_of(MILES, MAE), known)
+    assert found is not None
+    report = found.report()
+    assert report["state"] == state
+    assert report["live"]["value"] == pytest.approx(error, rel=0.03)
+    assert report["live"]["low"] <= error <= report["live"]["high"]
+    assert report["largest_error"] == 20.0
+    assert report["tolerance"] == pytest.approx(0.4)
+    assert report["card"]["low"] == pytest.approx(1.8)
+    assert "mi/gal; the card says 1.8 to 2.2." in report["sentence"]
+
+
+def test_an_answer_that_is_no_number_counts_as_the_largest_error() -> None:
+    known = audits(MILES, [None, 21.0, 500.0], [20.0, 21.0, 20.0])
+    found = audited_quality(card_of(MILES, MAE), known)
+    assert found is not None
+    assert found.live.mean == pytest.approx(2 / 3)
+
+
+def test_what_was_not_labelled_or_not_stored_says_nothing() -> None:
+    known = [AuditedAnswer({}, {"label": "a"}), AuditedAnswer({"label": "b"}, {"other": 1})]
+    found = audited_quality(card_of(LABEL, ACCURACY), known)
+    assert found is not None
+    report = found.report()
+    assert (report["state"], report["audits"], report["live"]["value"]) == (OPEN, 0, None)
+    assert report["sentence"].startswith("No audit of this version's answers is known yet")
+
+
+@pytest.mark.parametrize(
+    "headline",
+    [
+        None,
+        "0.9",
+        {"name": "MAE on the cars that it learned from", "value": 1.5},
+        {"value": 0.9, "low": "0.8", "high": 1.0},
+        {"value": 0, "low": 0, "high": 0},
+        {"value": 0.9, "low": float("nan"), "high": 1.0},
+    ],
+)
+def test_a_card_without_an_interval_has_nothing_to_compare_with(headline: Any) -> None:
+    assert audited_quality(card_of(MILES, headline), []) is None
+    assert audited_quality(None, []) is None
