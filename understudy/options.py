@@ -1,5 +1,6 @@
 """Options and arguments that several commands take, declared once."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from service.repository.errors import RepositoryError
+from service.repository.rollout_policy import RolloutRules, rules_from_json
 from training import tasks
 from training.fitting import config
 from understudy.help import Option
@@ -104,9 +107,51 @@ def data_path() -> Decorator:
 
 
 def rollout(panel: str) -> Decorator:
-    """Take ``--rollout``."""
+    """Take ``--rollout`` and ``--rollout-rules``; ``rollout_rules`` makes one value of both."""
     text = "try it out on live traffic before it serves"
-    return click.option("--rollout", is_flag=True, cls=Option, help=text, panel=panel)
+    flag = click.option("--rollout", is_flag=True, cls=Option, help=text, panel=panel)
+    return lambda command: flag(rules(panel)(command))
+
+
+def rules(panel: str = "Options") -> Decorator:
+    """Take ``--rollout-rules``; its value is ``None`` where it is not given."""
+    return click.option(
+        "--rollout-rules",
+        cls=Option,
+        type=_Rules(),
+        metavar="JSON",
+        help="how the trial goes on",
+        panel=panel,
+    )
+
+
+def rollout_rules(rollout: bool, rules: RolloutRules | None) -> RolloutRules | None:
+    """Return the rules of the trial that the two options ask for; ``None`` for no trial.
+
+    Raises:
+        UsageError: there are rules for no trial.
+    """
+    if rules is not None and not rollout:
+        raise click.UsageError("--rollout-rules goes with --rollout.")
+    return (rules or RolloutRules()) if rollout else None
+
+
+class _Rules(click.ParamType[RolloutRules]):
+    """Rules of a rollout, as policy.json has them: ``{"step_s": 3600}``."""
+
+    name = "rules"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> RolloutRules:
+        if isinstance(value, RolloutRules):
+            return value
+        try:
+            return rules_from_json(json.loads(value), "rules")
+        except json.JSONDecodeError as error:
+            self.fail(f"it is not JSON: {error}", param, ctx)
+        except RepositoryError as error:
+            self.fail(str(error), param, ctx)
 
 
 def as_json() -> Decorator:

@@ -49,7 +49,7 @@ def _without_rivals() -> Iterator[None]:
         (["train", "mpg", "--config", "none.toml"], "none.toml cannot be read: No such file or directory."),
         (["train", "mpg", "--rollout", "--no-publish"], "--rollout and --no-publish exclude each other."),
         (["train", "mpg", "--resume", "none"], "none is not a run: it has no config.json."),
-        (["train", "mpg", "--resume", "none", "--epochs", "3"], "--resume takes what decides the training from the run: only --data, --out, --precision, --sensitive, --no-publish, --force and --rollout go with it."),
+        (["train", "mpg", "--resume", "none", "--epochs", "3"], "--resume takes what decides the training from the run: only --data, --out, --precision, --sensitive, --no-publish, --force, --rollout and --rollout-rules go with it."),
         (["train", "mpg", "--storage", "sqlite:///a.db"], "--storage says where the study of --from-study is: it needs that option."),
         (["train", "mpg", "--data", "."], ". does not hold the auto-mpg data: it needs auto-mpg.data; nor is it a CSV file of cars."),
         (["train", "mpg", "--data", "none.csv"], "none.csv is not there."),

@@ -100,13 +100,14 @@ def roll_back(root: Path, model: str) -> None:
     )
 
 
-def start_rollout(root: Path, model: str, candidate: int) -> None:
+def start_rollout(root: Path, model: str, candidate: int, rules: RolloutRules) -> None:
     """Put a version on trial against the one that serves, and print the policy in force then.
 
     Args:
         root: the folder of models.
         model: the model's name.
         candidate: the version on trial.
+        rules: how the rollout goes on.
 
     Raises:
         UsageError: there is no such version, or none serves.
@@ -124,7 +125,7 @@ def start_rollout(root: Path, model: str, candidate: int) -> None:
         live = find_live_version(root, model)
         if live is None:
             raise UsageError(f"No version of {model} serves that another could be tried against.")
-        return begin_rollout(policy, live.version, candidate, RolloutRules())
+        return begin_rollout(policy, live.version, candidate, rules)
 
     _change(store, model, changed)
 
@@ -145,11 +146,18 @@ def check_no_rollout(root: Path, model: str) -> None:
 
 
 @contextlib.contextmanager
-def published_on_trial(root: Path, model: str) -> Iterator[Callable[[int], None]]:
+def published_on_trial(
+    root: Path, model: str, rules: RolloutRules
+) -> Iterator[Callable[[int], None]]:
     """Let the version that the block publishes answer nobody before it has been tried out.
 
     Yields a function to be called with its number, which begins the rollout. The policy waits for
     it from before the block, so that no service takes the version over in between.
+
+    Args:
+        root: the folder of models.
+        model: the model's name.
+        rules: how the rollout goes on.
 
     Raises:
         RepositoryError: another rollout is under way.
@@ -160,7 +168,7 @@ def published_on_trial(root: Path, model: str) -> Iterator[Callable[[int], None]
         say("--rollout: no version serves yet, so this one serves without a trial.")
         yield lambda version: None
         return
-    store, rules = Store(root), RolloutRules()
+    store = Store(root)
     _write(store, model, lambda policy: begin_rollout(policy, live.version, None, rules))
 
     def begin(version: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
+from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.console.progress import say
 from training.data.feedback.given_truths import Feedback, write_feedback
@@ -66,7 +67,7 @@ def retrain(
     feedback: Feedback | None = None,
     *,
     occasion: Occasion = _ANY_TRUTH,
-    rollout: bool = False,
+    rollout: RolloutRules | None = None,
 ) -> int:
     """Train and publish the next version if there is data that no version has learned from.
 
@@ -74,7 +75,7 @@ def retrain(
         settings: of the training.
         feedback: truths about live predictions to learn from as well; ``None`` without them.
         occasion: when they are a reason to train, unless the data itself has changed.
-        rollout: put the version on trial, instead of letting it serve at once.
+        rollout: the rules by which the version is put on trial; ``None`` lets it serve at once.
         metrics_file: where to report to Prometheus; ``None`` reports nothing. It is left
             as it is when another process retrains: that one writes it.
 

@@ -11,6 +11,7 @@ from service.repository.model_card import Card
 from service.repository.model_store import Store
 from service.repository.precision import Precision, why_not_here
 from service.repository.reference.reference_file import write_reference
+from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.console.progress import say, working
 from training.console.terminal_table import print_table
@@ -46,13 +47,13 @@ from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.init_from_option import find_initial_version
 
 
-def train(run: Run, *, force: bool = False, rollout: bool = False) -> int | None:
+def train(run: Run, *, force: bool = False, rollout: RolloutRules | None = None) -> int | None:
     """Train as the run's settings say, from its last checkpoint where it has one.
 
     Args:
         run: the run.
         force: publish what the gates refuse.
-        rollout: put the version on trial, instead of letting it serve at once.
+        rollout: the rules by which the version is put on trial; ``None`` lets it serve at once.
 
     Returns:
         the number of the published version; ``None`` when the settings say not to publish.
@@ -66,11 +67,11 @@ def train(run: Run, *, force: bool = False, rollout: bool = False) -> int | None
         return _train(run, force, rollout)
 
 
-def _train(run: Run, force: bool, rollout: bool) -> int | None:
+def _train(run: Run, force: bool, rollout: RolloutRules | None) -> int | None:
     settings = run.settings
     if settings.publish:
         _make_room(run)
-        if rollout:
+        if rollout is not None:
             version_policy.check_no_rollout(settings.out, settings.model)
     task: Task[Any] = tasks.get(settings.model)
     _check_precision(task, run)
@@ -106,7 +107,9 @@ def _train(run: Run, force: bool, rollout: bool) -> int | None:
     return version
 
 
-def _publish(gates: GateReport, run: Run, force: bool, rollout: bool) -> tuple[int | None, str]:
+def _publish(
+    gates: GateReport, run: Run, force: bool, rollout: RolloutRules | None
+) -> tuple[int | None, str]:
     """Publish the export as the run's settings say; return the version, and a sentence on it.
 
     Raises:
@@ -119,8 +122,11 @@ def _publish(gates: GateReport, run: Run, force: bool, rollout: bool) -> tuple[i
     _pass(gates, run, force)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
-    trial = version_policy.published_on_trial(settings.out, settings.model)
-    with trial if rollout else contextlib.nullcontext(lambda version: None) as begin:
+    with (
+        contextlib.nullcontext(lambda version: None)
+        if rollout is None
+        else version_policy.published_on_trial(settings.out, settings.model, rollout)
+    ) as begin:
         version = saved_model_export.publish(run.export, settings.out, settings.model)
         say(f"published as {settings.out / settings.model / str(version)}")
         begin(version)

@@ -9,6 +9,7 @@ import click
 from service.events.audited_quality import WORSE, quality_report, unknown_quality
 from service.events.errors import StoreError
 from service.events.event_store import EventStore
+from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTruth
 from training.fitting import config as configuration
@@ -63,7 +64,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
     "--after-harm",
     is_flag=True,
     cls=Option,
-    help="wait until audits show that live answers are worse than the card says",
+    help="wait until audits show worse answers",
     panel=_FEEDBACK,
 )
 @click.option(
@@ -80,6 +81,7 @@ def command(
     config: Path | None,
     metrics_file: Path | None,
     rollout: bool,
+    rollout_rules: RolloutRules | None,
     feedback: bool,
     store: str | None,
     after_truths: int | None,
@@ -95,6 +97,7 @@ def command(
     toml = {} if config is None else configuration.read_toml(config)
     given = given_settings(settings)
     resolved = configuration.resolve(task.name, task.architectures, toml, given)
+    trial = options.rollout_rules(rollout, rollout_rules)
     given_truths, quality = None, None
     if feedback:
         stored = event_store.open_store(event_store.location_of(store))
@@ -112,7 +115,7 @@ def command(
         harm=quality["sentence"] if quality else "",
         is_harmed=quality is not None and quality["state"] == WORSE,
     )
-    workflow.retrain(resolved, metrics_file, given_truths, occasion=occasion, rollout=rollout)
+    workflow.retrain(resolved, metrics_file, given_truths, occasion=occasion, rollout=trial)
 
 
 def _stored_feedback(store: EventStore, model: str, share: float) -> Feedback:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from service.repository.rollout_policy import RolloutRules
+from understudy import options
 from understudy.help import PUBLISHED, Command, Option
 from understudy.options import WholeNumber, models_folder, published_model
 
@@ -54,6 +56,7 @@ from understudy.options import WholeNumber, models_folder, published_model
     metavar="N",
     help="try version N out, and serve it if it does no harm",
 )
+@options.rules()
 @models_folder()
 @click.pass_context
 def command(
@@ -64,6 +67,7 @@ def command(
     label: Sequence[str],
     keep: int | None,
     rollout: int | None,
+    rollout_rules: RolloutRules | None,
     out: Path,
 ) -> None:
     """Choose which versions of a model serve, and under which labels.
@@ -77,11 +81,12 @@ def command(
     if versions and latest is not None:
         raise click.UsageError("--latest and --versions exclude each other.")
     if rollout is not None and (versions or latest is not None or label or keep is not None):
-        raise click.UsageError("--rollout goes with no other option.")
+        raise click.UsageError("--rollout goes with no other option but --rollout-rules.")
+    rules = options.rollout_rules(rollout is not None, rollout_rules)
     from training.publishing import version_policy
 
-    if rollout is not None:
-        version_policy.start_rollout(out, model, rollout)
+    if rollout is not None and rules is not None:
+        version_policy.start_rollout(out, model, rollout, rules)
         return
     version_policy.change_policy(
         out,

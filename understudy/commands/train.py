@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.console.progress import say
 from training.errors import UsageError
@@ -61,6 +62,7 @@ def command(
     model: str,
     force: bool,
     rollout: bool,
+    rollout_rules: RolloutRules | None,
     resume: Path | None,
     config: Path | None,
     from_study: str | None,
@@ -71,7 +73,7 @@ def command(
 
     The gates compare it with the version that serves; a worse one is not published.
     """
-    given = given_settings(settings)
+    given, trial = given_settings(settings), options.rollout_rules(rollout, rollout_rules)
     if rollout and given.get("no-publish"):
         raise UsageError("--rollout and --no-publish exclude each other.")
     if storage is not None and from_study is None:
@@ -81,15 +83,15 @@ def command(
     elif config is not None or from_study or given.keys() - _FREE_ON_RESUME:
         raise UsageError(
             "--resume takes what decides the training from the run: "
-            "only --data, --out, --precision, --sensitive, --no-publish, --force and --rollout go "
-            "with it."
+            "only --data, --out, --precision, --sensitive, --no-publish, --force, --rollout and "
+            "--rollout-rules go with it."
         )
     else:
         run = _resumed_run(model, resume, given)
     from training.workflows import train as workflow
 
     try:
-        workflow.train(run, force=force, rollout=rollout)
+        workflow.train(run, force=force, rollout=trial)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted. To continue: understudy train {run.settings.model} --resume {run.folder}"

@@ -9,6 +9,7 @@ import pytest
 from service.repository.manifest import verify_manifest
 from service.repository.model_store import Store
 from service.repository.policy import Policy, read_policy, write_policy
+from service.repository.rollout_policy import RolloutRules
 from tests.stores import store_of_three
 from training.errors import TrainingError, UsageError
 from training.publishing import saved_model_export, version_policy
@@ -168,7 +169,14 @@ def test_a_version_is_put_on_trial_and_ends_by_what_people_say(
     for arguments, reason in (
         (["--rollout", "1"], "A rollout of version 3 is under way"),
         (["--rollout", "9"], "m has no version 9"),
-        (["--rollout", "1", "--latest", "1"], "--rollout goes with no other option."),
+        (["--rollout", "1", "--latest", "1"], "--rollout goes with no other option but"),
+        (["--latest", "1", "--rollout-rules", "{}"], "--rollout-rules goes with --rollout."),
+        (["--rollout", "1", "--rollout-rules", "{"], "it is not JSON: "),
+        (
+            ["--rollout", "1", "--rollout-rules", '{"step_s": -1}'],
+            "rules.step_s must be a number from 0",
+        ),
+        (["--rollout", "1", "--rollout-rules", '{"steps": 1}'], "unknown key 'steps'"),
     ):
         assert run(store, "serve-policy", "m", *arguments) != 0
         assert reason in capsys.readouterr().err
@@ -179,11 +187,16 @@ def test_a_version_is_put_on_trial_and_ends_by_what_people_say(
     assert policy(store) == Policy(versions=(2,), keep=1)
     assert run(store, "serve-policy", "m", "--rollout", "2") == 1
     assert "Version 2 serves already" in capsys.readouterr().err
+    rules = '{"step_s": 60, "percents": [5, 50]}'
+    assert run(store, "serve-policy", "m", "--rollout", "3", "--rollout-rules", rules) == 0
+    on_trial = policy(store).rollout
+    assert on_trial is not None
+    assert (on_trial.rules.step_s, on_trial.rules.percents) == (60, (5, 50))
 
 
 def test_a_version_is_published_on_trial_and_serves_nobody_before(store: Store) -> None:
     publish = partial(store.publish, "m", lambda folder: (folder / "data").write_text("4") and None)
-    with version_policy.published_on_trial(store.root, "m") as begin:
+    with version_policy.published_on_trial(store.root, "m", RolloutRules()) as begin:
         number = publish()
         # A service that looks at this moment goes on with what it has.
         assert policy(store).select(store.versions("m")) == [3]
@@ -198,12 +211,12 @@ def test_a_version_is_published_on_trial_and_serves_nobody_before(store: Store) 
 def test_a_publication_that_fails_leaves_no_rollout(store: Store, tmp_path: Path) -> None:
     with (
         pytest.raises(TrainingError),
-        version_policy.published_on_trial(store.root, "m"),
+        version_policy.published_on_trial(store.root, "m", RolloutRules()),
     ):
         raise TrainingError("The disk is full.")
     assert policy(store) == Policy()
     # The first version of a model has nothing to be tried against.
     (tmp_path / "empty" / "m").mkdir(parents=True)
-    with version_policy.published_on_trial(tmp_path / "empty", "m") as begin:
+    with version_policy.published_on_trial(tmp_path / "empty", "m", RolloutRules()) as begin:
         begin(1)
     assert read_policy(tmp_path / "empty" / "m") == Policy()
