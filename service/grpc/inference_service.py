@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from service import __version__
 from service.api.codecs.oip.infer_request import find_signature
+from service.api.codecs.oip.model_config import model_config
 from service.api.codecs.oip.model_metadata import model_metadata
 from service.api.http.request_context import RequestContext
 from service.api.inference.event_loop import Route
@@ -115,6 +116,7 @@ class InferenceService:
         def work(request: RequestContext) -> Any:
             message = parsed(lambda: _message("ModelMetadataRequest").FromString(data))
             with self._lease(request, message) as servable:
+                request.version = servable.version
                 signature = find_signature(servable.contract, None)
                 versions = self._lifecycle.serving_versions(message.name)
                 found = model_metadata(message.name, versions, signature)
@@ -122,6 +124,23 @@ class InferenceService:
 
         model = _name_in("ModelMetadataRequest", data)
         return await self._ask(context, "ModelMetadata", work, model=model)
+
+    async def model_config(self, data: bytes, context: Context) -> bytes:
+        """Answer ModelConfig."""
+
+        def work(request: RequestContext) -> Any:
+            message = parsed(lambda: _message("ModelConfigRequest").FromString(data))
+            with self._lease(request, message) as servable:
+                request.version = servable.version
+                signature = find_signature(servable.contract, None)
+                policy = self._lifecycle.policy(message.name)
+                found = model_config(message.name, signature, policy, self._limits)
+            # Our messages lack what is always empty.
+            config = {name: value for name, value in found.items() if value != []}
+            return ParseDict({"config": config}, _message("ModelConfigResponse")())
+
+        model = _name_in("ModelConfigRequest", data)
+        return await self._ask(context, "ModelConfig", work, model=model)
 
     async def model_infer(self, data: bytes, context: Context) -> bytes:
         """Answer ModelInfer."""

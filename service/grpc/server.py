@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from service.grpc.messages import service_methods
 from service.grpc.model_service import MODEL_SERVICE, ModelService
 from service.grpc.prediction_service import PREDICTION_SERVICE, PredictionService
 from service.grpc.reflection_service import REFLECTION_SERVICES, ReflectionService
+from service.grpc.server_calls import ServerCalls
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
@@ -73,18 +74,21 @@ class GrpcServer:
         self._calls = calls = Calls(predictions, access, budget)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, INFERENCE_SERVICE)
         everything = (*names, HEALTH_SERVICE, *REFLECTION_SERVICES)
-        services: dict[str, Any] = {
-            PREDICTION_SERVICE: PredictionService(calls, lifecycle, Limits.from_settings(settings)),
-            MODEL_SERVICE: ModelService(calls, lifecycle, store, settings),
-            INFERENCE_SERVICE: InferenceService(
-                calls, lifecycle, store, metrics, settings, self._ends
+        services: dict[str, tuple[Any, ...]] = {
+            PREDICTION_SERVICE: (
+                PredictionService(calls, lifecycle, Limits.from_settings(settings)),
             ),
-            HEALTH_SERVICE: HealthService(calls, lifecycle, everything, self._ends),
-            **{name: ReflectionService(name, everything) for name in REFLECTION_SERVICES},
+            MODEL_SERVICE: (ModelService(calls, lifecycle, store, settings),),
+            INFERENCE_SERVICE: (
+                InferenceService(calls, lifecycle, store, metrics, settings, self._ends),
+                ServerCalls(calls, lifecycle, settings),
+            ),
+            HEALTH_SERVICE: (HealthService(calls, lifecycle, everything, self._ends),),
+            **{name: (ReflectionService(name, everything),) for name in REFLECTION_SERVICES},
         }
         self._server = grpc.aio.server(options=_options(settings))
         self._server.add_generic_rpc_handlers(
-            tuple(_handlers(name, service) for name, service in services.items())
+            tuple(_handlers(name, parts) for name, parts in services.items())
         )
 
     async def start(self) -> None:
@@ -155,8 +159,13 @@ def _credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.S
     )
 
 
-def _handlers(name: str, service: Any) -> grpc.GenericRpcHandler:
-    """Return the handlers of a service's methods, which get and return messages as bytes."""
+def _handlers(name: str, parts: Sequence[Any]) -> grpc.GenericRpcHandler:
+    """Return the handlers of a service's methods, which get and return messages as bytes.
+
+    Args:
+        name: the service's full name.
+        parts: together have its methods.
+    """
     makers = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -164,7 +173,8 @@ def _handlers(name: str, service: Any) -> grpc.GenericRpcHandler:
     }
     found = {}
     for method, descriptor in service_methods(name).items():
-        handler = getattr(service, _WORD_START.sub("_", method).lower())
+        attribute = _WORD_START.sub("_", method).lower()
+        (handler,) = (getattr(part, attribute) for part in parts if hasattr(part, attribute))
         streams = descriptor.client_streaming, descriptor.server_streaming
         found[method] = makers[streams](handler)
     return grpc.method_handlers_generic_handler(name, found)
