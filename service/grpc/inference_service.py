@@ -22,6 +22,7 @@ from service.api.routes.oip_statistics import model_statistics
 from service.errors import InvalidRequestError, NotFoundError, UnavailableError
 from service.grpc.calls import Answer, Calls, Context, parsed
 from service.grpc.infer_proto_codec import INFER_REQUEST, InferProtoCodec
+from service.grpc.message_parts import PartLimits
 from service.grpc.messages import message_class
 from service.grpc.status import STATUS, error_status
 from service.monitoring.prometheus_metrics import Metrics
@@ -31,6 +32,8 @@ from service.settings.settings import Settings
 
 INFERENCE_SERVICE = "inference.GRPCInferenceService"
 
+# Tensors, their parameters and what is asked of outputs.
+_PARTS = PartLimits(INFER_REQUEST, most_messages=100_000)
 # Requests of one stream under way; further ones are read when one is answered.
 _AT_ONCE = 32
 _LONGEST_NUMBER = 18
@@ -242,6 +245,7 @@ class InferenceService:
 
     async def _infer(self, data: bytes, context: Context, name: str) -> Answer:
         def route() -> Route:
+            _PARTS.check(data)
             message = INFER_REQUEST.FromString(data)
             if not message.model_name:
                 raise InvalidRequestError("model_name: Missing model name in request.")

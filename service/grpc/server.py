@@ -33,8 +33,12 @@ _IDLE_MS = 300_000
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 # Pings that clients may send; more often, they are asked to calm down.
 _LEAST_PING_MS = 10_000
-# Calls at once over one connection; further ones wait at the client.
-_STREAMS = 1000
+# Calls at once in a worker, open streams among them; further ones are refused in words. There is no
+# bound for a connection: calls beyond it would end without a word.
+_MOST_CALLS = 10_000
+# Calls that have come and wait for the loop to take them, one by one. From the first number on,
+# gRPC ends some without a word; from the second on, all.
+_BACKLOG, _MOST_BACKLOG = 20_000, 40_000
 # How long a server that stops takes calls without answering them.
 _HOLD_S = 0.1
 # Between looks whether the last calls have ended.
@@ -42,6 +46,7 @@ _LOOK_S = 0.2
 # What surrounds the largest request in its message.
 _ENVELOPE_BYTES = 64 * 1024
 
+_PREDICTIONS = frozenset({"Predict", "Classify", "Regress", "MultiInference", "ModelInfer"})
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -86,9 +91,11 @@ class GrpcServer:
             HEALTH_SERVICE: (HealthService(calls, lifecycle, everything, self._ends),),
             **{name: (ReflectionService(name, everything),) for name in REFLECTION_SERVICES},
         }
-        self._server = grpc.aio.server(options=_options(settings))
+        self._server = grpc.aio.server(
+            options=_options(settings), maximum_concurrent_rpcs=_MOST_CALLS
+        )
         self._server.add_generic_rpc_handlers(
-            tuple(_handlers(name, parts) for name, parts in services.items())
+            tuple(_handlers(name, parts, calls) for name, parts in services.items())
         )
 
     async def start(self) -> None:
@@ -142,7 +149,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
         ("grpc.max_connection_idle_ms", _IDLE_MS),
-        ("grpc.max_concurrent_streams", _STREAMS),
+        ("grpc.server.max_pending_requests", _BACKLOG),
+        ("grpc.server.max_pending_requests_hard_limit", _MOST_BACKLOG),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -159,12 +167,13 @@ def _credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.S
     )
 
 
-def _handlers(name: str, parts: Sequence[Any]) -> grpc.GenericRpcHandler:
+def _handlers(name: str, parts: Sequence[Any], calls: Calls) -> grpc.GenericRpcHandler:
     """Return the handlers of a service's methods, which get and return messages as bytes.
 
     Args:
         name: the service's full name.
         parts: together have its methods.
+        calls: answers them.
     """
     makers = {
         (False, False): grpc.unary_unary_rpc_method_handler,
@@ -176,5 +185,7 @@ def _handlers(name: str, parts: Sequence[Any]) -> grpc.GenericRpcHandler:
         attribute = _WORD_START.sub("_", method).lower()
         (handler,) = (getattr(part, attribute) for part in parts if hasattr(part, attribute))
         streams = descriptor.client_streaming, descriptor.server_streaming
+        if not any(streams) and method not in _PREDICTIONS:
+            handler = calls.bounded(handler)
         found[method] = makers[streams](handler)
     return grpc.method_handlers_generic_handler(name, found)
