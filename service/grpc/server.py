@@ -33,12 +33,12 @@ _IDLE_MS = 300_000
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 # Pings that clients may send; more often, they are asked to calm down.
 _LEAST_PING_MS = 10_000
-# Calls at once in a worker, open streams among them; further ones are refused in words. There is no
-# bound for a connection: calls beyond it would end without a word.
-_MOST_CALLS = 10_000
-# Calls that have come and wait for the loop to take them, one by one. From the first number on,
-# gRPC ends some without a word; from the second on, all.
-_BACKLOG, _MOST_BACKLOG = 20_000, 40_000
+# Calls at once in a worker, open streams among them; further ones are refused in words.
+_MOST_CALLS = 5_000
+# What gRPC refuses itself, without a word, is beyond that: of a connection's calls, and of those
+# that wait for the loop to take them, some beyond the first number and all beyond the second.
+_STREAMS = 20_000
+_BACKLOG, _MOST_BACKLOG = 10_000, 12_000
 # How long a server that stops takes calls without answering them.
 _HOLD_S = 0.1
 # Between looks whether the last calls have ended.
@@ -149,6 +149,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
         ("grpc.max_connection_idle_ms", _IDLE_MS),
+        ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.server.max_pending_requests", _BACKLOG),
         ("grpc.server.max_pending_requests_hard_limit", _MOST_BACKLOG),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
