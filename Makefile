@@ -11,7 +11,7 @@ SOURCES := service training understudy tests benchmarks tools
 .DEFAULT_GOAL := help
 # The command can be installed only once its lock is.
 .NOTPARALLEL:
-.PHONY: help serve watch train test test-fast lint format bench docs install-serve install-train install-dev install-docs install-traces lock clean
+.PHONY: help serve watch train test test-fast lint format bench docs install-serve install-train install-dev install-docs install-traces install-clients lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,23 @@ install-bench: $(call STAMP,bench) $(BIN)/understudy ## Install what the benchma
 install-docs: $(call STAMP,docs) ## Install what builds the documentation
 install-traces: $(call STAMP,traces) $(BIN)/understudy ## Install what serving and exporting traces need
 
+# Clients of others, with which the tests ask the service: neither can be installed beside ours.
+CLIENTS := build/clients
+install-clients: $(CLIENTS)/.tensorflow-serving $(CLIENTS)/.kserve ## Install others' clients, for tests that are skipped without them
+
+# It needs what is there, but asks for TensorFlow's other package.
+$(CLIENTS)/.tensorflow-serving: requirements/clients/tensorflow-serving.lock | $(VENV)/pyvenv.cfg
+	@$(PROGRESS) "installing TensorFlow Serving's client" $(PIP) install --no-deps --require-hashes \
+		--upgrade --target $(CLIENTS)/tensorflow-serving -r $<
+	@touch $@
+
+# Compiling takes half the time, and most of it is never imported.
+$(CLIENTS)/.kserve: requirements/clients/kserve.lock | $(VENV)/pyvenv.cfg
+	@$(BIN)/python -m venv --clear $(CLIENTS)/kserve
+	@$(PROGRESS) "installing KServe's client" $(CLIENTS)/kserve/bin/pip --quiet --disable-pip-version-check \
+		install --no-compile --require-hashes -r $<
+	@touch $@
+
 # What takes a minute moves on a terminal.
 PROGRESS := $(BIN)/python -m tools.show_progress
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
@@ -95,9 +112,13 @@ lock: ## Resolve the dependencies again and write the locks (needs uv)
 		uv pip compile $(LOCK_OPTIONS) --extra $$extra -c requirements/serve.lock \
 			-o requirements/$$extra.lock pyproject.toml || exit 1; \
 	done
+	uv pip compile $(LOCK_FORM) -o requirements/clients/kserve.lock requirements/clients/kserve.in
+	uv pip compile $(LOCK_FORM) --no-deps -o requirements/clients/tensorflow-serving.lock \
+		requirements/clients/tensorflow-serving.in
 
-LOCK_OPTIONS := --quiet --upgrade --group build --universal --python-version 3.11 --generate-hashes \
-	--no-header --annotation-style line
+LOCK_FORM := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	--annotation-style line
+LOCK_OPTIONS := $(LOCK_FORM) --group build
 
-clean: ## Remove the environment and caches; models and runs stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove the environments and caches; models and runs stay
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
         command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         date=f"{started:%Y-%m-%d %H:%M} UTC",
         machine=machine.machine(),
-        versions="; ".join([machine.versions(wrk), *filter(None, peers)]),
+        versions="; ".join([machine.versions(f"wrk {wrk}"), *filter(None, peers)]),
         commit=machine.commit(),
         how=(
             f"Rounds: {plan.rounds}; seconds a measurement: {plan.seconds}; "

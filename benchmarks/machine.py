@@ -22,11 +22,15 @@ def machine() -> str:
     )
 
 
-def versions(wrk: str) -> str:
-    """Name the versions of all that takes part, in a line."""
+def versions(load: str) -> str:
+    """Name the versions of all that takes part, in a line.
+
+    Args:
+        load: the program that makes the load, and its version.
+    """
     found = [f"Python {platform.python_version()}"]
     found += [f"{name} {_version_of(name)}" for name in _PACKAGES]
-    return ", ".join([*found, f"wrk {wrk}"])
+    return ", ".join([*found, load])
 
 
 def commit() -> str:

@@ -66,7 +66,7 @@ def measure(
         BenchmarkError: the server ended, or answered nothing with success.
     """
     server.require_running()
-    machine, own, load = procfs.machine_time(), procfs.cpu_seconds(server.pid), _children_s()
+    machine, own, load = procfs.machine_time(), procfs.cpu_seconds(server.pid), children_seconds()
     result = run_wrk(
         server.url(path), body, connections=connections, seconds=seconds, headers=headers
     )
@@ -82,7 +82,7 @@ def measure(
         p50_ms=result.p50_ms,
         p99_ms=result.p99_ms,
         cpu_s=cpu_s,
-        elsewhere=share_elsewhere(machine, after, cpu_s + _children_s() - load),
+        elsewhere=share_elsewhere(machine, after, cpu_s + children_seconds() - load),
         failed=result.failed,
     )
 
@@ -96,7 +96,7 @@ def share_elsewhere(
     return min(1.0, max(0.0, (busy - accounted_s) / total)) if total > 0 else 0.0
 
 
-def _children_s() -> float:
-    """Processor time of the children that have ended, which between two calls is wrk's."""
+def children_seconds() -> float:
+    """Return the processor time of children that have ended: between two calls, of the load."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -1,9 +1,10 @@
 """Triton's own server, from the wheel nvidia-pytriton, with TensorFlow behind its Python backend.
 
-``python -m benchmarks.servers.triton_server PORT THREADS`` becomes that server. The wheel holds the
-program, its libraries and the Python backend, but the backend's stub (the process that runs
-Python) lies elsewhere, so a folder is made of links to both. The stub is linked with the Python
-of Debian, and finds the environment's packages beside the first ``python3`` of ``PATH``.
+``python -m benchmarks.servers.triton_server PORT THREADS`` becomes that server; where
+``BENCHMARK_GRPC_PORT`` names a port, it answers gRPC as well. The wheel holds the program, its
+libraries and the Python backend, but the backend's stub (the process that runs Python) lies
+elsewhere, so a folder is made of links to both. The stub is linked with the Python of Debian, and
+finds the environment's packages beside the first ``python3`` of ``PATH``.
 """
 
 import os
@@ -31,6 +32,7 @@ instance_group [ {{ count: 1 kind: KIND_CPU }} ]
 def main() -> None:
     """Lay out the folders and become the server."""
     port, threads = sys.argv[1:]
+    grpc_port = os.environ.get("BENCHMARK_GRPC_PORT")
     package = Path(pytriton.__file__).parent
     home = Path(tempfile.mkdtemp(prefix="triton-", dir=os.environ.get("BENCHMARK_SCRATCH")))
     backends = _link_backends(package / "tritonserver", home / "backends")
@@ -49,7 +51,11 @@ def main() -> None:
         "--http-address=127.0.0.1",
         f"--http-port={port}",
         f"--http-thread-count={threads}",
-        "--allow-grpc=false",
+        *(
+            ["--grpc-address=127.0.0.1", f"--grpc-port={grpc_port}"]
+            if grpc_port
+            else ["--allow-grpc=false"]
+        ),
         "--allow-metrics=false",
         "--log-info=false",
         "--disable-auto-complete-config",

@@ -1,7 +1,7 @@
 """What every call has in common: who asks, counting, predictions, errors as statuses."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -9,9 +9,11 @@ from google.protobuf.message import DecodeError
 
 from service.access.access_control import AccessControl
 from service.api.http.body_budget import BodyBudget
+from service.api.http.request_body import too_large
 from service.api.http.request_context import RequestContext
 from service.api.http.responses import Response, as_service_error
 from service.api.inference.event_loop import PredictionLoop, Route
+from service.api.json.value_budget import LARGE_BYTES
 from service.errors import InvalidRequestError
 from service.grpc.status import DETAILS, STATUS, error_status, status_code, status_of
 
@@ -23,10 +25,13 @@ _HEADERS = {
     "x-forwarded-for": "HTTP_X_FORWARDED_FOR",
     "x-request-id": "HTTP_X_REQUEST_ID",
 }
+# No call but a prediction has more to say.
+_MOST_BYTES = 1024 * 1024
 # The pipeline refuses a time that is over as malformed.
 _LEAST_MS = 0.001
 
 Context = Any  # grpc.aio.ServicerContext
+Handler = Callable[[bytes, Context], Awaitable[bytes]]
 Headers = Mapping[str, str]
 
 
@@ -92,7 +97,12 @@ class Calls:
         share = self._budget.open()
         try:
             share.add(len(data))
-            route = parsed(route_of)
+            if len(data) > LARGE_BYTES:
+                # The loop does not wait for that.
+                threads = self.predictions.parsers
+                route = await self.predictions.loop.run_in_executor(threads, parsed, route_of)
+            else:
+                route = parsed(route_of)
             if self._access is not None:
                 self._access.admit(environ, route.target.model)
             return await self._run(route, environ, client, data)
@@ -118,6 +128,17 @@ class Calls:
         except asyncio.CancelledError:
             running.abandon()
             raise
+
+    def bounded(self, handler: Handler) -> Handler:
+        """Return a handler, of what is no prediction, that refuses requests of many bytes."""
+
+        async def bounded_handler(data: bytes, context: Context) -> bytes:
+            if len(data) > _MOST_BYTES:
+                error = too_large(_MOST_BYTES)
+                await self.abort(context, error.status, status_of(error), {})
+            return await handler(data, context)
+
+        return bounded_handler
 
     async def ask(
         self,

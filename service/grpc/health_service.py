@@ -1,7 +1,9 @@
 """``grpc.health.v1.Health``: the service as a whole, and each model as a service name."""
 
 import asyncio
-from collections.abc import AsyncIterator, Container
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Container, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from service.api.http.request_context import RequestContext
@@ -38,6 +40,7 @@ class HealthService:
         self._lifecycle = lifecycle
         self._services = services
         self._ends = ends
+        self._looks = _Looks(self._status, ends)
 
     async def check(self, data: bytes, context: Context) -> bytes:
         """Answer Check."""
@@ -58,17 +61,14 @@ class HealthService:
         except InvalidRequestError as error:
             await self._calls.abort(context, error.status, status_of(error), {})
         shown = None
-        while True:
-            status = self._status(name)
-            if status != shown:
-                shown = status
-                yield _RESPONSE(status=_STATUS[status].number).SerializeToString()
-            if self._ends.is_set():
-                return
-            try:
-                await asyncio.wait_for(self._ends.wait(), _LOOK_S)
-            except TimeoutError:
-                continue
+        with self._looks.at(name):
+            while not self._ends.is_set():
+                change = self._looks.change
+                status = self._status(name)
+                if status != shown:
+                    shown = status
+                    yield _RESPONSE(status=_STATUS[status].number).SerializeToString()
+                await change.wait()
 
     def _status(self, name: str) -> str:
         lifecycle = self._lifecycle
@@ -81,3 +81,56 @@ class HealthService:
         except UnavailableError:
             return "NOT_SERVING"
         return "SERVING" if serves and not lifecycle.draining else "NOT_SERVING"
+
+
+class _Looks:
+    """Looks at the status of what is watched, for all who watch together: they may be thousands.
+
+    Attributes:
+        change: is set when some status becomes another one, and replaced then; also at the end.
+    """
+
+    def __init__(self, status_of: Callable[[str], str], ends: asyncio.Event) -> None:
+        """Looks of which none has begun.
+
+        Args:
+            status_of: returns a name's status.
+            ends: is set when whoever watches is to go elsewhere.
+        """
+        self.change = asyncio.Event()
+        self._status_of = status_of
+        self._ends = ends
+        self._watching: Counter[str] = Counter()
+        self._seen: dict[str, str] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def at(self, name: str) -> Iterator[None]:
+        """Look at a name for as long as the block lasts."""
+        self._seen.setdefault(name, self._status_of(name))
+        self._watching[name] += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._look())
+        try:
+            yield
+        finally:
+            self._watching[name] -= 1
+            if not self._watching[name]:
+                del self._watching[name], self._seen[name]
+
+    async def _look(self) -> None:
+        try:
+            while self._watching and not self._ends.is_set():
+                found = {name: self._status_of(name) for name in self._watching}
+                if found != self._seen:
+                    self._seen = found
+                    self._wake()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ends.wait(), _LOOK_S)
+        finally:
+            self._task = None
+            self._wake()
+
+    def _wake(self) -> None:
+        change, self.change = self.change, asyncio.Event()
+        change.set()

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from service import __version__
 from service.api.codecs.oip.infer_request import find_signature
+from service.api.codecs.oip.model_config import model_config
 from service.api.codecs.oip.model_metadata import model_metadata
 from service.api.http.request_context import RequestContext
 from service.api.inference.event_loop import Route
@@ -21,6 +22,7 @@ from service.api.routes.oip_statistics import model_statistics
 from service.errors import InvalidRequestError, NotFoundError, UnavailableError
 from service.grpc.calls import Answer, Calls, Context, parsed
 from service.grpc.infer_proto_codec import INFER_REQUEST, InferProtoCodec
+from service.grpc.message_parts import PartLimits
 from service.grpc.messages import message_class
 from service.grpc.status import STATUS, error_status
 from service.monitoring.prometheus_metrics import Metrics
@@ -30,6 +32,8 @@ from service.settings.settings import Settings
 
 INFERENCE_SERVICE = "inference.GRPCInferenceService"
 
+# Tensors, their parameters and what is asked of outputs.
+_PARTS = PartLimits(INFER_REQUEST, most_messages=100_000)
 # Requests of one stream under way; further ones are read when one is answered.
 _AT_ONCE = 32
 _LONGEST_NUMBER = 18
@@ -115,6 +119,7 @@ class InferenceService:
         def work(request: RequestContext) -> Any:
             message = parsed(lambda: _message("ModelMetadataRequest").FromString(data))
             with self._lease(request, message) as servable:
+                request.version = servable.version
                 signature = find_signature(servable.contract, None)
                 versions = self._lifecycle.serving_versions(message.name)
                 found = model_metadata(message.name, versions, signature)
@@ -122,6 +127,23 @@ class InferenceService:
 
         model = _name_in("ModelMetadataRequest", data)
         return await self._ask(context, "ModelMetadata", work, model=model)
+
+    async def model_config(self, data: bytes, context: Context) -> bytes:
+        """Answer ModelConfig."""
+
+        def work(request: RequestContext) -> Any:
+            message = parsed(lambda: _message("ModelConfigRequest").FromString(data))
+            with self._lease(request, message) as servable:
+                request.version = servable.version
+                signature = find_signature(servable.contract, None)
+                policy = self._lifecycle.policy(message.name)
+                found = model_config(message.name, signature, policy, self._limits)
+            # Our messages lack what is always empty.
+            config = {name: value for name, value in found.items() if value != []}
+            return ParseDict({"config": config}, _message("ModelConfigResponse")())
+
+        model = _name_in("ModelConfigRequest", data)
+        return await self._ask(context, "ModelConfig", work, model=model)
 
     async def model_infer(self, data: bytes, context: Context) -> bytes:
         """Answer ModelInfer."""
@@ -223,6 +245,7 @@ class InferenceService:
 
     async def _infer(self, data: bytes, context: Context, name: str) -> Answer:
         def route() -> Route:
+            _PARTS.check(data)
             message = INFER_REQUEST.FromString(data)
             if not message.model_name:
                 raise InvalidRequestError("model_name: Missing model name in request.")

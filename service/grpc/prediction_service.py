@@ -13,6 +13,7 @@ from service.api.request_limits import Limits
 from service.errors import InvalidRequestError
 from service.grpc.calls import Answer, Calls, Context, parsed
 from service.grpc.examples_codec import INFERENCE_RESULT, ExamplesProtoCodec
+from service.grpc.message_parts import PartLimits
 from service.grpc.messages import POOL, message_class
 from service.grpc.model_spec import model_in, target_of
 from service.grpc.predict_proto_codec import PREDICT_REQUEST, PredictProtoCodec
@@ -32,6 +33,13 @@ _METADATA = message_class(f"{_PACKAGE}.GetModelMetadataRequest")
 _METADATA_FOUND = message_class(f"{_PACKAGE}.GetModelMetadataResponse")
 _SIGNATURES = message_class(f"{_PACKAGE}.SignatureDefMap")
 
+# Tensors and their dimensions.
+_PARTS = PartLimits(PREDICT_REQUEST, most_messages=100_000)
+# Examples: each feature of each row takes three messages.
+_PARTS_OF_EXAMPLES = {
+    kind: PartLimits(kind, most_messages=2_000_000)
+    for kind in (_CLASSIFICATION, _REGRESSION, _TASKS)
+}
 # Tasks of one MultiInference; each is a prediction of its own.
 _MOST_TASKS = 64
 
@@ -55,6 +63,7 @@ class PredictionService:
         """Answer Predict."""
 
         def route() -> Route:
+            _PARTS.check(data)
             message = PREDICT_REQUEST.FromString(data)
             codec = PredictProtoCodec(message, self._limits)
             return Route(target_of(message.model_spec), codec, error_status)
@@ -81,10 +90,12 @@ class PredictionService:
     async def multi_inference(self, data: bytes, context: Context) -> bytes:
         """Answer MultiInference: each task is a prediction of its own, over the same examples."""
         path = f"/{PREDICTION_SERVICE}/MultiInference"
+        message = _TASKS()
         found: list[tuple[Any, Method]] = []
 
         def first() -> Route:
-            message = _TASKS.FromString(data)
+            _PARTS_OF_EXAMPLES[_TASKS].check(data)
+            message.MergeFromString(data)
             if not 1 <= len(message.tasks) <= _MOST_TASKS:
                 raise InvalidRequestError(
                     f"tasks: Expected 1 to {_MOST_TASKS} tasks, not {len(message.tasks)}."
@@ -95,10 +106,11 @@ class PredictionService:
 
         answers = [await self._calls.predict(context, path, data, first)]
         if answers[0].is_ok and len(found) > 1:
-            given = _TASKS.FromString(data).input
             answers += await asyncio.gather(
                 *(
-                    self._calls.predict(context, path, b"", partial(self._route, given, *task))
+                    self._calls.predict(
+                        context, path, b"", partial(self._route, message.input, *task)
+                    )
                     for task in found[1:]
                 )
             )
@@ -144,6 +156,7 @@ class PredictionService:
         kind = _CLASSIFICATION if method is Method.CLASSIFY else _REGRESSION
 
         def route() -> Route:
+            _PARTS_OF_EXAMPLES[kind].check(data)
             message = kind.FromString(data)
             return self._route(message.input, message, method)
 

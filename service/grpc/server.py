@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from service.grpc.messages import service_methods
 from service.grpc.model_service import MODEL_SERVICE, ModelService
 from service.grpc.prediction_service import PREDICTION_SERVICE, PredictionService
 from service.grpc.reflection_service import REFLECTION_SERVICES, ReflectionService
+from service.grpc.server_calls import ServerCalls
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
@@ -32,8 +33,12 @@ _IDLE_MS = 300_000
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
 # Pings that clients may send; more often, they are asked to calm down.
 _LEAST_PING_MS = 10_000
-# Calls at once over one connection; further ones wait at the client.
-_STREAMS = 1000
+# Calls at once in a worker, open streams among them; further ones are refused in words.
+_MOST_CALLS = 5_000
+# What gRPC refuses itself, without a word, is beyond that: of a connection's calls, and of those
+# that wait for the loop to take them, some beyond the first number and all beyond the second.
+_STREAMS = 20_000
+_BACKLOG, _MOST_BACKLOG = 10_000, 12_000
 # How long a server that stops takes calls without answering them.
 _HOLD_S = 0.1
 # Between looks whether the last calls have ended.
@@ -41,6 +46,7 @@ _LOOK_S = 0.2
 # What surrounds the largest request in its message.
 _ENVELOPE_BYTES = 64 * 1024
 
+_PREDICTIONS = frozenset({"Predict", "Classify", "Regress", "MultiInference", "ModelInfer"})
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -73,18 +79,23 @@ class GrpcServer:
         self._calls = calls = Calls(predictions, access, budget)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, INFERENCE_SERVICE)
         everything = (*names, HEALTH_SERVICE, *REFLECTION_SERVICES)
-        services: dict[str, Any] = {
-            PREDICTION_SERVICE: PredictionService(calls, lifecycle, Limits.from_settings(settings)),
-            MODEL_SERVICE: ModelService(calls, lifecycle, store, settings),
-            INFERENCE_SERVICE: InferenceService(
-                calls, lifecycle, store, metrics, settings, self._ends
+        services: dict[str, tuple[Any, ...]] = {
+            PREDICTION_SERVICE: (
+                PredictionService(calls, lifecycle, Limits.from_settings(settings)),
             ),
-            HEALTH_SERVICE: HealthService(calls, lifecycle, everything, self._ends),
-            **{name: ReflectionService(name, everything) for name in REFLECTION_SERVICES},
+            MODEL_SERVICE: (ModelService(calls, lifecycle, store, settings),),
+            INFERENCE_SERVICE: (
+                InferenceService(calls, lifecycle, store, metrics, settings, self._ends),
+                ServerCalls(calls, lifecycle, settings),
+            ),
+            HEALTH_SERVICE: (HealthService(calls, lifecycle, everything, self._ends),),
+            **{name: (ReflectionService(name, everything),) for name in REFLECTION_SERVICES},
         }
-        self._server = grpc.aio.server(options=_options(settings))
+        self._server = grpc.aio.server(
+            options=_options(settings), maximum_concurrent_rpcs=_MOST_CALLS
+        )
         self._server.add_generic_rpc_handlers(
-            tuple(_handlers(name, service) for name, service in services.items())
+            tuple(_handlers(name, parts, calls) for name, parts in services.items())
         )
 
     async def start(self) -> None:
@@ -139,6 +150,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
         ("grpc.max_connection_idle_ms", _IDLE_MS),
         ("grpc.max_concurrent_streams", _STREAMS),
+        ("grpc.server.max_pending_requests", _BACKLOG),
+        ("grpc.server.max_pending_requests_hard_limit", _MOST_BACKLOG),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -155,8 +168,14 @@ def _credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.S
     )
 
 
-def _handlers(name: str, service: Any) -> grpc.GenericRpcHandler:
-    """Return the handlers of a service's methods, which get and return messages as bytes."""
+def _handlers(name: str, parts: Sequence[Any], calls: Calls) -> grpc.GenericRpcHandler:
+    """Return the handlers of a service's methods, which get and return messages as bytes.
+
+    Args:
+        name: the service's full name.
+        parts: together have its methods.
+        calls: answers them.
+    """
     makers = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -164,7 +183,10 @@ def _handlers(name: str, service: Any) -> grpc.GenericRpcHandler:
     }
     found = {}
     for method, descriptor in service_methods(name).items():
-        handler = getattr(service, _WORD_START.sub("_", method).lower())
+        attribute = _WORD_START.sub("_", method).lower()
+        (handler,) = (getattr(part, attribute) for part in parts if hasattr(part, attribute))
         streams = descriptor.client_streaming, descriptor.server_streaming
+        if not any(streams) and method not in _PREDICTIONS:
+            handler = calls.bounded(handler)
         found[method] = makers[streams](handler)
     return grpc.method_handlers_generic_handler(name, found)

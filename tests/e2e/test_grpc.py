@@ -3,8 +3,10 @@
 import asyncio
 import os
 import queue
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -322,14 +324,18 @@ def test_health_follows_a_model(client: Client, v2: triton.InferenceServerClient
     with pytest.raises(grpc.RpcError) as caught:
         check("nope")
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-    watched = client.channel.unary_stream(f"{HEALTH}/Watch")(b"\x0a\x06scores", timeout=60)
+    watch = client.channel.unary_stream(f"{HEALTH}/Watch")
+    watched = [watch(b"\x0a\x06scores", timeout=60) for _ in range(200)]
+    unknown = watch(b"\x0a\x04nope", timeout=60)
     token = {"authorization": f"Bearer {TOKEN}"}
-    assert next(watched) == b"\x08\x01"
+    assert next(unknown) == b"\x08\x03"
+    assert {next(each) for each in watched} == {b"\x08\x01"}
     v2.unload_model("scores", headers=token)
-    assert next(watched) == b"\x08\x02"
+    assert {next(each) for each in watched} == {b"\x08\x02"}
     v2.load_model("scores", headers=token)
-    assert next(watched) == b"\x08\x01"
-    watched.cancel()
+    assert {next(each) for each in watched} == {b"\x08\x01"}
+    for each in (*watched, unknown):
+        each.cancel()
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
@@ -395,10 +401,120 @@ def test_what_is_no_message_is_refused(client: Client, method: str, data: bytes)
     assert caught.value.details()
 
 
-def test_a_message_beyond_the_limit_is_refused(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("method", "data", "words"),
+    [
+        (f"/{SERVING}.PredictionService/Predict", bytes(33 * 2**20), "larger than max"),
+        # Two bytes a message, which takes a hundred once it is parsed.
+        (f"/{SERVING}.PredictionService/Predict", b"\x12\x00" * 10**6, "more than 100000 messages"),
+        ("/inference.GRPCInferenceService/ModelInfer", b"\x32\x00" * 10**6, "100000 messages"),
+        ("/inference.GRPCInferenceService/TraceSetting", bytes(2**20 + 1), "larger than 1048576"),
+    ],
+)
+def test_a_message_beyond_the_limits_is_refused(
+    client: Client, method: str, data: bytes, words: str
+) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        client.predict(bytes(33 * 2**20))
+        client.channel.unary_unary(method)(data, timeout=30)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert words in caught.value.details()
+
+
+@pytest.mark.parametrize(("further", "is_answered"), [({b"te": b"trailers"}, True), ({}, False)])
+def test_only_who_may_send_te_is_answered(
+    service: Service, port: int, further: dict[bytes, bytes], is_answered: bool
+) -> None:
+    """Scripts of a browser's page may not, so hosts need not be checked."""
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+        head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+        return head + stream.to_bytes(4, "big") + payload
+
+    headers = {
+        b":method": b"POST",
+        b":scheme": b"http",
+        b":path": b"/inference.GRPCInferenceService/ServerLive",
+        b":authority": b"elsewhere.example",
+        b"content-type": b"application/grpc",
+        **further,
+    }
+    block = b"".join(
+        b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+        for name, value in headers.items()
+    )
+    request = frame(1, 4, 1, block) + frame(0, 1, 1, bytes(5))
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + request)
+        received = b""
+        # A message that says yes, or the end of the stream.
+        ends = frame(0, 0, 1, bytes(4) + b"\x02\x08\x01"), frame(3, 0, 1, b"\0\0\0\x02")
+        while not any(end in received for end in ends):
+            part = connection.recv(65536)
+            assert part
+            received += part
+    assert (ends[0] in received) is is_answered
+
+
+def good_requests() -> Iterator[tuple[str, bytes]]:
+    prediction = f"/{SERVING}.PredictionService"
+    image = np.zeros((1, 28, 28), np.float32)
+    yield f"{prediction}/Predict", predict_request("clothing", {"image": image}).SerializeToString()
+    x = {"x": np.ones((1, 2), np.float32), "text": np.array([b"quiet"], object)}
+    yield f"{prediction}/Predict", predict_request("affine", x).SerializeToString()
+    request = message_class(f"{SERVING}.ClassificationRequest")()
+    request.model_spec.name = "sentiment"
+    features = request.input.example_list_with_context.examples.add().features.feature
+    features["text"].bytes_list.value.append(b"A clever, moving film.")
+    yield f"{prediction}/Classify", request.SerializeToString()
+    request = message_class("inference.ModelInferRequest")(model_name="affine")
+    for name, kind, shape in (("x", "FP32", [1, 2]), ("text", "BYTES", [1])):
+        request.inputs.add(name=name, datatype=kind, shape=shape).parameters["a"].int64_param = 1
+    request.inputs[0].contents.fp32_contents.extend([1, 2])
+    request.inputs[1].contents.bytes_contents.append(b"quiet")
+    request.outputs.add(name="y").parameters["b"].string_param = "c"
+    yield "/inference.GRPCInferenceService/ModelInfer", request.SerializeToString()
+
+
+def spoilt(data: bytes, chance: random.Random) -> bytes:
+    """Return bytes that were cut, or of which some were changed, added or taken away."""
+    spoiled = bytearray(data)
+    # What says how the rest is to be read stands at the beginning and at the end.
+    place = chance.choice([chance.randrange(min(100, len(data))), chance.randrange(len(data))])
+    match chance.randrange(4):
+        case 0:
+            del spoiled[place:]
+        case 1:
+            spoiled[place] = chance.randrange(256)
+        case 2:
+            # A number as large as there is, 2^31 and some number.
+            numbers = (
+                b"\xff" * 9 + b"\x01",
+                b"\x80\x80\x80\x80\x08",
+                bytes([chance.randrange(256)]),
+            )
+            spoiled[place:place] = chance.choice(numbers)
+        case _:
+            del spoiled[place : place + chance.randrange(1, 5)]
+    return bytes(spoiled)
+
+
+def test_spoilt_messages_are_answered_in_words(service: Service, client: Client, port: int) -> None:
+    workers, chance = service.workers(), random.Random(16)
+    calls = {method: client.channel.unary_unary(method) for method, _ in good_requests()}
+    sent = [
+        calls[method].future(spoilt(data, chance), timeout=60)
+        for method, data in good_requests()
+        for _ in range(300)
+    ]
+    failed = [call for call in sent if call.exception(timeout=60) is not None]
+    assert {call.code() for call in failed} <= {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+    }
+    assert all(call.details() for call in failed)
+    assert len(failed) > 200
+    assert service.workers() == workers
+    assert "Traceback" not in service.errors.read_text()
 
 
 def test_a_watch_that_is_no_message_is_refused(client: Client) -> None:
@@ -419,7 +535,7 @@ def under_way(service: Service) -> float:
 def test_floods_deadlines_and_hang_ups_leave_nothing_behind(service: Service, port: int) -> None:
     async def flood() -> list[Any]:
         async with triton_aio.InferenceServerClient(f"127.0.0.1:{port}") as v2:
-            calls = [v2.infer("clothing", [image()]) for _ in range(1500)]
+            calls = [v2.infer("clothing", [image()]) for _ in range(2500)]
             calls += [v2.infer("clothing", [image()], client_timeout=1e-3) for _ in range(50)]
             hung_up = [asyncio.ensure_future(v2.infer("clothing", [image()])) for _ in range(50)]
             found = asyncio.gather(*calls, return_exceptions=True)
@@ -430,9 +546,13 @@ def test_floods_deadlines_and_hang_ups_leave_nothing_behind(service: Service, po
             return [*await found, await v2.infer("clothing", [image()])]
 
     *found, last = asyncio.run(flood())
-    known = ("StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED")
-    failed = [str(each.status()) for each in found if isinstance(each, Exception)]
-    assert set(failed) <= set(known)
+    failed = [each for each in found if isinstance(each, Exception)]
+    # More than may wait are refused in words; gRPC itself ends none without any.
+    assert {each.message() for each in failed if "UNAVAILABLE" in each.status()} <= {
+        "Too many predictions are under way for model 'clothing': 1024, which is the limit."
+    }
+    known = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED"}
+    assert {each.status() for each in failed} <= known
     assert len(failed) < len(found)
     assert last.as_numpy("class_id") is not None
     # The question itself is under way when it is asked.

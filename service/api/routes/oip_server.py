@@ -4,6 +4,7 @@ These routes report the present state, and change nothing.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flask import Blueprint
@@ -16,7 +17,7 @@ from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
 
 # No traces are taken, so the other values have no effect.
-_TRACES = {
+TRACE_SETTINGS: Mapping[str, Any] = {
     "trace_file": "",
     "trace_level": ["OFF"],
     "trace_rate": "1000",
@@ -43,36 +44,19 @@ def server_v2_routes(lifecycle: Lifecycle, settings: Settings) -> Blueprint:
 
     def traces(model: str | None = None) -> dict[str, Any]:
         _require(model)
-        return dict(_TRACES)
+        return dict(TRACE_SETTINGS)
 
     def set_traces(model: str | None = None) -> NoReturn:
         _require(model)
-        raise ServiceError(
-            "Trace settings cannot be changed here: this service takes no traces.",
-            status=405,
-            headers=_READ_ONLY,
-        )
+        refuse_trace_settings()
 
     @blueprint.get(f"{V2}/logging")
     def logs() -> dict[str, Any]:
-        logger = logging.getLogger(LOGGER)
-        return {
-            "log_file": "",
-            "log_info": logger.isEnabledFor(logging.INFO),
-            "log_warnings": logger.isEnabledFor(logging.WARNING),
-            "log_errors": logger.isEnabledFor(logging.ERROR),
-            "log_verbose_level": int(settings.access_log),
-            "log_format": "ISO8601",
-        }
+        return log_settings(settings)
 
     @blueprint.post(f"{V2}/logging")
     def set_logs() -> NoReturn:
-        raise ServiceError(
-            "Log settings cannot be changed while the service runs; whether every request is "
-            "logged is set by UNDERSTUDY_ACCESS_LOG.",
-            status=405,
-            headers=_READ_ONLY,
-        )
+        refuse_log_settings()
 
     def _require(model: str | None) -> None:
         if model is not None:
@@ -93,22 +77,78 @@ def server_v2_routes(lifecycle: Lifecycle, settings: Settings) -> Blueprint:
     return blueprint
 
 
+def log_settings(settings: Settings) -> dict[str, Any]:
+    """Return what is logged, as Triton names it."""
+    logger = logging.getLogger(LOGGER)
+    return {
+        "log_file": "",
+        "log_info": logger.isEnabledFor(logging.INFO),
+        "log_warnings": logger.isEnabledFor(logging.WARNING),
+        "log_errors": logger.isEnabledFor(logging.ERROR),
+        "log_verbose_level": int(settings.access_log),
+        "log_format": "ISO8601",
+    }
+
+
+def refuse_trace_settings() -> NoReturn:
+    """Refuse to change what is traced.
+
+    Raises:
+        ServiceError: 405, always.
+    """
+    raise ServiceError(
+        "Trace settings cannot be changed here: this service takes no traces.",
+        status=405,
+        headers=_READ_ONLY,
+    )
+
+
+def refuse_log_settings() -> NoReturn:
+    """Refuse to change what is logged.
+
+    Raises:
+        ServiceError: 405, always.
+    """
+    raise ServiceError(
+        "Log settings cannot be changed while the service runs; whether every request is "
+        "logged is set by UNDERSTUDY_ACCESS_LOG.",
+        status=405,
+        headers=_READ_ONLY,
+    )
+
+
+def refuse_region(name: str) -> NoReturn:
+    """Answer a question about a region of shared memory.
+
+    Raises:
+        NotFoundError: always, since there is none.
+    """
+    raise NotFoundError(
+        f"There is no region {name[:100]!r}: this service shares no memory with clients."
+    )
+
+
+def refuse_shared_memory() -> NoReturn:
+    """Refuse to take a region of shared memory.
+
+    Raises:
+        ServiceError: 501, always.
+    """
+    raise ServiceError(
+        "Shared memory is not supported here; send tensors in the request.", status=501
+    )
+
+
 def _memory() -> list[Any]:
     return []
 
 
 def _region(region: str) -> NoReturn:
-    raise NotFoundError(
-        f"There is no region {region[:100]!r}: this service shares no memory with clients."
-    )
+    refuse_region(region)
 
 
 def _register(region: str) -> NoReturn:
-    raise ServiceError(
-        "Shared memory is not supported here; send tensors in the request, as JSON or as binary "
-        "data.",
-        status=501,
-    )
+    refuse_shared_memory()
 
 
 def _unregister(region: str = "") -> dict[str, Any]:

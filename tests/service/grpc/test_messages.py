@@ -28,7 +28,7 @@ def described(name: str, published: Any) -> Any:
             call.client_streaming,
             call.server_streaming,
         ]
-    if "UNKNOWN" in published:
+    if published and all(isinstance(number, int) for number in published.values()):
         values = messages.POOL.FindEnumTypeByName(name).values
         return {value.name: value.number for value in values}
     return {

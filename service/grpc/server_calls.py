@@ -1,0 +1,119 @@
+"""What Triton's clients ask a server besides predictions: traces, logs, shared memory.
+
+These calls report the present state, and change nothing, as their routes over HTTP do.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from service.api.http.request_context import RequestContext
+from service.api.routes.oip_server import (
+    TRACE_SETTINGS,
+    log_settings,
+    refuse_log_settings,
+    refuse_region,
+    refuse_shared_memory,
+    refuse_trace_settings,
+)
+from service.grpc.calls import Calls, Context, parsed
+from service.grpc.inference_service import INFERENCE_SERVICE
+from service.grpc.messages import message_class
+from service.runtime.lifecycle import Lifecycle
+from service.settings.settings import Settings
+
+# By the types of settings: the member of the choice that holds such a value.
+_CHOICES: Mapping[type, str] = {bool: "bool_param", int: "uint32_param", str: "string_param"}
+
+
+class ServerCalls:
+    """Methods of the same service; each gets the request's bytes, and returns the response's."""
+
+    def __init__(self, calls: Calls, lifecycle: Lifecycle, settings: Settings) -> None:
+        """The methods of a worker.
+
+        Args:
+            calls: answers calls.
+            lifecycle: knows the models.
+            settings: say what is logged.
+        """
+        self._calls = calls
+        self._lifecycle = lifecycle
+        self._settings = settings
+
+    async def trace_setting(self, data: bytes, context: Context) -> bytes:
+        """Answer TraceSetting."""
+
+        def work(request: RequestContext, message: Any, response: Any) -> None:
+            if message.model_name:
+                self._lifecycle.require(message.model_name)
+                request.model = message.model_name
+            if message.settings:
+                refuse_trace_settings()
+            for name, value in TRACE_SETTINGS.items():
+                values = value if isinstance(value, list) else [value]
+                response.settings[name].value.extend(values)
+
+        return await self._answer("TraceSetting", data, context, work)
+
+    async def log_settings(self, data: bytes, context: Context) -> bytes:
+        """Answer LogSettings."""
+
+        def work(_: RequestContext, message: Any, response: Any) -> None:
+            if message.settings:
+                refuse_log_settings()
+            for name, value in log_settings(self._settings).items():
+                setattr(response.settings[name], _CHOICES[type(value)], value)
+
+        return await self._answer("LogSettings", data, context, work)
+
+    async def system_shared_memory_status(self, data: bytes, context: Context) -> bytes:
+        """Answer SystemSharedMemoryStatus."""
+        return await self._answer("SystemSharedMemoryStatus", data, context, _regions)
+
+    async def system_shared_memory_register(self, data: bytes, context: Context) -> bytes:
+        """Answer SystemSharedMemoryRegister."""
+        return await self._answer("SystemSharedMemoryRegister", data, context, _register)
+
+    async def system_shared_memory_unregister(self, data: bytes, context: Context) -> bytes:
+        """Answer SystemSharedMemoryUnregister."""
+        return await self._answer("SystemSharedMemoryUnregister", data, context, _unregister)
+
+    async def cuda_shared_memory_status(self, data: bytes, context: Context) -> bytes:
+        """Answer CudaSharedMemoryStatus."""
+        return await self._answer("CudaSharedMemoryStatus", data, context, _regions)
+
+    async def cuda_shared_memory_register(self, data: bytes, context: Context) -> bytes:
+        """Answer CudaSharedMemoryRegister."""
+        return await self._answer("CudaSharedMemoryRegister", data, context, _register)
+
+    async def cuda_shared_memory_unregister(self, data: bytes, context: Context) -> bytes:
+        """Answer CudaSharedMemoryUnregister."""
+        return await self._answer("CudaSharedMemoryUnregister", data, context, _unregister)
+
+    async def _answer(
+        self,
+        name: str,
+        data: bytes,
+        context: Context,
+        fill: Callable[[RequestContext, Any, Any], None],
+    ) -> bytes:
+        def work(request: RequestContext) -> Any:
+            message = parsed(lambda: message_class(f"inference.{name}Request").FromString(data))
+            response = message_class(f"inference.{name}Response")()
+            fill(request, message, response)
+            return response
+
+        return await self._calls.ask(context, f"/{INFERENCE_SERVICE}/{name}", work)
+
+
+def _regions(_: RequestContext, message: Any, response: Any) -> None:
+    if message.name:
+        refuse_region(message.name)
+
+
+def _register(_: RequestContext, message: Any, response: Any) -> NoReturn:
+    refuse_shared_memory()
+
+
+def _unregister(_: RequestContext, message: Any, response: Any) -> None:
+    """Do nothing: clients do it before they register anything, and so it is already."""
