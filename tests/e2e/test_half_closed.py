@@ -21,6 +21,10 @@ def service(start_service: Any, tmp_path_factory: pytest.TempPathFactory) -> Ser
     models = tmp_path_factory.mktemp("half") / "models"
     save_affine(models / "affine" / "1")
     started: Service = start_service(models, UNDERSTUDY_MAX_ROWS="100000")
+    # The first call of a worker may take longer than a half-closed connection is worked for.
+    for _ in range(16):
+        body = {"signature_name": "only_y", "instances": [[1.0, 2.0]]}
+        assert started.post("/v1/models/affine:predict", body).ok
     return started
 
 
