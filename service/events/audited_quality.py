@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from service.events.event_store import AuditedAnswer
 from service.monitoring.drift.live_quality import (
@@ -31,6 +32,9 @@ TOLERANCE = 0.02
 # confidence sequence needs a largest loss. Of errors that are normal or Laplacian, fewer than one
 # in 20,000 is larger.
 _LARGEST_ERROR = 10.0
+# The chance that the sequences are ever wrong.
+_ERROR = 0.05
+_FIRST_RESTART = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class AuditedQuality:
         metric: "error rate", or "mean absolute error".
         unit: of the metric; empty where it has none.
         scale: what a loss of 1 is in the metric's unit.
-        live: the mean loss of live answers, from 0 to 1.
+        live: the mean loss of live answers, from 0 to 1; of the last ones, where these show harm.
         card: the lower and the upper end of the card's interval of the mean loss.
         verdict: whether live answers are worse.
     """
@@ -63,9 +67,9 @@ class AuditedQuality:
                 f"{low} to {high}{self._unit}."
             )
         known = (
-            f"Over {self.live.truths:,} audits the {self.metric} is {self._shown(self.live.mean)}, "
-            f"and the true one between {self._shown(self.live.low)} and "
-            f"{self._shown(self.live.high)}{self._unit}; the card says {low} to {high}"
+            f"Over the last {self.live.truths:,} audits the {self.metric} is "
+            f"{self._shown(self.live.mean)}, and the true one between "
+            f"{self._shown(self.live.low)} and {self._shown(self.live.high)}{self._unit}; the card says {low} to {high}"
         )
         most = f"{self._shown(TOLERANCE)}{self._unit}"
         if self.verdict is Harm.SHOWN:
@@ -147,10 +151,34 @@ def audited_quality(card: Card | None, answers: Sequence[AuditedAnswer]) -> Audi
         metric, scale = "error rate", 1.0
         losses = np.array([answer != truth for answer, truth in pairs], np.float64)
         stated = (1 - high, 1 - low)
-    live = confidence_sequence(losses)
-    verdict = harm(live, stated[1], stated[0], TOLERANCE)
+    live, verdict = _judged_since_any_start(losses, *stated)
     unit = output.unit if output.is_float else ""
     return AuditedQuality(metric, unit, scale, live, stated, verdict)
+
+
+def _judged_since_any_start(
+    losses: npt.NDArray[np.float64], low: float, high: float
+) -> tuple[LiveRisk, Harm]:
+    """Return the mean loss, and whether it is worse than the card's, since the start or later.
+
+    Answers that were good before a drift would hide for long that they are bad after it. So the
+    sequence is started anew after 50 losses, 100, 200, 400, and so on. Each start is given a part
+    of the chance of an error, 1/2, 1/6, 1/12, ... of it, so that all of them together have it.
+
+    Args:
+        losses: in the order in which their truths came, [N].
+        low: the lower end of the card's interval.
+        high: its upper end.
+    """
+    whole = confidence_sequence(losses, 1 - _ERROR / 2)
+    verdict = harm(whole, high, low, TOLERANCE)
+    start, number = _FIRST_RESTART, 2
+    while verdict is not Harm.SHOWN and start < len(losses):
+        later = confidence_sequence(losses[start:], 1 - _ERROR / (number * (number + 1)))
+        if harm(later, high, low, TOLERANCE) is Harm.SHOWN:
+            return later, Harm.SHOWN
+        start, number = 2 * start, number + 1
+    return whole, verdict
 
 
 def _judged(card: Card | None) -> Field | None:

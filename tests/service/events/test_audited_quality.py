@@ -61,7 +61,7 @@ def test_classes(wrong_share: float, count: int, state: str, words: str) -> None
     report = found.report()
     assert report["state"] == state
     assert report["sentence"].endswith(words)
-    assert report["sentence"].startswith(f"Over {count:,} audits the error rate is 0.")
+    assert report["sentence"].startswith(f"Over the last {count:,} audits the error rate is 0.")
     assert "the card says 0.08 to 0.12" in report["sentence"]
     assert report["card"] == {
         "value": None,
@@ -121,3 +121,30 @@ def test_what_was_not_labelled_or_not_stored_says_nothing() -> None:
 def test_a_card_without_an_interval_has_nothing_to_compare_with(headline: Any) -> None:
     assert audited_quality(card_of(MILES, headline), []) is None
     assert audited_quality(None, []) is None
+
+
+def test_good_answers_before_a_drift_do_not_hide_bad_ones_after_it() -> None:
+    truths = ["a"] * 500
+    answers = ["a"] * 400 + ["b", "a"] * 50
+    found = audited_quality(card_of(LABEL, ACCURACY), audits(LABEL, answers, truths))
+    assert found is not None
+    assert found.report()["state"] == WORSE
+    assert found.live.truths == 100
+    assert found.live.mean == pytest.approx(0.5)
+
+
+def test_harm_is_hardly_ever_shown_where_there_is_none() -> None:
+    random = np.random.default_rng(7)
+    shown = 0
+    for _ in range(200):
+        # Worse than the card by the tolerance: the edge.
+        answers = np.where(random.random(300) < 0.12 + TOLERANCE, "b", "a").tolist()
+        for looked in (40, 90, 150, 300):
+            known = audits(LABEL, answers[:looked], ["a"] * looked)
+            found = audited_quality(card_of(LABEL, ACCURACY), known)
+            assert found is not None
+            if found.report()["state"] == WORSE:
+                shown += 1
+                break
+    # 5 % are allowed; 19 of 200 would come by chance in fewer than one of a hundred tests.
+    assert shown <= 18

@@ -158,7 +158,7 @@ def test_truths_are_learned_judged_told_and_remembered(
     # What version 1 answered, which still leads, was worse than it claims; then 3 are enough.
     assert cli.main([*FEEDBACK, "--after-truths", "4", "--after-harm"]) == 0
     said = capsys.readouterr().out
-    assert "mpg is trained anew. Over 80 audits the mean absolute error is " in said
+    assert "mpg is trained anew. Over the last 80 audits the mean absolute error is " in said
     assert "Live answers are worse than the card says, by more than " in said
 
 
@@ -192,7 +192,7 @@ def test_few_audits_claim_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*FEEDBACK, "--after-harm"]) == 4
     assert capsys.readouterr().err.startswith(
         "There is no new data for mpg, and 17 truths are new: --after-harm waits for worse "
-        "answers. Over 5 audits the mean absolute error is "
+        "answers. Over the last 5 audits the mean absolute error is "
     )
     assert cli.main(FEEDBACK) == 0
     said = "5 audits of the last week that neither version learned from; at least 50 are needed"

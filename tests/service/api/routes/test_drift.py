@@ -147,7 +147,7 @@ def test_live_quality_is_told_from_audits(
         assert (found["state"], found["audits"]) == ("worse", 100)
         assert found["live"]["value"] == pytest.approx(0.6)
         assert found["live"]["low"] > 0.08
-        assert "Over 100 audits the error rate is 0.6" in found["sentence"]
+        assert "Over the last 100 audits the error rate is 0.6" in found["sentence"]
 
         def gone(*_: object) -> None:
             raise StoreError("disk I/O error")
