@@ -69,7 +69,8 @@ class AuditedQuality:
         known = (
             f"Over the last {self.live.truths:,} audits the {self.metric} is "
             f"{self._shown(self.live.mean)}, and the true one between "
-            f"{self._shown(self.live.low)} and {self._shown(self.live.high)}{self._unit}; the card says {low} to {high}"
+            f"{self._shown(self.live.low)} and {self._shown(self.live.high)}{self._unit}; "
+            f"the card says {low} to {high}"
         )
         most = f"{self._shown(TOLERANCE)}{self._unit}"
         if self.verdict is Harm.SHOWN:
