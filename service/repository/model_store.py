@@ -10,29 +10,20 @@ from pathlib import Path
 from uuid import uuid4
 
 from service.repository import serving_records, version_numbers
+from service.repository.durability import sync, sync_tree
 from service.repository.errors import RepositoryError
-from service.repository.folder_walk import remove_tree, walk
+from service.repository.folder_walk import remove_tree
 from service.repository.manifest import write_manifest
 from service.repository.policy import Policy, read_policy
 from service.repository.publication_marks import note_published
 from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
+from service.repository.version_names import LAST_VERSION, is_served_name, is_version_name
 
-# What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
-# are none, nor is what cannot be printed.
-_SERVED_NAME = re.compile(r"(?!\.)[^/:\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 # What can be published: names that need no quoting in a shell, a path or a URL.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# What TensorFlow Serving takes for a version: any decimal number of 64 bits, with a sign's bit.
-_VERSION_NAME = re.compile(r"[0-9]{1,255}")
-LAST_VERSION = 2**63 - 1
 _INCOMING = ".incoming-"
 # A staging folder younger than this may not have been locked by its owner yet.
 _SWEEP_AFTER_S = 60.0
-
-
-def is_served_name(name: str) -> bool:
-    """Whether a request's path can name such a model."""
-    return _SERVED_NAME.fullmatch(name) is not None
 
 
 def check_model_name(model: str) -> None:
@@ -68,9 +59,7 @@ class Store:
 
         An entry that cannot be read is among the latter; it hides none of the others.
         """
-        return unserved_in_root(
-            self.root, lambda name: bool(_SERVED_NAME.fullmatch(name)), self.versions
-        )
+        return unserved_in_root(self.root, is_served_name, self.versions)
 
     def reconfigure(self, text: bytes) -> None:
         """Refuse other models.
@@ -145,7 +134,7 @@ class Store:
             fill(staging)
             write_manifest(staging)
             note_published(self.root, staging)
-            _sync_tree(staging)
+            sync_tree(staging)
             return self._rename_to_next(model, staging)
         except BaseException:
             remove_tree(staging)
@@ -221,7 +210,7 @@ class Store:
                     version_numbers.release_number(self.root, model, version)
                     raise
                 continue
-            _sync(self.root / model)
+            sync(self.root / model)
             version_numbers.forget_below(self.root, model, version)
             return version
 
@@ -236,10 +225,8 @@ def versions_in(folder: Path) -> dict[int, Path]:
         names = [entry.name for entry in os.scandir(folder) if _is_folder(entry)]
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    numbered = sorted(
-        (int(name), -len(name), name) for name in names if _VERSION_NAME.fullmatch(name)
-    )
-    return {version: folder / name for version, _, name in numbered if version <= LAST_VERSION}
+    numbered = sorted((int(name), -len(name), name) for name in names if is_version_name(name))
+    return {version: folder / name for version, _, name in numbered}
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -247,18 +234,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # A link to itself is one.
         return False
-
-
-def _sync_tree(directory: Path) -> None:
-    for parent, _, names in walk(directory):
-        for name in names:
-            _sync(parent / name)
-        _sync(parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
