@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from service.repository.object_store.origin import models_folder as mirrored_or_own
 from training import tasks
 from training.fitting import config
 from understudy.help import Option
@@ -50,6 +51,20 @@ class _Setting(click.ParamType[Any]):
         return [CompletionItem(incomplete, type="file")] if is_path else []
 
 
+class ModelsFolder(click.ParamType[Path]):
+    """A folder of models; of an object store the folder that mirrors it."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return mirrored_or_own(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir")]
+
+
 class WholeNumber(click.ParamType[int]):
     """A whole number of at least ``least``."""
 
@@ -88,11 +103,11 @@ def models_folder() -> Decorator:
     return click.option(
         "--out",
         cls=Option,
-        type=_PATH,
+        type=ModelsFolder(),
         metavar="FOLDER",
         default=config.default_out,
         shown=config.default_out(),
-        help="folder of models",
+        help="folder of models, or URL of an object store",
     )
 
 
@@ -160,7 +175,7 @@ def training_settings(function: Decorated) -> Decorated:
         ),
         setting("data", "PATH", "your data, instead of the standard", "", _DATA),
         max_bad_rows(_DATA),
-        setting("out", "FOLDER", "models to publish into", config.default_out(), _RESULT),
+        setting("out", "FOLDER", "models to publish into; or a URL", config.default_out(), _RESULT),
         setting("precision", "NAME", "of the export: float32 or bf16", "float32", _RESULT),
         setting("sensitive", "FIELDS", "never stored by a service", "as before", _RESULT),
         setting("checkpoints", "N", "last epochs to keep", config.DEFAULT_CHECKPOINTS, _RESULT),

@@ -14,6 +14,9 @@ from service.repository.durability import sync, sync_tree
 from service.repository.errors import RepositoryError
 from service.repository.folder_walk import remove_tree
 from service.repository.manifest import write_manifest
+from service.repository.object_store.bucket import Bucket
+from service.repository.object_store.origin import origin_of
+from service.repository.object_store.publication import publish_into, remove_from, versions_of
 from service.repository.policy import Policy, read_policy
 from service.repository.publication_marks import note_published
 from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
@@ -111,17 +114,20 @@ class Store:
         that services have served, so that no number is used again when its version was removed.
 
         The version appears at once and whole, or not at all: it is written beside the others
-        under a name that no reader takes for a version, and renamed when it is safe on disk.
+        under a name that no reader takes for a version, and renamed when it is safe on disk. Where
+        the folder mirrors an object store it appears there before it does here.
 
         Args:
             model: the model's name; its folder is made when it is the first version.
             fill: writes the version into the empty folder that it is given.
 
         Raises:
-            RepositoryError: the name cannot be a model's, or its numbers are used up.
+            RepositoryError: the name cannot be a model's, its numbers are used up, or the object
+                store does not take it.
             OSError: the disk is full or not writable; nothing is left behind.
         """
         check_model_name(model)
+        bucket = origin_of(self.root)
         folder = self.root / model
         folder.mkdir(parents=True, exist_ok=True)
         self.sweep(model)
@@ -135,6 +141,8 @@ class Store:
             write_manifest(staging)
             note_published(self.root, staging)
             sync_tree(staging)
+            if bucket is not None:
+                return self._upload(bucket, model, staging)
             return self._rename_to_next(model, staging)
         except BaseException:
             remove_tree(staging)
@@ -173,15 +181,30 @@ class Store:
                 they go with the versions that are older than what is kept.
         """
         versions = self.versions(model)
-        counted = sorted(versions.keys() - set(refused))
+        bucket = origin_of(self.root)
+        there = versions.keys() if bucket is None else versions_of(bucket, model)
+        counted = sorted(there - set(refused))
         oldest_kept = counted[-keep] if len(counted) >= keep else 0
         spared = set(spare)
-        doomed = [v for v in sorted(versions) if v < oldest_kept and v not in spared]
-        for version in doomed:
+        doomed = [v for v in sorted(there) if v < oldest_kept and v not in spared]
+        if bucket is not None:
+            remove_from(bucket, model, set(doomed))
+        for version in versions.keys() & set(doomed):
             grave = self.root / model / f"{_INCOMING}{uuid4().hex}"
             versions[version].rename(grave)
             remove_tree(grave)
         return doomed
+
+    def _upload(self, bucket: Bucket, model: str, staging: Path) -> int:
+        above = max(0, *self.versions(model))
+        version = publish_into(bucket, model, staging, above=above)
+        try:
+            staging.rename(self.root / model / str(version))
+        except OSError as error:
+            # The mirror was faster; any other failure is the mirror's to mend.
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                remove_tree(staging)
+        return version
 
     def _rename_to_next(self, model: str, staging: Path) -> int:
         given = 0

@@ -238,6 +238,14 @@ class Bucket:
             raise BucketError(f"{self.url}: {_reason(error)}.") from error
 
 
+def missing_package(url: str) -> str:
+    """Return the sentence for those who name an object store where obstore is not installed."""
+    return (
+        f"{url} needs the package 'obstore', which is not installed here: "
+        "pip install 'understudy[object-store]'."
+    )
+
+
 def _stored(entry: Mapping[str, Any]) -> StoredObject:
     modified = entry["last_modified"].timestamp()
     mark = entry["e_tag"] or f"{modified}-{entry['size']}"
@@ -250,10 +258,7 @@ def _obstore(url: str) -> ModuleType:
         import obstore.exceptions
         import obstore.store
     except ImportError as error:
-        raise RepositoryError(
-            f"{url}: object stores need the package 'obstore', which is not installed here: "
-            "pip install 'understudy[object-store]'."
-        ) from error
+        raise RepositoryError(missing_package(url)) from error
     return obstore
 
 

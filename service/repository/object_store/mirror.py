@@ -37,12 +37,14 @@ class Outcome:
     Attributes:
         events: what was done, a sentence each.
         problems: what could not be done, a sentence each.
+        is_listed: whether the store has said what it holds.
         is_in_step: whether the folder holds all that the store holds.
         store_failed: whether the store did not answer as it should.
     """
 
     events: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    is_listed: bool = False
     is_in_step: bool = False
     store_failed: bool = False
 
@@ -93,7 +95,7 @@ class Mirror:
             return self._follow(listing)
 
     def _follow(self, listing: Listing) -> Outcome:
-        outcome = Outcome()
+        outcome = Outcome(is_listed=True)
         if not listing.has_versions:
             outcome.problems.append(f"{self._bucket.url} holds no version of any model.")
         plan = self._plan(listing)

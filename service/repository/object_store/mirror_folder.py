@@ -19,13 +19,13 @@ from service.repository.folder_walk import remove_tree
 from service.repository.json_files import read_optional, write_object
 from service.repository.model_store import Store
 from service.repository.object_store.mirror_plan import LocalModel
-from service.repository.object_store.origin import OWN, mark_as_mirror
-from service.repository.policy import POLICY, Policy, policy_locked, read_policy
+from service.repository.object_store.origin import METRICS, OWN, mark_as_mirror
+from service.repository.policy import POLICY, Policy, read_policy
+from service.repository.policy_changes import policy_locked
 from service.repository.publication_marks import mark_of, note_published
 from service.repository.serving_status import realities
 from service.repository.version_names import is_served_name, is_version_name
 
-METRICS = "metrics.prom"
 _LOOKS, _INCOMING, _LOCK = "looks.json", "incoming", "lock"
 
 

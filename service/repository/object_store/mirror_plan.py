@@ -39,7 +39,7 @@ class LocalModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class UnfitVersion:
     """A version that came, but not as its manifest says.
 
     Attributes:
@@ -65,15 +65,15 @@ class Memory:
 
     looks: Mapping[Place, str] = field(default_factory=dict)
     absent: Mapping[Place, float] = field(default_factory=dict)
-    refused: Mapping[Place, Refusal] = field(default_factory=dict)
+    refused: Mapping[Place, UnfitVersion] = field(default_factory=dict)
 
     def refusing(self, place: Place, look: str, now: float) -> "Memory":
         """Return the memory with a version that did not come as it should."""
         before = self.refused.get(place)
         again = before is not None and before.look == look
         pause = min(2 * before.pause_s, _LONGEST_PAUSE_S) if before and again else _FIRST_PAUSE_S
-        refusal = Refusal(look, now + pause, pause)
-        return replace(self, refused={**self.refused, place: refusal})
+        unfit = UnfitVersion(look, now + pause, pause)
+        return replace(self, refused={**self.refused, place: unfit})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +198,8 @@ def _is_whole(place: Place, found: RemoteVersion, remote: RemoteModel) -> bool:
 
 
 def _may_come(place: Place, found: RemoteVersion, memory: Memory, now: float) -> bool:
-    refusal = memory.refused.get(place)
-    if refusal is not None and refusal.look == found.look and now < refusal.again_at:
+    unfit = memory.refused.get(place)
+    if unfit is not None and unfit.look == found.look and now < unfit.again_at:
         return False
     return found.has_manifest or memory.looks.get(place) == found.look
 

@@ -14,6 +14,7 @@ from service.repository.safe_open import read_file
 
 # In the folder: all that is the mirror's own.
 OWN = ".mirror"
+METRICS = "metrics.prom"
 _SOURCE = "source"
 SERVING, PUBLISHING = "serving", "publishing"
 # Others change a policy between reading and writing it at most now and then.
@@ -114,8 +115,12 @@ def exchange(
         BucketError: the store did not do it, and nothing was changed; or others change the object
             all the time. What ``change`` raises leaves the object as it is.
     """
+    data: bytes | None = None
     for _ in range(_MOST_TRIES):
         found = bucket.read(name, most_bytes=most_bytes)
+        # A request whose answer was lost is made again, and then finds what it has written.
+        if found is not None and found[0] == data:
+            return
         data = change(None if found is None else found[0])
         if data is None:
             return

@@ -1,0 +1,86 @@
+"""Keeps the mirror of a service running: starts it, and starts it again when it dies.
+
+The service's master may have no threads, and handles the end of its workers alone. So the mirror
+has a parent of its own, which does nothing else. Both end when standard input does: its other end
+is held by the service's processes, so that it ends with the last of them, however they end.
+"""
+
+import logging
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from service.mirroring.mirror_logs import log_as_the_service_does
+from service.monitoring.logs import log
+from service.repository.object_store.origin import METRICS, OWN
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_LOOK_S = 0.05
+_running: list[subprocess.Popen[bytes]] = []
+
+
+def start_mirror(url: str, root: Path, interval_s: float) -> None:
+    """Start the supervisor, and with it the mirror, from the service's master.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    arguments = [url, str(root.absolute()), str(interval_s)]
+    _running.append(
+        subprocess.Popen(
+            [sys.executable, "-m", "service.mirroring.mirror_supervisor", *arguments],
+            stdin=subprocess.PIPE,
+            # A Ctrl-C is the service's, with which it ends.
+            start_new_session=True,
+        )
+    )
+
+
+def wait_for_the_first_look(root: Path, since: float, timeout_s: float) -> bool:
+    """Wait until a look at the store has ended, and return whether it has.
+
+    Args:
+        root: the mirror's folder.
+        since: when the mirror was started, in seconds since the epoch.
+        timeout_s: how long to wait at most.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if (root / OWN / METRICS).stat().st_mtime >= since:
+                return True
+        except OSError:
+            pass
+        time.sleep(_LOOK_S)
+    return False
+
+
+def _supervise(arguments: list[str]) -> None:
+    log_as_the_service_does()
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        began = time.monotonic()
+        mirror = subprocess.Popen(
+            [sys.executable, "-m", "service.mirroring.mirror_process", *arguments]
+        )
+        code = mirror.wait()
+        if _service_is_gone(0):
+            return
+        if time.monotonic() - began > _LONGEST_PAUSE_S:
+            pause_s = _FIRST_PAUSE_S
+        log(logging.WARNING, f"The mirror ended with {code}; it is started again.")
+        if _service_is_gone(pause_s):
+            return
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _service_is_gone(timeout_s: float) -> bool:
+    return bool(select.select([sys.stdin], [], [], timeout_s)[0])
+
+
+if __name__ == "__main__":
+    _supervise(sys.argv[1:])
+    os._exit(0)
