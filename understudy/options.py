@@ -107,7 +107,7 @@ def models_folder() -> Decorator:
         metavar="FOLDER",
         default=config.default_out,
         shown=config.default_out(),
-        help="folder of models, or URL of an object store",
+        help="folder of models",
     )
 
 
@@ -175,7 +175,7 @@ def training_settings(function: Decorated) -> Decorated:
         ),
         setting("data", "PATH", "your data, instead of the standard", "", _DATA),
         max_bad_rows(_DATA),
-        setting("out", "FOLDER", "models to publish into; or a URL", config.default_out(), _RESULT),
+        setting("out", "FOLDER", "models to publish into", config.default_out(), _RESULT),
         setting("precision", "NAME", "of the export: float32 or bf16", "float32", _RESULT),
         setting("sensitive", "FIELDS", "never stored by a service", "as before", _RESULT),
         setting("checkpoints", "N", "last epochs to keep", config.DEFAULT_CHECKPOINTS, _RESULT),

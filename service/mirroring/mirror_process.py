@@ -1,7 +1,6 @@
 """A process that mirrors a store: beside a service, which it ends with, or on its own."""
 
 import os
-import select
 import sys
 import threading
 from pathlib import Path
@@ -43,7 +42,7 @@ def end_with_the_service() -> None:
     """End this process when the service is gone, which holds the other end of standard input."""
 
     def wait() -> None:
-        select.select([sys.stdin], [], [])
+        sys.stdin.buffer.read()
         # Whatever it does just now: what is half there is gone on with the next time.
         os._exit(0)
 

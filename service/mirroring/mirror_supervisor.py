@@ -7,9 +7,9 @@ is held by the service's processes, so that it ends with the last of them, howev
 
 import logging
 import os
-import select
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -59,6 +59,13 @@ def wait_for_the_first_look(root: Path, since: float, timeout_s: float) -> bool:
 
 
 def _supervise(arguments: list[str]) -> None:
+    service_is_gone = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        service_is_gone.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     log_as_the_service_does()
     pause_s = _FIRST_PAUSE_S
     while True:
@@ -67,18 +74,15 @@ def _supervise(arguments: list[str]) -> None:
             [sys.executable, "-m", "service.mirroring.mirror_process", *arguments]
         )
         code = mirror.wait()
-        if _service_is_gone(0):
+        # The mirror ends for the same reason, and perhaps a moment earlier.
+        if service_is_gone.wait(_LOOK_S):
             return
         if time.monotonic() - began > _LONGEST_PAUSE_S:
             pause_s = _FIRST_PAUSE_S
         log(logging.WARNING, f"The mirror ended with {code}; it is started again.")
-        if _service_is_gone(pause_s):
+        if service_is_gone.wait(pause_s):
             return
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-def _service_is_gone(timeout_s: float) -> bool:
-    return bool(select.select([sys.stdin], [], [], timeout_s)[0])
 
 
 if __name__ == "__main__":

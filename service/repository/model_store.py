@@ -196,7 +196,7 @@ class Store:
         return doomed
 
     def _upload(self, bucket: Bucket, model: str, staging: Path) -> int:
-        above = max(0, *self.versions(model))
+        above = max(self.versions(model), default=0)
         version = publish_into(bucket, model, staging, above=above)
         try:
             staging.rename(self.root / model / str(version))

@@ -26,9 +26,12 @@ TUNABLE = ("learning_rate", "batch_size")
 Network = TypeVar("Network")
 
 
-def default_out() -> str:
-    """Return the place of models, the service's: ``MODELS``, or ``saved_models``."""
-    return os.environ.get("MODELS") or "saved_models"
+def default_out() -> Path:
+    """Return the folder of models, the service's: ``MODELS``, or ``saved_models``.
+
+    Of an object store it is a path with the URL's parts, which ``models_folder`` understands.
+    """
+    return Path(os.environ.get("MODELS") or "saved_models")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
     metavar="FOLDER",
     default=training_config.default_out,
     shown=training_config.default_out(),
-    help="folder of models, or URL of an object store",
+    help="folder of models",
     panel=_RESULT,
 )
 @click.option(
