@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,12 @@ _RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 # "timeout" bounds a whole answer, which may be gigabytes: it is the silence that is bounded.
 _CLIENT = {"connect_timeout": "5s", "read_timeout": "20s", "timeout": "1h", "allow_http": True}
 _LONGEST_REASON = 300
+_PROBE = ".published/.conditional"
+_ONLY_MIRRORED = (
+    "{} cannot write an object only where it is as it was read (a conditional put), without which "
+    "two writers would undo one another: it can only be mirrored. Where it is a folder, name the "
+    "folder itself."
+)
 
 
 class BucketError(RepositoryError):
@@ -87,6 +93,7 @@ class Bucket:
         self.requests: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.received = self.sent = 0
+        self._heeds_conditions = False
         self._obstore = _obstore(url)
         if store is None:
             try:
@@ -150,11 +157,15 @@ class Bucket:
                 return
             if begin > expected.size:
                 file.truncate(begin := 0)
-            options: dict[str, Any] = {"if_match": expected.e_tag} if expected.e_tag else {}
+            answer = None
             if begin:
-                options["range"] = {"offset": begin}
-            with self._asking("get"):
-                answer = self._obstore.get(self._store, name, options=options)
+                # Some servers know no ranges; what has come is given up only for what comes.
+                with suppress(BucketError):
+                    answer = self._get(name, expected, {"range": {"offset": begin}})
+            if answer is None:
+                answer = self._get(name, expected, {})
+                file.truncate(0)
+            with self._translated("get"):
                 chunks = iter(answer.stream(min_chunk_size=_CHUNK))
             while True:
                 with self._translated("get"):
@@ -174,7 +185,7 @@ class Bucket:
         Raises:
             BucketError: it cannot be written, or the store cannot do that.
         """
-        return self._put_if(name, data, "create") is not None
+        return self._put_if(name, data, "create")
 
     def replace(self, name: str, data: bytes, e_tag: str) -> bool:
         """Write an object in place of one with an entity tag; return whether it was still there.
@@ -182,7 +193,7 @@ class Bucket:
         Raises:
             BucketError: it cannot be written, or the store cannot do that.
         """
-        return self._put_if(name, data, {"e_tag": e_tag}) is not None
+        return self._put_if(name, data, {"e_tag": e_tag})
 
     def write(self, name: str, content: bytes | Path) -> None:
         """Write an object, whatever is there.
@@ -204,14 +215,37 @@ class Bucket:
             with self._asking("delete"):
                 self._obstore.delete(self._store, names)
 
-    def _put_if(self, name: str, data: bytes, mode: str | Mapping[str, str]) -> Any:
+    def _get(self, name: str, expected: StoredObject, options: dict[str, Any]) -> Any:
+        if expected.e_tag:
+            options["if_match"] = expected.e_tag
+        with self._asking("get"):
+            return self._obstore.get(self._store, name, options=options)
+
+    def _check_conditions(self) -> None:
+        """See that the store heeds conditions: some take every put, and say that all is well.
+
+        Raises:
+            BucketError: it does not.
+        """
+        if not self._heeds_conditions:
+            # Whoever finds it there already has the answer at the first try.
+            is_new = self._put(_PROBE, b"", "create") and self._put(_PROBE, b"", "create")
+            if is_new or self._put(_PROBE, b"", {"e_tag": '"none"'}):
+                raise BucketError(_ONLY_MIRRORED.format(self.url))
+            self._heeds_conditions = True
+
+    def _put_if(self, name: str, data: bytes, mode: str | Mapping[str, str]) -> bool:
+        self._check_conditions()
+        return self._put(name, data, mode)
+
+    def _put(self, name: str, data: bytes, mode: str | Mapping[str, str]) -> bool:
         try:
             with self._asking("put"):
-                answer = self._obstore.put(self._store, name, data, mode=mode)
+                self._obstore.put(self._store, name, data, mode=mode)
         except ObjectChangedError:
-            return None
+            return False
         self.sent += len(data)
-        return answer
+        return True
 
     @contextmanager
     def _asking(self, kind: str) -> Iterator[None]:
@@ -228,11 +262,7 @@ class Bucket:
         except (errors.PreconditionError, errors.AlreadyExistsError, FileNotFoundError) as error:
             raise ObjectChangedError(f"{self.url}: {_reason(error)}.") from error
         except (errors.NotSupportedError, NotImplementedError) as error:
-            raise BucketError(
-                f"{self.url} cannot write an object only where it is as it was read (a conditional "
-                "put), without which two writers would undo one another: it can only be mirrored. "
-                "Where it is a folder, name the folder itself."
-            ) from error
+            raise BucketError(_ONLY_MIRRORED.format(self.url)) from error
         except (errors.BaseError, OSError) as error:
             self.failures[kind] += 1
             raise BucketError(f"{self.url}: {_reason(error)}.") from error
@@ -248,8 +278,10 @@ def missing_package(url: str) -> str:
 
 def _stored(entry: Mapping[str, Any]) -> StoredObject:
     modified = entry["last_modified"].timestamp()
-    mark = entry["e_tag"] or f"{modified}-{entry['size']}"
-    return StoredObject(entry["size"], mark, entry["e_tag"], modified)
+    # In listings some stores leave out the quotes; a weak tag is no condition.
+    e_tag = (entry["e_tag"] or "").strip('"')
+    strong = f'"{e_tag}"' if e_tag and not e_tag.startswith("W/") else None
+    return StoredObject(entry["size"], e_tag or f"{modified}-{entry['size']}", strong, modified)
 
 
 def _obstore(url: str) -> ModuleType:

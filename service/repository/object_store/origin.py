@@ -108,7 +108,8 @@ def exchange(
         bucket: the store.
         name: the object.
         change: returns what it must hold instead of what it holds (``None``: it is not there), or
-            ``None`` to leave it; is called again where another was faster.
+            ``None`` to leave it; is called again where another was faster, unless that one has
+            written the very same.
         most_bytes: the most bytes that the object may have.
 
     Raises:
