@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from service.repository.errors import RepositoryError
 
@@ -95,10 +96,13 @@ class Bucket:
         self.received = self.sent = 0
         self._heeds_conditions = False
         self._obstore = _obstore(url)
+        # Of an HTTP server obstore lists names from its root, whatever the URL.
+        self._prefix = urlsplit(url).path.strip("/") if _is_http(url) else ""
+        place = url.removesuffix(f"/{self._prefix}") if self._prefix else url
         if store is None:
             try:
                 store = self._obstore.store.from_url(
-                    url, retry_config=_RETRIES, client_options=_CLIENT
+                    place, retry_config=_RETRIES, client_options=_CLIENT
                 )
             except (self._obstore.exceptions.BaseError, OSError, ValueError) as error:
                 raise BucketError(f"{url} is no object store: {_reason(error)}.") from error
@@ -112,9 +116,11 @@ class Bucket:
         """
         found = {}
         with self._asking("list"):
-            for page in self._obstore.list(self._store, folder or None, chunk_size=_PAGE):
+            below = self._full(folder).rstrip("/")
+            for page in self._obstore.list(self._store, below or None, chunk_size=_PAGE):
                 for entry in page:
-                    found[entry["path"]] = _stored(entry)
+                    name = entry["path"].removeprefix(self._full(""))
+                    found[name] = _stored(entry)
         # The first page is counted already.
         self.requests["list"] += max(0, math.ceil(len(found) / _PAGE) - 1)
         return found
@@ -127,7 +133,7 @@ class Bucket:
         """
         try:
             with self._asking("get"):
-                answer = self._obstore.get(self._store, name)
+                answer = self._obstore.get(self._store, self._full(name))
                 stored = _stored(answer.meta)
                 data = bytes(answer.bytes()) if stored.size <= most_bytes else b""
         except ObjectChangedError:
@@ -202,7 +208,7 @@ class Bucket:
             BucketError: it cannot be written.
         """
         with self._asking("put"):
-            self._obstore.put(self._store, name, content)
+            self._obstore.put(self._store, self._full(name), content)
         self.sent += len(content) if isinstance(content, bytes) else content.stat().st_size
 
     def remove(self, names: list[str]) -> None:
@@ -213,13 +219,16 @@ class Bucket:
         """
         if names:
             with self._asking("delete"):
-                self._obstore.delete(self._store, names)
+                self._obstore.delete(self._store, [self._full(name) for name in names])
+
+    def _full(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
 
     def _get(self, name: str, expected: StoredObject, options: dict[str, Any]) -> Any:
         if expected.e_tag:
             options["if_match"] = expected.e_tag
         with self._asking("get"):
-            return self._obstore.get(self._store, name, options=options)
+            return self._obstore.get(self._store, self._full(name), options=options)
 
     def _check_conditions(self) -> None:
         """See that the store heeds conditions: some take every put, and say that all is well.
@@ -241,7 +250,7 @@ class Bucket:
     def _put(self, name: str, data: bytes, mode: str | Mapping[str, str]) -> bool:
         try:
             with self._asking("put"):
-                self._obstore.put(self._store, name, data, mode=mode)
+                self._obstore.put(self._store, self._full(name), data, mode=mode)
         except ObjectChangedError:
             return False
         self.sent += len(data)
@@ -274,6 +283,12 @@ def missing_package(url: str) -> str:
         f"{url} needs the package 'obstore', which is not installed here: "
         "pip install 'understudy[object-store]'."
     )
+
+
+def _is_http(url: str) -> bool:
+    """Whether it is a server of WebDAV, and not Azure by its address."""
+    host = urlsplit(url).hostname or ""
+    return url.startswith("http") and not host.endswith((".windows.net", ".microsoft.com"))
 
 
 def _stored(entry: Mapping[str, Any]) -> StoredObject:
