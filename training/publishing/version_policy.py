@@ -8,6 +8,7 @@ from pathlib import Path
 from service.repository import policy_changes
 from service.repository.errors import RepositoryError
 from service.repository.model_store import Store
+from service.repository.object_store.origin import place_of
 from service.repository.object_store.refreshing import current_store
 from service.repository.policy import (
     Policy,
@@ -70,7 +71,9 @@ def change_policy(
         missing = {*policy.versions, *policy.labels.values()} - available.keys()
         if missing:
             known = ", ".join(map(str, available))
-            raise UsageError(f"{model} has no version {min(missing)} in {root}; it has {known}.")
+            raise UsageError(
+                f"{model} has no version {min(missing)} in {place_of(root)}; it has {known}."
+            )
         return policy
 
     _change(store, model, changed)
@@ -121,7 +124,9 @@ def start_rollout(root: Path, model: str, candidate: int) -> None:
         available = store.versions(model)
         if candidate not in available:
             known = ", ".join(map(str, available))
-            raise UsageError(f"{model} has no version {candidate} in {root}; it has {known}.")
+            raise UsageError(
+                f"{model} has no version {candidate} in {place_of(root)}; it has {known}."
+            )
         live = find_live_version(root, model)
         if live is None:
             raise UsageError(f"No version of {model} serves that another could be tried against.")
@@ -236,7 +241,9 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
 def _check_model(store: Store, model: str) -> None:
     if not store.versions(model):
         known = ", ".join(store.models()) or "none"
-        raise UsageError(f"There is no model {model!r} in {store.root}; there are: {known}.")
+        raise UsageError(
+            f"There is no model {model!r} in {place_of(store.root)}; there are: {known}."
+        )
 
 
 def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from service.repository.errors import RepositoryError
 from service.repository.model_card import Card
 from service.repository.model_store import Store
-from service.repository.object_store.origin import place_of
+from service.repository.object_store.origin import check_publishable, place_of
 from service.repository.object_store.refreshing import bring_up_to_date
 from service.repository.precision import Precision, why_not_here
 from service.repository.reference.reference_file import write_reference
@@ -168,6 +168,7 @@ def _make_room(run: Run) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         bring_up_to_date(out, run.settings.model)
+        check_publishable(out)
     except RepositoryError:
         run.discard()
         raise

@@ -230,7 +230,7 @@ class Bucket:
         with self._asking("get"):
             return self._obstore.get(self._store, self._full(name), options=options)
 
-    def _check_conditions(self) -> None:
+    def check_conditions(self) -> None:
         """See that the store heeds conditions: some take every put, and say that all is well.
 
         Raises:
@@ -244,7 +244,7 @@ class Bucket:
             self._heeds_conditions = True
 
     def _put_if(self, name: str, data: bytes, mode: str | Mapping[str, str]) -> bool:
-        self._check_conditions()
+        self.check_conditions()
         return self._put(name, data, mode)
 
     def _put(self, name: str, data: bytes, mode: str | Mapping[str, str]) -> bool:

@@ -47,6 +47,17 @@ def origin_of(root: Path) -> Bucket | None:
     return None if url is None else Bucket(url)
 
 
+def check_publishable(root: Path) -> None:
+    """See that versions can be published into a folder, where it mirrors a store.
+
+    Raises:
+        BucketError: the store cannot tell two publishers apart, or does not answer.
+    """
+    bucket = origin_of(root)
+    if bucket is not None:
+        bucket.check_conditions()
+
+
 def mark_as_mirror(root: Path, url: str) -> None:
     """Let a folder be the mirror of a store; it is made if it is not there.
 
