@@ -1,5 +1,6 @@
 """A process that mirrors a store: beside a service, which it ends with, or on its own."""
 
+import logging
 import os
 import sys
 import threading
@@ -8,6 +9,8 @@ from pathlib import Path
 from service.mirroring.mirror_logs import log_as_the_service_does
 from service.mirroring.mirror_loop import follow
 from service.mirroring.mirror_metrics import MirrorMetrics
+from service.monitoring.logs import log
+from service.repository.errors import RepositoryError
 from service.repository.object_store.bucket import Bucket
 from service.repository.object_store.mirror import Mirror
 from service.repository.object_store.mirror_folder import MirrorFolder
@@ -25,9 +28,9 @@ def mirror_store(url: str, root: Path, interval_s: float) -> None:
         RepositoryError: the store cannot be used here, or the folder mirrors another one.
         OSError: the folder cannot be written.
     """
-    log_as_the_service_does()
     bucket = Bucket(url)
     folder = MirrorFolder(root, url)
+    log_as_the_service_does()
     pause = threading.Event()
     follow(
         Mirror(bucket, folder),
@@ -51,4 +54,9 @@ def end_with_the_service() -> None:
 
 if __name__ == "__main__":
     end_with_the_service()
-    mirror_store(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]))
+    try:
+        mirror_store(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]))
+    except (RepositoryError, OSError) as error:
+        log_as_the_service_does()
+        log(logging.ERROR, f"Mirror: {error}")
+        sys.exit(1)

@@ -14,6 +14,7 @@ from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
 from service.repository.model_source import configuration_of, folder_of, store_url
 from service.repository.object_store.bucket import missing_package
+from service.repository.object_store.origin import mark_as_mirror
 from service.settings.settings import Settings
 
 # Names of sockets that are handed to this process; then it is not for us to bind one.
@@ -35,9 +36,12 @@ def problems(settings: Settings) -> list[str]:
         found.append(str(error))
         has_folder = False
     found += _folder_problems(models) if has_folder else []
-    if has_folder and (url := store_url(settings)) and find_spec("obstore") is None:
+    url = store_url(settings) if has_folder else None
+    if url and find_spec("obstore") is None:
         # Imported in the mirror only: it must not begin anything before the workers are forked.
         found.append(f"MODELS: {missing_package(url)}")
+    elif url:
+        found += _mirror_problems(models, url)
     if settings.keys_file is not None:
         try:
             read_keys(settings.keys_file)
@@ -59,6 +63,19 @@ def _folder_problems(models: Path) -> list[str]:
     except OSError as error:
         found.append(f"MODELS: {str(models)!r} cannot be read: {error.strerror}.")
     return found
+
+
+def _mirror_problems(folder: Path, url: str) -> list[str]:
+    try:
+        mark_as_mirror(folder, url)
+    except OSError as error:
+        return [
+            f"UNDERSTUDY_MIRROR_FOLDER must be a folder that can be written; {str(folder)!r} "
+            f"cannot: {error.strerror}."
+        ]
+    except RepositoryError as error:
+        return [f"UNDERSTUDY_MIRROR_FOLDER: {error}"]
+    return []
 
 
 def _tls_problems(settings: Settings) -> list[str]:
