@@ -22,12 +22,21 @@ _LOOK_S = 0.05
 _running: list[subprocess.Popen[bytes]] = []
 
 
-def start_mirror(url: str, root: Path, interval_s: float) -> None:
+def start_mirror(url: str, root: Path, interval_s: float) -> int:
     """Start the supervisor, and with it the mirror, from the service's master.
+
+    Args:
+        url: the store's.
+        root: the folder.
+        interval_s: seconds between two looks.
+
+    Returns:
+        what shows of the last look before; for ``wait_for_the_first_look``.
 
     Raises:
         OSError: it cannot be started.
     """
+    before = _last_look(root)
     arguments = [url, str(root.absolute()), str(interval_s)]
     _running.append(
         subprocess.Popen(
@@ -37,25 +46,28 @@ def start_mirror(url: str, root: Path, interval_s: float) -> None:
             start_new_session=True,
         )
     )
+    return before
 
 
-def wait_for_the_first_look(root: Path, since: float, timeout_s: float) -> bool:
-    """Wait until a look at the store has ended, and return whether it has.
+def wait_for_the_first_look(root: Path, before: int, timeout_s: float) -> None:
+    """Wait until a look at the store has ended, well or not.
 
     Args:
         root: the mirror's folder.
-        since: when the mirror was started, in seconds since the epoch.
-        timeout_s: how long to wait at most.
+        before: what showed of the last look before.
+        timeout_s: how long to wait at most, in seconds.
     """
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            if (root / OWN / METRICS).stat().st_mtime >= since:
-                return True
-        except OSError:
-            pass
+    while _last_look(root) == before and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
-    return False
+
+
+def _last_look(root: Path) -> int:
+    """Return what is another after each look: the time of its metrics, in ns."""
+    try:
+        return (root / OWN / METRICS).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _supervise(arguments: list[str]) -> None:

@@ -93,10 +93,9 @@ if not _is_reload:
         process_exit.take_signals()
 
 _store_url = store_url(_settings)
-_mirror_began = time.time()
 if _store_url and not _is_reload:
     # It brings what it can while TensorFlow is imported.
-    start_mirror(_store_url, folder_of(_settings), _settings.mirror_interval_s)
+    _before = start_mirror(_store_url, folder_of(_settings), _settings.mirror_interval_s)
 
 # With what the folders are now. A file of models is read here again when the configuration is, also
 # where the workers read it only once.
@@ -158,7 +157,7 @@ def on_starting(server: Any) -> None:
         log(logging.WARNING, open_to_all)
     if _store_url:
         with _moving("fetching models"):
-            wait_for_the_first_look(folder_of(_settings), _mirror_began, _settings.load_wait_s)
+            wait_for_the_first_look(folder_of(_settings), _before, _settings.load_wait_s)
     observations = importlib.import_module("service.runtime.shared_observations")
     folder = Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
     observations.observe_before_the_workers(_models, folder)

@@ -13,9 +13,9 @@ from tests.e2e.conftest import Service, StartService
 from tests.e2e.service_state import ONLY_Y
 from tests.e2e.test_swaps import Audience, bias
 from tests.object_stores import BUCKET, KEYS, proxy_of, s3_of_moto
-from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.affine import fill_affine
 from tests.waiting import eventually
-from training.publishing import version_policy
+from training.publishing import saved_model_export, version_policy
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,13 @@ def test_a_publication_in_the_store_swaps_what_serves_and_no_request_fails(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "trainer"))
     out = models_folder(url)
-    assert publish_affine(out, bias=bias(1)) == 1
+
+    def publish(version: int) -> None:
+        export = tmp_path / "export" / str(version)
+        fill_affine(export, bias=bias(version))
+        assert saved_model_export.publish(export, out, "affine") == version
+
+    publish(1)
     with proxy_of(s3) as proxy:
         # Of one worker, so that all that else is there are the mirror's processes.
         service = start_service(
@@ -63,12 +69,12 @@ def test_a_publication_in_the_store_swaps_what_serves_and_no_request_fails(
             eventually(lambda: audience.all_saw(1))
             (mirror,) = mirrors(service)
             os.kill(mirror, signal.SIGKILL)
-            assert publish_affine(out, bias=bias(2)) == 2
+            publish(2)
             eventually(lambda: audience.all_saw(2))
             (mirror,) = mirrors(service)
             # Nothing of the store can be reached: what serves goes on.
             proxy.spoil = lambda method, path: "cut"
-            assert publish_affine(out, bias=bias(3)) == 3
+            publish(3)
             asked = len(proxy.asked)
             eventually(lambda: len(proxy.asked) > asked + 3)
             assert audience.all_saw(2)
