@@ -65,7 +65,7 @@ def test_a_publication_in_the_store_swaps_what_serves_and_no_request_fails(
             AWS_ENDPOINT_URL=proxy.url,
             **KEYS,
         )
-        with Audience(service, reconnect=False).watching() as audience:
+        with Audience(service, reconnect=False, rest_s=0.02).watching() as audience:
             eventually(lambda: audience.all_saw(1))
             (mirror,) = mirrors(service)
             os.kill(mirror, signal.SIGKILL)
