@@ -99,13 +99,12 @@ class Mirror:
         if not listing.has_versions:
             outcome.problems.append(f"{self._bucket.url} holds no version of any model.")
         plan = self._plan(listing)
+        unknown: set[str] = set()
         policies = [action for action in plan.actions if isinstance(action, FetchPolicy)]
         if policies:
             unknown = self._carry_out_all(policies, listing, outcome)
             # What they say decides what else is to be done.
             plan = self._plan(listing)
-        else:
-            unknown = set()
         self._memory = plan.memory
         rest = [
             action
