@@ -20,9 +20,10 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends binutils \
  && rm -rf /var/lib/apt/lists/*
 ARG TENSORFLOW=cpu
-# The lock of what is installed: serve or traces.
+# The lock of what is installed: serve, traces or object-store.
 ARG PACKAGES=serve
-COPY requirements/serve.lock requirements/traces.lock deploy/docker/image_lock.py deploy/docker/slim.sh /build/
+COPY requirements/serve.lock requirements/traces.lock requirements/object-store.lock /build/
+COPY deploy/docker/image_lock.py deploy/docker/slim.sh /build/
 # Left out is what TensorFlow's metadata asks for, but only building models or building TensorFlow
 # uses. TensorFlow imports Keras whenever it finds it, so without Keras a start is quicker too.
 RUN --mount=type=cache,target=/root/.cache/pip \

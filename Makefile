@@ -11,7 +11,7 @@ SOURCES := service training understudy tests benchmarks tools
 .DEFAULT_GOAL := help
 # The command can be installed only once its lock is.
 .NOTPARALLEL:
-.PHONY: help serve watch train test test-fast lint format bench docs install-serve install-train install-dev install-docs install-traces install-clients lock clean
+.PHONY: help serve watch train test test-fast lint format bench docs install-serve install-train install-dev install-docs install-traces install-object-store install-clients lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,7 @@ install-dev: $(call STAMP,dev) $(BIN)/understudy ## Install what tests and check
 install-bench: $(call STAMP,bench) $(BIN)/understudy ## Install what the benchmarks need
 install-docs: $(call STAMP,docs) ## Install what builds the documentation
 install-traces: $(call STAMP,traces) $(BIN)/understudy ## Install what serving and exporting traces need
+install-object-store: $(call STAMP,object-store) $(BIN)/understudy ## Install what serving from an object store needs
 
 # Clients of others, with which the tests ask the service: neither can be installed beside ours.
 CLIENTS := build/clients
@@ -108,7 +109,7 @@ $(VENV)/pyvenv.cfg:
 
 lock: ## Resolve the dependencies again and write the locks (needs uv)
 	uv pip compile $(LOCK_OPTIONS) -o requirements/serve.lock pyproject.toml
-	for extra in train docs dev bench traces; do \
+	for extra in train docs dev bench traces object-store; do \
 		uv pip compile $(LOCK_OPTIONS) --extra $$extra -c requirements/serve.lock \
 			-o requirements/$$extra.lock pyproject.toml || exit 1; \
 	done

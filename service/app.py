@@ -47,6 +47,7 @@ from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.trace_export import recorder_of
 from service.repository.model_source import model_source
+from service.repository.object_store.origin import METRICS, OWN
 from service.rollout.rollout_watch import RolloutWatch
 from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
@@ -106,8 +107,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         SettingError: an environment variable does not hold what its setting takes.
     """
     settings = settings or process_settings()
-    metrics = Metrics()
     store = model_source(settings)
+    # Of the mirror, where the folder of models is one of an object store.
+    metrics = Metrics(None if store.records is None else store.records / OWN / METRICS)
     watch = StuckWatch(
         metrics,
         settings.workers_folder,

@@ -16,7 +16,7 @@ SERVICE = (
     {"settings"},
     {"repository"},
     {"monitoring"},
-    {"runtime", "access", "events"},
+    {"runtime", "access", "events", "mirroring"},
     {"rollout"},
     {"api.request_limits"},
     {"api.json"},

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from service.repository.errors import RepositoryError
+from service.repository.object_store.origin import models_folder as mirrored_or_own
 from service.repository.rollout_policy import RolloutRules, rules_from_json
 from training import tasks
 from training.fitting import config
@@ -53,6 +54,20 @@ class _Setting(click.ParamType[Any]):
         return [CompletionItem(incomplete, type="file")] if is_path else []
 
 
+class ModelsFolder(click.ParamType[Path]):
+    """A folder of models; of an object store the folder that mirrors it."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return mirrored_or_own(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir")]
+
+
 class WholeNumber(click.ParamType[int]):
     """A whole number of at least ``least``."""
 
@@ -91,7 +106,7 @@ def models_folder() -> Decorator:
     return click.option(
         "--out",
         cls=Option,
-        type=_PATH,
+        type=ModelsFolder(),
         metavar="FOLDER",
         default=config.default_out,
         shown=config.default_out(),

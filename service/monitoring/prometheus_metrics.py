@@ -9,6 +9,7 @@ import time
 import warnings
 from collections import Counter as Tally
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -56,7 +57,14 @@ _MOST_SHOWN = 3
 class Metrics:
     """The service's metrics, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, textfile: Path | None = None) -> None:
+        """Metrics with no values yet.
+
+        Args:
+            textfile: what another process counts, in Prometheus' text format; shown with them as
+                far as it is there.
+        """
+        self._textfile = textfile
         self._registry = registry = CollectorRegistry()
         self.requests = Counter(
             "understudy_requests",
@@ -388,11 +396,17 @@ class Metrics:
         shared = metric_values.store()
         if shared is None:
             self._tidy()
-            return generate_latest(self._registry)
+            return generate_latest(self._registry) + self._beside()
         shared.retry()
         self._tidy()
         fold_ended_processes(shared.folder, wait_s=0)
-        return exposition(shared.folder)
+        return exposition(shared.folder) + self._beside()
+
+    def _beside(self) -> bytes:
+        try:
+            return b"" if self._textfile is None else self._textfile.read_bytes()
+        except OSError:
+            return b""
 
     def tensorflow_serving_exposition(self) -> bytes:
         """Return what ``exposition`` does, and the same under TensorFlow Serving's names."""

@@ -26,20 +26,34 @@ def read_object(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """
     try:
         data = read_file(path, most_bytes=most_bytes)
-        value = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique_members)
-        if _is_deep(value):
-            raise RepositoryError(f"{path.name} nests lists or objects {_MOST_DEPTH} times.")
-        if b"\\ud" in data.lower():
-            json.dumps(value, ensure_ascii=False).encode()
     except OSError as error:
         raise RepositoryError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    return parse_object(data, path.name)
+
+
+def parse_object(data: bytes, name: str) -> dict[str, Any]:
+    """Return the JSON object that a file's bytes hold.
+
+    Args:
+        data: the bytes.
+        name: the file's, for messages.
+
+    Raises:
+        RepositoryError: as ``read_object``, but for what reading does.
+    """
+    try:
+        value = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique_members)
+        if _is_deep(value):
+            raise RepositoryError(f"{name} nests lists or objects {_MOST_DEPTH} times.")
+        if b"\\ud" in data.lower():
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
-        raise RepositoryError(f"{path.name} is not text: {half} is half a character.") from error
+        raise RepositoryError(f"{name} is not text: {half} is half a character.") from error
     except (ValueError, RecursionError) as error:
-        raise RepositoryError(f"{path.name} is not JSON: {error}.") from error
+        raise RepositoryError(f"{name} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise RepositoryError(f"{path.name} must hold a JSON object, not {shown(value)}.")
+        raise RepositoryError(f"{name} must hold a JSON object, not {shown(value)}.")
     return value
 
 
@@ -78,8 +92,16 @@ def write_object(path: Path, value: dict[str, Any]) -> None:
         OSError: the file cannot be written.
         ValueError: ``value`` holds a NaN or an infinity, which JSON does not have.
     """
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path, text.encode(), durable=True)
+    write_atomically(path, object_text(value), durable=True)
+
+
+def object_text(value: dict[str, Any]) -> bytes:
+    """Return a JSON object as it is written to a file.
+
+    Raises:
+        ValueError: ``value`` holds a NaN or an infinity, which JSON does not have.
+    """
+    return f"{json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)}\n".encode()
 
 
 def _is_deep(value: Any) -> bool:

@@ -50,7 +50,7 @@ def content_digest(directory: Path) -> str:
         RepositoryError: the manifest or a file cannot be read.
     """
     if has_manifest(directory):
-        listed = _listed_files(directory)
+        listed = listed_files(directory)
         sums = {name: entry["sha256"] for name, entry in listed.items()}
     else:
         sums = _sums(directory)
@@ -88,7 +88,7 @@ def verify_manifest(directory: Path) -> None:
         RepositoryError: a file is missing, unlisted, a link, unreadable, of another size or
             another content; the message names it.
     """
-    listed = _listed_files(directory)
+    listed = listed_files(directory)
     found = _files(directory)
     for name in sorted(listed.keys() | found.keys()):
         if name not in found:
@@ -106,7 +106,12 @@ def verify_manifest(directory: Path) -> None:
             raise RepositoryError(f"{name} does not have the content that the manifest says.")
 
 
-def _listed_files(directory: Path) -> dict[str, Any]:
+def listed_files(directory: Path) -> dict[str, Any]:
+    """Return what the manifest in ``directory`` says of each file: ``sha256`` and ``size``.
+
+    Raises:
+        RepositoryError: it is not a manifest, or cannot be read.
+    """
     match read_object(directory / MANIFEST):
         case {"format": 1, "files": dict(files)} if all(map(_is_entry, files.values())):
             return files

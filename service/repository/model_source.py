@@ -5,6 +5,8 @@ from typing import Protocol
 
 from service.repository.base_paths import BasePaths, ModelConfigFile, OneModel
 from service.repository.model_store import Store
+from service.repository.object_store.bucket import bucket_url
+from service.repository.object_store.origin import SERVING, mirror_folder_of
 from service.repository.policy import Policy
 from service.repository.unserved_entries import UnservedEntry
 from service.settings.settings import Settings
@@ -74,7 +76,20 @@ def model_source(settings: Settings) -> ModelSource:
         RepositoryError: the name or the base path of the one model cannot be one.
     """
     configuration = configuration_of(settings)
-    return Store(settings.models) if configuration is None else BasePaths(configuration)
+    return Store(folder_of(settings)) if configuration is None else BasePaths(configuration)
+
+
+def store_url(settings: Settings) -> str | None:
+    """Return the URL of the object store whose mirror is served; ``None`` where there is none."""
+    return bucket_url(settings.models) if configuration_of(settings) is None else None
+
+
+def folder_of(settings: Settings) -> Path:
+    """Return the folder of models that ``MODELS`` names, or that mirrors the store it names."""
+    url = bucket_url(settings.models)
+    if url is None:
+        return settings.models
+    return settings.mirror_folder or mirror_folder_of(url, SERVING)
 
 
 def configuration_of(settings: Settings) -> OneModel | ModelConfigFile | None:

@@ -10,29 +10,23 @@ from pathlib import Path
 from uuid import uuid4
 
 from service.repository import serving_records, version_numbers
+from service.repository.durability import sync, sync_tree
 from service.repository.errors import RepositoryError
-from service.repository.folder_walk import remove_tree, walk
+from service.repository.folder_walk import remove_tree
 from service.repository.manifest import write_manifest
+from service.repository.object_store.bucket import Bucket
+from service.repository.object_store.origin import origin_of
+from service.repository.object_store.publication import publish_into, remove_from, versions_of
 from service.repository.policy import Policy, read_policy
 from service.repository.publication_marks import note_published
 from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
+from service.repository.version_names import LAST_VERSION, is_served_name, is_version_name
 
-# What TensorFlow Serving takes for a model's name in a path: all but "/" and ":". Hidden folders
-# are none, nor is what cannot be printed.
-_SERVED_NAME = re.compile(r"(?!\.)[^/:\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 # What can be published: names that need no quoting in a shell, a path or a URL.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# What TensorFlow Serving takes for a version: any decimal number of 64 bits, with a sign's bit.
-_VERSION_NAME = re.compile(r"[0-9]{1,255}")
-LAST_VERSION = 2**63 - 1
 _INCOMING = ".incoming-"
 # A staging folder younger than this may not have been locked by its owner yet.
 _SWEEP_AFTER_S = 60.0
-
-
-def is_served_name(name: str) -> bool:
-    """Whether a request's path can name such a model."""
-    return _SERVED_NAME.fullmatch(name) is not None
 
 
 def check_model_name(model: str) -> None:
@@ -68,9 +62,7 @@ class Store:
 
         An entry that cannot be read is among the latter; it hides none of the others.
         """
-        return unserved_in_root(
-            self.root, lambda name: bool(_SERVED_NAME.fullmatch(name)), self.versions
-        )
+        return unserved_in_root(self.root, is_served_name, self.versions)
 
     def reconfigure(self, text: bytes) -> None:
         """Refuse other models.
@@ -122,17 +114,20 @@ class Store:
         that services have served, so that no number is used again when its version was removed.
 
         The version appears at once and whole, or not at all: it is written beside the others
-        under a name that no reader takes for a version, and renamed when it is safe on disk.
+        under a name that no reader takes for a version, and renamed when it is safe on disk. Where
+        the folder mirrors an object store it appears there before it does here.
 
         Args:
             model: the model's name; its folder is made when it is the first version.
             fill: writes the version into the empty folder that it is given.
 
         Raises:
-            RepositoryError: the name cannot be a model's, or its numbers are used up.
+            RepositoryError: the name cannot be a model's, its numbers are used up, or the object
+                store does not take it.
             OSError: the disk is full or not writable; nothing is left behind.
         """
         check_model_name(model)
+        bucket = origin_of(self.root)
         folder = self.root / model
         folder.mkdir(parents=True, exist_ok=True)
         self.sweep(model)
@@ -145,7 +140,9 @@ class Store:
             fill(staging)
             write_manifest(staging)
             note_published(self.root, staging)
-            _sync_tree(staging)
+            sync_tree(staging)
+            if bucket is not None:
+                return self._upload(bucket, model, staging)
             return self._rename_to_next(model, staging)
         except BaseException:
             remove_tree(staging)
@@ -184,15 +181,30 @@ class Store:
                 they go with the versions that are older than what is kept.
         """
         versions = self.versions(model)
-        counted = sorted(versions.keys() - set(refused))
+        bucket = origin_of(self.root)
+        there = versions.keys() if bucket is None else versions_of(bucket, model)
+        counted = sorted(there - set(refused))
         oldest_kept = counted[-keep] if len(counted) >= keep else 0
         spared = set(spare)
-        doomed = [v for v in sorted(versions) if v < oldest_kept and v not in spared]
-        for version in doomed:
+        doomed = [v for v in sorted(there) if v < oldest_kept and v not in spared]
+        if bucket is not None:
+            remove_from(bucket, model, set(doomed))
+        for version in versions.keys() & set(doomed):
             grave = self.root / model / f"{_INCOMING}{uuid4().hex}"
             versions[version].rename(grave)
             remove_tree(grave)
         return doomed
+
+    def _upload(self, bucket: Bucket, model: str, staging: Path) -> int:
+        above = max(self.versions(model), default=0)
+        version = publish_into(bucket, model, staging, above=above)
+        try:
+            staging.rename(self.root / model / str(version))
+        except OSError as error:
+            # The mirror was faster; any other failure is the mirror's to mend.
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                remove_tree(staging)
+        return version
 
     def _rename_to_next(self, model: str, staging: Path) -> int:
         given = 0
@@ -221,7 +233,7 @@ class Store:
                     version_numbers.release_number(self.root, model, version)
                     raise
                 continue
-            _sync(self.root / model)
+            sync(self.root / model)
             version_numbers.forget_below(self.root, model, version)
             return version
 
@@ -236,10 +248,8 @@ def versions_in(folder: Path) -> dict[int, Path]:
         names = [entry.name for entry in os.scandir(folder) if _is_folder(entry)]
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    numbered = sorted(
-        (int(name), -len(name), name) for name in names if _VERSION_NAME.fullmatch(name)
-    )
-    return {version: folder / name for version, _, name in numbered if version <= LAST_VERSION}
+    numbered = sorted((int(name), -len(name), name) for name in names if is_version_name(name))
+    return {version: folder / name for version, _, name in numbered}
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -247,18 +257,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # A link to itself is one.
         return False
-
-
-def _sync_tree(directory: Path) -> None:
-    for parent, _, names in walk(directory):
-        for name in names:
-            _sync(parent / name)
-        _sync(parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

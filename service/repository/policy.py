@@ -1,18 +1,16 @@
 """Which versions of a model should serve, and by which labels requests may ask for them."""
 
-import contextlib
 import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
 from service.repository.event_rates import EventRates, event_rates_from_json
-from service.repository.file_lock import locked
 from service.repository.json_files import read_optional, shown, write_object
 from service.repository.rollout_policy import (
     ROLLOUT,
@@ -24,9 +22,7 @@ from service.repository.rollout_policy import (
 
 POLICY = "policy.json"
 # It is read at every look at a model.
-_MOST_BYTES = 2**20
-# Beside the policy, and no name of a version: whoever changes the policy holds it.
-_LOCK = ".policy.lock"
+MOST_POLICY_BYTES = 2**20
 
 # TensorFlow Serving's pattern of a label in a request's path.
 _LABEL = re.compile(r"[a-zA-Z0-9_]+")
@@ -217,7 +213,7 @@ def read_policy(model_directory: Path) -> Policy:
     Raises:
         RepositoryError: the file is not a policy; the message names the place.
     """
-    value = read_optional(model_directory / POLICY, most_bytes=_MOST_BYTES)
+    value = read_optional(model_directory / POLICY, most_bytes=MOST_POLICY_BYTES)
     return Policy() if value is None else policy_from_json(value)
 
 
@@ -231,53 +227,6 @@ def write_policy(model_directory: Path, policy: Policy) -> None:
         OSError: the folder cannot be written.
     """
     write_object(model_directory / POLICY, policy.to_json())
-
-
-@contextlib.contextmanager
-def policy_locked(model_directory: Path) -> Iterator[None]:
-    """Let nobody change a model's policy while the block runs.
-
-    Raises:
-        RepositoryError: another process holds the policy for too long.
-        OSError: the folder cannot be written.
-    """
-    with locked(model_directory / _LOCK, POLICY):
-        yield
-
-
-def change_policy(
-    model_directory: Path, change: Callable[[Policy], Policy], *, repair: bool = False
-) -> Policy:
-    """Read a model's policy, change it and put it in force, as one step.
-
-    This is how everybody changes a policy: nothing that another changes at the same time is lost,
-    in this process, in another, or on another machine that shares the store.
-
-    Args:
-        model_directory: the model's folder.
-        change: returns the new policy; what it raises leaves the old one in force. It should look
-            here, and not before, at whatever must still hold, such as that a version is there.
-        repair: whether a file that is not a policy counts as the policy without a file, instead
-            of an error.
-
-    Returns:
-        The policy that is in force now.
-
-    Raises:
-        RepositoryError: the file is not a policy, or another process holds it for too long.
-        OSError: the folder cannot be written.
-    """
-    with policy_locked(model_directory):
-        try:
-            before: Policy | None = read_policy(model_directory)
-        except RepositoryError:
-            if not repair:
-                raise
-            before = None
-        policy = change(before or Policy())
-        if policy != before:
-            write_policy(model_directory, policy)
-        return policy
 
 
 def with_changes(policy: Policy, value: Any) -> Policy:

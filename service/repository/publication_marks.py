@@ -14,7 +14,7 @@ from service.repository.errors import RepositoryError
 from service.repository.manifest import MANIFEST
 from service.repository.safe_open import read_file
 
-_FOLDER = ".published"
+MARKS = ".published"
 
 
 def note_published(root: Path, version_directory: Path) -> None:
@@ -24,17 +24,23 @@ def note_published(root: Path, version_directory: Path) -> None:
     operations that a policy can allow as well.
     """
     with suppress(OSError):
-        (root / _FOLDER).mkdir(exist_ok=True)
-        (root / _FOLDER / _digest(version_directory)).touch()
+        (root / MARKS).mkdir(exist_ok=True)
+        (root / MARKS / mark_of(version_directory)).touch()
 
 
 def was_published_here(version_directory: Path) -> bool:
     """Whether there is a mark of ``<store>/<model>/<version>``, whose manifest must be verified."""
     try:
-        return (version_directory.parent.parent / _FOLDER / _digest(version_directory)).is_file()
+        return (version_directory.parent.parent / MARKS / mark_of(version_directory)).is_file()
     except (OSError, RepositoryError):
         return False
 
 
-def _digest(version_directory: Path) -> str:
+def mark_of(version_directory: Path) -> str:
+    """Return the name of a version's mark.
+
+    Raises:
+        OSError: it has no manifest.
+        RepositoryError: the manifest is no file, or too large.
+    """
     return hashlib.sha256(read_file(version_directory / MANIFEST)).hexdigest()

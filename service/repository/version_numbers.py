@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_IN_STORE, _IN_MODEL = Path(".published", "numbers"), ".numbers"
+_IN_STORE, IN_MODEL = Path(".published", "numbers"), ".numbers"
 # The last version, 2**63 - 1, has 19: whoever comes near it is no publisher that counts up.
 _DIGITS = 19
 
@@ -60,7 +60,7 @@ def forget_below(root: Path, model: str, number: int) -> None:
 
 
 def _folders(root: Path, model: str) -> tuple[Path, Path]:
-    return root / _IN_STORE / model, root / model / _IN_MODEL
+    return root / _IN_STORE / model, root / model / IN_MODEL
 
 
 def _marks(root: Path, model: str) -> Iterator[Path]:

@@ -16,11 +16,11 @@ from service.monitoring.logs import log
 from service.repository.errors import RepositoryError
 from service.repository.policy import (
     Policy,
-    change_policy,
     read_policy,
     rollout_completed,
     rollout_undone,
 )
+from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import Rollout, Stage
 from service.rollout.assessment import SLOW_SHARE, Action, StageEvidence, Verdict, assess
 from service.rollout.rollout_record import (

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from service.monitoring.terminal import BOLD, CYAN, GREEN, YELLOW, styled
 from service.repository.contract import DEFAULT_SIGNATURE, Signature
+from service.repository.model_source import folder_of, store_url
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from service.settings.settings import Settings
@@ -76,7 +77,9 @@ def _no_model(settings: Settings) -> str:
     if settings.model_config_file is not None or settings.model_base_path:
         place = settings.model_config_file or settings.model_base_path
         return f"there is no version to serve yet at the base paths of {place}."
-    folder = settings.models
+    folder = folder_of(settings)
+    if url := store_url(settings):
+        return f"there is no model to serve in {url} yet, as far as {folder} mirrors it."
     why = "yet" if folder.is_dir() else "because that folder is not there"
     return (
         f"there is no model to serve in {folder.absolute()} {why}. `understudy train MODEL` or "

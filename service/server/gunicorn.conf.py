@@ -35,11 +35,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from service.mirroring.mirror_supervisor import start_mirror, wait_for_the_first_look
 from service.monitoring import terminal
 from service.monitoring.logs import AUTO, FOR_PEOPLE, TEXT, log, log_config
 from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
-from service.repository.model_source import configuration_of, model_source
+from service.repository.model_source import configuration_of, folder_of, model_source, store_url
 from service.runtime import memory
 from service.server import graceful_shutdown, preflight, shared_folder
 from service.server.connection_balancing import CONNECTION_COUNTS
@@ -90,6 +91,11 @@ if not _is_reload:
         sys.exit(f"understudy: {error}")
     finally:
         process_exit.take_signals()
+
+_store_url = store_url(_settings)
+if _store_url and not _is_reload:
+    # It brings what it can while TensorFlow is imported.
+    _before = start_mirror(_store_url, folder_of(_settings), _settings.mirror_interval_s)
 
 # With what the folders are now. A file of models is read here again when the configuration is, also
 # where the workers read it only once.
@@ -149,6 +155,9 @@ def on_starting(server: Any) -> None:
     hosts = [address[0] for address in server.cfg.address if isinstance(address, tuple)]
     if open_to_all := preflight.open_to_all(_settings, hosts):
         log(logging.WARNING, open_to_all)
+    if _store_url:
+        with _moving("fetching models"):
+            wait_for_the_first_look(folder_of(_settings), _before, _settings.load_wait_s)
     observations = importlib.import_module("service.runtime.shared_observations")
     folder = Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
     observations.observe_before_the_workers(_models, folder)

@@ -6,12 +6,15 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from service.access.key_file import read_keys
 from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
-from service.repository.model_source import configuration_of
+from service.repository.model_source import configuration_of, folder_of, store_url
+from service.repository.object_store.bucket import missing_package
+from service.repository.object_store.origin import mark_as_mirror
 from service.settings.settings import Settings
 
 # Names of sockets that are handed to this process; then it is not for us to bind one.
@@ -22,7 +25,7 @@ _NEXT_PORTS = 20
 
 def problems(settings: Settings) -> list[str]:
     """Return what keeps the service from starting with ``settings``, each in a sentence."""
-    models = settings.models
+    models = folder_of(settings)
     found = []
     try:
         configuration = configuration_of(settings)
@@ -33,6 +36,12 @@ def problems(settings: Settings) -> list[str]:
         found.append(str(error))
         has_folder = False
     found += _folder_problems(models) if has_folder else []
+    url = store_url(settings) if has_folder else None
+    if url and find_spec("obstore") is None:
+        # Imported in the mirror only: it must not begin anything before the workers are forked.
+        found.append(f"MODELS: {missing_package(url)}")
+    elif url:
+        found += _mirror_problems(models, url)
     if settings.keys_file is not None:
         try:
             read_keys(settings.keys_file)
@@ -54,6 +63,19 @@ def _folder_problems(models: Path) -> list[str]:
     except OSError as error:
         found.append(f"MODELS: {str(models)!r} cannot be read: {error.strerror}.")
     return found
+
+
+def _mirror_problems(folder: Path, url: str) -> list[str]:
+    try:
+        mark_as_mirror(folder, url)
+    except OSError as error:
+        return [
+            f"UNDERSTUDY_MIRROR_FOLDER must be a folder that can be written; {str(folder)!r} "
+            f"cannot: {error.strerror}."
+        ]
+    except RepositoryError as error:
+        return [f"UNDERSTUDY_MIRROR_FOLDER: {error}"]
+    return []
 
 
 def _tls_problems(settings: Settings) -> list[str]:

@@ -25,9 +25,30 @@ _MOST_BYTES = 2**40
 class Settings:
     """The service's settings."""
 
-    models: Annotated[Path, EnvironmentVariable("MODELS", "folder of models to serve")] = Path(
-        "saved_models"
-    )
+    models: Annotated[
+        Path,
+        EnvironmentVariable(
+            "MODELS",
+            "folder of models to serve, or the URL of an object store, such as s3://bucket/prefix",
+        ),
+    ] = Path("saved_models")
+    mirror_folder: Annotated[
+        Path | None,
+        EnvironmentVariable(
+            "UNDERSTUDY_MIRROR_FOLDER",
+            "folder that MODELS is mirrored into where it is an object store; unset, one in the "
+            "user's cache",
+        ),
+    ] = None
+    mirror_interval_s: Annotated[
+        float,
+        EnvironmentVariable(
+            "UNDERSTUDY_MIRROR_INTERVAL_S",
+            "how often to look at the object store that MODELS names, in seconds",
+            least=0.1,
+            most=86_400,
+        ),
+    ] = 30.0
     model_name: Annotated[
         str,
         EnvironmentVariable(

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-LOCKS = ("serve", "traces", "train")
+LOCKS = ("serve", "traces", "object-store", "train")
 
 
 def _entries(lock):
@@ -58,7 +58,13 @@ def test_an_unknown_build_is_an_error(image_lock, lock):
 
 # The service's stage installs the lock that a build argument names.
 @pytest.mark.parametrize(
-    ("written", "name"), [("$PACKAGES", "serve"), ("$PACKAGES", "traces"), ("train", "train")]
+    ("written", "name"),
+    [
+        ("$PACKAGES", "serve"),
+        ("$PACKAGES", "traces"),
+        ("$PACKAGES", "object-store"),
+        ("train", "train"),
+    ],
 )
 def test_the_dockerfile_leaves_out_what_the_locks_hold(image_lock, dockerfile, root, written, name):
     without = re.search(

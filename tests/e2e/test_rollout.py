@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from service.repository.policy import Policy, begin_rollout, change_policy, read_policy
+from service.repository.policy import Policy, begin_rollout, read_policy
+from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import RolloutRules
 from service.rollout.rollout_record import read_rollout_record
 from service.rollout.rollout_watch import LOCK

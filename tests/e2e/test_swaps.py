@@ -22,10 +22,14 @@ CONNECTIONS = 8
 
 
 class Audience:
-    """Clients that ask without pause, each over one connection, and remember what they saw."""
+    """Clients that ask again and again, each over one connection, and remember what they saw."""
 
-    def __init__(self, service: Service, *, reconnect: bool) -> None:
-        """Prepare; with ``reconnect``, what a client sees when its connection ends is no failure."""
+    def __init__(self, service: Service, *, reconnect: bool, rest_s: float = 0.0) -> None:
+        """Prepare; with ``reconnect``, what a client sees when its connection ends is no failure.
+
+        Between two requests a client rests for ``rest_s``.
+        """
+        self._rest_s = rest_s
         self._url = f"{service.url}/v1/models/affine:predict"
         self._reconnect = reconnect
         self._stop = threading.Event()
@@ -51,7 +55,7 @@ class Audience:
 
     def _watch(self, seen: list[tuple[int, float]]) -> None:
         with requests.Session() as session:
-            while not self._stop.is_set():
+            while not self._stop.wait(self._rest_s):
                 try:
                     response = session.post(self._url, json=ONLY_Y, timeout=60)
                     body = response.json()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.repository.object_store.origin import models_folder, place_of
 from service.repository.precision import Precision
 from training.errors import UsageError
 
@@ -26,7 +27,10 @@ Network = TypeVar("Network")
 
 
 def default_out() -> Path:
-    """Return the folder of models, the service's: ``MODELS``, or ``saved_models``."""
+    """Return the folder of models, the service's: ``MODELS``, or ``saved_models``.
+
+    Of an object store it is a path with the URL's parts, which ``models_folder`` understands.
+    """
     return Path(os.environ.get("MODELS") or "saved_models")
 
 
@@ -67,7 +71,7 @@ class Settings:
         precision: what the export multiplies in when it is measured, and when it serves.
         sensitive: fields that a service must not store, with commas between them; ``None`` leaves
             that as it is in the version that serves.
-        out: the folder of models to publish into.
+        out: the folder of models to publish into; of an object store, the folder that mirrors it.
         publish: whether the run ends with a new version.
         hyperparameters: of the architecture, where they are not as it has them.
         from_study: the tuning and the trial that chose the settings; ``None`` without.
@@ -92,7 +96,10 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         value = dataclasses.asdict(self)
-        return value | {"data": None if self.data is None else str(self.data), "out": str(self.out)}
+        return value | {
+            "data": None if self.data is None else str(self.data),
+            "out": place_of(self.out),
+        }
 
 
 def settings_from_json(value: Mapping[str, Any]) -> Settings:
@@ -112,7 +119,7 @@ def settings_from_json(value: Mapping[str, Any]) -> Settings:
         raise UsageError(f"settings: {wrong!r} is {'missing' if wrong in names else 'unknown'}.")
     data = None if value["data"] is None else Path(value["data"])
     precision = Precision(value.get("precision", Precision.FLOAT32))
-    typed = {"data": data, "out": Path(value["out"]), "precision": precision}
+    typed = {"data": data, "out": models_folder(value["out"]), "precision": precision}
     return Settings(**dict(value) | typed)
 
 
@@ -207,7 +214,7 @@ def resolve(
         learning_rate=float(chosen.get("learning-rate", rate)),
         seed=chosen.get("seed", DEFAULT_SEED),
         data=None if data is None else Path(data),
-        out=Path(chosen.get("out", default_out())),
+        out=models_folder(chosen.get("out", default_out())),
         publish=not chosen.get("no-publish", False),
         init_from=None if start is None else str(start),
         checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),

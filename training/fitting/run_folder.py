@@ -23,6 +23,7 @@ from typing import Any
 from service.repository.atomic_files import replacing
 from service.repository.errors import RepositoryError
 from service.repository.json_files import read_object, write_object
+from service.repository.object_store.origin import models_folder
 from service.repository.precision import Precision
 from training.errors import TrainingError, UsageError
 from training.fitting.config import Settings, settings_from_json
@@ -62,7 +63,7 @@ class Run:
         settings = dataclasses.replace(
             self.settings,
             data=Path(given["data"]) if "data" in given else self.settings.data,
-            out=Path(given.get("out", self.settings.out)),
+            out=models_folder(given.get("out", self.settings.out)),
             publish=not given.get("no-publish", False),
             precision=Precision(given.get("precision", self.settings.precision)),
             sensitive=given.get("sensitive", self.settings.sensitive),

@@ -1,10 +1,11 @@
 """The training of one member of a fleet, in a process of its own, to its verdict."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.repository.errors import RepositoryError
+from service.repository.object_store.origin import models_folder
 from training.console.library_errors import sentence_of
 from training.errors import BusyError, NoNewDataError, RefusedError, TrainingError
 from training.fleet.fleet_file import Member
@@ -58,7 +59,9 @@ def train_member(member: Member, folder: Path) -> MemberVerdict:
     began = time.monotonic()
     version = None
     try:
-        version = retrain_in(folder / member.name, member.settings)
+        # On the node that trains, where it is the mirror of an object store.
+        settings = replace(member.settings, out=models_folder(member.settings.out))
+        version = retrain_in(folder / member.name, settings)
         outcome, why = PUBLISHED, f"Published as version {version}."
     except (TrainingError, RepositoryError) as error:
         outcomes = (outcome for kind, outcome in _BY_ERROR if isinstance(error, kind))

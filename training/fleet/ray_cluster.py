@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from service.repository.object_store.origin import origin_url, place_of
 from training.errors import TrainingError, UsageError
 from training.fleet.fleet_file import Member
 from training.fleet.member_training import FAILED, MemberVerdict, train_member
@@ -61,4 +62,6 @@ def _absolute(member: Member) -> Member:
     """Return a member whose paths do not count from where a node's process runs."""
     settings = member.settings
     data = None if settings.data is None else settings.data.absolute()
-    return replace(member, settings=replace(settings, data=data, out=settings.out.absolute()))
+    # Of an object store each node has a mirror of its own.
+    out = settings.out if origin_url(settings.out) else settings.out.absolute()
+    return replace(member, settings=replace(settings, data=data, out=Path(place_of(out))))

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from service.repository import policy as policies
+from service.repository import policy_changes
 from service.repository.errors import RepositoryError
 from service.repository.model_store import Store
+from service.repository.object_store.origin import place_of
+from service.repository.object_store.refreshing import current_store
 from service.repository.policy import (
     Policy,
     begin_rollout,
@@ -48,7 +50,7 @@ def change_policy(
         RepositoryError: the policy file is not valid.
         TrainingError: the policy cannot be written.
     """
-    store = Store(root)
+    store = current_store(root, model)
     _check_model(store, model)
 
     def changed(policy: Policy) -> Policy:
@@ -69,7 +71,9 @@ def change_policy(
         missing = {*policy.versions, *policy.labels.values()} - available.keys()
         if missing:
             known = ", ".join(map(str, available))
-            raise UsageError(f"{model} has no version {min(missing)} in {root}; it has {known}.")
+            raise UsageError(
+                f"{model} has no version {min(missing)} in {place_of(root)}; it has {known}."
+            )
         return policy
 
     _change(store, model, changed)
@@ -83,7 +87,7 @@ def roll_back(root: Path, model: str) -> None:
         RepositoryError: there is no earlier version.
         TrainingError: the policy cannot be written.
     """
-    store = Store(root)
+    store = current_store(root, model)
     _check_model(store, model)
     real = reality(store, model)
     if not real.is_known:
@@ -114,14 +118,16 @@ def start_rollout(root: Path, model: str, candidate: int, rules: RolloutRules) -
         RepositoryError: another rollout is under way, or that version serves already.
         TrainingError: the policy cannot be written.
     """
-    store = Store(root)
+    store = current_store(root, model)
     _check_model(store, model)
 
     def changed(policy: Policy) -> Policy:
         available = store.versions(model)
         if candidate not in available:
             known = ", ".join(map(str, available))
-            raise UsageError(f"{model} has no version {candidate} in {root}; it has {known}.")
+            raise UsageError(
+                f"{model} has no version {candidate} in {place_of(root)}; it has {known}."
+            )
         live = find_live_version(root, model)
         if live is None:
             raise UsageError(f"No version of {model} serves that another could be tried against.")
@@ -231,7 +237,7 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
         )
     if policy.keep is not None:
         # Nobody may pin a version while it is removed.
-        with policies.policy_locked(store.root / model):
+        with policy_changes.policy_locked(store.root / model):
             real = reality(store, model)
             spare = in_use(store, model) | before
             removed = store.prune(model, policy.keep, spare, real.refused)
@@ -243,7 +249,9 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
 def _check_model(store: Store, model: str) -> None:
     if not store.versions(model):
         known = ", ".join(store.models()) or "none"
-        raise UsageError(f"There is no model {model!r} in {store.root}; there are: {known}.")
+        raise UsageError(
+            f"There is no model {model!r} in {place_of(store.root)}; there are: {known}."
+        )
 
 
 def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
@@ -262,7 +270,7 @@ def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
 def _write(store: Store, model: str, changed: Callable[[Policy], Policy]) -> Policy:
     """Change a model's policy as one step, and return the one that is in force then."""
     try:
-        return policies.change_policy(store.root / model, changed)
+        return policy_changes.change_policy(store.root / model, changed)
     except OSError as error:
         raise TrainingError(f"The policy cannot be written: {error.strerror}.") from error
 

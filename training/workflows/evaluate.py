@@ -7,7 +7,7 @@ from typing import Any
 
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.model_card import Card, read_card
-from service.repository.model_store import Store
+from service.repository.object_store.refreshing import current_store
 from training.console.number_format import figure, flat
 from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
@@ -40,7 +40,7 @@ def evaluate(
         UsageError: there is no such version, or its classes are not those of the data.
         TrainingError: the version cannot be loaded, or the data is not there.
     """
-    versions = Store(root).versions(task.name)
+    versions = current_store(root, task.name).versions(task.name)
     if not versions:
         raise UsageError(f"There is no version of {task.name} in {root}.")
     version = max(versions) if version is None else version

@@ -13,7 +13,9 @@ import numpy as np
 from service.repository.contract import DEFAULT_SIGNATURE, Contract
 from service.repository.golden import Golden, GoldenExample, batch_of, mismatches, row_to_json
 from service.repository.model_card import Card, write_card
-from service.repository.model_store import Store, check_model_name
+from service.repository.model_store import check_model_name
+from service.repository.object_store.origin import models_folder, place_of
+from service.repository.object_store.refreshing import current_store
 from service.repository.reference.reference_file import write_reference
 from service.repository.row_check import varied_rows
 from training.array_types import Predict
@@ -81,7 +83,9 @@ def import_model(
         description = replace(description, samples=Path(samples))
         samples = None
     read = None if samples is None else read_samples(samples)
-    return publish_import(model, Path(models or default_out()), description, read, force=force)
+    return publish_import(
+        model, models_folder(models or default_out()), description, read, force=force
+    )
 
 
 def publish_import(
@@ -156,12 +160,12 @@ def _import(
         if samples is not None:
             _describe(samples, predict, contract, folder)
         saved_model_export.prove(predict, folder)
-    store = Store(root)
+    store = current_store(root, name)
     before = version_policy.in_use(store, name)
     version = saved_model_export.publish(folder, root, name)
     _tell(contract, golden, samples)
     published = root / name / str(version)
-    say(f"published as {published}")
+    say(f"published as {place_of(root)}/{name}/{version}")
     version_policy.after_publishing(store, name, before)
     return published
 

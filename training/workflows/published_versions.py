@@ -8,6 +8,7 @@ from typing import Any
 from service.repository.errors import RepositoryError
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
+from service.repository.object_store.refreshing import current_store
 from service.repository.policy import read_policy
 from service.repository.serving_status import Reality, realities
 from training.console.progress import say
@@ -29,7 +30,7 @@ def show(root: Path, *, as_json: bool = False) -> None:
     Raises:
         RepositoryError: a model's policy cannot be read.
     """
-    store = Store(root)
+    store = current_store(root)
     models, ignored = store.survey()
     real = realities(store, models)
     versions = [item for model in models for item in _versions(store, root, model, real[model])]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.model_card import Card, read_card
-from service.repository.model_store import Store
+from service.repository.object_store.refreshing import current_store
 from service.repository.precision import Precision
 from training.console.number_format import flat
 from training.console.progress import say
@@ -142,7 +142,7 @@ def _figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _card(root: Path, model: str, version: int) -> Card:
-    versions = Store(root).versions(model)
+    versions = current_store(root, model).versions(model)
     if version not in versions:
         known = ", ".join(map(str, versions)) or "none"
         raise UsageError(f"{model} has no version {version} in {root}; it has {known}.")

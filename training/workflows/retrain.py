@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.model_card import read_card
-from service.repository.model_store import Store
+from service.repository.object_store.refreshing import current_store
 from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.console.progress import say
@@ -181,7 +181,7 @@ def _look_for_new_data(
     """
     loaded = with_feedback(task, load_data(task, settings.data, settings.max_bad_rows), feedback)
     fingerprint = summary_of(task, loaded, feedback)["fingerprint"]
-    versions = Store(settings.out).versions(task.name)
+    versions = current_store(settings.out, task.name).versions(task.name)
     incumbent = find_live_version(settings.out, task.name)
     known = {max(versions)} if versions else set[int]()
     if incumbent is not None:

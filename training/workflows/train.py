@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from service.repository.errors import RepositoryError
 from service.repository.model_card import Card
 from service.repository.model_store import Store
+from service.repository.object_store.origin import check_publishable, place_of
+from service.repository.object_store.refreshing import bring_up_to_date
 from service.repository.precision import Precision, why_not_here
 from service.repository.reference.reference_file import write_reference
 from service.repository.rollout_policy import RolloutRules
@@ -128,7 +131,7 @@ def _publish(
         else version_policy.published_on_trial(settings.out, settings.model, rollout)
     ) as begin:
         version = saved_model_export.publish(run.export, settings.out, settings.model)
-        say(f"published as {settings.out / settings.model / str(version)}")
+        say(f"published as {place_of(settings.out)}/{settings.model}/{version}")
         begin(version)
     version_policy.after_publishing(store, settings.model, before)
     forced = "" if gates.passed else " anyway (--force)"
@@ -170,6 +173,11 @@ def _make_room(run: Run) -> None:
     out = run.settings.out
     try:
         out.mkdir(parents=True, exist_ok=True)
+        bring_up_to_date(out, run.settings.model)
+        check_publishable(out)
+    except RepositoryError:
+        run.discard()
+        raise
     except OSError as error:
         run.discard()
         raise UsageError(f"--out {out} cannot be a folder of models: {error.strerror}.") from error
@@ -253,6 +261,9 @@ def _export(
         answers = task.answers(data, predict)
         evaluation = _evaluation(task, data, plan, exportable, answers)
     known, audits = _known_feedback(loaded, run)
+    if settings.publish:
+        # Others may have published since the training began.
+        bring_up_to_date(settings.out, settings.model)
     incumbent = find_live_version(settings.out, settings.model)
     comparing = "checking the gates"
     if incumbent is not None:

@@ -12,7 +12,7 @@ from service.events.event_store import Result
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
 from service.repository.model_card import read_card
-from service.repository.model_store import Store
+from service.repository.object_store.refreshing import current_store
 from understudy import event_store
 from understudy.event_store import open_store
 from understudy.help import SERVING, Command, Option
@@ -163,7 +163,7 @@ class _Contracts:
 
     def __init__(self, models: Path, model: str) -> None:
         self._model = model
-        self._folders = Store(models).versions(model)
+        self._folders = current_store(models, model).versions(model)
         self._known: dict[int, Contract] = {}
         if not self._folders:
             raise click.UsageError(f"There is no model {model!r} in {models}.")

@@ -14,6 +14,7 @@ from training.fitting import config as training_config
 from training.importing.description import Description, combined, description_of, read_description
 from training.importing.source_path import check_source
 from understudy.help import PUBLISHED, Command, Option
+from understudy.options import ModelsFolder
 
 _PATH = click.Path(path_type=Path)
 _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result"
@@ -108,7 +109,7 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
 @click.option(
     "--models",
     cls=Option,
-    type=_PATH,
+    type=ModelsFolder(),
     metavar="FOLDER",
     default=training_config.default_out,
     shown=training_config.default_out(),

@@ -15,10 +15,10 @@ from service.repository.errors import RepositoryError
 from service.repository.model_source import ModelSource
 from service.repository.policy import (
     Policy,
-    change_policy,
     rolled_back,
     with_changes,
 )
+from service.repository.policy_changes import change_policy
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from service.settings.settings import Settings

@@ -16,11 +16,11 @@ from service.repository.errors import RepositoryError
 from service.repository.policy import (
     POLICY,
     Policy,
-    change_policy,
     read_policy,
     with_changes,
     write_policy,
 )
+from service.repository.policy_changes import change_policy
 
 TRIES = 40
 # What each process changes: a part that no other touches.
@@ -93,7 +93,7 @@ def test_a_file_that_is_no_policy_is_replaced_only_where_that_is_meant(tmp_path:
 
 HOLD = """
 import sys, pathlib
-from service.repository.policy import policy_locked
+from service.repository.policy_changes import policy_locked
 with policy_locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

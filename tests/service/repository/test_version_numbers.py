@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from service.repository.errors import RepositoryError
-from service.repository.model_store import LAST_VERSION, Store
+from service.repository.model_store import Store
 from service.repository.serving_records import FOLDER, ModelRecord, write_record
+from service.repository.version_names import LAST_VERSION
 from service.repository.version_numbers import highest_given
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from service.repository import policy as policies
+from service.repository import policy_changes
 from service.repository.errors import RepositoryError
 from service.repository.policy import Policy, begin_rollout, read_policy, write_policy
 from service.repository.rollout_policy import OnTimeout, RolloutRules, Stage
@@ -232,7 +233,7 @@ def test_a_controller_that_is_killed_anywhere_goes_on_where_it_was(
 
         with monkeypatch.context() as patch:
             patch.setattr(module, "write_rollout_record", killing(module.write_rollout_record))
-            patch.setattr(policies, "write_policy", killing(policies.write_policy))
+            patch.setattr(policy_changes, "write_policy", killing(write_policy))
             try:
                 control = controller(root, read)
                 drive(control)

@@ -182,3 +182,22 @@ def test_files_of_tls_that_do_not_fit_keep_the_service_from_starting(tmp_path: P
     file.write_text("no certificate")
     (problem,) = problems(Settings(models=tmp_path, tls_certificate=file, tls_key=file))
     assert "they cannot be used together" in problem
+
+
+def test_a_store_that_cannot_be_mirrored_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    store = Path("s3://models/prefix")
+    found = problems(Settings(models=store, mirror_folder=tmp_path / "file" / "mirror"))
+    assert found[-1].startswith("UNDERSTUDY_MIRROR_FOLDER must be a folder that can be written; ")
+    assert problems(Settings(models=store, mirror_folder=tmp_path / "mirror")) == []
+    other = Settings(models=Path("gs://models"), mirror_folder=tmp_path / "mirror")
+    (problem,) = problems(other)
+    assert "mirrors s3://models/prefix; give gs://models a folder of its own" in problem
+    monkeypatch.setattr("service.server.preflight.find_spec", lambda name: None)
+    (problem,) = problems(Settings(models=store))
+    assert problem == (
+        "MODELS: s3://models/prefix needs the package 'obstore', which is not installed here: "
+        "pip install 'understudy[object-store]'."
+    )

@@ -122,3 +122,16 @@ def test_hyperparameters_replace_those_of_the_network() -> None:
     assert config.with_hyperparameters(Network(), {"units": 5}) == Network(5, 2)
     with pytest.raises(UsageError, match="has no hyperparameter 'width'; it has units, layers"):
         config.with_hyperparameters(Network(), {"width": 5})
+
+
+def test_the_url_of_a_store_goes_with_the_run_and_not_where_this_machine_mirrors_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELS", "s3://bucket/prefix")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "here"))
+    settings = config.resolve(MPG.name, MPG.architectures, {}, {})
+    assert settings.out.is_relative_to(tmp_path / "here")
+    told = settings.to_json()
+    assert told["out"] == "s3://bucket/prefix"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert config.settings_from_json(told).out.is_relative_to(tmp_path / "elsewhere")

@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_written_is_said(
     def refuse(*_: Any) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("service.repository.policy.write_policy", refuse)
+    monkeypatch.setattr("service.repository.policy_changes.write_policy", refuse)
     response = admin.post("/v1/models/affine:rollback", headers=BEARER)
     assert_error(response, 409, "ABORTED")
     assert response.json["error"] == "The policy cannot be written: Read-only file system."

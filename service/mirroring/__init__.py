@@ -1,0 +1,1 @@
+"""The process that mirrors an object store beside a service, or on its own."""

@@ -1,0 +1,111 @@
+"""What an object store holds of models, read from the names of its objects.
+
+They lie as in a folder of models: ``<model>/<version>/<file>`` and ``<model>/policy.json``. A
+number that a publisher has taken is the empty object ``<model>/.numbers/<version>``; a version that
+was published, and not copied in, has ``.published/<sha256 of its manifest>``.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from service.repository.manifest import MANIFEST
+from service.repository.object_store.bucket import StoredObject
+from service.repository.policy import POLICY
+from service.repository.publication_marks import MARKS
+from service.repository.version_names import is_served_name, is_version_name
+from service.repository.version_numbers import IN_MODEL
+
+_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteVersion:
+    """A version as a listing shows it.
+
+    Attributes:
+        files: its objects, by their names within it.
+    """
+
+    files: Mapping[str, StoredObject]
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether it says what belongs to it, as the last thing that a publisher writes."""
+        return MANIFEST in self.files
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether it can be a SavedModel."""
+        return any(name in self.files for name in _GRAPHS)
+
+    @property
+    def look(self) -> str:
+        """What all its objects look like; the same exactly while none of them is changed."""
+        text = "".join(f"{name}\0{it.size}\0{it.mark}\0" for name, it in sorted(self.files.items()))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+    @property
+    def identity(self) -> str:
+        """What stands for its content: its manifest, or without one all its objects."""
+        return self.files[MANIFEST].mark if self.has_manifest else self.look
+
+
+@dataclass(slots=True)
+class RemoteModel:
+    """A model as a listing shows it.
+
+    Attributes:
+        versions: by the names of their folders, which are numbers.
+        policy: its policy file, where it has one.
+        taken: the numbers that publishers have taken.
+    """
+
+    versions: dict[str, RemoteVersion] = field(default_factory=dict)
+    policy: StoredObject | None = None
+    taken: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All that an object store holds.
+
+    Attributes:
+        models: by name.
+        published: the hashes of the manifests of versions that were published there.
+    """
+
+    models: Mapping[str, RemoteModel]
+    published: frozenset[str] = frozenset()
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether there is anything to serve: one that has nothing may have been misread."""
+        return any(model.versions for model in self.models.values())
+
+
+def read_listing(objects: Mapping[str, StoredObject]) -> Listing:
+    """Sort objects by the models and versions that they belong to; others are left out."""
+    models: dict[str, RemoteModel] = {}
+    files: dict[tuple[str, str], dict[str, StoredObject]] = {}
+    published = set()
+    for name, found in objects.items():
+        # A name may be anything, and is about to become a path.
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+            continue
+        match parts:
+            case [folder, digest] if folder == MARKS:
+                published.add(digest)
+            case [model, *_] if not is_served_name(model):
+                continue
+            case [model, file] if file == POLICY:
+                models.setdefault(model, RemoteModel()).policy = found
+            case [model, folder, number] if folder == IN_MODEL:
+                if is_version_name(number):
+                    models.setdefault(model, RemoteModel()).taken.add(int(number))
+            case [model, version, *inner] if inner and is_version_name(version):
+                files.setdefault((model, version), {})["/".join(inner)] = found
+    for (model, version), of_version in files.items():
+        models.setdefault(model, RemoteModel()).versions[version] = RemoteVersion(of_version)
+    return Listing(models, frozenset(published))

@@ -1,0 +1,146 @@
+"""Which object store a folder mirrors, and how its policies are changed there."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from service.repository.atomic_files import write_atomically
+from service.repository.errors import RepositoryError
+from service.repository.object_store.bucket import Bucket, BucketError, bucket_url
+from service.repository.safe_open import read_file
+
+# In the folder: all that is the mirror's own.
+OWN = ".mirror"
+METRICS = "metrics.prom"
+_SOURCE = "source"
+SERVING, PUBLISHING = "serving", "publishing"
+# Others change a policy between reading and writing it at most now and then.
+_MOST_TRIES = 20
+
+
+def origin_url(root: Path) -> str | None:
+    """Return the URL of the store that a folder mirrors; ``None`` of a folder of its own.
+
+    Raises:
+        RepositoryError: the folder says that it is a mirror, but not of what.
+    """
+    path = root / OWN / _SOURCE
+    try:
+        text = read_file(path).decode()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise RepositoryError(f"{path} cannot be read: {error}.") from error
+    return text.strip()
+
+
+def origin_of(root: Path) -> Bucket | None:
+    """Return the store that a folder mirrors; ``None`` of a folder of its own.
+
+    Raises:
+        RepositoryError: the store cannot be used here.
+    """
+    url = origin_url(root)
+    return None if url is None else Bucket(url)
+
+
+def check_publishable(root: Path) -> None:
+    """See that versions can be published into a folder, where it mirrors a store.
+
+    Raises:
+        BucketError: the store cannot tell two publishers apart, or does not answer.
+    """
+    bucket = origin_of(root)
+    if bucket is not None:
+        bucket.check_conditions()
+
+
+def mark_as_mirror(root: Path, url: str) -> None:
+    """Let a folder be the mirror of a store; it is made if it is not there.
+
+    Raises:
+        RepositoryError: it is the mirror of another one.
+        OSError: it cannot be written.
+    """
+    (root / OWN).mkdir(parents=True, exist_ok=True)
+    known = origin_url(root)
+    if known is None:
+        write_atomically(root / OWN / _SOURCE, f"{url}\n".encode(), durable=True)
+    elif known != url:
+        raise RepositoryError(f"{root} mirrors {known}; give {url} a folder of its own.")
+
+
+def mirror_folder_of(url: str, use: str) -> Path:
+    """Return the folder that mirrors a store where no other is named: in the user's cache.
+
+    Args:
+        url: the store's.
+        use: what it is for; whoever publishes sees at once what is gone, and who serves does not.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "-", url)[:60]
+    digest = hashlib.sha256(url.encode()).hexdigest()[:8]
+    return cache / "understudy" / use / f"{readable}-{digest}"
+
+
+def models_folder(place: str | Path) -> Path:
+    """Return the folder of models at a place: the folder itself, or the mirror of a store.
+
+    Args:
+        place: a folder, or the URL of a store; nothing is asked of it yet (``bring_up_to_date``).
+
+    Raises:
+        OSError: the mirror's folder cannot be made.
+    """
+    url = bucket_url(place)
+    if url is None:
+        return Path(place)
+    folder = mirror_folder_of(url, PUBLISHING)
+    mark_as_mirror(folder, url)
+    return folder
+
+
+def place_of(root: Path) -> str:
+    """Return what ``models_folder`` finds a folder by: the URL of a mirror's store, or its path."""
+    with suppress(RepositoryError):
+        return origin_url(root) or str(root)
+    return str(root)
+
+
+def exchange(
+    bucket: Bucket, name: str, change: Callable[[bytes | None], bytes | None], *, most_bytes: int
+) -> None:
+    """Change a small object as one step: what another writes meanwhile is never lost.
+
+    Args:
+        bucket: the store.
+        name: the object.
+        change: returns what it must hold instead of what it holds (``None``: it is not there), or
+            ``None`` to leave it; is called again where another was faster, unless that one has
+            written the very same.
+        most_bytes: the most bytes that the object may have.
+
+    Raises:
+        BucketError: the store did not do it, and nothing was changed; or others change the object
+            all the time. What ``change`` raises leaves the object as it is.
+    """
+    data: bytes | None = None
+    for _ in range(_MOST_TRIES):
+        found = bucket.read(name, most_bytes=most_bytes)
+        # A request whose answer was lost is made again, and then finds what it has written.
+        if found is not None and found[0] == data:
+            return
+        data = change(None if found is None else found[0])
+        if data is None:
+            return
+        if found is None:
+            if bucket.create(name, data):
+                return
+        elif (e_tag := found[1].e_tag) is None:
+            raise BucketError(f"{bucket.url} has no entity tags: {name} cannot be changed there.")
+        elif bucket.replace(name, data, e_tag):
+            return
+    raise BucketError(f"{bucket.url}/{name} is changed by others all the time; nothing was done.")

@@ -1,0 +1,254 @@
+"""A mirror of real servers, whose answers are spoiled in every way that is known of them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from moto.s3.models import s3_backends
+
+from service.repository.manifest import verify_manifest
+from service.repository.model_store import Store
+from service.repository.object_store.bucket import Bucket
+from service.repository.object_store.mirror import Mirror, Outcome
+from service.repository.object_store.mirror_folder import MirrorFolder
+from service.repository.object_store.origin import OWN
+from service.repository.publication_marks import was_published_here
+from tests.e2e.conftest import free_port
+from tests.object_stores import (
+    BROKEN_OFF,
+    BUCKET,
+    CUT,
+    KEYS,
+    THROTTLED,
+    TRUNCATED,
+    WRONG,
+    Proxy,
+    rclone,
+)
+from tests.waiting import eventually
+
+
+def upload(bucket: Bucket, version: int = 1, content: bytes = b"a" * 1000) -> None:
+    """Publish a version of ``m`` as any tool could that copies a folder of models."""
+    root = Path(os.environ["XDG_CACHE_HOME"]) / "made"
+    shutil.rmtree(root, ignore_errors=True)
+
+    def fill(folder: Path) -> None:
+        (folder / "saved_model.pb").write_bytes(content)
+        (folder / "variables").mkdir()
+        (folder / "variables" / "ü b+%.data").write_bytes(content[::-1])
+
+    made = root / "m" / str(Store(root).publish("m", fill))
+    for path in sorted(made.rglob("*"), key=lambda path: path.name == "manifest.json"):
+        if path.is_file():
+            bucket.write(f"m/{version}/{path.relative_to(made)}", path)
+
+
+def mirror(bucket: Bucket, root: Path, clock: list[float] | None = None) -> Mirror:
+    clock = clock or [0.0]
+    return Mirror(bucket, MirrorFolder(root, bucket.url), clock=lambda: clock[0])
+
+
+def whole(root: Path) -> list[int]:
+    """Return the versions of ``m`` in a folder, all of which must be whole."""
+    versions = Store(root).versions("m")
+    for folder in versions.values():
+        verify_manifest(folder)
+    return list(versions)
+
+
+def follow(mirror: Mirror, looks: int = 6) -> Outcome:
+    """Look until all is there."""
+    for _ in range(looks):
+        outcome = mirror.look()
+        if outcome.is_in_step:
+            return outcome
+    raise AssertionError(outcome)
+
+
+def test_versions_and_policy_come_and_are_asked_for_once(
+    bucket: Bucket, spoiled: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    upload(bucket)
+    bucket.write("m/policy.json", b'{"keep": 3}')
+    followed = mirror(spoiled, tmp_path)
+    assert followed.look().is_in_step
+    assert whole(tmp_path) == [1]
+    assert Store(tmp_path).policy("m").keep == 3
+    asked = len(proxy.asked)
+    assert followed.look().events == []
+    assert len(proxy.asked) == asked + 1
+    assert not was_published_here(tmp_path / "m" / "1")
+
+
+@pytest.mark.parametrize("how", [THROTTLED, CUT, BROKEN_OFF, TRUNCATED, WRONG])
+def test_a_spoiled_answer_holds_up_but_spoils_nothing(
+    how: str, bucket: Bucket, spoiled: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    upload(bucket, 1)
+    clock = [0.0]
+    followed = mirror(spoiled, tmp_path, clock)
+    follow(followed)
+    upload(bucket, 2)
+    upload(bucket, 3)
+    proxy.spoil = lambda method, path: how if "/m/3/variables/" in path else None
+    outcome = followed.look()
+    assert outcome.problems
+    assert not outcome.is_in_step
+    # The other version has come all the same, and nothing of the spoiled one is seen.
+    assert whole(tmp_path) == [1, 2]
+    proxy.spoil = lambda method, path: None
+    clock[0] += 60
+    follow(followed)
+    assert whole(tmp_path) == [1, 2, 3]
+
+
+def test_a_listing_that_fails_takes_nothing_away(
+    bucket: Bucket, spoiled: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    upload(bucket)
+    clock = [0.0]
+    followed = mirror(spoiled, tmp_path, clock)
+    follow(followed)
+    for how in (THROTTLED, CUT):
+        proxy.spoil = lambda method, path, how=how: how
+        clock[0] += 3600
+        outcome = followed.look()
+        assert outcome.store_failed
+        assert whole(tmp_path) == [1]
+    proxy.spoil = lambda method, path: None
+    assert followed.look().is_in_step
+
+
+def test_a_version_that_is_changed_while_it_is_fetched_comes_as_it_is_then(
+    bucket: Bucket, spoiled: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    upload(bucket)
+
+    def change(method: str, path: str) -> None:
+        if "saved_model.pb" in path:
+            proxy.spoil = lambda method, path: None
+            upload(bucket, content=b"b" * 1000)
+
+    proxy.spoil = change
+    followed = mirror(spoiled, tmp_path)
+    outcome = followed.look()
+    assert "m 1 is not fetched" in outcome.problems[0]
+    assert whole(tmp_path) == []
+    follow(followed)
+    assert (tmp_path / "m" / "1" / "saved_model.pb").read_bytes() == b"b" * 1000
+    # In its place, when all of it is there again.
+    upload(bucket, content=b"c" * 1000)
+    follow(followed)
+    assert (tmp_path / "m" / "1" / "saved_model.pb").read_bytes() == b"c" * 1000
+    assert whole(tmp_path) == [1]
+
+
+def test_a_half_uploaded_version_waits(bucket: Bucket, tmp_path: Path) -> None:
+    upload(bucket)
+    lost = bucket.read("m/1/saved_model.pb", most_bytes=2000)
+    assert lost is not None
+    bucket.remove(["m/1/saved_model.pb"])
+    followed = mirror(bucket, tmp_path)
+    assert "saved_model.pb is not there" in followed.look().problems[0]
+    assert followed.look().problems == []
+    assert whole(tmp_path) == []
+    bucket.write("m/1/saved_model.pb", lost[0])
+    assert follow(followed).events == ["m 1 has come."]
+
+
+def test_without_its_records_a_mirror_fetches_nothing_anew(bucket: Bucket, tmp_path: Path) -> None:
+    upload(bucket)
+    follow(mirror(bucket, tmp_path))
+    (tmp_path / OWN / "looks.json").unlink()
+    before = bucket.received
+    follow(mirror(bucket, tmp_path))
+    assert bucket.received - before < 1000
+    assert whole(tmp_path) == [1]
+
+
+def test_killed_in_the_middle_it_goes_on_where_it_was(
+    bucket: Bucket, spoiled: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    upload(bucket, content=b"abc" * 2**20)
+    killed = threading.Event()
+    reached = threading.Event()
+
+    def break_off(method: str, path: str) -> str | None:
+        if "saved_model.pb" in path:
+            return BROKEN_OFF
+        if reached.is_set() or "list-type" not in path:
+            return None
+        if any("saved_model.pb" in path for _, path, _ in proxy.asked):
+            reached.set()
+            killed.wait()
+        return None
+
+    proxy.spoil = break_off
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "service.mirroring.mirror_process"),
+            *(spoiled.url, str(tmp_path / "to"), "0.1"),
+        ],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": proxy.url},
+    )
+    assert reached.wait(60)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    killed.set()
+    assert whole(tmp_path / "to") == []
+    proxy.spoil = lambda method, path: None
+    proxy.asked.clear()
+    follow(mirror(spoiled, tmp_path / "to"))
+    assert whole(tmp_path / "to") == [1]
+    ranges = [range_ for _, path, range_ in proxy.asked if "saved_model.pb" in path]
+    assert [range_.startswith("bytes=") for range_ in ranges] == [True]
+
+
+def test_a_folder_mirrors_one_store(bucket: Bucket, tmp_path: Path) -> None:
+    MirrorFolder(tmp_path, bucket.url)
+    with pytest.raises(Exception, match="give s3://other/x a folder of its own"):
+        MirrorFolder(tmp_path, "s3://other/x")
+
+
+def test_a_look_at_a_hundred_models_takes_four_requests(
+    spoiled: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    """Of three versions with eleven files each; docs/guides/object-store.md says what that costs."""
+    backend = s3_backends["123456789012"]["aws"]
+    prefix = spoiled.url.removeprefix(f"s3://{BUCKET}/")
+    for model in range(100):
+        for version in range(1, 4):
+            for file in range(11):
+                backend.put_object(BUCKET, f"{prefix}/m{model}/{version}/file-{file}", b"x")
+    assert len(spoiled.objects()) == 3300
+    assert (proxy.lists(), spoiled.requests["list"]) == (4, 4)
+
+
+@pytest.mark.parametrize("kind", ["s3", "webdav"])
+def test_it_mirrors_what_rclone_serves(
+    kind: str, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "served" / BUCKET
+    port = free_port()
+    options = ["--auth-key", "someone,something"] if kind == "s3" else []
+    made = Store(folder)
+    made.publish("m", lambda path: (path / "saved_model.pb").write_text("1") and None)
+    (folder / "m" / "policy.json").write_text('{"keep": 3}')
+    with rclone(kind, folder.parent, port, *options) as served:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", served)
+        url = f"s3://{BUCKET}" if kind == "s3" else f"{served}/{BUCKET}"
+        followed = mirror(Bucket(url), tmp_path / "to")
+        follow(followed)
+        made.publish("m", lambda path: (path / "saved_model.pb").write_text("2") and None)
+        eventually(lambda: followed.look().events == ["m 2 has come."])
+        assert followed.look().events == []
+    assert whole(tmp_path / "to") == [1, 2]
+    assert Store(tmp_path / "to").policy("m").keep == 3
