@@ -11,7 +11,7 @@ SOURCES := service training understudy tests benchmarks tools
 .DEFAULT_GOAL := help
 # The command can be installed only once its lock is.
 .NOTPARALLEL:
-.PHONY: help serve watch train test test-fast lint format bench docs install-serve install-train install-dev install-docs install-traces install-object-store install-clients lock clean
+.PHONY: help serve watch demo-loop train test test-fast lint format bench docs install-serve install-train install-dev install-docs install-traces install-object-store install-clients lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ serve: install-serve ## Serve the models in saved_models/ (HOST, PORT, MODELS ov
 watch: install-serve ## See what clients notice: make watch MODEL=mpg ARGS="--rate 50"
 	@test -n "$(MODEL)" || { echo 'Say which model: make watch MODEL=mpg'; exit 2; }
 	@$(BIN)/python -m benchmarks.watch $(MODEL) $(ARGS)
+
+demo-loop: install-train ## See the closed loop: drift, audits, a retraining on trial (some minutes)
+	@$(BIN)/python -m benchmarks.demo_loop $(ARGS)
 
 train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="--epochs 5"
 	@test -n "$(MODEL)" || { echo 'Say which model: make train MODEL=mpg'; exit 2; }

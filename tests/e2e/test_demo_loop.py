@@ -1,0 +1,27 @@
+"""The loop in one piece: drift, audits, harm, a retraining on trial, and a version that is undone."""
+
+from pathlib import Path
+
+from benchmarks.demo_loop.loop_story import Plan, run_demo
+from benchmarks.demo_loop.picture import draw_story
+from training.data import auto_mpg
+from training.data.dataset_location import find_or_download
+
+QUICK = ("--arch", "tutorial", "--epochs", "50", "--learning-rate", "0.01")
+
+
+def test_traffic_drifts_and_a_retraining_mends_it(tmp_path: Path) -> None:
+    table = auto_mpg.read(find_or_download(auto_mpg.AUTO_MPG, None))
+    plan = Plan(training=QUICK, calm_s=2.0, truths=150, waits_for_alarm=False)
+    story = run_demo(table, tmp_path, plan)
+    assert story.outcomes == ["live", "rolled back"]
+    assert story.clients.failed == []
+    # On real cars: half a gallon per hundred miles is a lot.
+    assert story.errors["drifted"] > 1.5 * story.errors["before"]
+    assert story.errors["recovered"] < 0.9 * story.errors["drifted"]
+    # Whom the sabotaged version would have reached, it has not.
+    assert {answer.version for answer in story.clients.answers} == {1, 2}
+    told = [text for _, text in story.marks]
+    assert told.index("version 2: live") < told.index("version 3: rolled back")
+    draw_story(story, tmp_path / "loop.svg")
+    assert (tmp_path / "loop.svg").stat().st_size > 10_000
