@@ -1,8 +1,8 @@
 // The card: what the version is, how good, made of what and how.
 
-import { el, percent, shortNumber, svg, table } from "./dom.js";
+import { el, percent, shortNumber, svg, svgText, table } from "./dom.js";
 import { readable } from "./fields.js";
-import { interval, rounded } from "./figures.js";
+import { evaluationView } from "./figures.js";
 
 /** @type {MakeTab} */
 export function cardTab(model) {
@@ -19,15 +19,12 @@ export function cardTab(model) {
 		section("Data", pairs(flat(data))),
 		section("Libraries", pairs(libraries)),
 	] : [el("p.paper", "This version brings no card; its contract is read from its graph.")];
-	return { element: el("div.stack", model.versionChoice(), ...parts, contract(model.version)), ask: () => {} };
+	return { element: el("div.stack", model.versionChoice(), ...parts, contract(model.version)) };
 }
 
 const section = (title, ...children) => (children.some(Boolean) ? el("section.paper", el("h2", title), ...children) : null);
 
-function headline({ headline: found }) {
-	if (typeof found?.value !== "number") return null;
-	return el("p.evaluation", el("b", rounded(found.value)), ` ${found.name} ${interval(found, "(", ")")}`);
-}
+const headline = ({ headline: found }) => (typeof found?.value === "number" ? evaluationView(found) : null);
 
 /** The scalars of an object, with names of what is within what. */
 function flat(value, without = [], prefix = "") {
@@ -72,15 +69,14 @@ function reliability({ reliability: found }) {
 	if (!bins.length) return null;
 	const [x, y] = [(share) => 42 + share * 206, (share) => 8 + (1 - share) * 220];
 	const most = Math.max(1, ...bins.map((bin) => bin.count || 0));
-	const text = (atX, atY, words, anchor = "middle") => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
 	const drawn = svg("svg", { class: "plot", viewBox: "0 0 260 260", role: "img", "aria-label": "Reliability diagram; the table of bins has its numbers" },
 		svg("path", { class: "axis", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` }),
 		svg("path", { class: "ideal", d: `M${x(0)} ${y(0)}L${x(1)} ${y(1)}` }),
 		svg("path", { class: "curve", d: `M${bins.map((bin) => `${x(bin.confidence)} ${y(bin.accuracy)}`).join("L")}` }),
 		// A dot's area is the bin's share of the answers.
 		...bins.map((bin) => svg("circle", { class: "dot", cx: x(bin.confidence), cy: y(bin.accuracy), r: 3 + 5 * Math.sqrt((bin.count || 0) / most) })),
-		...[0, 0.5, 1].flatMap((share) => [text(x(share), 243, `${share * 100} %`), text(36, y(share) + 4, `${share * 100} %`, "end")]),
-		text(x(0.5), 258, "how sure the model is"));
+		...[0, 0.5, 1].flatMap((share) => [svgText(x(share), 243, `${share * 100} %`), svgText(36, y(share) + 4, `${share * 100} %`, "end")]),
+		svgText(x(0.5), 258, "how sure the model is"));
 	return section("Reliability", el("p.quiet", "How often answers are right, by how sure the model was. On the dashed line, answers that are 80 % sure are right four times in five."),
 		el("div.side", el("div.heat", drawn),
 			table(["sure", "right", "answers"], bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), bin.count]), "Bins")));
@@ -93,7 +89,7 @@ function confusion({ confusion: found, per_class: classes }) {
 	const rows = counts.map((row, i) => {
 		const total = row.reduce((sum, count) => sum + count, 0) || 1;
 		return [names[i], ...row.map((count, j) => {
-			const cell = el("td", { class: i === j ? "right" : null, text: count || "·" });
+			const cell = el("td", { class: i === j && "right" }, count || "·");
 			if (count) cell.style.background = `color-mix(in srgb, var(${i === j ? "--accent" : "--bad"}) ${Math.round(6 + (count / total) * 30)}%, transparent)`;
 			return cell;
 		})];
@@ -104,7 +100,7 @@ function confusion({ confusion: found, per_class: classes }) {
 
 function compared(found) {
 	if (!found?.models || typeof found.models !== "object") return null;
-	return section("Compared with", found.how ? el("p.quiet", found.how) : null,
+	return section("Compared with", found.how && el("p.quiet", found.how),
 		table(["model", found.unit || "value"], Object.entries(found.models), "Compared with"));
 }
 
@@ -112,7 +108,7 @@ function gates(found) {
 	const list = found?.outcomes;
 	if (!Array.isArray(list) || !list.length) return null;
 	return section("Gates", el("ul.versions", ...list.map((gate) => el("li",
-		el("span", { class: `pill ${gate.passed ? "good" : "bad"}`, text: gate.passed ? "passed" : "failed" }), ` ${readable(String(gate.gate))}: ${gate.because}`))));
+		gate.passed ? el("span.pill.good", "passed") : el("span.pill.bad", "failed"), ` ${readable(String(gate.gate))}: ${gate.because}`))));
 }
 
 function contract({ signatures }) {
