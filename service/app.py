@@ -207,7 +207,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(root_routes(named, page, version=__version__))
     if page is not None:
         app.register_blueprint(page_routes(page))
-        app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
+        app.register_blueprint(
+            overview_routes(lifecycle, metrics, settings, events, version=__version__)
+        )
     app.register_blueprint(drift_routes(lifecycle, drift))
     app.register_blueprint(model_routes(lifecycle, events))
     app.register_blueprint(feedback_routes(lifecycle, store, events, limits))

@@ -36,6 +36,11 @@ _OVERVIEW = an_object(
                     "labels": by_name(WHOLE),
                     "pinned": FLAG,
                     "unloaded": FLAG,
+                    "rollout": {"type": ["object", "null"]},
+                    "events": {
+                        **STRING,
+                        "description": "Which requests are stored; empty where none are.",
+                    },
                     "policy_problem": STRING,
                     "versions": array(
                         an_object({"version": STRING, "state": STRING, "reason": STRING})

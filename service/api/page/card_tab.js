@@ -7,59 +7,29 @@ import { evaluationView } from "./figures.js";
 /** @type {MakeTab} */
 export function cardTab(model) {
 	const { card } = model.version;
-	const { evaluation, training, data, libraries } = card || { evaluation: {}, training: {} };
+	const { evaluation, measured, gates, made } = card || {};
 	const parts = card ? [
-		section("Evaluation", headline(evaluation), figures(evaluation)),
-		perClass(evaluation.per_class),
+		typeof evaluation.headline?.value === "number" && el("div.paper", evaluationView(evaluation.headline)),
+		...measured.map(told),
 		reliability(evaluation),
 		confusion(evaluation),
-		compared(evaluation.compared),
-		gates(training.gates),
-		section("Training run", pairs({ created: card.created_at, task: card.task, precision: card.precision.used, ...flat(training, ["gates"]) })),
-		section("Data", pairs(flat(data))),
-		section("Libraries", pairs(libraries)),
+		passed(gates),
+		...made.map(told),
 	] : [el("p.paper", "This version brings no card; its contract is read from its graph.")];
 	return { element: el("div.stack", model.versionChoice(), ...parts, contract(model.version)) };
 }
 
-const section = (title, ...children) => (children.some(Boolean) ? el("section.paper", el("h2", title), ...children) : null);
+const section = (title, ...children) => el("section.paper", el("h2", title), ...children);
 
-const headline = ({ headline: found }) => (typeof found?.value === "number" ? evaluationView(found) : null);
-
-/** The scalars of an object, with names of what is within what. */
-function flat(value, without = [], prefix = "") {
-	/** @type {Row} */
-	const found = {};
-	for (const [key, each] of Object.entries(value || {})) {
-		const name = prefix + readable(key);
-		if (without.includes(key) || each === null || each === "") continue;
-		if (typeof each !== "object") found[name] = each;
-		else if (!Array.isArray(each)) Object.assign(found, flat(each, without, `${name}: `));
-	}
-	return found;
+/** A section as the service has it: names with their values, or a table. */
+function told({ title, about, pairs, head, rows }) {
+	if (head) return section(title, about && el("p.quiet", about), table(head, rows, title));
+	return pairs.length > 0 && section(title, el("dl.pairs", ...pairs.flatMap(([name, value]) => [el("dt", name), el("dd", inWords(value))])));
 }
 
-function pairs(values) {
-	return Object.keys(values).length === 0 ? null : el("dl.pairs", ...Object.entries(values).flatMap(([name, value]) => [
-		el("dt", name),
-		el("dd", typeof value === "number" ? shortNumber(value, 5) : typeof value === "object" ? JSON.stringify(value) : String(value)),
-	]));
-}
-
-function figures(evaluation) {
-	const known = flat(evaluation, ["headline", "per_class", "confusion", "compared", "reliability"]);
-	const intervals = Object.entries(evaluation).filter(([key, value]) => /_ci\d+$/.test(key) && Array.isArray(value));
-	for (const [key, [low, high]] of intervals) {
-		const name = readable(key.replace(/_ci\d+$/, ""));
-		if (name in known) known[name] = `${shortNumber(known[name])} (${shortNumber(low)} to ${shortNumber(high)}, ${/\d+$/.exec(key)} %)`;
-	}
-	return pairs(known);
-}
-
-function perClass(classes) {
-	if (!Array.isArray(classes) || classes[0]?.label === undefined) return null;
-	const keys = Object.keys(classes[0]).filter((key) => key !== "label" && typeof classes[0][key] !== "object");
-	return section("By class", table(["class", ...keys.map(readable)], classes.map((each) => [each.label, ...keys.map((key) => each[key])]), "By class"));
+function inWords(value) {
+	if (typeof value?.value === "number") return `${shortNumber(value.value)} (${shortNumber(value.low)} to ${shortNumber(value.high)}, ${value.percent} %)`;
+	return typeof value === "number" ? shortNumber(value, 5) : String(value);
 }
 
 /** A reliability diagram, where the evaluation has its bins: drawn, and as a table. */
@@ -98,16 +68,9 @@ function confusion({ confusion: found, per_class: classes }) {
 		el("div.confusion", table(["", ...names], rows, "Confusion")));
 }
 
-function compared(found) {
-	if (!found?.models || typeof found.models !== "object") return null;
-	return section("Compared with", found.how && el("p.quiet", found.how),
-		table(["model", found.unit || "value"], Object.entries(found.models), "Compared with"));
-}
-
-function gates(found) {
-	const list = found?.outcomes;
-	if (!Array.isArray(list) || !list.length) return null;
-	return section("Gates", el("ul.versions", ...list.map((gate) => el("li",
+function passed(gates) {
+	const list = gates?.outcomes;
+	return Array.isArray(list) && list.length > 0 && section("Gates", el("ul.versions", ...list.map((gate) => el("li",
 		gate.passed ? el("span.pill.good", "passed") : el("span.pill.bad", "failed"), ` ${readable(String(gate.gate))}: ${gate.because}`))));
 }
 
