@@ -82,7 +82,8 @@ function valueView(field, value, batch) {
 	}
 	if (typeof value === "number") return shortNumber(value);
 	const text = typeof value === "string" ? value : JSON.stringify(value, (_, each) => (typeof each === "number" ? Number(each.toPrecision(5)) : each)) || "";
-	return text.length > 400 ? `${text.slice(0, 400)}…` : text;
+	const most = typeof value === "string" ? 10_000 : 400;
+	return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 function truthView(truth, row) {

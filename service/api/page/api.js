@@ -5,6 +5,9 @@ import { withKey } from "./api_key.js";
 export const modelPath = (model, version) =>
 	`/v1/models/${encodeURIComponent(model)}${version ? `/versions/${version}` : ""}`;
 
+/** What the service has of a version for this page alone. */
+export const uiPath = (model, version) => `/ui/models/${encodeURIComponent(model)}/versions/${version}`;
+
 /** Ask for JSON; with a body, send that. `error` is the service's, or that it cannot be reached. @returns {Promise<Reply>} */
 export async function send(path, { method = "POST", body, headers } = /** @type {Sent} */ ({ method: "GET" })) {
 	const response = await fetch(path, {
@@ -18,7 +21,7 @@ export async function send(path, { method = "POST", body, headers } = /** @type 
 
 /** @returns {Promise<Version>} */
 export async function fetchVersion(model, version) {
-	const { ok, value, error } = await send(`/ui/models/${encodeURIComponent(model)}/versions/${version}`);
+	const { ok, value, error } = await send(uiPath(model, version));
 	if (!ok) throw new Error(error);
 	return value;
 }

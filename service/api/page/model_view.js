@@ -5,8 +5,10 @@ import { fetchVersion } from "./api.js";
 import { Editor } from "./editor.js";
 import { between, figuresView, rounded } from "./figures.js";
 import { livePill, marks } from "./models_view.js";
+import { auditsTab } from "./audits_tab.js";
 import { cardTab } from "./card_tab.js";
 import { compareTab } from "./compare_tab.js";
+import { driftTab } from "./drift_tab.js";
 import { tableTab } from "./table_tab.js";
 import { tryTab } from "./try_tab.js";
 import { labelsOf, versionsTab } from "./versions_tab.js";
@@ -20,6 +22,8 @@ const TABS = [
 	{ key: "table", title: "Many at once", make: tableTab },
 	{ key: "card", title: "Card", make: cardTab },
 	{ key: "versions", title: "Versions", make: versionsTab },
+	{ key: "drift", title: "Drift", make: driftTab },
+	{ key: "audits", title: "Audits", make: auditsTab },
 ];
 
 export class ModelView {
@@ -41,19 +45,25 @@ export class ModelView {
 		this.title = el("h1", name);
 		this.about = el("p.row");
 		this.description = el("p.quiet");
+		this.stored = el("p.hint");
 		this.evaluation = el("dd", "–");
 		this.figures.element.prepend(el("div", el("dt", "evaluation"), this.evaluation));
 		this.news = el("div", { role: "status" });
 		this.body = el("div", el("p.quiet", "Loading…"));
 		this.element = el("div",
 			el("p.crumbs", el("a", { href: "/" }, "← All models")),
-			el("div.summary", el("div", this.title, this.about, this.description), this.figures.element),
+			el("div.summary", el("div", this.title, this.about, this.description, this.stored), this.figures.element),
 			this.news, this.body);
 		this.update();
 	}
 
 	get number() {
 		return this.chosen || this.live;
+	}
+
+	/** There are audits only where predictions are stored. */
+	get tabs() {
+		return TABS.filter(({ key }) => key !== "audits" || this.known.events);
 	}
 
 	/** The model's part of the overview. */
@@ -90,6 +100,7 @@ export class ModelView {
 		}
 		// What failed while the service was away is asked again.
 		if (this.overview.hasReturned) this.tab?.ask?.();
+		this.tab?.poll?.();
 		this.figures.update(this.overview.figures(this.name));
 		const { times: _, ...model } = this.known;
 		const now = JSON.stringify(model);
@@ -101,6 +112,7 @@ export class ModelView {
 		put(this.about, title && el("code", this.name), livePill(model), ...marks(model));
 		if (evaluation) put(this.evaluation, rounded(evaluation.value), el("small", between(evaluation.low, evaluation.high)));
 		else this.evaluation.textContent = "–";
+		setText(this.stored, model.events);
 		this.evaluation.title = evaluation?.name || "";
 		this.notice(model);
 		this.tab?.update?.();
@@ -148,9 +160,9 @@ export class ModelView {
 	}
 
 	draw() {
-		const wanted = TABS.find(({ key }) => key === location.hash.slice(1)) || TABS[0];
+		const wanted = this.tabs.find(({ key }) => key === location.hash.slice(1)) || TABS[0];
 		const panel = newId();
-		const buttons = TABS.map(({ key, title }) => el("button", {
+		const buttons = this.tabs.map(({ key, title }) => el("button", {
 			type: "button", role: "tab", id: `tab-${key}`, "aria-controls": panel, "aria-selected": String(key === wanted.key),
 			tabindex: key === wanted.key ? "0" : "-1",
 			onclick: () => this.open(key),
@@ -172,10 +184,11 @@ export class ModelView {
 	}
 
 	arrow(event, key) {
-		const at = TABS.findIndex((tab) => tab.key === key);
-		const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];
+		const { tabs } = this;
+		const at = tabs.findIndex((tab) => tab.key === key);
+		const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
 		if (next === undefined) return;
 		event.preventDefault();
-		this.open(TABS[(next + TABS.length) % TABS.length].key);
+		this.open(tabs[(next + tabs.length) % tabs.length].key);
 	}
 }

@@ -93,7 +93,8 @@ export function livePill({ version, unloaded, versions }) {
 }
 
 /** What is special about a model's versions, as pills. */
-export function marks({ pinned, labels }) {
+export function marks({ pinned, labels, rollout }) {
+	const trial = rollout && `version ${rollout.candidate ?? "to come"} on trial: ${rollout.stage}${rollout.stage === "canary" ? ` ${rollout.percent} %` : ""}`;
 	const named = Object.entries(labels).map(([label, version]) => `${label} → ${version}`);
-	return [pinned && "pinned", ...named].filter(Boolean).map((text) => el("span", " ", el("span.pill", text)));
+	return [pinned && "pinned", trial, ...named].filter(Boolean).map((text) => el("span", " ", el("span.pill", text)));
 }

@@ -5,6 +5,20 @@ import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
 
+/** Asks whenever it is called, unless an answer is still to come, and shows what is new. */
+export function poller(ask, show) {
+	let [isAsking, shown] = [false, ""];
+	return async () => {
+		if (isAsking) return;
+		isAsking = true;
+		const reply = await ask();
+		isAsking = false;
+		const now = JSON.stringify(reply);
+		if (now !== shown) show(reply);
+		shown = now;
+	};
+}
+
 /** Fires "change" when something may look different now. */
 export class Overview extends EventTarget {
 	/** @type {any} the last overview */

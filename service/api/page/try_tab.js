@@ -6,6 +6,7 @@ import { asker } from "./ask.js";
 import { answerView } from "./answer.js";
 import { inWords, readOutputs } from "./outputs.js";
 import { snippetsView } from "./snippets.js";
+import { correctionView } from "./truth_form.js";
 
 /** @type {MakeTab} */
 export function tryTab(model) {
@@ -22,7 +23,7 @@ export function tryTab(model) {
 			put(answers, el("p.quiet", answer.error));
 			return announce(answer.error);
 		}
-		put(answers, answerView(target.signature, answer, example?.truth));
+		put(answers, answerView(target.signature, answer, example?.truth), model.known.events && correctionView(model.name, target.signature, answer));
 		announce(`${inWords(readOutputs(target.signature, answer.rows[0]))}, version ${answer.version}`);
 		code.refresh();
 	});

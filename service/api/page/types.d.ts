@@ -162,5 +162,15 @@ type ModelView = import("./model_view.js").ModelView;
  */
 type MakeElement = (name: string, ...rest: any[]) => any;
 
-/** Makes what a tab shows; `ask` is called when the input has changed, `update` when the overview has. */
-type MakeTab = (model: ModelView) => { element: HTMLElement; ask?: () => void; update?: () => void };
+/** What a tab shows. */
+interface Tab {
+  element: HTMLElement;
+  /** Called when the input has changed. */
+  ask?: () => void;
+  /** Called when the overview has changed. */
+  update?: () => void;
+  /** Called once a second, for what no overview has. */
+  poll?: () => void;
+}
+
+type MakeTab = (model: ModelView) => Tab;

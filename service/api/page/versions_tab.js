@@ -2,6 +2,7 @@
 
 import { button, el, put, secretForm } from "./dom.js";
 import { modelPath, send } from "./api.js";
+import { rolloutView } from "./rollout.js";
 
 // Kept for as long as the page is open, and nowhere else.
 let token = "";
@@ -21,21 +22,23 @@ export function versionsTab(model) {
 	const list = el("ul.versions");
 	const about = el("p.quiet");
 	const admin = el("div");
+	const rollout = rolloutView(model.name);
 	let shown = "";
 	function update() {
 		const known = model.overview.model(model.name);
 		if (!known) return;
-		const { versions, labels, pinned, unloaded, policy_problem } = known;
-		const now = JSON.stringify([versions, labels, pinned, unloaded, policy_problem]);
+		const { versions, labels, pinned, unloaded, policy_problem, rollout: trial } = known;
+		const now = JSON.stringify([versions, labels, pinned, unloaded, policy_problem, trial]);
 		if (now === shown) return;
 		shown = now;
 		list.replaceChildren(...versions.map((version) => stateOf(version, known)));
 		about.textContent = policy_problem || (unloaded ? "The policy keeps the model unloaded."
-			: pinned ? "Pinned: new versions are not taken over until that is undone." : "New versions are taken over by themselves.");
+			: trial ? "A rollout decides what serves."
+				: pinned ? "Pinned: new versions are not taken over until that is undone." : "New versions are taken over by themselves.");
 		put(admin, ...controls(model, known));
 	}
 	update();
-	return { element: el("div.paper.stack", list, about, admin), update };
+	return { element: el("div.stack", el("div.paper.stack", list, about, admin), rollout.element), update, poll: rollout.poll };
 }
 
 function controls(model, known) {
@@ -49,6 +52,7 @@ function controls(model, known) {
 		told.textContent = ok ? done : error;
 		return ok;
 	}
+	const versions = known.versions.filter(({ state }) => state !== "failed").map(({ version }) => version);
 	const redraw = () => put(told.parentElement, ...controls(model, known));
 	if (!token) {
 		return [secretForm("Admin token", async (given) => {
@@ -57,11 +61,14 @@ function controls(model, known) {
 			token = "";
 		}), el("p.quiet", "Without it this page only reads and predicts. It is forgotten when the page is closed."), told];
 	}
+	const { rollout } = known;
 	const serve = (which, done) => act("/policy", "PUT", { serve: which }, done);
 	return [el("div.tools",
-		button("Roll back", () => act(":rollback", "POST", undefined, "Rolled back.")),
-		...known.versions.filter(({ state }) => state !== "failed")
-			.map(({ version }) => button(`Pin version ${version}`, () => serve({ versions: [Number(version)] }, `Version ${version} is pinned.`))),
+		button(rollout ? "Abort the rollout" : "Roll back", () => act(":rollback", "POST", undefined, "Rolled back.")),
+		...versions.map((version) => button(version === rollout?.candidate ? `Promote version ${version} now` : `Pin version ${version}`,
+			() => serve({ versions: [Number(version)] }, `Version ${version} is pinned.`))),
+		...versions.filter((version) => !rollout && version !== known.version).map((version) => button(`Try version ${version} out`,
+			() => act(":rollout", "POST", { candidate: Number(version) }, `Version ${version} is on trial.`))),
 		known.pinned && button("Unpin: serve the newest", () => serve({ latest: 1 }, "The newest version serves.")),
 		button("Forget the token", () => { token = ""; redraw(); })), told];
 }
