@@ -17,7 +17,7 @@ export function rolloutView(name) {
 function told({ state, sentence, reason, held, evidence = [], stages = [], decisions, earlier = [] }) {
 	return [
 		el("p", el("span", { class: `pill ${STATE_CLASSES[state] ?? "warn"}` }, held ? `${state}, held` : state), ` ${sentence}`),
-		reason !== sentence && el("p.quiet", reason),
+		!evidence.length && reason !== sentence && el("p.quiet", reason),
 		evidence.length > 0 && el("h3", "Evidence"),
 		evidence.length > 0 && el("ul", ...evidence.map((each) => el("li", each))),
 		stages.length > 0 && table(["stage", "candidate answered", "failed", "champion answered", "failed", "batches in the shadow"], stages.map(({ stage, percent, candidate, champion, shadow }) =>

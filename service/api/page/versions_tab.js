@@ -1,6 +1,6 @@
 // A model's versions: their states and why; with the token, what serves.
 
-import { button, el, put, secretForm } from "./dom.js";
+import { button, el, newId, put, secretForm } from "./dom.js";
 import { modelPath, send } from "./api.js";
 import { rolloutView } from "./rollout.js";
 
@@ -67,8 +67,16 @@ function controls(model, known) {
 		button(rollout ? "Abort the rollout" : "Roll back", () => act(":rollback", "POST", undefined, "Rolled back.")),
 		...versions.map((version) => button(version === rollout?.candidate ? `Promote version ${version} now` : `Pin version ${version}`,
 			() => serve({ versions: [Number(version)] }, `Version ${version} is pinned.`))),
-		...versions.filter((version) => !rollout && version !== known.version).map((version) => button(`Try version ${version} out`,
-			() => act(":rollout", "POST", { candidate: Number(version) }, `Version ${version} is on trial.`))),
 		known.pinned && button("Unpin: serve the newest", () => serve({ latest: 1 }, "The newest version serves.")),
-		button("Forget the token", () => { token = ""; redraw(); })), told];
+		button("Forget the token", () => { token = ""; redraw(); })), !rollout && trialForm(act), told];
+}
+
+/** Any version can be tried out, also one that is not loaded. */
+function trialForm(act) {
+	const box = el("input", { inputmode: "numeric", size: 4, autocomplete: "off", id: newId() });
+	const onsubmit = (event) => {
+		event.preventDefault();
+		act(":rollout", "POST", { candidate: Number(box.value || NaN) }, `Version ${box.value} is on trial.`);
+	};
+	return el("form.row", { onsubmit }, el("label", { for: box.id }, "Version to try out on live traffic"), box, el("button", "Try it out"));
 }
