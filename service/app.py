@@ -212,7 +212,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             overview_routes(lifecycle, metrics, settings, events, version=__version__)
         )
         app.register_blueprint(code_routes(lifecycle, settings))
-    app.register_blueprint(drift_routes(lifecycle, drift))
+    app.register_blueprint(drift_routes(lifecycle, drift, events))
     app.register_blueprint(model_routes(lifecycle, events))
     app.register_blueprint(feedback_routes(lifecycle, store, events, limits))
     app.register_blueprint(admin_routes(lifecycle, store, settings))

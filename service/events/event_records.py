@@ -87,11 +87,11 @@ class EventRecord:
 
     def row_of_inputs(self, instance: int) -> dict[str, Any]:
         """Return the inputs of one instance, by name."""
-        return _row(self.inputs, instance, self.instances)
+        return row_of(self.inputs, instance, self.instances)
 
     def row_of_outputs(self, instance: int) -> dict[str, Any]:
         """Return the outputs of one instance, by name; empty where there are none."""
-        return _row(self.outputs, instance, self.instances)
+        return row_of(self.outputs, instance, self.instances)
 
 
 def record_of(request: AnsweredRequest) -> EventRecord:
@@ -148,7 +148,7 @@ def _strings(value: Any) -> Any:
     return [_strings(item) for item in value] if isinstance(value, list) else string_to_json(value)
 
 
-def _row(columns: str | None, instance: int, instances: int) -> dict[str, Any]:
+def row_of(columns: str | None, instance: int, instances: int) -> dict[str, Any]:
     values: Mapping[str, Any] = orjson.loads(columns) if columns else {}
     return {
         # What has no row for each instance, such as a default for all of them, is shown whole.

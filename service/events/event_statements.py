@@ -80,6 +80,12 @@ HAND_OUT = """INSERT INTO understudy_audits (model, request_id, instance, handed
     ON CONFLICT (model, request_id, instance) DO UPDATE SET handed_at = excluded.handed_at"""
 AUDIT = """SELECT weight FROM understudy_audits
     WHERE model = :model AND request_id = :request_id AND instance = :instance"""
+# Without their inputs, which may be large.
+AUDITED = """SELECT e.signature, e.outputs, e.instances, t.instance, t.truth
+    FROM understudy_truths t JOIN understudy_events e
+        ON e.model = t.model AND e.request_id = t.request_id
+    WHERE t.model = :model AND t.source = 'audit' AND e.version = :version
+    ORDER BY t.given_at, t.request_id LIMIT :most"""
 EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
     SELECT model, request_id FROM understudy_events WHERE answered_at < :before
     ORDER BY answered_at LIMIT :most)"""

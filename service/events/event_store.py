@@ -14,7 +14,7 @@ import orjson
 from service.events import event_statements as statements
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
-from service.events.event_records import EventRecord
+from service.events.event_records import EventRecord, row_of
 from service.events.sampling import Reason, audit_order
 
 # Deleting many at once would keep the other workers' writers waiting.
@@ -202,6 +202,24 @@ class EventStore:
                 ],
             )
             return found
+
+    def audited(
+        self, model: str, version: int, most: int
+    ) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Return what a version answered to rows that were audited, and the truths.
+
+        Returns:
+            Signature, outputs and true outputs by name, in the order in which the truths came.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
+        with self._run() as run:
+            rows = run.rows(statements.AUDITED, {"model": model, "version": version, "most": most})
+            return [
+                (str(signature), row_of(outputs, instance, instances), orjson.loads(truth))
+                for signature, outputs, instances, instance, truth in rows
+            ]
 
     def events(self, model: str) -> Iterator[tuple[EventRecord, list[StoredTruth]]]:
         """Yield all requests of a model with their truths, in memory of a page.

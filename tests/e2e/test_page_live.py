@@ -195,6 +195,8 @@ def test_drift_is_told_in_the_services_words(browser: Any, service: Service) -> 
     with visit(browser, at(service, "sign", "drift"), viewport=PHONE) as page:
         report = service.get("/v1/models/sign/drift").json()
         page.get_by_text(report["sentence"]).wait_for()
+        # As the audits that were labelled show it.
+        page.get_by_text(report["live_quality"]["sentence"]).wait_for()
         fields = page.get_by_role("region", name="Fields").locator("details")
         assert fields.count() == len(report["fields"])
         assert page.get_by_text("alarm", exact=True).count() == 0

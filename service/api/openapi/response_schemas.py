@@ -321,6 +321,17 @@ DRIFT = an_object(
                 "blind_to": STRING,
             }
         ),
+        "live_quality": an_object(
+            {
+                "audits": WHOLE,
+                "mean_loss": _OR_NULL,
+                "low": NUMBER,
+                "high": NUMBER,
+                "card": {"anyOf": [an_object({"low": NUMBER, "high": NUMBER}), {"type": "null"}]},
+                "verdict": {"enum": ["shown", "excluded", "open"]},
+                "sentence": STRING,
+            }
+        ),
     },
 )
 _CONFIG_TENSOR = {

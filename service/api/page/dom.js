@@ -48,6 +48,17 @@ const isThere = (value) => value !== null && value !== undefined && value !== fa
 /** Show children in place of what an element has. */
 export const put = (element, ...children) => element.replaceChildren(...children.filter(isThere));
 
+/** The same for what moves by itself: what was open stays so, and so does the focus. */
+export function redraw(element, ...children) {
+	const parts = () => [...element.querySelectorAll("summary,[tabindex]")].map((part) => ({ part, isOpen: part.parentElement.open, hasFocus: part === document.activeElement }));
+	const before = parts();
+	put(element, ...children);
+	parts().forEach(({ part }, i) => {
+		if (before[i]?.isOpen) part.parentElement.open = true;
+		if (before[i]?.hasFocus) part.focus();
+	});
+}
+
 let count = 0;
 
 export const newId = () => `u${++count}`;

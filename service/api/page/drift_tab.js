@@ -1,6 +1,6 @@
 // Drift: whether live rows are unlike those that the version was measured with, in the service's words.
 
-import { el, percent, put, shortNumber, table } from "./dom.js";
+import { el, percent, put, redraw, shortNumber, table } from "./dom.js";
 import { modelPath, send } from "./api.js";
 import { between } from "./figures.js";
 import { poller } from "./polling.js";
@@ -11,15 +11,11 @@ const STATE_CLASSES = { drift: "bad", "no drift": "good" };
 export function driftTab(model) {
 	const summary = el("div.paper", el("p.quiet", "Asking…"));
 	const fields = el("section.paper", { hidden: true, "aria-label": "Fields" });
-	let shown = "";
 	const poll = poller(() => send(`${modelPath(model.name, model.version.version)}/drift`), ({ ok, value, error }) => {
 		put(summary, ...(ok ? told(value) : [el("p.problem", error)]));
 		if (!ok) return;
-		// What somebody reads field by field stays until it is another.
-		const now = JSON.stringify(value.fields);
-		if (now !== shown) put(fields, el("h2", "Fields"), ...value.fields.map((field) => fieldView(field, value.alarm_at)));
+		redraw(fields, el("h2", "Fields"), ...value.fields.map((field) => fieldView(field, value.alarm_at)));
 		fields.hidden = !value.fields.length;
-		shown = now;
 	});
 	return { element: el("div.stack", el("div.row", model.versionChoice()), summary, fields), ask: poll, poll };
 }
@@ -41,7 +37,7 @@ function told({ state, sentence, evidence, alarm_at, rows, blocks, live_quality:
 /** One field or output; those with an alarm are open. */
 function fieldView({ field, evidence, psi, psi_by_chance: byChance, recent_rows: rows, sentence, bins }, alarmAt) {
 	const isAlarm = evidence >= alarmAt;
-	return el("details", { open: isAlarm },
+	return el("details.bins", { open: isAlarm },
 		el("summary", el("code", field), isAlarm && el("span", " ", el("span.pill.bad", "alarm")), ` ${sentence}`),
 		el("p.quiet", `Evidence ${shortNumber(evidence)}`, psi !== null && `; PSI ${shortNumber(psi)} in the last ${shortNumber(rows)} rows, of which chance explains ${shortNumber(byChance)}`, "."),
 		table(["values", "reference", "live"], bins.map(({ bin, reference, live }) => [bin, percent(reference), percent(live)]), `Shares of ${field}`));

@@ -1,6 +1,6 @@
 // A version on trial: where its rollout stands, what the evidence is, and what was decided.
 
-import { el, put, table } from "./dom.js";
+import { el, redraw, table } from "./dom.js";
 import { modelPath, send } from "./api.js";
 import { poller } from "./polling.js";
 
@@ -9,7 +9,7 @@ const STATE_CLASSES = { live: "good", "rolled back": "bad", none: "" };
 /** The panel of a model's rollout; `poll` asks again. */
 export function rolloutView(name) {
 	const place = el("section.paper", { "aria-label": "Rollout" });
-	const poll = poller(() => send(`${modelPath(name)}/rollout`), ({ ok, value, error }) => put(place, el("h2", "Rollout"), ...(ok ? told(value) : [el("p.problem", error)])));
+	const poll = poller(() => send(`${modelPath(name)}/rollout`), ({ ok, value, error }) => redraw(place, el("h2", "Rollout"), ...(ok ? told(value) : [el("p.problem", error)])));
 	poll();
 	return { element: place, poll };
 }

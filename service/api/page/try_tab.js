@@ -10,7 +10,7 @@ import { correctionView } from "./truth_form.js";
 
 /** @type {MakeTab} */
 export function tryTab(model) {
-	const answers = el("div.paper", { "aria-label": "Answer", role: "region" }, el("p.quiet", "Asking…"));
+	const answers = el("div.paper.stack", { "aria-label": "Answer", role: "region" }, el("p.quiet", "Asking…"));
 	const code = snippetsView(model);
 	const { now, soon } = asker(async () => {
 		const { editor } = model;
