@@ -21,9 +21,15 @@ from service.repository.model_card import Card
 
 # By how much the mean loss may be above the card's; as a rollout's error_margin.
 TOLERANCE = 0.01
+# Of numbers without a range: how many times the mean absolute error on the card counts as 1.
+_ERRORS_ON_CARD = 10
 # Audits that are looked at, and for how long what they come to is good enough.
 _MOST = 20_000
 _AGE_S = 10.0
+_NOT_MEASURED = (
+    "No audited answer can be measured: its signature is gone, or neither contract nor card says "
+    "how far off a number may be."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +83,9 @@ def quality_report(
 ) -> dict[str, Any]:
     """Return the mean loss of audited answers with its interval, against the card's.
 
-    The loss of a class is 1 where it is wrong. That of a number is its distance from the truth as a
-    share of the range that the contract gives it; without a range there is none.
+    The loss of a class is 1 where it is wrong. That of a number is its distance from the truth, as
+    a share of the range that the contract gives it, or of ten times the mean absolute error on the
+    card; what is farther off counts as 1.
 
     Args:
         answers: in the order in which their truths came.
@@ -86,27 +93,59 @@ def quality_report(
         card: the version's, whose headline is compared if it is an accuracy or a mean absolute
             error with an interval.
     """
-    losses = [loss for each in answers if (loss := _loss(each, contract)) is not None]
+    headline = _headline(card)
+    losses = [loss for each in answers if (loss := _loss(each, contract, headline)) is not None]
     live = confidence_sequence(np.array(losses))
-    expected = _risk_on_card(contract, card)
-    verdict, sentence = Harm.OPEN, quality_sentence(live, Harm.OPEN, TOLERANCE)
+    expected = _risk_on_card(contract, headline)
+    verdict = Harm.OPEN
     if expected is not None:
         low, high = expected
         verdict = harm(live, high, low, TOLERANCE)
-        sentence = quality_sentence(live, verdict, TOLERANCE)
+    sentence = quality_sentence(live, verdict, TOLERANCE)
+    if expected is not None:
         sentence += f" The card's mean loss lies between {low:.3f} and {high:.3f}."
+    elif answers and not losses:
+        sentence = _NOT_MEASURED
     return {
         "audits": live.truths,
         "mean_loss": live.mean if live.truths else None,
         "low": live.low,
         "high": live.high,
-        "card": None if expected is None else {"low": expected[0], "high": expected[1]},
+        "card": None if expected is None else {"low": low, "high": high},
         "verdict": str(verdict),
         "sentence": sentence,
     }
 
 
-def _loss(answer: AuditedAnswer, contract: Contract) -> float | None:
+@dataclass(frozen=True, slots=True)
+class _Headline:
+    """The number that an evaluation comes to, with its interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_accuracy(self) -> bool:
+        return "accuracy" in self.name
+
+    @property
+    def is_error(self) -> bool:
+        return "MAE" in self.name
+
+
+def _headline(card: Card | None) -> _Headline | None:
+    found = card.evaluation.get("headline") if card is not None else None
+    if not isinstance(found, dict):
+        return None
+    numbers: list[Any] = [found.get(key) for key in ("value", "low", "high")]
+    if not all(isinstance(each, int | float) for each in numbers):
+        return None
+    return _Headline(str(found.get("name")), *numbers)
+
+
+def _loss(answer: AuditedAnswer, contract: Contract, headline: _Headline | None) -> float | None:
     signature = contract.get(answer.signature)
     if signature is None:
         return None
@@ -116,10 +155,10 @@ def _loss(answer: AuditedAnswer, contract: Contract) -> float | None:
         return None
     if not _is_measured(field):
         return float(said != true)
-    width = _range(field)
-    if width is None or not isinstance(said, int | float) or not isinstance(true, int | float):
+    largest = _largest_error(field, headline)
+    if largest is None or not isinstance(said, int | float) or not isinstance(true, int | float):
         return None
-    return min(abs(said - true) / width, 1.0)
+    return min(abs(said - true) / largest, 1.0)
 
 
 def _is_measured(field: Field) -> bool:
@@ -127,24 +166,23 @@ def _is_measured(field: Field) -> bool:
     return field.is_float and not field.choices
 
 
-def _range(field: Field) -> float | None:
-    if field.minimum is None or field.maximum is None or field.maximum <= field.minimum:
-        return None
-    return field.maximum - field.minimum
+def _largest_error(field: Field, headline: _Headline | None) -> float | None:
+    """Return which error of a number counts as 1."""
+    if field.minimum is not None and field.maximum is not None and field.maximum > field.minimum:
+        return field.maximum - field.minimum
+    if headline is not None and headline.is_error and headline.value > 0:
+        return _ERRORS_ON_CARD * headline.value
+    return None
 
 
-def _risk_on_card(contract: Contract, card: Card | None) -> tuple[float, float] | None:
+def _risk_on_card(contract: Contract, headline: _Headline | None) -> tuple[float, float] | None:
     """Return the interval of the mean loss that a card's headline stands for."""
-    headline = card.evaluation.get("headline") if card is not None else None
-    if not isinstance(headline, dict):
-        return None
-    low, high, name = headline.get("low"), headline.get("high"), str(headline.get("name"))
-    if not isinstance(low, int | float) or not isinstance(high, int | float):
+    if headline is None:
         return None
     field = next(iter(contract.values())).outputs[0]
-    if "accuracy" in name and not _is_measured(field):
-        return 1 - high, 1 - low
-    width = _range(field)
-    if "MAE" in name and _is_measured(field) and width is not None:
-        return low / width, high / width
-    return None
+    if not _is_measured(field):
+        return (1 - headline.high, 1 - headline.low) if headline.is_accuracy else None
+    largest = _largest_error(field, headline)
+    if largest is None or not headline.is_error:
+        return None
+    return headline.low / largest, headline.high / largest

@@ -27,6 +27,8 @@ _WHO_ANSWERS = {
 
 def rollout_sentence(state: str, rollout: Rollout) -> str:
     """Return who answers whom in a state of a rollout, which a record names."""
+    if rollout.candidate is None and state == "ended by hand":
+        return "Somebody ended it before a version was on trial."
     return _WHO_ANSWERS[state].format(
         champion=rollout.champion, candidate=rollout.candidate, percent=rollout.percent
     )

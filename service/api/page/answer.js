@@ -2,7 +2,7 @@
 
 import { duration, el, percent, shortNumber, svg, svgText } from "./dom.js";
 import { readable, titled } from "./fields.js";
-import { brightness, drawArray, drawFile, newCanvas, picturesIn } from "./pictures.js";
+import { brightness, drawArray, drawFile, newCanvas, picturesIn, takesPictures } from "./pictures.js";
 import { readOutputs, topClass } from "./outputs.js";
 
 const MOST_BARS = 12;
@@ -71,7 +71,7 @@ export const valuesView = (values, hasRows) => el("dl.pairs", ...values.flatMap(
 
 function valueView(field, value, batch) {
 	const shape = Array.isArray(value) && picturesIn(field, batch);
-	if (shape || value?.b64) {
+	if (shape || (value?.b64 && takesPictures(field))) {
 		const [canvas] = newCanvas(shape ? shape.size : 112);
 		if (shape) {
 			const own = value.flat(3).reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);

@@ -1,6 +1,6 @@
 // Many at once: CSV or pictures in, a table of answers out.
 
-import { button, download, el, put } from "./dom.js";
+import { button, download, el, put, table } from "./dom.js";
 import { predict } from "./api.js";
 import { cellValue, parseCsv, toCsv } from "./csv.js";
 import { takesFiles } from "./editor.js";
@@ -106,11 +106,9 @@ function results(lines, inputs, outputs, title) {
 	const cells = ({ where, row, output, error }) => [where, ...of(inputs, row), ...of(outputs, output), error];
 	const file = `${title.replace(/\.[^.]*$/, "")}-answers.csv`;
 	const save = button("Download the answers as CSV", () => download(file, toCsv([head, ...lines.map(cells)]), "text/csv"), { class: "main" });
-	const shown = (value) => el("td", typeof value === "number" ? Number(value.toPrecision(6)) : typeof value === "object" && value ? JSON.stringify(value) : value);
-	const table = el("table", el("thead", el("tr", ...head.slice(0, -1).map((name) => el("th", { scope: "col" }, name)))),
-		el("tbody", ...lines.slice(0, MOST_SHOWN).map(({ where, row, output, error }) => el("tr",
-			...[where, ...of(inputs, row)].map(shown),
-			...(error ? [el("td.wrong", { colspan: outputs.length }, error)] : of(outputs, output).map(shown))))));
-	return [save, el("div.results", { tabindex: "0", role: "region", "aria-label": "Answers" }, table),
+	const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "object" && value ? JSON.stringify(value) : value);
+	const rows = lines.slice(0, MOST_SHOWN).map(({ where, row, output, error }) =>
+		[where, ...of(inputs, row).map(shown), ...(error ? [el("td.wrong", { colspan: outputs.length }, error)] : of(outputs, output).map(shown))]);
+	return [save, el("div.results", table(head.slice(0, -1), rows, "Answers")),
 		lines.length > MOST_SHOWN && el("p.quiet", `The first ${MOST_SHOWN} are shown; the file has all ${lines.length}.`)];
 }

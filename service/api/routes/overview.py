@@ -150,7 +150,7 @@ def _trial(rollout: Rollout | None) -> dict[str, Any] | None:
     return {
         "stage": str(rollout.stage),
         "percent": rollout.percent,
-        "candidate": rollout.candidate and str(rollout.candidate),
+        "candidate": None if rollout.candidate is None else str(rollout.candidate),
     }
 
 

@@ -48,10 +48,28 @@ def test_numbers_as_shares_of_their_range() -> None:
     assert report["card"] == {"low": pytest.approx(0.03), "high": pytest.approx(0.05)}
 
 
+def test_numbers_without_a_range_are_measured_by_the_cards_error() -> None:
+    """What is farther off than ten times that counts as no more."""
+    weight = replace(WEIGHT, maximum=None)
+    contract: Contract = {"serving_default": Signature("serving_default", (), (weight,))}
+    found = [
+        AuditedAnswer("serving_default", {"weight": 20.0}, {"weight": true})
+        for true in (21.0, 9000.0)
+    ]
+    headline = {"name": "MAE", "value": 2.0, "low": 1.0, "high": 3.0}
+    report = quality_report(found, contract, replace(CARD, evaluation={"headline": headline}))
+    assert report["mean_loss"] == pytest.approx((0.05 + 1) / 2)
+    assert report["card"] == {"low": pytest.approx(0.05), "high": pytest.approx(0.15)}
+    report = quality_report(found, contract, None)
+    assert report["sentence"].startswith("No audited answer can be measured: ")
+
+
 def test_what_cannot_be_compared_says_nothing() -> None:
     gone = AuditedAnswer("gone", {"label": "yes"}, {"label": "yes"})
     report = quality_report([gone], SIGN_CONTRACT, None)
     assert (report["audits"], report["mean_loss"], report["card"]) == (0, None, None)
+    assert report["sentence"].startswith("No audited answer can be measured: ")
+    report = quality_report([], SIGN_CONTRACT, None)
     assert report["sentence"].startswith("No truth is known yet")
 
 

@@ -13,6 +13,9 @@ CANARY = Rollout("a", 1, 2, Stage.CANARY, 5.0, RolloutRules(min_requests=100, st
 def test_every_state_says_who_answers() -> None:
     for state in (*Stage, "live", "rolled back", "ended by hand"):
         assert "ersion" in rollout_sentence(str(state), ROLLOUT)
+    waiting = Rollout("a", 1)
+    for state in ("waiting", "ended by hand"):
+        assert "None" not in rollout_sentence(state, waiting)
     assert rollout_sentence("canary", CANARY) == (
         "Version 2 answers 5 % of the requests, version 1 the others."
     )
