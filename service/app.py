@@ -38,6 +38,7 @@ from service.api.routes.openapi_document import openapi_routes
 from service.api.routes.overview import overview_routes
 from service.api.routes.page import Page, page_routes
 from service.api.routes.predict import predict_routes
+from service.api.routes.request_code import code_routes
 from service.api.routes.rollouts import rollout_routes
 from service.api.routes.root import root_routes
 from service.api.routes.unsupported import unsupported_routes
@@ -209,7 +210,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(root_routes(named, page, version=__version__))
     if page is not None:
         app.register_blueprint(page_routes(page))
-        app.register_blueprint(overview_routes(lifecycle, metrics, settings, version=__version__))
+        app.register_blueprint(
+            overview_routes(lifecycle, metrics, settings, events, version=__version__)
+        )
+        app.register_blueprint(code_routes(lifecycle, settings))
     app.register_blueprint(drift_routes(lifecycle, drift, events))
     app.register_blueprint(model_routes(lifecycle, events))
     app.register_blueprint(feedback_routes(lifecycle, store, events, limits))

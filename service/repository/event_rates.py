@@ -62,6 +62,24 @@ class EventRates:
             }
         return value
 
+    def sentence(self, days: float) -> str:
+        """Return what is stored, in words; empty if nothing is.
+
+        Args:
+            days: after which it is removed.
+        """
+        shares = [(self.rate, "requests")] if self.rate else []
+        if self.errors is not None and self.errors > self.rate:
+            shares.append((self.errors, "those that fail"))
+        if (unsure := self.unsure) is not None and unsure.rate > self.rate:
+            between = f"{unsure.low:g} and {unsure.high:g}"
+            shares.append((unsure.rate, f"those whose {unsure.output} lies between {between}"))
+        if not shares:
+            return ""
+        *others, last = (f"{100 * share:g} % of {which}" for share, which in shares)
+        words = f"{', '.join(others)} and {last}" if others else last
+        return f"{words} are kept with their answers for {days:g} days."
+
 
 def event_rates_from_json(file: str, value: Any) -> EventRates:
     """Read what a policy says of events.

@@ -214,6 +214,13 @@ def test_the_page_sends_a_key_and_keeps_it_in_its_tab(browser: Any, guarded: Gua
         page.get_by_role("button", name="Use it").click()
         page.get_by_role("button", name="Forget the API key").wait_for()
         assert "predictions" in answered_anew(page)["answered"]
+        # The code says where the key goes, and not the key.
+        page.get_by_text("This request as code").click()
+        for title in ("curl", "Python", "JavaScript", "tritonclient"):
+            page.get_by_role("button", name=title, exact=True).click()
+            code = page.get_by_label(title, exact=True).inner_text()
+            assert "X-API-Key" in code
+            assert guarded.key not in code
         page.get_by_role("button", name="Forget the API key").click()
         assert "error" in answered_anew(page)["answered"]
         assert guarded.key not in page.url

@@ -22,7 +22,7 @@ from tests.e2e.browser import (
 from tests.e2e.conftest import Service, StartService
 
 TOKEN = "open sesame"
-TABS = ("try", "compare", "why", "table", "card", "versions")
+TABS = ("try", "compare", "why", "table", "card", "versions", "drift")
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,9 @@ def test_tabs_by_keyboard(browser: Any, service: Service) -> None:
         settled(page)
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
+        # Where predictions are not stored there is nothing to correct or to label.
+        assert page.get_by_text("Wrong? Correct it").count() == 0
+        assert page.locator("#tab-audits").count() == 0
         page.locator("#tab-try").focus()
         for tab in (*TABS[1:], TABS[0]):
             page.keyboard.press("ArrowRight")

@@ -36,6 +36,11 @@ _OVERVIEW = an_object(
                     "labels": by_name(WHOLE),
                     "pinned": FLAG,
                     "unloaded": FLAG,
+                    "rollout": {"type": ["object", "null"]},
+                    "events": {
+                        **STRING,
+                        "description": "Which requests are stored; empty where none are.",
+                    },
                     "policy_problem": STRING,
                     "versions": array(
                         an_object({"version": STRING, "state": STRING, "reason": STRING})
@@ -60,6 +65,8 @@ _VERSION = an_object(
         "card": ANYTHING,
     }
 )
+_ASKED = an_object({"signature": STRING, "row": ANY_OBJECT, "origin": STRING, "is_pinned": FLAG})
+_SAMPLES = an_object({"samples": array(an_object({"title": STRING, "code": STRING}))})
 _PAGE = responses(STRING, content_type="text/html", headers=response_headers.OF_ROOT)
 _FILE = responses(
     STRING, 404, content_type="text/javascript", headers=response_headers.OF_PAGE_FILE
@@ -90,6 +97,11 @@ PAGE: dict[tuple[str, str], dict[str, Any]] = {
     ("overview.overview", "GET"): {
         "summary": "What the page shows of all models; cheap to ask for often",
         "responses": _unchanged(responses(_OVERVIEW, headers=response_headers.OF_POLLED)),
+    },
+    ("code.as_code", "POST"): {
+        "summary": "A request as code to copy, in several languages",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ASKED}}},
+        "responses": responses(_SAMPLES, 400, 404, 408, 413, 415, 503),
     },
     ("overview.one_version", "GET"): {
         "summary": "What the page shows of a version: contract, card and golden examples",

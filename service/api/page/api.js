@@ -5,12 +5,25 @@ import { withKey } from "./api_key.js";
 export const modelPath = (model, version) =>
 	`/v1/models/${encodeURIComponent(model)}${version ? `/versions/${version}` : ""}`;
 
+/** What the service has of a version for this page alone. */
+export const uiPath = (model, version) => `/ui/models/${encodeURIComponent(model)}/versions/${version}`;
+
+/** Ask for JSON; with a body, send that. `error` is the service's, or that it cannot be reached. @returns {Promise<Reply>} */
+export async function send(path, { method = "POST", body, headers } = /** @type {Sent} */ ({ method: "GET" })) {
+	const response = await fetch(path, {
+		method, headers: withKey({ ...headers, ...(body ? { "Content-Type": "application/json" } : {}) }), body: body && JSON.stringify(body),
+	}).catch(() => null);
+	const value = await response?.json().catch(() => null);
+	const ok = Boolean(response?.ok && value);
+	const error = !response ? "The service cannot be reached." : ok ? "" : value?.error || `The answer (${response.status}) is not JSON.`;
+	return { ok, value, error, details: value?.details || {}, header: (name) => response?.headers.get(name) || "" };
+}
+
 /** @returns {Promise<Version>} */
 export async function fetchVersion(model, version) {
-	const response = await fetch(`/ui/models/${encodeURIComponent(model)}/versions/${version}`, { headers: withKey() });
-	const body = await response.json();
-	if (!response.ok) throw new Error(body.error);
-	return body;
+	const { ok, value, error } = await send(uiPath(model, version));
+	if (!ok) throw new Error(error);
+	return value;
 }
 
 export function requestBody(signature, name, rows) {
@@ -19,30 +32,19 @@ export function requestBody(signature, name, rows) {
 }
 
 /** Ask a model. @returns {Promise<Answer>} */
-export async function predict(target, rows) {
+export async function predict({ model, version, name, signature }, rows) {
 	const began = performance.now();
-	const none = { ok: false, rows: [], details: {}, version: "", requestId: "" };
-	const response = await fetch(`${modelPath(target.model, target.version)}:predict`, {
-		method: "POST",
-		headers: withKey({ "Content-Type": "application/json" }),
-		body: JSON.stringify(requestBody(target.signature, target.name, rows)),
-	}).catch(() => null);
-	if (!response) return { ...none, error: "The service cannot be reached.", seconds: 0 };
-	const body = await response.json().catch(() => null);
-	const answer = {
-		...none,
-		ok: response.ok && body !== null,
+	const { ok, value, error, details, header } = await send(`${modelPath(model, version)}:predict`, { body: requestBody(signature, name, rows) });
+	return {
+		ok, error, details,
+		rows: ok ? readRows(signature, value) : [],
 		seconds: (performance.now() - began) / 1000,
-		version: response.headers.get("X-Model-Version") || "",
-		requestId: response.headers.get("X-Request-Id") || "",
-		error: "",
+		version: header("X-Model-Version"),
+		requestId: header("X-Request-Id"),
 	};
-	if (!answer.ok) return { ...answer, error: body?.error || `The answer (${response.status}) is not JSON.`, details: body?.details || {} };
-	return { ...answer, rows: readRows(target.signature, body) };
 }
 
-function readRows(signature, body) {
-	const { outputs } = signature;
+function readRows({ outputs }, body) {
 	const named = (values) => (outputs.length === 1 ? { [outputs[0].name]: values } : values);
 	return "predictions" in body ? body.predictions.map(named) : [named(body.outputs)];
 }
@@ -52,12 +54,11 @@ export async function predictMany(target, rows, bounds) {
 	const each = JSON.stringify(rows[0] ?? {}).length + 16;
 	const most = Math.max(1, Math.min(bounds.max_rows, Math.floor((bounds.max_body_bytes * 0.8) / each)));
 	const size = target.signature.rows_independent ? most : 1;
-	/** @type {any} */
-	let whole = null;
+	let whole;
 	for (let start = 0; start < rows.length; start += size) {
 		const part = await predict(target, rows.slice(start, start + size));
 		if (!part.ok) return part;
 		whole = whole ? { ...part, rows: [...whole.rows, ...part.rows], seconds: whole.seconds + part.seconds } : part;
 	}
-	return whole;
+	return /** @type {Answer} */ (whole);
 }

@@ -1,6 +1,6 @@
 // The API key, if the service asks for one: the tab keeps it, and /docs sends it too.
 
-import { button, el } from "./dom.js";
+import { button, el, secretForm } from "./dom.js";
 
 const NAME = "understudy-api-key";
 
@@ -18,13 +18,7 @@ export function keyField(onchange) {
 		onchange();
 	}
 	function draw() {
-		if (keyOf()) return element.replaceChildren(button("Forget the API key", () => keep("")));
-		const box = el("input", { type: "password", autocomplete: "off", id: "api-key" });
-		const onsubmit = (event) => {
-			event.preventDefault();
-			keep(box.value.trim());
-		};
-		element.replaceChildren(el("form.row", { onsubmit }, el("label", { for: "api-key", text: "API key" }), box, el("button", { text: "Use it" })));
+		element.replaceChildren(keyOf() ? button("Forget the API key", () => keep("")) : secretForm("API key", keep));
 	}
 	draw();
 	return element;

@@ -1,31 +1,25 @@
 // Asks while somebody types or draws: the latest input, one at a time.
 
-export class Asker {
-	constructor(ask, pause = 120) {
-		this.ask = ask;
-		this.pause = pause;
-		this.timer = 0;
-		this.isRunning = false;
-		this.isWanted = false;
-	}
-
-	soon() {
-		clearTimeout(this.timer);
-		this.timer = setTimeout(() => this.now(), this.pause);
-	}
-
-	async now() {
-		clearTimeout(this.timer);
-		this.isWanted = true;
-		if (this.isRunning) return;
-		this.isRunning = true;
+/** @param {() => Promise<unknown>} ask */
+export function asker(ask) {
+	let [timer, isRunning, isWanted] = [0, false, false];
+	async function now() {
+		clearTimeout(timer);
+		isWanted = true;
+		if (isRunning) return;
+		isRunning = true;
 		try {
-			while (this.isWanted) {
-				this.isWanted = false;
-				await this.ask();
+			while (isWanted) {
+				isWanted = false;
+				await ask();
 			}
 		} finally {
-			this.isRunning = false;
+			isRunning = false;
 		}
 	}
+	function soon() {
+		clearTimeout(timer);
+		timer = setTimeout(now, 120);
+	}
+	return { now, soon };
 }

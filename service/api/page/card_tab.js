@@ -1,68 +1,35 @@
 // The card: what the version is, how good, made of what and how.
 
-import { el, percent, shortNumber, svg, table } from "./dom.js";
+import { el, percent, shortNumber, svg, svgText, table } from "./dom.js";
 import { readable } from "./fields.js";
-import { interval, rounded } from "./figures.js";
+import { evaluationView } from "./figures.js";
 
 /** @type {MakeTab} */
 export function cardTab(model) {
 	const { card } = model.version;
-	const { evaluation, training, data, libraries } = card || { evaluation: {}, training: {} };
+	const { evaluation, measured, gates, made } = card || {};
 	const parts = card ? [
-		section("Evaluation", headline(evaluation), figures(evaluation)),
-		perClass(evaluation.per_class),
+		typeof evaluation.headline?.value === "number" && el("div.paper", evaluationView(evaluation.headline)),
+		...measured.map(told),
 		reliability(evaluation),
 		confusion(evaluation),
-		compared(evaluation.compared),
-		gates(training.gates),
-		section("Training run", pairs({ created: card.created_at, task: card.task, precision: card.precision.used, ...flat(training, ["gates"]) })),
-		section("Data", pairs(flat(data))),
-		section("Libraries", pairs(libraries)),
+		passed(gates),
+		...made.map(told),
 	] : [el("p.paper", "This version brings no card; its contract is read from its graph.")];
-	return { element: el("div.stack", model.versionChoice(), ...parts, contract(model.version)), ask: () => {} };
+	return { element: el("div.stack", model.versionChoice(), ...parts, contract(model.version)) };
 }
 
-const section = (title, ...children) => (children.some(Boolean) ? el("section.paper", el("h2", title), ...children) : null);
+const section = (title, ...children) => el("section.paper", el("h2", title), ...children);
 
-function headline({ headline: found }) {
-	if (typeof found?.value !== "number") return null;
-	return el("p.evaluation", el("b", rounded(found.value)), ` ${found.name} ${interval(found, "(", ")")}`);
+/** A section as the service has it: names with their values, or a table. */
+function told({ title, about, pairs, head, rows }) {
+	if (head) return section(title, about && el("p.quiet", about), table(head, rows, title));
+	return pairs.length > 0 && section(title, el("dl.pairs", ...pairs.flatMap(([name, value]) => [el("dt", name), el("dd", inWords(value))])));
 }
 
-/** The scalars of an object, with names of what is within what. */
-function flat(value, without = [], prefix = "") {
-	/** @type {Row} */
-	const found = {};
-	for (const [key, each] of Object.entries(value || {})) {
-		const name = prefix + readable(key);
-		if (without.includes(key) || each === null || each === "") continue;
-		if (typeof each !== "object") found[name] = each;
-		else if (!Array.isArray(each)) Object.assign(found, flat(each, without, `${name}: `));
-	}
-	return found;
-}
-
-function pairs(values) {
-	return Object.keys(values).length === 0 ? null : el("dl.pairs", ...Object.entries(values).flatMap(([name, value]) => [
-		el("dt", name),
-		el("dd", typeof value === "number" ? shortNumber(value, 5) : typeof value === "object" ? JSON.stringify(value) : String(value)),
-	]));
-}
-
-function figures(evaluation) {
-	const known = flat(evaluation, ["headline", "per_class", "confusion", "compared", "reliability"]);
-	const intervals = Object.entries(evaluation).filter(([key, value]) => /_ci\d+$/.test(key) && Array.isArray(value));
-	for (const [key, [low, high]] of intervals) {
-		const name = readable(key.replace(/_ci\d+$/, ""));
-		if (name in known) known[name] = `${shortNumber(known[name])} (${shortNumber(low)} to ${shortNumber(high)}, ${/\d+$/.exec(key)} %)`;
-	}
-	return pairs(known);
-}
-
-function perClass(classes) {
-	if (!Array.isArray(classes) || classes[0]?.label === undefined) return null;
-	const keys = Object.keys(classes[0]).filter((key) => key !== "label" && typeof classes[0][key] !== "object");
-	return section("By class", table(["class", ...keys.map(readable)], classes.map((each) => [each.label, ...keys.map((key) => each[key])]), "By class"));
+function inWords(value) {
+	if (typeof value?.value === "number") return `${shortNumber(value.value)} (${shortNumber(value.low)} to ${shortNumber(value.high)}, ${value.percent} %)`;
+	return typeof value === "number" ? shortNumber(value, 5) : String(value);
 }
 
 /** A reliability diagram, where the evaluation has its bins: drawn, and as a table. */
@@ -72,15 +39,14 @@ function reliability({ reliability: found }) {
 	if (!bins.length) return null;
 	const [x, y] = [(share) => 42 + share * 206, (share) => 8 + (1 - share) * 220];
 	const most = Math.max(1, ...bins.map((bin) => bin.count || 0));
-	const text = (atX, atY, words, anchor = "middle") => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
 	const drawn = svg("svg", { class: "plot", viewBox: "0 0 260 260", role: "img", "aria-label": "Reliability diagram; the table of bins has its numbers" },
 		svg("path", { class: "axis", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` }),
 		svg("path", { class: "ideal", d: `M${x(0)} ${y(0)}L${x(1)} ${y(1)}` }),
 		svg("path", { class: "curve", d: `M${bins.map((bin) => `${x(bin.confidence)} ${y(bin.accuracy)}`).join("L")}` }),
 		// A dot's area is the bin's share of the answers.
 		...bins.map((bin) => svg("circle", { class: "dot", cx: x(bin.confidence), cy: y(bin.accuracy), r: 3 + 5 * Math.sqrt((bin.count || 0) / most) })),
-		...[0, 0.5, 1].flatMap((share) => [text(x(share), 243, `${share * 100} %`), text(36, y(share) + 4, `${share * 100} %`, "end")]),
-		text(x(0.5), 258, "how sure the model is"));
+		...[0, 0.5, 1].flatMap((share) => [svgText(x(share), 243, `${share * 100} %`), svgText(36, y(share) + 4, `${share * 100} %`, "end")]),
+		svgText(x(0.5), 258, "how sure the model is"));
 	return section("Reliability", el("p.quiet", "How often answers are right, by how sure the model was. On the dashed line, answers that are 80 % sure are right four times in five."),
 		el("div.side", el("div.heat", drawn),
 			table(["sure", "right", "answers"], bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), bin.count]), "Bins")));
@@ -93,7 +59,7 @@ function confusion({ confusion: found, per_class: classes }) {
 	const rows = counts.map((row, i) => {
 		const total = row.reduce((sum, count) => sum + count, 0) || 1;
 		return [names[i], ...row.map((count, j) => {
-			const cell = el("td", { class: i === j ? "right" : null, text: count || "·" });
+			const cell = el("td", { class: i === j && "right" }, count || "·");
 			if (count) cell.style.background = `color-mix(in srgb, var(${i === j ? "--accent" : "--bad"}) ${Math.round(6 + (count / total) * 30)}%, transparent)`;
 			return cell;
 		})];
@@ -102,17 +68,10 @@ function confusion({ confusion: found, per_class: classes }) {
 		el("div.confusion", table(["", ...names], rows, "Confusion")));
 }
 
-function compared(found) {
-	if (!found?.models || typeof found.models !== "object") return null;
-	return section("Compared with", found.how ? el("p.quiet", found.how) : null,
-		table(["model", found.unit || "value"], Object.entries(found.models), "Compared with"));
-}
-
-function gates(found) {
-	const list = found?.outcomes;
-	if (!Array.isArray(list) || !list.length) return null;
-	return section("Gates", el("ul.versions", ...list.map((gate) => el("li",
-		el("span", { class: `pill ${gate.passed ? "good" : "bad"}`, text: gate.passed ? "passed" : "failed" }), ` ${readable(String(gate.gate))}: ${gate.because}`))));
+function passed(gates) {
+	const list = gates?.outcomes;
+	return Array.isArray(list) && list.length > 0 && section("Gates", el("ul.versions", ...list.map((gate) => el("li",
+		gate.passed ? el("span.pill.good", "passed") : el("span.pill.bad", "failed"), ` ${readable(String(gate.gate))}: ${gate.because}`))));
 }
 
 function contract({ signatures }) {

@@ -4,48 +4,33 @@ import { el, newId } from "./dom.js";
 
 const MOST_BUTTONS = 8;
 
-export class ChoiceInput {
-	constructor(field, context) {
-		this.choices = field.choices || [];
-		this.changed = context.change;
-		const name = newId();
-		if (this.choices.length > MOST_BUTTONS) {
-			this.control = el("select", { id: newId(), onchange: this.changed },
-				...this.choices.map((choice) => el("option", choice)));
-			this.element = el("div", this.control);
-		} else {
-			this.radios = this.choices.map(() => el("input", { type: "radio", name, onchange: this.changed }));
-			this.element = this.control = el("div.choices", { role: "radiogroup", "aria-label": field.name },
-				...this.choices.map((choice, i) => el("label", this.radios?.[i], el("span", choice))));
-		}
-		this.write(field.example ?? context.examples[0] ?? this.choices[0]);
+/** Nothing is chosen at first. */
+export function choiceInput({ name, choices }, { change }) {
+	if (choices.length > MOST_BUTTONS) {
+		const control = el("select", { id: newId(), onchange: change }, ...choices.map((choice) => el("option", choice)));
+		control.selectedIndex = -1;
+		return {
+			element: el("div", control), control, fallback: choices[0],
+			read: () => choices[control.selectedIndex],
+			write: (value) => { control.selectedIndex = Math.max(0, choices.indexOf(value)); },
+		};
 	}
-
-	read() {
-		const chosen = this.radios ? this.radios.findIndex((radio) => radio.checked) : this.control.selectedIndex;
-		return this.choices[chosen];
-	}
-
-	write(value) {
-		const i = Math.max(0, this.choices.indexOf(value));
-		if (this.radios) this.radios[i].checked = true;
-		else this.control.selectedIndex = i;
-	}
+	const group = newId();
+	const radios = choices.map(() => el("input", { type: "radio", name: group, onchange: change }));
+	const element = el("div.choices", { role: "radiogroup", "aria-label": name },
+		...choices.map((choice, i) => el("label", radios[i], el("span", choice))));
+	return {
+		element, control: element, fallback: choices[0],
+		read: () => choices[radios.findIndex((radio) => radio.checked)],
+		write: (value) => { radios[Math.max(0, choices.indexOf(value))].checked = true; },
+	};
 }
 
-export class FlagInput {
-	constructor(field, context) {
-		this.changed = context.change;
-		this.control = el("input", { type: "checkbox", role: "switch", id: newId(), onchange: this.changed });
-		this.element = el("label.switch", this.control, "yes");
-		this.write(field.example ?? context.examples[0] ?? false);
-	}
-
-	read() {
-		return this.control.checked;
-	}
-
-	write(value) {
-		this.control.checked = Boolean(value);
-	}
+export function flagInput(_, { change }) {
+	const control = el("input", { type: "checkbox", role: "switch", id: newId(), onchange: change });
+	return {
+		element: el("label.switch", control, "yes"), control, fallback: false,
+		read: () => control.checked,
+		write: (value) => { control.checked = Boolean(value); },
+	};
 }

@@ -4,10 +4,9 @@
 export function parseCsv(text) {
 	const separator = [",", ";", "\t"].map((each) => ({ each, count: (text.split(/\r?\n/, 1)[0] || "").split(each).length }))
 		.sort((a, b) => b.count - a.count)[0].each;
-	/** @type {any[]} */
 	const rows = [];
-	/** @type {any[]} */
-	let [cells, cell, quoted, line, first] = [[], "", false, 1, 1];
+	let cells = [];
+	let [cell, quoted, line, first] = ["", false, 1, 1];
 	const end = () => {
 		cells.push(cell);
 		if (cells.length > 1 || cells[0].trim() !== "") rows.push({ line: first, cells });

@@ -8,37 +8,62 @@ export function el(name, props, ...children) {
 	return fill(element, props, children);
 }
 
-export const button = (text, onclick, props = {}) => el("button", { type: "button", text, onclick, ...props });
+/** @type {MakeElement} */
+export const svg = (tag, props, ...children) => fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+
+export const svgText = (x, y, text, anchor = "middle") => svg("text", { x, y, "text-anchor": anchor }, text);
+
+export const button = (text, onclick, props = {}) => el("button", { type: "button", onclick, ...props }, text);
 
 /** A table that scrolls by itself. Each row's first cell names it. */
 export const table = (head, rows, label) =>
 	el("div.scroll", { tabindex: "0", role: "region", "aria-label": label }, el("table",
-		el("thead", el("tr", ...head.map((text) => (text === "" ? el("td") : el("th", { scope: "col", text }))))),
-		el("tbody", ...rows.map(([name, ...cells]) => el("tr", el("th", { scope: "row", text: name }), ...cells.map((cell) => (cell instanceof Node ? cell : el("td", typeof cell === "number" ? shortNumber(cell) : cell ?? ""))))))));
+		el("thead", el("tr", ...head.map((text) => (text === "" ? el("td") : el("th", { scope: "col" }, text))))),
+		el("tbody", ...rows.map(([name, ...cells]) => el("tr", el("th", { scope: "row" }, name), ...cells.map((cell) => (cell instanceof Node ? cell : el("td", typeof cell === "number" ? shortNumber(cell) : cell))))))));
 
-/** @type {MakeElement} */
-export const svg = (tag, props, ...children) => fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+/** A form for something secret, which is in the hands of `take` from then on. */
+export function secretForm(label, take) {
+	const id = newId();
+	const box = el("input", { type: "password", autocomplete: "off", id });
+	const onsubmit = (event) => {
+		event.preventDefault();
+		take(box.value.trim());
+	};
+	return el("form.row", { onsubmit }, el("label", { for: id }, label), box, el("button", "Use it"));
+}
 
 function fill(element, props, children) {
 	if (props?.constructor !== Object) children.unshift(props);
 	else for (const [name, value] of Object.entries(props)) {
-		if (value === undefined || value === null || value === false) continue;
-		if (name === "text") element.textContent = String(value);
-		else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+		if (!isThere(value)) continue;
+		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
 		else element.setAttribute(name, value === true ? "" : String(value));
 	}
-	element.append(...children.filter((child) => child !== null && child !== undefined));
+	element.append(...children.filter(isThere));
 	return element;
+}
+
+const isThere = (value) => value !== null && value !== undefined && value !== false;
+
+/** Show children in place of what an element has. */
+export const put = (element, ...children) => element.replaceChildren(...children.filter(isThere));
+
+/** The same for what moves by itself: what was open stays so, and so does the focus. */
+export function redraw(element, ...children) {
+	const parts = () => [...element.querySelectorAll("summary,[tabindex]")].map((part) => ({ part, isOpen: part.parentElement.open, hasFocus: part === document.activeElement }));
+	const before = parts();
+	put(element, ...children);
+	parts().forEach(({ part }, i) => {
+		if (before[i]?.isOpen) part.parentElement.open = true;
+		if (before[i]?.hasFocus) part.focus();
+	});
 }
 
 let count = 0;
 
 export const newId = () => `u${++count}`;
 
-export function announce(text) {
-	const place = document.getElementById("announcer");
-	if (place) place.textContent = text;
-}
+export const announce = (text) => { setText(document.getElementById("announcer"), text); };
 
 /** Put text into an element unless it is there already, so that nothing is read out twice. */
 export function setText(element, text) {
@@ -48,9 +73,7 @@ export function setText(element, text) {
 export function shortNumber(value, digits = 4) {
 	if (!Number.isFinite(value)) return String(value);
 	if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9)) return value.toExponential(2);
-	if (Number.isInteger(value)) return value.toLocaleString("en");
-	const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
-	return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8) });
+	return value.toLocaleString("en", { maximumSignificantDigits: digits, maximumFractionDigits: 0, roundingPriority: "morePrecision" });
 }
 
 export const percent = (share) =>

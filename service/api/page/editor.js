@@ -1,23 +1,28 @@
 // The input of a model: a control for every field of a signature, and the golden examples.
 
-import { el, newId } from "./dom.js";
-import { LabelledInput, readable } from "./fields.js";
+import { el, newId, put } from "./dom.js";
+import { labelledInput, readable } from "./fields.js";
 import { brightness, drawArray, newCanvas, picturesIn, takesPictures } from "./pictures.js";
 
 const DEFAULT = "serving_default";
 
-/** Fires "change" when the input is another. */
-export class Editor extends EventTarget {
-	constructor(version) {
-		super();
+export class Editor {
+	/** the example that is shown as it is */
+	example = null;
+	/** @type {any[]} the controls, one for each field */
+	inputs = [];
+
+	/** @param {Version} version @param {() => void} onchange is called when the input is another */
+	constructor(version, onchange) {
 		this.version = version;
+		this.onchange = onchange;
 		this.element = el("div.stack");
-		/** @type {any} the example that is shown as it is */
-		this.example = null;
 		this.problem = el("p.notice.bad", { role: "alert", hidden: true });
 		this.names = Object.keys(version.signatures).sort((a, b) => Number(b === DEFAULT) - Number(a === DEFAULT));
 		const [preferred] = this.names;
-		this.examples = this.chips();
+		this.buttons = this.chips();
+		this.examples = this.buttons.length > 0 && el("section.paper", el("h2", "Examples"),
+			el("ul.chips", { "aria-label": "Examples" }, ...this.buttons.map((button) => el("li", button))));
 		this.choose(preferred);
 		const start = version.examples.find((each) => each.signature === preferred);
 		if (start) this.load(start);
@@ -29,125 +34,110 @@ export class Editor extends EventTarget {
 
 	choose(name) {
 		this.name = name;
-		this.example = null;
-		this.press();
-		const ours = this.version.examples.filter((each) => each.signature === name);
-		this.inputs = this.signature.inputs.map((field) => new LabelledInput(field, {
+		this.show(null);
+		const ours = this.version.examples.filter(({ signature }) => signature === name);
+		this.inputs = this.signature.inputs.map((field) => labelledInput(field, {
 			hasRows: this.signature.has_rows,
-			examples: ours.map((each) => each.instance[field.name]).filter((value) => value !== undefined && value !== null),
+			examples: ours.map(({ instance }) => instance[field.name] ?? null).filter((value) => value !== null),
 			change: () => this.changed(),
+			handOver: (file) => this.handOver(file),
 		}));
-		for (const { input } of this.inputs) {
-			if ("onFile" in input && input.shape) input.onFile = (file) => this.handOver(file);
-		}
-		this.element.replaceChildren(...[this.signatures(), ...this.inputs.map((each) => each.element), this.problem].filter(Boolean));
+		put(this.element, this.names.length > 1 && this.signatures(), ...this.inputs.map(({ element }) => element), this.problem);
 	}
 
 	signatures() {
-		if (this.names.length < 2) return null;
 		const group = newId();
-		return el("div.choices", { role: "radiogroup", "aria-label": "Signature" },
-			...this.names.map((name) => el("label",
-				el("input", {
-					type: "radio", name: group, checked: name === this.name,
-					onchange: () => { this.choose(name); this.element.querySelector(".choices input:checked").focus(); this.changed(); },
-				}),
-				el("span", name === DEFAULT ? "default" : readable(name) || '""'))));
+		const choose = (name) => {
+			this.choose(name);
+			this.element.querySelector(".choices input:checked").focus();
+			this.changed();
+		};
+		return el("div.choices", { role: "radiogroup", "aria-label": "Signature" }, ...this.names.map((name) => el("label",
+			el("input", { type: "radio", name: group, checked: name === this.name, onchange: () => choose(name) }),
+			el("span", name === DEFAULT ? "default" : readable(name) || '""'))));
 	}
 
 	/** A file goes to the signature that is made for files. */
 	handOver(file) {
-		const found = Object.entries(this.version.signatures).find(([, { inputs }]) => inputs.length === 1 && takesPictures(inputs[0]));
-		if (!found) return false;
-		this.choose(found[0]);
-		this.inputs[0].input.take(file);
+		const found = this.names.find((name) => takesFiles(this.version.signatures[name]));
+		if (found === undefined) return false;
+		this.choose(found);
+		this.inputs[0].take(file);
 		return true;
 	}
 
 	chips() {
-		const { examples } = this.version;
-		if (!examples.length) return null;
-		this.buttons = examples.map((example) => el("button", {
-			type: "button", "aria-pressed": String(example === this.example), title: example.note,
-			onclick: () => { this.load(example); this.dispatchEvent(new Event("change")); },
-		}, this.thumbnail(example), el("span", shortNote(example.note)),
-		/\bhard\b/i.test(example.note) ? el("span.pill.warn", "hard") : null));
-		return el("section.paper", el("h2", "Examples"),
-			el("ul.chips", { "aria-label": "Examples" }, ...this.buttons.map((button) => el("li", button))));
+		return this.version.examples.map((example) => el("button", {
+			type: "button", title: example.note, onclick: () => { this.load(example); this.onchange(); },
+		}, this.thumbnail(example), el("span", shortNote(example.note)), /\bhard\b/i.test(example.note) && el("span.pill.warn", "hard")));
 	}
 
 	thumbnail(example) {
-		const signature = this.version.signatures[example.signature];
-		for (const field of signature?.inputs || []) {
-			const shape = picturesIn(field);
-			if (shape && signature.has_rows) {
-				const [canvas] = newCanvas(shape.size);
-				drawArray(canvas, example.instance[field.name], brightness(field));
-				canvas.ariaHidden = "true";
-				return canvas;
-			}
-		}
-		return null;
+		const { inputs, has_rows } = this.version.signatures[example.signature] || { inputs: [] };
+		const field = has_rows && inputs.find((each) => picturesIn(each));
+		if (!field) return null;
+		const value = example.instance[field.name];
+		const [canvas] = newCanvas(value.length);
+		drawArray(canvas, value, brightness(field));
+		canvas.ariaHidden = "true";
+		return canvas;
 	}
 
 	load(example) {
 		if (example.signature !== this.name) this.choose(example.signature);
-		for (const input of this.inputs) input.write(example.instance[input.field.name]);
-		this.example = example;
-		this.press();
+		for (const { field, write } of this.inputs) write(example.instance[field.name]);
+		this.show(example);
 	}
 
-	press() {
-		this.buttons?.forEach((button, i) =>
-			{ button.ariaPressed = String(this.version.examples[i] === this.example); });
+	/** Mark an example as the one that is shown; null where none is. */
+	show(example) {
+		this.example = example;
+		this.buttons.forEach((button, i) => { button.ariaPressed = String(this.version.examples[i] === example); });
 	}
 
 	changed() {
-		this.example = null;
-		this.press();
-		this.dispatchEvent(new Event("change"));
+		this.show(null);
+		this.onchange();
 	}
 
 	async read() {
 		/** @type {Row} */
 		const row = {};
-		for (const input of this.inputs) {
-			const value = await input.read();
-			if (value !== undefined) row[input.field.name] = value;
+		for (const { field, read } of this.inputs) {
+			const value = await read();
+			if (value !== undefined) row[field.name] = value;
 		}
 		return row;
 	}
 
 	/** Take over what another editor holds, as far as the contracts agree. */
 	async copy(other) {
-		if (!(other.name in this.version.signatures)) return;
-		if (other.name !== this.name) this.choose(other.name);
-		const row = await other.read();
-		const { example } = other;
-		for (const input of this.inputs) {
-			if (input.field.name in row) input.write(row[input.field.name]);
-		}
-		this.example = example && this.version.examples.find((each) => each.note === example.note && each.signature === example.signature);
-		this.press();
+		const [{ name, example }, row] = [other, await other.read()];
+		if (!(name in this.version.signatures)) return;
+		if (name !== this.name) this.choose(name);
+		for (const { field, write } of this.inputs) if (field.name in row) write(row[field.name]);
+		this.show(example && this.version.examples.find(({ note, signature }) => note === example.note && signature === example.signature));
 	}
 
-	/** Show what is wrong at the fields it belongs to, in the service's own words. @param {Outcome} answer */
-	showProblems(answer = { ok: true, error: "", details: {} }) {
-		const found = problemsByField(answer, this.inputs.map((each) => each.field.name));
-		for (const input of this.inputs) input.show(found.get(input.field.name) || []);
+	/** Show what is wrong at the fields it belongs to, in the service's own words. @param {Outcome} outcome */
+	showProblems(outcome = { ok: true, error: "", details: {} }) {
+		const found = problemsByField(outcome, this.inputs.map(({ field }) => field.name));
+		for (const { field, show } of this.inputs) show(found.get(field.name) || []);
 		this.problem.textContent = (found.get("") || []).join(" ");
 		this.problem.hidden = !found.has("");
 	}
 }
 
-/** Sort messages by the field that their path names; others are under "". @param {Outcome} answer @returns {Map<string, string[]>} */
-export function problemsByField(answer, names) {
+/** whether all that a signature takes is a picture's file */
+export const takesFiles = ({ inputs }) => inputs.length === 1 && takesPictures(inputs[0]);
+
+/** Sort messages by the field that their path names; others are under "". @param {Outcome} outcome @returns {Map<string, string[]>} */
+export function problemsByField({ ok, error, details }, names) {
 	const found = new Map();
-	if (answer.ok) return found;
-	const entries = Object.entries(answer.details);
-	if (!entries.length) return found.set("", [answer.error]);
+	const entries = Object.entries(details);
+	if (!ok && !entries.length) found.set("", [error]);
 	for (const [path, messages] of entries) {
-		const inner = /^(?:instances\[\d+\]|inputs)\.?(.*)$/.exec(path)?.[1] ?? path;
+		const inner = /^(?:instances\[\d+\]|inputs|feedback\[0\]\.truth)\.?(.*)$/.exec(path)?.[1] ?? path;
 		// A name may have dots or brackets in it: the longest that fits is meant.
 		const name = names.filter((each) => inner === each || inner.startsWith(`${each}[`) || inner.startsWith(`${each}.`))
 			.sort((a, b) => b.length - a.length)[0] ?? (names.length === 1 && /^(\[|$)/.test(inner) ? names[0] : "");
@@ -159,7 +149,7 @@ export function problemsByField(answer, names) {
 }
 
 /** without what the mark says */
-const shortNote = (note) => {
+function shortNote(note) {
 	const text = note.replace(/;?\s*hard\b(?=:|$)/i, "").replace(/^\s*:\s*/, "").trim();
 	return text.length > 44 ? `${text.slice(0, 43)}…` : text || "example";
-};
+}

@@ -5,35 +5,34 @@ import { WINDOW_S } from "./rates.js";
 
 const NAMES = ["requests/s", "p50", "p99", "errors"];
 
-export class Figures {
-	constructor() {
-		this.cells = NAMES.map(() => el("dd", "–"));
-		this.element = el("dl.figures", { title: `Predictions of the last ${WINDOW_S} seconds, by all workers` },
-			...NAMES.map((name, i) => el("div", el("dt", name), this.cells[i])));
+export function figuresView() {
+	const cells = NAMES.map(() => el("dd", "–"));
+	const element = el("dl.figures", { title: `Predictions of the last ${WINDOW_S} seconds, by all workers` },
+		...NAMES.map((name, i) => el("div", el("dt", name), cells[i])));
+	function update({ rate, failures, requests, p50, p99 }) {
+		const share = failures ? ` (${((failures / requests) * 100).toFixed(1)} %)` : "";
+		const time = (seconds) => (seconds === null ? "–" : duration(seconds));
+		[rate.toFixed(rate >= 10 ? 0 : 1), time(p50), time(p99), `${failures}${share}`].forEach((text, i) => setText(cells[i], text));
 	}
-
-	update({ rate, failures, requests, p50, p99 }) {
-		const share = requests ? ` (${((failures / requests) * 100).toFixed(failures ? 1 : 0)} %)` : "";
-		[rate >= 10 ? rate.toFixed(0) : rate.toFixed(1), p50 === null ? "–" : duration(p50), p99 === null ? "–" : duration(p99), `${failures}${failures ? share : ""}`]
-			.forEach((text, i) => setText(this.cells[i], text));
-	}
+	return { element, update };
 }
 
-export class Sparkline {
-	constructor() {
-		this.path = svg("path");
-		this.element = svg("svg", { class: "spark", viewBox: "0 0 60 20", preserveAspectRatio: "none", "aria-hidden": "true" }, this.path);
-	}
-
-	update(rates) {
-		this.element.toggleAttribute("hidden", !rates.some(Boolean));
+export function sparkline() {
+	const path = svg("path");
+	const element = svg("svg", { class: "spark", viewBox: "0 0 60 20", preserveAspectRatio: "none", "aria-hidden": "true" }, path);
+	function update(rates) {
+		element.toggleAttribute("hidden", !rates.some(Boolean));
 		const most = Math.max(...rates, 1);
 		const points = rates.map((rate, i) => `${60 - rates.length + i + 1},${(18.5 - (rate / most) * 17).toFixed(2)}`);
-		this.path.setAttribute("d", points.length ? `M${points.join("L")}` : "M0,18.5L60,18.5");
+		path.setAttribute("d", points.length ? `M${points.join("L")}` : "");
 	}
+	return { element, update };
 }
 
-export const interval = ({ low, high }, open = "", close = "") =>
-	(typeof low === "number" && typeof high === "number" ? `${open}${rounded(low)} to ${rounded(high)}${close}` : "");
+/** A measured value with its name and its interval, if it has one. */
+export const evaluationView = ({ value, name, low, high }) => el("p.evaluation",
+	el("b", rounded(value)), ` ${name} `, typeof low === "number" && el("span.quiet", `(${between(low, high)})`));
 
-export const rounded = (value) => (Math.abs(value) < 1 ? value.toFixed(3) : value.toFixed(2));
+export const between = (low, high) => (typeof low === "number" && typeof high === "number" ? `${rounded(low)} to ${rounded(high)}` : "");
+
+export const rounded = (value) => value.toFixed(Math.abs(value) < 1 ? 3 : 2);

@@ -3,32 +3,20 @@
 import { el, newId } from "./dom.js";
 import { encoded } from "./pictures.js";
 
-export class FileInput {
-	constructor(field, context) {
-		this.changed = context.change;
-		this.value = { b64: "" };
-		this.told = el("p.hint");
-		this.control = el("input", {
-			type: "file", id: newId(), accept: (field.content_types || []).join(","),
-			onchange: () => this.take(this.control.files[0]),
-		});
-		this.element = el("div.takes-files", { onfiles: ({ detail: [file] }) => this.take(file) }, this.control, this.told);
-		if (context.examples[0]) this.write(context.examples[0]);
-	}
-
-	async take(file) {
+export function fileInput({ content_types }, { change }) {
+	let value = { b64: "" };
+	const told = el("p.hint");
+	const control = el("input", { type: "file", id: newId(), accept: content_types.join(","), onchange: () => take(control.files[0]) });
+	async function take(file) {
 		if (!file) return;
-		this.value = await encoded(file);
-		this.told.textContent = file.name || "";
-		this.changed();
+		value = await encoded(file);
+		told.textContent = file.name || "";
+		change();
 	}
-
-	read() {
-		return this.value;
+	function write(example) {
+		value = example;
+		told.textContent = "The file of an example.";
 	}
-
-	write(value) {
-		this.value = value;
-		this.told.textContent = "The file of an example.";
-	}
+	const element = el("div.takes-files", { onfiles: ({ detail: [file] }) => take(file) }, control, told);
+	return { element, control, fallback: undefined, take, read: () => value, write };
 }

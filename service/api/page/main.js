@@ -4,13 +4,12 @@ import { keyField } from "./api_key.js";
 import { setText } from "./dom.js";
 import { Overview } from "./polling.js";
 import { ModelView } from "./model_view.js";
-import { ModelsView } from "./models_view.js";
+import { modelsView } from "./models_view.js";
 
 const overview = new Overview();
 /** @returns {any} */
 const byId = (id) => document.getElementById(id);
 const [main, connection] = [byId("main"), byId("connection")];
-/** @type {ModelView|ModelsView} */
 let view;
 const key = keyField(() => overview.poll());
 connection.before(key);
@@ -19,11 +18,10 @@ function show() {
 	const named = /^\/models\/([^/]+)$/.exec(location.pathname)?.[1];
 	// Unlike decodeURIComponent, this reads whatever an address may hold.
 	const name = named && new URLSearchParams(`name=${named.replaceAll("+", "%2B").replaceAll("&", "%26")}`).get("name");
-	view = name ? new ModelView(overview, name) : new ModelsView(overview);
+	view = name ? new ModelView(overview, name) : modelsView(overview);
 	main.replaceChildren(view.element);
 	for (const link of document.querySelectorAll(".bar nav a")) {
-		if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
-		else link.removeAttribute("aria-current");
+		link.ariaCurrent = link.getAttribute("href") === location.pathname ? "page" : null;
 	}
 }
 

@@ -1,15 +1,17 @@
 // One model: its figures, and the tabs.
 
-import { announce, el, newId, setText } from "./dom.js";
+import { announce, el, newId, put, setText } from "./dom.js";
 import { fetchVersion } from "./api.js";
 import { Editor } from "./editor.js";
-import { Figures, interval, rounded } from "./figures.js";
+import { between, figuresView, rounded } from "./figures.js";
 import { livePill, marks } from "./models_view.js";
+import { auditsTab } from "./audits_tab.js";
 import { cardTab } from "./card_tab.js";
 import { compareTab } from "./compare_tab.js";
+import { driftTab } from "./drift_tab.js";
 import { tableTab } from "./table_tab.js";
 import { tryTab } from "./try_tab.js";
-import { versionsTab } from "./versions_tab.js";
+import { labelsOf, versionsTab } from "./versions_tab.js";
 import { whyTab } from "./why_tab.js";
 
 /** The tabs; beside some of them stands the input. */
@@ -17,35 +19,40 @@ const TABS = [
 	{ key: "try", title: "Try it", make: tryTab, hasInput: true },
 	{ key: "compare", title: "Compare", make: compareTab, hasInput: true },
 	{ key: "why", title: "Why", make: whyTab, hasInput: true },
-	{ key: "table", title: "Many at once", make: tableTab, hasInput: false },
-	{ key: "card", title: "Card", make: cardTab, hasInput: false },
-	{ key: "versions", title: "Versions", make: versionsTab, hasInput: false },
+	{ key: "table", title: "Many at once", make: tableTab },
+	{ key: "card", title: "Card", make: cardTab },
+	{ key: "versions", title: "Versions", make: versionsTab },
+	{ key: "drift", title: "Drift", make: driftTab },
+	{ key: "audits", title: "Audits", make: auditsTab },
 ];
 
 export class ModelView {
+	/** The version that somebody chose; empty for the one that is live. */
+	chosen = "";
+	live = "";
+	shown = "";
+	tab;
+	/** @type {any} */
+	version = null;
+	/** @type {any} */
+	editor = null;
+	choice;
+
 	constructor(overview, name) {
 		this.overview = overview;
 		this.name = name;
-		/** The version that somebody chose; empty for the one that is live. */
-		this.chosen = "";
-		this.live = "";
-		this.shown = "";
-		this.tab = null;
-		/** @type {any} */
-		this.version = null;
-		/** @type {any} */
-		this.editor = null;
-		this.figures = new Figures();
+		this.figures = figuresView();
 		this.title = el("h1", name);
 		this.about = el("p.row");
 		this.description = el("p.quiet");
+		this.stored = el("p.hint");
 		this.evaluation = el("dd", "–");
 		this.figures.element.prepend(el("div", el("dt", "evaluation"), this.evaluation));
 		this.news = el("div", { role: "status" });
 		this.body = el("div", el("p.quiet", "Loading…"));
 		this.element = el("div",
-			el("p.crumbs", el("a", { href: "/", text: "← All models" })),
-			el("div.summary", el("div", this.title, this.about, this.description), this.figures.element),
+			el("p.crumbs", el("a", { href: "/" }, "← All models")),
+			el("div.summary", el("div", this.title, this.about, this.description, this.stored), this.figures.element),
 			this.news, this.body);
 		this.update();
 	}
@@ -54,113 +61,120 @@ export class ModelView {
 		return this.chosen || this.live;
 	}
 
+	/** There are audits only where predictions are stored. */
+	get tabs() {
+		return TABS.filter(({ key }) => key !== "audits" || this.known.events);
+	}
+
+	/** The model's part of the overview. */
+	get known() {
+		return this.overview.model(this.name);
+	}
+
 	target() {
 		return { model: this.name, version: this.chosen || undefined, name: this.editor.name, signature: this.editor.signature };
 	}
 
 	loadedVersions() {
-		const known = this.overview.model(this.name)?.versions || [];
-		return known.filter((each) => each.state === "available").map((each) => each.version);
+		return this.known.versions.filter(({ state }) => state === "available").map(({ version }) => version);
 	}
 
 	versionChoice() {
 		const choice = el("select", { onchange: () => { this.chosen = choice.value; this.load(); } },
-			el("option", { value: "", text: `live (${this.live})` }), ...this.versionOptions(this.chosen));
+			el("option", { value: "" }, `live (${this.live})`), ...this.versionOptions(this.chosen));
 		return (this.choice = el("label", { hidden: this.loadedVersions().length < 2 && !this.chosen }, "Version ", choice));
 	}
 
 	/** The loaded versions to choose from, with their labels. */
 	versionOptions(chosen) {
-		const labels = Object.entries(this.overview.model(this.name).labels);
-		return this.loadedVersions().map((version) => {
-			const own = labels.filter(([, number]) => String(number) === version).map(([label]) => label);
-			return el("option", { value: version, text: [version, ...own].join(" · "), selected: version === chosen });
-		});
+		return this.loadedVersions().map((version) =>
+			el("option", { value: version, selected: version === chosen }, [version, ...labelsOf(this.known, version)].join(" · ")));
 	}
 
 	update() {
-		const model = this.overview.model(this.name);
 		if (!this.overview.value) return;
-		if (!model) {
-			this.body.replaceChildren(el("p.notice.bad", `There is no model ${this.name}.`));
+		if (!this.known) {
+			this.say("bad", `There is no model ${this.name}.`);
 			this.shown = "";
-			this.version = null;
 			return;
 		}
 		// What failed while the service was away is asked again.
-		if (this.overview.hasReturned) this.tab?.ask();
+		if (this.overview.hasReturned) this.tab?.ask?.();
+		this.tab?.poll?.();
 		this.figures.update(this.overview.figures(this.name));
-		const { times: _, ...rest } = model;
-		const now = JSON.stringify(rest);
+		const { times: _, ...model } = this.known;
+		const now = JSON.stringify(model);
 		if (now === this.shown) return;
 		this.shown = now;
-		document.title = `${model.title || this.name} · Understudy`;
-		setText(this.title, model.title || this.name);
-		this.about.replaceChildren(model.title ? el("code", this.name) : "", livePill(model), ...marks(model));
-		const { evaluation } = model;
-		this.evaluation.replaceChildren(...(evaluation ? [rounded(evaluation.value), el("small", interval(evaluation))] : ["–"]));
+		const { title, evaluation } = model;
+		document.title = `${title || this.name} · Understudy`;
+		setText(this.title, title || this.name);
+		put(this.about, title && el("code", this.name), livePill(model), ...marks(model));
+		if (evaluation) put(this.evaluation, rounded(evaluation.value), el("small", between(evaluation.low, evaluation.high)));
+		else this.evaluation.textContent = "–";
+		setText(this.stored, model.events);
 		this.evaluation.title = evaluation?.name || "";
 		this.notice(model);
 		this.tab?.update?.();
 	}
 
+	/** Show a sentence in place of a version. */
+	say(kind, ...words) {
+		put(this.body, el(`p.notice.${kind}`, ...words));
+		this.version = null;
+	}
+
 	/** Another version is live, or the chosen one is gone. */
-	notice(model) {
+	notice({ version, versions }) {
 		const before = this.live;
-		this.live = model.version || "";
+		this.live = version || "";
 		if (before && this.live && before !== this.live) {
 			const words = `Version ${this.live} serves now; it was version ${before}.`;
-			this.news.replaceChildren(el("p.notice.news", words));
+			put(this.news, el("p.notice.news", words));
 			announce(words);
 		}
-		if (this.chosen && !this.loadedVersions().includes(this.chosen)) this.chosen = "";
-		if (this.number && this.number !== this.version?.version) this.load();
+		if (!this.loadedVersions().includes(this.chosen)) this.chosen = "";
+		if (!this.number) this.say("warn", "Nothing of it serves now.", ...versions.map((each) => each.reason && ` Version ${each.version}: ${each.reason}`));
+		else if (this.number !== this.version?.version) this.load();
 		// Whoever is at work goes on with what is there.
-		else if (this.number) this.choice?.replaceWith(this.versionChoice());
-		else {
-			const reasons = model.versions.map(({ version, reason }) => reason && ` Version ${version}: ${reason}`);
-			this.body.replaceChildren(el("p.notice.warn", "Nothing of it serves now.", ...reasons));
-			this.version = null;
-		}
+		else this.choice?.replaceWith(this.versionChoice());
 	}
 
 	/** Show the version that is chosen, with the input that was there. */
 	async load() {
-		const number = this.number;
+		const { number } = this;
 		try {
 			const version = await fetchVersion(this.name, number);
 			if (number !== this.number) return;
-			const editor = new Editor(version);
+			const editor = new Editor(version, () => this.tab?.ask?.());
 			if (this.editor) await editor.copy(this.editor);
 			this.version = version;
 			this.editor = editor;
-			editor.addEventListener("change", () => this.tab?.ask());
 			setText(this.description, version.card?.description || "");
 			this.draw();
 		} catch (error) {
-			this.body.replaceChildren(el("p.notice.bad", { text: /** @type {Error} */ (error).message }));
+			this.say("bad", /** @type {Error} */ (error).message);
 			// The next poll tries again.
 			this.shown = "";
 		}
 	}
 
 	draw() {
-		const wanted = TABS.find(({ key }) => key === location.hash.slice(1)) || TABS[0];
+		const wanted = this.tabs.find(({ key }) => key === location.hash.slice(1)) || TABS[0];
 		const panel = newId();
-		const buttons = TABS.map(({ key, title }) => el("button", {
+		const buttons = this.tabs.map(({ key, title }) => el("button", {
 			type: "button", role: "tab", id: `tab-${key}`, "aria-controls": panel, "aria-selected": String(key === wanted.key),
-			tabindex: key === wanted.key ? "0" : "-1", text: title,
+			tabindex: key === wanted.key ? "0" : "-1",
 			onclick: () => this.open(key),
 			onkeydown: (event) => this.arrow(event, key),
-		}));
+		}, title));
 		this.tab = wanted.make(this);
-		const inside = wanted.hasInput
-			? el("div.bench", el("section.paper", { "aria-label": "Input" }, this.editor.element), el("div.stack", this.tab.element, this.editor.examples))
-			: this.tab.element;
-		this.body.replaceChildren(
+		put(this.body,
 			el("div.tabs", { role: "tablist", "aria-label": "What to do with the model" }, ...buttons),
-			el("div", { role: "tabpanel", id: panel, "aria-labelledby": `tab-${wanted.key}` }, inside));
-		this.tab.ask();
+			el("div", { role: "tabpanel", id: panel, "aria-labelledby": `tab-${wanted.key}` }, wanted.hasInput
+				? el("div.bench", el("section.paper", { "aria-label": "Input" }, this.editor.element), el("div.stack", this.tab.element, this.editor.examples))
+				: this.tab.element));
+		this.tab.ask?.();
 	}
 
 	open(key) {
@@ -170,10 +184,11 @@ export class ModelView {
 	}
 
 	arrow(event, key) {
-		const at = TABS.findIndex((tab) => tab.key === key);
-		const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];
+		const { tabs } = this;
+		const at = tabs.findIndex((tab) => tab.key === key);
+		const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
 		if (next === undefined) return;
 		event.preventDefault();
-		this.open(TABS[(next + TABS.length) % TABS.length].key);
+		this.open(tabs[(next + tabs.length) % tabs.length].key);
 	}
 }

@@ -1,113 +1,100 @@
 // All models: what serves, how good it is, what it has to do.
 
-import { announce, el } from "./dom.js";
-import { Figures, Sparkline, interval, rounded } from "./figures.js";
+import { announce, el, put } from "./dom.js";
+import { evaluationView, figuresView, sparkline } from "./figures.js";
 import { stateOf } from "./versions_tab.js";
 
+export function modelsView(overview) {
+	const items = new Map();
+	const list = el("ul.models");
+	const problems = el("div");
+	const search = el("input", { type: "search", oninput: narrow });
+	const filter = el("label", { hidden: true }, "Show models that contain ", search);
+	let shownProblems = "";
+	document.title = "Understudy";
 
-export class ModelsView {
-	constructor(overview) {
-		this.overview = overview;
-		/** @type {Map<string, ModelItem>} */
-		this.items = new Map();
-		this.list = el("ul.models");
-		this.problems = el("div");
-		this.search = el("input", { type: "search", oninput: () => this.narrow() });
-		this.filter = el("label", { hidden: true }, "Show models that contain ", this.search);
-		this.element = el("div", el("h1", "Models"), this.problems, this.filter, this.list);
-		document.title = "Understudy";
-		this.shownProblems = "";
-		this.update();
-	}
-
-	update() {
-		const { value } = this.overview;
-		if (!value) return;
-		const names = value.models.map((model) => model.name);
-		for (const [name, item] of this.items) {
+	function update() {
+		if (!overview.value) return;
+		const { models } = overview.value;
+		const names = models.map(({ name }) => name);
+		for (const [name, { element }] of items) {
 			if (names.includes(name)) continue;
-			item.element.remove();
-			this.items.delete(name);
+			element.remove();
+			items.delete(name);
 		}
-		let before = null;
-		for (const model of value.models) {
-			let item = this.items.get(model.name);
-			if (!item) {
-				this.items.set(model.name, (item = new ModelItem(model.name)));
-				if (before) before.after(item.element);
-				else this.list.prepend(item.element);
+		models.forEach((model, i) => {
+			const { name } = model;
+			if (!items.has(name)) {
+				items.set(name, modelItem(name));
+				list.insertBefore(items.get(name).element, list.children[i] || null);
 			}
-			before = item.element;
-			item.update(model, this.overview);
-		}
-		this.filter.hidden = names.length < 13;
-		this.narrow();
-		this.showProblems(value);
+			items.get(name).update(model, overview);
+		});
+		filter.hidden = names.length < 13;
+		narrow();
+		showProblems(overview.value);
 	}
 
 	/** Show the models whose names or titles hold what was typed. */
-	narrow() {
-		const wanted = this.search.value.toLowerCase();
-		for (const { element } of this.items.values()) element.hidden = !element.querySelector(".about").textContent.toLowerCase().includes(wanted);
+	function narrow() {
+		const wanted = search.value.toLowerCase();
+		for (const { element } of items.values()) element.hidden = !element.querySelector(".about").textContent.toLowerCase().includes(wanted);
 	}
 
-	showProblems({ problem, ignored, models }) {
+	function showProblems({ problem, ignored, models }) {
 		const now = JSON.stringify([problem, ignored, models.length]);
-		if (now === this.shownProblems) return;
-		this.shownProblems = now;
+		if (now === shownProblems) return;
+		shownProblems = now;
 		const are = ignored.length === 1 ? "thing lies in the folder of models and is" : "things lie in the folder of models and are";
-		this.problems.replaceChildren(...[
-			problem ? el("p.notice.bad", { role: "alert", text: problem }) : null,
-			models.length ? null : el("p.notice", "There is none yet. Put a version into the folder of models: <model>/<version>/saved_model.pb."),
-			ignored.length ? el("details", el("summary", `${ignored.length} ${are} not served`),
-				el("ul", ...ignored.map((item) => el("li", el("code", item.path), ` ${item.reason}`)))) : null,
-		].filter(Boolean));
-	}
-}
-
-class ModelItem {
-	constructor(name) {
-		this.name = name;
-		this.shown = "";
-		this.live = "";
-		this.about = el("div.about.stack");
-		this.figures = new Figures();
-		this.spark = new Sparkline();
-		this.element = el("li.paper", { "data-model": name }, this.about, this.figures.element, this.spark.element);
+		put(problems,
+			problem && el("p.notice.bad", { role: "alert" }, problem),
+			!models.length && el("p.notice", "There is none yet. Put a version into the folder of models: <model>/<version>/saved_model.pb."),
+			ignored.length > 0 && el("details", el("summary", `${ignored.length} ${are} not served`),
+				el("ul", ...ignored.map(({ path, reason }) => el("li", el("code", path), ` ${reason}`)))));
 	}
 
-	update(model, overview) {
-		this.figures.update(overview.figures(this.name));
-		this.spark.update(overview.histories.get(this.name)?.rates || []);
-		const { times: _, ...rest } = model;
-		const now = JSON.stringify(rest);
-		if (now === this.shown) return;
-		this.shown = now;
-		if (this.live && model.version && this.live !== model.version) announce(`${this.name}: version ${model.version} serves now.`);
-		this.live = model.version || "";
-		const { evaluation } = model;
-		const others = model.versions.filter((each) => each.version !== model.version && each.state !== "end");
-		this.about.replaceChildren(...[
-			el("div.row.apart",
-				el("h2", el("a", { href: `/models/${encodeURIComponent(this.name)}`, text: model.title || this.name })),
-				livePill(model)),
-			el("p.quiet", model.title ? el("code", this.name) : null, ...marks(model)),
-			evaluation ? el("p.evaluation", el("b", rounded(evaluation.value)), ` ${evaluation.name} `, el("span.quiet", interval(evaluation, "(", ")"))) : null,
-			others.length ? el("ul.versions", ...others.map((each) => stateOf(each, model))) : null,
-			model.policy_problem ? el("p.notice.warn", model.policy_problem) : null,
-		].filter(Boolean));
+	update();
+	return { element: el("div", el("h1", "Models"), problems, filter, list), update };
+}
+
+function modelItem(name) {
+	let [shown, live] = ["", ""];
+	const about = el("div.about.stack");
+	const figures = figuresView();
+	const spark = sparkline();
+
+	function update({ times: _, ...rest }, overview) {
+		/** @type {any} */
+		const model = rest;
+		figures.update(overview.figures(name));
+		spark.update(overview.histories.get(name)?.rates || []);
+		const now = JSON.stringify(model);
+		if (now === shown) return;
+		shown = now;
+		if (live && model.version && live !== model.version) announce(`${name}: version ${model.version} serves now.`);
+		live = model.version || "";
+		const others = model.versions.filter(({ version, state }) => version !== model.version && state !== "end");
+		put(about,
+			el("div.row.apart", el("h2", el("a", { href: `/models/${encodeURIComponent(name)}` }, model.title || name)), livePill(model)),
+			el("p.quiet", model.title && el("code", name), ...marks(model)),
+			model.evaluation && evaluationView(model.evaluation),
+			others.length > 0 && el("ul.versions", ...others.map((each) => stateOf(each, model))),
+			model.policy_problem && el("p.notice.warn", model.policy_problem));
 	}
+
+	return { element: el("li.paper", { "data-model": name }, about, figures.element, spark.element), update };
 }
 
-export function livePill(model) {
-	if (model.version) return el("span.pill.good", { "data-live": model.version, text: `version ${model.version}` });
-	if (model.unloaded) return el("span.pill", "unloaded");
-	const isLoading = model.versions.some((each) => !["failed", "end"].includes(each.state));
-	return el("span", { class: `pill ${isLoading ? "warn" : "bad"}`, text: isLoading ? "loading" : "does not serve" });
+export function livePill({ version, unloaded, versions }) {
+	if (version) return el("span.pill.good", { "data-live": version }, `version ${version}`);
+	if (unloaded) return el("span.pill", "unloaded");
+	const isLoading = versions.some(({ state }) => !["failed", "end"].includes(state));
+	return isLoading ? el("span.pill.warn", "loading") : el("span.pill.bad", "does not serve");
 }
 
-export function marks(model) {
-	const labels = Object.entries(model.labels).map(([label, version]) => `${label} → ${version}`);
-	return [...(model.pinned ? ["pinned"] : []), ...labels].map((text) => el("span", " ", el("span.pill", text)));
+/** What is special about a model's versions, as pills. */
+export function marks({ pinned, labels, rollout }) {
+	const trial = rollout && `version ${rollout.candidate ?? "to come"} on trial: ${rollout.stage}${rollout.stage === "canary" ? ` ${rollout.percent} %` : ""}`;
+	const named = Object.entries(labels).map(([label, version]) => `${label} → ${version}`);
+	return [pinned && "pinned", trial, ...named].filter(Boolean).map((text) => el("span", " ", el("span.pill", text)));
 }
-

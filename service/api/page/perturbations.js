@@ -1,6 +1,6 @@
 // Rows that differ a little from one input, and what each of them stands for.
 
-import { context, newCanvas, drawFitting, fromBase64, picturesIn, takesPictures, toBase64, toPng } from "./pictures.js";
+import { asPng, context, drawFile, newCanvas, picturesIn, takesPictures } from "./pictures.js";
 
 // Patches across a picture. Of files there are fewer, since each is packed anew.
 const PATCHES = { array: 14, file: 8 };
@@ -17,51 +17,43 @@ export async function planFor(signature, row) {
 		const value = row[field.name];
 		const shape = picturesIn(field);
 		if (shape && Array.isArray(value)) return occludedArray(row, field.name, value, shape.size);
-		if (takesPictures(field) && value?.b64 !== undefined) return occludedFile(row, field.name, value.b64);
+		if (takesPictures(field) && value?.b64 !== undefined) return occludedFile(row, field.name, value);
 	}
 	const text = signature.inputs.find((field) => field.dtype === "string" && !field.choices && field.shape?.length === 1 && row[field.name]);
 	if (text && signature.inputs.length === 1) return withoutWords(row, text.name);
 	return oneAtATime(signature, row);
 }
 
-const patch = (size, across, i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
+/** The edges of patches across a picture, which overlap by half of each: left to right, line by line. @returns {any[]} */
+function patches(size, across) {
+	const ends = (i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
+	return Array.from({ length: across * across }, (_, i) => [...ends(Math.floor(i / across)), ...ends(i % across)]);
+}
 
 /** @returns {Plan} */
 function occludedArray(row, name, value, size) {
 	const across = Math.min(PATCHES.array, size);
 	const ground = value[0][0];
-	const rows = [row];
-	for (let i = 0; i < across * across; i++) {
-		const [top, bottom] = patch(size, across, Math.floor(i / across));
-		const [left, right] = patch(size, across, i % across);
-		rows.push({ ...row, [name]: value.map((line, y) => (y < top || y >= bottom ? line : line.map((pixel, x) => (x < left || x >= right ? pixel : ground)))) });
-	}
-	return { kind: "picture", rows, across, canvas: null };
+	const without = ([top, bottom, left, right]) =>
+		value.map((line, y) => (y < top || y >= bottom ? line : line.map((pixel, x) => (x < left || x >= right ? pixel : ground))));
+	const rows = patches(size, across).map((patch) => ({ ...row, [name]: without(patch) }));
+	return { kind: "picture", rows: [row, ...rows], across, canvas: null };
 }
 
 /** @returns {Promise<Plan|null>} */
-async function occludedFile(row, name, b64) {
-	let picture;
-	try {
-		picture = await createImageBitmap(new Blob([fromBase64(b64)]));
-	} catch {
-		return null;
-	}
+async function occludedFile(row, name, file) {
 	const across = PATCHES.file;
 	const [whole] = newCanvas(FILE_SIZE);
-	drawFitting(whole, picture, picture.width, picture.height);
-	const rows = [{ ...row, [name]: { b64: toBase64(await toPng(whole)) } }];
+	if (!(await drawFile(whole, file))) return null;
 	const [canvas, drawing] = newCanvas(FILE_SIZE);
 	const corner = context(whole).getImageData(0, 0, 1, 1).data;
-	for (let i = 0; i < across * across; i++) {
+	drawing.fillStyle = `rgb(${corner[0]} ${corner[1]} ${corner[2]})`;
+	const rows = patches(FILE_SIZE, across).map(([top, bottom, left, right]) => {
 		drawing.drawImage(whole, 0, 0);
-		const [top, bottom] = patch(FILE_SIZE, across, Math.floor(i / across));
-		const [left, right] = patch(FILE_SIZE, across, i % across);
-		drawing.fillStyle = `rgb(${corner[0]} ${corner[1]} ${corner[2]})`;
 		drawing.fillRect(left, top, right - left, bottom - top);
-		rows.push({ ...row, [name]: { b64: toBase64(await toPng(canvas)) } });
-	}
-	return { kind: "picture", rows, across, canvas: whole };
+		return { ...row, [name]: asPng(canvas) };
+	});
+	return { kind: "picture", rows: [{ ...row, [name]: asPng(whole) }, ...rows], across, canvas: whole };
 }
 
 /** @returns {Plan} */

@@ -5,21 +5,31 @@ import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
 
+/** Asks whenever it is called, unless an answer is still to come, and shows what is new. */
+export function poller(ask, show) {
+	let [isAsking, shown] = [false, ""];
+	return async () => {
+		if (isAsking) return;
+		isAsking = true;
+		const reply = await ask();
+		isAsking = false;
+		const now = JSON.stringify(reply);
+		if (now !== shown) show(reply);
+		shown = now;
+	};
+}
+
 /** Fires "change" when something may look different now. */
 export class Overview extends EventTarget {
-	constructor() {
-		super();
-		/** @type {any} the last overview */
-		this.value = null;
-		/** @type {Map<string, History>} by model */
-		this.histories = new Map();
-		this.reachable = true;
-		/** whether the service answers again, as it did not the last time */
-		this.hasReturned = false;
-		/** whether the service asks for an API key */
-		this.asksForKey = false;
-		this.etag = "";
-	}
+	/** @type {any} the last overview */
+	value = null;
+	/** @type {Map<string, History>} by model */
+	histories = new Map();
+	reachable = true;
+	/** whether the service answers again, as it did not the last time */
+	hasReturned = false;
+	asksForKey = false;
+	etag = "";
 
 	start() {
 		const again = async () => {
@@ -51,11 +61,9 @@ export class Overview extends EventTarget {
 	}
 
 	note() {
-		const at = performance.now() / 1000;
-		for (const model of this.value.models) {
-			let history = this.histories.get(model.name);
-			if (!history) this.histories.set(model.name, (history = new History()));
-			history.add(at, model.times);
+		for (const { name, times } of this.value.models) {
+			if (!this.histories.has(name)) this.histories.set(name, new History());
+			this.histories.get(name)?.add(performance.now() / 1000, times);
 		}
 	}
 

@@ -2,60 +2,41 @@
 
 import { el, newId, setText } from "./dom.js";
 
-export class TextInput {
-	constructor(field, context) {
-		this.most = field.max_length;
-		this.changed = () => { this.count(); context.change(); };
-		this.control = el("textarea", { id: newId(), spellcheck: "false", oninput: this.changed });
-		this.counter = el("p.hint");
-		this.element = el("div", this.control, this.most ? this.counter : null);
-		const known = context.examples.find((each) => typeof each === "string");
-		this.write(field.example ?? known ?? "");
+export function textInput({ max_length: most }, { change }) {
+	const control = el("textarea", { id: newId(), spellcheck: "false", oninput: () => { count(); change(); } });
+	const counter = el("p.hint");
+	function count() {
+		const used = new TextEncoder().encode(control.value).length;
+		setText(counter, `${used.toLocaleString("en")} of ${most?.toLocaleString("en")} bytes`);
 	}
-
-	count() {
-		if (!this.most) return;
-		const used = new TextEncoder().encode(this.control.value).length;
-		setText(this.counter, `${used.toLocaleString("en")} of ${this.most.toLocaleString("en")} bytes`);
+	function write(value) {
+		control.value = typeof value === "string" ? value : JSON.stringify(value);
+		count();
 	}
-
-	read() {
-		return this.control.value;
-	}
-
-	write(value) {
-		this.control.value = typeof value === "string" ? value : JSON.stringify(value);
-		this.count();
-	}
+	return { element: el("div", control, most && counter), control, fallback: "", read: () => control.value, write };
 }
 
-export class JsonInput {
-	constructor(field, shape, context) {
-		this.changed = context.change;
-		this.isText = field.dtype === "string";
-		this.depth = shape ? shape.length : -1;
-		this.control = el("textarea.code", { id: newId(), spellcheck: "false", oninput: this.changed });
-		const size = shape ? `[${shape.map((n) => n ?? "any").join(" × ")}]` : "any shape";
-		const how = this.isText ? "JSON" : "JSON, or numbers with commas";
-		this.element = el("div", this.control, el("p.hint", `${field.dtype}, ${size}; as ${how}`));
-		this.write(field.example ?? context.examples[0] ?? zeros(shape || [], this.isText ? "" : field.dtype === "bool" ? false : 0));
-	}
-
+export function jsonInput({ dtype }, shape, { change }) {
+	const isText = dtype === "string";
+	const control = el("textarea.code", { id: newId(), spellcheck: "false", oninput: change });
+	const size = shape ? `[${shape.map((n) => n ?? "any").join(" × ")}]` : "any shape";
+	const how = isText ? "JSON" : "JSON, or numbers with commas";
 	/** what cannot be read goes to the service as text: it says what is wrong */
-	read() {
-		const text = this.control.value.trim();
+	function read() {
+		const text = control.value.trim();
 		try {
 			return JSON.parse(text);
 		} catch {
 			const lines = text.split(/\r?\n/).map((line) => line.split(/[,;\t]/).map(Number));
-			if (this.isText || lines.flat().some(Number.isNaN)) return text;
-			return this.depth === 1 ? lines.flat() : lines;
+			if (isText || lines.flat().some(Number.isNaN)) return text;
+			return shape?.length === 1 ? lines.flat() : lines;
 		}
 	}
-
-	write(value) {
-		this.control.value = JSON.stringify(value);
-	}
+	return {
+		element: el("div", control, el("p.hint", `${dtype}, ${size}; as ${how}`)), control,
+		fallback: zeros(shape || [], isText ? "" : dtype === "bool" ? false : 0),
+		read, write: (value) => { control.value = JSON.stringify(value); },
+	};
 }
 
 function zeros(shape, value) {

@@ -1,17 +1,18 @@
 // Try it: one input, one answer.
 
-import { announce, button, el } from "./dom.js";
+import { announce, button, el, put } from "./dom.js";
 import { predict } from "./api.js";
-import { Asker } from "./ask.js";
+import { asker } from "./ask.js";
 import { answerView } from "./answer.js";
 import { inWords, readOutputs } from "./outputs.js";
 import { snippetsView } from "./snippets.js";
+import { correctionView } from "./truth_form.js";
 
 /** @type {MakeTab} */
 export function tryTab(model) {
-	const answers = el("div", { "aria-label": "Answer", role: "region", class: "paper" }, el("p.quiet", "Asking…"));
-	const code = snippetsView(async () => ({ target: model.target(), row: await model.editor.read() }));
-	const asker = new Asker(async () => {
+	const answers = el("div.paper.stack", { "aria-label": "Answer", role: "region" }, el("p.quiet", "Asking…"));
+	const code = snippetsView(model);
+	const { now, soon } = asker(async () => {
 		const { editor } = model;
 		const [target, row, { example }] = [model.target(), await editor.read(), editor];
 		answers.firstElementChild?.classList.add("stale");
@@ -19,13 +20,13 @@ export function tryTab(model) {
 		if (editor !== model.editor) return;
 		editor.showProblems(answer);
 		if (!answer.ok) {
-			answers.replaceChildren(el("p.quiet", answer.error));
+			put(answers, el("p.quiet", answer.error));
 			return announce(answer.error);
 		}
-		answers.replaceChildren(answerView(target.signature, answer, { truth: example?.truth }));
+		put(answers, answerView(target.signature, answer, example?.truth), model.known.events && correctionView(model.name, target.signature, answer));
 		announce(`${inWords(readOutputs(target.signature, answer.rows[0]))}, version ${answer.version}`);
 		code.refresh();
 	});
-	const element = el("div.stack", answers, el("div.row", button("Predict", () => asker.now(), { class: "main" }), model.versionChoice()), code.element);
-	return { element, ask: () => asker.soon() };
+	const element = el("div.stack", answers, el("div.row", button("Predict", now, { class: "main" }), model.versionChoice()), code.element);
+	return { element, ask: soon };
 }

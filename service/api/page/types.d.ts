@@ -106,10 +106,38 @@ interface Rates {
 }
 
 interface InputContext {
+  /** Whether nothing is filled in at first. */
+  isBlank?: boolean;
+  /** Gives a file to a signature that is made for files; whether there is one. */
+  handOver?: (file: File) => boolean;
   hasRows: boolean;
   /** The values that golden examples have for the field. */
   examples: any[];
   change: () => void;
+}
+
+/** A control for a field. */
+interface Input {
+  element: HTMLElement;
+  control: HTMLElement;
+  /** What it holds where nothing else is known; undefined is nothing. */
+  fallback: any;
+  read: () => any;
+  write: (value: any) => void;
+  take?: (file: File) => void;
+}
+
+/** What is sent to the service beside the path. */
+interface Sent {
+  method?: string;
+  body?: any;
+  headers?: Record<string, string>;
+}
+
+interface Reply extends Outcome {
+  value: any;
+  /** Returns a header of the response; empty where it has none. */
+  header: (name: string) => string;
 }
 
 /** A line of many inputs, and what became of it. */
@@ -127,14 +155,22 @@ type Plan =
   | { kind: "curves"; rows: Row[]; fields: { field: any; values: any; start: number; now: any }[] };
 
 type ModelView = import("./model_view.js").ModelView;
-type Overview = import("./polling.js").Overview;
-type Editor = import("./editor.js").Editor;
 
 /**
- * Makes an element: of a tag, with classes after dots; with attributes, `text` and `on...` listeners,
- * if the first of the rest is a plain object; and of children, where null is left out.
+ * Makes an element: of a tag, with classes after dots; with attributes and `on...` listeners, if the
+ * first of the rest is a plain object; and of children. What is null, undefined or false is left out.
  */
 type MakeElement = (name: string, ...rest: any[]) => any;
 
-/** Makes what a tab shows; `ask` is called when the input has changed, `update` when the overview has. */
-type MakeTab = (model: ModelView) => { element: HTMLElement; ask: () => void; update?: () => void };
+/** What a tab shows. */
+interface Tab {
+  element: HTMLElement;
+  /** Called when the input has changed. */
+  ask?: () => void;
+  /** Called when the overview has changed. */
+  update?: () => void;
+  /** Called once a second, for what no overview has. */
+  poll?: () => void;
+}
+
+type MakeTab = (model: ModelView) => Tab;

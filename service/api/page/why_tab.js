@@ -1,6 +1,6 @@
 // Why: what in the input moved the answer, by inputs that differ a little.
 
-import { button, el, percent, shortNumber, svg, table } from "./dom.js";
+import { button, el, percent, put, shortNumber, svg, svgText, table } from "./dom.js";
 import { barList } from "./answer.js";
 import { predictMany } from "./api.js";
 import { readable, titled } from "./fields.js";
@@ -12,18 +12,16 @@ import { context, newCanvas } from "./pictures.js";
 export function whyTab(model) {
 	const place = el("div", { role: "region", "aria-label": "Explanation", "aria-live": "polite" },
 		el("p.quiet", "The model is asked again with parts of the input changed; what changes the answer most is shown."));
-	const start = button("Explain this answer", explain, { class: "main" });
-	async function explain() {
+	const start = button("Explain this answer", async () => {
 		start.disabled = true;
 		try {
-			place.replaceChildren(...(await explanation(model)));
+			put(place, ...(await explanation(model)));
 		} finally {
 			start.disabled = false;
 		}
-	}
-	const element = el("div.paper.stack", el("div.row", start, model.versionChoice()), place);
+	}, { class: "main" });
 	return {
-		element,
+		element: el("div.paper.stack", el("div.row", start, model.versionChoice()), place),
 		ask: () => { if (place.querySelector("[data-explained]")) place.firstElementChild?.classList.add("stale"); },
 	};
 }
@@ -50,9 +48,8 @@ async function explanation(model) {
 	const head = el("p", { "data-explained": "" }, `What moves ${what} `, el("b", `(${show(scores[0])})`),
 		el("span.quiet", `; ${plan.rows.length} inputs asked, version ${answer.version}`));
 	const effects = scores.slice(1).map((score) => scores[0] - score);
-	if (plan.kind === "picture") return [head, heatMap(plan, effects, editor, show)];
-	if (plan.kind === "words") return [head, words(plan, effects, show)];
-	return [head, curves(plan, scores, readings, show)];
+	return [head, plan.kind === "picture" ? heatMap(plan, effects, editor, show)
+		: plan.kind === "words" ? words(plan, effects, show) : curves(plan, scores, readings, show)];
 }
 
 function heatMap({ across, canvas: shown }, effects, editor, show) {
@@ -74,20 +71,19 @@ function heatMap({ across, canvas: shown }, effects, editor, show) {
 	drawing.imageSmoothingQuality = "high";
 	drawing.drawImage(map, 0, 0, size, size);
 	const best = effects.indexOf(Math.max(...effects));
-	const words = `Most depends on the part ${place(best % across, across, ["left", "centre", "right"])}, ${place(Math.floor(best / across), across, ["top", "middle", "bottom"])}: without it the answer changes by ${show(Math.max(...effects))}.`;
+	const place = (at, names) => names[Math.min(2, Math.floor((3 * at) / across))];
+	const words = `Most depends on the part ${place(best % across, ["left", "centre", "right"])}, ${place(Math.floor(best / across), ["top", "middle", "bottom"])}: without it the answer changes by ${show(effects[best])}.`;
 	canvas.className = "easel smooth";
 	[canvas.role, canvas.ariaLabel] = ["img", words];
 	return el("figure.heat", canvas, el("figcaption", words, " Teal speaks for the answer, red against it."));
 }
-
-const place = (at, across, names) => names[Math.min(2, Math.floor((3 * at) / across))];
 
 function words({ parts, places }, effects, show) {
 	const most = Math.max(...effects.map(Math.abs), 1e-9);
 	const spans = parts.map((part, i) => {
 		if (places[i] < 0) return part;
 		const effect = effects[places[i]];
-		const span = el("span", { text: part, title: `${effect >= 0 ? "for" : "against"}: ${show(Math.abs(effect))}` });
+		const span = el("span", { title: `${effect >= 0 ? "for" : "against"}: ${show(Math.abs(effect))}` }, part);
 		const strength = Math.round((Math.abs(effect) / most) * 32);
 		if (strength > 2) {
 			span.style.background = `color-mix(in srgb, var(${effect > 0 ? "--accent" : "--bad"}) ${strength}%, transparent)`;
@@ -104,39 +100,34 @@ function words({ parts, places }, effects, show) {
 }
 
 function curves({ fields }, scores, readings, show) {
-	const bands = readings.map(({ numbers, classes }) => (!classes.length && numbers[0]?.low !== null ? [numbers[0].low, numbers[0].high] : null));
-	const all = [...scores, ...bands.flatMap((band) => band ?? [])].map(Number);
-	/** @type {any} */
-	const range = [Math.min(...all), Math.max(...all)];
-	const spread = ({ start, values }) => {
+	const bands = readings.map(({ numbers: [first], classes }) => (!classes.length && first?.low !== null ? [first.low, first.high] : null));
+	const all = [...scores, ...bands.flatMap((band) => band ?? [])];
+	const drawn = fields.map(({ field, values, start, now }) => {
 		const own = scores.slice(start, start + values.length);
-		return Math.max(...own) - Math.min(...own);
-	};
-	return el("div.curves", ...[...fields].sort((a, b) => spread(b) - spread(a)).map((each) => {
-		const { field, values, start, now } = each;
-		const own = scores.slice(start, start + values.length);
-		const title = titled(field);
-		const told = `${title}: the answer goes from ${show(Math.min(...own))} to ${show(Math.max(...own))}`;
-		const drawn = typeof values[0] === "number" && !field.choices
-			? curve(values, own, bands.slice(start, start + values.length), range, now, scores[0], told, show)
+		const [low, high, title] = [Math.min(...own), Math.max(...own), titled(field)];
+		const told = `${title}: the answer goes from ${show(low)} to ${show(high)}`;
+		const plot = typeof values[0] === "number" && !field.choices
+			? curve(values, own, bands.slice(start, start + values.length), Math.min(...all), Math.max(...all), now, scores[0], told, show)
 			: columns(values, own, now, show);
-		return el("figure", el("figcaption", el("b", title), ` moves it by ${show(spread(each))}`), drawn);
-	}));
+		return { spread: high - low, figure: el("figure", el("figcaption", el("b", title), ` moves it by ${show(high - low)}`), plot) };
+	});
+	return el("div.curves", ...drawn.sort((a, b) => b.spread - a.spread).map(({ figure }) => figure));
 }
 
-function curve(xs, ys, bands, [low, high], now, here, told, show) {
+function curve(xs, ys, bands, low, high, now, here, told, show) {
 	const [width, height, left, bottom] = [240, 120, 44, 18];
-	const x = (at) => left + ((at - xs[0]) / (xs[xs.length - 1] - xs[0] || 1)) * (width - left - 6);
+	const last = xs.at(-1);
+	const x = (at) => left + ((at - xs[0]) / (last - xs[0] || 1)) * (width - left - 6);
 	const y = (at) => 6 + (1 - (at - low) / (high - low || 1)) * (height - bottom - 10);
-	const path = (values) => values.map((value, i) => `${x(xs[i]).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-	const band = bands.every(Boolean) ? svg("polygon", { class: "band", points: `${path(bands.map((each) => each[0]))} ${path(bands.map((each) => each[1])).split(" ").reverse().join(" ")}` }) : null;
-	const text = (atX, atY, words, anchor = "middle") => svg("text", { x: atX, y: atY, "text-anchor": anchor, text: words });
-	return svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told }, band,
+	const points = (values) => values.map((value, i) => `${x(xs[i]).toFixed(1)},${y(value).toFixed(1)}`);
+	const band = bands.every(Boolean) && [...points(bands.map((each) => each[0])), ...points(bands.map((each) => each[1])).reverse()];
+	return svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told },
+		band && svg("polygon", { class: "band", points: band.join(" ") }),
 		svg("line", { class: "axis", x1: left, x2: width - 6, y1: height - bottom, y2: height - bottom }),
-		svg("polyline", { class: "curve", points: path(ys) }),
-		typeof now === "number" ? svg("circle", { class: "dot", cx: x(now), cy: y(here), r: 5 }) : null,
-		text(left - 5, y(high) + 8, show(high), "end"), text(left - 5, y(low), show(low), "end"),
-		text(left, height - 4, shortNumber(xs[0]), "start"), text(width - 6, height - 4, shortNumber(xs[xs.length - 1]), "end"));
+		svg("polyline", { class: "curve", points: points(ys).join(" ") }),
+		typeof now === "number" && svg("circle", { class: "dot", cx: x(now), cy: y(here), r: 5 }),
+		svgText(left - 5, y(high) + 8, show(high), "end"), svgText(left - 5, y(low), show(low), "end"),
+		svgText(left, height - 4, shortNumber(xs[0]), "start"), svgText(width - 6, height - 4, shortNumber(last), "end"));
 }
 
 function columns(values, scores, now, show) {

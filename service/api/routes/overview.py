@@ -14,10 +14,13 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import flask_response
 from service.api.http.responses import JSON, Response
 from service.api.http.url_paths import MODEL
+from service.api.routes.card_sections import sections_of_evaluation, sections_of_making
+from service.events.event_log import EventLog
 from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
 from service.monitoring.request_times import RequestTimes, read_request_times
 from service.repository.golden import GoldenExample
 from service.repository.model_card import Card
+from service.repository.rollout_policy import Rollout
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.servable import Servable
 from service.settings.settings import Settings
@@ -28,7 +31,12 @@ _HEADLINE = ("name", "value", "low", "high")
 
 
 def overview_routes(
-    lifecycle: Lifecycle, metrics: Metrics, settings: Settings, *, version: str
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+    settings: Settings,
+    events: EventLog | None,
+    *,
+    version: str,
 ) -> Blueprint:
     """Return the routes that the page reads, besides those of predictions.
 
@@ -36,10 +44,14 @@ def overview_routes(
         lifecycle: knows the models.
         metrics: have what all workers counted.
         settings: the service's; the page shows its bounds.
+        events: where predictions are stored; ``None`` where they are not.
         version: of this software.
     """
     blueprint = Blueprint("overview", __name__)
     recent = _RecentTimes(metrics)
+
+    def stored(model: str) -> str:
+        return events.rates(model).sentence(settings.events_max_days) if events is not None else ""
 
     @blueprint.get("/ui/overview")
     def overview() -> FlaskResponse:
@@ -54,7 +66,8 @@ def overview_routes(
                 "problem": lifecycle.store_problem,
                 "bounds": REQUEST_SECONDS,
                 "models": [
-                    _model(lifecycle, name, times.get(name, {})) for name in lifecycle.models()
+                    {**_model(lifecycle, name, times.get(name, {})), "events": stored(name)}
+                    for name in lifecycle.models()
                 ],
                 "ignored": [asdict(item) for item in lifecycle.ignored()],
             }
@@ -113,6 +126,7 @@ def _model(lifecycle: Lifecycle, name: str, times: Mapping[str, RequestTimes]) -
         "labels": dict(lifecycle.labels(name)),
         "pinned": policy.pinned,
         "unloaded": policy.unloaded,
+        "rollout": _trial(policy.rollout),
         "policy_problem": lifecycle.policy_problem(name),
         "versions": [
             {"version": str(item.version), "state": str(item.state), "reason": item.reason}
@@ -127,6 +141,17 @@ def _model(lifecycle: Lifecycle, name: str, times: Mapping[str, RequestTimes]) -
                 shown["title"] = servable.card.title
                 shown["evaluation"] = _headline(servable.card)
     return shown
+
+
+def _trial(rollout: Rollout | None) -> dict[str, Any] | None:
+    """Return which version is on trial, and how far it is; ``None`` where none is."""
+    if rollout is None:
+        return None
+    return {
+        "stage": str(rollout.stage),
+        "percent": rollout.percent,
+        "candidate": None if rollout.candidate is None else str(rollout.candidate),
+    }
 
 
 def _headline(card: Card) -> dict[str, Any] | None:
@@ -155,14 +180,11 @@ def _version(servable: Servable) -> dict[str, Any]:
         else [],
         "card": {
             "title": card.title,
-            "task": card.task,
             "description": card.description,
-            "created_at": card.created_at,
             "evaluation": card.evaluation,
-            "training": card.training,
-            "data": card.data,
-            "libraries": card.libraries,
-            "precision": {"stated": str(card.precision), "used": str(servable.precision)},
+            "measured": sections_of_evaluation(card.evaluation),
+            "gates": card.training.get("gates"),
+            "made": sections_of_making(card, servable.precision),
         }
         if card
         else None,

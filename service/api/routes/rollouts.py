@@ -1,5 +1,6 @@
 """``/v1/models/<model>/rollout``: a version on trial, and for admins to begin one."""
 
+import time
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -15,6 +16,7 @@ from service.repository.model_source import ModelSource
 from service.repository.policy import Policy, begin_rollout
 from service.repository.rollout_policy import RolloutRules, rules_from_json
 from service.rollout.rollout_record import RolloutRecord, read_rollout_record
+from service.rollout.rollout_words import evidence_in_words, rollout_sentence
 from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
 
@@ -92,11 +94,20 @@ def _shown(record: RolloutRecord | None, policy: Policy) -> dict[str, Any]:
     under_way = policy.rollout
     if record is None or (under_way is not None and under_way.id != record.rollout.id):
         if under_way is None:
-            return {"state": "none", "reason": "There was no rollout.", "decisions": []}
-        return {"state": str(under_way.stage), "reason": "It begins.", "decisions": []}
+            sentence = "There was no rollout."
+            return {"state": "none", "sentence": sentence, "reason": sentence, "decisions": []}
+        state = str(under_way.stage)
+        sentence = rollout_sentence(state, under_way)
+        return {"state": state, "sentence": sentence, "reason": "It begins.", "decisions": []}
     rollout = record.rollout
+    evidence: list[str] = []
+    if not record.outcome and rollout.candidate is not None:
+        elapsed_s = time.time() - record.stage_began
+        evidence = evidence_in_words(rollout, record.stages, elapsed_s=elapsed_s)
     return {
         "state": record.state,
+        "sentence": rollout_sentence(record.state, rollout),
+        "evidence": evidence,
         "reason": record.reason,
         "held": record.held,
         "champion": rollout.champion,

@@ -11,6 +11,7 @@ import pytest
 from service.events.errors import StoreError
 from service.events.event_store import (
     AUDIT_LEASE_S,
+    AuditedAnswer,
     EventStore,
     NotAuditedError,
     Result,
@@ -253,3 +254,18 @@ def test_a_file_is_named_by_path_or_url(tmp_path: Path) -> None:
         database = open_database(location)
         assert isinstance(database, SqliteDatabase)
         assert database.shown == os.fspath(tmp_path / "a.db")
+
+
+def test_audited_answers_come_with_their_truths(store: EventStore, clock: Clock) -> None:
+    """Those of one version, in the order in which somebody said what is true."""
+    store.add([record("a", rate=1.0), record("b", rate=1.0), record("c", version=4, rate=1.0)])
+    places = {audit.event.request_id: audit.instance for audit in store.hand_out("m", 3)}
+    for request_id in ("b", "c", "a"):
+        clock.now += 1
+        store.put("m", [truth(request_id, "b", Source.AUDIT, places[request_id])])
+    store.put("m", [truth("a", "b", Source.USER)])
+    answers = {0: {"y": "a"}, 1: {"y": "b"}}
+    assert store.audited("m", 3) == [
+        AuditedAnswer(answers[places[request_id]], {"y": "b"}) for request_id in ("b", "a")
+    ]
+    assert store.audited("other", 3) == []

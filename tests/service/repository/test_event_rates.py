@@ -67,3 +67,19 @@ def test_a_contract_marks_sensitive_fields() -> None:
     with pytest.raises(RepositoryError, match="sensitive: 1 is not true, false or null"):
         contract_from_json(value)
     assert Field(name="a", dtype="bool", shape=(None,)).sensitive is False
+
+
+@pytest.mark.parametrize(
+    ("rates", "sentence"),
+    [
+        (EventRates(0.0), ""),
+        (EventRates(0.1), "10 % of requests are kept with their answers for 30 days."),
+        (
+            EventRates(0.05, 1, UnsureRate("confidence", 0, 0.6, 0.5)),
+            "5 % of requests, 100 % of those that fail and 50 % of those whose confidence lies "
+            "between 0 and 0.6 are kept with their answers for 30 days.",
+        ),
+    ],
+)
+def test_rates_in_words(rates: EventRates, sentence: str) -> None:
+    assert rates.sentence(30) == sentence

@@ -1,0 +1,83 @@
+"""A rollout in sentences: who answers whom, and what the evidence is, with its numbers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.repository.rollout_policy import Rollout
+from service.rollout.assessment import StageEvidence, assess
+
+_WHO_ANSWERS = {
+    "waiting": "The next version that is published will be tried out against version {champion}.",
+    "shadow": (
+        "Version {champion} answers all requests. Version {candidate} answers some of them again, "
+        "for nobody."
+    ),
+    "canary": (
+        "Version {candidate} answers {percent:g} % of the requests, version {champion} the others."
+    ),
+    "baking": (
+        "Version {candidate} answers all requests. Version {champion} stays loaded, so that "
+        "rolling back needs no load."
+    ),
+    "live": "Version {candidate} has passed, and took the place of version {champion}.",
+    "rolled back": "Version {candidate} was rolled back; version {champion} serves.",
+    "ended by hand": "Somebody ended the trial of version {candidate}.",
+}
+
+
+def rollout_sentence(state: str, rollout: Rollout) -> str:
+    """Return who answers whom in a state of a rollout, which a record names."""
+    if rollout.candidate is None and state == "ended by hand":
+        return "Somebody ended it before a version was on trial."
+    return _WHO_ANSWERS[state].format(
+        champion=rollout.champion, candidate=rollout.candidate, percent=rollout.percent
+    )
+
+
+def evidence_in_words(
+    rollout: Rollout, stages: Sequence[StageEvidence], *, elapsed_s: float
+) -> list[str]:
+    """Return what a rollout's stages have shown, and what is missing before the next step.
+
+    Args:
+        rollout: as it is now, with a candidate.
+        stages: what its stages have shown, the present one last.
+        elapsed_s: seconds since the present stage began.
+    """
+    verdict, now = assess(rollout, stages, elapsed_s=elapsed_s), stages[-1]
+    numbers = verdict.numbers
+    sentences = [verdict.reason]
+    if "batches" in numbers:
+        sentences += _of_shadow(numbers)
+    candidate, champion = now.arms.candidate, now.arms.champion
+    if candidate.units or champion.units:
+        sentences.append(
+            f"Version {rollout.candidate} answered {candidate.units:,} requests and failed on "
+            f"{candidate.failures:,}; version {rollout.champion} answered {champion.units:,} and "
+            f"failed on {champion.failures:,}."
+        )
+    sentences += [
+        f"Not more than {_percent(found['difference_at_most'])} more {name} are possible; this "
+        f"step allows {_percent(found['allowed'])}."
+        for name, found in numbers.items()
+        if name in ("errors", "slow answers")
+    ]
+    harm = 10 ** numbers["log10_evidence_of_harm"]["together"]
+    sentences.append(
+        f"The evidence of harm is {harm:.2g}; at {1 / rollout.rules.alpha:,.0f} the version is "
+        "rolled back."
+    )
+    return sentences
+
+
+def _of_shadow(numbers: dict[str, Any]) -> list[str]:
+    return [
+        f"It answered {numbers['batches']:,} batches again; {numbers['dropped']:,} were left out "
+        "because the service was busy.",
+        f"It answered {_percent(numbers['disagreement'])} of the rows differently; the true share "
+        f"is not above {_percent(numbers['disagreement_at_most'])}.",
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{100 * share:.2g} %"

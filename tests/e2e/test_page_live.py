@@ -1,0 +1,255 @@
+"""The page's panels of live traffic: corrections, audits, drift and rollouts, by keyboard."""
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.browser import (
+    DESK,
+    PHONE,
+    answered_anew,
+    at,
+    keep,
+    serious_problems,
+    settled,
+    visit,
+)
+from tests.e2e.conftest import Service, StartService
+from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.drifting import publish_sign
+from tests.savedmodels.trial import CLASSES, publish_trial
+from tests.waiting import eventually
+
+TOKEN = "open sesame"
+KEPT = "100 % of requests are kept with their answers for 30 days."
+# A canary that waits for requests and then for somebody.
+RULES = {"shadow_batches": 0, "percents": [50], "min_requests": 1_000_000}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("live")
+
+
+@pytest.fixture(scope="module")
+def service(start_service: StartService, folder: Path) -> Service:
+    models = folder / "models"
+    publish_sign(models)
+    publish_affine(models)
+    publish_trial(models, work=1)
+    # Of this model next to no request is stored.
+    policy = {"serve": {"versions": [1]}, "events": {"rate": 1e-9}}
+    (models / "trial" / "policy.json").write_text(json.dumps(policy))
+    publish_trial(models, "equal", work=1)
+    return start_service(
+        models,
+        UNDERSTUDY_QUIET_S="0",
+        UNDERSTUDY_ADMIN_TOKEN=TOKEN,
+        UNDERSTUDY_EVENTS=str(folder / "events.db"),
+        UNDERSTUDY_EVENTS_RATE="1",
+    )
+
+
+@pytest.fixture
+def wait_until_stored(folder: Path) -> Any:
+    """Return a function that waits until a request is in the store."""
+
+    def wait(request_id: str) -> None:
+        query = "SELECT 1 FROM understudy_events WHERE request_id = ?"
+        with sqlite3.connect(folder / "events.db") as reader:
+            eventually(lambda: reader.execute(query, [request_id]).fetchone())
+
+    return wait
+
+
+def check_on_all_screens(page: Any, name: str) -> None:
+    """Axe finds nothing serious, and nothing is wider than the screen."""
+    for size in (PHONE, DESK):
+        page.set_viewport_size(size)
+        assert serious_problems(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
+        keep(page, f"{name}-{size['width']}", full_page=True)
+
+
+def feedback(page: Any, action: Any) -> dict[str, Any]:
+    """Do something, and return what the feedback that it sends is answered."""
+    with page.expect_response(lambda response: response.url.endswith(":feedback")) as caught:
+        action()
+    answer: dict[str, Any] = caught.value.json()
+    return answer
+
+
+def given(service: Service, **labels: str) -> float:
+    """Return how much feedback with these labels the service has counted."""
+    lines = re.findall(
+        r"^understudy_feedback_total\{(.*)\} (\S+)$", service.get("/metrics").text, re.MULTILINE
+    )
+    wanted = {f'{name}="{value}"' for name, value in labels.items()}
+    return sum(float(count) for found, count in lines if wanted <= set(found.split(",")))
+
+
+def test_an_answer_is_corrected(browser: Any, service: Service, wait_until_stored: Any) -> None:
+    with visit(browser, at(service, "sign"), viewport=PHONE) as page:
+        settled(page)
+        told = answered_anew(page)
+        (prediction,) = told["answered"]["predictions"]
+        page.get_by_text(KEPT).wait_for()
+        page.get_by_text("Wrong? Correct it").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        form = page.locator("form")
+        # What was answered is where to begin.
+        assert form.get_by_role("radio", name=prediction["label"]).is_checked()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Send the truth"
+        check_on_all_screens(page, "correction")
+        wait_until_stored(told["id"])
+        assert feedback(page, lambda: page.keyboard.press("Enter"))["stored"] == 1
+        page.get_by_role("region", name="Answer").get_by_text("Thank you").wait_for()
+    assert given(service, model="sign", source="user", result="stored") == 1
+
+
+def test_what_cannot_be_true_is_refused_in_the_services_words(
+    browser: Any, service: Service, wait_until_stored: Any
+) -> None:
+    with visit(browser, at(service, "affine")) as page:
+        settled(page)
+        wait_until_stored(answered_anew(page)["id"])
+        page.get_by_text("Wrong? Correct it").click()
+        form = page.locator("form")
+        box = form.get_by_role("textbox", name="y")
+        assert float(box.input_value()) == 5
+        box.fill("many")
+        answer = feedback(page, lambda: box.press("Enter"))
+        form.get_by_text(answer["details"]["feedback[0].truth"][0]).wait_for()
+        assert box.get_attribute("aria-invalid") == "true"
+        box.fill("6.5")
+        assert feedback(page, lambda: box.press("Enter"))["stored"] == 1
+
+
+def test_what_is_not_stored_cannot_be_corrected(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "trial")) as page:
+        settled(page)
+        page.get_by_text("Wrong? Correct it").click()
+        form = page.locator("form")
+        button = form.get_by_role("button", name="Send the truth")
+        answer = feedback(page, lambda: button.press("Enter"))
+        assert "it was not sampled" in answer["error"]
+        form.get_by_text(answer["error"]).wait_for()
+
+
+def test_audits_are_labelled_one_after_the_other(
+    browser: Any, service: Service, wait_until_stored: Any
+) -> None:
+    for number, x in enumerate((-1.5, 2.5)):
+        headers = {"X-Request-Id": f"audited-{number}"}
+        body = {"instances": [{"x": x}]}
+        assert service.post("/v1/models/sign:predict", body, headers=headers).ok
+        wait_until_stored(f"audited-{number}")
+    with visit(browser, at(service, "sign", "audits"), viewport=PHONE) as page:
+        page.get_by_role("button", name="Show me a row").press("Enter")
+        panel = page.get_by_role("region", name="Audits")
+        radios = panel.get_by_role("radio")
+        radios.first.wait_for()
+        # Neither the answer nor anything else is chosen, and nothing tells it.
+        assert panel.get_by_role("radio", checked=True).count() == 0
+        assert panel.locator(".pairs dt").all_inner_texts() == ["x"]
+        check_on_all_screens(page, "audit")
+        send = panel.get_by_role("button", name="Send the truth")
+        answer = feedback(page, lambda: send.press("Enter"))
+        panel.get_by_text(answer["details"]["feedback[0].truth"][0]).wait_for()
+        assert page.evaluate("document.activeElement.textContent") == "Send the truth"
+        radios.first.focus()
+        page.keyboard.press("Space")
+        assert feedback(page, lambda: send.press("Enter"))["stored"] == 1
+        panel.get_by_text("1 labelled").wait_for()
+        # Whoever labels by keyboard goes on at the next row.
+        assert page.evaluate("document.activeElement.type") == "radio"
+        panel.get_by_role("button", name="Skip").press("Enter")
+        panel.get_by_text("1 labelled").wait_for()
+    assert given(service, model="sign", source="audit", result="stored") == 1
+
+
+def drifted(route: Any) -> None:
+    """Answer as the service does, but with an alarm in the first field."""
+    found = route.fetch().json()
+    first, *others = found["fields"]
+    alarm = {"evidence": 2_500_000.0, "psi": 0.41, "psi_by_chance": 0.1, "recent_rows": 400.0}
+    live = {"value": 0.91, "low": 0.88, "high": 0.94, "rows": 400}
+    route.fulfill(
+        json={
+            **found,
+            "state": "drift",
+            "fields": [{**first, **alarm, "sentence": "It is larger."}, *others],
+            "expected_accuracy": {**found["expected_accuracy"], "live": live},
+        }
+    )
+
+
+def test_drift_is_told_in_the_services_words(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "sign", "drift"), viewport=PHONE) as page:
+        report = service.get("/v1/models/sign/drift").json()
+        page.get_by_text(report["sentence"]).wait_for()
+        # As the audits that were labelled show it.
+        page.get_by_text(report["quality"]["sentence"]).wait_for()
+        fields = page.get_by_role("region", name="Fields").locator("details")
+        assert fields.count() == len(report["fields"])
+        assert page.get_by_text("alarm", exact=True).count() == 0
+        page.route("**/drift", drifted)
+        # It comes by itself.
+        fields.first.get_by_text("alarm", exact=True).wait_for()
+        assert fields.first.get_attribute("open") is not None
+        assert "Evidence 2,500,000; PSI 0.41 in the last 400 rows" in fields.first.inner_text()
+        assert "blind to changed meanings" in page.locator("main").inner_text()
+        page.get_by_text(report["expected_accuracy"]["blind_to"]).wait_for()
+        page.get_by_text("91.0 % of 400 live answers are (0.880 to 0.940)").wait_for()
+        second = fields.nth(1)
+        second.locator("summary").press("Enter")
+        rows = second.get_by_role("region").locator("tbody tr")
+        assert rows.count() == len(report["fields"][1]["bins"])
+        check_on_all_screens(page, "drift")
+
+
+def ask_trial(service: Service, count: int) -> None:
+    for _ in range(count):
+        assert service.post("/v1/models/trial:predict", {"instances": [[0.1] * CLASSES]}).ok
+
+
+def test_a_rollout_is_begun_watched_aborted_and_promoted(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "trial", "versions"), viewport=PHONE) as page:
+        panel = page.get_by_role("region", name="Rollout")
+        panel.get_by_text("There was no rollout.").wait_for()
+        acting = page.get_by_role("button", name=re.compile("Try|Abort|Promote|Pin|Roll"))
+        assert acting.count() == 0
+        page.get_by_label("Admin token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        box = page.get_by_label("Version to try out")
+        box.fill("9")
+        box.press("Enter")
+        page.get_by_text("There is no version 9 of model 'trial'.").wait_for()
+        box.fill("2")
+        box.press("Enter")
+        panel.get_by_text("Version 2 answers some of them again, for nobody.").wait_for()
+        page.get_by_text("version 2 on trial: shadow").wait_for()
+        panel.get_by_text("It has answered 0 of 200 batches.").wait_for()
+        ask_trial(service, 20)
+        panel.get_by_text(re.compile(r"It answered [1-9]\d* batches again")).wait_for()
+        page.get_by_role("button", name="Abort the rollout").press("Enter")
+        panel.get_by_text("Somebody ended the trial of version 2.").wait_for()
+        assert "The policy was changed while it was under way." in panel.inner_text()
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        body = {"candidate": 2, "rules": RULES}
+        assert service.post("/v1/models/trial:rollout", body, headers=headers).ok
+        panel.get_by_text("Version 2 answers 50 % of the requests").wait_for()
+        ask_trial(service, 20)
+        panel.get_by_text(re.compile(r"Version 2 answered [1-9]\d* requests")).wait_for()
+        panel.get_by_text("The evidence of harm is").wait_for()
+        check_on_all_screens(page, "rollout")
+        page.get_by_role("button", name="Promote version 2 now").press("Enter")
+        page.get_by_text("Version 2 serves now; it was version 1.").first.wait_for()
+        panel.get_by_text("1 earlier").wait_for()

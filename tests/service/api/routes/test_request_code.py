@@ -1,0 +1,86 @@
+"""A request as code: each sample is run by the browser's tests; here is what it depends on."""
+
+import ast
+import shlex
+from pathlib import Path
+from typing import Any
+
+from service.api.routes.request_code import CodeRequest, code_samples
+from service.repository.contract import Field, Signature
+from tests.savedmodels.affine import publish_affine
+from tests.service.conftest import MakeApp
+
+ORIGIN = "http://127.0.0.1:8501"
+ROW = {"x": [1.0, 2.0], "text": "it's", "shift": None}
+
+
+def a_request(**changed: Any) -> CodeRequest:
+    fields = tuple(
+        Field(name=name, dtype=dtype, shape=shape)
+        for name, dtype, shape in (
+            ("x", "float32", (None, 2)),
+            ("text", "string", (None,)),
+            ("shift", "float16", (None,)),
+        )
+    )
+    known = {
+        "origin": ORIGIN,
+        "model": "a b",
+        "version": None,
+        "signature": Signature("serving_default", fields, ()),
+        "row": ROW,
+        "needs_key": False,
+    }
+    return CodeRequest(**{**known, **changed})
+
+
+def codes(asked: CodeRequest) -> dict[str, str]:
+    return {each["title"]: each["code"] for each in code_samples(asked)}
+
+
+def test_no_sample_speaks_of_a_key_unless_there_is_one() -> None:
+    assert all("API_KEY" not in code for code in codes(a_request()).values())
+    with_key = codes(a_request(needs_key=True))
+    assert list(with_key) == ["curl", "Python", "JavaScript", "tritonclient"]
+    assert all("X-API-Key" in code and "API_KEY" in code for code in with_key.values())
+    for title in ("Python", "tritonclient"):
+        assert "import os" in with_key[title]
+        ast.parse(with_key[title])
+
+
+def test_a_shell_reads_the_row_as_it_is() -> None:
+    words = shlex.split(codes(a_request())["curl"])
+    assert words[2] == '{"instances":[{"x":[1.0,2.0],"text":"it\'s","shift":null}]}'
+    assert words[-1] == f"{ORIGIN}/v1/models/a%20b:predict"
+
+
+def test_long_bodies_come_from_a_file_and_files_from_base64() -> None:
+    long = codes(a_request(row={**ROW, "text": {"b64": "QQ==" * 500}}))
+    assert all("request.json" in code for code in long.values())
+    assert 'base64.b64decode(values["text"]["b64"])' in long["tritonclient"]
+    short = codes(a_request(row={**ROW, "text": {"b64": "QQ=="}}, version=3))
+    assert "base64.b64decode('QQ==')" in short["tritonclient"]
+    assert 'model_version="3"' in short["tritonclient"]
+    assert "/versions/3:predict" in short["Python"]
+
+
+def test_a_picture_is_sent_as_a_file() -> None:
+    picture = Field(name="p", dtype="string", shape=(None,), content_types=("image/png",))
+    signature = Signature("from_encoded", (picture,), ())
+    code = codes(a_request(signature=signature, row={"p": {"b64": "QQ=="}}))
+    assert "--data-binary @picture.png" in code["curl"]
+    assert 'parameters={"signature_name": "from_encoded"}' in code["tritonclient"]
+
+
+def test_the_route_says_what_it_expects(make_app: MakeApp, tmp_path: Path) -> None:
+    publish_affine(tmp_path / "models")
+    client = make_app().test_client()
+    path = "/ui/models/affine/versions/1/code"
+    asked = {"signature": "serving_default", "row": ROW, "origin": ORIGIN, "is_pinned": False}
+    for body in ({}, [], {**asked, "row": []}, {**asked, "more": 1}):
+        answer = client.post(path, json=body)
+        assert answer.status_code == 400
+        assert answer.get_json()["error"].startswith('Expected {"signature": <name>, ')
+    titles = [each["title"] for each in client.post(path, json=asked).get_json()["samples"]]
+    assert titles == ["curl", "Python", "JavaScript", "tritonclient"]
+    assert client.post(path, json={**asked, "signature": "none"}).status_code == 404

@@ -1,0 +1,45 @@
+"""A rollout in sentences."""
+
+from service.repository.rollout_policy import Rollout, RolloutRules, Stage
+from service.rollout.assessment import StageEvidence
+from service.rollout.rollout_words import evidence_in_words, rollout_sentence
+from service.rollout.shadow import ShadowCounts
+from service.runtime.arm_counts import BothArms
+
+ROLLOUT = Rollout("a", 1, 2, Stage.SHADOW, 0.0, RolloutRules(shadow_batches=200))
+CANARY = Rollout("a", 1, 2, Stage.CANARY, 5.0, RolloutRules(min_requests=100, step_s=0))
+
+
+def test_every_state_says_who_answers() -> None:
+    for state in (*Stage, "live", "rolled back", "ended by hand"):
+        assert "ersion" in rollout_sentence(str(state), ROLLOUT)
+    waiting = Rollout("a", 1)
+    for state in ("waiting", "ended by hand"):
+        assert "None" not in rollout_sentence(state, waiting)
+    assert rollout_sentence("canary", CANARY) == (
+        "Version 2 answers 5 % of the requests, version 1 the others."
+    )
+
+
+def test_the_shadow_says_what_is_missing_and_what_was_seen() -> None:
+    shadow = ShadowCounts(batches=50, dropped=3, compared=400.0, disagreed=20.0)
+    words = evidence_in_words(ROLLOUT, [StageEvidence(Stage.SHADOW, 0, shadow=shadow)], elapsed_s=5)
+    assert words[:2] == [
+        "It has answered 50 of 200 batches.",
+        "It answered 50 batches again; 3 were left out because the service was busy.",
+    ]
+    assert words[2].startswith("It answered 5 % of the rows differently; the true share is not ")
+    assert words[-1].startswith("The evidence of harm is ")
+    assert words[-1].endswith("at 100 the version is rolled back.")
+
+
+def test_a_canary_says_who_failed_how_often() -> None:
+    arms = BothArms()
+    arms.candidate.units, arms.candidate.failures = 120, 1
+    arms.champion.units, arms.champion.failures = 2400, 20
+    words = evidence_in_words(CANARY, [StageEvidence(Stage.CANARY, 5.0, arms)], elapsed_s=60)
+    assert words[1] == (
+        "Version 2 answered 120 requests and failed on 1; version 1 answered 2,400 and failed on "
+        "20."
+    )
+    assert any(word.startswith("Not more than ") and "more errors" in word for word in words)
