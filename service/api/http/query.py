@@ -13,7 +13,7 @@ def signature_name(environ: Mapping[str, Any]) -> str | None:
     Raises:
         InvalidRequestError: it names two.
     """
-    return query_value(environ, "signature_name")
+    return query_value(environ, "signature_name") or None
 
 
 def query_value(environ: Mapping[str, Any], name: str) -> str | None:
@@ -29,9 +29,7 @@ def query_value(environ: Mapping[str, Any], name: str) -> str | None:
     query = environ.get("QUERY_STRING")
     if not query:
         return None
-    values = parse_qs(query).get(name, [])
+    values = parse_qs(query, keep_blank_values=True).get(name, [])
     if len(values) > 1:
-        raise InvalidRequestError(
-            f"{name}: Expected one value in the query, not {len(values)}.",
-        )
+        raise InvalidRequestError(f"{name}: Expected one value in the query, not {len(values)}.")
     return values[0] if values else None

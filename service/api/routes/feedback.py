@@ -70,7 +70,8 @@ def feedback_routes(
     @blueprint.get(f"{MODEL}/audits")
     def audits(model: str) -> FlaskResponse:
         known = _event_log(lifecycle, events, model)
-        count = query_value(request.environ, "count") or _AUDITS
+        asked = query_value(request.environ, "count")
+        count = _AUDITS if asked is None else asked
         if not (count.isascii() and count.isdecimal() and 0 < int(count[:4]) <= _MOST_AUDITS):
             raise InvalidRequestError(
                 f"count: Expected a whole number from 1 to {_MOST_AUDITS}, not {count[:60]!r}."
