@@ -30,9 +30,10 @@ train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="
 	@test -n "$(MODEL)" || { echo 'Say which model: make train MODEL=mpg'; exit 2; }
 	@$(BIN)/understudy train $(MODEL) $(ARGS)
 
-# Two processes, since each that loads TensorFlow takes 600 MB; a file stays in one of them. They run
-# in the order of their names: sorted by their number of tests, the longest would come last, alone.
-IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Three processes, since tests wait a third of their time for services; each takes up to 900 MB. A
+# file stays in one of them. They run in the order of their names: sorted by their number of tests,
+# the longest would come last, alone.
+IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test: install-dev ## Run all tests
 	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
