@@ -23,7 +23,15 @@ def draw_story(story: Story, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(9, 4.2), layout="constrained")
     for number, version in enumerate(np.unique(versions).tolist()):
         chosen = versions == version
-        axes.plot(at[chosen], errors[chosen], ".", alpha=0.12, color=f"C{number}", markersize=3)
+        axes.plot(
+            at[chosen],
+            errors[chosen],
+            ".",
+            alpha=0.12,
+            color=f"C{number}",
+            markersize=3,
+            rasterized=True,
+        )
     edges = np.arange(0.0, at.max() + _WINDOW_S, _WINDOW_S)
     places = np.digitize(at, edges)
     middles = [edges[i - 1] + _WINDOW_S / 2 for i in np.unique(places)]
