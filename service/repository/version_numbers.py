@@ -2,8 +2,8 @@
 
 A number that is given twice names two models: a service that still holds the first refuses the
 second, and what was recorded of the one is read as if it were of the other. So each number that is
-published stays, as an empty file: ``<store>/.published/numbers/<model>/<number>``, of which the
-highest is kept. Where the store's own folder cannot be written it is in the model's folder, under
+published stays, as a file: ``<store>/.published/numbers/<model>/<number>``, of which the highest
+is kept. Where the store's own folder cannot be written it is in the model's folder, under
 ``.numbers``. A clone of the repository has neither; there the versions themselves count, and what
 services say that they serve.
 """
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+# What the mark of a number holds that stands for all lower ones.
+_FLOOR = b"and all below\n"
 _IN_STORE, IN_MODEL = Path(".published", "numbers"), ".numbers"
 # The last version, 2**63 - 1, has 19: whoever comes near it is no publisher that counts up.
 _DIGITS = 19
@@ -40,6 +42,10 @@ def claim(root: Path, model: str, number: int) -> bool:
             return False
         except OSError:
             continue
+        if _floor(root, model) > number:
+            # Whoever has waited since it looked takes a number whose mark is forgotten.
+            release_number(root, model, number)
+            return False
         return True
     return True
 
@@ -53,10 +59,25 @@ def release_number(root: Path, model: str, number: int) -> None:
 
 def forget_below(root: Path, model: str, number: int) -> None:
     """Remove the marks of lower numbers: one stands for all of them."""
+    for folder in _folders(root, model):
+        with suppress(OSError):
+            if (folder / str(number)).exists():
+                # First, so that there is no moment in which a number looks as if it were free.
+                (folder / str(number)).write_bytes(_FLOOR)
     for mark in list(_marks(root, model)):
         if int(mark.name) < number:
             with suppress(OSError):
                 mark.unlink()
+
+
+def _floor(root: Path, model: str) -> int:
+    """Return the number below which marks may be gone, 0 where none is."""
+    floors = [0]
+    for mark in _marks(root, model):
+        with suppress(OSError):
+            if mark.stat().st_size:
+                floors.append(int(mark.name))
+    return max(floors)
 
 
 def _folders(root: Path, model: str) -> tuple[Path, Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.repository import version_numbers
 from service.repository.errors import RepositoryError
 from service.repository.model_store import Store
 from service.repository.serving_records import FOLDER, ModelRecord, write_record
@@ -150,6 +151,24 @@ def test_publishers_at_once_give_each_number_once_while_versions_are_removed(
         given = [version for each in pool.map(publish, range(4)) for version in each]
     assert len(given) == 100
     assert len(set(given)) == 100
+
+
+def test_a_publisher_that_has_waited_gets_no_number_that_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, claim = Store(tmp_path), version_numbers.claim
+
+    def late(root: Path, model: str, number: int) -> bool:
+        monkeypatch.setattr(version_numbers, "claim", claim)
+        # Meanwhile others publish that number and the next, and remove both.
+        for expected in (number, number + 1):
+            assert store.publish("m", fill) == expected
+            shutil.rmtree(tmp_path / "m" / str(expected))
+        return claim(root, model, number)
+
+    assert store.publish("m", fill) == 1
+    monkeypatch.setattr(version_numbers, "claim", late)
+    assert store.publish("m", fill) == 4
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -387,9 +387,3 @@ def test_a_bad_request_gets_exactly_this_answer(everything: FlaskClient, case: C
 def test_what_the_table_varies_is_good(everything: FlaskClient, target: str, body: Any) -> None:
     response = everything.post(f"/v1/models/{target}", json=body)
     assert response.status_code == 200, response.json
-
-
-def test_of_a_key_given_twice_the_last_one_counts(everything: FlaskClient) -> None:
-    body = b'{"instances": [{"x": [9, 9], "text": "loud", "x": [1, 2]}]}'
-    response = everything.post("/v1/models/affine:predict", data=body)
-    assert response.json == {"predictions": [{"y": 5.0, "loud": "LOUD"}]}
