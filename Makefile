@@ -31,12 +31,14 @@ train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="
 	@$(BIN)/understudy train $(MODEL) $(ARGS)
 
 # Three processes, since tests wait a third of their time for services; each takes up to 900 MB. A
-# file stays in one of them. They run in the order of their names: sorted by their number of tests,
-# the longest would come last, alone.
+# file stays in one of them. They run in the order of their names, but for those that train: sorted by
+# their number of tests, the longest would come last, alone.
 IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
+LONGEST := tests/docs tests/training/workflows tests/e2e/test_demo_loop.py tests/training/tuning
+
 test: install-dev ## Run all tests
-	$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) $(or $(ARGS),$(LONGEST) tests)
 
 # What a change is tried on while it is written: no service is started, and nothing is trained.
 FAST := tests/test_architecture.py tests/test_portability.py tests/benchmarks tests/deploy \

@@ -7,12 +7,12 @@ from benchmarks.demo_loop.picture import draw_story
 from training.data import auto_mpg
 from training.data.dataset_location import find_or_download
 
-QUICK = ("--arch", "tutorial", "--epochs", "50", "--learning-rate", "0.01")
+QUICK = ("--arch", "tutorial", "--epochs", "30", "--learning-rate", "0.01")
 
 
 def test_traffic_drifts_and_a_retraining_mends_it(tmp_path: Path) -> None:
     table = auto_mpg.read(find_or_download(auto_mpg.AUTO_MPG, None))
-    plan = Plan(training=QUICK, calm_s=2.0, truths=150, waits_for_alarm=False)
+    plan = Plan(training=QUICK, calm_s=2.0, rate=120.0, truths=150, waits_for_alarm=False)
     story = run_demo(table, tmp_path, plan)
     assert story.outcomes == ["live", "rolled back"]
     assert story.clients.failed == []

@@ -19,8 +19,10 @@ from service.repository.model_store import Store
 from service.repository.policy import read_policy
 from tests.owndata import CAR_HEADER, cars, sentences, write_csv
 from tests.service.events.stores import record
+from training.errors import RefusedError
 from training.evaluation.out_of_fold import read_errors
 from training.publishing.learned_feedback import LEARNED, read_learned
+from training.workflows import train
 from understudy import cli
 
 COMMAND = ["retrain", "mpg", "--data", "cars.csv", "--out", "models", "--arch", "tutorial"]
@@ -106,7 +108,7 @@ def outcome(card: Card, gate: str) -> dict[str, Any]:
 
 
 def test_truths_are_learned_judged_told_and_remembered(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cli.main([*COMMAND, *QUICK]) == 0
     assert "feedback" not in card_of(1).data
@@ -156,7 +158,11 @@ def test_truths_are_learned_judged_told_and_remembered(
     assert "and 3 truths are new: --after-truths waits for 4.\n" in capsys.readouterr().err
 
     # What version 1 answered, which still leads, was worse than it claims; then 3 are enough.
-    assert cli.main([*FEEDBACK, "--after-truths", "4", "--after-harm"]) == 0
+    def refuse(*_: object, **__: object) -> None:
+        raise RefusedError("This is trained in other tests.")
+
+    monkeypatch.setattr(train, "train", refuse)
+    assert cli.main([*FEEDBACK, "--after-truths", "4", "--after-harm"]) == 3
     said = capsys.readouterr().out
     assert "mpg is trained anew. Over the last 80 audits the mean absolute error is " in said
     assert "Live answers are worse than the card says, by more than " in said
