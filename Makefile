@@ -31,11 +31,11 @@ train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="
 	@$(BIN)/understudy train $(MODEL) $(ARGS)
 
 # Three processes, since tests wait a third of their time for services; each takes up to 900 MB. A
-# file stays in one of them. They run in the order of their names, but for those that train: sorted by
-# their number of tests, the longest would come last, alone.
+# file stays in one of them. They run in the order of their names, but for the longest of the last:
+# it would be waited for alone.
 IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-LONGEST := tests/docs tests/training/workflows tests/e2e/test_demo_loop.py tests/training/tuning
+LONGEST := tests/training/workflows/test_retrain_feedback.py tests/training/workflows/test_own_data.py
 
 test: install-dev ## Run all tests
 	$(BIN)/pytest $(IN_PARALLEL) $(or $(ARGS),$(LONGEST) tests)

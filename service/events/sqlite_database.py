@@ -5,6 +5,7 @@ killed at any moment leaves the last whole transaction. With ``synchronous=NORMA
 take the last transactions back, and nothing else.
 """
 
+import errno
 import os
 import sqlite3
 import threading
@@ -91,7 +92,12 @@ class SqliteDatabase:
                     return connection
             # Somebody has removed or replaced the file: what is written would go nowhere.
             self.close()
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE))
+        if self._path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        # Never one that is there: to close it would take back the locks by which SQLite's other
+        # connections of this process hold it, and another process would remove their log.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
         # Transactions begin and end where this class says.
         connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None)
         try:

@@ -131,6 +131,8 @@ def needs(command: str) -> str:
     return ""
 
 
+# What trains takes minutes where other tests train beside it.
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("step", STEPS, ids=[step.command[:40] for step in STEPS])
 def test_a_command_does_what_the_readme_shows(workshop: Workshop, step: Step) -> None:
     missing = needs(step.command) or workshop.lacks

@@ -3,6 +3,9 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -269,3 +272,40 @@ def test_audited_answers_come_with_their_truths(store: EventStore, clock: Clock)
         AuditedAnswer(answers[places[request_id]], {"y": "b"}) for request_id in ("b", "a")
     ]
     assert store.audited("other", 3) == []
+
+
+READ = """
+import sqlite3, sys
+reader = sqlite3.connect(sys.argv[1])
+print(reader.execute("SELECT COUNT(*) FROM understudy_events").fetchone()[0])
+reader.close()
+"""
+
+
+def test_another_process_that_reads_takes_nothing_away(tmp_path: Path) -> None:
+    """The last connection to be closed removes the log: it must know of all others."""
+    path = tmp_path / "events.db"
+    store = store_in(path)
+
+    def stored_for_others() -> int:
+        command = [sys.executable, "-c", READ, str(path)]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    store.add([record("a")])
+    has_connected, may_end = threading.Event(), threading.Event()
+
+    def second_thread() -> None:
+        store.find("m", "a")
+        has_connected.set()
+        may_end.wait()
+
+    thread = threading.Thread(target=second_thread)
+    thread.start()
+    has_connected.wait()
+    try:
+        assert stored_for_others() == 1
+        store.add([record("b")])
+        assert stored_for_others() == 2
+    finally:
+        may_end.set()
+        thread.join()
