@@ -93,7 +93,7 @@ class SqliteDatabase:
             # Somebody has removed or replaced the file: what is written would go nowhere.
             self.close()
         if self._path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
         # Never one that is there: to close it would take back the locks by which SQLite's other
         # connections of this process hold it, and another process would remove their log.
         with suppress(FileExistsError):
