@@ -41,6 +41,7 @@ ADMIN = frozenset(
         "admin.roll_back",
         "repository_v2.load",
         "repository_v2.unload",
+        "rollouts.start_rollout",
     )
 )
 

@@ -307,6 +307,12 @@ def test_a_key_reads_of_its_own_models_alone(all_guarded: Guarded) -> None:
     assert status(policy, all_guarded.every) == 401
     assert status(policy, "sesame") == 200
     assert status("/v1/models", "sesame") == 401
+    for path in ("/v1/models/affine:rollout", "/v2/repository/models/affine/load"):
+        answers = [
+            all_guarded.client.post(path, json=[], headers=bearer(secret)).status_code
+            for secret in (all_guarded.every, "sesame")
+        ]
+        assert answers == [401, 400], path
 
 
 def test_a_rebound_name_is_not_answered(all_guarded: Guarded) -> None:
