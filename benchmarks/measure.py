@@ -1,13 +1,13 @@
 """One measurement: a server under a case's load, for some seconds."""
 
 import resource
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import procfs
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import NO_HEADERS, run_wrk
+from benchmarks.load import NO_HEADERS, Load, run_wrk
 from benchmarks.process import Server
 
 
@@ -65,11 +65,28 @@ def measure(
     Raises:
         BenchmarkError: the server ended, or answered nothing with success.
     """
-    server.require_running()
-    machine, own, load = procfs.machine_time(), procfs.cpu_seconds(server.pid), children_seconds()
-    result = run_wrk(
-        server.url(path), body, connections=connections, seconds=seconds, headers=headers
+    return measure_load(
+        server,
+        lambda: run_wrk(
+            server.url(path), body, connections=connections, seconds=seconds, headers=headers
+        ),
     )
+
+
+def measure_load(server: Server, load: Callable[[], Load]) -> Measurement:
+    """Measure a server under a load.
+
+    Args:
+        server: a server that is ready.
+        load: loads it with processes of its own, waits for them, and returns what came of it.
+
+    Raises:
+        BenchmarkError: the server ended, or answered nothing with success.
+    """
+    server.require_running()
+    machine, own = procfs.machine_time(), procfs.cpu_seconds(server.pid)
+    of_load = children_seconds()
+    result = load()
     cpu_s = procfs.cpu_seconds(server.pid) - own
     after = procfs.machine_time()
     server.require_running()
@@ -82,7 +99,7 @@ def measure(
         p50_ms=result.p50_ms,
         p99_ms=result.p99_ms,
         cpu_s=cpu_s,
-        elsewhere=share_elsewhere(machine, after, cpu_s + children_seconds() - load),
+        elsewhere=share_elsewhere(machine, after, cpu_s + children_seconds() - of_load),
         failed=result.failed,
     )
 

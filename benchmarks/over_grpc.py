@@ -16,14 +16,13 @@ from typing import Any
 import grpc
 import numpy as np
 
-from benchmarks import procfs
 from benchmarks.cases import Payload, choose
 from benchmarks.contestants import CONTESTANTS, OURS, TRITON, peer_versions
 from benchmarks.dense import NETWORKS, PICTURES
 from benchmarks.errors import BenchmarkError
 from benchmarks.grpc_load import framed, require_h2load, run_h2load
 from benchmarks.machine import commit, machine, versions
-from benchmarks.measure import Measurement, children_seconds, share_elsewhere
+from benchmarks.measure import Measurement, measure_load
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import HOST, Server, exit_on_sigterm, free_port
 from benchmarks.protocols import Protocol
@@ -135,30 +134,15 @@ class _Caller:
         Raises:
             BenchmarkError: it ended, or answered nothing with success.
         """
-        server = self._server
-        server.require_running()
-        before = procfs.machine_time()
-        own, load = procfs.cpu_seconds(server.pid), children_seconds()
-        result = run_h2load(
-            f"http://{HOST}:{self._port}{_METHOD}",
-            self._body(payload),
-            answer_bytes=self._answer_bytes[payload.name],
-            streams=streams,
-            seconds=seconds,
-        )
-        cpu_s = procfs.cpu_seconds(server.pid) - own
-        accounted_s = cpu_s + children_seconds() - load
-        answered = result.requests - result.failed.get("status", 0)
-        if answered <= 0:
-            raise BenchmarkError(f"{self.name} answered nothing with success: {result.failed}.")
-        return Measurement(
-            requests=answered,
-            seconds=result.seconds,
-            p50_ms=result.p50_ms,
-            p99_ms=result.p99_ms,
-            cpu_s=cpu_s,
-            elsewhere=share_elsewhere(before, procfs.machine_time(), accounted_s),
-            failed=result.failed,
+        return measure_load(
+            self._server,
+            lambda: run_h2load(
+                f"http://{HOST}:{self._port}{_METHOD}",
+                self._body(payload),
+                answer_bytes=self._answer_bytes[payload.name],
+                streams=streams,
+                seconds=seconds,
+            ),
         )
 
     def _body(self, payload: Payload) -> Path:

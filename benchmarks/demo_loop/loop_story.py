@@ -1,6 +1,7 @@
 """What happens in the demonstration, step by step, with the commands that a person would give."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from training.data.dataset_types import Table
 
 # No new data, or no reason yet.
 _NOTHING_NEW = 4
+# The gate on audits compares on 50 or more.
+_ENOUGH_AUDITS = 60
 _LOOK_S = 1.0
 _MOST_S = 1800.0
 # For a demonstration: minutes in place of days. A candidate that has learned from drift is meant to
@@ -144,17 +147,17 @@ def _tell_all(
         _wait(lambda: _drift(server)["state"] == "drift", "the alarm of drift")
         story.tell("the service raises its alarm: live rows are unlike the reference")
     labelled = 0
-    while True:
+
+    def audits_show_harm() -> bool:
+        nonlocal labelled
         labelled += clients.label_audits(plan.audits)
-        # The service stores what it has answered within a second.
-        time.sleep(_LOOK_S)
-        quality = _drift(server)["quality"]
-        if quality["state"] == "worse" and labelled >= _ENOUGH_AUDITS:
-            break
-        _check_time(drifted, clients, "audits show that answers are worse")
+        return _drift(server)["quality"]["state"] == "worse" and labelled >= _ENOUGH_AUDITS
+
+    # The service stores what it has answered within a second: a look at a time.
+    _wait(audits_show_harm, "audits that show harm")
     story.tell(f"{labelled} audits show harm")
-    _wait(lambda: clients.corrected >= plan.truths, "clients correct answers")
-    print(f"          {quality['sentence']}", flush=True)
+    print(f"          {_drift(server)['quality']['sentence']}", flush=True)
+    _wait(lambda: clients.corrected >= plan.truths, "clients that correct answers")
     began = clients.seconds
     if not commands.retrain():
         raise BenchmarkError("Retraining found no reason, though audits show harm.")
@@ -174,10 +177,6 @@ def _tell_all(
     return story
 
 
-# The gate compares on at least as many.
-_ENOUGH_AUDITS = 60
-
-
 def _drift(server: Server) -> dict[str, Any]:
     answer = requests.get(server.url(f"/v1/models/{MODEL}/drift"), timeout=60)
     return dict(answer.json())
@@ -185,34 +184,31 @@ def _drift(server: Server) -> dict[str, Any]:
 
 def _follow_rollout(story: Story, server: Server, name: str, *, expected: str) -> None:
     """Tell each stage of a rollout until it has ended as it should."""
-    seen, since = "", story.clients.seconds
-    while True:
+    shown: dict[str, Any] = {}
+    seen = ""
+
+    def has_ended() -> bool:
+        nonlocal shown, seen
         shown = requests.get(server.url(f"/v1/models/{MODEL}/rollout"), timeout=60).json()
         state = str(shown["state"])
-        stage = " ".join([state, *([f"{shown['percent']:g} %"] if state == "canary" else [])])
-        if stage != seen and state != "none":
+        stage = f"{state} {shown['percent']:g} %" if state == "canary" else state
+        if stage not in (seen, "none"):
             story.tell(f"{name}: {stage}")
             seen = stage
-        if state in ("live", "rolled back"):
-            break
-        _check_time(since, story.clients, f"{name} is {expected}")
-        time.sleep(_LOOK_S / 4)
-    story.outcomes.append(state)
-    if state != expected:
-        raise BenchmarkError(f"{name} was to be {expected}, and is {state}: {json.dumps(shown)}")
+        return state in ("live", "rolled back")
+
+    _wait(has_ended, f"{name} to be {expected}", look_s=_LOOK_S / 4)
+    story.outcomes.append(shown["state"])
+    if shown["state"] != expected:
+        raise BenchmarkError(f"{name} was to be {expected}: {json.dumps(shown)}")
 
 
-def _wait(condition: Callable[[], bool], what: str) -> None:
+def _wait(condition: Callable[[], bool], what: str, *, look_s: float = _LOOK_S) -> None:
     deadline = time.monotonic() + _MOST_S
     while not condition():
         if time.monotonic() > deadline:
-            raise BenchmarkError(f"It took too long: {what}.")
-        time.sleep(_LOOK_S)
-
-
-def _check_time(since: float, clients: CarClients, what: str) -> None:
-    if clients.seconds - since > _MOST_S:
-        raise BenchmarkError(f"It took too long until {what}.")
+            raise BenchmarkError(f"Waited for {what} too long.")
+        time.sleep(look_s)
 
 
 class _Commands:
@@ -248,7 +244,7 @@ class _Commands:
             status = subprocess.call(
                 [sys.executable, "-m", "understudy", *arguments],
                 cwd=self._folder,
-                env=_environment(),
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -257,9 +253,3 @@ class _Commands:
             words = log.read_text(errors="replace").strip()[-800:]
             raise BenchmarkError(f"understudy {arguments[0]} ended with status {status}: {words}")
         return status
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
