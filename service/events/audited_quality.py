@@ -115,11 +115,12 @@ def unknown_quality(sentence: str) -> dict[str, Any]:
 
 
 def quality_report(card: Card | None, answers: Sequence[AuditedAnswer]) -> dict[str, Any]:
-    """Return what audited answers say of a version, as JSON; the arguments are as below."""
+    """Return what ``audited_quality`` finds, as JSON."""
     found = audited_quality(card, answers)
     if found is None:
         return unknown_quality(
-            "The version's card states no interval of its quality to compare audits with."
+            "The version's card states no interval of the quality of its first output to compare "
+            "audits with."
         )
     return found.report()
 
@@ -132,8 +133,8 @@ def audited_quality(card: Card | None, answers: Sequence[AuditedAnswer]) -> Audi
         answers: its answers that were audited, in the order in which the truths came.
 
     Returns:
-        what they say; ``None`` where the card states no interval of its quality, so that there is
-        nothing to compare with.
+        what they say; ``None`` where the card states no interval of the quality of its first
+        output, so that there is nothing to compare with.
     """
     output, headline = _judged(card), _headline(card)
     if output is None or headline is None:
@@ -183,9 +184,17 @@ def _judged_since_any_start(
 
 
 def _judged(card: Card | None) -> Field | None:
-    """Return the output that the card's headline is about: the first, which is the answer."""
+    """Return the output that the card's headline is about: the first, which is the answer.
+
+    ``None`` where that is not one value a row of the kind that the card's task measures: neither a
+    class nor, for a regression, a number.
+    """
     signature = card.contract.get(DEFAULT_SIGNATURE) if card is not None else None
-    return signature.outputs[0] if signature is not None and signature.outputs else None
+    if card is None or signature is None or not signature.outputs:
+        return None
+    output = signature.outputs[0]
+    is_right = output.is_float == (card.task == "regression") and output.instance_shape == ()
+    return output if is_right else None
 
 
 def _headline(card: Card | None) -> tuple[float, float, float] | None:

@@ -29,7 +29,8 @@ MAE = {"name": "test MAE", "value": 2.0, "low": 1.8, "high": 2.2}
 
 def card_of(output: Field, headline: Any) -> Card:
     contract: Contract = {"serving_default": Signature("serving_default", (X,), (output,))}
-    return replace(card("m", contract), evaluation={"headline": headline})
+    task = "regression" if output.is_float else "classification"
+    return replace(card("m", contract), task=task, evaluation={"headline": headline})
 
 
 def audits(output: Field, answers: Sequence[Any], truths: Sequence[Any]) -> list[AuditedAnswer]:
@@ -148,3 +149,21 @@ def test_harm_is_hardly_ever_shown_where_there_is_none() -> None:
                 break
     # 5 % are allowed; 19 of 200 would come by chance in fewer than one of a hundred tests.
     assert shown <= 18
+
+
+@pytest.mark.parametrize(
+    ("output", "task", "answer"),
+    [
+        (replace(MILES, shape=(None, 1)), "regression", [20.0]),
+        (replace(MILES, shape=None), "regression", 20.0),
+        (replace(MILES, name="probabilities", shape=(None, 3)), "classification", [0.1, 0.2, 0.7]),
+        (MILES, "classification", 0.7),
+        (replace(MILES, dtype="int64"), "regression", 20),
+        (replace(LABEL, shape=(None, 2)), "classification", ["a", "b"]),
+    ],
+)
+def test_what_is_not_one_class_or_number_a_row_is_not_judged(
+    output: Field, task: str, answer: Any
+) -> None:
+    judged = replace(card_of(output, MAE), task=task)
+    assert audited_quality(judged, audits(output, [answer], [answer])) is None

@@ -168,4 +168,4 @@ def test_live_quality_is_unknown_without_a_store_or_an_interval(
     with served(tmp_path, "flask", events=str(tmp_path / "events.db")) as other:
         known = other.get("/v1/models/affine/drift").json["quality"]
         assert known["state"] == "unknown"
-        assert "states no interval of its quality" in known["sentence"]
+        assert "states no interval of the quality" in known["sentence"]
