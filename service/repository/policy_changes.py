@@ -8,7 +8,8 @@ from service.repository.errors import RepositoryError
 from service.repository.file_lock import locked
 from service.repository.json_files import object_text, parse_object
 from service.repository.object_store.bucket import Bucket
-from service.repository.object_store.origin import exchange, origin_of
+from service.repository.object_store.compare_and_set import change_object
+from service.repository.object_store.origin import origin_of
 from service.repository.policy import (
     MOST_POLICY_BYTES,
     POLICY,
@@ -63,7 +64,8 @@ def change_policy(
         if bucket is None:
             policy, is_changed = _changed(lambda: read_policy(model_directory), change, repair)
         else:
-            policy, is_changed = _change_in_store(bucket, model_directory.name, change, repair)
+            policy = _change_in_store(bucket, model_directory.name, change, repair)
+            is_changed = not _holds(model_directory, policy)
         if is_changed:
             write_policy(model_directory, policy)
         return policy
@@ -85,8 +87,8 @@ def _changed(
 
 def _change_in_store(
     bucket: Bucket, model: str, change: Callable[[Policy], Policy], repair: bool
-) -> tuple[Policy, bool]:
-    """Change a policy in an object store; it is written here in any case, being that of there."""
+) -> Policy:
+    """Change a policy in an object store, and return it."""
     policy = Policy()
 
     def changed(data: bytes | None) -> bytes | None:
@@ -94,8 +96,16 @@ def _change_in_store(
         policy, is_changed = _changed(lambda: _policy_of(data), change, repair)
         return object_text(policy.to_json()) if is_changed else None
 
-    exchange(bucket, f"{model}/{POLICY}", changed, most_bytes=MOST_POLICY_BYTES)
-    return policy, policy != Policy()
+    change_object(bucket, f"{model}/{POLICY}", changed, most_bytes=MOST_POLICY_BYTES)
+    return policy
+
+
+def _holds(model_directory: Path, policy: Policy) -> bool:
+    """Return whether a policy is in force in a folder."""
+    try:
+        return read_policy(model_directory) == policy
+    except RepositoryError:
+        return False
 
 
 def _policy_of(data: bytes | None) -> Policy:

@@ -145,6 +145,8 @@ def test_a_policy_is_changed_there_and_nothing_is_lost(
     with pytest.raises(RepositoryError, match="is not JSON"):
         change_policy(folder, lambda policy: policy)
     assert change_policy(folder, lambda policy: policy, repair=True) == policy_from_json({})
+    # That of there is in force here as well, though it is what a model without a policy has.
+    assert read_policy(folder) == Policy()
 
 
 def test_a_policy_that_cannot_be_changed_there_is_not_changed_here(

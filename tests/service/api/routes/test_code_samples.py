@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from service.api.routes.request_code import CodeRequest, code_samples
+from service.api.routes.code_samples import CodeRequest, code_samples
 from service.repository.contract import Field, Signature
 from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import MakeApp

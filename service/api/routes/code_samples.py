@@ -1,0 +1,183 @@
+"""A prediction request as code that a person can copy, in four languages of clients."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
+
+# Longer bodies go into a file of their own: characters.
+_LONG = 1500
+_DATATYPES = {"bfloat16": "FP32", "bool": "BOOL", "string": "BYTES"}
+_NUMPY_TYPES = {"bfloat16": "float32", "bool": "bool_", "string": "object_"}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRequest:
+    """A request of one row.
+
+    Attributes:
+        origin: scheme and host of the service, as the client sees them.
+        model: the model's name.
+        version: the version that the path names; ``None`` for the one that is live.
+        signature: what is called.
+        row: inputs by name, as JSON values.
+        needs_key: whether the service asks for an API key.
+    """
+
+    origin: str
+    model: str
+    version: int | None
+    signature: Signature
+    row: dict[str, Any]
+    needs_key: bool
+
+    @property
+    def url(self) -> str:
+        """The address of the prediction."""
+        version = "" if self.version is None else f"/versions/{self.version}"
+        return f"{self.origin}/v1/models/{quote(self.model, safe='')}{version}:predict"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body, as TensorFlow Serving's clients send it."""
+        name = self.signature.name
+        named = {} if name == DEFAULT_SIGNATURE else {"signature_name": name}
+        rows = {"instances": [self.row]} if self.signature.has_rows else {"inputs": self.row}
+        return named | rows
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the body is read from the file ``request.json``."""
+        return len(_json(self.body)) > _LONG
+
+
+def code_samples(asked: CodeRequest) -> list[dict[str, str]]:
+    """Return a request as code, for each way to send it its ``title`` and its ``code``.
+
+    A key stands in the environment variable API_KEY.
+    """
+    makers = {
+        "curl": _curl,
+        "Python": _python,
+        "JavaScript": _javascript,
+        "tritonclient": _tritonclient,
+    }
+    return [{"title": title, "code": make(asked)} for title, make in makers.items()]
+
+
+def _curl(asked: CodeRequest) -> str:
+    inputs = asked.signature.inputs
+    key = '-H "X-API-Key: $API_KEY" ' if asked.needs_key else ""
+    if len(inputs) == 1 and any(each.startswith("image/") for each in inputs[0].content_types):
+        kind = shlex.quote(f"Content-Type: {inputs[0].content_types[0]}")
+        sent = f"-H {kind} --data-binary @picture.png"
+    else:
+        sent = f"-d {'@request.json' if asked.is_long else shlex.quote(_json(asked.body))}"
+    return f"curl {key}{sent} \\\n  {shlex.quote(asked.url)}"
+
+
+def _python(asked: CodeRequest) -> str:
+    headers = '"Content-Type": "application/json"'
+    if asked.needs_key:
+        headers += ', "X-API-Key": os.environ["API_KEY"]'
+    body = f"body = json.dumps({asked.body!r}).encode()"
+    if asked.is_long:
+        body = 'with open("request.json", "rb") as file:\n    body = file.read()'
+    modules = ["json", *(["os"] if asked.needs_key else []), "urllib.request"]
+    imports = "\n".join(f"import {module}" for module in modules)
+    return (
+        f"{imports}\n\n"
+        f"{body}\n"
+        "request = urllib.request.Request(\n"
+        f"    {_json(asked.url)},\n"
+        "    data=body,\n"
+        f"    headers={{{headers}}},\n"
+        ")\n"
+        "with urllib.request.urlopen(request) as response:\n"
+        "    print(json.load(response))"
+    )
+
+
+def _javascript(asked: CodeRequest) -> str:
+    headers = '"Content-Type": "application/json"'
+    if asked.needs_key:
+        headers += ', "X-API-Key": process.env.API_KEY'
+    body = f"const body = JSON.stringify({_json(asked.body)});"
+    if asked.is_long:
+        reading = 'import { readFile } from "node:fs/promises";'
+        body = f'{reading}\n\nconst body = await readFile("request.json");'
+    return (
+        f"{body}\n"
+        f"const response = await fetch({_json(asked.url)}, {{\n"
+        '  method: "POST",\n'
+        f"  headers: {{ {headers} }},\n"
+        "  body,\n"
+        "});\n"
+        "console.log(await response.json());"
+    )
+
+
+def _tritonclient(asked: CodeRequest) -> str:
+    signature = asked.signature
+    lines = [
+        line
+        for field in signature.inputs
+        if field.name in asked.row
+        for line in _tensor(asked, field)
+    ]
+    needs_base64 = any("base64." in line for line in lines)
+    modules = {"base64": needs_base64, "json": asked.is_long, "os": asked.needs_key}
+    imports = [f"import {name}" for name, is_needed in modules.items() if is_needed]
+    if asked.is_long:
+        part = '["instances"][0]' if signature.has_rows else '["inputs"]'
+        lines.insert(0, f'values = json.load(open("request.json")){part}')
+    options = [_json(asked.model), "inputs"]
+    if asked.version is not None:
+        options.append(f'model_version="{asked.version}"')
+    if signature.name != DEFAULT_SIGNATURE:
+        options.append(f'parameters={{"signature_name": {_json(signature.name)}}}')
+    if asked.needs_key:
+        options.append('headers={"X-API-Key": os.environ["API_KEY"]}')
+    host = asked.origin.partition("://")[2]
+    return "\n".join(
+        [
+            *imports,
+            *([""] if imports else []),
+            "import numpy as np",
+            "from tritonclient.http import InferenceServerClient, InferInput",
+            "",
+            "inputs = []",
+            *lines,
+            f"client = InferenceServerClient({_json(host)})",
+            f"answer = client.infer({', '.join(options)})",
+            'for output in answer.get_response()["outputs"]:',
+            '    print(output["name"], answer.as_numpy(output["name"]))',
+        ]
+    )
+
+
+def _tensor(asked: CodeRequest, field: Field) -> list[str]:
+    """Return the lines that make one input."""
+    value = asked.row[field.name]
+    is_file = isinstance(value, dict) and value.keys() == {"b64"}
+    if asked.is_long:
+        written = f"values[{_json(field.name)}]" + ('["b64"]' if is_file else "")
+    else:
+        written = "np.nan" if value is None else repr(value["b64"] if is_file else value)
+    if is_file:
+        written = f"base64.b64decode({written})"
+    array = f"[{written}]" if asked.signature.has_rows else written
+    kind = _NUMPY_TYPES.get(field.dtype, field.dtype)
+    datatype = _DATATYPES.get(field.dtype, field.dtype.upper().replace("FLOAT", "FP"))
+    return [
+        f"value = np.array({array}, dtype=np.{kind})",
+        f'inputs.append(InferInput({_json(field.name)}, value.shape, "{datatype}"))',
+        "inputs[-1].set_data_from_numpy(value)",
+    ]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
