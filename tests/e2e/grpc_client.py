@@ -3,6 +3,9 @@
 from typing import Any
 
 import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 
 from service.grpc.messages import message_class
 
@@ -32,3 +35,20 @@ class Client:
             f"{SERVING}.PredictResponse",
             **options,
         )
+
+
+def predict_request(model: str, inputs: dict[str, Any], signature: str = "") -> Any:
+    """Return a PredictRequest with inputs by name."""
+    request = message_class(f"{SERVING}.PredictRequest")()
+    request.model_spec.name, request.model_spec.signature_name = model, signature
+    for name, array in inputs.items():
+        request.inputs[name].MergeFromString(tf.make_tensor_proto(array).SerializeToString())
+    return request
+
+
+def arrays(response: Any) -> dict[str, np.ndarray]:
+    """Return the outputs of a PredictResponse by name."""
+    return {
+        name: tf.make_ndarray(tensor_pb2.TensorProto.FromString(tensor.SerializeToString()))
+        for name, tensor in response.outputs.items()
+    }

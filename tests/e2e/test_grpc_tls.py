@@ -1,0 +1,79 @@
+"""gRPC and HTTP under TLS, with certificates of clients and API keys."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import requests
+
+from tests.e2e.conftest import StartService, free_port
+from tests.e2e.grpc_client import Client, arrays, predict_request
+from tests.savedmodels.affine import publish_affine
+from tests.service.access.keys import add_key
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an authority, and certificates of a server and a client that it signed."""
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    for name in ("server", "client"):
+        (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+        key, request, signed = f"{name}.key", f"{name}.csr", f"{name}.pem"
+        openssl("req", *new_key, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        openssl(
+            *("x509", "-req", "-in", request, "-CA", "ca.pem", "-CAkey", "ca.key"),
+            *("-CAcreateserial", "-extfile", "names", "-out", signed),
+        )
+    return folder
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+def test_tls_client_certificates_and_keys(
+    start_service: StartService, certificates: Path, tmp_path: Path
+) -> None:
+    publish_affine(tmp_path / "models")
+    key = add_key(tmp_path / "keys.json", "app", "affine")
+    port, http_port = free_port(), free_port()
+    files = {
+        name: (certificates / name).read_bytes() for name in ("ca.pem", "client.key", "client.pem")
+    }
+    mutual = grpc.ssl_channel_credentials(files["ca.pem"], files["client.key"], files["client.pem"])
+    request = predict_request("affine", {"x": np.ones((1, 2), np.float32)}, "only_y")
+    start_service(
+        tmp_path / "models",
+        wait_for=None,
+        PORT=str(http_port),
+        UNDERSTUDY_GRPC_PORT=str(port),
+        UNDERSTUDY_WORKERS="1",
+        UNDERSTUDY_KEYS_FILE=str(tmp_path / "keys.json"),
+        UNDERSTUDY_TLS_CERTIFICATE=str(certificates / "server.pem"),
+        UNDERSTUDY_TLS_KEY=str(certificates / "server.key"),
+        UNDERSTUDY_TLS_CLIENT_CA=str(certificates / "ca.pem"),
+    )
+    client = Client(f"localhost:{port}", mutual)
+    ready = grpc.channel_ready_future(client.channel)
+    ready.result(60)
+    with pytest.raises(grpc.RpcError) as caught:
+        client.predict(request)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert arrays(client.predict(request, metadata=(("x-api-key", key),)))["y"].tolist() == [3]
+    stranger = Client(f"localhost:{port}", grpc.ssl_channel_credentials(files["ca.pem"]))
+    with pytest.raises(grpc.RpcError) as caught:
+        stranger.predict(request, metadata=(("x-api-key", key),))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    url = f"https://localhost:{http_port}/v1/models/affine:predict"
+    body = {"signature_name": "only_y", "instances": [[1, 1]]}
+    options = {"verify": str(certificates / "ca.pem"), "headers": {"X-API-Key": key}, "timeout": 60}
+    names = (str(certificates / "client.pem"), str(certificates / "client.key"))
+    assert requests.post(url, json=body, cert=names, **options).json() == {"predictions": [3.0]}
+    with pytest.raises(requests.ConnectionError):
+        requests.post(url, json=body, **options)
