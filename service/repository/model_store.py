@@ -209,21 +209,22 @@ class Store:
     def _rename_to_next(self, model: str, staging: Path) -> int:
         given = 0
         while True:
-            given = max(
-                given,
-                *self.versions(model),
-                *serving_records.ever_served(self.root, model),
-                version_numbers.highest_given(self.root, model),
-            )
-            version = given + 1
-            if version > LAST_VERSION:
-                raise RepositoryError(
-                    f"{model} has a version {LAST_VERSION}, or had one; there is no number above "
-                    "it."
+            with version_numbers.numbering(self.root, model):
+                version = 1 + max(
+                    given,
+                    *self.versions(model),
+                    *serving_records.ever_served(self.root, model),
+                    version_numbers.highest_given(self.root, model),
                 )
+                if version > LAST_VERSION:
+                    raise RepositoryError(
+                        f"{model} has a version {LAST_VERSION}, or had one; there is no number "
+                        "above it."
+                    )
+                is_free = version_numbers.claim(self.root, model, version)
             # Whoever takes it, and whether or not that can be seen afterwards: it is given.
             given = version
-            if not version_numbers.claim(self.root, model, version):
+            if not is_free:
                 continue
             try:
                 staging.rename(self.root / model / str(version))

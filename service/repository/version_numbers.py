@@ -2,18 +2,19 @@
 
 A number that is given twice names two models: a service that still holds the first refuses the
 second, and what was recorded of the one is read as if it were of the other. So each number that is
-published stays, as a file: ``<store>/.published/numbers/<model>/<number>``, of which the highest
-is kept. Where the store's own folder cannot be written it is in the model's folder, under
+published stays, as an empty file: ``<store>/.published/numbers/<model>/<number>``, of which the
+highest is kept. Where the store's own folder cannot be written it is in the model's folder, under
 ``.numbers``. A clone of the repository has neither; there the versions themselves count, and what
 services say that they serve.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-# What the mark of a number holds that stands for all lower ones.
-_FLOOR = b"and all below\n"
+from service.repository.file_lock import locked
+
+_LOCKS = Path(".published", "locks")
 _IN_STORE, IN_MODEL = Path(".published", "numbers"), ".numbers"
 # The last version, 2**63 - 1, has 19: whoever comes near it is no publisher that counts up.
 _DIGITS = 19
@@ -22,6 +23,24 @@ _DIGITS = 19
 def highest_given(root: Path, model: str) -> int:
     """Return the highest number that was given to a version of a model, 0 without any."""
     return max((int(mark.name) for mark in _marks(root, model)), default=0)
+
+
+@contextmanager
+def numbering(root: Path, model: str) -> Iterator[None]:
+    """Let nobody else look for a model's next number and take it while the block does.
+
+    Who looks at one moment and takes at another may take a number that was given in between, and
+    whose mark is forgotten because a higher one is there. Where the store's own folder cannot be
+    written there is no lock: the folder of the version decides.
+
+    Raises:
+        RepositoryError: another process holds the lock for too long.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            (root / _LOCKS).mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(root / _LOCKS / model, f"The numbers of {model}"))
+        yield
 
 
 def claim(root: Path, model: str, number: int) -> bool:
@@ -42,10 +61,6 @@ def claim(root: Path, model: str, number: int) -> bool:
             return False
         except OSError:
             continue
-        if _floor(root, model) > number:
-            # Whoever has waited since it looked takes a number whose mark is forgotten.
-            release_number(root, model, number)
-            return False
         return True
     return True
 
@@ -59,25 +74,10 @@ def release_number(root: Path, model: str, number: int) -> None:
 
 def forget_below(root: Path, model: str, number: int) -> None:
     """Remove the marks of lower numbers: one stands for all of them."""
-    for folder in _folders(root, model):
-        with suppress(OSError):
-            if (folder / str(number)).exists():
-                # First, so that there is no moment in which a number looks as if it were free.
-                (folder / str(number)).write_bytes(_FLOOR)
     for mark in list(_marks(root, model)):
         if int(mark.name) < number:
             with suppress(OSError):
                 mark.unlink()
-
-
-def _floor(root: Path, model: str) -> int:
-    """Return the number below which marks may be gone, 0 where none is."""
-    floors = [0]
-    for mark in _marks(root, model):
-        with suppress(OSError):
-            if mark.stat().st_size:
-                floors.append(int(mark.name))
-    return max(floors)
 
 
 def _folders(root: Path, model: str) -> tuple[Path, Path]:

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -153,22 +155,33 @@ def test_publishers_at_once_give_each_number_once_while_versions_are_removed(
     assert len(set(given)) == 100
 
 
-def test_a_publisher_that_has_waited_gets_no_number_that_is_forgotten(
+def test_a_publisher_that_waits_before_it_takes_a_number_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Else others give the number that it has seen to be free, and forget that they did."""
     store, claim = Store(tmp_path), version_numbers.claim
+    has_looked, may_take = threading.Event(), threading.Event()
 
     def late(root: Path, model: str, number: int) -> bool:
-        monkeypatch.setattr(version_numbers, "claim", claim)
-        # Meanwhile others publish that number and the next, and remove both.
-        for expected in (number, number + 1):
-            assert store.publish("m", fill) == expected
-            shutil.rmtree(tmp_path / "m" / str(expected))
+        if not has_looked.is_set():
+            has_looked.set()
+            may_take.wait(60)
         return claim(root, model, number)
+
+    def publish_and_remove() -> int:
+        version = store.publish("m", fill)
+        shutil.rmtree(tmp_path / "m" / str(version))
+        return version
 
     assert store.publish("m", fill) == 1
     monkeypatch.setattr(version_numbers, "claim", late)
-    assert store.publish("m", fill) == 4
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store.publish, "m", fill)
+        assert has_looked.wait(60)
+        others = pool.submit(lambda: [publish_and_remove(), publish_and_remove()])
+        time.sleep(0.1)  # Without a lock they are through by now.
+        may_take.set()
+        assert (first.result(), others.result()) == (2, [3, 4])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
