@@ -19,6 +19,8 @@ _BYTES, _STRING, _MESSAGE = 12, 9, 11  # of FieldDescriptor's types
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _MORE = 0x80
+# In bytes: 64 bits, seven in each (protobuf's encoding, "Base 128 Varints").
+_LONGEST_VARINT = 10
 
 
 @dataclass(slots=True)
@@ -115,12 +117,17 @@ def _kind_of(descriptor: Any, known: dict[str, _Kind]) -> _Kind:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number that begins at a place, and where it ends."""
-    value = shift = 0
-    while True:
+    """Return the number that begins at a place, and where it ends.
+
+    Raises:
+        DecodeError: it is longer than any; to read on would take the square of the message's length.
+        IndexError: the message ends before it.
+    """
+    value = 0
+    for shift in range(0, 7 * _LONGEST_VARINT, 7):
         octet = data[at]
         at += 1
         value |= (octet & ~_MORE) << shift
         if octet < _MORE:
             return value, at
-        shift += 7
+    raise DecodeError("a number of more than ten bytes")

@@ -60,6 +60,12 @@ def test_fields_of_other_kinds_are_passed_over() -> None:
     check(PREDICT, numbers * 5_000)
 
 
+@pytest.mark.parametrize("before", [b"", b"\x12", b"\x12\x00" * 40_000])
+def test_a_number_is_not_read_to_the_end_of_the_message(before: bytes) -> None:
+    with pytest.raises(DecodeError, match="more than ten bytes"):
+        check(PREDICT, before + b"\xff" * 1_000_000)
+
+
 @pytest.mark.parametrize(
     "end", [b"\x12", b"\x12\xff", b"\x13", b"\x0b\x0c", b"\xff" * 20, b"\x28\xff"]
 )
