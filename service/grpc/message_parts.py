@@ -120,7 +120,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     """Return the number that begins at a place, and where it ends.
 
     Raises:
-        DecodeError: it is longer than any; to read on would take the square of the message's length.
+        DecodeError: it is longer than any; reading on takes the square of the message's length.
         IndexError: the message ends before it.
     """
     value = 0

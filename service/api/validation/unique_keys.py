@@ -9,7 +9,7 @@ text is followed by a colon, and of two equal names one is gone.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from service.api.validation.problems import LONGEST_NAME, invalid_request
@@ -66,38 +66,49 @@ def _has_more_colons(text: bytes, count: int) -> bool:
     return True
 
 
-class _Members(dict[str, Any]):
-    """A JSON object that knows the first of its names that stands twice."""
-
-    repeated: str | None = None
-
-
-def _members(pairs: list[tuple[str, Any]]) -> _Members:
-    members = _Members()
-    for name, value in pairs:
-        if name in members and members.repeated is None:
-            members.repeated = name
-        members[name] = value
-    return members
-
-
 def _repeated(text: bytes) -> str | None:
     """Return the path of a name that stands twice; ``None`` where there is none."""
+    # By identity, with the object itself: one that is dropped would leave its identity to another.
+    repeated: dict[int, tuple[str, dict[str, Any]]] = {}
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                repeated.setdefault(id(found), (name, found))
+            found[name] = value
+        return found
+
     try:
         # Of a number, only its place matters; small whole numbers take no memory of their own.
-        document = json.loads(text, object_pairs_hook=_members, parse_int=len, parse_float=len)
+        document = json.loads(text, object_pairs_hook=members, parse_int=len, parse_float=len)
     except RecursionError:  # Lists within lists, a thousand times: nothing takes such a request.
         return None
-    pending = [("", document)]
-    while pending:
-        path, value = pending.pop()
-        if isinstance(value, _Members):
-            if value.repeated is not None:
-                return _joined(path, value.repeated)
-            pending += [(_joined(path, name), item) for name, item in value.items()]
-        elif isinstance(value, list):
-            pending += [(f"{path}[{i}]", item) for i, item in enumerate(value)]
+    if not repeated:
+        return None
+    # Iterators, since a list of all paths would take many times the text.
+    left = [iter([("", document)])]
+    while left:
+        path, value = next(left[-1], ("", None))
+        if value is None:
+            left.pop()
+        elif id(value) in repeated:
+            return _joined(path, repeated[id(value)][0])
+        else:
+            left.append(_containers(path, value))
     return None
+
+
+def _containers(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the objects and lists within one, with their paths."""
+    if type(value) is dict:
+        for name, item in value.items():
+            if type(item) is dict or type(item) is list:
+                yield _joined(path, name), item
+    else:
+        for i, item in enumerate(value):
+            if type(item) is dict or type(item) is list:
+                yield f"{path}[{i}]", item
 
 
 def _joined(path: str, name: str) -> str:

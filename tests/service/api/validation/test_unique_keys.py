@@ -1,6 +1,7 @@
 """A name that stands twice is refused wherever clients or files may write one: no value is lost."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -164,6 +165,18 @@ def test_every_repetition_is_found_and_nothing_else() -> None:
         else:
             check_unique_keys(data, loads(data))
     assert 300 < found < 2700
+
+
+def test_a_place_among_many_numbers_takes_no_memory_for_each() -> None:
+    data = b'{"text":"\\":","x":[%b],"y":1,"y":2}' % b",".join([b"1"] * 500_000)
+    document = loads(data)
+    tracemalloc.start()
+    with pytest.raises(InvalidRequestError, match="y: This name stands twice"):
+        check_unique_keys(data, document)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Its list has eight bytes for each, and the text is there as a string as well.
+    assert peak < 20 * 500_000
 
 
 def test_a_text_too_deep_for_any_request_is_left_to_its_reader() -> None:
