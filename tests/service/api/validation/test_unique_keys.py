@@ -172,7 +172,7 @@ def test_a_place_among_many_numbers_takes_no_memory_for_each() -> None:
     data = b'{"text":"\\":","a":[%b],"b":{"y":1,"y":2},"c":[%b]}' % (numbers, numbers)
     document = loads(data)
     tracemalloc.start()
-    with pytest.raises(InvalidRequestError, match="b.y: This name stands twice"):
+    with pytest.raises(InvalidRequestError, match=r"b\.y: This name stands twice"):
         check_unique_keys(data, document)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
