@@ -197,10 +197,11 @@ class EventStore:
                 {"model": model, "before": now - AUDIT_LEASE_S, "most": most},
             )
             found = [Audit(_event(row), int(row[-1])) for row in late]
-            new = run.rows(statements.NEW_AUDITS, {"model": model, "most": most - len(found)})
-            for row in new:
-                event = _event(row)
-                found.append(Audit(event, int(row[-1]) % event.instances))
+            for statement in statements.NEW_AUDITS:
+                if len(found) < most:
+                    new = run.rows(statement, {"model": model, "most": most - len(found)})
+                    events = [(_event(row), int(row[-1])) for row in new]
+                    found += [Audit(event, order % event.instances) for event, order in events]
             run.change_all(
                 statements.HAND_OUT,
                 [
