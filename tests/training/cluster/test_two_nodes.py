@@ -153,11 +153,13 @@ def test_a_tuning_ends_whole_though_a_node_is_killed(
         database = tmp_path / "runs" / "mpg" / "tune-tutorial" / "study.db"
         eventually(lambda: database.exists() and database.stat().st_size, 100)
 
+        begun = tuned(tmp_path)
+
         def learning() -> int:
             assert command.poll() is None
             return sum(
                 bool(trial.intermediate_values) and trial.state == TrialState.RUNNING
-                for trial in tuned(tmp_path).get_trials()
+                for trial in begun.get_trials()
             )
 
         eventually(lambda: learning() == 2, 200)
@@ -195,8 +197,9 @@ def test_ctrl_c_ends_all_tasks(
     with Command(repository_root, tmp_path, *tune) as command:
         database = tmp_path / "runs" / "mpg" / "tune-tutorial" / "study.db"
         eventually(lambda: database.exists() and database.stat().st_size, 100)
+        begun = tuned(tmp_path)
         eventually(
-            lambda: sum(bool(t.intermediate_values) for t in tuned(tmp_path).get_trials()) == 2, 200
+            lambda: sum(bool(trial.intermediate_values) for trial in begun.get_trials()) == 2, 200
         )
         command.send_signal(signal.SIGINT)
         _, error = command.communicate(timeout=100)

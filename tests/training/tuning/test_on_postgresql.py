@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from optuna.trial import TrialState
 
 from tests.service.events.postgres import Postgres, postgres
@@ -12,6 +13,7 @@ from training.tuning import storage
 from training.tuning.storage import StudyLocation
 
 __all__ = ["postgres"]
+pytestmark = pytest.mark.timeout(600)
 
 # What each process runs; a killed one's trial is given up sooner than usual.
 TAKE_PART = """
@@ -49,11 +51,11 @@ def test_a_killed_process_and_a_restarted_server(postgres: Postgres, tmp_path: P
         )
 
     try:
-        eventually(lambda: learning() == 4, 120)
+        eventually(lambda: learning() == 4, 300)
         workers[0].kill()
         postgres.stop()
         postgres.start()
-        ended = [worker.wait(120) for worker in workers[1:]]
+        ended = [worker.wait(300) for worker in workers[1:]]
         assert ended == [0, 0, 0], [worker.errors.read_text() for worker in workers]
     finally:
         for worker in workers:
