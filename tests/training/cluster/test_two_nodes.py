@@ -25,7 +25,7 @@ from training.data.dataset_location import Found
 from training.tuning import storage
 
 pytest.importorskip("ray", reason="Ray is not installed; make test-ray installs it")
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 WEIGHTS = "variables/variables.data-00000-of-00001"
 FLEET = """
@@ -185,9 +185,11 @@ def test_a_tuning_ends_whole_though_a_node_is_killed(
         study.enqueue_trial(trial.params)
     count = str(len(rest) + 1)
     run(repository_root, alone, *TUNE, "--trials", count, "--epochs", "40")
-    repeated = {json.dumps(t.params): t.intermediate_values for t in study.get_trials()}
+    repeated = {
+        json.dumps(t.params, sort_keys=True): t.intermediate_values for t in study.get_trials()
+    }
     for trial in (first, *rest):
-        assert repeated[json.dumps(trial.params)] == trial.intermediate_values
+        assert repeated[json.dumps(trial.params, sort_keys=True)] == trial.intermediate_values
 
 
 def test_ctrl_c_ends_all_tasks(

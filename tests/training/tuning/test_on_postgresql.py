@@ -1,5 +1,6 @@
 """A tuning in a real PostgreSQL: four processes, one killed, the server restarted in the midst."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,11 @@ from training.tuning import storage
 from training.tuning.storage import StudyLocation
 
 __all__ = ["postgres"]
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [
+    pytest.mark.timeout(600),
+    # Optuna leaves its connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 # What each process runs; a killed one's trial is given up sooner than usual.
 TAKE_PART = """
@@ -32,6 +37,11 @@ tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, 8, int(worker))
 
 
 def test_a_killed_process_and_a_restarted_server(postgres: Postgres, tmp_path: Path) -> None:
+    end_though_one_is_killed(postgres, tmp_path)
+    gc.collect()
+
+
+def end_though_one_is_killed(postgres: Postgres, tmp_path: Path) -> None:
     location = StudyLocation(postgres.url, "tiny")
     search = Tiny.architectures["default"].search
     assert search is not None
