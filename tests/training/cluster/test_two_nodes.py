@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -60,6 +61,12 @@ class Command(subprocess.Popen[str]):
             text=True,
         )
 
+    def __exit__(self, *error: Any) -> None:
+        """Wait for its end; a test that fails does not."""
+        if error[0] is not None:
+            self.kill()
+        super().__exit__(*error)
+
 
 def run(root: Path, folder: Path, *arguments: str) -> str:
     with Command(root, folder, *arguments) as command:
@@ -103,7 +110,7 @@ def test_a_fleet_ends_whole_though_a_node_is_killed(
             }
 
         second = cluster.nodes[-1]
-        eventually(lambda: learning() & set(second.pids), 200)
+        eventually(lambda: learning() & set(second.pids), 400)
         second.kill()
         told, error = command.communicate(timeout=500)
     assert command.returncode == 0, (told, error)
@@ -162,7 +169,7 @@ def test_a_tuning_ends_whole_though_a_node_is_killed(
                 for trial in begun.get_trials()
             )
 
-        eventually(lambda: learning() == 2, 200)
+        eventually(lambda: learning() == 2, 400)
         cluster.nodes[-1].kill()
         told, error = command.communicate(timeout=500)
     assert command.returncode == 0, (told, error)
@@ -201,7 +208,7 @@ def test_ctrl_c_ends_all_tasks(
         eventually(lambda: database.exists() and database.stat().st_size, 100)
         begun = tuned(tmp_path)
         eventually(
-            lambda: sum(bool(trial.intermediate_values) for trial in begun.get_trials()) == 2, 200
+            lambda: sum(bool(trial.intermediate_values) for trial in begun.get_trials()) == 2, 400
         )
         command.send_signal(signal.SIGINT)
         _, error = command.communicate(timeout=100)
