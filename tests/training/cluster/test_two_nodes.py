@@ -23,6 +23,7 @@ from service.repository.model_store import Store
 from tests.digits import write_mnist
 from tests.waiting import eventually
 from training.data.dataset_location import Found
+from training.errors import TrainingError
 from training.tuning import storage
 
 pytest.importorskip("ray", reason="Ray is not installed; make test-ray installs it")
@@ -124,6 +125,16 @@ def tuned(folder: Path) -> optuna.Study:
     return storage.load_study(storage.location_of(folder / "runs", "mpg", "tutorial", None))
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether there is a study; until then its database is being made."""
+    if not (folder / "runs" / "mpg" / "tune-tutorial" / "study.db").exists():
+        return False
+    try:
+        return bool(tuned(folder).get_trials())
+    except TrainingError:
+        return False
+
+
 def outcomes(study: optuna.Study) -> list[tuple[object, ...]]:
     return [
         (trial.state, trial.value, trial.params, trial.intermediate_values)
@@ -157,8 +168,7 @@ def test_a_tuning_ends_whole_though_a_node_is_killed(
     """The trial of the killed node is marked, and repeated; no figure depends on the machine."""
     tune = [*TUNE, "--trials", "4", "--jobs", "2", "--epochs", "40", "--on", cluster.address]
     with Command(repository_root, tmp_path, *tune) as command:
-        database = tmp_path / "runs" / "mpg" / "tune-tutorial" / "study.db"
-        eventually(lambda: database.exists() and database.stat().st_size, 100)
+        eventually(lambda: is_begun(tmp_path), 400)
 
         begun = tuned(tmp_path)
 
@@ -204,8 +214,7 @@ def test_ctrl_c_ends_all_tasks(
 ) -> None:
     tune = [*TUNE, "--trials", "2", "--jobs", "2", "--epochs", "1000000", "--on", cluster.address]
     with Command(repository_root, tmp_path, *tune) as command:
-        database = tmp_path / "runs" / "mpg" / "tune-tutorial" / "study.db"
-        eventually(lambda: database.exists() and database.stat().st_size, 100)
+        eventually(lambda: is_begun(tmp_path), 400)
         begun = tuned(tmp_path)
         eventually(
             lambda: sum(bool(trial.intermediate_values) for trial in begun.get_trials()) == 2, 400
