@@ -11,7 +11,7 @@ SOURCES := service training understudy tests benchmarks tools
 .DEFAULT_GOAL := help
 # The command can be installed only once its lock is.
 .NOTPARALLEL:
-.PHONY: help serve watch demo-loop train test test-fast lint format bench docs install-serve install-train install-dev install-docs install-traces install-object-store install-clients lock clean
+.PHONY: help serve watch demo-loop train test test-fast test-ray lint format bench docs install-serve install-train install-dev install-ray install-docs install-traces install-object-store install-clients lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ SLOW := tests/service/repository/row_independence/test_keras.py tests/service/re
 test-fast: install-dev ## Run the quick tests: no service is started, nothing is trained
 	$(BIN)/pytest $(IN_PARALLEL) $(FAST) $(SLOW:%=--ignore=%) $(ARGS)
 
+test-ray: install-dev install-ray ## Run the tests on a Ray cluster of two nodes (some minutes)
+	$(BIN)/pytest tests/training/cluster $(ARGS)
+
 lint: install-dev ## Check style, formatting and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -72,6 +75,7 @@ install-serve: $(call STAMP,serve) $(BIN)/understudy ## Install what serving nee
 install-train: $(call STAMP,train) $(BIN)/understudy ## Install what training needs
 install-dev: $(call STAMP,dev) $(BIN)/understudy ## Install what tests and checks need
 install-bench: $(call STAMP,bench) $(BIN)/understudy ## Install what the benchmarks need
+install-ray: $(call STAMP,ray) $(BIN)/understudy ## Install what training on a Ray cluster needs
 install-docs: $(call STAMP,docs) ## Install what builds the documentation
 install-traces: $(call STAMP,traces) $(BIN)/understudy ## Install what serving and exporting traces need
 install-object-store: $(call STAMP,object-store) $(BIN)/understudy ## Install what serving from an object store needs
@@ -115,7 +119,7 @@ $(VENV)/pyvenv.cfg:
 
 lock: ## Resolve the dependencies again and write the locks (needs uv)
 	uv pip compile $(LOCK_OPTIONS) -o requirements/serve.lock pyproject.toml
-	for extra in train docs dev bench traces object-store; do \
+	for extra in train docs dev bench ray traces object-store; do \
 		uv pip compile $(LOCK_OPTIONS) --extra $$extra -c requirements/serve.lock \
 			-o requirements/$$extra.lock pyproject.toml || exit 1; \
 	done

@@ -49,7 +49,7 @@ TRAINING = (
     {"networks"},
     {"tasks"},
     {"publishing"},
-    {"reporting", "importing"},
+    {"reporting", "importing", "cluster"},
     {"tuning", "overfitting"},
     {"workflows"},
     {"fleet"},

@@ -169,6 +169,12 @@ class _Rules(click.ParamType[RolloutRules]):
             self.fail(str(error), param, ctx)
 
 
+def cluster() -> Decorator:
+    """Take ``--on``, the address of a cluster to train on; ``None`` trains on this machine."""
+    text = "Ray cluster: auto, HOST:PORT or ray://HOST:PORT"
+    return click.option("--on", cls=Option, metavar="ADDRESS", help=text)
+
+
 def as_json() -> Decorator:
     """Take ``--json``."""
     return click.option("--json", "json", cls=Option, is_flag=True, help="print JSON, for programs")

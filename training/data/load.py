@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol
 
+from service.repository.object_store.bucket import bucket_url
 from training.array_types import Data
 from training.data.dataset_location import (
     DataSet,
@@ -14,6 +15,7 @@ from training.data.dataset_location import (
     find_or_download,
 )
 from training.data.feedback.merging import Merged
+from training.data.object_store_data import local_copy
 from training.data.own.bad_rows import BadRows
 from training.errors import UsageError
 
@@ -101,35 +103,40 @@ def load_data(task: HasData[Data], named: Path | None, max_bad_rows: float) -> L
 
     Args:
         task: the task.
-        named: what the user named; ``None`` takes the standard data from where it is found.
+        named: what the user named, also by its URL in an object store; ``None`` takes the standard
+            data from where it is found.
         max_bad_rows: the largest share of bad rows in own data that is allowed.
 
     Raises:
         UsageError: what was named is not there, or is neither.
         TrainingError: the data cannot be found or downloaded, or is not what it should be.
+        RepositoryError: an object store cannot be read.
     """
     bad = BadRows(max_bad_rows)
-    if named is None or find_dataset(task.data_set, named) is not None:
-        found = find_or_download(task.data_set, named)
+    url = None if named is None else bucket_url(named)
+    here = None if named is None else local_copy(named)
+    if here is None or find_dataset(task.data_set, here) is not None:
+        found = find_or_download(task.data_set, here)
         return Loaded(
             data=task.load(found),
-            story=f"{task.data_set.name} from {found.how}, {found.paths[0].parent}",
+            story=f"{task.data_set.name} from {found.how}, {url or found.paths[0].parent}",
             bad=bad,
             title=task.title,
             description=task.description,
             own=False,
         )
-    if not named.exists():
-        raise UsageError(f"{named} is not there.")
+    shown = url or str(named)
+    if not here.exists():
+        raise UsageError(f"{shown} is not there.")
     own = task.own_data
-    if own is None or not own.is_meant_by(named):
+    if own is None or not own.is_meant_by(here):
         raise UsageError(
-            f"{named} does not hold the {task.data_set.name} data: "
+            f"{shown} does not hold the {task.data_set.name} data: "
             f"it needs {file_names(task.data_set)}" + (f"; nor is it {own.what}." if own else ".")
         )
     return Loaded(
-        data=own.read(named, bad),
-        story=f"{named}, {own.what}",
+        data=own.read(here, bad),
+        story=f"{shown}, {own.what}",
         bad=bad,
         title=own.title,
         description=own.description,

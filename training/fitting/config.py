@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.repository.object_store.bucket import bucket_url
 from service.repository.object_store.origin import models_folder, place_of
 from service.repository.precision import Precision
 from training.errors import UsageError
@@ -63,7 +64,8 @@ class Settings:
         batch_size: examples in one step.
         learning_rate: the highest that the architecture's schedule reaches.
         seed: of weights, splits, shuffling and augmentation.
-        data: the folder or file to take the data from; ``None`` searches the known places.
+        data: the folder or file to take the data from, or its URL in an object store; ``None``
+            searches the known places.
         max_bad_rows: the largest share of bad rows in own data that is allowed, 0 to 1.
         checkpoints: how many of the last epochs' are kept, beside the best epoch's.
         init_from: the published version to begin with: "live" or its number; ``None`` begins with
@@ -97,9 +99,22 @@ class Settings:
     def to_json(self) -> dict[str, Any]:
         value = dataclasses.asdict(self)
         return value | {
-            "data": None if self.data is None else str(self.data),
+            "data": None if self.data is None else bucket_url(self.data) or str(self.data),
             "out": place_of(self.out),
         }
+
+    def anywhere(self) -> "Settings":
+        """Return the same for a process on whatever machine, in whatever folder it runs."""
+        # Of an object store each machine has a mirror of its own.
+        return dataclasses.replace(
+            self,
+            data=None if self.data is None else _absolute(self.data),
+            out=_absolute(Path(place_of(self.out))),
+        )
+
+
+def _absolute(place: Path) -> Path:
+    return place if bucket_url(place) else place.absolute()
 
 
 def settings_from_json(value: Mapping[str, Any]) -> Settings:

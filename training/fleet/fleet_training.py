@@ -8,11 +8,11 @@ from training.console.progress import say
 from training.errors import RefusedError, TrainingError
 from training.fitting.process_lock import exclusive_lock
 from training.fitting.run_folder import RUNS
+from training.fleet.cluster_tasks import train_on_ray
 from training.fleet.fleet_file import Member
 from training.fleet.fleet_summary import print_summary, write_fleet_textfile
 from training.fleet.local_processes import train_here
 from training.fleet.member_training import BUSY, FAILED, REFUSED, MemberVerdict
-from training.fleet.ray_cluster import train_on_ray
 
 _FLEETS = "fleets"
 _LOCK = ".lock"

@@ -32,12 +32,13 @@ from training.console.library_errors import is_of_database
 from training.errors import TrainingError, UsageError
 from training.fitting.config import Settings, resolve, with_chosen
 from training.tasks.task_interface import Task
+from training.tuning.database_restarts import outlive_restarts, patiently
 
 # A running trial is heard of this often, and given up when it was not for so long: seconds.
 BEAT_S = 20
 GRACE_S = 90
 # How long a writer waits for another one of the same SQLite file: seconds.
-_BUSY_S = 60
+_ENGINE_OF_SQLITE = {"connect_args": {"timeout": 60}}
 # Between two attempts to open a database that another process is making: seconds.
 _AGAIN_S = 0.2
 _DECLARED = "declared"
@@ -59,6 +60,19 @@ class StudyLocation:
     def shown(self) -> str:
         """The URL without its password."""
         return make_url(self.url).render_as_string(hide_password=True)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite; ``None`` where a server has the database."""
+        parts = make_url(self.url)
+        return Path(parts.database or "") if parts.get_backend_name() == "sqlite" else None
+
+    def anywhere(self) -> "StudyLocation":
+        """Return the same for a process in whatever folder it runs."""
+        if self.file is None:
+            return self
+        url = make_url(self.url).set(database=str(self.file.absolute()))
+        return StudyLocation(url.render_as_string(hide_password=False), self.study)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +229,8 @@ def is_finished(trial: FrozenTrial) -> bool:
 
 def tally(study: optuna.Study) -> Tally:
     """Count trials; those of processes that have ended are given up first."""
-    _give_up(study)
-    trials = study.get_trials(deepcopy=False)
+    patiently(lambda: _give_up(study))
+    trials = patiently(lambda: study.get_trials(deepcopy=False))
     return Tally(
         finished=sum(is_finished(trial) for trial in trials),
         running=sum(trial.state == TrialState.RUNNING for trial in trials),
@@ -298,15 +312,21 @@ def _give_up(study: optuna.Study) -> None:
 BEGUN = "begun"
 
 
+class _Storage(RDBStorage):
+    def record_heartbeat(self, trial_id: int) -> None:
+        # The thread that beats ends with the first error, and the trial would be given up.
+        patiently(lambda: super(_Storage, self).record_heartbeat(trial_id))
+
+
 def _storage(url: str) -> RDBStorage:
     sqlite = make_url(url).get_backend_name() == "sqlite"
     while True:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
-                return RDBStorage(
+                opened = _Storage(
                     url,
-                    engine_kwargs={"connect_args": {"timeout": _BUSY_S}} if sqlite else None,
+                    engine_kwargs=_ENGINE_OF_SQLITE if sqlite else {"pool_pre_ping": True},
                     heartbeat_interval=BEAT_S,
                     grace_period=GRACE_S,
                 )
@@ -315,6 +335,11 @@ def _storage(url: str) -> RDBStorage:
             if not isinstance(error, IntegrityError) and "already exists" not in str(error):
                 raise
             time.sleep(_AGAIN_S)
+        else:
+            # A file does not come again.
+            if not sqlite:
+                outlive_restarts(opened.engine)
+            return opened
 
 
 def _told(url: str, act: Any) -> Any:

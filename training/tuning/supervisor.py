@@ -1,12 +1,11 @@
-"""Supervises a tuning: starts its processes, shows progress, ends them, prints a summary."""
+"""Supervises a tuning: lets its workers work, shows progress, prints a summary."""
 
-import contextlib
-import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 import optuna
 from optuna.importance import FanovaImportanceEvaluator
@@ -18,36 +17,51 @@ from training.console.progress import say
 from training.errors import TrainingError
 from training.tasks.search_space import Search
 from training.tuning import storage, trial_plots
+from training.tuning.database_restarts import patiently
 
-# Seconds between two looks at the study, and for which a process may end by itself.
+# Seconds between two looks at the study.
 _LOOK_S = 0.5
-_END_S = 30.0
+
+
+class Workers(Protocol):
+    """What works on a study, wherever it does."""
+
+    def are_at_work(self) -> bool:
+        """Whether any of it has something left to do."""
+
+    def why(self) -> str:
+        """Return why it ended before the study was done, in a sentence."""
 
 
 def supervise(
-    study: optuna.Study, search: Search, folder: Path, wanted: int, commands: Sequence[list[str]]
+    study: optuna.Study,
+    search: Search,
+    folder: Path,
+    wanted: int,
+    workers: AbstractContextManager[Workers],
 ) -> None:
-    """Run ``commands``, which work on the study, until it has ``wanted`` finished trials.
+    """Let workers work on the study until it has ``wanted`` finished trials.
 
-    What they print goes into ``folder``, one file a process; so do, at the end, the pictures
-    and outcome.json.
+    The pictures and outcome.json go into ``folder``.
+
+    Args:
+        workers: begin when it is entered, and are ended when it is left.
 
     Raises:
-        TrainingError: all processes ended before; the message has the last line of one.
-        KeyboardInterrupt: after the processes were ended.
+        TrainingError: all ended before; the message says why one did.
+        KeyboardInterrupt: after they were ended.
     """
-    logs = [folder / f"worker-{number}.log" for number in range(len(commands))]
     watch = _Watch(study, search, wanted)
     try:
-        with _running(commands, logs) as workers:
-            while any(worker.poll() is None for worker in workers):
-                watch.poll()
+        with workers as started:
+            while started.are_at_work():
+                patiently(watch.poll)
                 time.sleep(_LOOK_S)
-        watch.poll()
+        patiently(watch.poll)
     finally:
         watch.close()
     if storage.tally(study).finished < wanted:
-        raise TrainingError(_why(workers, logs))
+        raise TrainingError(started.why())
     _conclude(study, search, folder)
 
 
@@ -102,53 +116,6 @@ def _ended(trial: FrozenTrial) -> bool:
 def _running_line(trial: FrozenTrial) -> str:
     epoch = trial.last_step
     return f"trial {trial.number}" + ("" if epoch is None else f" epoch {epoch}")
-
-
-@contextlib.contextmanager
-def _running(
-    commands: Sequence[list[str]], logs: Sequence[Path]
-) -> Iterator[list[subprocess.Popen[bytes]]]:
-    workers: list[subprocess.Popen[bytes]] = []
-    try:
-        for command, log in zip(commands, logs, strict=True):
-            with log.open("ab") as file:
-                # A session of its own: Ctrl-C reaches this process alone, which passes it on.
-                workers.append(
-                    subprocess.Popen(
-                        command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-                    )
-                )
-        yield workers
-    finally:
-        _end(workers)
-
-
-def _end(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask the processes to end between two batches; kill those that do not."""
-    for worker in workers:
-        if worker.poll() is None:
-            worker.send_signal(signal.SIGINT)
-    until = time.monotonic() + _END_S
-    for worker in workers:
-        try:
-            worker.wait(max(0.1, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
-
-
-def _why(workers: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> str:
-    """Return how the first process failed."""
-    for worker, log in zip(workers, logs, strict=True):
-        if worker.returncode < 0:
-            name = signal.Signals(-worker.returncode).name
-            return (
-                f"A process was ended by {name}. Run the same command to continue. Its log: {log}"
-            )
-        if worker.returncode > 0:
-            lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-            return f"{lines[-2] if len(lines) > 1 else 'A process failed.'} Its log: {log}"
-    return f"The processes ended early. Run the same command to continue. Logs: {logs[0].parent}"
 
 
 def _conclude(study: optuna.Study, search: Search, folder: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
+from sqlalchemy.exc import SQLAlchemyError
 
 from training.console.progress import say
 from training.data.load import load_data
@@ -21,11 +22,14 @@ from training.fitting.training_loop import Patience, Recorder
 from training.tasks.search_space import Choice, Range, Search
 from training.tasks.task_interface import Task
 from training.tuning import storage
+from training.tuning.database_restarts import patiently, was_cut_off
 from training.tuning.storage import StudyLocation
 
 # Trials that are finished before one is pruned, and the share of its epochs that each has.
 _UNPRUNED_TRIALS = 5
 _UNPRUNED_SHARE = 0.25
+# How Optuna begins to say that a trial cannot be ended, since somebody has.
+_FINISHED = "Cannot tell a "
 # Seconds between two looks at whether others have finished the last trials.
 _LOOK_S = 1.0
 
@@ -70,9 +74,15 @@ def work(
             continue
         try:
             study.optimize(objective, n_trials=1)
-        except UpdateFinishedTrialError:
+        except (UpdateFinishedTrialError, ValueError) as error:
             # This machine slept, say, and another process gave the trial up: there are others.
+            if isinstance(error, ValueError) and not str(error).startswith(_FINISHED):
+                raise
             say("another process gave up a trial; continuing")
+        except (SQLAlchemyError, StorageInternalError) as error:
+            if not was_cut_off(error):
+                raise
+            say("the database was restarted; continuing with another trial")
 
 
 def _try(
@@ -139,8 +149,13 @@ class _Reporter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         assert logs is not None
-        self._trial.report(float(logs[self._metric]), epoch + 1)
-        if self._trial.should_prune():
+        figure = float(logs[self._metric])
+
+        def tell() -> bool:
+            self._trial.report(figure, epoch + 1)
+            return self._trial.should_prune()
+
+        if patiently(tell):
             raise optuna.TrialPruned
 
 

@@ -10,6 +10,7 @@ from training.console.progress import progress_beside, say
 from training.console.terminal_table import print_table
 from training.data.dataset_location import find_dataset, keras_home
 from training.data.load import load_data
+from training.data.object_store_data import local_copy
 from training.data.own.findings import findings_of
 from training.tasks.task_interface import Task
 
@@ -18,11 +19,12 @@ def show_all(named: Path | None, *, as_json: bool = False) -> None:
     """Print for each data set which model needs it, whether it is here, and where.
 
     Args:
-        named: a folder to look in instead of the known places.
+        named: a folder, or its URL in an object store, to look in instead of the known places.
         as_json: print a list of objects with ``data_set``, ``model``, ``bytes``, ``folder``,
             ``found`` and ``files``; ``bytes`` and ``found`` are null where the data is not here.
     """
-    listed = [_place(name, named) for name in tasks.task_names()]
+    here = None if named is None else local_copy(named)
+    listed = [_place(name, here) for name in tasks.task_names()]
     if as_json:
         say(json.dumps(listed, indent=2))
         return

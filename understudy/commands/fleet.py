@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from understudy.help import TRAINING, Command, Option
-from understudy.options import WholeNumber
+from understudy.options import WholeNumber, cluster
 
 
 @click.command(
@@ -27,12 +27,7 @@ from understudy.options import WholeNumber
     metavar="N",
     help="trainings at a time on this machine",
 )
-@click.option(
-    "--on",
-    cls=Option,
-    metavar="ADDRESS",
-    help="Ray cluster: auto, HOST:PORT or ray://HOST:PORT",
-)
+@cluster()
 @click.option(
     "--metrics-file",
     cls=Option,

@@ -1,6 +1,7 @@
 """``tune``: search for better settings of a network."""
 
 import sys
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ from training.console.progress import say
 from training.errors import UsageError
 from training.fitting import config, run_folder
 from understudy.help import IMPROVING, Command, Option
-from understudy.options import WholeNumber, given_settings, model, seed, setting
+from understudy.options import WholeNumber, cluster, given_settings, model, seed, setting
 
 if TYPE_CHECKING:
     from training.tasks.task_interface import Task
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     short_help="search for the best settings of a network",
     examples={
         "tune mpg --trials 20 --jobs 2": "20 trials in two processes",
+        "tune mpg --trials 20 --jobs 8 --on auto": "in eight, on this machine's Ray cluster",
         "train mpg --from-study default": "then train with the best",
     },
 )
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     help="study to create or resume",
 )
 @click.option("--storage", cls=Option, metavar="URL", help="SQL database, for several machines")
+@cluster()
 @setting("arch", "NAME", "the network to tune", "default")
 @setting("epochs", "N", "of each trial", "the network's")
 @seed()
@@ -63,6 +66,7 @@ def command(
     jobs: int,
     study: str | None,
     storage: str | None,
+    on: str | None,
     worker: int | None,
     **options: Any,
 ) -> None:
@@ -91,7 +95,7 @@ def command(
         for part in (f"--{key}", str(value))
     ]
     process = ["-m", "understudy", "tune", task.name, "--trials", str(trials), *arguments]
-    _supervise(task, name, storage, settings, trials, jobs, [sys.executable, *process])
+    _supervise(task, name, storage, settings, trials, jobs, on, [sys.executable, *process])
 
 
 def _supervise(
@@ -101,9 +105,12 @@ def _supervise(
     settings: config.Settings,
     trials: int,
     jobs: int,
+    on: str | None,
     process: list[str],
 ) -> None:
     from training.tuning import storage, supervisor
+    from training.tuning.cluster_workers import workers_on_ray
+    from training.tuning.local_workers import workers_here
 
     search = task.architectures[settings.arch].search
     assert search is not None
@@ -115,9 +122,14 @@ def _supervise(
     study = storage.open_or_create_study(
         location, search.mode, about, task.default_hyperparameters(settings.arch)
     )
-    processes = [[*process, "--worker", str(number)] for number in range(jobs)]
+    workers: AbstractContextManager[supervisor.Workers]
+    if on is None:
+        processes = [[*process, "--worker", str(number)] for number in range(jobs)]
+        workers = workers_here(folder, processes)
+    else:
+        workers = workers_on_ray(on, study, location, settings, trials, jobs)
     try:
-        supervisor.supervise(study, search, folder, trials, processes)
+        supervisor.supervise(study, search, folder, trials, workers)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Interrupted. Run the same command to continue.") from None
     where = f" --storage {location.shown}" if database else ""

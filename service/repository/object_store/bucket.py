@@ -65,7 +65,11 @@ def bucket_url(place: str | Path) -> str | None:
         place: a URL, also as a path that has lost a slash of it.
     """
     match = _URL.fullmatch(str(place))
-    return None if match is None else f"{match[1]}://{match[2].rstrip('/')}"
+    if match is None:
+        return None
+    scheme, rest = match[1], match[2].rstrip("/")
+    # Of a file the third slash is the root.
+    return f"file:///{rest.lstrip('/')}" if scheme == "file" else f"{scheme}://{rest}"
 
 
 class Bucket:
@@ -124,6 +128,18 @@ class Bucket:
         # The first page is counted already.
         self.requests["list"] += max(0, math.ceil(len(found) / _PAGE) - 1)
         return found
+
+    def look(self, name: str) -> StoredObject | None:
+        """Return how an object looks; ``None`` where there is none.
+
+        Raises:
+            BucketError: the store does not say.
+        """
+        try:
+            with self._asking("head"):
+                return _stored(self._obstore.head(self._store, self._full(name)))
+        except ObjectChangedError:
+            return None
 
     def read(self, name: str, *, most_bytes: int) -> tuple[bytes, StoredObject] | None:
         """Return a small object, and how it looks; ``None`` where there is none.

@@ -1,0 +1,1 @@
+"""A cluster of machines, for what is many trainings: fleets and tunings."""
