@@ -16,7 +16,13 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from service.api.http.responses import error_response
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
-from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, close_in_order
+from service.server.connections import (
+    BYTES_PER_S,
+    HALF_CLOSED_S,
+    WriteClock,
+    close_at_once,
+    close_in_order,
+)
 from service.server.response_heads import head_of
 
 # What gunicorn's parser refuses, by the status that it chose.
@@ -48,8 +54,8 @@ class FullHttpProtocol(ASGIProtocol):
 
     @property
     def idle_since(self) -> float | None:
-        """Since when no request is under way, on the loop's clock; ``None`` while one is."""
-        if self._current_request is not None or self._has_begun:
+        """Since when no request is under way; ``None`` while one is, or the connection ends."""
+        if self._current_request is not None or self._has_begun or self._closed:
             return None
         return self._since
 
@@ -113,6 +119,11 @@ class FullHttpProtocol(ASGIProtocol):
         """Close the connection unless a request is under way."""
         if self.idle_since is not None:
             self._close_transport()
+
+    def drop(self) -> None:
+        """Close the connection at once."""
+        self._closed = True
+        close_at_once(self.transport)
 
     def _is_reading(self) -> bool:
         receiver = self._body_receiver
