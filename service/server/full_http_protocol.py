@@ -5,7 +5,8 @@ What it relies on, as of gunicorn 27.0, beside the methods of ``asyncio.Protocol
 requests; ``_will_close``, which decides whether an answer ends its connection;
 ``_arm_keepalive_timer``, which it calls when it begins to wait for the next request;
 ``_send_error_response`` and ``_close_transport``, by which it refuses and ends; ``_closed``,
-and ``_safe_write``.
+and ``_safe_write``; ``_is_websocket_upgrade``, and ``_send_response_start``, which writes an
+answer's head.
 """
 
 import asyncio
@@ -154,6 +155,19 @@ class FullHttpProtocol(ASGIProtocol):
             or is_unread
             or bool(super()._will_close(request, response_requires_close))
         )
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        # There are no web sockets here, and who offers to upgrade takes a usual answer as well
+        # (RFC 9110, section 7.8).
+        return False
+
+    def _send_response_start(
+        self, status: int, headers: Any, request: Any, close: bool = False
+    ) -> None:
+        if not close and request.version < (1, 1):
+            # A client of HTTP/1.0 waits for the end of the connection unless it is told.
+            headers = [*headers, (b"Connection", b"keep-alive")]
+        super()._send_response_start(status, headers, request, close)
 
     def _send_error_response(
         self, status: int, message: str, extra_headers: tuple[tuple[str, str], ...] = ()
