@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.routing import MapAdapter
 
 from service import __version__
 from service.access.access_control import AccessControl, access_of
@@ -91,6 +92,16 @@ class _Json(DefaultJSONProvider):
         return super().dumps(obj, **options).encode(errors="backslashreplace").decode()
 
 
+class _Application(Flask):
+    """Answers who offers to upgrade to web sockets as usual (RFC 9110, 7.8): it has none."""
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what finds routes; Werkzeug would look for one of web sockets, and refuse."""
+        if request is not None:
+            request.environ.pop("HTTP_UPGRADE", None)
+        return super().create_url_adapter(request)
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the WSGI application, with its lifecycle as ``app.extensions["lifecycle"]``.
 
@@ -144,7 +155,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         quiet_s=settings.quiet_s,
         load_wait_s=settings.load_wait_s,
     )
-    app = Flask(__name__, static_folder=None)
+    app = _Application(__name__, static_folder=None)
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["lifecycle"] = lifecycle

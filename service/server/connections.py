@@ -1,6 +1,7 @@
 """The connections that a worker holds: how many, which are idle, and which are too slow."""
 
 import asyncio
+import heapq
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -13,6 +14,8 @@ GRACE_S = 2.0
 # How long a request is still worked on when its client has closed its sending side: it may read on,
 # or it may be gone for good; nothing here can distinguish the two.
 HALF_CLOSED_S = 1.0
+# Of the connections that a worker may hold, the part that goes when there is one too many.
+_DROPPED_PART = 100
 
 
 class Connection(Protocol):
@@ -20,13 +23,22 @@ class Connection(Protocol):
 
     @property
     def idle_since(self) -> float | None:
-        """Since when no request is under way, on the loop's clock; ``None`` while one is."""
+        """Since when no request is under way, on the loop's clock.
+
+        ``None`` while one is, and when the connection is ending already.
+        """
 
     def check_time(self, now: float) -> None:
         """End the connection if its client is too slow, or has been idle for too long."""
 
     def end_if_idle(self) -> None:
         """Close the connection unless a request is under way."""
+
+    def drop(self) -> None:
+        """Close the connection, on which no request is under way, without waiting for its client.
+
+        Its file descriptor is needed.
+        """
 
 
 class WriteClock:
@@ -82,6 +94,14 @@ def close_in_order(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport
     abort_later()
 
 
+def close_at_once(transport: asyncio.Transport) -> None:
+    """Close an idle connection; nothing is waited for but that the client gets what was written."""
+    if transport.get_write_buffer_size():
+        transport.close()
+    else:
+        transport.abort()  # With TLS, ``close`` would wait for the client's farewell.
+
+
 class Connections:
     """The connections of one worker."""
 
@@ -94,7 +114,8 @@ class Connections:
         """
         self._most = most
         self._count = count
-        self._held: set[Connection] = set()
+        # In the order of their coming, as a set would not be: many come in one moment.
+        self._held: dict[Connection, None] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -103,19 +124,26 @@ class Connections:
         return iter(tuple(self._held))
 
     def add(self, connection: Connection) -> None:
-        """Hold a connection; when there are too many, the one that is idle for longest goes."""
-        self._held.add(connection)
-        if len(self._held) > self._most:
-            idle = [(item.idle_since, item) for item in self._held if item.idle_since is not None]
-            if idle:
-                min(idle, key=lambda pair: pair[0])[1].end_if_idle()
+        """Hold a connection; when there are too many, those that are idle for longest go."""
+        self._held[connection] = None
+        if len(self._held) <= self._most:
+            return
+        idle = [
+            (item.idle_since, item)
+            for item in self._held
+            if item.idle_since is not None and item is not connection
+        ]
+        # Some at once: to look at all of them for each new connection would take the loop's time.
+        count = max(1, self._most // _DROPPED_PART)
+        for _, item in heapq.nsmallest(count, idle, key=lambda pair: pair[0]):
+            item.drop()
 
     def replace(self, connection: Connection, other: Connection) -> None:
         """Let another protocol serve a connection from now on."""
-        self._held.remove(connection)
-        self._held.add(other)
+        del self._held[connection]
+        self._held[other] = None
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
-        self._held.remove(connection)
+        del self._held[connection]
         self._count.connections -= 1

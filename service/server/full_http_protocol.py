@@ -5,7 +5,8 @@ What it relies on, as of gunicorn 27.0, beside the methods of ``asyncio.Protocol
 requests; ``_will_close``, which decides whether an answer ends its connection;
 ``_arm_keepalive_timer``, which it calls when it begins to wait for the next request;
 ``_send_error_response`` and ``_close_transport``, by which it refuses and ends; ``_closed``,
-and ``_safe_write``.
+and ``_safe_write``; ``_is_websocket_upgrade``, and ``_send_response_start``, which writes an
+answer's head.
 """
 
 import asyncio
@@ -16,7 +17,13 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from service.api.http.responses import error_response
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
-from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, close_in_order
+from service.server.connections import (
+    BYTES_PER_S,
+    HALF_CLOSED_S,
+    WriteClock,
+    close_at_once,
+    close_in_order,
+)
 from service.server.response_heads import head_of
 
 # What gunicorn's parser refuses, by the status that it chose.
@@ -48,8 +55,8 @@ class FullHttpProtocol(ASGIProtocol):
 
     @property
     def idle_since(self) -> float | None:
-        """Since when no request is under way, on the loop's clock; ``None`` while one is."""
-        if self._current_request is not None or self._has_begun:
+        """Since when no request is under way; ``None`` while one is, or the connection ends."""
+        if self._current_request is not None or self._has_begun or self._closed:
             return None
         return self._since
 
@@ -114,6 +121,11 @@ class FullHttpProtocol(ASGIProtocol):
         if self.idle_since is not None:
             self._close_transport()
 
+    def drop(self) -> None:
+        """Close the connection at once."""
+        self._closed = True
+        close_at_once(self.transport)
+
     def _is_reading(self) -> bool:
         receiver = self._body_receiver
         return self._current_request is None or (receiver is not None and not receiver._complete)
@@ -143,6 +155,19 @@ class FullHttpProtocol(ASGIProtocol):
             or is_unread
             or bool(super()._will_close(request, response_requires_close))
         )
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        # There are no web sockets here, and who offers to upgrade takes a usual answer as well
+        # (RFC 9110, section 7.8).
+        return False
+
+    def _send_response_start(
+        self, status: int, headers: Any, request: Any, close: bool = False
+    ) -> None:
+        if not close and request.version < (1, 1):
+            # A client of HTTP/1.0 waits for the end of the connection unless it is told.
+            headers = [*headers, (b"Connection", b"keep-alive")]
+        super()._send_response_start(status, headers, request, close)
 
     def _send_error_response(
         self, status: int, message: str, extra_headers: tuple[tuple[str, str], ...] = ()

@@ -15,7 +15,13 @@ from service.api.http.responses import Response, error_response
 from service.api.inference.event_loop import RunningPrediction
 from service.errors import ServiceError
 from service.server.connection_host import ConnectionHost
-from service.server.connections import BYTES_PER_S, HALF_CLOSED_S, WriteClock, close_in_order
+from service.server.connections import (
+    BYTES_PER_S,
+    HALF_CLOSED_S,
+    WriteClock,
+    close_at_once,
+    close_in_order,
+)
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead
 from service.server.response_heads import head_of
@@ -58,8 +64,8 @@ class PredictionProtocol(asyncio.Protocol):
 
     @property
     def idle_since(self) -> float | None:
-        """Since when no request is under way, on the loop's clock; ``None`` while one is."""
-        if self._is_answering or self._held or self._head is not None:
+        """Since when no request is under way; ``None`` while one is, or the connection ends."""
+        if self._is_answering or self._held or self._head is not None or self._is_closing:
             return None
         return self._since
 
@@ -138,6 +144,11 @@ class PredictionProtocol(asyncio.Protocol):
         """Close the connection unless a request is under way."""
         if self.idle_since is not None:
             self._close()
+
+    def drop(self) -> None:
+        """Close the connection at once."""
+        self._is_closing = True
+        close_at_once(self._transport)
 
     def _read_head(self) -> None:
         held = self._held

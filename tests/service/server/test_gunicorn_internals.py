@@ -39,7 +39,7 @@ def test_the_worker_runs_what_is_overridden() -> None:
     "name",
     [
         *("_arm_keepalive_timer", "_close_transport", "_safe_write", "_send_error_response"),
-        "_will_close",
+        *("_is_websocket_upgrade", "_send_response_start", "_will_close"),
     ],
 )
 def test_methods_of_the_protocol(name: str) -> None:

@@ -36,25 +36,37 @@ def test_a_request_in_small_pieces(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_head", "closes"),
+    ("request_head", "told"),
     [
-        (b"GET /pid HTTP/1.0\r\n\r\n", True),
-        (b"GET /pid HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", False),
-        (b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", True),
-        (b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n", False),
+        (b"GET /pid HTTP/1.0\r\n\r\n", "close"),
+        # Without a word a client of HTTP/1.0 waits until the connection ends.
+        (b"GET /pid HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "keep-alive"),
+        (b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "close"),
+        (b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n", None),
     ],
 )
 def test_who_asked_to_close_is_closed(
-    connection: socket.socket, request_head: bytes, closes: bool
+    connection: socket.socket, request_head: bytes, told: str | None
 ) -> None:
     connection.sendall(request_head)
     status, headers, _ = answer(connection)
     assert status == 200
-    assert headers["Connection"] == ("close" if closes else None)
-    if closes:
+    assert headers["Connection"] == told
+    if told == "close":
         assert connection.recv(1) == b""
     else:
         ask(connection, b"pid")
+
+
+@pytest.mark.parametrize("version", [b"13", b"12"])
+def test_an_offer_to_upgrade_is_ignored(connection: socket.socket, version: bytes) -> None:
+    connection.sendall(
+        b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: %s\r\n\r\n"
+        % version
+    )
+    assert answer(connection)[0] == 200
+    ask(connection, b"pid")
 
 
 @pytest.mark.parametrize(

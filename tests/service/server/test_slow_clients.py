@@ -125,6 +125,42 @@ def test_clients_that_do_not_close_hold_nothing_up(server: Server) -> None:
             ask(connection, b"pid")
 
 
+@pytest.mark.parametrize("sent", [b"", GET % b"pid"], ids=["silent", "asked"])
+def test_the_oldest_idle_connections_go_though_their_clients_stay(
+    start_server: StartServer, sent: bytes
+) -> None:
+    server = start_server("--worker-connections", "20")
+    with contextlib.ExitStack() as stack:
+        # None of these clients closes its side, and the worker does not wait until they do.
+        connections = []
+        for _ in range(40):
+            connections.append(stack.enter_context(server.connect()))
+            connections[-1].sendall(sent)
+            if sent:
+                assert answer(connections[-1])[0] == 200
+        # One more may have gone while another was still ending.
+        oldest, newest = connections[:20], connections[25:]
+        for connection in newest:
+            ask(connection, b"pid")
+        for connection in oldest:
+            connection.settimeout(5)
+            assert connection.recv(1) == b""
+        held = re.search(
+            rb'\nunderstudy_connections{worker="\d+"} (\d+)', ask(newest[0], b"metrics")
+        )
+        assert held is not None
+        assert int(held[1]) <= 20
+
+
+def test_a_new_connection_is_not_the_one_that_goes(start_server: StartServer) -> None:
+    server = start_server("--worker-connections", "5")
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(server.connect()).sendall(b"GET /pid HTTP/1.1\r\n")
+        with server.connect() as connection:
+            ask(connection, b"pid")
+
+
 @pytest.mark.parametrize(
     "start",
     [
