@@ -357,23 +357,3 @@ def test_a_request_alone_is_divided_too() -> None:
     outputs = run_alone(model, {"x": x}, 1, batched=False, most_rows=8, note_batch=note)
     assert outputs["y"].tolist() == (x * 2).tolist()
     assert noted == [8, 8, 4, 1]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "may_loop", "is_quick"),
-    [
-        ([], False, False),
-        ([0.0002], False, True),
-        ([0.02], False, False),
-        ([0.02, *[0.0001] * 10], False, True),
-        ([*[0.0001] * 10, 0.003], False, True),
-        ([*[0.0001] * 10, *[0.003] * 10], False, False),
-        ([0.0002], True, False),
-    ],
-)
-def test_what_is_quick_is_measured(seconds: list[float], may_loop: bool, is_quick: bool) -> None:
-    cost = CallCost(may_loop=may_loop)
-    for value in seconds:
-        cost.note(20, value)
-    assert cost.is_quick(20) is is_quick
-    assert not cost.is_quick(200)
