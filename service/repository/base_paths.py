@@ -1,6 +1,7 @@
 """Models whose versions lie at base paths anywhere, as TensorFlow Serving is told of them."""
 
 import hashlib
+import os
 import threading
 import time
 from contextlib import suppress
@@ -19,12 +20,14 @@ from service.repository.model_store import versions_in
 from service.repository.policy import Policy, read_policy
 from service.repository.safe_open import read_file
 from service.repository.unserved_entries import (
+    GRAPHS,
     UnservedEntry,
     printable,
     unreadable,
     unserved_in_model,
     why_no_versions,
 )
+from service.repository.version_names import is_version_name
 
 _MOST_BYTES = 2**20
 # In the folder that the workers of one service share: what the file last said that was valid.
@@ -219,7 +222,7 @@ class BasePaths:
             OSError: the base path is there but cannot be read.
         """
         config = self._listed().get(model)
-        return {} if config is None else versions_in(config.base_path)
+        return {} if config is None else versions_at(config.base_path)
 
     def policy(self, model: str) -> Policy:
         """Return what should serve of a model: nothing of one that is not listed any more.
@@ -263,12 +266,15 @@ class BasePaths:
         ignored: list[UnservedEntry] = []
         for model, config in sorted(self._listed().items()):
             try:
-                found = versions_in(config.base_path)
+                found = versions_at(config.base_path)
             except OSError as error:
                 ignored.append(UnservedEntry(model, f"Its base path: {unreadable(error)}"))
                 continue
             if found:
                 models.append(model)
+            if config.base_path in found.values():
+                continue
+            if found:
                 ignored += unserved_in_model(model, config.base_path, found)
             else:
                 ignored.append(UnservedEntry(model, why_no_versions(config.base_path)))
@@ -276,3 +282,19 @@ class BasePaths:
             problem = f"{self._problem} What it said before stays in force."
             ignored.append(UnservedEntry(self._configuration.name, problem))
         return models, sorted(ignored)
+
+
+def versions_at(base_path: Path) -> dict[int, Path]:
+    """Return the versions at a base path and their own folders, lowest first.
+
+    A SavedModel that lies there itself, without versions beside it, is version 1: KServe puts what
+    a URI names there, and nobody can move it. Where the folder's name is a number it is one version
+    of a model whose base path is the folder above.
+
+    Raises:
+        OSError: the base path is there but cannot be read.
+    """
+    found = versions_in(base_path)
+    if found or is_version_name(base_path.name):
+        return found
+    return {1: base_path} if any(os.path.lexists(base_path / name) for name in GRAPHS) else {}

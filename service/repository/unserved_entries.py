@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.repository.policy import POLICY
+from service.repository.version_names import is_version_name
 
 GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 
@@ -207,16 +208,10 @@ def why_no_versions(base_path: Path) -> str:
         return "Its base path is a file; expected the folder that holds the versions."
     except OSError as error:
         return f"Its base path: {unreadable(error)}"
-    if any(entry.name in GRAPHS for entry in entries):
-        name = base_path.name
-        if name.isascii() and name.isdecimal():
-            return (
-                f"Its base path is one level too deep: it is version {int(name[:19])} itself. The "
-                "base path is the folder above."
-            )
+    if is_version_name(base_path.name) and any(entry.name in GRAPHS for entry in entries):
         return (
-            "Its base path holds a SavedModel but no version: move what is in it into a folder "
-            "with a number in it, 1/."
+            f"Its base path is one level too deep: it is version {int(base_path.name)} itself. The "
+            "base path is the folder above."
         )
     for entry in entries:
         if entry.name.startswith("."):

@@ -59,7 +59,7 @@ class Settings:
         str,
         EnvironmentVariable(
             "UNDERSTUDY_MODEL_BASE_PATH",
-            "folder that holds one model's versions, served instead of MODELS",
+            "folder that holds one model's versions, or one SavedModel, served instead of MODELS",
         ),
     ] = ""
     model_config_file: Annotated[

@@ -53,7 +53,6 @@ def graph_itself(path: Path) -> None:
         ("file", write, "Its base path is a file; expected the folder that holds the versions."),
         ("empty", Path.mkdir, "Its base path holds no version: a version is a folder with a number for a name."),
         ("7", graph_itself, "Its base path is one level too deep: it is version 7 itself. The base path is the folder above."),
-        ("m", graph_itself, "Its base path holds a SavedModel but no version: move what is in it into a folder with a number in it, 1/."),
         ("up", nested, "Its base path is one level too high: half/ in it holds versions. The base path is that folder."),
         ("v", lambda path: save(path / "v1"), "Its base path holds no version. v1: Its name is not a version: a version is a whole number, such as 1. Rename it, or remove it."),
         ("loop", loop, "Its base path: It is a link to itself; remove it."),
@@ -66,6 +65,21 @@ def test_a_base_path_without_versions_is_named(
     models, ignored = BasePaths(OneModel("half", str(tmp_path / name))).survey()
     assert models == []
     assert [(item.path, item.reason) for item in ignored] == [("half", reason)]
+
+
+def test_a_saved_model_at_the_base_path_itself_is_version_1(tmp_path: Path) -> None:
+    base_path = tmp_path / "models"
+    save(base_path)
+    write(base_path / "variables" / "variables.index")
+    source = BasePaths(OneModel("m", str(base_path)))
+    assert source.survey() == (["m"], [])
+    assert source.versions("m") == {1: base_path}
+    # Whoever adds a version with a number means that.
+    save(base_path / "2")
+    models, ignored = source.survey()
+    assert models == ["m"]
+    assert source.versions("m") == {2: base_path / "2"}
+    assert [item.path for item in ignored] == ["m/saved_model.pb"]
 
 
 def test_what_lies_beside_versions_is_named(tmp_path: Path) -> None:
