@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from service.settings.environment_variables import EnvironmentVariable, variables_of
 from service.settings.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -57,8 +58,8 @@ def built() -> dict[Path, str]:
     groups = "".join(f"  {line}" if line.strip() else line for line in rules.splitlines(True))
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
     schema["properties"]["settings"]["properties"] = {
-        variable.name: {"description": variable.help, "type": "string", "minLength": 1}
-        for variable, _ in Settings.table()
+        variable.name: _setting(kind, variable)
+        for _, kind, variable in variables_of(Settings)
         if variable.name not in SETTLED
     }
     head = _README.read_text(encoding="utf-8").partition(_TABLE_START)[0]
@@ -70,6 +71,17 @@ def built() -> dict[Path, str]:
         _SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
         _README: head + _TABLE_START + "\n" + "\n".join(rows) + "\n",
     }
+
+
+def _setting(kind: Any, variable: EnvironmentVariable) -> dict[str, Any]:
+    """Return the schema of a setting's text. The service itself checks what it means."""
+    schema: dict[str, Any] = {"description": variable.help, "type": "string"}
+    if kind is bool:
+        return schema | {"enum": ["true", "false"]}
+    if variable.choices:
+        return schema | {"enum": list(variable.choices)}
+    patterns = {int: r"^[0-9]+$", float: r"^[0-9]+(\.[0-9]+)?$"}
+    return schema | ({"pattern": patterns[kind]} if kind in patterns else {"minLength": 1})
 
 
 def _rows(properties: Mapping[str, Any], values: Any, above: str = "") -> Iterator[str]:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.strict_yaml import StrictLoader
+
 ROOT = Path(__file__).resolve().parents[3]
 KUSTOMIZE = ROOT / "deploy" / "kubernetes"
 CHART = ROOT / "deploy" / "helm" / "understudy"
@@ -41,7 +43,7 @@ def run(command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
 def documents(result: subprocess.CompletedProcess[str]) -> list[Manifest]:
     """Return the manifests that a command has printed."""
     assert result.returncode == 0, result.stderr
-    return [each for each in yaml.load_all(result.stdout, yaml.CSafeLoader) if each]
+    return [each for each in yaml.load_all(result.stdout, StrictLoader) if each]
 
 
 @functools.cache
@@ -58,7 +60,9 @@ def template(*arguments: str | Path, release: str = "understudy") -> Any:
 @functools.cache
 def charted(values: str = "") -> list[Manifest]:
     """Return what the chart comes to, with values from its folder ``ci``."""
-    return documents(template(*(["--values", CHART / "ci" / f"{values}-values.yaml"] if values else [])))
+    return documents(
+        template(*(["--values", CHART / "ci" / f"{values}-values.yaml"] if values else []))
+    )
 
 
 def kserve() -> list[Manifest]:

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,7 +113,10 @@ def test_every_container_has_limits_and_the_same_images(containers: list[Manifes
         assert {"cpu", "memory"} <= each["resources"]["limits"].keys()
         assert {"cpu", "memory"} <= each["resources"]["requests"].keys()
     tag = service.__version__
-    assert {each["image"] for each in containers} == {f"understudy:{tag}", f"understudy-trainer:{tag}"}
+    assert {each["image"] for each in containers} == {
+        f"understudy:{tag}",
+        f"understudy-trainer:{tag}",
+    }
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert (chart["version"], chart["appVersion"]) == (tag, tag)
 
@@ -122,14 +126,18 @@ def test_every_variable_is_a_setting(containers: list[Manifest]) -> None:
     assert used <= KNOWN
     assert {"MODELS", "UNDERSTUDY_KEYS_FILE", "UNDERSTUDY_MIRROR_FOLDER"} <= used
     for each in containers:
-        given = {variable["name"]: variable["value"] for variable in each["env"] if "value" in variable}
+        given = {
+            variable["name"]: variable["value"] for variable in each["env"] if "value" in variable
+        }
         assert Settings.from_environ(given)
 
 
 def test_paths_and_ports_exist(manifests: list[Manifest], dockerfile: str) -> None:
     exposed = set(map(int, re.search(r"^EXPOSE (.*)$", dockerfile, re.M)[1].split()))  # type: ignore[index]
     routes = {"/livez", "/readyz", "/metrics"}
-    text = "".join(path.read_text() for path in (CHART.parents[2] / "service/api/routes").glob("*.py"))
+    text = "".join(
+        path.read_text() for path in (CHART.parents[2] / "service/api/routes").glob("*.py")
+    )
     assert all(f'"{route}"' in text for route in routes)
     for pod in pods(manifests):
         container = pod["spec"]["containers"][0]
@@ -139,7 +147,9 @@ def test_paths_and_ports_exist(manifests: list[Manifest], dockerfile: str) -> No
             assert "--rest_api_port=8080" in container["args"]
             ports = {8080: 8080}
         probes = [container[name]["httpGet"] for name in container if name.endswith("Probe")]
-        assert len(probes) == {"understudy": 3, "kserve-container": 1, "retrain": 0}[container["name"]]
+        assert (
+            len(probes) == {"understudy": 3, "kserve-container": 1, "retrain": 0}[container["name"]]
+        )
         for probe in probes:
             assert probe["path"] in routes
             assert probe["port"] in ports
@@ -151,7 +161,9 @@ def test_paths_and_ports_exist(manifests: list[Manifest], dockerfile: str) -> No
         for port in each["spec"]["ports"]:
             assert port["port"] == {"http": 8501, "grpc": 8500}[port["targetPort"]]
     for each in of_kind("ServiceMonitor", manifests):
-        assert [(end["port"], end["path"]) for end in each["spec"]["endpoints"]] == [("http", "/metrics")]
+        assert [(end["port"], end["path"]) for end in each["spec"]["endpoints"]] == [
+            ("http", "/metrics")
+        ]
 
 
 def test_a_pod_that_stops_gets_the_time_that_the_service_takes(manifests: list[Manifest]) -> None:
@@ -177,18 +189,20 @@ def test_a_pod_that_starts_gets_the_time_that_the_service_takes(manifests: list[
             assert probe["periodSeconds"] * probe["failureThreshold"] >= 2 * wait + 30
 
 
-def test_selectors_find_the_pods_they_mean(manifests: list[Manifest]) -> None:
-    for manifests in [*map(kustomized, VARIANTS), *map(charted, VARIANTS.values())]:  # noqa: B020
-        labels = {pod["metadata"]["labels"]["app.kubernetes.io/component"]: pod["metadata"]["labels"] for pod in pods(manifests)}
-        serving = labels["service"].items()
+@pytest.mark.parametrize(("folder", "values"), VARIANTS.items())
+def test_selectors_find_what_they_mean(folder: str, values: str) -> None:
+    for manifests in (kustomized(folder), charted(values)):
+        found = [pod["metadata"]["labels"] for pod in pods(manifests)]
+        labels = {each["app.kubernetes.io/component"]: each for each in found}
         selectors = [
-            *(each["spec"]["selector"]["matchLabels"] for each in of_kind("Deployment", manifests)),
-            *(each["spec"]["selector"]["matchLabels"] for each in of_kind("PodDisruptionBudget", manifests)),
-            *(each["spec"]["selector"] for each in of_kind("Service", manifests)),
+            each["spec"]["selector"]["matchLabels"]
+            for kind in ("Deployment", "PodDisruptionBudget")
+            for each in of_kind(kind, manifests)
         ]
+        selectors += [each["spec"]["selector"] for each in of_kind("Service", manifests)]
         assert len(selectors) == 4
         for selector in selectors:
-            assert selector.items() <= serving
+            assert selector.items() <= labels["service"].items()
             # A trainer answers nobody.
             assert not selector.items() <= labels.get("retraining", {}).items()
         for policy in of_kind("NetworkPolicy", manifests):
@@ -196,26 +210,34 @@ def test_selectors_find_the_pods_they_mean(manifests: list[Manifest]) -> None:
             component = selector["matchLabels"].get("app.kubernetes.io/component")
             parts = [component] if component else selector["matchExpressions"][0]["values"]
             assert set(parts) <= {"service", "retraining"}
-        monitored = [
-            each
-            for monitor in of_kind("ServiceMonitor", manifests)
-            for each in of_kind("Service", manifests)
-            if monitor["spec"]["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
-            and any(port["name"] == "http" for port in each["spec"]["ports"])
-        ]
-        assert len(monitored) == len(list(of_kind("ServiceMonitor", manifests)))
+            common = selector["matchLabels"].items() - {("app.kubernetes.io/component", component)}
+            assert common <= labels["service"].items()
+        # Prometheus finds each pod once, though there are two Services.
+        for monitor in of_kind("ServiceMonitor", manifests):
+            selector = monitor["spec"]["selector"]["matchLabels"]
+            ports = [
+                port["name"]
+                for each in of_kind("Service", manifests)
+                if selector.items() <= each["metadata"]["labels"].items()
+                for port in each["spec"]["ports"]
+            ]
+            assert sorted(ports) == ["grpc", "grpc", "http"]
+            assert [end["port"] for end in monitor["spec"]["endpoints"]] == ["http"]
 
 
 def test_claims_and_secrets_that_pods_name(manifests: list[Manifest]) -> None:
     for folder in VARIANTS:
-        there = {each["metadata"]["name"] for each in of_kind("PersistentVolumeClaim", kustomized(folder))}
-        for pod in pods(kustomized(folder)):
-            for volume in pod["spec"]["volumes"]:
-                if "persistentVolumeClaim" in volume:
-                    assert volume["persistentVolumeClaim"]["claimName"] in there
-                # As the file of keys must be: for owner and group alone.
-                if "secret" in volume:
-                    assert volume["secret"]["defaultMode"] == 0o440
+        claims = of_kind("PersistentVolumeClaim", kustomized(folder))
+        there = {each["metadata"]["name"] for each in claims}
+        volumes = [each for pod in pods(kustomized(folder)) for each in pod["spec"]["volumes"]]
+        named = {
+            each["persistentVolumeClaim"]["claimName"]
+            for each in volumes
+            if "persistentVolumeClaim" in each
+        }
+        assert named == there
+        # As the file of keys must be: for owner and group alone.
+        assert all(each["secret"]["defaultMode"] == 0o440 for each in volumes if "secret" in each)
     # Nothing secret is a value.
     assert not list(of_kind("Secret", manifests))
 
@@ -224,7 +246,11 @@ def test_the_autoscaler_asks_for_what_the_adapter_shows_and_the_service_has() ->
     adapter = yaml.safe_load((KUSTOMIZE / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
     metrics = (CHART.parents[2] / "service/monitoring/prometheus_metrics.py").read_text()
     scaler = next(of_kind("HorizontalPodAutoscaler", kustomized("overlays/production")))
-    asked = [each["pods"]["metric"]["name"] for each in scaler["spec"]["metrics"] if each["type"] == "Pods"]
+    asked = [
+        each["pods"]["metric"]["name"]
+        for each in scaler["spec"]["metrics"]
+        if each["type"] == "Pods"
+    ]
     assert asked == ["understudy_requests_in_flight"]
     for name in asked:
         assert f'"{name}"' in metrics
@@ -234,17 +260,21 @@ def test_the_autoscaler_asks_for_what_the_adapter_shows_and_the_service_has() ->
     assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
 
 
-def test_prometheus_takes_the_adapters_query() -> None:
+def test_prometheus_takes_the_adapters_query(tmp_path: Path) -> None:
     rule = yaml.safe_load((KUSTOMIZE / "prometheus-adapter.yaml").read_text())["rules"]["custom"][0]
     filled = {"GroupBy": "pod", "Series": "understudy_requests_in_flight"}
     filled["LabelMatchers"] = 'namespace="a",pod=~"b|c"'
     query = re.sub(r"<<\.(\w+)>>", lambda match: filled[match[1]], rule["metricsQuery"])
     groups = {"groups": [{"name": "adapter", "rules": [{"record": "a:b", "expr": query}]}]}
-    assert "SUCCESS" in promtool("check", "rules", text=yaml.safe_dump(groups).encode())
+    rules = tmp_path / "rules.yml"
+    rules.write_text(yaml.safe_dump(groups))
+    assert "SUCCESS" in promtool("check", "rules", rules)
 
 
 def test_overlays_are_all_tried() -> None:
-    assert {f"overlays/{path.name}" for path in (KUSTOMIZE / "overlays").iterdir()} == VARIANTS.keys() - {"base"}
+    assert {
+        f"overlays/{path.name}" for path in (KUSTOMIZE / "overlays").iterdir()
+    } == VARIANTS.keys() - {"base"}
     assert run("kubectl", "kustomize", KUSTOMIZE / "components").returncode != 0
 
 
