@@ -45,7 +45,9 @@ def end_with_the_service() -> None:
     """End this process when the service is gone, which holds the other end of standard input."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not by sys.stdin: its lock, held by a thread that waits, breaks the interpreter's own end.
+        while os.read(0, 1024):
+            pass
         # Whatever it does just now: what is half there is gone on with the next time.
         os._exit(0)
 
