@@ -1,5 +1,6 @@
 """All manifests: their fields exist, they fit the service and each other, and pods are confined."""
 
+import ast
 import copy
 import re
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from tests.deploy.kubernetes.schemas import problems
 from tests.promtool import promtool
 
 KNOWN = {variable.name for variable, _ in Settings.table()}
+CLIENTS = CHART.parents[2] / "build" / "clients" / "kserve"
 # What the master may take to end after its last worker.
 END_S = 7
 # Volumes that the standard "restricted" allows.
@@ -284,3 +286,28 @@ def test_the_example_for_kserve_names_the_runtime() -> None:
     assert model["runtime"] == runtime["metadata"]["name"]
     formats = [(each["name"], each["version"]) for each in runtime["spec"]["supportedModelFormats"]]
     assert (model["modelFormat"]["name"], model["modelFormat"]["version"]) in formats
+
+
+# The classes of KServe's client, made of its resources' schemas, and where their fields are used.
+KSERVE_CLASSES = {
+    "v1alpha1_serving_runtime_spec": ("ClusterServingRuntime", []),
+    "v1alpha1_supported_model_format": ("ClusterServingRuntime", ["supportedModelFormats", 0]),
+    "v1beta1_predictor_spec": ("InferenceService", ["predictor"]),
+    "v1beta1_model_spec": ("InferenceService", ["predictor", "model"]),
+    "v1beta1_model_format": ("InferenceService", ["predictor", "model", "modelFormat"]),
+}
+
+
+@pytest.mark.parametrize("name", KSERVE_CLASSES)
+def test_kserve_knows_the_fields(name: str) -> None:
+    files = list(CLIENTS.glob(f"lib/python3*/site-packages/kserve/models/{name}.py"))
+    if not files:
+        pytest.skip("KServe's client is not there; make install-clients installs it")
+    # Importing it takes seconds.
+    known = re.search(r"attribute_map = ({.*?})", files[0].read_text(), re.S)
+    kind, place = KSERVE_CLASSES[name]
+    part: Any = next(of_kind(kind, kserve()))["spec"]
+    for step in place:
+        part = part[step]
+    assert known is not None
+    assert part.keys() <= set(ast.literal_eval(known[1]).values())
