@@ -155,7 +155,7 @@ def test_no_request_fails_while_three_replicas_swap_try_a_version_restart_and_di
             configured.write_text(configuration(repository_root, port, replicas.ports))
             stack.enter_context(haproxy(program, configured, port))
             front = replace(replicas.services[0], url=f"http://127.0.0.1:{port}")
-            audience = Audience(front, reconnect=False, rest_s=0.01)
+            audience = Audience(front, reconnect=False, rest_s=0.03)
             audiences.append(stack.enter_context(audience.watching()))
         replicas.publish(2)
         eventually(lambda: all(audience.all_saw(2) for audience in audiences))
