@@ -85,7 +85,8 @@ def flips(times: Floats, every_s: float, *, sticks: bool = False, seed: int = 1)
     """
     random = np.random.default_rng(seed)
     trials, replicas = times.shape
-    asked = np.arange(0.0, float(times.max()) + 2 * every_s, every_s)
+    # The first before the publication.
+    asked = np.arange(-every_s, float(times.max()) + 2 * every_s, every_s)
     asked_at = asked[None, :] + every_s * random.random((trials, 1))
     width = 1 if sticks else len(asked)
     chosen = random.integers(replicas, size=(trials, width))

@@ -92,10 +92,12 @@ class DecidingReplica:
         with self._tables.transaction() as run:
             if self.decides:
                 self.decides = run.change(_BEAT, self._key(replica=self._me)) > 0
-            run.insert_new(
-                "understudy_rollouts", ("model", "replica", "beat"), [(self._model, _NOBODY, 0)]
-            )
-            ((replica, beat, self._record),) = run.rows(_FIND, self._key())
+            found = run.rows(_FIND, self._key())
+            if not found:
+                first = (self._model, _NOBODY, 0)
+                run.insert_new("understudy_rollouts", ("model", "replica", "beat"), [first])
+                found = run.rows(_FIND, self._key())
+            ((replica, beat, self._record),) = found
         if not self.decides and self._is_free(replica, beat):
             # What another replica, or somebody by hand, has put in force meanwhile.
             change_policy(self._directory, lambda policy: policy)
