@@ -68,12 +68,12 @@ class Service:
         connections: to the database, for each worker.
     """
 
-    workers: int = 4
+    workers: int = 2
     requests_s: float = 100.0
     events_rate: float = 0.01
     series: int = 1500
     scrape_s: float = 15.0
-    memory_mb: float = 800.0
+    memory_mb: float = 740.0
     counts_s: float = 2.0
-    counts_bytes: int = 4000
+    counts_bytes: int = 1700
     connections: int = 2

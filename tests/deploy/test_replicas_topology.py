@@ -14,18 +14,18 @@ from tests.e2e.haproxy import configuration, found_haproxy
 NAMES = ("replica-1", "replica-2", "replica-3")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def folder(root: Path) -> Path:
     return root / "deploy" / "replicas"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def services(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def proxy(folder: Path) -> str:
     return (folder / "haproxy.cfg").read_text()
 
