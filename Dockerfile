@@ -5,6 +5,7 @@
 #
 #   --build-arg TENSORFLOW=full       TensorFlow's full build instead of the one for CPUs only
 #   --build-arg PACKAGES=traces       with OpenTelemetry, which exports spans
+#   --build-arg PACKAGES=replicas     with object stores, and PostgreSQL for events
 #
 # docs/guides/deploy-with-docker.md tells how they are run, and how large they are.
 
@@ -20,9 +21,10 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends binutils \
  && rm -rf /var/lib/apt/lists/*
 ARG TENSORFLOW=cpu
-# The lock of what is installed: serve, traces or object-store.
+# The lock of what is installed: serve, traces, object-store or replicas.
 ARG PACKAGES=serve
-COPY requirements/serve.lock requirements/traces.lock requirements/object-store.lock /build/
+COPY requirements/serve.lock requirements/traces.lock requirements/object-store.lock \
+     requirements/replicas.lock /build/
 COPY deploy/docker/image_lock.py deploy/docker/slim.sh /build/
 # Left out is what TensorFlow's metadata asks for, but only building models or building TensorFlow
 # uses. TensorFlow imports Keras whenever it finds it, so without Keras a start is quicker too.

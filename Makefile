@@ -129,7 +129,7 @@ $(VENV)/pyvenv.cfg:
 
 lock: ## Resolve the dependencies again and write the locks (needs uv)
 	uv pip compile $(LOCK_OPTIONS) -o requirements/serve.lock pyproject.toml
-	for extra in train docs dev bench ray traces object-store; do \
+	for extra in train docs dev bench ray traces object-store replicas; do \
 		uv pip compile $(LOCK_OPTIONS) --extra $$extra -c requirements/serve.lock \
 			-o requirements/$$extra.lock pyproject.toml || exit 1; \
 	done

@@ -51,6 +51,7 @@ from service.monitoring.trace_export import recorder_of
 from service.repository.model_source import model_source
 from service.repository.object_store.origin import METRICS, OWN
 from service.rollout.rollout_watch import RolloutWatch
+from service.rollout.shared_rollouts import shared_rollouts_of
 from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.loader import Loader
@@ -121,7 +122,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or process_settings()
     store = model_source(settings)
     # Of the mirror, where the folder of models is one of an object store.
-    metrics = Metrics(None if store.records is None else store.records / OWN / METRICS)
+    metrics = Metrics(
+        None if store.records is None else store.records / OWN / METRICS, replica=settings.replica
+    )
     watch = StuckWatch(
         metrics,
         settings.workers_folder,
@@ -176,6 +179,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_urls(app)
     limits = Limits.from_settings(settings)
     admission = Admission(per_model=limits.max_queue)
+    events = event_log_of(settings, metrics, lambda model: lifecycle.policy(model).events)
+    app.extensions["events"] = events
     rollouts = RolloutWatch(
         lifecycle,
         store,
@@ -184,11 +189,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         lambda: admission.is_idle,
         timeout_s=settings.timeout_s,
         look_s=min(1.0, settings.poll_interval_s),
+        shared=shared_rollouts_of(events, settings.replica),
     )
     lifecycle.accompany(rollouts)
     app.extensions["rollouts"] = rollouts
-    events = event_log_of(settings, metrics, lambda model: lifecycle.policy(model).events)
-    app.extensions["events"] = events
     pipeline = InferencePipeline(
         lifecycle,
         admission,
@@ -226,7 +230,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
         app.register_blueprint(code_routes(lifecycle, settings))
     app.register_blueprint(drift_routes(lifecycle, drift, events))
-    app.register_blueprint(model_routes(lifecycle, events))
+    app.register_blueprint(model_routes(lifecycle, events, replica=settings.replica))
     app.register_blueprint(feedback_routes(lifecycle, store, events, limits))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(rollout_routes(lifecycle, store, settings))

@@ -34,7 +34,10 @@ class Database(Protocol):
 
     Attributes:
         shown: what it is, for people, without a password.
+        is_shared: whether services on several machines use it together.
     """
+
+    is_shared: bool
 
     @property
     def shown(self) -> str: ...

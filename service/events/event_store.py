@@ -105,7 +105,11 @@ class AuditedAnswer:
 
 
 class EventStore:
-    """A database of events; any thread may use it."""
+    """A database of events; any thread may use it.
+
+    Attributes:
+        database: where it is kept.
+    """
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         """A store that is opened when it is first used.
@@ -114,14 +118,14 @@ class EventStore:
             database: where it is kept.
             clock: returns seconds since the epoch.
         """
-        self._database = database
+        self.database = database
         self._clock = clock
         self._is_made = False
 
     @property
     def shown(self) -> str:
         """Where it is kept, for people."""
-        return self._database.shown
+        return self.database.shown
 
     def make(self) -> None:
         """Make the tables if they are not there.
@@ -129,8 +133,8 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now, or has tables of another format.
         """
-        self._database.create(statements.SCHEMA)
-        with self._database.transaction() as run:
+        self.database.create(statements.SCHEMA)
+        with self.database.transaction() as run:
             found = run.rows("SELECT format FROM understudy_store", {})
             if not found:
                 run.change("INSERT INTO understudy_store (format) VALUES (:format)", _FORMAT_ROW)
@@ -271,7 +275,7 @@ class EventStore:
         while count := self._shrink(most_bytes):
             removed += count
         if removed:
-            self._database.free_space()
+            self.database.free_space()
         return removed
 
     def counts(self) -> Counter[str]:
@@ -286,14 +290,14 @@ class EventStore:
 
     def close(self) -> None:
         """Close what this thread has opened."""
-        self._database.close()
+        self.database.close()
 
     @contextmanager
     def _run(self) -> Iterator[Transaction]:
         if not self._is_made:
             self.make()
         try:
-            with self._database.transaction() as run:
+            with self.database.transaction() as run:
                 yield run
         except RecordError:
             raise

@@ -21,6 +21,8 @@ _STATEMENT_MS = 30_000
 class SqlDatabase:
     """A database of SQLAlchemy's; each transaction takes a connection of its pool."""
 
+    is_shared = True
+
     def __init__(self, url: URL) -> None:
         """A database that nothing connects to yet.
 

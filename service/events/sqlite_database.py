@@ -33,6 +33,8 @@ _MODE = 0o600
 class SqliteDatabase:
     """A file of SQLite; each thread has a connection of its own."""
 
+    is_shared = False
+
     def __init__(self, path: Path, *, busy_s: float = _BUSY_S) -> None:
         """A file that is made when it is first used; its folder must be there.
 

@@ -14,6 +14,7 @@ class ModelMetrics:
         self._metrics = metrics
         self._model = model
         self._shown: tuple[int, bool, int] | None = None
+        self._serving: frozenset[int] = frozenset()
         # Counted from 0, so that Prometheus sees the first as an increase.
         for result in ("ok", "refused"):
             metrics.swaps.labels(model, result)
@@ -29,6 +30,13 @@ class ModelMetrics:
         metrics.swaps.labels(model, "ok").inc()
         metrics.live_version.labels(model).set(live)
         metrics.live_since.labels(model).set_to_current_time()
+
+    def show_serving(self, versions: Iterable[int]) -> None:
+        """Show which versions answer from now on."""
+        before, self._serving = self._serving, frozenset(versions)
+        for version in before ^ self._serving:
+            shown = self._metrics.version(self._model, str(version))
+            shown.serves(version in self._serving)
 
     def show(self, live: int, wanted: Iterable[int], failed: Container[int]) -> None:
         """Show the model's state.

@@ -57,13 +57,15 @@ _MOST_SHOWN = 3
 class Metrics:
     """The service's metrics, in a registry of their own."""
 
-    def __init__(self, textfile: Path | None = None) -> None:
+    def __init__(self, textfile: Path | None = None, *, replica: str = "") -> None:
         """Metrics with no values yet.
 
         Args:
             textfile: what another process counts, in Prometheus' text format; shown with them as
                 far as it is there.
+            replica: the name of the replica whose metrics they are.
         """
+        self.replica = replica
         self._textfile = textfile
         self._registry = registry = CollectorRegistry()
         self.requests = Counter(
@@ -217,6 +219,13 @@ class Metrics:
             "The version that answers requests which name none; 0 when there is none.",
             ["model"],
             multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.replica_serves = Gauge(
+            "understudy_replica_serves",
+            "1 for a version that this replica answers with, 0 for one that it does not any more.",
+            ["model", "version", "replica"],
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.worker_live_version = Gauge(

@@ -24,6 +24,8 @@ class VersionFamilies(Protocol):
     last_batch: Gauge
     predictions: Counter
     precision: Gauge
+    replica: str
+    replica_serves: Gauge
     field_rows: Counter
     probability_sum: Counter
     drift_alarm: Gauge
@@ -59,6 +61,7 @@ class VersionMetrics:
         "_noted",
         "_precisions",
         "_predictions",
+        "_serves",
         "failure_seconds",
         "infer",
         "parse",
@@ -80,7 +83,7 @@ class VersionMetrics:
         self._last_batch = metrics.last_batch.labels(model, version)
         self._batches: dict[int, Summary] = {}
         self._made: set[str] = set()
-        self._is_removed = False
+        self._is_removed = self._serves = False
         self._noted = 0.0
         self._precisions = set[str]()
         self._predictions: dict[str, Counter] = {}
@@ -133,6 +136,12 @@ class VersionMetrics:
         self._precisions.add(precision)
         self._metrics.precision.labels(*self._names, precision).set(1)
 
+    def serves(self, serves: bool) -> None:
+        """Show whether this replica answers with the version."""
+        if not self._is_removed:
+            self._serves = True
+            self._metrics.replica_serves.labels(*self._names, self._metrics.replica).set(serves)
+
     def count_field_rows(self, field: str, place: int, rows: int) -> None:
         """Count rows of which a field is in a bin."""
         found = self._field_rows.get((field, place))
@@ -182,6 +191,8 @@ class VersionMetrics:
                 metrics.request_seconds.remove(*names)
             else:
                 metrics.phase_seconds.remove(*names, name)
+        if self._serves:
+            metrics.replica_serves.remove(*names, metrics.replica)
         for precision in self._precisions:
             metrics.precision.remove(*names, precision)
         for rows in self._batches:

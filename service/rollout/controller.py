@@ -24,10 +24,10 @@ from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import Rollout, Stage
 from service.rollout.assessment import SLOW_SHARE, Action, StageEvidence, Verdict, assess
 from service.rollout.rollout_record import (
+    FolderRecords,
+    Records,
     RolloutRecord,
     begin_rollout_record,
-    read_rollout_record,
-    write_rollout_record,
 )
 from service.runtime.arm_counts import bound_above
 from service.runtime.traffic_split import TrafficSplit
@@ -48,7 +48,12 @@ class _SupersededError(Exception):
 
 
 class RolloutController:
-    """Decides on a model's rollouts; only one process may call ``step`` at a time."""
+    """Decides on a model's rollouts; only one process may call ``step`` at a time.
+
+    Attributes:
+        record: the record as it was last read or written.
+        verdict: what was made of the evidence last; ``None`` if it has not been looked at.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class RolloutController:
         versions: Versions,
         refusal: Callable[[int], str],
         note: NoteDecision = lambda decision: None,
+        records: Records | None = None,
     ) -> None:
         """A controller that has decided nothing yet.
 
@@ -67,10 +73,11 @@ class RolloutController:
             model: the model's name.
             directory: the model's folder.
             read_counts: returns what the workers of this run of the service have counted.
-            run: names this run of the service: what another has counted is added up.
+            run: names those whose counts ``read_counts`` knows: what others have counted is added.
             versions: returns the versions on disk.
             refusal: returns why a version cannot serve, in a sentence; empty if it can.
             note: is called with each decision.
+            records: where the record is; in the model's folder unless given.
         """
         self._model = model
         self._directory = directory
@@ -79,6 +86,7 @@ class RolloutController:
         self._versions = versions
         self._refusal = refusal
         self._note = note
+        self._records = FolderRecords(directory) if records is None else records
         self.record: RolloutRecord | None = None
         self.verdict: Verdict | None = None
         self._write_at = 0.0
@@ -94,7 +102,7 @@ class RolloutController:
             OSError: one of them cannot be written.
         """
         rollout = read_policy(self._directory).rollout
-        self.record = record = read_rollout_record(self._directory)
+        self.record = record = self._records.read()
         if (
             record is not None
             and not record.outcome
@@ -114,6 +122,20 @@ class RolloutController:
             return True
         self._look(record)
         return not record.outcome
+
+    def follow(self) -> bool:
+        """Look at what another replica has decided.
+
+        Returns:
+            Whether a rollout is under way.
+
+        Raises:
+            RepositoryError: policy or record cannot be read.
+        """
+        self.record, self.verdict = self._records.read(), None
+        if read_policy(self._directory).rollout is not None:
+            return True
+        return self.record is not None and not self.record.outcome
 
     def _is_in_step(self, record: RolloutRecord, rollout: Rollout) -> bool:
         """Whether policy and record say the same; else bring the one that is behind up."""
@@ -143,7 +165,7 @@ class RolloutController:
             record.reason = verdict.reason
             if must_write or time.monotonic() >= self._write_at:
                 self._write_at = time.monotonic() + _WRITE_S
-                write_rollout_record(self._directory, record)
+                self._records.write(record)
             return
         self._act(record, verdict)
 
@@ -199,7 +221,7 @@ class RolloutController:
             decision = "promoted" if following.stage is Stage.BAKING else "next step"
             self._decide(record, decision, verdict.reason, verdict.numbers, write=False)
             record.enter(following, verdict.reason)
-            write_rollout_record(self._directory, record)
+            self._records.write(record)
             self._put_in_force(record, rollout)
             return
         self._decide(record, decision, verdict.reason, verdict.numbers)
@@ -218,7 +240,7 @@ class RolloutController:
         record.reason = reason
         record.note(decision, reason, numbers)
         if write:
-            write_rollout_record(self._directory, record)
+            self._records.write(record)
         is_bad = decision in (ROLLED_BACK, "held")
         log(
             logging.WARNING if is_bad else logging.INFO,
@@ -255,7 +277,21 @@ class RolloutController:
         try:
             change_policy(self._directory, changed)
         except _SupersededError:
+            self._yield(record)
             raise RepositoryError("The policy was changed meanwhile.") from None
+
+    def _yield(self, record: RolloutRecord) -> None:
+        """Take back an outcome that somebody else's change has forestalled.
+
+        Where the policy is in an object store, the one in the model's folder may be older than
+        that change; from now on it is not.
+        """
+        policy = change_policy(self._directory, lambda policy: policy)
+        is_over = policy.rollout is None or policy.rollout.id != record.rollout.id
+        if record.outcome and is_over:
+            record.outcome = BY_HAND
+            reason = "The policy was changed before this was in force."
+            self._decide(record, BY_HAND, reason, {})
 
 
 def _beginning(rollout: Rollout) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from service.repository.errors import RepositoryError
 from service.repository.json_files import read_optional, write_object
@@ -128,8 +128,15 @@ def read_rollout_record(model_directory: Path) -> RolloutRecord | None:
         RepositoryError: the file is not a record.
     """
     value = read_optional(model_directory / ROLLOUT_RECORD)
-    if value is None:
-        return None
+    return None if value is None else rollout_record_from_json(value)
+
+
+def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
+    """Return what ``RolloutRecord.to_json`` returned.
+
+    Raises:
+        RepositoryError: it is not a record.
+    """
     try:
         return RolloutRecord(
             rollout_from_json(value["rollout"], ROLLOUT_RECORD),
@@ -155,6 +162,36 @@ def write_rollout_record(model_directory: Path, record: RolloutRecord) -> None:
         OSError: the folder cannot be written.
     """
     write_object(model_directory / ROLLOUT_RECORD, record.to_json())
+
+
+class Records(Protocol):
+    """Where the record of a model's rollouts is."""
+
+    def read(self) -> RolloutRecord | None:
+        """Return it; ``None`` if there was no rollout.
+
+        Raises:
+            RepositoryError: it is no record.
+        """
+
+    def write(self, record: RolloutRecord) -> None:
+        """Write it; a reader sees the old one or the new one."""
+
+
+class FolderRecords:
+    """The record in the model's folder alone."""
+
+    def __init__(self, model_directory: Path) -> None:
+        """The record in a model's folder."""
+        self._model_directory = model_directory
+
+    def read(self) -> RolloutRecord | None:
+        """Return it; raises as ``read_rollout_record``."""
+        return read_rollout_record(self._model_directory)
+
+    def write(self, record: RolloutRecord) -> None:
+        """Write it; raises as ``write_rollout_record``."""
+        write_rollout_record(self._model_directory, record)
 
 
 def _evidence_to_json(evidence: StageEvidence) -> dict[str, Any]:

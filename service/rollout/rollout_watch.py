@@ -12,14 +12,18 @@ from pathlib import Path
 from prometheus_client import Counter
 
 from service.errors import NotFoundError, ServiceError
+from service.events.errors import StoreError
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.model_source import ModelSource
+from service.repository.policy import read_policy
 from service.repository.rollout_policy import Stage
 from service.rollout.controller import ROLLED_BACK, RolloutController
+from service.rollout.deciding_replica import DecidingReplica
 from service.rollout.shadow import Shadow, ShadowCounts
-from service.rollout.worker_counts import CountsFile, forget_counts, read_counts
+from service.rollout.shared_rollouts import SharedRollouts
+from service.rollout.worker_counts import Counts, FolderCounts, OwnCounts
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.traffic_split import Trial
 from service.runtime.version_state import State
@@ -42,6 +46,7 @@ class RolloutWatch:
         *,
         timeout_s: float,
         look_s: float = _LOOK_S,
+        shared: SharedRollouts | None = None,
     ) -> None:
         """A watch that has not been started.
 
@@ -53,6 +58,7 @@ class RolloutWatch:
             is_idle: whether this worker answers nothing now.
             timeout_s: the longest that an answer may take.
             look_s: seconds between looks.
+            shared: what this replica shares with others; ``None`` where each decides for itself.
         """
         self._lifecycle = lifecycle
         self._store = store
@@ -61,10 +67,14 @@ class RolloutWatch:
         self._is_idle = is_idle
         self._timeout_s = timeout_s
         self._look_s = look_s
+        self._shared = shared
+        self._counts: Counts = FolderCounts(shared_folder) if shared is None else shared.counts
         self._followed: dict[str, _Followed] = {}
         # The models that this process controls, and its locks on them.
         self._locks: dict[str, int] = {}
         self._controllers: dict[str, RolloutController] = {}
+        # Of those, which replica decides.
+        self._deciders: dict[str, DecidingReplica] = {}
         self._problems: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,7 +115,7 @@ class RolloutWatch:
                 self._problems.pop(model, None)
             except NotFoundError:
                 continue  # It has vanished in this moment.
-            except (OSError, RepositoryError, ServiceError) as error:
+            except (OSError, RepositoryError, ServiceError, StoreError) as error:
                 self._say(model, error)
             except Exception as error:
                 # The next look may succeed; nothing is promoted meanwhile.
@@ -143,12 +153,12 @@ class RolloutWatch:
             with self._lifecycle.lease(model, split.champion) as champion:
                 champion.feed.observer = shadow.observe
         self._metrics.rollout_percent.labels(model).set(split.percent)
-        return _Followed(trial, CountsFile(self._shared_folder(), model, split), shadow)
+        return _Followed(trial, self._counts.of_this_worker(model, split), shadow)
 
     def _leave(self, model: str) -> None:
         followed = self._followed.pop(model)
-        with contextlib.suppress(OSError):
-            followed.write()
+        with contextlib.suppress(OSError, StoreError):
+            followed.write(is_last=True)
         if followed.shadow is not None:
             followed.shadow.stop()
             split = followed.trial.split
@@ -160,19 +170,35 @@ class RolloutWatch:
         self._metrics.rollout_percent.labels(model).set(math.nan)
 
     def _control(self, model: str) -> None:
-        """Decide on a model's rollout, unless another process does."""
+        """Decide on a model's rollout, unless another process or another replica does."""
         is_under_way = self._lifecycle.policy(model).rollout is not None
         if model not in self._locks and not (is_under_way and self._lock(model)):
             return
         controller = self._controllers.get(model)
         if controller is None:
             controller = self._controllers[model] = self._new_controller(model)
+        decider = self._deciders.get(model)
+        if decider is not None and not decider.is_due():
+            return
         try:
-            goes_on = controller.step()
+            if decider is None or self._decides(model, decider):
+                goes_on = controller.step()
+            else:
+                goes_on = controller.follow()
         finally:
             self._show(model, controller)
         if not goes_on:
             self._give_up(model)
+
+    def _decides(self, model: str, decider: DecidingReplica) -> bool:
+        """Whether this replica decides; it tidies up when it begins to."""
+        decided = decider.decides
+        if not decider.look():
+            return False
+        if not decided:
+            rollout = read_policy(self._store.policy_folder(model)).rollout
+            self._counts.forget(model, "" if rollout is None else rollout.id)
+        return True
 
     def _new_controller(self, model: str) -> RolloutController:
         def refusal(version: int) -> str:
@@ -189,15 +215,21 @@ class RolloutWatch:
 
         # Prometheus sees no increase in a series that begins with its first count.
         counted(ROLLED_BACK)
-        folder = self._shared_folder()
+        folder, run = self._store.policy_folder(model), str(self._shared_folder())
+        records: DecidingReplica | None = None
+        if self._shared is not None:
+            records = self._deciders[model] = self._shared.decider(model, folder)
+            # They outlive all replicas.
+            run = "shared"
         return RolloutController(
             model,
-            self._store.policy_folder(model),
-            lambda split: read_counts(folder, model, split),
-            run=str(folder),
+            folder,
+            lambda split: self._counts.read(model, split),
+            run=run,
             versions=lambda: set(self._store.versions(model)),
             refusal=refusal,
             note=note,
+            records=records,
         )
 
     def _show(self, model: str, controller: RolloutController) -> None:
@@ -222,7 +254,8 @@ class RolloutWatch:
             os.close(handle)
             raise
         self._locks[model] = handle
-        forget_counts(self._shared_folder(), model, self._id(model))
+        if self._shared is None:
+            self._counts.forget(model, self._id(model))
         return True
 
     def _id(self, model: str) -> str:
@@ -232,17 +265,22 @@ class RolloutWatch:
     def _give_up(self, model: str) -> None:
         os.close(self._locks.pop(model))
         self._controllers.pop(model, None)
+        decider = self._deciders.pop(model, None)
+        if decider is not None:
+            # Else another one notices after a while.
+            with contextlib.suppress(StoreError):
+                decider.give_up()
 
 
 class _Followed:
     """A step of a rollout in this worker."""
 
-    def __init__(self, trial: Trial, file: CountsFile, shadow: Shadow | None) -> None:
+    def __init__(self, trial: Trial, counts: OwnCounts, shadow: Shadow | None) -> None:
         self.trial = trial
         self.shadow = shadow
-        self._file = file
+        self._counts = counts
 
-    def write(self) -> None:
-        """Write what was counted."""
+    def write(self, *, is_last: bool = False) -> None:
+        """Write what was counted; ``is_last`` if nothing more will be."""
         shadow = ShadowCounts() if self.shadow is None else self.shadow.counts()
-        self._file.write(self.trial.counts.to_json(), shadow)
+        self._counts.write(self.trial.counts.to_json(), shadow, is_last=is_last)

@@ -7,9 +7,10 @@ nothing is counted less than before.
 import json
 import logging
 import os
+from collections.abc import Callable, Iterable
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from service.monitoring.logs import log
@@ -20,6 +21,55 @@ from service.runtime.arm_counts import summed
 from service.runtime.traffic_split import TrafficSplit
 
 _PREFIX = "rollout-"
+
+
+class OwnCounts(Protocol):
+    """Where one worker writes what it has counted of one step of a model's rollout."""
+
+    def write(self, arms: dict[str, Any], shadow: ShadowCounts, *, is_last: bool = False) -> None:
+        """Write what was counted, if it is not what was written last.
+
+        Args:
+            arms: what ``ArmCounts.to_json`` returns.
+            shadow: what the shadow has seen.
+            is_last: whether nothing more will be written.
+
+        Raises:
+            OSError, StoreError: it cannot be written now.
+        """
+
+
+class Counts(Protocol):
+    """What all workers have counted of rollouts."""
+
+    def of_this_worker(self, model: str, split: TrafficSplit) -> OwnCounts:
+        """Return where this worker writes what it counts of one step."""
+
+    def read(self, model: str, split: TrafficSplit) -> StageEvidence:
+        """Return what all workers have counted of one step."""
+
+    def forget(self, model: str, keep: str) -> None:
+        """Remove what was counted of a model's rollouts other than the one with the id ``keep``."""
+
+
+class FolderCounts:
+    """The counts of the workers of one service, in the folder that they share."""
+
+    def __init__(self, folder: Callable[[], Path]) -> None:
+        """Counts in the folder that ``folder`` returns."""
+        self._folder = folder
+
+    def of_this_worker(self, model: str, split: TrafficSplit) -> OwnCounts:
+        """Return where this worker writes what it counts of one step."""
+        return CountsFile(self._folder(), model, split)
+
+    def read(self, model: str, split: TrafficSplit) -> StageEvidence:
+        """Return what all workers have counted of one step."""
+        return read_counts(self._folder(), model, split)
+
+    def forget(self, model: str, keep: str) -> None:
+        """Remove what was counted of a model's rollouts other than the one with the id ``keep``."""
+        forget_counts(self._folder(), model, keep)
 
 
 class CountsFile:
@@ -37,7 +87,7 @@ class CountsFile:
         self._about = {"model": model, "split": split.to_json()}
         self._last: bytes = b""
 
-    def write(self, arms: dict[str, Any], shadow: ShadowCounts) -> None:
+    def write(self, arms: dict[str, Any], shadow: ShadowCounts, *, is_last: bool = False) -> None:
         """Write what was counted, if it is not what was written last.
 
         Raises:
@@ -51,17 +101,39 @@ class CountsFile:
 
 def read_counts(folder: Path, model: str, split: TrafficSplit) -> StageEvidence:
     """Return what all workers have counted of one step of a model's rollout."""
+
+    def found() -> Iterable[dict[str, Any]]:
+        for path in sorted(folder.glob(f"{_PREFIX}{escape(model)}-*.json")):
+            try:
+                value = json.loads(path.read_bytes())
+                if (value["model"], value["split"]) == (model, split.to_json()):
+                    yield value
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log(logging.ERROR, _UNREADABLE, error=error, model=model)
+
+    return evidence_of(found(), model, split)
+
+
+def evidence_of(counts: Iterable[dict[str, Any]], model: str, split: TrafficSplit) -> StageEvidence:
+    """Return what workers have counted of one step of a model's rollout, all together.
+
+    Args:
+        counts: for each worker its ``arms`` and ``shadow``, as ``OwnCounts`` has them, as JSON.
+        model: the model's name.
+        split: how its requests are split.
+    """
     arms, shadow = [], ShadowCounts()
-    for path in sorted(folder.glob(f"{_PREFIX}{escape(model)}-*.json")):
+    for value in counts:
         try:
-            value = json.loads(path.read_bytes())
-            if (value["model"], value["split"]) == (model, split.to_json()):
-                arms.append(value["arms"])
-                shadow += ShadowCounts(**value["shadow"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            # What is missing never promotes.
-            log(logging.ERROR, "A worker's counts cannot be read.", error=error, model=model)
+            shadow += ShadowCounts(**value["shadow"])
+            arms.append(value["arms"])
+        except (KeyError, TypeError) as error:
+            log(logging.ERROR, _UNREADABLE, error=error, model=model)
     return StageEvidence(split.stage, split.percent, summed(arms), shadow)
+
+
+# What is missing never promotes.
+_UNREADABLE = "A worker's counts cannot be read."
 
 
 def forget_counts(folder: Path, model: str, keep: str) -> None:

@@ -303,6 +303,7 @@ class ModelReconciler:
         self.serving = ServingVersions(servables, plan.labels, trial)
         if self.serving.is_swap_from(before):
             self._shown.note_swap(self.serving.live)
+        self._shown.show_serving(plan.versions)
         for version in plan.versions:
             self._set_status(version, State.AVAILABLE)
         split: dict[str, Any] = {"split": plan.split.to_json()} if plan.split else {}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated
 
 from service.images.size_limits import MOST_PIXELS
@@ -81,6 +82,14 @@ class Settings:
     port: Annotated[int, EnvironmentVariable("PORT", "port to listen on", least=0, most=65535)] = (
         8501
     )
+    replica: Annotated[
+        str,
+        EnvironmentVariable(
+            "UNDERSTUDY_REPLICA",
+            "name of this replica in GET /v1/models and metrics; unset, the host's, which of a "
+            "container is its id and of a pod its name",
+        ),
+    ] = field(default_factory=gethostname)
     workers: Annotated[
         int,
         EnvironmentVariable(

@@ -61,6 +61,7 @@ _SIGNATURE = an_object(
 )
 MODELS = an_object(
     {
+        "replica": {**STRING, "description": "The name of the replica that answers."},
         "models": array(
             an_object(
                 {

@@ -28,13 +28,22 @@ _WIRE_STATES = {
 }
 
 
-def model_routes(lifecycle: Lifecycle, events: EventLog | None = None) -> Blueprint:
-    """Return the routes that describe models; ``events`` where predictions are stored."""
+def model_routes(
+    lifecycle: Lifecycle, events: EventLog | None = None, *, replica: str = ""
+) -> Blueprint:
+    """Return the routes that describe models.
+
+    Args:
+        lifecycle: has the models.
+        events: where predictions are stored, if they are.
+        replica: the name of the replica that answers.
+    """
     blueprint = Blueprint("models", __name__)
 
     @blueprint.get("/v1/models")
     def list_models() -> dict[str, Any]:
         return {
+            "replica": replica,
             "models": [_summary(lifecycle, name, events) for name in lifecycle.models()],
             "ignored": [asdict(item) for item in lifecycle.ignored()],
         }

@@ -13,7 +13,7 @@ from service.repository import policy_changes
 from service.repository.errors import RepositoryError
 from service.repository.policy import Policy, begin_rollout, read_policy, write_policy
 from service.repository.rollout_policy import OnTimeout, RolloutRules, Stage
-from service.rollout import controller as module
+from service.rollout import rollout_record as module
 from service.rollout.assessment import StageEvidence
 from service.rollout.controller import RolloutController
 from service.rollout.rollout_record import read_rollout_record

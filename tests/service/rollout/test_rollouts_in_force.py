@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from flask import Flask
 
+from service.events.sqlite_database import SqliteDatabase
 from service.repository.model_store import Store
 from service.repository.policy import read_policy
+from service.rollout import deciding_replica, replica_counts
 from service.rollout.rollout_watch import RolloutWatch
 from service.runtime.traffic_split import hash64
 from service.settings.settings import Settings
@@ -162,3 +164,44 @@ def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> 
     one.stop()
     assert other._lock("equal")
     other.stop()
+
+
+def test_with_a_database_that_replicas_share_it_has_the_counts_and_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in PostgreSQL's place; and a second is a long time for a test."""
+    monkeypatch.setattr(SqliteDatabase, "is_shared", True)
+    monkeypatch.setattr(deciding_replica, "BEAT_S", 0.05)
+    monkeypatch.setattr(replica_counts, "WRITE_S", 0.05)
+    publish_trial(tmp_path / "models", model="equal", work=1)
+    (tmp_path / "models" / "equal" / "policy.json").write_text('{"serve": {"versions": [1]}}')
+    publish_trial(tmp_path / "models", "equal", model="equal", work=1)
+    app = on_loop(
+        Settings(
+            models=tmp_path / "models",
+            events=str(tmp_path / "events.db"),
+            poll_interval_s=0.05,
+            workers=1,
+            admin_token="secret",
+            replica="the only one",
+        )
+    )
+    lifecycle = app.extensions["lifecycle"]
+    lifecycle.start()
+    try:
+        assert lifecycle.wait_until_settled(60)
+        traffic = Traffic(app, "equal")
+        # Without evidence of slowness, as above.
+        traffic.begin(percents=[50], slow_margin=1.0, latency_margin=100, shadow_batches=0)
+        database = SqliteDatabase(tmp_path / "events.db")
+        eventually(lambda: traffic.send() and traffic.state()["decisions"])
+        with database.transaction() as run:
+            ((replica, record),) = run.rows("SELECT replica, record FROM understudy_rollouts", {})
+        assert replica.startswith("the only one/")
+        assert '"begin"' in record
+        found = traffic.until("live", "rolled back")
+        assert [each["decision"] for each in found["decisions"]] == ["begin", "promoted", "live"]
+        assert all(each["candidate"]["units"] >= 20 for each in found["stages"])
+        database.close()
+    finally:
+        lifecycle.stop()

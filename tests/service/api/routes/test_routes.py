@@ -202,13 +202,14 @@ def test_health(client: FlaskClient) -> None:
 
 
 def test_a_service_without_models_lives_but_is_not_ready(make_app: MakeApp) -> None:
-    client = make_app().test_client()
+    client = make_app(replica="a-replica").test_client()
     assert client.get("/livez").status_code == 200
     response = client.get("/readyz")
     assert_error(response, 503, "UNAVAILABLE")
     assert response.headers["Retry-After"] == "1"
     reason = "It cannot be read: No such file or directory."
-    listed = {"models": [], "ignored": [{"path": ".", "reason": reason}]}
+    ignored = [{"path": ".", "reason": reason}]
+    listed = {"replica": "a-replica", "models": [], "ignored": ignored}
     assert client.get("/v1/models").json == listed
 
 
