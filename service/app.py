@@ -165,6 +165,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_urls(app)
     limits = Limits.from_settings(settings)
     admission = Admission(per_model=limits.max_queue)
+    events = event_log_of(settings, metrics, lambda model: lifecycle.policy(model).events)
+    app.extensions["events"] = events
     rollouts = RolloutWatch(
         lifecycle,
         store,
@@ -173,11 +175,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         lambda: admission.is_idle,
         timeout_s=settings.timeout_s,
         look_s=min(1.0, settings.poll_interval_s),
+        events=events,
     )
     lifecycle.accompany(rollouts)
     app.extensions["rollouts"] = rollouts
-    events = event_log_of(settings, metrics, lambda model: lifecycle.policy(model).events)
-    app.extensions["events"] = events
     pipeline = InferencePipeline(
         lifecycle,
         admission,

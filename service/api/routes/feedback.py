@@ -77,7 +77,8 @@ def feedback_routes(
                 f"count: Expected a whole number from 1 to {_MOST_AUDITS}, not {count[:60]!r}."
             )
         with _store_errors(model):
-            found = known.store.hand_out(model, int(count))
+            trial = lifecycle.policy(model).rollout
+            found = known.store.hand_out(model, int(count), trial.id if trial else "")
         return _json({"audits": [_shown(audit) for audit in found]})
 
     return blueprint

@@ -43,7 +43,7 @@ def store(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> Itera
         location = request.getfixturevalue("postgres_url")
     database = open_database(location)
     with database.transaction() as run:
-        for table in ("audits", "truths", "events", "store"):
+        for table in ("second_answers", "audits", "truths", "events", "store"):
             run.change(f"DROP TABLE IF EXISTS understudy_{table}", {})
     yield EventStore(database, clock=clock)
     database.close()
