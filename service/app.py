@@ -217,7 +217,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(code_routes(lifecycle, settings))
     app.register_blueprint(drift_routes(lifecycle, drift, events))
     app.register_blueprint(model_routes(lifecycle, events))
-    app.register_blueprint(feedback_routes(lifecycle, store, events, limits))
+    app.register_blueprint(feedback_routes(lifecycle, store, events, limits, access))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(rollout_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics, settings.tensorflow_serving_metrics))
