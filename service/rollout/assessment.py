@@ -120,6 +120,12 @@ def assess(
         | {"together": round(together / math.log(10), 3)},
         "elapsed_s": round(elapsed_s, 1),
     }
+    # After baking it goes on to answer all requests.
+    is_baking = now.stage is Stage.BAKING
+    following = 1.0 if is_baking else rollout.advanced().percent / 100
+    if quality is not None:
+        allowed = allowed_difference(rules, following)
+        numbers["quality"] = quality.to_json() | {"allowed": _shown(allowed)}
     if now.shadow.stuck:
         return Verdict(Action.ROLL_BACK, "One of its answers does not return.", numbers)
     if together >= -math.log(rules.alpha):
@@ -127,10 +133,6 @@ def assess(
         return Verdict(Action.ROLL_BACK, _HARMS[worst], numbers)
     missing, bounds = _missing(rollout, now, elapsed_s)
     numbers |= bounds
-    following = rollout.advanced().percent / 100
-    if quality is not None:
-        allowed = allowed_difference(rules, following)
-        numbers["quality"] = quality.to_json() | {"allowed": _shown(allowed)}
     missing = missing or (quality or PairedQuality()).missing(rules, following)
     if not missing:
         return Verdict(Action.GO_ON, "Harm above the margins is excluded.", numbers)

@@ -212,13 +212,32 @@ class _Killed(BaseException):
     """What kills a controller in the midst of a step."""
 
 
-@pytest.mark.parametrize("read", [equal, failing])
+def judged(**found: Any) -> PairedQuality:
+    return PairedQuality("error rate", handed_out=500, truths=400, **found)
+
+
+@pytest.mark.parametrize(
+    ("read", "harm", "then"),
+    [
+        (equal, 0.0, ["next step", "promoted", "live"]),
+        (failing, 0.0, ["next step", "rolled back"]),
+        (equal, 10.0, ["rolled back"]),
+    ],
+)
 def test_a_controller_that_is_killed_anywhere_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[TrafficSplit], StageEvidence]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[[TrafficSplit], StageEvidence],
+    harm: float,
+    then: list[str],
 ) -> None:
     """Killed before and after each write; each time another takes over."""
     rules = replace(RULES, percents=(50.0,))
-    wanted = ["begin", "next step", *(["promoted", "live"] if read is equal else ["rolled back"])]
+    wanted = ["begin", *then]
+
+    def truths(rollout: Rollout, known: PairedQuality | None) -> PairedQuality:
+        return judged(log_evidence=harm, difference_at_most=0.0)
+
     writes = 0
     while True:
         root = tmp_path / str(writes)
@@ -244,24 +263,20 @@ def test_a_controller_that_is_killed_anywhere_goes_on_where_it_was(
             patch.setattr(module, "write_rollout_record", killing(module.write_rollout_record))
             patch.setattr(policy_changes, "write_policy", killing(write_policy))
             try:
-                control = controller(root, read)
+                control = controller(root, read, quality=truths)
                 drive(control)
                 was_killed = False
             except _Killed:
                 was_killed = True
-        successor = controller(root, read)
+        successor = controller(root, read, quality=truths)
         for _ in range(5):
             successor.step()
         assert decisions(root) == wanted, writes
-        assert read_policy(root) == (Policy() if read is equal else Policy(versions=(3,)))
+        assert read_policy(root) == (Policy() if then[-1] == "live" else Policy(versions=(3,)))
         if not was_killed:
             break
         writes += 1
-    assert writes >= 8
-
-
-def judged(**found: Any) -> PairedQuality:
-    return PairedQuality("error rate", handed_out=500, truths=400, **found)
+    assert writes >= 4 * len(then) - 2
 
 
 def test_harm_by_truths_rolls_back_and_truths_that_do_not_exclude_it_hold(tmp_path: Path) -> None:
@@ -293,6 +308,21 @@ def test_harm_by_truths_rolls_back_and_truths_that_do_not_exclude_it_hold(tmp_pa
         "rolled back",
         "It answers worse than the version before, by the truths of the same rows.",
     )
+
+
+def test_truths_that_come_while_the_candidate_leads_count_as_well(tmp_path: Path) -> None:
+    begin(tmp_path)
+    found: list[PairedQuality] = [judged(difference_at_most=0.0)]
+    control = controller(tmp_path, quality=lambda rollout, known: found[-1])
+    while (control.record and control.record.rollout.stage) is not Stage.BAKING:
+        control.step()
+    found.append(judged(difference_at_most=0.03))
+    for _ in range(3):
+        assert control.step()
+    assert decisions(tmp_path)[-1] == "promoted"
+    found.append(judged(difference_at_most=0.01))
+    drive(control)
+    assert decisions(tmp_path)[-1] == "live"
 
 
 def test_without_a_store_what_was_known_of_truths_stays(tmp_path: Path) -> None:
