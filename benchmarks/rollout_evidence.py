@@ -9,7 +9,7 @@ before it is rolled back. Nothing is served; it takes numpy, and minutes.
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -236,13 +236,13 @@ def clopper_pearson_upper(successes: int, total: int, alpha: float = 0.05) -> fl
     return high
 
 
-def table(streams: int, rules: RolloutRules, random: np.random.Generator) -> list[str]:
-    """Return the lines of the table of exposure, one for each harm."""
-    lines = [
+def table(streams: int, rules: RolloutRules, random: np.random.Generator) -> Iterator[str]:
+    """Yield the lines of the table of exposure, one for each harm."""
+    yield (
         "| candidate | audits | shadow | live | rolled back | held | truths, median "
-        "| exposed, median | 95 % | most |",
-        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
+        "| exposed, median | 95 % | most |"
+    )
+    yield "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|"
     for shadow in (_RULES.shadow_batches, 0):
         for harm in HARMS:
             endings = [
@@ -258,8 +258,7 @@ def table(streams: int, rules: RolloutRules, random: np.random.Generator) -> lis
             numbers = [*counts, truths, *(int(np.quantile(exposed, q)) for q in (0.5, 0.95, 1.0))]
             shown = " | ".join(f"{number:,}" for number in numbers)
             audits = f"{100 * harm.audits:g} %"
-            lines.append(f"| {harm.name} | {audits} | {'yes' if shadow else 'no'} | {shown} |")
-    return lines
+            yield f"| {harm.name} | {audits} | {'yes' if shadow else 'no'} | {shown} |"
 
 
 def _with_shadow(rules: RolloutRules, batches: int) -> RolloutRules:
@@ -280,7 +279,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{false} of {options.null_streams:,} equal candidates rolled back, with a look at every "
         f"event; at most {bound:.4f} of all (95 %); alpha {_RULES.alpha}\n"
     )
-    print("\n".join(table(options.streams, _RULES, random)))
+    for line in table(options.streams, _RULES, random):
+        print(line, flush=True)
     return 0
 
 
