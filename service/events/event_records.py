@@ -47,7 +47,8 @@ class AnsweredRequest:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would cost as much as all else of making one.
+@dataclass(slots=True)
 class EventRecord:
     """A request in the store.
 

@@ -1,6 +1,9 @@
 """The event store's tables and statements, in the SQL that SQLite and PostgreSQL share."""
 
 FORMAT = 1
+# Audits are handed out in their order, from 0 to 2^53 - 1, and only one event in 32 is indexed by
+# it: an index in an order of its own costs a page of the log for nearly each event.
+FIRST_AUDITS = 2**48
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS understudy_store (format INTEGER PRIMARY KEY)",
     """CREATE TABLE IF NOT EXISTS understudy_events (
@@ -21,8 +24,8 @@ SCHEMA = (
         PRIMARY KEY (model, request_id))""",
     """CREATE INDEX IF NOT EXISTS understudy_events_by_time
         ON understudy_events (answered_at)""",
-    """CREATE INDEX IF NOT EXISTS understudy_events_by_audit_order
-        ON understudy_events (model, audit_order)""",
+    f"""CREATE INDEX IF NOT EXISTS understudy_events_by_audit_order
+        ON understudy_events (model, audit_order) WHERE audit_order < {FIRST_AUDITS}""",
     """CREATE TABLE IF NOT EXISTS understudy_truths (
         model TEXT NOT NULL,
         request_id TEXT NOT NULL,
@@ -83,20 +86,20 @@ LATE_AUDITS = f"""SELECT {", ".join(f"e.{c}" for c in COLUMNS.split(", "))}, a.i
             AND t.instance = a.instance AND t.source = 'audit')
     ORDER BY a.handed_at, e.audit_order LIMIT :most"""
 # Of the requests that all had the same chance, and in an order that depends on their ids alone.
-NEW_AUDITS = f"""SELECT {COLUMNS}, audit_order FROM understudy_events e
+_NEW_AUDITS = f"""SELECT {COLUMNS}, audit_order FROM understudy_events e
     WHERE model = :model AND reason = 'sample' AND status < 400 AND NOT EXISTS (
         SELECT 1 FROM understudy_audits a
-        WHERE a.model = e.model AND a.request_id = e.request_id)
+        WHERE a.model = e.model AND a.request_id = e.request_id)"""
+# First those that are indexed, and the others, which are all read and sorted, when there are none.
+NEW_AUDITS = tuple(
+    f"{_NEW_AUDITS} AND {part} ORDER BY audit_order LIMIT :most"
+    for part in (f"audit_order < {FIRST_AUDITS}", f"audit_order >= {FIRST_AUDITS}")
+)
+# While a rollout is under way, before all others: those that both its versions have answered.
+NEW_AUDITS_OF_PAIRS = f"""{_NEW_AUDITS} AND request_id IN (
+        SELECT request_id FROM understudy_second_answers
+        WHERE model = :model AND rollout = :rollout)
     ORDER BY audit_order LIMIT :most"""
-# Those first that both versions of a rollout have answered: they alone tell the two apart.
-NEW_AUDITS_OF_PAIRS = f"""SELECT {", ".join(f"e.{c}" for c in COLUMNS.split(", "))}, e.audit_order
-    FROM understudy_second_answers s JOIN understudy_events e
-        ON e.model = s.model AND e.request_id = s.request_id
-    WHERE s.model = :model AND s.rollout = :rollout
-        AND e.reason = 'sample' AND e.status < 400 AND NOT EXISTS (
-        SELECT 1 FROM understudy_audits a
-        WHERE a.model = e.model AND a.request_id = e.request_id)
-    ORDER BY e.audit_order LIMIT :most"""
 HAND_OUT = """INSERT INTO understudy_audits (model, request_id, instance, handed_at, weight)
     VALUES (:model, :request_id, :instance, :handed_at, :weight)
     ON CONFLICT (model, request_id, instance) DO UPDATE SET handed_at = excluded.handed_at"""

@@ -143,10 +143,9 @@ class EventStore:
         self._is_made = True
 
     def add(self, entries: Sequence[EventRecord | SecondAnswer]) -> None:
-        """Store requests and second answers to them, all or none.
+        """Store requests, and second answers to requests that are stored, all or none.
 
-        Of an id that is stored already, the first stays; an answer to what is not stored is not
-        stored either.
+        Of an id that is stored already, the first stays.
 
         Raises:
             StoreError: the database cannot be used now.
@@ -159,7 +158,7 @@ class EventStore:
         ]
         with self.transaction() as run:
             run.insert_new("understudy_events", _ALL_NAMES, rows)
-            add_second_answers(run, [e for e in entries if isinstance(e, SecondAnswer)])
+            add_second_answers(run, (e for e in entries if isinstance(e, SecondAnswer)))
 
     def find(self, model: str, request_id: str) -> EventRecord | None:
         """Return a request; ``None`` if it is not stored.
@@ -214,11 +213,12 @@ class EventStore:
             found = [Audit(_event(row), int(row[-1])) for row in late]
             _note_handed_out(run, found, now)
             of_pairs = (statements.NEW_AUDITS_OF_PAIRS, {"rollout": rollout})
-            for statement, more in (of_pairs, (statements.NEW_AUDITS, {})):
-                rows = run.rows(statement, {"model": model, "most": most - len(found), **more})
-                new = [Audit(e := _event(row), int(row[-1]) % e.instances) for row in rows]
-                _note_handed_out(run, new, now)
-                found += new
+            for statement, more in (of_pairs, *((each, {}) for each in statements.NEW_AUDITS)):
+                if len(found) < most:
+                    rows = run.rows(statement, {"model": model, "most": most - len(found), **more})
+                    new = [Audit(e := _event(row), int(row[-1]) % e.instances) for row in rows]
+                    _note_handed_out(run, new, now)
+                    found += new
             return found
 
     def events(self, model: str) -> Iterator[tuple[EventRecord, list[StoredTruth]]]:

@@ -30,6 +30,7 @@ _TWO_TO_53 = float(1 << _BITS)
 # 2^64 over the golden ratio, and odd: Fibonacci hashing (Knuth, volume 3, section 6.4).
 _FACTOR = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+_SPARE = 64 - _BITS
 _ORDER_PERSON = b"understudy-audit"
 
 
@@ -58,7 +59,7 @@ class Inclusion:
 
 def sampling_point(request_id: str) -> float:
     """Return a request's number in [0, 1), evenly spread over ids."""
-    return ((crc32(request_id.encode()) * _FACTOR & _MASK) >> (64 - _BITS)) / _TWO_TO_53
+    return ((crc32(request_id.encode()) * _FACTOR & _MASK) >> _SPARE) / _TWO_TO_53
 
 
 def audit_order(request_id: str) -> int:
@@ -67,7 +68,7 @@ def audit_order(request_id: str) -> int:
     It does not depend on the point that decides whether the request is stored.
     """
     digest = blake2b(request_id.encode(), digest_size=8, person=_ORDER_PERSON).digest()
-    return int.from_bytes(digest, "big") >> (64 - _BITS)
+    return int.from_bytes(digest, "big") >> _SPARE
 
 
 def inclusion(

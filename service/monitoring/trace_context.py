@@ -108,6 +108,8 @@ def _random_id(bits: int) -> int:
 
 def _read_state(header: str) -> str:
     """Return the members of ``tracestate``; none unless all are valid and differ by their keys."""
+    if not header:
+        return ""  # As of most callers.
     members = [member for part in header.split(",") if (member := part.strip(_BLANKS))]
     keys = set()
     for member in members:

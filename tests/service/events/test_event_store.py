@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from service.events.errors import StoreError
+from service.events.event_statements import FIRST_AUDITS
 from service.events.event_store import (
     AUDIT_LEASE_S,
     AuditedAnswer,
@@ -24,7 +25,7 @@ from service.events.event_store import (
     Truth,
 )
 from service.events.location import open_database
-from service.events.sampling import Reason
+from service.events.sampling import Reason, audit_order
 from service.events.second_answers import SecondAnswer, audited_pairs
 from service.events.sqlite_database import SqliteDatabase
 from tests.service.events.postgres import postgres, postgres_url
@@ -131,6 +132,25 @@ def test_audits_are_handed_out_once_and_again_when_nobody_answers(
     again = store.hand_out("m", 4)
     assert again == first[1:]
     assert store.hand_out("m", 100) == second
+
+
+def test_audits_come_in_one_order_whether_they_are_indexed_or_not(store: EventStore) -> None:
+    """Of 300 requests some nine are indexed by it; two calls cut the order at any place."""
+    ids = [f"r{number}" for number in range(300)]
+    store.add([record(each) for each in ids])
+    expected = sorted(ids, key=audit_order)
+    assert 0 < sum(audit_order(each) < FIRST_AUDITS for each in ids) < 100
+    handed = [*store.hand_out("m", 4), *store.hand_out("m", 150), *store.hand_out("m", 300)]
+    assert [audit.event.request_id for audit in handed] == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 255, 256, 257, 700])
+def test_any_number_of_requests_is_stored_at_once(store: EventStore, count: int) -> None:
+    ids = [f"r{number:03}" for number in range(count)]
+    store.add([record(each) for each in ids])
+    assert [event.request_id for event, _ in store.events("m")] == ids
+    store.add([record(each, version=9) for each in ids])
+    assert {event.version for event, _ in store.events("m")} <= {record("a").version}
 
 
 def test_old_requests_are_removed_with_their_truths(store: EventStore, clock: Clock) -> None:
