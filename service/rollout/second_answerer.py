@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
-from service.events.event_records import AnsweredRequest
+from service.events.event_records import AnsweredRequest, size_of
 from service.events.sampling import Reason
 from service.events.second_answers import SecondAnswer, second_answer
 from service.monitoring.logs import log
@@ -65,7 +65,7 @@ class SecondAnswerer:
         self._put = put
         self._note = note
         self._stuck_after_s = stuck_after_s
-        self._queue: deque[tuple[AnsweredRequest, Tensors]] = deque()
+        self._queue: deque[tuple[AnsweredRequest, Tensors, int]] = deque()
         # A little off where several threads observe; set right when the queue is empty.
         self._queued_bytes = 0
         self._has_work = threading.Event()
@@ -102,15 +102,14 @@ class SecondAnswerer:
             return
         if request.outputs is None or request.version not in versions or self._stop.is_set():
             return
-        is_full = (
-            len(self._queue) >= _MOST_QUEUED
-            or self._queued_bytes + request.size > _MOST_QUEUED_BYTES
-        )
+        # A file that was prepared is larger than what was sent.
+        size = request.size + size_of(inputs)
+        is_full = len(self._queue) >= _MOST_QUEUED or self._queued_bytes + size > _MOST_QUEUED_BYTES
         if is_full:
             self._note("dropped")
             return
-        self._queued_bytes += request.size
-        self._queue.append((request, inputs))
+        self._queued_bytes += size
+        self._queue.append((request, inputs, size))
         self._has_work.set()
         if self._thread is None:
             self._start()
@@ -137,8 +136,8 @@ class SecondAnswerer:
             self._has_work.wait()
             self._has_work.clear()
             while self._queue and not self._stop.is_set():
-                request, inputs = self._queue.popleft()
-                self._queued_bytes -= request.size
+                request, inputs, size = self._queue.popleft()
+                self._queued_bytes -= size
                 start, result = monotonic(), "dropped"
                 try:
                     if self._waits_for_idle():
