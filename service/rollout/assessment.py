@@ -133,7 +133,7 @@ def assess(
         return Verdict(Action.ROLL_BACK, _HARMS[worst], numbers)
     missing, bounds = _missing(rollout, now, elapsed_s)
     numbers |= bounds
-    missing = missing or (quality or PairedQuality()).missing(rules, following)
+    missing = missing or _missing_of_truths(quality, rules, following)
     if not missing:
         return Verdict(Action.GO_ON, "Harm above the margins is excluded.", numbers)
     if elapsed_s < rules.deadline_s:
@@ -194,6 +194,12 @@ def _harm_while_baking(
 def _harm_by_truths(quality: PairedQuality | None, rules: RolloutRules) -> float:
     """Return the log evidence of a larger loss; the largest margin leaves it out of account."""
     return 0.0 if quality is None or rules.quality_margin >= 1 else quality.log_evidence
+
+
+def _missing_of_truths(quality: PairedQuality | None, rules: RolloutRules, following: float) -> str:
+    if quality is not None:
+        return quality.missing(rules, following)
+    return "Truths are asked for, but no predictions are stored." if rules.min_truths else ""
 
 
 def _missing(rollout: Rollout, now: StageEvidence, elapsed_s: float) -> tuple[str, dict[str, Any]]:

@@ -342,6 +342,16 @@ def test_without_a_store_what_was_known_of_truths_stays(tmp_path: Path) -> None:
     assert record.quality is None
 
 
+def test_truths_that_are_asked_for_and_not_stored_promote_nothing(tmp_path: Path) -> None:
+    begin(tmp_path, replace(RULES, min_truths=1, deadline_s=0))
+    control = controller(tmp_path)
+    for _ in range(3):
+        assert control.step()
+    assert decisions(tmp_path) == ["begin", "held"]
+    assert control.record is not None
+    assert control.record.reason.endswith("but no predictions are stored.")
+
+
 def test_truths_that_cannot_be_read_promote_nothing(tmp_path: Path) -> None:
     begin(tmp_path)
     unread = PairedQuality(problem="The truths cannot be read now.")
