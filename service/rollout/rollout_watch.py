@@ -140,7 +140,7 @@ class RolloutWatch:
         split, shadow, answerer = trial.split, None, None
         rollout = self._lifecycle.policy(model).rollout
         if rollout is not None:
-            answerer = self._begin_second_answers(model, split, rollout.rules)
+            answerer = self._new_answerer(model, split, rollout.rules)
         if split.stage is Stage.SHADOW and rollout is not None:
             # One at a time, so that what the versions take compares.
             busy = answerer
@@ -153,16 +153,18 @@ class RolloutWatch:
             )
             with self._lifecycle.lease(model, split.champion) as champion:
                 champion.feed.observer = shadow.observe
+        if answerer is not None and self._events is not None:
+            self._events.observers[model] = answerer.observe
         self._metrics.rollout_percent.labels(model).set(split.percent)
         return _Followed(trial, CountsFile(self._shared_folder(), model, split), shadow, answerer)
 
-    def _begin_second_answers(
+    def _new_answerer(
         self, model: str, split: TrafficSplit, rules: RolloutRules
     ) -> SecondAnswerer | None:
         events, counted = self._events, self._metrics.second_answers
         if events is None or (rules.quality_margin >= 1 and not rules.min_truths):
             return None
-        answerer = SecondAnswerer(
+        return SecondAnswerer(
             split,
             rules.shadow_share,
             lambda version: self._lifecycle.acquire(model, version),
@@ -171,8 +173,6 @@ class RolloutWatch:
             lambda result: counted.labels(model, result).inc(),
             stuck_after_s=self._timeout_s,
         )
-        events.observers[model] = answerer.observe
-        return answerer
 
     def _leave(self, model: str) -> None:
         followed = self._followed.pop(model)
