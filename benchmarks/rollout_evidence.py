@@ -9,7 +9,7 @@ before it is rolled back. Nothing is served; it takes numpy, and minutes.
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,12 @@ import numpy.typing as npt
 from service.repository.rollout_policy import Rollout, RolloutRules, Stage
 from service.rollout.assessment import Action, StageEvidence, assess
 from service.rollout.evidence import LOG_ODDS
+from service.rollout.paired_evidence import (
+    Differences,
+    log_evidence_of_worse,
+    upper_bound_of_worse,
+)
+from service.rollout.paired_quality import PairedQuality
 from service.rollout.shadow import ShadowCounts
 
 _RULES = RolloutRules(step_s=0, bake_s=0)
@@ -41,6 +47,9 @@ class Harm:
         slow: further answers that are slow.
         disagreement: rows that are answered differently.
         lost: batches on which it alone fails, in the shadow.
+        worse: rows that it alone answers wrong.
+        better: rows that the champion alone answers wrong.
+        audits: requests whose truth becomes known.
     """
 
     name: str
@@ -48,8 +57,19 @@ class Harm:
     slow: float = 0.0
     disagreement: float = 0.02
     lost: float = 0.0
+    worse: float = 0.01
+    better: float = 0.01
+    audits: float = 0.0
 
 
+# What truths alone tell apart: within the margin of disagreement.
+_BY_TRUTHS = (
+    Harm("none, with audits"),
+    Harm("better on 2 %", worse=0.0, better=0.02),
+    Harm("two labels swapped on 2 %", worse=0.02, better=0.0),
+    Harm("two labels swapped on 5 %", disagreement=0.05, worse=0.05, better=0.0),
+    Harm("worse on 5 %, better on 3 %", disagreement=0.08, worse=0.05, better=0.03),
+)
 HARMS = (
     Harm("none"),
     Harm("fails on 0.1 %", errors=0.001),
@@ -63,6 +83,7 @@ HARMS = (
     Harm("1 % of batches fail", errors=0.01, lost=0.01),
     Harm("5 % of batches fail", errors=0.05, lost=0.05),
     Harm("20 % answered differently", disagreement=0.2),
+    *(replace(harm, audits=share) for harm in _BY_TRUTHS for share in (0.01, 0.05, 0.2)),
 )
 
 
@@ -72,11 +93,13 @@ class Ending:
 
     Attributes:
         outcome: ``live``, ``rolled back`` or ``held``.
+        truths: how many were known.
         exposed: requests that the candidate answered before it led.
         requests: all requests until then.
     """
 
     outcome: str
+    truths: int
     exposed: int
     requests: int
 
@@ -88,19 +111,22 @@ def run_stream(harm: Harm, rules: RolloutRules, random: np.random.Generator) -> 
     """
     rollout = Rollout("stream", 1, rules=rules).begun(2)
     stages = [_begin(rollout)]
+    truths = np.zeros(3)
     exposed = requests = 0
     for _ in range(_MOST_LOOKS):
         requests += _LOOK
         exposed += _draw(stages[-1], harm, random)
-        verdict = assess(rollout, stages, elapsed_s=1.0)
+        truths += _draw_truths(harm, random)
+        verdict = assess(rollout, stages, elapsed_s=1.0, quality=_quality(truths, rules))
+        known = int(truths.sum())
         if verdict.action is Action.ROLL_BACK:
-            return Ending("rolled back", exposed, requests)
+            return Ending("rolled back", known, exposed, requests)
         if verdict.action is Action.GO_ON:
             rollout = rollout.advanced()
             if rollout.stage is Stage.BAKING:
-                return Ending("live", exposed, requests)
+                return Ending("live", known, exposed, requests)
             stages.append(_begin(rollout))
-    return Ending("held", exposed, requests)
+    return Ending("held", int(truths.sum()), exposed, requests)
 
 
 def _begin(rollout: Rollout) -> StageEvidence:
@@ -134,19 +160,42 @@ def _draw(stage: StageEvidence, harm: Harm, random: np.random.Generator) -> int:
     return own
 
 
+def _draw_truths(harm: Harm, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return of how many rows of ``_LOOK`` requests it becomes known that the candidate lost, won,
+    or did alike; shape [3].
+    """
+    known = int(random.binomial(_LOOK, harm.audits))
+    shares = [harm.worse, harm.better, 1 - harm.worse - harm.better]
+    return random.multinomial(known, shares).astype(np.float64)
+
+
+def _quality(truths: npt.NDArray[np.float64], rules: RolloutRules) -> PairedQuality | None:
+    if not truths.any():
+        return None
+    rows = Differences(np.array([1.0, -1.0, 0.0]), np.ones(3), truths)
+    return PairedQuality(
+        "error rate",
+        handed_out=int(truths.sum()),
+        truths=int(truths.sum()),
+        log_evidence=log_evidence_of_worse(rows),
+        difference_at_most=upper_bound_of_worse(rows, rules.alpha),
+    )
+
+
 def false_rollbacks(streams: int, random: np.random.Generator) -> int:
     """Return how many of ``streams`` equal candidates are ever rolled back.
 
-    All looks are taken: evidence changes with an event, so each event is one. Errors and slow
-    answers come by turns; each step of the split sees 400 of either.
+    All looks are taken: evidence changes with an event, so each event is one. Errors, slow answers
+    and rows that one version alone answers right come by turns; each step of the split sees 400 of
+    each. Of such rows the candidate loses a half, whatever its share of the requests is.
     """
     shares = np.repeat([percent / 100 for percent in _RULES.percents], 400)
-    both = [
-        evidence_of_each_event(random.random((streams, shares.size)) < shares, shares)
-        for _ in range(2)
+    found = [
+        evidence_of_each_event(random.random((streams, each.size)) < each, each)
+        for each in (shares, shares, np.full(shares.size, 0.5))
     ]
     # The four other kinds of evidence have seen nothing: e-values of 1.
-    together = (np.exp(both[0]) + np.exp(both[1]) + 4) / 6
+    together = (np.exp(found).sum(axis=0) + 4) / 7
     return int((together.max(axis=1) >= 1 / _RULES.alpha).sum())
 
 
@@ -187,26 +236,29 @@ def clopper_pearson_upper(successes: int, total: int, alpha: float = 0.05) -> fl
     return high
 
 
-def table(streams: int, rules: RolloutRules, random: np.random.Generator) -> list[str]:
-    """Return the lines of the table of exposure, one for each harm."""
-    lines = [
-        "| candidate | shadow | live | rolled back | held | exposed, median | 95 % | most |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
-    ]
+def table(streams: int, rules: RolloutRules, random: np.random.Generator) -> Iterator[str]:
+    """Yield the lines of the table of exposure, one for each harm."""
+    yield (
+        "| candidate | audits | shadow | live | rolled back | held | truths, median "
+        "| exposed, median | 95 % | most |"
+    )
+    yield "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|"
     for shadow in (_RULES.shadow_batches, 0):
         for harm in HARMS:
             endings = [
                 run_stream(harm, _with_shadow(rules, shadow), random) for _ in range(streams)
             ]
-            exposed = np.array([each.exposed for each in endings if each.outcome != "live"] or [0])
+            harmed = [each.exposed for each in endings if each.outcome != "live"]
+            exposed = np.array(harmed or [0])
             counts = [
                 sum(each.outcome == outcome for each in endings)
                 for outcome in ("live", "rolled back", "held")
             ]
-            numbers = [*counts, *(int(np.quantile(exposed, q)) for q in (0.5, 0.95, 1.0))]
+            truths = int(np.median([each.truths for each in endings]))
+            numbers = [*counts, truths, *(int(np.quantile(exposed, q)) for q in (0.5, 0.95, 1.0))]
             shown = " | ".join(f"{number:,}" for number in numbers)
-            lines.append(f"| {harm.name} | {'yes' if shadow else 'no'} | {shown} |")
-    return lines
+            audits = f"{100 * harm.audits:g} %"
+            yield f"| {harm.name} | {audits} | {'yes' if shadow else 'no'} | {shown} |"
 
 
 def _with_shadow(rules: RolloutRules, batches: int) -> RolloutRules:
@@ -227,7 +279,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{false} of {options.null_streams:,} equal candidates rolled back, with a look at every "
         f"event; at most {bound:.4f} of all (95 %); alpha {_RULES.alpha}\n"
     )
-    print("\n".join(table(options.streams, _RULES, random)))
+    for line in table(options.streams, _RULES, random):
+        print(line, flush=True)
     return 0
 
 

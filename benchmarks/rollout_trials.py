@@ -5,6 +5,10 @@ put on trial: one that does alike, is better, has two labels swapped, takes twic
 1 % of the inputs, or answers NaN on a rare input. Each kind is tried several times, with a shadow
 and without. Printed are the decisions, the clients whom a candidate that does harm has reached, and
 the wrong decisions, of which there should be none.
+
+With ``--truths`` half of the requests are stored, and somebody labels audits all the while. Tried
+are candidates that truths alone tell apart: one that is worse, and one that swaps two labels on
+rare inputs, both within the margin of disagreement; and one that is better, and one that is equal.
 """
 
 import argparse
@@ -29,6 +33,8 @@ from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import RolloutRules
 from tests.savedmodels.trial import CLASSES, KINDS, publish_trial
 
+_UNLABELLED = ("equal", "better", "swapped", "slow", "failing", "nan")
+_LABELLED = ("worse", "rare_swap", "better", "equal")
 _HARMLESS = {"equal", "better"}
 _MODEL = "trial"
 _CLIENTS = 8
@@ -36,6 +42,9 @@ _CLIENTS = 8
 _WORK = 400
 # Longer than workers take to follow a policy.
 _FOLLOW_S = 2.0
+# Audits that are labelled at once, and seconds between them.
+_AUDITS = 20
+_LABEL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class Trial:
     Attributes:
         kind: the candidate's.
         shadow: whether there was a shadow.
+        truths: the audits that were known of rows that both versions answered.
         state: where it was in the end.
         reason: why.
         stage: the stage in which it ended.
@@ -54,6 +64,7 @@ class Trial:
 
     kind: str
     shadow: bool
+    truths: int
     state: str
     reason: str
     stage: str
@@ -104,8 +115,46 @@ class _Clients:
         connection.close()
 
 
-def run_trial(kind: str, rules: RolloutRules, pause_s: float, most_s: float) -> Trial:
+class _Labeller:
+    """Somebody who knows what is true: the number of the largest value."""
+
+    def __init__(self, port: int) -> None:
+        self._model = f"http://127.0.0.1:{port}/v1/models/{_MODEL}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._label, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _label(self) -> None:
+        while not self._stop.wait(_LABEL_S):
+            answer = requests.get(f"{self._model}/audits", {"count": _AUDITS}, timeout=60)
+            items = [
+                {
+                    "id": audit["id"],
+                    "row": audit["row"],
+                    "truth": str(int(np.argmax(audit["inputs"]["x"]))),
+                    "source": "audit",
+                }
+                for audit in answer.json()["audits"]
+            ]
+            if items:
+                requests.post(f"{self._model}:feedback", json={"feedback": items}, timeout=60)
+
+
+def run_trial(
+    kind: str, rules: RolloutRules, pause_s: float, most_s: float, *, has_truths: bool
+) -> Trial:
     """Run one rollout in a service of its own, and return how it ended.
+
+    Args:
+        kind: the candidate's.
+        rules: of the rollout.
+        pause_s: of each client between two requests.
+        most_s: seconds after which it is given up.
+        has_truths: whether requests are stored, and audits labelled.
 
     Raises:
         BenchmarkError: the service did not start.
@@ -122,15 +171,21 @@ def run_trial(kind: str, rules: RolloutRules, pause_s: float, most_s: float) -> 
             "UNDERSTUDY_WORKERS": "2",
             "UNDERSTUDY_POLL_INTERVAL_S": "0.5",
         }
+        if has_truths:
+            environment["UNDERSTUDY_EVENTS"] = str(Path(name, "events.db"))
+            environment["UNDERSTUDY_EVENTS_RATE"] = "0.5"
         command = [sys.executable, "-m", "gunicorn", "-c", "service/server/gunicorn.conf.py"]
         with Server("understudy", command, port, environment, Path(name, "log")) as server:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(server, url)
             clients = _Clients(port, pause_s)
+            labeller = _Labeller(port) if has_truths else None
             try:
                 return _watch(kind, rules, models / _MODEL, url, clients, most_s)
             finally:
                 clients.stop()
+                if labeller is not None:
+                    labeller.stop()
 
 
 def _wait_until_ready(server: Server, url: str) -> None:
@@ -165,6 +220,7 @@ def _watch(
     return Trial(
         kind,
         bool(rules.shadow_batches),
+        (found.get("quality") or {}).get("truths", 0),
         found["state"],
         found["reason"],
         stage,
@@ -176,7 +232,8 @@ def _watch(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials; the exit status is 1 when a decision was wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rollout_trials")
-    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, metavar="KIND")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, metavar="KIND")
+    parser.add_argument("--truths", action="store_true", help="store requests and label audits")
     parser.add_argument("--times", type=int, default=5, metavar="N", help="runs of each kind")
     parser.add_argument("--pause", type=float, default=0.02, metavar="S", help="of each client")
     parser.add_argument("--most", type=float, default=300, metavar="S", help="for one rollout")
@@ -189,15 +246,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shadow_batches=0 if options.without_shadow else 200,
     )
     wrong = 0
-    print("| candidate | shadow | state | during | exposed | seconds | reason |", flush=True)
-    print("|---|---|---|---|---:|---:|---|", flush=True)
-    for kind in options.kinds:
+    print("| candidate | shadow | truths | state | during | exposed | seconds | reason |")
+    print("|---|---|---:|---|---|---:|---:|---|", flush=True)
+    for kind in options.kinds or (_LABELLED if options.truths else _UNLABELLED):
         for _ in range(options.times):
-            trial = run_trial(kind, rules, options.pause, options.most)
+            trial = run_trial(kind, rules, options.pause, options.most, has_truths=options.truths)
             wrong += trial.is_wrong
             print(
-                f"| {kind} | {'yes' if trial.shadow else 'no'} | {trial.state} | {trial.stage} "
-                f"| {trial.exposed:,} | {trial.seconds:.0f} | {trial.reason} |",
+                f"| {kind} | {'yes' if trial.shadow else 'no'} | {trial.truths:,} "
+                f"| {trial.state} | {trial.stage} | {trial.exposed:,} | {trial.seconds:.0f} "
+                f"| {trial.reason} |",
                 flush=True,
             )
     print(f"\n{wrong} wrong decisions")

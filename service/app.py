@@ -190,6 +190,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         timeout_s=settings.timeout_s,
         look_s=min(1.0, settings.poll_interval_s),
         shared=shared_rollouts_of(events, settings.replica),
+        events=events,
     )
     lifecycle.accompany(rollouts)
     app.extensions["rollouts"] = rollouts
@@ -231,7 +232,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(code_routes(lifecycle, settings))
     app.register_blueprint(drift_routes(lifecycle, drift, events))
     app.register_blueprint(model_routes(lifecycle, events, replica=settings.replica))
-    app.register_blueprint(feedback_routes(lifecycle, store, events, limits))
+    app.register_blueprint(feedback_routes(lifecycle, store, events, limits, access))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
     app.register_blueprint(rollout_routes(lifecycle, store, settings))
     app.register_blueprint(health_routes(lifecycle, metrics, settings.tensorflow_serving_metrics))

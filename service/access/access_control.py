@@ -5,11 +5,11 @@ the model exists or not: so nobody learns by trying which keys there are, or whi
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from service.access.host_names import AllowedHosts
-from service.access.key_file import ApiKey, digest_of
+from service.access.key_file import PREDICTING, ApiKey, Right, digest_of
 from service.access.keys_in_force import KeyInForce, KeysInForce
 from service.access.rate_limit import whole_seconds
 from service.errors import RateLimitedError, UnauthenticatedError
@@ -62,13 +62,19 @@ class AccessControl:
         if self._keys is not None:
             self._keys.current()
 
-    def admit(self, environ: Mapping[str, Any], model: str | None) -> str:
+    def admit(
+        self,
+        environ: Mapping[str, Any],
+        model: str | None,
+        rights: Set[Right] = PREDICTING,
+    ) -> str:
         """Check the key of a request, and let it use some of the key's rate.
 
         Args:
             environ: its headers, as WSGI names them.
             model: the model that it asks, which need not exist; ``None`` for what shows all models,
                 and needs a key for all.
+            rights: of which the key must have one.
 
         Returns:
             The key's name; empty where none is needed.
@@ -79,7 +85,40 @@ class AccessControl:
         """
         if self._keys is None:
             return ""
-        keys = self._keys.current()
+        found = self._found(self._keys.current(), environ, model, rights)
+        wait_s = found.bucket.take() if found.bucket else 0.0
+        if wait_s:
+            self._count(found.key.name, "limited")
+            raise RateLimitedError(found.key.name, retry_after_s=whole_seconds(wait_s))
+        self._count(found.key.name, "ok")
+        return found.key.name
+
+    def require(self, environ: Mapping[str, Any], model: str, right: Right) -> None:
+        """Check that the key of a request that was admitted has a further right.
+
+        Args:
+            environ: the request's headers, as WSGI names them.
+            model: the model that it asks.
+            right: which the key must have.
+
+        Raises:
+            UnauthenticatedError: it has not.
+        """
+        if self._keys is not None:
+            self._found(self._keys.current(), environ, model, {right})
+
+    def _found(
+        self,
+        keys: Mapping[bytes, KeyInForce],
+        environ: Mapping[str, Any],
+        model: str | None,
+        rights: Set[Right],
+    ) -> KeyInForce:
+        """Return the key of a request.
+
+        Raises:
+            UnauthenticatedError: there is no key, or not one that may ask that.
+        """
         sent = _key_in(environ)
         if not sent:
             self._count("", "missing")
@@ -91,19 +130,14 @@ class AccessControl:
         digest = digest_of(sent[:_MOST_CHARACTERS].encode("latin-1", errors="replace"))
         found = keys.get(digest, _NOBODY)
         is_known = hmac.compare_digest(found.key.digest, digest) & (len(sent) <= _MOST_CHARACTERS)
-        may_ask = found.key.may_ask(model)
+        may_ask = found.key.may_ask(model) & bool(found.key.may & rights)
         if not (is_known & may_ask):
             self._count(found.key.name, "refused")
             raise UnauthenticatedError(
                 "This API key is not known here, or may not be used for what is asked.",
                 key_name=found.key.name,
             )
-        wait_s = found.bucket.take() if found.bucket else 0.0
-        if wait_s:
-            self._count(found.key.name, "limited")
-            raise RateLimitedError(found.key.name, retry_after_s=whole_seconds(wait_s))
-        self._count(found.key.name, "ok")
-        return found.key.name
+        return found
 
 
 def access_of(settings: Settings, metrics: Metrics) -> AccessControl:

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,28 @@ from service.repository.json_files import read_object
 _PREFIX = "usk_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_KEYS = {"name", "sha256", "models", "requests_per_s", "burst", "created"}
+_KEYS = {"name", "sha256", "models", "may", "requests_per_s", "burst", "created"}
 ALL_MODELS = "*"
 _MOST_PER_S = 1e9
 # What others than the owner and the group may do, and what the group may not.
 _TOO_OPEN = stat.S_IRWXO | stat.S_IWGRP
+
+
+class Right(StrEnum):
+    """What a key may do with the models that it may ask.
+
+    Attributes:
+        PREDICT: ask for predictions, and correct their answers.
+        AUDIT: read rows that others have sent, and say what is true of them.
+    """
+
+    PREDICT = "predict"
+    AUDIT = "audit"
+
+
+# What a key may do whose entry in the file says nothing of it, as all did at first.
+PREDICTING = frozenset({Right.PREDICT})
+ANY_RIGHT = frozenset(Right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,7 @@ class ApiKey:
         requests_per_s: how many requests a second it may send in the long run; ``None`` for any.
         burst: how many it may send at once; ``None`` for those of one second.
         created: the day on which it was made, as ``2026-11-28``; empty where the file has none.
+        may: what it may do.
     """
 
     name: str
@@ -54,6 +73,7 @@ class ApiKey:
     requests_per_s: float | None = None
     burst: int | None = None
     created: str = ""
+    may: frozenset[Right] = PREDICTING
 
     def may_ask(self, model: str | None) -> bool:
         """Whether it may ask a model; ``None`` stands for what concerns all models."""
@@ -66,6 +86,8 @@ class ApiKey:
             "sha256": self.digest.hex(),
             "models": ALL_MODELS if self.models is None else sorted(self.models),
         }
+        if self.may != PREDICTING:
+            value["may"] = sorted(self.may)
         if self.requests_per_s is not None:
             value["requests_per_s"] = self.requests_per_s
         if self.burst is not None:
@@ -88,12 +110,13 @@ def new_key(
     models: frozenset[str] | None = None,
     requests_per_s: float | None = None,
     burst: int | None = None,
+    may: frozenset[Right] = PREDICTING,
 ) -> tuple[str, ApiKey]:
     """Return a new random key, and what the file has of it; the arguments are the file's."""
     key = _PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     created = datetime.now(UTC).date().isoformat()
     digest = digest_of(key.encode())
-    return key, ApiKey(name, digest, models, requests_per_s, burst, created)
+    return key, ApiKey(name, digest, models, requests_per_s, burst, created, may)
 
 
 def read_keys(path: Path) -> dict[bytes, ApiKey]:
@@ -223,8 +246,12 @@ def _key(item: Any, place: str) -> ApiKey:
     created = item.get("created", "")
     if not isinstance(created, str):
         raise RepositoryError(f"{place}.created must be a day.")
+    may = item.get("may", [*PREDICTING])
+    if not isinstance(may, list) or not may or not all(each in [*Right] for each in may):
+        raise RepositoryError(f"{place}.may must be a list of {', '.join(Right)}.")
     allowed = None if models == ALL_MODELS else frozenset(models)
-    return ApiKey(name, bytes.fromhex(digest), allowed, rate, burst, created)
+    rights = frozenset(map(Right, may))
+    return ApiKey(name, bytes.fromhex(digest), allowed, rate, burst, created, rights)
 
 
 def _is_number(value: Any) -> bool:

@@ -13,14 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from service.events.event_store import AuditedAnswer
-from service.monitoring.drift.live_quality import (
-    Harm,
-    LiveRisk,
-    clipped_errors,
-    confidence_sequence,
-    harm,
-)
-from service.repository.contract import DEFAULT_SIGNATURE, Field
+from service.events.row_loss import ERROR_RATE, row_loss
+from service.monitoring.drift.live_quality import Harm, LiveRisk, confidence_sequence, harm
 from service.repository.model_card import Card
 
 WORSE, NOT_WORSE, OPEN, UNKNOWN = "worse", "not worse", "open", "unknown"
@@ -28,10 +22,6 @@ _STATES = {Harm.SHOWN: WORSE, Harm.EXCLUDED: NOT_WORSE, Harm.OPEN: OPEN}
 # By so much the mean loss may be worse than the card says: two points of accuracy, or a fifth of
 # the card's mean absolute error. What is smaller is no reason to train anew.
 TOLERANCE = 0.02
-# An error of a number counts as at most so many times the card's mean absolute error, since a
-# confidence sequence needs a largest loss. Of errors that are normal or Laplacian, fewer than one
-# in 20,000 is larger.
-_LARGEST_ERROR = 10.0
 # The chance that the sequences are ever wrong.
 _ERROR = 0.05
 _FIRST_RESTART = 50
@@ -136,26 +126,22 @@ def audited_quality(card: Card | None, answers: Sequence[AuditedAnswer]) -> Audi
         what they say; ``None`` where the card states no interval of the quality of its first
         output, so that there is nothing to compare with.
     """
-    output, headline = _judged(card), _headline(card)
-    if output is None or headline is None:
+    headline = _headline(card)
+    loss = row_loss(card.contract, card) if card is not None else None
+    if loss is None or headline is None:
         return None
-    value, low, high = headline
-    pairs = [
-        (each.outputs[output.name], each.truth[output.name])
+    low, high = headline
+    name = loss.output.name
+    losses = loss.losses(
+        (each.outputs[name], each.truth[name])
         for each in answers
-        if output.name in each.outputs and output.name in each.truth
-    ]
-    if output.is_float:
-        metric, scale = "mean absolute error", _LARGEST_ERROR * value
-        losses = clipped_errors(np.array([_distance(*pair) for pair in pairs]), scale)
-        stated = (low / scale, high / scale)
-    else:
-        metric, scale = "error rate", 1.0
-        losses = np.array([answer != truth for answer, truth in pairs], np.float64)
-        stated = (1 - high, 1 - low)
+        if name in each.outputs and name in each.truth
+    )
+    stated = (1 - high, 1 - low)
+    if loss.metric != ERROR_RATE:
+        stated = (low / loss.scale, high / loss.scale)
     live, verdict = _judged_since_any_start(losses, *stated)
-    unit = output.unit if output.is_float else ""
-    return AuditedQuality(metric, unit, scale, live, stated, verdict)
+    return AuditedQuality(loss.metric, loss.unit, loss.scale, live, stated, verdict)
 
 
 def _judged_since_any_start(
@@ -183,31 +169,11 @@ def _judged_since_any_start(
     return whole, verdict
 
 
-def _judged(card: Card | None) -> Field | None:
-    """Return the output that the card's headline is about: the first, which is the answer.
-
-    ``None`` where that is not one value a row of the kind that the card's task measures: neither a
-    class nor, for a regression, a number.
-    """
-    signature = card.contract.get(DEFAULT_SIGNATURE) if card is not None else None
-    if card is None or signature is None or not signature.outputs:
-        return None
-    output = signature.outputs[0]
-    is_right = output.is_float == (card.task == "regression") and output.instance_shape == ()
-    return output if is_right else None
-
-
-def _headline(card: Card | None) -> tuple[float, float, float] | None:
-    """Return the card's figure with the ends of its interval, as far as it states them."""
+def _headline(card: Card | None) -> tuple[float, float] | None:
+    """Return the ends of the interval of the card's figure, as far as it states them."""
     headline = card.evaluation.get("headline") if card is not None else None
     if not isinstance(headline, Mapping):
         return None
     figures = [headline.get(key) for key in ("value", "low", "high")]
     value, low, high = (each if isinstance(each, int | float) else math.nan for each in figures)
-    # An error of 0 would allow none.
-    return (value, low, high) if value > 0 and low <= high else None
-
-
-def _distance(answer: Any, truth: Any) -> float:
-    """Return how far a number is from the truth; infinite where the answer is none."""
-    return float("inf") if answer is None or truth is None else float(answer) - float(truth)
+    return (low, high) if value > 0 and low <= high else None

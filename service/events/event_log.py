@@ -18,6 +18,9 @@ from service.settings.settings import Settings
 
 _DAY_S = 86_400
 
+# Called with a sampled request, and its inputs as the model got them; never waits.
+ObserveSampled = Callable[[AnsweredRequest, Tensors], None]
+
 
 class EventLog:
     """Samples answered requests into the store.
@@ -26,6 +29,7 @@ class EventLog:
         store: where they are.
         writer: puts them there.
         metrics: where events and feedback are counted.
+        observers: are shown the requests of a model that are stored, by the model's name.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class EventLog:
         self.store = store
         self.writer = writer
         self.metrics = metrics
+        self.observers: dict[str, ObserveSampled] = {}
         self._rates_of = rates_of
 
     def rates(self, model: str) -> EventRates:
@@ -62,6 +67,7 @@ class EventLog:
         instances: int,
         inputs: Tensors,
         outputs: Tensors | None,
+        prepared: Tensors | None = None,
     ) -> None:
         """See a request whose answer has left, and store it if it is in the sample; never waits.
 
@@ -74,27 +80,30 @@ class EventLog:
             instances: how many predictions it was for.
             inputs: an array for each input, as it was sent.
             outputs: an array for each output; ``None`` where it failed.
+            prepared: the inputs as the model got them, where files among them were prepared.
         """
         try:
             included = inclusion(self._rates_of(model), request_id, status, outputs)
             if included is None:
                 return
             size = size_of(inputs) + size_of(outputs)
-            self.writer.put(
-                AnsweredRequest(
-                    model,
-                    version,
-                    signature,
-                    request_id,
-                    time.time(),
-                    status,
-                    instances,
-                    inputs,
-                    outputs,
-                    included,
-                    size,
-                )
+            request = AnsweredRequest(
+                model,
+                version,
+                signature,
+                request_id,
+                time.time(),
+                status,
+                instances,
+                inputs,
+                outputs,
+                included,
+                size,
             )
+            self.writer.put(request)
+            observe = self.observers.get(model)
+            if observe is not None:
+                observe(request, inputs if prepared is None else prepared)
         except Exception as error:
             # The others of its batch are still to be answered. Its model may just have gone.
             self.metrics.events_lost.labels(model, "record").inc()

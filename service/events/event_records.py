@@ -1,6 +1,6 @@
 """One request as the store holds it: what was asked, answered and is true, as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,8 +109,8 @@ def record_of(request: AnsweredRequest) -> EventRecord:
         probability=request.inclusion.probability,
         rate=request.inclusion.rate,
         reason=request.inclusion.reason,
-        inputs=_columns(signature.inputs, request.inputs),
-        outputs=None if outputs is None else _columns(signature.outputs, outputs),
+        inputs=columns_of(signature.inputs, request.inputs),
+        outputs=None if outputs is None else columns_of(signature.outputs, outputs),
     )
 
 
@@ -143,7 +143,8 @@ def row_of(columns: str | None, instance: int, instances: int) -> dict[str, Any]
     }
 
 
-def _columns(fields: Sequence[Field], tensors: Tensors) -> str:
+def columns_of(fields: Iterable[Field], tensors: Tensors) -> str:
+    """Return JSON: the values of each field by name, without those of sensitive ones."""
     values = {
         field.name: _jsonable(tensors[field.name])
         for field in fields

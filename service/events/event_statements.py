@@ -46,6 +46,19 @@ SCHEMA = (
         PRIMARY KEY (model, request_id, instance),
         FOREIGN KEY (model, request_id)
             REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
+    # Of the same format: who does not know this table leaves it alone.
+    """CREATE TABLE IF NOT EXISTS understudy_second_answers (
+        model TEXT NOT NULL,
+        rollout TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        outputs TEXT NOT NULL,
+        PRIMARY KEY (model, rollout, request_id),
+        FOREIGN KEY (model, request_id)
+            REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
+    # Events are removed one by one, and these with them.
+    """CREATE INDEX IF NOT EXISTS understudy_second_answers_by_request
+        ON understudy_second_answers (model, request_id)""",
 )
 COLUMNS = (
     "model, request_id, answered_at, version, signature, status, instances, probability, rate, "
@@ -82,6 +95,11 @@ NEW_AUDITS = tuple(
     f"{_NEW_AUDITS} AND {part} ORDER BY audit_order LIMIT :most"
     for part in (f"audit_order < {FIRST_AUDITS}", f"audit_order >= {FIRST_AUDITS}")
 )
+# While a rollout is under way, before all others: those that both its versions have answered.
+NEW_AUDITS_OF_PAIRS = f"""{_NEW_AUDITS} AND request_id IN (
+        SELECT request_id FROM understudy_second_answers
+        WHERE model = :model AND rollout = :rollout)
+    ORDER BY audit_order LIMIT :most"""
 HAND_OUT = """INSERT INTO understudy_audits (model, request_id, instance, handed_at, weight)
     VALUES (:model, :request_id, :instance, :handed_at, :weight)
     ON CONFLICT (model, request_id, instance) DO UPDATE SET handed_at = excluded.handed_at"""
@@ -93,6 +111,22 @@ AUDITED = """SELECT e.outputs, e.instances, t.instance, t.truth
     WHERE t.model = :model AND t.source = 'audit' AND e.version = :version
         AND e.outputs IS NOT NULL
     ORDER BY t.given_at, t.request_id, t.instance"""
+PUT_SECOND_ANSWER = """INSERT INTO understudy_second_answers
+    (model, rollout, request_id, version, outputs)
+    SELECT e.model, :rollout, e.request_id, :version, :outputs FROM understudy_events e
+    WHERE e.model = :model AND e.request_id = :request_id AND e.answered_at = :answered_at
+    ON CONFLICT (model, rollout, request_id) DO NOTHING"""
+ADD_BYTES = """UPDATE understudy_events SET bytes = bytes + :bytes
+    WHERE model = :model AND request_id = :request_id"""
+AUDITED_PAIRS = """SELECT
+        e.version, e.outputs, s.outputs, e.instances, a.instance, a.weight, t.truth
+    FROM understudy_second_answers s
+    JOIN understudy_events e ON e.model = s.model AND e.request_id = s.request_id
+    JOIN understudy_audits a ON a.model = s.model AND a.request_id = s.request_id
+    LEFT JOIN understudy_truths t ON t.model = a.model AND t.request_id = a.request_id
+        AND t.instance = a.instance AND t.source = 'audit'
+    WHERE s.model = :model AND s.rollout = :rollout AND e.outputs IS NOT NULL
+    ORDER BY a.handed_at, e.audit_order"""
 EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
     SELECT model, request_id FROM understudy_events WHERE answered_at < :before
     ORDER BY answered_at LIMIT :most)"""

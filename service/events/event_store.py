@@ -16,6 +16,7 @@ from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
 from service.events.event_records import EventRecord, row_of
 from service.events.sampling import Reason, audit_order
+from service.events.second_answers import SecondAnswer, add_second_answers
 
 # Deleting many at once would keep the other workers' writers waiting.
 _CHUNK = 500
@@ -145,16 +146,23 @@ class EventStore:
                 )
         self._is_made = True
 
-    def add(self, records: Sequence[EventRecord]) -> None:
-        """Store requests, all or none; of an id that is stored already, the first stays.
+    def add(self, entries: Sequence[EventRecord | SecondAnswer]) -> None:
+        """Store requests, and second answers to requests that are stored, all or none.
+
+        Of an id that is stored already, the first stays.
 
         Raises:
             StoreError: the database cannot be used now.
             RecordError: it refuses a record.
         """
-        rows = [(*_values(each), audit_order(each.request_id), each.size) for each in records]
-        with self._run() as run:
+        rows = [
+            (*_values(each), audit_order(each.request_id), each.size)
+            for each in entries
+            if isinstance(each, EventRecord)
+        ]
+        with self.transaction() as run:
             run.insert_new("understudy_events", _ALL_NAMES, rows)
+            add_second_answers(run, (e for e in entries if isinstance(e, SecondAnswer)))
 
     def find(self, model: str, request_id: str) -> EventRecord | None:
         """Return a request; ``None`` if it is not stored.
@@ -162,7 +170,7 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now.
         """
-        with self._run() as run:
+        with self.transaction() as run:
             return _found(run, model, request_id)
 
     def put(self, model: str, truths: Sequence[Truth]) -> list[Result]:
@@ -178,47 +186,43 @@ class EventStore:
         """
         if not truths:
             return []
-        with self._run() as run:
+        with self.transaction() as run:
             results = [self._put(run, model, truth) for truth in truths]
             if wrong := [place for place, result in enumerate(results) if result is None]:
                 raise NotAuditedError(wrong)  # Which takes the others back.
             return [result for result in results if result is not None]
 
-    def hand_out(self, model: str, most: int) -> list[Audit]:
+    def hand_out(self, model: str, most: int, rollout: str = "") -> list[Audit]:
         """Choose instances to be labelled, and note that they were handed out.
 
         Those that nobody has labelled within ``AUDIT_LEASE_S`` come first: what people skip must
         not fall out of the sample. Then come further ones in a random order, of the requests that
-        were sampled at the rate of all; one instance of each, chosen by its id.
+        were sampled at the rate of all; one instance of each, chosen by its id. While a rollout is
+        under way, those that both its versions have answered come before the others.
+
+        Args:
+            model: the model's name.
+            most: how many are wanted.
+            rollout: the id of the rollout that is under way; empty without one.
 
         Raises:
             StoreError: the database cannot be used now.
         """
         now = self._clock()
-        with self._run() as run:
+        with self.transaction() as run:
             late = run.rows(
                 statements.LATE_AUDITS,
                 {"model": model, "before": now - AUDIT_LEASE_S, "most": most},
             )
             found = [Audit(_event(row), int(row[-1])) for row in late]
-            for statement in statements.NEW_AUDITS:
+            _note_handed_out(run, found, now)
+            of_pairs = (statements.NEW_AUDITS_OF_PAIRS, {"rollout": rollout})
+            for statement, more in (of_pairs, *((each, {}) for each in statements.NEW_AUDITS)):
                 if len(found) < most:
-                    new = run.rows(statement, {"model": model, "most": most - len(found)})
-                    events = [(_event(row), int(row[-1])) for row in new]
-                    found += [Audit(event, order % event.instances) for event, order in events]
-            run.change_all(
-                statements.HAND_OUT,
-                [
-                    {
-                        "model": model,
-                        "request_id": audit.event.request_id,
-                        "instance": audit.instance,
-                        "handed_at": now,
-                        "weight": audit.event.instances / audit.event.rate,
-                    }
-                    for audit in found
-                ],
-            )
+                    rows = run.rows(statement, {"model": model, "most": most - len(found), **more})
+                    new = [Audit(e := _event(row), int(row[-1]) % e.instances) for row in rows]
+                    _note_handed_out(run, new, now)
+                    found += new
             return found
 
     def events(self, model: str) -> Iterator[tuple[EventRecord, list[StoredTruth]]]:
@@ -229,7 +233,7 @@ class EventStore:
         """
         after = ""
         while True:
-            with self._run() as run:
+            with self.transaction() as run:
                 page = [
                     (event := _event(row), self._truths(run, event))
                     for row in run.rows(
@@ -247,7 +251,7 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now.
         """
-        with self._run() as run:
+        with self.transaction() as run:
             rows = run.rows(statements.AUDITED, {"model": model, "version": version})
         return [
             AuditedAnswer(row_of(outputs, int(instance), int(instances)), orjson.loads(truth))
@@ -267,7 +271,7 @@ class EventStore:
         """
         removed, before = 0, self._clock() - most_age_s
         while True:
-            with self._run() as run:
+            with self.transaction() as run:
                 count = run.change(statements.EXPIRE, {"before": before, "most": _CHUNK})
             removed += count
             if count < _CHUNK:
@@ -284,7 +288,7 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now.
         """
-        with self._run() as run:
+        with self.transaction() as run:
             rows = run.rows("SELECT model, COUNT(*) FROM understudy_events GROUP BY model", {})
         return Counter({str(model): int(count) for model, count in rows})
 
@@ -293,7 +297,13 @@ class EventStore:
         self.database.close()
 
     @contextmanager
-    def _run(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator[Transaction]:
+        """Begin a transaction of a store whose tables are there; an exception takes it back.
+
+        Raises:
+            StoreError: the database cannot be used now.
+            RecordError: it refuses a record.
+        """
         if not self._is_made:
             self.make()
         try:
@@ -345,7 +355,7 @@ class EventStore:
 
     def _shrink(self, most_bytes: int) -> int:
         """Remove up to a chunk of the oldest while there is too much; return how many."""
-        with self._run() as run:
+        with self.transaction() as run:
             excess = int(run.rows(statements.TOTAL, {})[0][0]) - most_bytes
             if excess <= 0:
                 return 0
@@ -360,6 +370,22 @@ class EventStore:
                 chosen.append({"model": model, "request_id": request_id})
             run.change_all(statements.REMOVE, chosen)
             return len(chosen)
+
+
+def _note_handed_out(run: Transaction, audits: Sequence[Audit], now: float) -> None:
+    run.change_all(
+        statements.HAND_OUT,
+        [
+            {
+                "model": audit.event.model,
+                "request_id": audit.event.request_id,
+                "instance": audit.instance,
+                "handed_at": now,
+                "weight": audit.event.instances / audit.event.rate,
+            }
+            for audit in audits
+        ],
+    )
 
 
 _FORMAT_ROW = {"format": statements.FORMAT}

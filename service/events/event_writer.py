@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from service.events.errors import RecordError, StoreError
 from service.events.event_records import AnsweredRequest, EventRecord, record_of
 from service.events.event_store import EventStore
+from service.events.second_answers import SecondAnswer
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 
@@ -63,7 +64,7 @@ class EventWriter:
         self._most_queued = most_queued
         self._gather_s = gather_s
         self._retry_s = retry_s
-        self._queue: deque[AnsweredRequest] = deque()
+        self._queue: deque[AnsweredRequest | SecondAnswer] = deque()
         # Changed by those who put without a lock: it may be a little off, and is set right by the
         # thread when the queue is empty.
         self._queued_bytes = 0
@@ -81,8 +82,8 @@ class EventWriter:
                 self._thread = threading.Thread(target=self._live, name="events", daemon=True)
                 self._thread.start()
 
-    def put(self, request: AnsweredRequest) -> None:
-        """Hand a request over, or drop and count it; never waits."""
+    def put(self, request: AnsweredRequest | SecondAnswer) -> None:
+        """Hand over a request, or a second answer to an earlier one, or drop it; never waits."""
         if request.size > MOST_BYTES:
             self._lose(request.model, "large")
             return
@@ -143,9 +144,9 @@ class EventWriter:
         if not self._queue:
             self._queued_bytes = 0
 
-    def _record(self, request: AnsweredRequest) -> EventRecord | None:
+    def _record(self, request: AnsweredRequest | SecondAnswer) -> EventRecord | SecondAnswer | None:
         try:
-            record = record_of(request)
+            record = request if isinstance(request, SecondAnswer) else record_of(request)
             # What no database takes as text, such as half a character in a model's name.
             record.model.encode()
         except (TypeError, ValueError) as error:
@@ -154,7 +155,7 @@ class EventWriter:
             return None
         return record
 
-    def _write(self, records: Sequence[EventRecord]) -> None:
+    def _write(self, records: Sequence[EventRecord | SecondAnswer]) -> None:
         """Write records, however long that takes; when the writer is to end, try once."""
         while records:
             try:
@@ -172,7 +173,7 @@ class EventWriter:
             self._has_written(records)
             return
 
-    def _refused(self, records: Sequence[EventRecord], error: RecordError) -> None:
+    def _refused(self, records: Sequence[EventRecord | SecondAnswer], error: RecordError) -> None:
         """Write them one by one, to lose only those that are refused."""
         if len(records) > 1:
             for record in records:
@@ -182,8 +183,9 @@ class EventWriter:
         self._lose(record.model, "record")
         log(logging.ERROR, str(error), model=record.model, request_id=record.request_id)
 
-    def _has_written(self, records: Sequence[EventRecord]) -> None:
-        for (model, reason), count in Counter((r.model, str(r.reason)) for r in records).items():
+    def _has_written(self, records: Sequence[EventRecord | SecondAnswer]) -> None:
+        events = [each for each in records if isinstance(each, EventRecord)]
+        for (model, reason), count in Counter((e.model, str(e.reason)) for e in events).items():
             self._metrics.events.labels(model, reason).inc(count)
         self._end_problem()
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from google.protobuf.message import DecodeError
 
 from service.access.access_control import AccessControl
+from service.access.key_file import ANY_RIGHT
 from service.api.http.body_budget import BodyBudget
 from service.api.http.request_body import too_large
 from service.api.http.request_context import RequestContext
@@ -164,7 +165,7 @@ class Calls:
         request = observer.begin(environ_of(context, path), _client(context))
         try:
             if self._access is not None and checks_key and self._access.reads_need_keys:
-                self._access.admit(request.environ, model)
+                self._access.admit(request.environ, model, ANY_RIGHT)
             if blocks:
                 message = await self.predictions.loop.run_in_executor(None, work, request)
             else:

@@ -290,6 +290,28 @@ class Metrics:
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
+        self.rollout_truths = Gauge(
+            "understudy_rollout_truths",
+            "Audits that are known of rows that both versions of a rollout answered.",
+            ["model"],
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.rollout_loss = Gauge(
+            "understudy_rollout_loss",
+            "The mean loss of both versions by these audits, from 0 to 1; and an upper bound of "
+            "the candidate's minus the champion's, as difference_at_most.",
+            ["model", "of"],
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.second_answers = Counter(
+            "understudy_rollout_second_answers",
+            "Sampled requests that the other version of a rollout was to answer again: answered, "
+            "failed, or dropped because the worker was busy.",
+            ["model", "result"],
+            registry=registry,
+        )
         self.rollout_decisions = Counter(
             "understudy_rollout_decisions",
             "What was decided on rollouts: begin, next_step, promoted, live, held, rolled_back.",

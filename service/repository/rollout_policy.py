@@ -50,6 +50,11 @@ class RolloutRules:
         slow_margin: how much more of its answers may be slow: slower than 95 % of the champion's,
             by more than ``latency_margin``.
         disagreement_margin: the share of rows that it may answer otherwise; 1 allows all.
+        quality_margin: how much larger its mean loss may be by audits: the share of rows that it
+            answers wrong, or its mean absolute error over ten times that of the champion's card; 1
+            leaves truths out of account.
+        min_truths: audits of rows that both versions answered that must be known before each step;
+            with 0 none need be, and those that there are count all the same.
         tolerance: how far, relatively, numbers may lie apart before they disagree.
         shadow_batches: batches that the candidate must have answered in the shadow; 0 skips that.
         shadow_share: the share of a worker's time that the shadow may take.
@@ -66,6 +71,8 @@ class RolloutRules:
     latency_margin: float = 0.25
     slow_margin: float = 0.05
     disagreement_margin: float = 0.1
+    quality_margin: float = 0.02
+    min_truths: int = 0
     tolerance: float = 0.1
     shadow_batches: int = 200
     shadow_share: float = 0.1
@@ -226,6 +233,8 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "latency_margin": (0, 100),
     "slow_margin": (1e-6, 1),
     "disagreement_margin": (1e-6, 1),
+    "quality_margin": (1e-6, 1),
+    "min_truths": (0, 10**9),
     "tolerance": (0, 1),
     "shadow_batches": (0, 10**9),
     "shadow_share": (1e-6, 1),
@@ -234,7 +243,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "deadline_s": (0, 10**9),
     "bake_s": (0, 10**9),
 }
-_WHOLE = {"shadow_batches", "min_requests"}
+_WHOLE = {"min_truths", "shadow_batches", "min_requests"}
 
 
 def _bounded(name: str, value: Any, where: str) -> float | int:

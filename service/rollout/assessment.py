@@ -18,6 +18,7 @@ from service.rollout.evidence import (
     upper_bound_of_difference,
     upper_bound_of_lead,
 )
+from service.rollout.paired_quality import PairedQuality, allowed_difference
 from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import BothArms, bins_of
 
@@ -94,16 +95,23 @@ class Verdict:
     numbers: dict[str, Any]
 
 
-def assess(rollout: Rollout, stages: Sequence[StageEvidence], *, elapsed_s: float) -> Verdict:
+def assess(
+    rollout: Rollout,
+    stages: Sequence[StageEvidence],
+    *,
+    elapsed_s: float,
+    quality: PairedQuality | None = None,
+) -> Verdict:
     """Say what to do with a rollout.
 
     Args:
         rollout: as it is now.
         stages: what its stages have shown, the present one last.
         elapsed_s: seconds since the present stage began.
+        quality: what audits say of both versions; ``None`` where no truths are stored.
     """
     rules, now = rollout.rules, stages[-1]
-    harm = _harm(stages, rules)
+    harm = _harm(stages, rules) | {"quality": _harm_by_truths(quality, rules)}
     together = log_average(list(harm.values()))
     numbers: dict[str, Any] = {
         "log10_evidence_of_harm": {
@@ -112,6 +120,12 @@ def assess(rollout: Rollout, stages: Sequence[StageEvidence], *, elapsed_s: floa
         | {"together": round(together / math.log(10), 3)},
         "elapsed_s": round(elapsed_s, 1),
     }
+    # After baking it goes on to answer all requests.
+    is_baking = now.stage is Stage.BAKING
+    following = 1.0 if is_baking else rollout.advanced().percent / 100
+    if quality is not None:
+        allowed = allowed_difference(rules, following)
+        numbers["quality"] = quality.to_json() | {"allowed": _shown(allowed)}
     if now.shadow.stuck:
         return Verdict(Action.ROLL_BACK, "One of its answers does not return.", numbers)
     if together >= -math.log(rules.alpha):
@@ -119,6 +133,7 @@ def assess(rollout: Rollout, stages: Sequence[StageEvidence], *, elapsed_s: floa
         return Verdict(Action.ROLL_BACK, _HARMS[worst], numbers)
     missing, bounds = _missing(rollout, now, elapsed_s)
     numbers |= bounds
+    missing = missing or _missing_of_truths(quality, rules, following)
     if not missing:
         return Verdict(Action.GO_ON, "Harm above the margins is excluded.", numbers)
     if elapsed_s < rules.deadline_s:
@@ -135,6 +150,7 @@ _HARMS = {
     "shadow_slow": "It takes longer for most batches than the version before.",
     "disagreement": "It answers more rows differently than its margin allows.",
     "baking_errors": "It fails more often than the version before did.",
+    "quality": "It answers worse than the version before, by the truths of the same rows.",
 }
 
 
@@ -173,6 +189,17 @@ def _harm_while_baking(
     before = canary[-1].failures()[1]
     bound = upper_bound(before, rules.alpha) + rules.error_margin
     return log_evidence_above(now.failures()[0], bound)
+
+
+def _harm_by_truths(quality: PairedQuality | None, rules: RolloutRules) -> float:
+    """Return the log evidence of a larger loss; the largest margin leaves it out of account."""
+    return 0.0 if quality is None or rules.quality_margin >= 1 else quality.log_evidence
+
+
+def _missing_of_truths(quality: PairedQuality | None, rules: RolloutRules, following: float) -> str:
+    if quality is not None:
+        return quality.missing(rules, following)
+    return "Truths are asked for, but no predictions are stored." if rules.min_truths else ""
 
 
 def _missing(rollout: Rollout, now: StageEvidence, elapsed_s: float) -> tuple[str, dict[str, Any]]:

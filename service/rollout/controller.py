@@ -23,6 +23,7 @@ from service.repository.policy import (
 from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import Rollout, Stage
 from service.rollout.assessment import SLOW_SHARE, Action, StageEvidence, Verdict, assess
+from service.rollout.paired_quality import PairedQuality
 from service.rollout.rollout_record import (
     FolderRecords,
     Records,
@@ -39,6 +40,7 @@ _ENOUGH_UNITS = 100
 _WRITE_S = 5.0
 
 ReadCounts = Callable[[TrafficSplit], StageEvidence]
+ReadQuality = Callable[[Rollout, PairedQuality | None], PairedQuality]
 Versions = Callable[[], set[int]]
 NoteDecision = Callable[[str], None]
 
@@ -66,6 +68,7 @@ class RolloutController:
         refusal: Callable[[int], str],
         note: NoteDecision = lambda decision: None,
         records: Records | None = None,
+        read_quality: ReadQuality | None = None,
     ) -> None:
         """A controller that has decided nothing yet.
 
@@ -78,6 +81,8 @@ class RolloutController:
             refusal: returns why a version cannot serve, in a sentence; empty if it can.
             note: is called with each decision.
             records: where the record is; in the model's folder unless given.
+            read_quality: returns what audits say of a rollout's versions now, and is given what
+                was known before; ``None`` where no truths are stored.
         """
         self._model = model
         self._directory = directory
@@ -87,6 +92,7 @@ class RolloutController:
         self._refusal = refusal
         self._note = note
         self._records = FolderRecords(directory) if records is None else records
+        self._read_quality = read_quality
         self.record: RolloutRecord | None = None
         self.verdict: Verdict | None = None
         self._write_at = 0.0
@@ -159,8 +165,12 @@ class RolloutController:
             self._act(record, Verdict(Action.ROLL_BACK, f"It cannot serve: {reason}", {}))
             return
         must_write = self._gather(record, rollout)
+        if self._read_quality is not None:
+            record.quality = self._read_quality(rollout, record.quality)
         elapsed_s = time.time() - record.stage_began
-        self.verdict = verdict = assess(rollout, record.stages, elapsed_s=elapsed_s)
+        self.verdict = verdict = assess(
+            rollout, record.stages, elapsed_s=elapsed_s, quality=record.quality
+        )
         if verdict.action is Action.WAIT or (verdict.action is Action.HOLD and record.held):
             record.reason = verdict.reason
             if must_write or time.monotonic() >= self._write_at:

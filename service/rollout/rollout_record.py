@@ -10,6 +10,7 @@ from service.repository.errors import RepositoryError
 from service.repository.json_files import read_optional, write_object
 from service.repository.rollout_policy import Rollout, Stage, rollout_from_json
 from service.rollout.assessment import StageEvidence
+from service.rollout.paired_quality import PairedQuality
 from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import arms_from_json
 
@@ -32,6 +33,8 @@ class RolloutRecord:
         run: which run of a service counted the present stage's last evidence.
         carried: what earlier runs of the service counted of the present stage.
         stages: what the stages have shown, the present one last.
+        quality: what audits of rows that both versions answered say, over all stages; ``None``
+            where no truths are stored.
         decisions: all decisions, oldest first; JSON.
         earlier: rollouts before this one, newest first; JSON.
     """
@@ -45,6 +48,7 @@ class RolloutRecord:
     run: str = ""
     carried: StageEvidence | None = None
     stages: list[StageEvidence] = field(default_factory=list)
+    quality: PairedQuality | None = None
     decisions: list[dict[str, Any]] = field(default_factory=list)
     earlier: list[dict[str, Any]] = field(default_factory=list)
 
@@ -103,6 +107,7 @@ class RolloutRecord:
             "run": self.run,
             "carried": self.carried and _evidence_to_json(self.carried),
             "stages": [_evidence_to_json(each) for each in self.stages],
+            "quality": self.quality and self.quality.to_json(),
             "decisions": self.decisions,
             "earlier": self.earlier,
         }
@@ -148,6 +153,8 @@ def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
             value["run"],
             value["carried"] and _evidence_from_json(value["carried"]),
             [_evidence_from_json(each) for each in value["stages"]],
+            # A record of before there were truths has none.
+            PairedQuality(**value["quality"]) if value.get("quality") else None,
             value["decisions"],
             value["earlier"],
         )

@@ -13,19 +13,23 @@ from prometheus_client import Counter
 
 from service.errors import NotFoundError, ServiceError
 from service.events.errors import StoreError
+from service.events.event_log import EventLog
+from service.events.row_loss import RowLoss, row_loss
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.model_source import ModelSource
 from service.repository.policy import read_policy
-from service.repository.rollout_policy import Stage
+from service.repository.rollout_policy import RolloutRules, Stage
 from service.rollout.controller import ROLLED_BACK, RolloutController
 from service.rollout.deciding_replica import DecidingReplica
+from service.rollout.second_answerer import SecondAnswerer
 from service.rollout.shadow import Shadow, ShadowCounts
 from service.rollout.shared_rollouts import SharedRollouts
+from service.rollout.truth_reader import TruthReader
 from service.rollout.worker_counts import Counts, FolderCounts, OwnCounts
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.traffic_split import Trial
+from service.runtime.traffic_split import TrafficSplit, Trial
 from service.runtime.version_state import State
 
 LOCK = ".rollout.lock"
@@ -47,6 +51,7 @@ class RolloutWatch:
         timeout_s: float,
         look_s: float = _LOOK_S,
         shared: SharedRollouts | None = None,
+        events: EventLog | None = None,
     ) -> None:
         """A watch that has not been started.
 
@@ -59,6 +64,7 @@ class RolloutWatch:
             timeout_s: the longest that an answer may take.
             look_s: seconds between looks.
             shared: what this replica shares with others; ``None`` where each decides for itself.
+            events: stores requests and truths; ``None`` where that is off.
         """
         self._lifecycle = lifecycle
         self._store = store
@@ -69,6 +75,7 @@ class RolloutWatch:
         self._look_s = look_s
         self._shared = shared
         self._counts: Counts = FolderCounts(shared_folder) if shared is None else shared.counts
+        self._events = events
         self._followed: dict[str, _Followed] = {}
         # The models that this process controls, and its locks on them.
         self._locks: dict[str, int] = {}
@@ -140,25 +147,51 @@ class RolloutWatch:
         followed.write()
 
     def _begin(self, model: str, trial: Trial) -> "_Followed":
-        split, shadow = trial.split, None
-        policy = self._lifecycle.policy(model)
-        if split.stage is Stage.SHADOW and policy.rollout is not None:
+        split, shadow, answerer = trial.split, None, None
+        rollout = self._lifecycle.policy(model).rollout
+        if rollout is not None:
+            answerer = self._new_answerer(model, split, rollout.rules)
+        if split.stage is Stage.SHADOW and rollout is not None:
+            # One at a time, so that what the versions take compares.
+            busy = answerer
             shadow = Shadow(
                 (split.champion, split.candidate),
-                policy.rollout.rules,
+                rollout.rules,
                 lambda version: self._lifecycle.acquire(model, version),
-                self._is_idle,
+                lambda: self._is_idle() and not (busy is not None and busy.is_running),
                 stuck_after_s=self._timeout_s,
             )
             with self._lifecycle.lease(model, split.champion) as champion:
                 champion.feed.observer = shadow.observe
+        if answerer is not None and self._events is not None:
+            self._events.observers[model] = answerer.observe
         self._metrics.rollout_percent.labels(model).set(split.percent)
-        return _Followed(trial, self._counts.of_this_worker(model, split), shadow)
+        counts = self._counts.of_this_worker(model, split)
+        return _Followed(trial, counts, shadow, answerer)
+
+    def _new_answerer(
+        self, model: str, split: TrafficSplit, rules: RolloutRules
+    ) -> SecondAnswerer | None:
+        events, counted = self._events, self._metrics.second_answers
+        if events is None or (rules.quality_margin >= 1 and not rules.min_truths):
+            return None
+        return SecondAnswerer(
+            split,
+            rules.shadow_share,
+            lambda version: self._lifecycle.acquire(model, version),
+            self._is_idle,
+            events.writer.put,
+            lambda result: counted.labels(model, result).inc(),
+            stuck_after_s=self._timeout_s,
+        )
 
     def _leave(self, model: str) -> None:
         followed = self._followed.pop(model)
         with contextlib.suppress(OSError, StoreError):
             followed.write(is_last=True)
+        if followed.answerer is not None and self._events is not None:
+            self._events.observers.pop(model, None)
+            followed.answerer.stop()
         if followed.shadow is not None:
             followed.shadow.stop()
             split = followed.trial.split
@@ -221,6 +254,14 @@ class RolloutWatch:
             records = self._deciders[model] = self._shared.decider(model, folder)
             # They outlive all replicas.
             run = "shared"
+
+        def loss_of(version: int) -> RowLoss | None:
+            with self._lifecycle.lease(model, version) as servable:
+                return row_loss(servable.contract, servable.card)
+
+        reader = None
+        if self._events is not None:
+            reader = TruthReader(self._events.store, model, loss_of)
         return RolloutController(
             model,
             folder,
@@ -230,6 +271,7 @@ class RolloutWatch:
             refusal=refusal,
             note=note,
             records=records,
+            read_quality=None if reader is None else reader.latest,
         )
 
     def _show(self, model: str, controller: RolloutController) -> None:
@@ -239,6 +281,11 @@ class RolloutWatch:
         if verdict is not None:
             for guard, value in verdict.numbers["log10_evidence_of_harm"].items():
                 self._metrics.rollout_evidence.labels(model, guard).set(value)
+        quality = record.quality if record is not None else None
+        if quality is not None:
+            self._metrics.rollout_truths.labels(model).set(quality.truths)
+            for name in ("champion", "candidate", "difference_at_most"):
+                self._metrics.rollout_loss.labels(model, name).set(getattr(quality, name))
 
     def _lock(self, model: str) -> bool:
         """Become the one that controls a model's rollout; the kernel frees it when it dies."""
@@ -275,12 +322,21 @@ class RolloutWatch:
 class _Followed:
     """A step of a rollout in this worker."""
 
-    def __init__(self, trial: Trial, counts: OwnCounts, shadow: Shadow | None) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        counts: OwnCounts,
+        shadow: Shadow | None,
+        answerer: SecondAnswerer | None,
+    ) -> None:
         self.trial = trial
         self.shadow = shadow
+        self.answerer = answerer
         self._counts = counts
 
     def write(self, *, is_last: bool = False) -> None:
         """Write what was counted; ``is_last`` if nothing more will be."""
         shadow = ShadowCounts() if self.shadow is None else self.shadow.counts()
+        if self.answerer is not None and self.answerer.is_candidate_stuck:
+            shadow += ShadowCounts(stuck=1)
         self._counts.write(self.trial.counts.to_json(), shadow, is_last=is_last)

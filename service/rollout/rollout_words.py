@@ -5,6 +5,7 @@ from typing import Any
 
 from service.repository.rollout_policy import Rollout
 from service.rollout.assessment import StageEvidence, assess
+from service.rollout.paired_quality import PairedQuality
 
 _WHO_ANSWERS = {
     "waiting": "The next version that is published will be tried out against version {champion}.",
@@ -35,7 +36,11 @@ def rollout_sentence(state: str, rollout: Rollout) -> str:
 
 
 def evidence_in_words(
-    rollout: Rollout, stages: Sequence[StageEvidence], *, elapsed_s: float
+    rollout: Rollout,
+    stages: Sequence[StageEvidence],
+    *,
+    elapsed_s: float,
+    quality: PairedQuality | None = None,
 ) -> list[str]:
     """Return what a rollout's stages have shown, and what is missing before the next step.
 
@@ -43,8 +48,10 @@ def evidence_in_words(
         rollout: as it is now, with a candidate.
         stages: what its stages have shown, the present one last.
         elapsed_s: seconds since the present stage began.
+        quality: what audits say of both versions; ``None`` where no truths are stored.
     """
-    verdict, now = assess(rollout, stages, elapsed_s=elapsed_s), stages[-1]
+    verdict = assess(rollout, stages, elapsed_s=elapsed_s, quality=quality)
+    now = stages[-1]
     numbers = verdict.numbers
     sentences = [verdict.reason]
     if "batches" in numbers:
@@ -62,6 +69,8 @@ def evidence_in_words(
         for name, found in numbers.items()
         if name in ("errors", "slow answers")
     ]
+    if quality is not None and quality.handed_out:
+        sentences.append(_of_truths(rollout, quality))
     harm = 10 ** numbers["log10_evidence_of_harm"]["together"]
     sentences.append(
         f"The evidence of harm is {harm:.2g}; at {1 / rollout.rules.alpha:,.0f} the version is "
@@ -77,6 +86,18 @@ def _of_shadow(numbers: dict[str, Any]) -> list[str]:
         f"It answered {_percent(numbers['disagreement'])} of the rows differently; the true share "
         f"is not above {_percent(numbers['disagreement_at_most'])}.",
     ]
+
+
+def _of_truths(rollout: Rollout, quality: PairedQuality) -> str:
+    if not quality.truths:
+        return f"No truth is known of {quality.handed_out:,} rows that were handed out as audits."
+    return (
+        f"By the truths of {quality.truths:,} of {quality.handed_out:,} rows that both answered, "
+        f"the {quality.metric} of version {rollout.candidate} is "
+        f"{quality.shown(quality.candidate)}, that of version {rollout.champion} "
+        f"{quality.shown(quality.champion)}; it is not larger by more than "
+        f"{quality.shown(quality.difference_at_most)}."
+    )
 
 
 def _percent(share: float | None) -> str:

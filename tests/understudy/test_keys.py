@@ -41,6 +41,16 @@ def test_a_key_is_printed_once(path: Path, capsys: pytest.CaptureFixture[str]) -
     assert [key.name for key in read_keys(path).values()] == ["lab"]
 
 
+def test_a_key_may_be_for_audits(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["keys", "add", "labels", "--may", "audit"]) == 0
+    assert cli.main(["keys", "add", "both", "--may", "audit", "--may", "predict"]) == 0
+    capsys.readouterr()
+    assert cli.main(["keys", "list"]) == 0
+    lines = [line.split("  may ")[1][:14].split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == ["audit", "audit,"]
+    assert lines[1][1] == "predict"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -8,7 +8,9 @@ import click
 
 from service.access.key_file import (
     ALL_MODELS,
+    PREDICTING,
     ApiKey,
+    Right,
     change_keys,
     name_problem,
     new_key,
@@ -26,6 +28,7 @@ _VARIABLE = "UNDERSTUDY_KEYS_FILE"
     examples={
         "keys add shop --model mpg --file keys.json": "print a new key, once, for one model",
         "keys add lab --rate 50": "all models, 50 requests a second",
+        "keys add labels --may audit": "read and label audits, and predict nothing",
         "keys list": "names, models and rates; the keys themselves are nowhere",
         "keys remove shop": "refuse it from now on",
     },
@@ -34,6 +37,15 @@ _VARIABLE = "UNDERSTUDY_KEYS_FILE"
 @click.argument("name", required=False, help="the key's name, for logs and metrics")
 @click.option(
     "--model", cls=Option, multiple=True, metavar="NAME", shown="all", help="a model it may ask"
+)
+@click.option(
+    "--may",
+    cls=Option,
+    multiple=True,
+    type=click.Choice([str(each) for each in Right]),
+    metavar="RIGHT",
+    shown="predict",
+    help="predict, or audit",
 )
 @click.option(
     "--rate",
@@ -63,6 +75,7 @@ def command(
     action: str,
     name: str | None,
     model: Sequence[str],
+    may: Sequence[str],
     rate: float | None,
     burst: int | None,
     file: Path | None,
@@ -88,7 +101,9 @@ def command(
         raise click.UsageError(problem)
     if burst is not None and rate is None:
         raise click.UsageError("--burst needs --rate.")
-    key, entry = new_key(name, frozenset(model) or None, rate, burst)
+    key, entry = new_key(
+        name, frozenset(model) or None, rate, burst, frozenset(map(Right, may)) or PREDICTING
+    )
     _add(path, entry)
     # The key alone on standard output, so that it can be piped to where it is kept.
     click.echo(f"The key of {name}, which is shown only now:", err=True)
@@ -120,4 +135,6 @@ def _remove(path: Path, name: str) -> None:
 def _line(key: ApiKey) -> str:
     models = ALL_MODELS if key.models is None else ", ".join(sorted(key.models))
     rate = "any rate" if key.requests_per_s is None else f"{key.requests_per_s:g} requests/s"
-    return "  ".join(filter(None, (f"{key.name:20}", f"{models:20}", f"{rate:16}", key.created)))
+    may = "" if key.may == PREDICTING else f"may {', '.join(sorted(key.may))}"
+    parts = (f"{key.name:20}", f"{models:20}", f"{rate:16}", may, key.created)
+    return "  ".join(filter(None, parts))

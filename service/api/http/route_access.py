@@ -1,6 +1,6 @@
 """Which routes need an API key, and what their answers show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from flask import Flask
@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect
 
 from service.access.access_control import AccessControl
+from service.access.key_file import ANY_RIGHT, PREDICTING, Right
 
 # In an ASGI scope: the name of the key of a request that was checked before its body was read.
 ADMITTED = "understudy.admitted"
@@ -15,8 +16,12 @@ ADMITTED = "understudy.admitted"
 PREDICTIONS = frozenset(
     ("predict.predict", "classify.classify", "regress.regress", "inference_v2.infer")
 )
-# They write and show what clients of the model have sent, and need what predictions need.
-EVENTS = frozenset(("feedback.put_truths", "feedback.audits"))
+# They write and show what clients of the model have sent. Who may predict may correct answers; to
+# read others' rows, and to answer for them, is a right of its own.
+EVENTS: Mapping[str, Set[Right]] = {
+    "feedback.put_truths": ANY_RIGHT,
+    "feedback.audits": frozenset({Right.AUDIT}),
+}
 # They say whether the service lives, or are files that are the same everywhere.
 OPEN = frozenset(
     (
@@ -44,6 +49,18 @@ ADMIN = frozenset(
         "rollouts.start_rollout",
     )
 )
+
+
+def needs_key(endpoint: str, *, reads_need_keys: bool) -> bool:
+    """Whether a route needs an API key, where keys are in force.
+
+    Args:
+        endpoint: Flask's name of the route; empty where there is none.
+        reads_need_keys: whether what predicts nothing needs one too.
+    """
+    if endpoint in PREDICTIONS or endpoint in EVENTS:
+        return True
+    return reads_need_keys and endpoint not in OPEN and endpoint not in ADMIN
 
 
 class RouteAccess:
@@ -104,12 +121,11 @@ class RouteAccess:
         if endpoint not in PROBES:
             # Whoever probes a container asks its address, and learns nothing.
             access.hosts.check(environ.get("HTTP_HOST"))
-        if endpoint in PREDICTIONS | EVENTS or (
-            access.reads_need_keys and endpoint not in OPEN and endpoint not in ADMIN
-        ):
+        if needs_key(endpoint, reads_need_keys=access.reads_need_keys):
             # Browsers send no key with the question whether they may ask.
             if method != "OPTIONS":
-                return access.admit(environ, arguments.get("model"))
+                rights = PREDICTING if endpoint in PREDICTIONS else EVENTS.get(endpoint, ANY_RIGHT)
+                return access.admit(environ, arguments.get("model"), rights)
         else:
             access.look_at_keys()
         return ""

@@ -338,6 +338,7 @@ class Prediction:
                 request.instances,
                 request.inputs,
                 outputs,
+                self.inputs,
             )
 
     def _count(self) -> None:

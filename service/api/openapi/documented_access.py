@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from service.api.http.route_access import ADMIN, OPEN, PREDICTIONS, PROBES
+from service.api.http.route_access import PROBES, needs_key
 from service.api.openapi.shared_parts import error_component, ref
 
 _SCHEMES: dict[str, dict[str, str]] = {
@@ -58,16 +58,13 @@ class DocumentedAccess:
         statuses = []
         if self.checks_hosts and endpoint not in PROBES:
             statuses.append(_MISDIRECTED)
-        needs_key = self.needs_keys and (
-            endpoint in PREDICTIONS
-            or (self.reads_need_keys and endpoint not in OPEN and endpoint not in ADMIN)
-        )
-        if needs_key:
+        is_asked = self.needs_keys and needs_key(endpoint, reads_need_keys=self.reads_need_keys)
+        if is_asked:
             statuses += [_LACKS_KEY, _USED_UP]
         if not statuses:
             return operation
         refusals = {str(status): ref("responses", f"Error{status}") for status in statuses}
         found = {**operation, "responses": {**operation["responses"], **refusals}}
-        if needs_key:
+        if is_asked:
             found["security"] = [{name: []} for name in _SCHEMES]
         return found

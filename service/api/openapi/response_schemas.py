@@ -180,6 +180,10 @@ ROLLOUT = an_object(
         "percent": {"type": "number"},
         "rules": ANY_OBJECT,
         "stages": array(ANY_OBJECT),
+        "quality": {
+            "type": ["object", "null"],
+            "description": "What audits of rows that both versions answered say of them.",
+        },
         "earlier": array(ANY_OBJECT),
     },
 )

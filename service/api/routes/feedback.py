@@ -9,6 +9,8 @@ import orjson
 from flask import Blueprint, request
 from flask import Response as FlaskResponse
 
+from service.access.access_control import AccessControl
+from service.access.key_file import Right
 from service.api.http.flask_hooks import current_context, flask_response
 from service.api.http.query import query_value
 from service.api.http.request_body import json_body, json_value
@@ -25,7 +27,7 @@ from service.api.validation.truths import (
 from service.errors import InvalidRequestError, NotFoundError, ServiceError, UnavailableError
 from service.events.errors import StoreError
 from service.events.event_log import EventLog
-from service.events.event_store import Audit, NotAuditedError, Result
+from service.events.event_store import Audit, NotAuditedError, Result, Source
 from service.monitoring.logs import log
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
@@ -40,7 +42,11 @@ _NOT_STORED = "is stored: it was not sampled, has expired, or was answered withi
 
 
 def feedback_routes(
-    lifecycle: Lifecycle, store: ModelSource, events: EventLog | None, limits: Limits
+    lifecycle: Lifecycle,
+    store: ModelSource,
+    events: EventLog | None,
+    limits: Limits,
+    access: AccessControl,
 ) -> Blueprint:
     """Return the routes of feedback.
 
@@ -49,6 +55,7 @@ def feedback_routes(
         store: has the cards of versions that do not serve any more.
         events: where predictions are stored; ``None`` where they are not, and all is refused.
         limits: of requests.
+        access: who may say that a truth answers an audit.
     """
     blueprint = Blueprint("feedback", __name__)
 
@@ -57,6 +64,8 @@ def feedback_routes(
         known = _event_log(lifecycle, events, model)
         value = json_value(json_body(request.environ, most=limits.max_body_bytes))
         sent = read_truths(value, limit=limits.max_errors)
+        if any(each.source is Source.AUDIT for each in sent):
+            access.require(request.environ, model, Right.AUDIT)
         contracts = _Contracts(lifecycle, store, model)
         with _store_errors(model):
             checked = check_truths(
@@ -77,7 +86,8 @@ def feedback_routes(
                 f"count: Expected a whole number from 1 to {_MOST_AUDITS}, not {count[:60]!r}."
             )
         with _store_errors(model):
-            found = known.store.hand_out(model, int(count))
+            trial = lifecycle.policy(model).rollout
+            found = known.store.hand_out(model, int(count), trial.id if trial else "")
         return _json({"audits": [_shown(audit) for audit in found]})
 
     return blueprint

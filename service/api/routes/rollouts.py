@@ -103,7 +103,9 @@ def _shown(record: RolloutRecord | None, policy: Policy) -> dict[str, Any]:
     evidence: list[str] = []
     if not record.outcome and rollout.candidate is not None:
         elapsed_s = time.time() - record.stage_began
-        evidence = evidence_in_words(rollout, record.stages, elapsed_s=elapsed_s)
+        evidence = evidence_in_words(
+            rollout, record.stages, elapsed_s=elapsed_s, quality=record.quality
+        )
     return {
         "state": record.state,
         "sentence": rollout_sentence(record.state, rollout),
@@ -124,6 +126,7 @@ def _shown(record: RolloutRecord | None, policy: Policy) -> dict[str, Any]:
             }
             for each in record.stages
         ],
+        "quality": record.quality and record.quality.to_json(),
         "decisions": record.decisions,
         "earlier": record.earlier,
     }

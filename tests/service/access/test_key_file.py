@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.access.key_file import change_keys, digest_of, new_key, read_keys
+from service.access.key_file import Right, change_keys, digest_of, new_key, read_keys
 from service.repository.errors import RepositoryError
 from tests.service.access.keys import add_key, remove_key
 
@@ -37,6 +37,17 @@ def test_a_key_is_in_the_file_as_its_digest_alone(tmp_path: Path) -> None:
     assert found.may_ask("mpg")
     assert not found.may_ask("other")
     assert not found.may_ask(None)
+
+
+def test_what_a_key_may_do_is_written_where_it_is_not_to_predict_alone(tmp_path: Path) -> None:
+    path = written(tmp_path / "keys.json", {"keys": [GOOD]})
+    # As files were before keys had rights.
+    (old,) = read_keys(path).values()
+    assert old.may == {Right.PREDICT}
+    add_key(path, "labels", may=frozenset({Right.AUDIT}))
+    entries = json.loads(path.read_text())["keys"]
+    assert [entry.get("may") for entry in entries] == [None, ["audit"]]
+    assert [key.may for key in read_keys(path).values()] == [{Right.PREDICT}, {Right.AUDIT}]
 
 
 def test_keys_are_long_and_all_different() -> None:
@@ -97,7 +108,7 @@ SECRET = "usk_a-secret-by-mistake"
         ({"keys": {"shop": SECRET}}, r'must hold {"keys": \[...\]}'),
         ({"keys": [], "more": 1}, r'must hold {"keys": \[...\]}'),
         ({"keys": [SECRET]}, r"keys\[0\] must be an object"),
-        ({"keys": [GOOD, {**GOOD, SECRET: 1}]}, r"keys\[1\]: expected burst, created, models"),
+        ({"keys": [GOOD, {**GOOD, SECRET: 1}]}, r"keys\[1\]: expected burst, created, may, models"),
         ({"keys": [{**GOOD, "sha256": SECRET}]}, r"keys\[0\].sha256 must be the key's SHA-256"),
         ({"keys": [{**GOOD, "sha256": DIGEST.upper()}]}, r"keys\[0\].sha256 must be"),
         ({"keys": [{**GOOD, "name": "a b"}]}, r"keys\[0\].name must have letters"),
@@ -110,6 +121,8 @@ SECRET = "usk_a-secret-by-mistake"
         ({"keys": [{**GOOD, "requests_per_s": True}]}, "requests_per_s must be a number above 0"),
         ({"keys": [{**GOOD, "requests_per_s": 1, "burst": 0.5}]}, "burst must be a whole number"),
         ({"keys": [{**GOOD, "burst": 2}]}, "burst needs requests_per_s"),
+        ({"keys": [{**GOOD, "may": []}]}, r"keys\[0\].may must be a list of predict, audit"),
+        ({"keys": [{**GOOD, "may": ["write"]}]}, r"keys\[0\].may must be a list"),
         ({"keys": [{**GOOD, "created": 2026}]}, "created must be a day"),
         ({"keys": [GOOD, {**GOOD, "sha256": "00" * 32}]}, "the name 'shop' occurs twice"),
         ({"keys": [GOOD, {**GOOD, "name": "b"}]}, "it is the key 'shop'"),

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from service.events.event_store import (
 )
 from service.events.location import open_database
 from service.events.sampling import Reason, audit_order
+from service.events.second_answers import SecondAnswer, audited_pairs
 from service.events.sqlite_database import SqliteDatabase
 from tests.service.events.postgres import postgres, postgres_url
 from tests.service.events.stores import NOW, Clock, on_threads, record, store_in
@@ -44,7 +47,7 @@ def store(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> Itera
         location = request.getfixturevalue("postgres_url")
     database = open_database(location)
     with database.transaction() as run:
-        for table in ("audits", "truths", "events", "store"):
+        for table in ("second_answers", "audits", "truths", "events", "store"):
             run.change(f"DROP TABLE IF EXISTS understudy_{table}", {})
     yield EventStore(database, clock=clock)
     database.close()
@@ -292,6 +295,70 @@ def test_audited_answers_come_with_their_truths(store: EventStore, clock: Clock)
         AuditedAnswer(answers[places[request_id]], {"y": "b"}) for request_id in ("b", "a")
     ]
     assert store.audited("other", 3) == []
+
+
+def answered_again(request_id: str, outputs: str, **changes: Any) -> SecondAnswer:
+    known = SecondAnswer("m", request_id, NOW, "trial", 4, outputs)
+    return replace(known, **changes)
+
+
+def pairs(store: EventStore, rollout: str = "trial") -> list[tuple[Any, Any, Any, float]]:
+    with store.transaction() as run:
+        found = audited_pairs(run, "m", rollout, candidate=4)
+    return [
+        (each.champion["y"], each.candidate["y"], each.truth and each.truth["y"], each.weight)
+        for each in found
+    ]
+
+
+def test_rows_that_both_versions_answered_come_with_the_truths_of_now(
+    store: EventStore, clock: Clock
+) -> None:
+    single = {"instances": 1, "rate": 0.5}
+    store.add(
+        [
+            record("a", outputs='{"y":["a1"]}', **single),
+            answered_again("a", '{"y":["a2"]}'),
+            # The candidate answered the client, and the champion again.
+            record("b", version=4, outputs='{"y":["b2"]}', **single),
+            answered_again("b", '{"y":["b1"]}', version=3),
+            record("alone", **single),
+        ]
+    )
+    # Of another rollout; of what is not stored; of a later request with the same id.
+    store.add(
+        [
+            answered_again("a", '{"y":["no"]}', rollout="other"),
+            answered_again("never", '{"y":["no"]}'),
+            answered_again("alone", '{"y":["no"]}', answered_at=NOW + 1),
+            answered_again("a", '{"y":["no"]}'),
+        ]
+    )
+    assert pairs(store) == []  # Nobody was asked for them.
+    # What both answered is handed out before the others.
+    assert {audit.event.request_id for audit in store.hand_out("m", 2, "trial")} == {"a", "b"}
+    assert [audit.event.request_id for audit in store.hand_out("m", 2, "trial")] == ["alone"]
+    unknown = {("a1", "a2", None, 2.0), ("b1", "b2", None, 2.0)}
+    assert set(pairs(store)) == unknown
+    # Users' truths decide nothing; audits do, whenever they come.
+    store.put("m", [truth("a", "u")])
+    assert set(pairs(store)) == unknown
+    store.put("m", [truth("a", "x", Source.AUDIT)])
+    clock.now += 1000
+    store.put("m", [truth("a", "y", Source.AUDIT), truth("b", "z", Source.AUDIT)])
+    # The corrected one counts once, as it is now.
+    assert set(pairs(store)) == {("a1", "a2", "y", 2.0), ("b1", "b2", "z", 2.0)}
+    assert pairs(store, "other") == [("a1", "no", "y", 2.0)]
+
+
+def test_second_answers_are_bounded_and_removed_with_their_requests(store: EventStore) -> None:
+    event, answer = record("a"), answered_again("a", '{"y":["b","c"]}')
+    store.add([event])
+    store.add([answer, answer])
+    store.hand_out("m", 1, "trial")
+    assert store.expire(most_age_s=1000, most_bytes=event.size + answer.size) == 0
+    assert store.expire(most_age_s=1000, most_bytes=event.size + answer.size - 1) == 1
+    assert pairs(store) == []
 
 
 READ = """

@@ -12,10 +12,11 @@ from service.repository import policy as policies
 from service.repository import policy_changes
 from service.repository.errors import RepositoryError
 from service.repository.policy import Policy, begin_rollout, read_policy, write_policy
-from service.repository.rollout_policy import OnTimeout, RolloutRules, Stage
+from service.repository.rollout_policy import OnTimeout, Rollout, RolloutRules, Stage
 from service.rollout import rollout_record as module
 from service.rollout.assessment import StageEvidence
-from service.rollout.controller import RolloutController
+from service.rollout.controller import ReadQuality, RolloutController
+from service.rollout.paired_quality import PairedQuality
 from service.rollout.rollout_record import read_rollout_record
 from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import ArmTotals, BothArms
@@ -51,9 +52,17 @@ def controller(
     run: str = "run",
     refusal: str = "",
     note: Callable[[str], None] = lambda decision: None,
+    quality: ReadQuality | None = None,
 ) -> RolloutController:
     return RolloutController(
-        "m", root, read, run=run, versions=lambda: {3, 4}, refusal=lambda v: refusal, note=note
+        "m",
+        root,
+        read,
+        run=run,
+        versions=lambda: {3, 4},
+        refusal=lambda v: refusal,
+        note=note,
+        read_quality=quality,
     )
 
 
@@ -203,13 +212,32 @@ class _Killed(BaseException):
     """What kills a controller in the midst of a step."""
 
 
-@pytest.mark.parametrize("read", [equal, failing])
+def judged(**found: Any) -> PairedQuality:
+    return PairedQuality("error rate", handed_out=500, truths=400, **found)
+
+
+@pytest.mark.parametrize(
+    ("read", "harm", "then"),
+    [
+        (equal, 0.0, ["next step", "promoted", "live"]),
+        (failing, 0.0, ["next step", "rolled back"]),
+        (equal, 10.0, ["rolled back"]),
+    ],
+)
 def test_a_controller_that_is_killed_anywhere_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[TrafficSplit], StageEvidence]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[[TrafficSplit], StageEvidence],
+    harm: float,
+    then: list[str],
 ) -> None:
     """Killed before and after each write; each time another takes over."""
     rules = replace(RULES, percents=(50.0,))
-    wanted = ["begin", "next step", *(["promoted", "live"] if read is equal else ["rolled back"])]
+    wanted = ["begin", *then]
+
+    def truths(rollout: Rollout, known: PairedQuality | None) -> PairedQuality:
+        return judged(log_evidence=harm, difference_at_most=0.0)
+
     writes = 0
     while True:
         root = tmp_path / str(writes)
@@ -235,20 +263,104 @@ def test_a_controller_that_is_killed_anywhere_goes_on_where_it_was(
             patch.setattr(module, "write_rollout_record", killing(module.write_rollout_record))
             patch.setattr(policy_changes, "write_policy", killing(write_policy))
             try:
-                control = controller(root, read)
+                control = controller(root, read, quality=truths)
                 drive(control)
                 was_killed = False
             except _Killed:
                 was_killed = True
-        successor = controller(root, read)
+        successor = controller(root, read, quality=truths)
         for _ in range(5):
             successor.step()
         assert decisions(root) == wanted, writes
-        assert read_policy(root) == (Policy() if read is equal else Policy(versions=(3,)))
+        assert read_policy(root) == (Policy() if then[-1] == "live" else Policy(versions=(3,)))
         if not was_killed:
             break
         writes += 1
-    assert writes >= 8
+    assert writes >= 4 * len(then) - 2
+
+
+def test_harm_by_truths_rolls_back_and_truths_that_do_not_exclude_it_hold(tmp_path: Path) -> None:
+    rules = replace(RULES, deadline_s=0)
+    begin(tmp_path, rules)
+    open_question = judged(difference_at_most=0.05)
+    control = controller(tmp_path, quality=lambda rollout, known: open_question)
+    for _ in range(MOST):
+        control.step()
+    # At a quarter of the requests it would be 1.25 % of all, and at a half more than 2 %.
+    assert decisions(tmp_path) == ["begin", "next step", "next step", "next step", "held"]
+    record = read_rollout_record(tmp_path)
+    assert record is not None
+    assert record.quality == open_question
+    assert record.reason.endswith("may be up to 5 % larger.")
+    assert record.decisions[-1]["numbers"]["quality"]["difference_at_most"] == 0.05
+    # Another controller goes on where that one was, with the evidence that there is now.
+    seen: list[PairedQuality | None] = []
+
+    def harmful(rollout: Rollout, known: PairedQuality | None) -> PairedQuality:
+        seen.append(known)
+        return judged(lost=30, log_evidence=10.0)
+
+    drive(controller(tmp_path, quality=harmful))
+    assert seen == [open_question]
+    record = read_rollout_record(tmp_path)
+    assert record is not None
+    assert (record.outcome, record.reason) == (
+        "rolled back",
+        "It answers worse than the version before, by the truths of the same rows.",
+    )
+
+
+def test_truths_that_come_while_the_candidate_leads_count_as_well(tmp_path: Path) -> None:
+    begin(tmp_path)
+    found: list[PairedQuality] = [judged(difference_at_most=0.0)]
+    control = controller(tmp_path, quality=lambda rollout, known: found[-1])
+    while (control.record and control.record.rollout.stage) is not Stage.BAKING:
+        control.step()
+    found.append(judged(difference_at_most=0.03))
+    for _ in range(3):
+        assert control.step()
+    assert decisions(tmp_path)[-1] == "promoted"
+    found.append(judged(difference_at_most=0.01))
+    drive(control)
+    assert decisions(tmp_path)[-1] == "live"
+
+
+def test_without_a_store_what_was_known_of_truths_stays(tmp_path: Path) -> None:
+    begin(tmp_path)
+    controller(tmp_path, nothing, quality=lambda rollout, known: judged()).step()
+    other = controller(tmp_path, nothing)
+    other.step()
+    assert other.record is not None
+    assert other.record.quality == judged()
+    # A record of before there were truths is one without any.
+    path = tmp_path / "rollout.json"
+    value = json.loads(path.read_text())
+    del value["quality"]
+    path.write_text(json.dumps(value))
+    record = read_rollout_record(tmp_path)
+    assert record is not None
+    assert record.quality is None
+
+
+def test_truths_that_are_asked_for_and_not_stored_promote_nothing(tmp_path: Path) -> None:
+    begin(tmp_path, replace(RULES, min_truths=1, deadline_s=0))
+    control = controller(tmp_path)
+    for _ in range(3):
+        assert control.step()
+    assert decisions(tmp_path) == ["begin", "held"]
+    assert control.record is not None
+    assert control.record.reason.endswith("but no predictions are stored.")
+
+
+def test_truths_that_cannot_be_read_promote_nothing(tmp_path: Path) -> None:
+    begin(tmp_path)
+    unread = PairedQuality(problem="The truths cannot be read now.")
+    control = controller(tmp_path, quality=lambda rollout, known: unread)
+    for _ in range(3):
+        assert control.step()
+    assert decisions(tmp_path) == ["begin"]
+    assert control.verdict is not None
+    assert control.verdict.reason == unread.problem
 
 
 def test_what_another_run_of_the_service_counted_is_added_up(tmp_path: Path) -> None:

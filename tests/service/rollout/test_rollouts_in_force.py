@@ -1,5 +1,6 @@
 """Rollouts in an application: split, shadow, controller and routes together, in one process."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,23 +28,34 @@ RULES = {"step_s": 0, "bake_s": 0, "min_requests": 20, "shadow_batches": 60, "sh
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a champion and candidates of several kinds, each as a model of its own."""
     root = tmp_path_factory.mktemp("models")
-    for kind in ("equal", "swapped", "nan"):
+    for kind in ("equal", "swapped", "nan", "worse"):
         publish_trial(root, model=kind, work=1)
-        (root / kind / "policy.json").write_text('{"serve": {"versions": [1]}}')
+        # Of one model alone requests are stored.
+        rate = float(kind == "worse")
+        policy = {"serve": {"versions": [1]}, "events": {"rate": rate}}
+        (root / kind / "policy.json").write_text(json.dumps(policy))
         publish_trial(root, kind, model=kind, work=1, rare=0.05)
     return root
 
 
 @pytest.fixture(scope="module")
-def app(models: Path) -> Iterator[Flask]:
+def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = on_loop(
-        Settings(models=models, poll_interval_s=0.05, quiet_s=0.0, workers=1, admin_token="secret")
+        Settings(
+            models=models,
+            poll_interval_s=0.05,
+            quiet_s=0.0,
+            workers=1,
+            admin_token="secret",
+            events=str(tmp_path_factory.mktemp("events") / "events.db"),
+        )
     )
     lifecycle = app.extensions["lifecycle"]
     lifecycle.start()
     assert lifecycle.wait_until_settled(60)
     yield app
     lifecycle.stop()
+    app.extensions["events"].writer.stop(10)
 
 
 class Traffic:
@@ -136,6 +148,38 @@ def test_nan_on_a_rare_input_is_found_in_the_canary_too(app: Flask, models: Path
     assert found["state"] == "rolled back"
     assert "fails" in found["reason"]
     assert found["decisions"][-1]["numbers"]["log10_evidence_of_harm"]["together"] >= 2
+
+
+def test_harm_that_truths_alone_show_is_found_before_any_client_sees_it(
+    app: Flask, models: Path
+) -> None:
+    """It differs on fewer rows than its margin allows."""
+    traffic, client = Traffic(app, "worse"), app.test_client()
+    traffic.begin(shadow_batches=10**6)
+
+    def is_rolled_back() -> bool:
+        for _ in range(40):
+            traffic.send()
+        audits = client.get("/v1/models/worse/audits?count=40").get_json()["audits"]
+        truths = [
+            {**{key: audit[key] for key in ("id", "row")}, "source": "audit"}
+            | {"truth": str(np.argmax(audit["inputs"]["x"]))}
+            for audit in audits
+        ]
+        if truths:
+            client.post("/v1/models/worse:feedback", json={"feedback": truths})
+        return traffic.state()["state"] == "rolled back"
+
+    eventually(is_rolled_back, 60)
+    found = traffic.state()
+    assert traffic.exposed == 0
+    assert found["reason"].startswith("It answers worse than the version before, by the truths")
+    assert found["quality"]["lost"] > found["quality"]["won"] == 0
+    numbers = found["decisions"][-1]["numbers"]
+    assert numbers["quality"]["candidate"] > numbers["quality"]["champion"]
+    exposition = client.get("/metrics").get_data(as_text=True)
+    assert 'understudy_rollout_loss{model="worse",of="candidate"} 0.' in exposition
+    assert 'second_answers_total{model="worse",result="answered"}' in exposition
 
 
 def test_a_rollout_must_be_asked_for_in_order(app: Flask) -> None:

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from service.access.key_file import Right
 from service.api.http.route_access import ADMIN, EVENTS, OPEN, PREDICTIONS
 from tests.e2e.conftest import eventually
 from tests.savedmodels.affine import publish_affine
@@ -54,8 +55,10 @@ def guarded(
     keys = (add_key(file, "every"), add_key(file, "affine", "affine"), add_key(file, "b", "other"))
     settings = {"keys_file": file, "poll_interval_s": 0.1, "max_body_bytes": 100_000}
     settings["access_log"] = True
+    settings |= {"events": str(file.with_name("events.db")), "events_rate": 0.5}
     with served(root, request.param, **settings) as client:
         yield Guarded(client, file, root, *keys)
+        client.application.extensions["events"].writer.stop(10)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -232,6 +235,27 @@ def test_log_lines_name_the_key(guarded: Guarded, caplog: pytest.LogCaptureFixtu
     assert [line.get("key") for line in lines] == ["affine", "affine", "affine", None]
 
 
+def test_who_may_predict_reads_no_audits_and_answers_none(guarded: Guarded) -> None:
+    labels = add_key(guarded.file, "labels", "affine", may=frozenset({Right.AUDIT}))
+    audits, feedback = "/v1/models/affine/audits", "/v1/models/affine:feedback"
+
+    def told(key: str, source: str) -> TestResponse:
+        truth = {"id": "unknown", "truth": 1.0, "source": source}
+        return guarded.ask(bearer(key), feedback, json.dumps({"feedback": [truth]}))
+
+    eventually(lambda: guarded.client.get(audits, headers=bearer(labels)).status_code == 200)
+    refused = guarded.client.get(audits, headers=bearer(guarded.affine))
+    assert_error(refused, 401, "UNAUTHENTICATED")
+    # Nobody learns from the answer that it is a key.
+    assert shown(refused) == shown(guarded.client.get(audits, headers=bearer("usk_unknown")))
+    assert_error(told(guarded.affine, "audit"), 401, "UNAUTHENTICATED")
+    # What it is about is not stored.
+    assert_error(told(labels, "audit"), 404, "NOT_FOUND")
+    assert_error(told(guarded.affine, "user"), 404, "NOT_FOUND")
+    assert_error(guarded.ask(bearer(labels)), 401, "UNAUTHENTICATED")
+    remove_key(guarded.file, "labels")
+
+
 def test_reading_needs_no_key_unless_that_is_asked_for(guarded: Guarded) -> None:
     for path in ("/livez", "/readyz", "/metrics", "/v1/models", "/v1/models/affine", "/v2", "/"):
         assert guarded.client.get(path).status_code == 200
@@ -241,7 +265,7 @@ def test_every_route_is_guarded_or_known_to_be_open(guarded: Guarded) -> None:
     """A new route that predicts must be on the list."""
     urls = guarded.client.application.url_map
     endpoints = {rule.endpoint for rule in urls.iter_rules()}
-    assert endpoints >= PREDICTIONS | EVENTS | OPEN | ADMIN
+    assert endpoints >= PREDICTIONS | EVENTS.keys() | OPEN | ADMIN
     asked = set()
     for rule in urls.iter_rules():
         _, path = rule.build(
@@ -251,11 +275,11 @@ def test_every_route_is_guarded_or_known_to_be_open(guarded: Guarded) -> None:
             ("predict", "classify", "regress", "infer")
         ):
             assert rule.endpoint in PREDICTIONS
-        if rule.endpoint in PREDICTIONS | EVENTS:
+        if rule.endpoint in PREDICTIONS | EVENTS.keys():
             method = min(rule.methods & {"GET", "POST"})
             assert guarded.client.open(path, method=method, data="{}").status_code == 401
             asked.add(rule.endpoint)
-    assert asked == PREDICTIONS | EVENTS
+    assert asked == PREDICTIONS | EVENTS.keys()
 
 
 @pytest.fixture(scope="module")
