@@ -50,9 +50,9 @@ def of_the_service(proc: Path) -> dict[str, str]:
     return {name: found[name] for name in ("HOST", "PORT") if name in found}
 
 
-def main() -> int:
-    """Ask the service that this container's environment describes."""
-    variables = {**os.environ, **of_the_service(Path("/proc"))}
+def main(proc: Path) -> int:
+    """Ask the service that this container's environment and processes describe."""
+    variables = {**os.environ, **of_the_service(proc)}
     host = variables.get("HOST") or "127.0.0.1"
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     reason = problem(anywhere.get(host, host), int(variables.get("PORT") or 8501), "/readyz")
@@ -62,4 +62,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(*sys.argv[1:] or ["/proc"])))

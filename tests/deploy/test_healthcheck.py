@@ -43,7 +43,8 @@ def answering():
 def _check(root, dockerfile, port, host="0.0.0.0"):
     _, *options, script = re.findall(r'"([^"]+)"', re.search(r"HEALTHCHECK.*", dockerfile)[0])
     return subprocess.run(
-        [sys.executable, *options, root / script],
+        # This machine's first process may be a service, too.
+        [sys.executable, *options, root / script, "/nowhere"],
         env={**os.environ, "HOST": host, "PORT": str(port)},
         capture_output=True,
         text=True,
