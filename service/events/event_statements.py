@@ -64,6 +64,8 @@ COLUMNS = (
     "model, request_id, answered_at, version, signature, status, instances, probability, rate, "
     "reason, inputs, outputs"
 )
+FORMATS = "SELECT format FROM understudy_store"
+PUT_FORMAT = "INSERT INTO understudy_store (format) VALUES (:format) ON CONFLICT DO NOTHING"
 FIND = f"""SELECT {COLUMNS} FROM understudy_events
     WHERE model = :model AND request_id = :request_id"""
 PAGE = f"""SELECT {COLUMNS} FROM understudy_events

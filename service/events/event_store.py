@@ -136,10 +136,12 @@ class EventStore:
         """
         self.database.create(statements.SCHEMA)
         with self.database.transaction() as run:
-            found = run.rows("SELECT format FROM understudy_store", {})
+            found = run.rows(statements.FORMATS, {})
             if not found:
-                run.change("INSERT INTO understudy_store (format) VALUES (:format)", _FORMAT_ROW)
-            elif [tuple(row) for row in found] != [(statements.FORMAT,)]:
+                # Another may have done so since; what it wrote is seen afterwards.
+                run.change(statements.PUT_FORMAT, {"format": statements.FORMAT})
+                found = run.rows(statements.FORMATS, {})
+            if [tuple(row) for row in found] != [(statements.FORMAT,)]:
                 raise StoreError(
                     f"{self.shown} has tables of format {found[0][0]}, not {statements.FORMAT}: "
                     "it belongs to another version of this software."
@@ -388,7 +390,6 @@ def _note_handed_out(run: Transaction, audits: Sequence[Audit], now: float) -> N
     )
 
 
-_FORMAT_ROW = {"format": statements.FORMAT}
 _NAMES = statements.COLUMNS.split(", ")
 _ALL_NAMES = (*_NAMES, "audit_order", "bytes")
 _values = attrgetter(*_NAMES)

@@ -6,15 +6,17 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.events.database import Parameters, Row, Transaction
 from service.events.errors import StoreError
-from service.events.event_statements import FIRST_AUDITS
+from service.events.event_statements import FIRST_AUDITS, FORMATS
 from service.events.event_store import (
     AUDIT_LEASE_S,
     AuditedAnswer,
@@ -194,6 +196,39 @@ def test_several_write_at_once(store: EventStore) -> None:
     on_threads([lambda name=name: write(name) for name in range(4)])
     assert problems == []
     assert store.counts() == {"m": 400}
+
+
+def test_one_that_makes_the_tables_at_the_same_moment_harms_nobody(
+    postgres_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a look for the store's format and writing it; SQLite lets nobody in between."""
+    database = open_database(postgres_url)
+    with database.transaction() as run:
+        for table in ("second_answers", "audits", "truths", "events", "store"):
+            run.change(f"DROP TABLE IF EXISTS understudy_{table}", {})
+    transaction = database.transaction
+
+    @contextmanager
+    def interrupted() -> Iterator[Transaction]:
+        with transaction() as run:
+            rows = run.rows
+
+            def look(statement: str, parameters: Parameters) -> Sequence[Row]:
+                found = rows(statement, parameters)
+                if statement == FORMATS and not found:
+                    other = EventStore(open_database(postgres_url), clock=clock)
+                    other.make()
+                    other.close()
+                return found
+
+            monkeypatch.setattr(run, "rows", look)
+            yield run
+
+    monkeypatch.setattr(database, "transaction", interrupted)
+    store = EventStore(database, clock=clock)
+    store.add([record("a")])
+    assert store.counts() == {"m": 1}
+    database.close()
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
