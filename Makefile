@@ -11,7 +11,7 @@ SOURCES := service training understudy tests benchmarks tools
 .DEFAULT_GOAL := help
 # The command can be installed only once its lock is.
 .NOTPARALLEL:
-.PHONY: help serve watch demo-loop train test test-fast test-ray lint format bench docs install-serve install-train install-dev install-ray install-docs install-traces install-object-store install-clients install-kubernetes lock clean
+.PHONY: help serve watch demo-loop train test test-fast test-cluster lint format bench docs install-serve install-train install-dev install-ray install-docs install-traces install-object-store install-clients install-kubernetes lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,8 +52,8 @@ SLOW := tests/service/repository/row_independence/test_keras.py tests/service/re
 test-fast: install-dev ## Run the quick tests: no service is started, nothing is trained
 	$(BIN)/pytest $(IN_PARALLEL) $(FAST) $(SLOW:%=--ignore=%) $(ARGS)
 
-test-ray: install-dev install-ray ## Run the tests on a Ray cluster of two nodes (some minutes)
-	$(BIN)/pytest tests/training/cluster $(ARGS)
+test-cluster: install-dev install-ray ## Run the tests on Ray with two nodes and on PostgreSQL (some minutes)
+	$(BIN)/pytest -m cluster tests/training/cluster $(ARGS)
 
 lint: install-dev ## Check style, formatting and types
 	$(BIN)/ruff check $(SOURCES)

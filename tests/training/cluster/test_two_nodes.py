@@ -1,6 +1,6 @@
 """Fleets and tunings on a real Ray cluster: two nodes as processes of this machine.
 
-Skipped where Ray is not installed; ``make test-ray`` installs it and runs this.
+``make test-cluster`` installs Ray and runs this; ``make test`` does not.
 """
 
 import json
@@ -26,8 +26,8 @@ from training.data.dataset_location import Found
 from training.errors import TrainingError
 from training.tuning import storage
 
-pytest.importorskip("ray", reason="Ray is not installed; make test-ray installs it")
-pytestmark = pytest.mark.timeout(1200)
+pytest.importorskip("ray", reason="Ray is not installed; make test-cluster installs it")
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 WEIGHTS = "variables/variables.data-00000-of-00001"
 FLEET = """

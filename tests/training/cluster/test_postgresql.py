@@ -1,4 +1,7 @@
-"""A tuning in a real PostgreSQL: four processes, one killed, the server restarted in the midst."""
+"""A tuning in a real PostgreSQL: four processes, one killed, the server restarted in the midst.
+
+``make test-cluster`` runs this; ``make test`` does not.
+"""
 
 import gc
 from pathlib import Path
@@ -15,6 +18,7 @@ from training.tuning.storage import StudyLocation
 
 __all__ = ["postgres"]
 pytestmark = [
+    pytest.mark.cluster,
     pytest.mark.timeout(600),
     # Optuna leaves its connections to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
