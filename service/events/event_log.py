@@ -8,7 +8,7 @@ from service.events.event_records import AnsweredRequest, size_of
 from service.events.event_store import EventStore
 from service.events.event_writer import EventWriter
 from service.events.location import open_database
-from service.events.sampling import inclusion
+from service.events.sampling import inclusion, is_left_out
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Signature
@@ -56,6 +56,18 @@ class EventLog:
     def rates(self, model: str) -> EventRates:
         """Return the rates in force for a model."""
         return self._rates_of(model)
+
+    def leaves_out(self, model: str, request_id: str) -> bool:
+        """Whether a request need not be noted, as most need not; every request pays for this.
+
+        Args:
+            model: the model's name.
+            request_id: the request's id.
+        """
+        try:
+            return is_left_out(self._rates_of(model), request_id)
+        except Exception:
+            return False  # Its model may just have gone: ``note`` says so.
 
     def note(
         self,

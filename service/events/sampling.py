@@ -62,6 +62,16 @@ def sampling_point(request_id: str) -> float:
     return ((crc32(request_id.encode()) * _FACTOR & _MASK) >> _SPARE) / _TWO_TO_53
 
 
+def is_left_out(rates: EventRates, request_id: str) -> bool:
+    """Whether a request is not stored whatever became of it: its point is above all rates.
+
+    Args:
+        rates: those of its model.
+        request_id: its id.
+    """
+    return crc32(request_id.encode()) * _FACTOR & _MASK >= rates.bound
+
+
 def audit_order(request_id: str) -> int:
     """Return a request's place in the order of audits, from 0 to 2^53 - 1.
 
@@ -82,9 +92,9 @@ def inclusion(
         status: the HTTP status of its answer.
         outputs: an array for each output; ``None`` where there are none.
     """
+    if is_left_out(rates, request_id):
+        return None
     point = sampling_point(request_id)
-    if point >= rates.highest:
-        return None  # As most requests are.
     rate, unsure = rates.rate, rates.unsure
     probability, reason = rate, Reason.SAMPLE
     if status >= 400:

@@ -3,6 +3,7 @@
 ``{"rate": 0.1, "errors": 1, "unsure": {"output": "confidence", "between": [0, 0.6], "rate": 1}}``
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class EventRates:
         errors: of those that fail although the request is valid; ``None`` is as many as of all.
         unsure: of those with unsure answers.
         highest: the largest of the shares.
+        bound: the same of 2^64, rounded up to a multiple of 2^11: what hashes are compared with.
     """
 
     rate: float
@@ -44,10 +46,13 @@ class EventRates:
     unsure: UnsureRate | None = None
     # Asked for with every request, so it is found once.
     highest: float = field(init=False, repr=False, compare=False)
+    bound: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unsure = self.unsure.rate if self.unsure is not None else 0.0
         object.__setattr__(self, "highest", max(self.rate, self.errors or 0.0, unsure))
+        # Exact: a float has 53 bits, and so has the number that a hash becomes.
+        object.__setattr__(self, "bound", math.ceil(self.highest * 2.0**53) << 11)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the policy's file holds it."""

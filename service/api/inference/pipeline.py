@@ -327,8 +327,9 @@ class Prediction:
             status: the HTTP status of its answer.
             outputs: what it was answered with; ``None`` where it failed.
         """
-        if self.is_checked:
-            request, servable = self.request, self.servable
+        servable = self.servable
+        if self.is_checked and not events.leaves_out(servable.model, request_id):
+            request = self.request
             events.note(
                 servable.model,
                 servable.version,

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from service.events.sampling import Inclusion, Reason, audit_order, inclusion, sampling_point
+from service.events.sampling import (
+    Inclusion,
+    Reason,
+    audit_order,
+    inclusion,
+    is_left_out,
+    sampling_point,
+)
 from service.repository.event_rates import EventRates, UnsureRate
 
 IDS = [f"request-{number}" for number in range(20_000)]
@@ -24,6 +31,15 @@ def test_points_are_spread_evenly() -> None:
     assert (((counts - 1000) ** 2) / 1000).sum() < 43.8
     orders = np.array([audit_order(each) for each in IDS]) / 2**53
     assert abs(np.corrcoef(points, orders)[0, 1]) < 0.03
+
+
+def test_left_out_is_whose_point_is_not_below_the_highest_rate() -> None:
+    points = {each: sampling_point(each) for each in IDS[:2000]}
+    # Also at the very points, and at their neighbours.
+    rates = [0, 1, 0.1, 1 / 3, *(r for p in list(points.values())[:50] for r in (p, p + 2**-53))]
+    for rate in rates:
+        found = EventRates(0.0, errors=rate)
+        assert all(is_left_out(found, each) is (point >= rate) for each, point in points.items())
 
 
 def test_rates_are_nested_and_ends_are_exact() -> None:
