@@ -33,5 +33,6 @@ export function auditsTab(model) {
 		element: el("section.paper.stack", { "aria-label": "Audits" },
 			el("p", "Rows drawn at random from what clients sent. Say what is true of them: how good the model is on today's traffic is measured by that, so its answer is not shown."),
 			place),
+		isOfAll: true,
 	};
 }

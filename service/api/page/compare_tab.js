@@ -40,8 +40,7 @@ export function compareTab(model) {
 				: answer.ok ? answerView(signature, answer, example?.truth)
 					: el("p.problem", answer.error)));
 		model.editor.showProblems(asked.find(({ answer }) => answer && !answer.ok)?.answer);
-		difference.hidden = asked.some(({ answer }) => !answer?.ok);
-		if (!difference.hidden) difference.textContent = inComparison(asked);
+		difference.textContent = asked.every(({ answer }) => answer?.ok) ? inComparison(asked) : "";
 	});
 	return { element: el("div", el("div.side", ...places.map(({ element }) => element)), difference), ask: soon, update };
 }

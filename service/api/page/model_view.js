@@ -110,18 +110,17 @@ export class ModelView {
 		document.title = `${title || this.name} · Understudy`;
 		setText(this.title, title || this.name);
 		put(this.about, title && el("code", this.name), livePill(model), ...marks(model));
-		if (evaluation) put(this.evaluation, rounded(evaluation.value), el("small", between(evaluation.low, evaluation.high)));
-		else this.evaluation.textContent = "–";
+		put(this.evaluation, ...(evaluation ? [rounded(evaluation.value), el("small", between(evaluation.low, evaluation.high))] : ["–"]));
 		setText(this.stored, model.events);
 		this.evaluation.title = evaluation?.name || "";
 		this.notice(model);
 		this.tab?.update?.();
 	}
 
-	/** Show a sentence in place of a version. */
+	/** Show a sentence in place of a version and its tab. */
 	say(kind, ...words) {
 		put(this.body, el(`p.notice.${kind}`, ...words));
-		this.version = null;
+		this.version = this.tab = null;
 	}
 
 	/** Another version is live, or the chosen one is gone. */
@@ -151,7 +150,7 @@ export class ModelView {
 			this.version = version;
 			this.editor = editor;
 			setText(this.description, version.card?.description || "");
-			this.draw();
+			if (!this.tab?.isOfAll) this.draw();
 		} catch (error) {
 			this.say("bad", /** @type {Error} */ (error).message);
 			// The next poll tries again.

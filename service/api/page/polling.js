@@ -1,21 +1,21 @@
 // One request a second for all that moves on the page, and nothing while it is not looked at.
 
 import { withKey } from "./api_key.js";
+import { changes } from "./dom.js";
 import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
 
 /** Asks whenever it is called, unless an answer is still to come, and shows what is new. */
 export function poller(ask, show) {
-	let [isAsking, shown] = [false, ""];
+	let isAsking = false;
+	const isNew = changes();
 	return async () => {
 		if (isAsking) return;
 		isAsking = true;
 		const reply = await ask();
 		isAsking = false;
-		const now = JSON.stringify(reply);
-		if (now !== shown) show(reply);
-		shown = now;
+		if (isNew(reply)) show(reply);
 	};
 }
 
