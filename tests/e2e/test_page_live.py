@@ -176,6 +176,17 @@ def test_audits_are_labelled_one_after_the_other(
     assert given(service, model="sign", source="audit", result="stored") == 1
 
 
+def test_audits_go_on_after_an_error(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "sign", "audits"), may_fail=True) as page:
+        page.route("**/audits?*", lambda route: route.abort())
+        page.get_by_role("button", name="Show me a row").press("Enter")
+        page.get_by_text("The service cannot be reached.").wait_for()
+        page.unroute("**/audits?*")
+        # The button has the focus.
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name=re.compile("Skip|Look again")).wait_for()
+
+
 def drifted(route: Any) -> None:
     """Answer as the service does, but with an alarm in the first field."""
     found = route.fetch().json()
