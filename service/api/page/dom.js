@@ -38,7 +38,7 @@ export function lineForm(label, text, take, props) {
 }
 
 /** The same for something secret. No header can hold other letters. */
-export const secretForm = (label, take) => lineForm(label, "Use it", take, { type: "password", pattern: "[ -ÿ]*", title: `${label}, of Latin letters, digits and signs` });
+export const secretForm = (label, take) => lineForm(label, "Use it", take, { type: "password", pattern: "[ -ÿ]*", title: "Latin letters, digits and signs" });
 
 function fill(element, props, children) {
 	if (props?.constructor !== Object) children.unshift(props);
@@ -74,6 +74,9 @@ export function changes() {
 	let last = "";
 	return (value) => last !== (last = JSON.stringify(value));
 }
+
+/** Colour what speaks for or against something, by how much. */
+export const shade = (element, isFor, percentage) => { element.style.background = `color-mix(in srgb, var(${isFor ? "--accent" : "--bad"}) ${Math.round(percentage)}%, transparent)`; };
 
 let count = 0;
 

@@ -66,7 +66,7 @@ function modelItem(name) {
 		/** @type {any} */
 		const model = rest;
 		figures.update(overview.figures(name));
-		spark.update(overview.histories.get(name)?.rates || []);
+		spark.update(overview.history(name).rates);
 		if (!isNew(model)) return;
 		if (live && model.version && live !== model.version) announce(`${name}: version ${model.version} serves now.`);
 		live = model.version || "";
