@@ -65,7 +65,7 @@ def test_a_file_goes_to_the_signature_that_takes_files(browser: Any, service: Se
     with visit(browser, at(service, "clothing")) as page:
         settled(page)
         boot = ROOT / "docs" / "images" / "ankle-boot.png"
-        told = answered(page, lambda: page.get_by_label("Picture file").set_input_files(boot))
+        told = answered(page, lambda: page.get_by_label("Choose a file…").set_input_files(boot))
         assert told["asked"]["signature_name"] == "from_encoded"
         settled(page)
         assert page.locator(".verdict").inner_text().startswith("Ankle boot")
@@ -293,7 +293,7 @@ def test_the_request_runs_as_code(
         if file:
             picture = ROOT / "docs" / "images" / file
             shutil.copyfile(picture, tmp_path / "picture.png")
-            answered(page, lambda: page.get_by_label("Picture file").set_input_files(picture))
+            answered(page, lambda: page.get_by_label("Choose a file…").set_input_files(picture))
             settled(page)
         page.get_by_text("This request as code").click()
         codes = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.e2e.browser import (
     DESK,
@@ -175,6 +176,17 @@ def test_audits_are_labelled_one_after_the_other(
     assert given(service, model="sign", source="audit", result="stored") == 1
 
 
+def test_audits_go_on_after_an_error(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "sign", "audits"), may_fail=True) as page:
+        page.route("**/audits?*", lambda route: route.abort())
+        page.get_by_role("button", name="Show me a row").press("Enter")
+        page.get_by_text("The service cannot be reached.").wait_for()
+        page.unroute("**/audits?*")
+        # The button has the focus.
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name=re.compile("Skip|Look again")).wait_for()
+
+
 def drifted(route: Any) -> None:
     """Answer as the service does, but with an alarm in the first field."""
     found = route.fetch().json()
@@ -213,6 +225,53 @@ def test_drift_is_told_in_the_services_words(browser: Any, service: Service) -> 
         rows = second.get_by_role("region").locator("tbody tr")
         assert rows.count() == len(report["fields"][1]["bins"])
         check_on_all_screens(page, "drift")
+
+
+def test_what_somebody_does_on_versions_outlives_a_swap(browser: Any, service: Service) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    policy = f"{service.url}/v1/models/trial/policy"
+    with visit(browser, at(service, "trial", "versions")) as page:
+        box = page.get_by_label("Admin token")
+        box.fill("half")
+        box.focus()
+        for version in (2, 1):
+            put = requests.put(policy, json={"serve": {"versions": [version]}}, headers=headers)
+            assert put.ok
+            page.get_by_text(f"Version {version} serves now").first.wait_for()
+        assert box.input_value() == "half"
+        # What no header can hold is not sent.
+        box.fill("sesame → open")
+        box.press("Enter")
+        assert not box.evaluate("box => box.validity.valid")
+        assert page.get_by_text("cannot be reached").count() == 0
+        box.fill(TOKEN)
+        box.press("Enter")
+        page.get_by_label("Version to try out").fill("12")
+        page.get_by_role("button", name="Pin version 2").press("Enter")
+        page.get_by_text("Version 2 serves now").first.wait_for()
+        page.get_by_text("Version 2 is pinned.").wait_for()
+        assert page.get_by_label("Version to try out").input_value() == "12"
+        assert page.evaluate("document.activeElement.textContent") == "Pin version 2"
+        page.get_by_role("button", name="Forget the token").press("Enter")
+        assert box.input_value() == ""
+        assert page.evaluate("document.activeElement.type") == "password"
+        assert requests.put(policy, json={"serve": {"versions": [1]}}, headers=headers).ok
+        page.get_by_text("Version 1 serves now").first.wait_for()
+
+
+@pytest.mark.parametrize("tab", ["try", "compare", "versions", "drift", "audits"])
+def test_a_model_is_unloaded_and_loaded_again(browser: Any, service: Service, tab: str) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with visit(browser, at(service, "affine", tab)) as page:
+        page.get_by_role("tabpanel").wait_for()
+        for what in ("unload", "load"):
+            assert service.post(f"/v2/repository/models/affine/{what}", {}, headers=headers).ok
+            page.get_by_text("Nothing of it serves now.").wait_for(
+                state="attached" if what == "unload" else "detached"
+            )
+            # Nothing that a tab asks or draws then takes the place of it.
+            page.wait_for_timeout(2500)
+            assert page.get_by_role("tabpanel").count() == (what == "load")
 
 
 def ask_until(service: Service, told: Any) -> None:

@@ -19,13 +19,6 @@ export async function send(path, { method = "POST", body, headers } = /** @type 
 	return { ok, value, error, details: value?.details || {}, header: (name) => response?.headers.get(name) || "" };
 }
 
-/** @returns {Promise<Version>} */
-export async function fetchVersion(model, version) {
-	const { ok, value, error } = await send(uiPath(model, version));
-	if (!ok) throw new Error(error);
-	return value;
-}
-
 export function requestBody(signature, name, rows) {
 	const named = name === "serving_default" ? {} : { signature_name: name };
 	return signature.has_rows ? { ...named, instances: rows } : { ...named, inputs: rows[0] };
@@ -61,4 +54,28 @@ export async function predictMany(target, rows, bounds) {
 		whole = whole ? { ...part, rows: [...whole.rows, ...part.rows], seconds: whole.seconds + part.seconds } : part;
 	}
 	return /** @type {Answer} */ (whole);
+}
+
+/** Asks while somebody types or draws: the latest input, one at a time. @param {() => Promise<unknown>} ask */
+export function asker(ask) {
+	let [timer, isRunning, isWanted] = [0, false, false];
+	async function now() {
+		clearTimeout(timer);
+		isWanted = true;
+		if (isRunning) return;
+		isRunning = true;
+		try {
+			while (isWanted) {
+				isWanted = false;
+				await ask();
+			}
+		} finally {
+			isRunning = false;
+		}
+	}
+	function soon() {
+		clearTimeout(timer);
+		timer = setTimeout(now, 120);
+	}
+	return { now, soon };
 }

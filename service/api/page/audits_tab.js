@@ -14,7 +14,7 @@ export function auditsTab(model) {
 		const { ok, value, error } = await send(`${modelPath(model.name)}/audits?count=1`);
 		const [audit] = ok ? value.audits : [];
 		const signature = audit && model.version.signatures[audit.signature];
-		put(place, count > 0 && el("p.quiet", `${count} labelled; thank you.`), ...(!ok ? [el("p.problem", error)]
+		put(place, count > 0 && el("p.quiet", `${count} labelled; thank you.`), ...(!ok ? [el("p.problem", error), button("Try again", next)]
 			: !audit ? [el("p", "No row waits to be labelled."), button("Look again", next)]
 				: signature ? rowView(audit, signature)
 					: [el("p", `This row was asked of ${audit.signature}, which version ${model.version.version} lacks.`), button("Next", next)]));
@@ -33,5 +33,6 @@ export function auditsTab(model) {
 		element: el("section.paper.stack", { "aria-label": "Audits" },
 			el("p", "Rows drawn at random from what clients sent. Say what is true of them: how good the model is on today's traffic is measured by that, so its answer is not shown."),
 			place),
+		isOfAll: true,
 	};
 }

@@ -1,6 +1,6 @@
 // The card: what the version is, how good, made of what and how.
 
-import { el, percent, shortNumber, svg, svgText, table } from "./dom.js";
+import { el, percent, pill, shade, shortNumber, svg, svgText, table } from "./dom.js";
 import { readable } from "./fields.js";
 import { evaluationView } from "./figures.js";
 
@@ -60,7 +60,7 @@ function confusion({ confusion: found, per_class: classes }) {
 		const total = row.reduce((sum, count) => sum + count, 0) || 1;
 		return [names[i], ...row.map((count, j) => {
 			const cell = el("td", { class: i === j && "right" }, count || "·");
-			if (count) cell.style.background = `color-mix(in srgb, var(${i === j ? "--accent" : "--bad"}) ${Math.round(6 + (count / total) * 30)}%, transparent)`;
+			if (count) shade(cell, i === j, 6 + (count / total) * 30);
 			return cell;
 		})];
 	});
@@ -71,7 +71,7 @@ function confusion({ confusion: found, per_class: classes }) {
 function passed(gates) {
 	const list = gates?.outcomes;
 	return Array.isArray(list) && list.length > 0 && section("Gates", el("ul.versions", ...list.map((gate) => el("li",
-		gate.passed ? el("span.pill.good", "passed") : el("span.pill.bad", "failed"), ` ${readable(String(gate.gate))}: ${gate.because}`))));
+		gate.passed ? pill("passed", "good") : pill("failed", "bad"), ` ${readable(String(gate.gate))}: ${gate.because}`))));
 }
 
 function contract({ signatures }) {

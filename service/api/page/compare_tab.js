@@ -1,8 +1,7 @@
 // Compare: two versions on the same input, side by side.
 
 import { el, percent, put, shortNumber } from "./dom.js";
-import { fetchVersion, predict } from "./api.js";
-import { asker } from "./ask.js";
+import { asker, predict, send, uiPath } from "./api.js";
 import { answerView } from "./answer.js";
 import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
 
@@ -29,8 +28,7 @@ export function compareTab(model) {
 		const { name, example } = model.editor;
 		const row = await model.editor.read();
 		const asked = await Promise.all(places.map(async ({ choice: { value: version } }) => {
-			const described = await fetchVersion(model.name, version).catch(() => null);
-			const signature = described?.signatures[name];
+			const signature = (await send(uiPath(model.name, version))).value?.signatures?.[name];
 			if (!signature) return { version };
 			const fitting = Object.fromEntries(signature.inputs.filter((field) => field.name in row).map((field) => [field.name, row[field.name]]));
 			return { version, signature, answer: await predict({ model: model.name, version, name, signature }, [fitting]) };
@@ -40,8 +38,7 @@ export function compareTab(model) {
 				: answer.ok ? answerView(signature, answer, example?.truth)
 					: el("p.problem", answer.error)));
 		model.editor.showProblems(asked.find(({ answer }) => answer && !answer.ok)?.answer);
-		difference.hidden = asked.some(({ answer }) => !answer?.ok);
-		if (!difference.hidden) difference.textContent = inComparison(asked);
+		difference.textContent = asked.every(({ answer }) => answer?.ok) ? inComparison(asked) : "";
 	});
 	return { element: el("div", el("div.side", ...places.map(({ element }) => element)), difference), ask: soon, update };
 }

@@ -2,8 +2,8 @@
 
 /** Lines count from 1. */
 export function parseCsv(text) {
-	const separator = [",", ";", "\t"].map((each) => ({ each, count: (text.split(/\r?\n/, 1)[0] || "").split(each).length }))
-		.sort((a, b) => b.count - a.count)[0].each;
+	const [head] = text.split(/\r?\n/, 1);
+	const separator = [",", ";", "\t"].sort((a, b) => head.split(b).length - head.split(a).length)[0];
 	const rows = [];
 	let cells = [];
 	let [cell, quoted, line, first] = ["", false, 1, 1];

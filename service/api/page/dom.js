@@ -15,22 +15,30 @@ export const svgText = (x, y, text, anchor = "middle") => svg("text", { x, y, "t
 
 export const button = (text, onclick, props = {}) => el("button", { type: "button", onclick, ...props }, text);
 
+/** A word in a frame, that is "good", "bad" or a "warn"ing, or nothing of these. */
+export const pill = (text, kind = "") => el(`span.pill.${kind}`, text);
+
+/** Pills that follow other words. */
+export const pills = (texts) => texts.flatMap((text) => [" ", pill(text)]);
+
 /** A table that scrolls by itself. Each row's first cell names it. */
 export const table = (head, rows, label) =>
 	el("div.scroll", { tabindex: "0", role: "region", "aria-label": label }, el("table",
 		el("thead", el("tr", ...head.map((text) => (text === "" ? el("td") : el("th", { scope: "col" }, text))))),
 		el("tbody", ...rows.map(([name, ...cells]) => el("tr", el("th", { scope: "row" }, name), ...cells.map((cell) => (cell instanceof Node ? cell : el("td", typeof cell === "number" ? shortNumber(cell) : cell))))))));
 
-/** A form for something secret, which is in the hands of `take` from then on. */
-export function secretForm(label, take) {
-	const id = newId();
-	const box = el("input", { type: "password", autocomplete: "off", id });
+/** A form of one line; `take` gets what is in it. */
+export function lineForm(label, text, take, props) {
+	const box = el("input", { autocomplete: "off", id: newId(), ...props });
 	const onsubmit = (event) => {
 		event.preventDefault();
 		take(box.value.trim());
 	};
-	return el("form.row", { onsubmit }, el("label", { for: id }, label), box, el("button", "Use it"));
+	return el("form.row", { onsubmit }, el("label", { for: box.id }, label), box, el("button", text));
 }
+
+/** The same for something secret. No header can hold other letters. */
+export const secretForm = (label, take) => lineForm(label, "Use it", take, { type: "password", pattern: "[ -ÿ]*", title: "Latin letters, digits and signs" });
 
 function fill(element, props, children) {
 	if (props?.constructor !== Object) children.unshift(props);
@@ -48,16 +56,27 @@ const isThere = (value) => value !== null && value !== undefined && value !== fa
 /** Show children in place of what an element has. */
 export const put = (element, ...children) => element.replaceChildren(...children.filter(isThere));
 
-/** The same for what moves by itself: what was open stays so, and so does the focus. */
+/** The same for what moves by itself: what was open stays so, and so does the focus. Buttons are known by their texts. */
 export function redraw(element, ...children) {
-	const parts = () => [...element.querySelectorAll("summary,[tabindex]")].map((part) => ({ part, isOpen: part.parentElement.open, hasFocus: part === document.activeElement }));
-	const before = parts();
+	const parts = () => [...element.querySelectorAll("summary,[tabindex],button")].map((part, i) =>
+		({ part, key: part.type ? part.textContent : i, isOpen: part.parentElement.open, hasFocus: part === document.activeElement }));
+	const before = new Map(parts().map((each) => [each.key, each]));
 	put(element, ...children);
-	parts().forEach(({ part }, i) => {
-		if (before[i]?.isOpen) part.parentElement.open = true;
-		if (before[i]?.hasFocus) part.focus();
-	});
+	for (const { part, key } of parts()) {
+		const then = before.get(key);
+		if (then?.isOpen) part.parentElement.open = true;
+		if (then?.hasFocus) part.focus();
+	}
 }
+
+/** Returns a function that says whether what it is given is unlike the last. */
+export function changes() {
+	let last = "";
+	return (value) => last !== (last = JSON.stringify(value));
+}
+
+/** Colour what speaks for or against something, by how much. */
+export const shade = (element, isFor, percentage) => { element.style.background = `color-mix(in srgb, var(${isFor ? "--accent" : "--bad"}) ${Math.round(percentage)}%, transparent)`; };
 
 let count = 0;
 

@@ -1,11 +1,11 @@
 // Drift: whether live rows are unlike those that the version was measured with, in the service's words.
 
-import { el, percent, put, redraw, shortNumber, table } from "./dom.js";
+import { el, percent, pill, put, redraw, shortNumber, table } from "./dom.js";
 import { modelPath, send } from "./api.js";
 import { between } from "./figures.js";
 import { poller } from "./polling.js";
 
-const STATE_CLASSES = { drift: "bad", "no drift": "good", worse: "bad", "not worse": "good" };
+const KINDS = { drift: "bad", "no drift": "good", worse: "bad", "not worse": "good" };
 
 /** @type {MakeTab} */
 export function driftTab(model) {
@@ -22,15 +22,14 @@ export function driftTab(model) {
 
 function told({ state, sentence, evidence, alarm_at, rows, blocks, quality, expected_accuracy: expected }) {
 	return [
-		el("p", el("span", { class: `pill ${STATE_CLASSES[state] ?? ""}` }, state), ` ${sentence}`),
+		el("p", pill(state, KINDS[state]), ` ${sentence}`),
 		alarm_at && el("p.quiet", `Evidence ${shortNumber(evidence)} in ${shortNumber(rows)} rows, ${blocks} blocks; an alarm begins at ${shortNumber(alarm_at)}.`),
-		el("h3", "Live quality ", el("span", { class: `pill ${STATE_CLASSES[quality.state] ?? ""}` }, quality.state)),
+		el("h3", "Live quality ", pill(quality.state, KINDS[quality.state])),
 		el("p", quality.sentence),
-		expected && el("h3", "Expected accuracy ", el("span.pill.warn", "blind to changed meanings")),
-		expected && el("p", expected.live
+		...(!expected ? [] : [el("h3", "Expected accuracy ", pill("blind to changed meanings", "warn")), el("p", expected.live
 			? `If the probabilities are right, ${percent(expected.live.value)} of ${shortNumber(expected.live.rows)} live answers are (${between(expected.live.low, expected.live.high)}); of the reference's, ${percent(expected.reference)}.`
 			: `No live answer yet; of the reference's, ${percent(expected.reference)} are expected to be right.`),
-		expected && el("p.quiet", expected.blind_to),
+		el("p.quiet", expected.blind_to)]),
 	];
 }
 
@@ -38,7 +37,7 @@ function told({ state, sentence, evidence, alarm_at, rows, blocks, quality, expe
 function fieldView({ field, evidence, psi, psi_by_chance: byChance, recent_rows: rows, sentence, bins }, alarmAt) {
 	const isAlarm = evidence >= alarmAt;
 	return el("details.bins", { open: isAlarm },
-		el("summary", el("code", field), isAlarm && el("span", " ", el("span.pill.bad", "alarm")), ` ${sentence}`),
+		el("summary", el("code", field), " ", isAlarm && pill("alarm", "bad"), ` ${sentence}`),
 		el("p.quiet", `Evidence ${shortNumber(evidence)}`, psi !== null && `; PSI ${shortNumber(psi)} in the last ${shortNumber(rows)} rows, of which chance explains ${shortNumber(byChance)}`, "."),
 		table(["values", "reference", "live"], bins.map(({ bin, reference, live }) => [bin, percent(reference), percent(live)]), `Shares of ${field}`));
 }

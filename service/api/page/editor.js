@@ -1,6 +1,6 @@
 // The input of a model: a control for every field of a signature, and the golden examples.
 
-import { el, newId, put } from "./dom.js";
+import { el, newId, pill, put } from "./dom.js";
 import { labelledInput, readable } from "./fields.js";
 import { brightness, drawArray, newCanvas, picturesIn, takesPictures } from "./pictures.js";
 
@@ -17,7 +17,7 @@ export class Editor {
 		this.version = version;
 		this.onchange = onchange;
 		this.element = el("div.stack");
-		this.problem = el("p.notice.bad", { role: "alert", hidden: true });
+		this.problem = el("p.notice.bad", { role: "alert" });
 		this.names = Object.keys(version.signatures).sort((a, b) => Number(b === DEFAULT) - Number(a === DEFAULT));
 		const [preferred] = this.names;
 		this.buttons = this.chips();
@@ -69,7 +69,7 @@ export class Editor {
 	chips() {
 		return this.version.examples.map((example) => el("button", {
 			type: "button", title: example.note, onclick: () => { this.load(example); this.onchange(); },
-		}, this.thumbnail(example), el("span", shortNote(example.note)), /\bhard\b/i.test(example.note) && el("span.pill.warn", "hard")));
+		}, this.thumbnail(example), el("span", shortNote(example.note)), /\bhard\b/i.test(example.note) && pill("hard", "warn")));
 	}
 
 	thumbnail(example) {
@@ -124,7 +124,6 @@ export class Editor {
 		const found = problemsByField(outcome, this.inputs.map(({ field }) => field.name));
 		for (const { field, show } of this.inputs) show(found.get(field.name) || []);
 		this.problem.textContent = (found.get("") || []).join(" ");
-		this.problem.hidden = !found.has("");
 	}
 }
 

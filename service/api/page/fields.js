@@ -27,7 +27,7 @@ function inputFor(field, context) {
 export function labelledInput(field, context) {
 	const input = inputFor(field, context);
 	const { control } = input;
-	const [id, hint, problem] = [newId(), newId(), el("p.problem", { id: newId(), hidden: true })];
+	const [id, hint, problem] = [newId(), newId(), el("p.problem", { id: newId() })];
 	// A switch for what may be unknown, or be left to the model.
 	const absent = (field.nullable || field.has_default) && el("input", {
 		type: "checkbox", role: "switch", checked: field.has_default, onchange: () => { toggle(); context.change(); },
@@ -59,7 +59,6 @@ export function labelledInput(field, context) {
 		},
 		show(messages) {
 			problem.textContent = messages.join(" ");
-			problem.hidden = !messages.length;
 			element.classList.toggle("wrong", messages.length > 0);
 			control.ariaInvalid = String(messages.length > 0);
 		},

@@ -1,7 +1,13 @@
 // A file of any kind, for inputs that take files which are not pictures.
 
-import { el, newId } from "./dom.js";
+import { button, el, newId } from "./dom.js";
 import { encoded } from "./pictures.js";
+
+/** A button to pick files, which `take` gets. `props` are of the box behind it. */
+export function filePicker(text, take, props) {
+	const box = el("input", { type: "file", hidden: true, "aria-label": text, ...props, onchange: () => { take([...box.files]); box.value = ""; } });
+	return el("span", button(text, () => box.click()), box);
+}
 
 export function fileInput({ content_types }, { change }) {
 	let value = { b64: "" };

@@ -1,7 +1,7 @@
 // One model: its figures, and the tabs.
 
-import { announce, el, newId, put, setText } from "./dom.js";
-import { fetchVersion } from "./api.js";
+import { changes, el, newId, put, setText } from "./dom.js";
+import { send, uiPath } from "./api.js";
 import { Editor } from "./editor.js";
 import { between, figuresView, rounded } from "./figures.js";
 import { livePill, marks } from "./models_view.js";
@@ -30,7 +30,7 @@ export class ModelView {
 	/** The version that somebody chose; empty for the one that is live. */
 	chosen = "";
 	live = "";
-	shown = "";
+	isNew = changes();
 	tab;
 	/** @type {any} */
 	version = null;
@@ -95,7 +95,7 @@ export class ModelView {
 		if (!this.overview.value) return;
 		if (!this.known) {
 			this.say("bad", `There is no model ${this.name}.`);
-			this.shown = "";
+			this.isNew = changes();
 			return;
 		}
 		// What failed while the service was away is asked again.
@@ -103,25 +103,22 @@ export class ModelView {
 		this.tab?.poll?.();
 		this.figures.update(this.overview.figures(this.name));
 		const { times: _, ...model } = this.known;
-		const now = JSON.stringify(model);
-		if (now === this.shown) return;
-		this.shown = now;
+		if (!this.isNew(model)) return;
 		const { title, evaluation } = model;
 		document.title = `${title || this.name} · Understudy`;
 		setText(this.title, title || this.name);
 		put(this.about, title && el("code", this.name), livePill(model), ...marks(model));
-		if (evaluation) put(this.evaluation, rounded(evaluation.value), el("small", between(evaluation.low, evaluation.high)));
-		else this.evaluation.textContent = "–";
+		put(this.evaluation, ...(evaluation ? [rounded(evaluation.value), el("small", between(evaluation.low, evaluation.high))] : ["–"]));
 		setText(this.stored, model.events);
 		this.evaluation.title = evaluation?.name || "";
 		this.notice(model);
 		this.tab?.update?.();
 	}
 
-	/** Show a sentence in place of a version. */
+	/** Show a sentence in place of a version and its tab. */
 	say(kind, ...words) {
 		put(this.body, el(`p.notice.${kind}`, ...words));
-		this.version = null;
+		this.version = this.tab = null;
 	}
 
 	/** Another version is live, or the chosen one is gone. */
@@ -129,9 +126,7 @@ export class ModelView {
 		const before = this.live;
 		this.live = version || "";
 		if (before && this.live && before !== this.live) {
-			const words = `Version ${this.live} serves now; it was version ${before}.`;
-			put(this.news, el("p.notice.news", words));
-			announce(words);
+			put(this.news, el("p.notice.news", `Version ${this.live} serves now; it was version ${before}.`));
 		}
 		if (!this.loadedVersions().includes(this.chosen)) this.chosen = "";
 		if (!this.number) this.say("warn", "Nothing of it serves now.", ...versions.map((each) => each.reason && ` Version ${each.version}: ${each.reason}`));
@@ -144,18 +139,19 @@ export class ModelView {
 	async load() {
 		const { number } = this;
 		try {
-			const version = await fetchVersion(this.name, number);
+			const { ok, value, error } = await send(uiPath(this.name, number));
+			if (!ok) throw new Error(error);
 			if (number !== this.number) return;
-			const editor = new Editor(version, () => this.tab?.ask?.());
+			const editor = new Editor(value, () => this.tab?.ask?.());
 			if (this.editor) await editor.copy(this.editor);
-			this.version = version;
+			this.version = value;
 			this.editor = editor;
-			setText(this.description, version.card?.description || "");
-			this.draw();
+			setText(this.description, value.card?.description || "");
+			if (!this.tab?.isOfAll) this.draw();
 		} catch (error) {
 			this.say("bad", /** @type {Error} */ (error).message);
 			// The next poll tries again.
-			this.shown = "";
+			this.isNew = changes();
 		}
 	}
 

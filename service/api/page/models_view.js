@@ -1,6 +1,6 @@
 // All models: what serves, how good it is, what it has to do.
 
-import { announce, el, put } from "./dom.js";
+import { announce, changes, el, pill, pills, put } from "./dom.js";
 import { evaluationView, figuresView, sparkline } from "./figures.js";
 import { stateOf } from "./versions_tab.js";
 
@@ -9,8 +9,8 @@ export function modelsView(overview) {
 	const list = el("ul.models");
 	const problems = el("div");
 	const search = el("input", { type: "search", oninput: narrow });
+	const areNew = changes();
 	const filter = el("label", { hidden: true }, "Show models that contain ", search);
-	let shownProblems = "";
 	document.title = "Understudy";
 
 	function update() {
@@ -42,9 +42,7 @@ export function modelsView(overview) {
 	}
 
 	function showProblems({ problem, ignored, models }) {
-		const now = JSON.stringify([problem, ignored, models.length]);
-		if (now === shownProblems) return;
-		shownProblems = now;
+		if (!areNew([problem, ignored, models.length])) return;
 		const are = ignored.length === 1 ? "thing lies in the folder of models and is" : "things lie in the folder of models and are";
 		put(problems,
 			problem && el("p.notice.bad", { role: "alert" }, problem),
@@ -58,7 +56,8 @@ export function modelsView(overview) {
 }
 
 function modelItem(name) {
-	let [shown, live] = ["", ""];
+	let live = "";
+	const isNew = changes();
 	const about = el("div.about.stack");
 	const figures = figuresView();
 	const spark = sparkline();
@@ -67,10 +66,8 @@ function modelItem(name) {
 		/** @type {any} */
 		const model = rest;
 		figures.update(overview.figures(name));
-		spark.update(overview.histories.get(name)?.rates || []);
-		const now = JSON.stringify(model);
-		if (now === shown) return;
-		shown = now;
+		spark.update(overview.history(name).rates);
+		if (!isNew(model)) return;
 		if (live && model.version && live !== model.version) announce(`${name}: version ${model.version} serves now.`);
 		live = model.version || "";
 		const others = model.versions.filter(({ version, state }) => version !== model.version && state !== "end");
@@ -87,14 +84,14 @@ function modelItem(name) {
 
 export function livePill({ version, unloaded, versions }) {
 	if (version) return el("span.pill.good", { "data-live": version }, `version ${version}`);
-	if (unloaded) return el("span.pill", "unloaded");
+	if (unloaded) return pill("unloaded");
 	const isLoading = versions.some(({ state }) => !["failed", "end"].includes(state));
-	return isLoading ? el("span.pill.warn", "loading") : el("span.pill.bad", "does not serve");
+	return isLoading ? pill("loading", "warn") : pill("does not serve", "bad");
 }
 
 /** What is special about a model's versions, as pills. */
 export function marks({ pinned, labels, rollout }) {
 	const trial = rollout && `version ${rollout.candidate ?? "to come"} on trial: ${rollout.stage}${rollout.stage === "canary" ? ` ${rollout.percent} %` : ""}`;
 	const named = Object.entries(labels).map(([label, version]) => `${label} → ${version}`);
-	return [pinned && "pinned", trial, ...named].filter(Boolean).map((text) => el("span", " ", el("span.pill", text)));
+	return pills([pinned && "pinned", trial, ...named].filter(Boolean));
 }

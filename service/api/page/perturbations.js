@@ -47,7 +47,7 @@ async function occludedFile(row, name, file) {
 	if (!(await drawFile(whole, file))) return null;
 	const [canvas, drawing] = newCanvas(FILE_SIZE);
 	const corner = context(whole).getImageData(0, 0, 1, 1).data;
-	drawing.fillStyle = `rgb(${corner[0]} ${corner[1]} ${corner[2]})`;
+	drawing.fillStyle = `rgb(${corner.slice(0, 3).join(" ")})`;
 	const rows = patches(FILE_SIZE, across).map(([top, bottom, left, right]) => {
 		drawing.drawImage(whole, 0, 0);
 		drawing.fillRect(left, top, right - left, bottom - top);

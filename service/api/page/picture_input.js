@@ -2,6 +2,7 @@
 
 import { announce, button, el, newId } from "./dom.js";
 import { openCamera } from "./camera.js";
+import { filePicker } from "./file_input.js";
 import { asPng, brightness, clear, drawArray, drawFile, encoded, hasBrightEdge, invert, newCanvas, readArray } from "./pictures.js";
 
 // Of a drawing that becomes a file.
@@ -85,18 +86,14 @@ export function pictureInput(field, shape, context) {
 		change();
 	}
 
-	const picker = el("input", {
-		type: "file", hidden: true, accept: "image/*", "aria-label": "Picture file",
-		onchange: () => { take(picker.files[0]); picker.value = ""; },
-	});
 	const inks = Object.keys(INKS).map((name) => button(name, () => {
 		ink = INKS[name];
 		for (const each of inks) each.ariaPressed = String(each.textContent === name);
 	}, { "aria-pressed": String(INKS[name] === ink) }));
 	const element = el("div.takes-files", { onfiles: ({ detail: [file] }) => take(file) }, canvas,
 		el("div.tools", ...inks, button("Clear", () => redraw(clear)), button("Invert", () => redraw(invert))),
-		el("div.tools", button("Choose a file…", () => picker.click()),
-			navigator.mediaDevices && button("Camera", () => openCamera(element, take)), picker),
+		el("div.tools", filePicker("Choose a file…", ([file]) => take(file), { accept: "image/*" }),
+			navigator.mediaDevices && button("Camera", () => openCamera(element, take))),
 		el("p.hint", "Or drop or paste a picture here."));
 	clear(canvas);
 	return {

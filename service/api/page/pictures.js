@@ -62,7 +62,7 @@ function drawFitting(canvas, picture) {
 	drawing.drawImage(picture, (size - width * scale) / 2, (size - height * scale) / 2, width * scale, height * scale);
 }
 
-/** Draw a file, or what requests have of it. @returns {Promise<boolean>} whether it is a picture; the service says what is wrong with another */
+/** Draw a file, or what requests have of it. Whether it is a picture; the service says what is wrong with another */
 export async function drawFile(canvas, file) {
 	try {
 		drawFitting(canvas, await createImageBitmap(file.b64 ? new Blob([Uint8Array.from(atob(file.b64), (letter) => letter.charCodeAt(0))]) : file));
@@ -85,7 +85,7 @@ export function hasBrightEdge(canvas) {
 	return edge.reduce((sum, i) => sum + data[4 * i], 0) / edge.length > 127;
 }
 
-/** What follows the comma of `data:<type>;base64,`. @returns {{b64: string}} a file as requests have it */
+/** What follows the comma of `data:<type>;base64,`: a file as requests have it. */
 const ofDataUrl = (url) => ({ b64: url.split(",")[1] || "" });
 
 export const asPng = (canvas) => ofDataUrl(canvas.toDataURL());

@@ -1,29 +1,26 @@
 // One request a second for all that moves on the page, and nothing while it is not looked at.
 
+import { asker } from "./api.js";
 import { withKey } from "./api_key.js";
+import { changes } from "./dom.js";
 import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
 
-/** Asks whenever it is called, unless an answer is still to come, and shows what is new. */
+/** Asks whenever it is called, but one at a time, and shows what is new. */
 export function poller(ask, show) {
-	let [isAsking, shown] = [false, ""];
-	return async () => {
-		if (isAsking) return;
-		isAsking = true;
+	const isNew = changes();
+	return asker(async () => {
 		const reply = await ask();
-		isAsking = false;
-		const now = JSON.stringify(reply);
-		if (now !== shown) show(reply);
-		shown = now;
-	};
+		if (isNew(reply)) show(reply);
+	}).now;
 }
 
 /** Fires "change" when something may look different now. */
 export class Overview extends EventTarget {
 	/** @type {any} the last overview */
 	value = null;
-	/** @type {Map<string, History>} by model */
+	/** by model */
 	histories = new Map();
 	reachable = true;
 	/** whether the service answers again, as it did not the last time */
@@ -62,8 +59,7 @@ export class Overview extends EventTarget {
 
 	note() {
 		for (const { name, times } of this.value.models) {
-			if (!this.histories.has(name)) this.histories.set(name, new History());
-			this.histories.get(name)?.add(performance.now() / 1000, times);
+			this.history(name).add(performance.now() / 1000, times);
 		}
 	}
 
@@ -72,7 +68,13 @@ export class Overview extends EventTarget {
 		return this.value?.models.find((model) => model.name === name);
 	}
 
+	/** @returns {History} */
+	history(name) {
+		if (!this.histories.has(name)) this.histories.set(name, new History());
+		return this.histories.get(name);
+	}
+
 	figures(name) {
-		return (this.histories.get(name) || new History()).figures(this.value.bounds);
+		return this.history(name).figures(this.value.bounds);
 	}
 }

@@ -4,6 +4,7 @@ import { button, download, el, put, table } from "./dom.js";
 import { predict } from "./api.js";
 import { cellValue, parseCsv, toCsv } from "./csv.js";
 import { takesFiles } from "./editor.js";
+import { filePicker } from "./file_input.js";
 import { encoded, takesPictures } from "./pictures.js";
 
 const CHUNK = 200;
@@ -19,18 +20,14 @@ export function tableTab(model) {
 	const fields = signatures[forRows]?.inputs || [];
 	const place = el("div");
 	const told = el("p.quiet", { role: "status" });
-	const picker = (text, take, props) => {
-		const input = el("input", { type: "file", hidden: true, "aria-label": text, ...props, onchange: () => { take([...input.files]); input.value = ""; } });
-		return el("span", button(text, () => input.click()), input);
-	};
 	const bring = (files) => (/\.[ct]sv$/i.test(files[0].name) ? fromCsv(files) : fromFiles(files));
 	const element = el("div.paper.stack.takes-files", { onfiles: ({ detail }) => bring(detail) },
 		el("p", "Bring many inputs at once; the answers become a table that you can download.",
 			fields.length > 0 && el("span", " A CSV file needs a header with ", el("code", fields.map(({ name }) => name).join(", ")), ".")),
 		el("div.tools",
-			forRows && picker("Choose a CSV file…", fromCsv, { accept: ".csv,.tsv,text/csv" }),
-			forFiles && picker("Choose pictures…", fromFiles, { accept: "image/*", multiple: true }),
-			forFiles && picker("Choose a folder…", fromFiles, { webkitdirectory: true }),
+			forRows && filePicker("Choose a CSV file…", fromCsv, { accept: ".csv,.tsv,text/csv" }),
+			forFiles && filePicker("Choose pictures…", fromFiles, { accept: "image/*", multiple: true }),
+			forFiles && filePicker("Choose a folder…", fromFiles, { webkitdirectory: true }),
 			model.versionChoice()),
 		told, place);
 
@@ -43,16 +40,18 @@ export function tableTab(model) {
 		}
 		await run(forRows, file.name, CHUNK, rows.map(({ line, cells }) => {
 			const pairs = fields.map((field) => [field.name, cellValue(field, cells[header.indexOf(field.name)])]);
-			return { where: `line ${line}`, row: Object.fromEntries(pairs.filter(([, value]) => value !== undefined)), output: null, error: "" };
+			return { where: `line ${line}`, row: Object.fromEntries(pairs.filter(([, value]) => value !== undefined)) };
 		}));
 	}
 
 	async function fromFiles(files) {
 		if (!forFiles || !files.length) return;
-		await run(forFiles, "pictures", FILES_AT_ONCE, files.map((file) => ({ where: file.webkitRelativePath || file.name, row: null, file, output: null, error: "" })));
+		await run(forFiles, "pictures", FILES_AT_ONCE, files.map((file) => ({ where: file.webkitRelativePath || file.name, file })));
 	}
 
-	async function run(name, title, most, lines) {
+	async function run(name, title, most, asked) {
+		/** @type {Line[]} */
+		const lines = asked.map((line) => ({ row: null, output: null, error: "", ...line }));
 		const { max_rows, max_body_bytes } = model.overview.value;
 		const target = { ...model.target(), name, signature: signatures[name] };
 		const { inputs, outputs, rows_independent } = target.signature;

@@ -12,7 +12,7 @@ import { labelledInput } from "./fields.js";
  */
 export function truthForm(model, { outputs, has_rows }, about, answer, done, ...buttons) {
 	const field = { ...outputs[0], example: answer };
-	const told = el("p.notice", { role: "status", hidden: true });
+	const told = el("p.notice", { role: "status" });
 	const input = labelledInput(field, { hasRows: has_rows, examples: [], isBlank: answer === undefined, change: () => {} });
 	async function onsubmit(event) {
 		event.preventDefault();
@@ -21,7 +21,6 @@ export function truthForm(model, { outputs, has_rows }, about, answer, done, ...
 		const problems = problemsByField(reply, [field.name]);
 		input.show(problems.get(field.name) || []);
 		told.textContent = (problems.get("") || []).join(" ");
-		told.hidden = !told.textContent;
 		if (!reply.ok) return;
 		const words = reply.value.corrected ? "Corrected." : reply.value.unchanged ? "That was known already." : "Thank you; it is stored.";
 		announce(words);

@@ -1,8 +1,7 @@
 // Try it: one input, one answer.
 
 import { announce, button, el, put } from "./dom.js";
-import { predict } from "./api.js";
-import { asker } from "./ask.js";
+import { asker, predict } from "./api.js";
 import { answerView } from "./answer.js";
 import { inWords, readOutputs } from "./outputs.js";
 import { snippetsView } from "./snippets.js";

@@ -169,6 +169,8 @@ interface Tab {
   ask?: () => void;
   /** Called when the overview has changed. */
   update?: () => void;
+  /** Whether it is of all versions: then it stays when another is shown, with what somebody types there. */
+  isOfAll?: boolean;
   /** Called once a second, for what no overview has. */
   poll?: () => void;
 }

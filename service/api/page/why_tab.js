@@ -1,6 +1,6 @@
 // Why: what in the input moved the answer, by inputs that differ a little.
 
-import { button, el, percent, put, shortNumber, svg, svgText, table } from "./dom.js";
+import { button, el, percent, put, shade, shortNumber, svg, svgText, table } from "./dom.js";
 import { barList } from "./answer.js";
 import { predictMany } from "./api.js";
 import { readable, titled } from "./fields.js";
@@ -33,11 +33,8 @@ async function explanation(model) {
 	const plan = await planFor(target.signature, row);
 	if (!plan) return [el("p", "Inputs of this kind cannot be varied here.")];
 	const answer = await predictMany(target, plan.rows, model.overview.value);
-	if (!answer.ok) {
-		editor.showProblems(answer);
-		return [el("p.problem", answer.error)];
-	}
-	editor.showProblems();
+	editor.showProblems(answer);
+	if (!answer.ok) return [el("p.problem", answer.error)];
 	const readings = answer.rows.map((each) => readOutputs(target.signature, each));
 	const top = topClass(readings[0]);
 	const scores = readings.map((reading) => targetNumber(reading, top));
@@ -84,9 +81,9 @@ function words({ parts, places }, effects, show) {
 		if (places[i] < 0) return part;
 		const effect = effects[places[i]];
 		const span = el("span", { title: `${effect >= 0 ? "for" : "against"}: ${show(Math.abs(effect))}` }, part);
-		const strength = Math.round((Math.abs(effect) / most) * 32);
-		if (strength > 2) {
-			span.style.background = `color-mix(in srgb, var(${effect > 0 ? "--accent" : "--bad"}) ${strength}%, transparent)`;
+		const strength = (Math.abs(effect) / most) * 32;
+		if (strength > 2.5) {
+			shade(span, effect > 0, strength);
 			if (effect < 0) span.className = "against";
 		}
 		return span;

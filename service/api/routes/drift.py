@@ -1,5 +1,6 @@
 """``GET /v1/models/<m>/drift``: whether live rows, and answers, are as the version's card says."""
 
+import logging
 from typing import Any
 
 from flask import Blueprint
@@ -16,6 +17,7 @@ from service.monitoring.drift.drift_report import (
     drift_report,
     without_reference,
 )
+from service.monitoring.logs import log
 from service.repository.model_card import Card
 from service.runtime.lifecycle import Lifecycle
 
@@ -59,4 +61,6 @@ def _quality(
     try:
         return quality_report(card, events.store.audited(model, version))
     except StoreError as error:
-        return unknown_quality(f"The event store cannot be read now: {error}")
+        # Where the store is does not concern clients.
+        log(logging.ERROR, str(error), model=model)
+        return unknown_quality("The event store cannot be read now.")

@@ -121,7 +121,9 @@ def check_truths(
             )
         if labels_are_text:
             each = replace(each, truth=_number(signature.outputs[0], each.truth))
-        values = _values(signature, each, problems)
+        # What answers without rows has one answer, which is true or not as a whole.
+        has_rows = signature.batched or event.instances > 1
+        values = _values(signature, each, problems, has_rows=has_rows)
         if values is not None:
             checked.sent.append(each)
             checked.truths.append(Truth(each.request_id, each.row, each.source, values))
@@ -129,13 +131,16 @@ def check_truths(
     return checked
 
 
-def _values(signature: Signature, sent: SentTruth, problems: Problems) -> dict[str, Any] | None:
+def _values(
+    signature: Signature, sent: SentTruth, problems: Problems, *, has_rows: bool
+) -> dict[str, Any] | None:
     """Return the true outputs by name, as JSON; ``None`` where they are not what outputs can be."""
     path, truth = f"{sent.path}.truth", sent.truth
     if not isinstance(truth, Mapping) or truth.keys() == {"b64"}:
         # The first output is the answer; further ones say how sure it is.
         output = signature.outputs[0]
-        return {output.name: truth} if _is_valid(output, truth, path, problems) else None
+        is_valid = _is_valid(output, truth, path, problems, has_rows=has_rows)
+        return {output.name: truth} if is_valid else None
     if not truth:
         problems.add(path, "Expected at least one output.")
         return None
@@ -144,7 +149,7 @@ def _values(signature: Signature, sent: SentTruth, problems: Problems) -> dict[s
     for name, value in truth.items():
         place = f"{path}.{name[:100]}"
         if name in outputs:
-            are_valid &= _is_valid(outputs[name], value, place, problems)
+            are_valid &= _is_valid(outputs[name], value, place, problems, has_rows=has_rows)
         else:
             names = ", ".join(map(repr, outputs))
             problems.add(place, f"There is no such output; there are {names}.")
@@ -160,17 +165,17 @@ def _number(output: Field, truth: Any) -> Any:
     return truth
 
 
-def _is_valid(output: Field, value: Any, path: str, problems: Problems) -> bool:
+def _is_valid(output: Field, value: Any, path: str, problems: Problems, *, has_rows: bool) -> bool:
     if output.sensitive:
         problems.add(path, "The contract marks this output as sensitive, so it is not stored.")
         return False
 
     def place(index: Index) -> str:
         # Without the index of the only row.
-        return f"{path}{brackets(index[1:])}"
+        return f"{path}{brackets(index[1:] if has_rows else index)}"
 
     try:
-        to_tensor(output, [value], limit=problems.limit)
+        to_tensor(output, [value] if has_rows else value, limit=problems.limit)
     except InvalidValueError as error:
         problems.add_value(place, error)
         return False

@@ -16,6 +16,7 @@ from service.repository.model_card import write_card
 from service.repository.model_store import Store
 from tests.savedmodels.affine import AFFINE_CONTRACT, affine_golden, publish_affine, save_affine
 from tests.savedmodels.saving import card
+from tests.savedmodels.shapes import save_shapes
 from tests.service.api.error_bodies import assert_error
 from tests.service.api.openapi.test_response_schemas import Checker
 from tests.service.conftest import served
@@ -63,6 +64,8 @@ def client(
     root = tmp_path_factory.mktemp("models")
     publish_affine(root)
     publish_private(root)
+    save_shapes(root / "shapes" / "1")
+    (root / "shapes" / "policy.json").write_text('{"events": {"rate": 1}}')
     file = tmp_path_factory.mktemp("events") / "events.db"
     with served(root, request.param, events=str(file), events_rate=0.5) as client:
         yield client
@@ -202,6 +205,19 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
     assert {"y": 77} not in [t.values for t in truths]
 
 
+def test_a_truth_of_an_answer_without_rows_is_the_whole_answer(client: FlaskClient) -> None:
+    path = "/v1/models/shapes:feedback"
+    asked = {"signature_name": "scalar", "inputs": {"count": 3, "twice": True}}
+    predict(client, "whole", asked, "shapes")
+    stored(client, "whole", "shapes")
+    for wrong in ("six", [6]):
+        details = send(client, {"id": "whole", "truth": wrong}, path=path).json["details"]
+        assert "Expected a whole number" in details["feedback[0].truth"][0]
+    for truth in (7, {"result": 8}):
+        response = send(client, {"id": "whole", "truth": truth}, path=path)
+        assert response.status_code == 200, response.text
+
+
 def test_sensitive_fields_are_neither_stored_nor_shown(client: FlaskClient) -> None:
     predict(client, "p", model="private")
     found = stored(client, "p", "private")
@@ -234,7 +250,7 @@ def test_audits_show_rows_without_answers(client: FlaskClient) -> None:
 
 def test_the_list_of_models_says_what_is_stored(client: FlaskClient) -> None:
     found = {m["name"]: m["events"] for m in client.get("/v1/models").json["models"]}
-    assert found == {"affine": {"rate": 0.5}, "private": {"rate": 1}}
+    assert found == {"affine": {"rate": 0.5}, "private": {"rate": 1}, "shapes": {"rate": 1}}
 
 
 def test_answers_are_as_the_document_says(client: FlaskClient) -> None:
