@@ -50,6 +50,14 @@ class Database(Protocol):
             RecordError: it refuses the values.
         """
 
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert many rows, in few transactions of their own; else as ``Transaction.insert_new``.
+
+        Raises:
+            StoreError: as ``transaction``; some of the rows may be there.
+            RecordError: likewise.
+        """
+
     def create(self, schema: Sequence[str]) -> None:
         """Run the statements that make tables, one process after the other.
 

@@ -149,9 +149,10 @@ class EventStore:
         self._is_made = True
 
     def add(self, entries: Sequence[EventRecord | SecondAnswer]) -> None:
-        """Store requests, and second answers to requests that are stored, all or none.
+        """Store requests, and then second answers to requests that are stored.
 
-        Of an id that is stored already, the first stays.
+        Of an id that is stored already, the first stays; so it may be called again with all of
+        them after an error, which may have left some stored.
 
         Raises:
             StoreError: the database cannot be used now.
@@ -162,9 +163,12 @@ class EventStore:
             for each in entries
             if isinstance(each, EventRecord)
         ]
-        with self.transaction() as run:
-            run.insert_new("understudy_events", _ALL_NAMES, rows)
-            add_second_answers(run, (e for e in entries if isinstance(e, SecondAnswer)))
+        answers = [each for each in entries if isinstance(each, SecondAnswer)]
+        with self._made() as database:
+            database.insert_new("understudy_events", _ALL_NAMES, rows)
+        if answers:
+            with self.transaction() as run:
+                add_second_answers(run, answers)
 
     def find(self, model: str, request_id: str) -> EventRecord | None:
         """Return a request; ``None`` if it is not stored.
@@ -306,11 +310,16 @@ class EventStore:
             StoreError: the database cannot be used now.
             RecordError: it refuses a record.
         """
+        with self._made() as database, database.transaction() as run:
+            yield run
+
+    @contextmanager
+    def _made(self) -> Iterator[Database]:
+        """The database, with its tables; what it raises says whether they are still there."""
         if not self._is_made:
             self.make()
         try:
-            with self.database.transaction() as run:
-                yield run
+            yield self.database
         except RecordError:
             raise
         except StoreError:

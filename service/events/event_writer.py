@@ -23,9 +23,9 @@ MOST_QUEUED = 10_000
 MOST_QUEUED_BYTES = 32 * 2**20
 MOST_BYTES = MOST_QUEUED_BYTES // 4
 # Requests of so long are written in one transaction; a worker that is killed loses them.
-_GATHER_S = 0.25
+_GATHER_S = 0.5
 # In one transaction, so that the others' writers soon have their turn.
-_MOST_AT_ONCE = 512
+_MOST_AT_ONCE = 1024
 # Between attempts while the store cannot be used.
 _RETRY_S = 1.0
 # Between looks for what is too old or too much.

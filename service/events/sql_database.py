@@ -62,6 +62,11 @@ class SqlDatabase:
         except SQLAlchemyError as error:
             raise StoreError(f"{self.shown} cannot be used: {_first_line(error)}") from error
 
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert many rows, in a transaction of their own, but for keys that are there."""
+        with self.transaction() as run:
+            run.insert_new(table, columns, rows)
+
     def create(self, schema: Sequence[str]) -> None:
         """Run the statements that make tables, one process after the other."""
         with self.transaction() as run:

@@ -25,7 +25,7 @@ _BUSY_S = 5.0
 _MOST_LOG_BYTES = 16 * 2**20
 _LOG_PAGES = 3000
 # Rows of one statement: a power of two, of which SQLite takes 2,340 with 14 columns.
-_MOST_IN_ONE = 256
+_MOST_IN_ONE = 1024
 # What people put their requests into is nobody else's to read.
 _MODE = 0o600
 
@@ -69,6 +69,16 @@ class SqliteDatabase:
             if isinstance(error, sqlite3.Error):
                 raise self._failure(error) from error
             raise
+
+    def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert many rows, in few transactions of their own, but for keys that are there."""
+        # One statement gives the interpreter's lock away a few times, and must get it back from a
+        # busy event loop each time; to wait for it costs more than to insert a row. So rows have no
+        # statements of their own here, nor has the transaction.
+        try:
+            _SqliteTransaction(self._connection()).insert_new(table, columns, rows)
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(error) from error
 
     def create(self, schema: Sequence[str]) -> None:
         """Run the statements that make tables, one process after the other."""
@@ -146,24 +156,16 @@ class _SqliteTransaction:
         self._connection.executemany(statement, [dict(each) for each in parameters])
 
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        # Few statements of many rows: each gives the interpreter's lock away once and must get it
-        # back from a busy event loop, which costs ten times what inserting a row does.
-        for size, start in _parts(len(rows)):
-            places = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * size)
+        for start in range(0, len(rows), _MOST_IN_ONE):
+            part = rows[start : start + _MOST_IN_ONE]
+            # Of few lengths, whose statements stay prepared: the first row again has no effect.
+            more = (1 << (len(part) - 1).bit_length()) - len(part)
+            places = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * (len(part) + more))
             self._connection.execute(
                 f"INSERT INTO {table} ({', '.join(columns)}) VALUES {places} "
                 "ON CONFLICT DO NOTHING",
-                list(chain.from_iterable(rows[start : start + size])),
+                list(chain.from_iterable((*part, *[part[0]] * more))),
             )
-
-
-def _parts(rows: int) -> Iterator[tuple[int, int]]:
-    """Yield sizes and starts of parts of rows; of few sizes, whose statements are kept prepared."""
-    start = 0
-    while start < rows:
-        size = min(_MOST_IN_ONE, 1 << ((rows - start).bit_length() - 1))
-        yield size, start
-        start += size
 
 
 def _identity(path: Path) -> tuple[int, int]:

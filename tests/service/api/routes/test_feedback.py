@@ -272,7 +272,7 @@ def test_a_store_that_cannot_be_used_is_unavailable(
     client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = client.application.extensions["events"].store
-    monkeypatch.setattr(store._database, "_path", tmp_path / "gone" / "events.db")
+    monkeypatch.setattr(store.database, "_path", tmp_path / "gone" / "events.db")
     for response in (send(client, {"id": IN, "truth": 1}), client.get(AUDITS)):
         assert_error(response, 503, "UNAVAILABLE")
         assert response.json["error"] == "The event store cannot be used now."
