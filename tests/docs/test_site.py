@@ -122,6 +122,14 @@ def test_each_page_of_the_folder_is_in_the_site(site: Path, pages: dict[Path, Pa
     assert {page.relative_to(DOCS) for page in DOCS.rglob("*.md")} <= built
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_has_a_section_twice(page: Path) -> None:
+    """As an edit leaves it that takes the wrong one of two places for its end."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#{1,2} .+$", text, flags=re.MULTILINE)
+    assert len(headings) == len(set(headings))
+
+
 def test_no_page_loads_anything_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
     elsewhere = [
         (path.name, url)

@@ -106,7 +106,8 @@ def test_a_card_with_gates_and_a_reliability_diagram(browser: Any, service: Serv
             for each in BINS
         ]
         section = page.locator("section", has=page.get_by_role("heading", name="Gates"))
-        assert "passed worth it: better by 3 points" in section.inner_text()
+        assert section.locator("dt").all_inner_texts() == ["worth it"]
+        assert section.locator("dd").all_inner_texts() == ["passed: better by 3 points"]
         assert serious_problems(page) == []
         keep(page, "card-measured", full_page=True)
 

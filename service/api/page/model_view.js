@@ -98,8 +98,8 @@ export class ModelView {
 			this.isNew = changes();
 			return;
 		}
-		// What failed while the service was away is asked again.
-		if (this.overview.hasReturned) this.tab?.ask?.();
+		// What failed while the service was away is asked again; an answer in correction stays.
+		if (this.overview.hasReturned && !this.body.querySelector("details[open] form")) this.tab?.ask?.();
 		this.tab?.poll?.();
 		this.figures.update(this.overview.figures(this.name));
 		const { times: _, ...model } = this.known;

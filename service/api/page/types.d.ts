@@ -48,6 +48,8 @@ interface Version {
   name: string;
   version: string;
   signatures: Record<string, Signature>;
+  /** Sections, as a card has them. */
+  contract: any[];
   examples: Example[];
   card: any;
 }

@@ -1,14 +1,18 @@
-"""What the page shows of a card, as sections: names with values, and tables."""
+"""What the page shows of a card and a contract, as sections: names with values, and tables."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from service.repository.contract import Field, Signature
 from service.repository.model_card import Card
 from service.repository.precision import Precision
 
 # What the page shows in ways of its own.
 _DRAWN = frozenset(("headline", "per_class", "confusion", "compared", "reliability"))
+_ON_AXES = ("confidence", "accuracy")
+_MOST_CLASSES = 30
 _INTERVAL = re.compile(r"_ci(\d+)$")
 
 
@@ -16,9 +20,8 @@ def sections_of_evaluation(evaluation: Mapping[str, Any]) -> list[dict[str, Any]
     """Return the sections of an evaluation, which may be any JSON object.
 
     Returns:
-        Each with its ``title``; with ``pairs``, whose values are numbers, texts, or objects of a
-        ``value`` with the ends and the ``percent`` of its interval; or with the ``head`` and
-        ``rows`` of a table, and maybe a sentence ``about`` it.
+        Each with its ``title``; with ``pairs``, whose values are numbers or texts; or with the
+        ``head`` and ``rows`` of a table, and maybe a sentence ``about`` it.
     """
     found = [_pairs("Evaluation", _with_intervals(evaluation))]
     classes = evaluation.get("per_class")
@@ -32,6 +35,42 @@ def sections_of_evaluation(evaluation: Mapping[str, Any]) -> list[dict[str, Any]
         rows = [list(each) for each in compared["models"].items()]
         found.append(_table("Compared with", head, rows, about=compared.get("how", "")))
     return found
+
+
+def reliability_of(evaluation: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Return the bins of a reliability diagram; none where the evaluation has no valid ones.
+
+    Returns:
+        The mean ``confidence`` of each bin, the ``accuracy`` of its answers, and their ``count``.
+    """
+    bins = evaluation.get("reliability")
+    return [
+        {key: each.get(key) or 0 for key in ("confidence", "accuracy", "count")}
+        for each in (bins if isinstance(bins, list) else [])
+        if isinstance(each, dict) and all(map(_is_finite, (each.get(key) for key in _ON_AXES)))
+    ]
+
+
+def confusion_of(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the ``counts`` of a confusion matrix and the ``names`` of its classes, if it has one.
+
+    Matrices of more than 30 classes are left out: nobody could read them.
+    """
+    found = evaluation.get("confusion")
+    counts = found.get("counts") if isinstance(found, dict) else None
+    if not isinstance(counts, list) or not 0 < len(counts) <= _MOST_CLASSES:
+        return None
+    size = len(counts)
+    if not all(isinstance(row, list) and len(row) == size for row in counts):
+        return None
+    if not all(_is_finite(count) for row in counts for count in row):
+        return None
+    classes = evaluation.get("per_class")
+    if isinstance(classes, list) and len(classes) == size and all(map(_is_named, classes)):
+        names = [str(each["label"]) for each in classes]
+    else:
+        names = [str(index) for index in range(size)]
+    return {"names": names, "counts": counts}
 
 
 def sections_of_making(card: Card, used: Precision) -> list[dict[str, Any]]:
@@ -50,6 +89,45 @@ def sections_of_making(card: Card, used: Precision) -> list[dict[str, Any]]:
     ]
 
 
+def sections_of_gates(training: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the gates said of a version before it was published, if they are in its card."""
+    gates = training.get("gates")
+    outcomes = gates.get("outcomes") if isinstance(gates, dict) else None
+    said = {
+        _readable(str(each.get("gate"))): (
+            f"{'passed' if each.get('passed') else 'failed'}: {each.get('because')}"
+        )
+        for each in (outcomes if isinstance(outcomes, list) else [])
+        if isinstance(each, dict)
+    }
+    return [_pairs("Gates", said)]
+
+
+def sections_of_contract(signatures: Iterable[Signature]) -> list[dict[str, Any]]:
+    """Return two tables for each signature: what it takes, and what it gives."""
+    return [
+        _table(f"{signature.name} {verb}", ["name", "type", "range", "meaning"], rows)
+        for signature in signatures
+        for verb, fields in (("takes", signature.inputs), ("gives", signature.outputs))
+        for rows in [[_field(field) for field in fields]]
+    ]
+
+
+def _field(field: Field) -> list[str]:
+    shape = "any shape"
+    if field.shape is not None:
+        shape = ", ".join("?" if size is None else str(size) for size in field.shape)
+    limits = "" if field.minimum is None else f"from {field.minimum:g}"
+    if field.maximum is not None:
+        limits += f" to {field.maximum:g}"
+    return [
+        field.name,
+        f"{field.dtype} [{shape}]",
+        f"{limits} {field.unit}".strip(),
+        field.description,
+    ]
+
+
 def _pairs(title: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {"title": title, "pairs": [list(each) for each in values.items()]}
 
@@ -61,7 +139,7 @@ def _table(
 
 
 def _with_intervals(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an evaluation's scalars; those with an interval, such as x_ci95, with its ends."""
+    """Return an evaluation's scalars; those with an interval, such as x_ci95, as a text."""
     plain = {key: value for key, value in evaluation.items() if key not in _DRAWN}
     found = _scalars(plain)
     for key, ends in plain.items():
@@ -71,12 +149,8 @@ def _with_intervals(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         name = _readable(key[: level.start()])
         if name in found:
             low, high = ends
-            found[name] = {
-                "value": found[name],
-                "low": low,
-                "high": high,
-                "percent": int(level.group(1)),
-            }
+            value, low, high = map(_short, (found[name], low, high))
+            found[name] = f"{value} ({low} to {high}, {level.group(1)} %)"
     return found
 
 
@@ -92,8 +166,19 @@ def _scalars(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def _short(value: Any) -> str:
+    if not _is_finite(value):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and "label" in value
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a JSON value is a number, and not NaN or infinite."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _is_scalar(value: Any) -> bool:

@@ -14,7 +14,14 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import flask_response
 from service.api.http.responses import JSON, Response
 from service.api.http.url_paths import MODEL
-from service.api.routes.card_sections import sections_of_evaluation, sections_of_making
+from service.api.routes.card_sections import (
+    confusion_of,
+    reliability_of,
+    sections_of_contract,
+    sections_of_evaluation,
+    sections_of_gates,
+    sections_of_making,
+)
 from service.events.event_log import EventLog
 from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
 from service.monitoring.request_times import RequestTimes, read_request_times
@@ -175,15 +182,18 @@ def _version(servable: Servable) -> dict[str, Any]:
             }
             for signature in servable.contract.values()
         },
+        "contract": sections_of_contract(servable.contract.values()),
         "examples": [_example(each) for each in servable.golden.examples]
         if servable.golden
         else [],
         "card": {
             "title": card.title,
             "description": card.description,
-            "evaluation": card.evaluation,
+            "headline": _headline(card),
+            "reliability": reliability_of(card.evaluation),
+            "confusion": confusion_of(card.evaluation),
             "measured": sections_of_evaluation(card.evaluation),
-            "gates": card.training.get("gates"),
+            "gates": sections_of_gates(card.training),
             "made": sections_of_making(card, servable.precision),
         }
         if card

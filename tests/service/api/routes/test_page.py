@@ -12,7 +12,7 @@ from tests.service.conftest import MakeApp
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 # types.d.ts is for editors alone.
 FILES = sorted(path for path in FOLDER.iterdir() if path.suffix != ".ts")
-MOST_BYTES = 120 * 1024
+MOST_BYTES = 120_000
 
 
 @pytest.fixture
