@@ -1,5 +1,6 @@
 """Snapshots of truths: what they hold, and what is said while there is none."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,9 @@ def reader_of(store: EventStore) -> TruthReader:
 
 def test_a_late_truth_counts_and_a_corrected_one_counts_once(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(module, "_LEAST_REST_S", 0.0)
+    monkeypatch.setattr(module, "_REST", 0)
+    read, may_read = module.audited_pairs, threading.Event()
+    monkeypatch.setattr(module, "audited_pairs", lambda *given: may_read.wait(60) and read(*given))
     store = store_in(tmp_path / "events.db")
     store.add(
         [
@@ -38,6 +42,7 @@ def test_a_late_truth_counts_and_a_corrected_one_counts_once(tmp_path: Path, mon
     before = PairedQuality(truths=7)
     # Until it is read, what another controller knew holds, and promotes nothing.
     assert reader.latest(ROLLOUT, before) == replace(before, problem=UNREAD)
+    may_read.set()
 
     def becomes(truths: int, lost: int, won: int) -> None:
         def found() -> bool:
@@ -55,12 +60,15 @@ def test_a_late_truth_counts_and_a_corrected_one_counts_once(tmp_path: Path, mon
     becomes(2, 0, 1)
     # Another rollout has truths of its own.
     other = replace(ROLLOUT, id="next")
+    may_read.clear()
     assert reader.latest(other, None).problem == UNREAD
+    may_read.set()
     store.close()
 
 
 def test_a_store_that_fails_is_said_and_not_waited_for(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(module, "_LEAST_REST_S", 0.0)
+    monkeypatch.setattr(module, "_REST", 0)
     store = store_in(tmp_path / "none" / "events.db")
     reader = reader_of(store)
     shown = "The truths cannot be read now."
