@@ -57,6 +57,7 @@ _VERSION = an_object(
         "name": STRING,
         "version": STRING,
         "signatures": by_name(ANY_OBJECT),
+        "contract": array(ANY_OBJECT),
         "examples": array(
             an_object(
                 {"note": STRING, "signature": STRING, "instance": ANY_OBJECT, "truth": ANY_OBJECT}

@@ -63,9 +63,13 @@ def test_how_a_version_was_made() -> None:
 
 
 def test_a_contract_is_two_tables_for_each_signature() -> None:
-    mass = Field("mass", "float32", (None, 1), unit="lb", minimum=500, maximum=9000)
-    rest = [Field("any", "string", None, description="words"), Field("up", "int64", (), minimum=0)]
-    signature = Signature("estimate", inputs=(mass, *rest), outputs=(Field("y", "float32", (3,)),))
+    mass = Field(
+        name="mass", dtype="float32", shape=(None, 1), unit="lb", minimum=500, maximum=9000
+    )
+    any_text = Field(name="any", dtype="string", shape=None, description="words")
+    up = Field(name="up", dtype="int64", shape=(), minimum=0)
+    y = Field(name="y", dtype="float32", shape=(3,))
+    signature = Signature(name="estimate", inputs=(mass, any_text, up), outputs=(y,))
     takes, gives = sections_of_contract([signature])
     assert (takes["title"], gives["title"]) == ("estimate takes", "estimate gives")
     assert takes["head"] == gives["head"] == ["name", "type", "range", "meaning"]
