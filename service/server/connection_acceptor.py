@@ -57,11 +57,16 @@ class Acceptor:
         self._is_leaving = True
 
     def stop(self) -> None:
-        """Take what has come already, and no more."""
+        """Take what has come already, and no more.
+
+        The listener is closed, so that where no other process has it a client is refused at once,
+        and knows that its request was not read.
+        """
         self._has_stopped = True
         self._loop.remove_reader(self._listener)
         while self._take():
             pass
+        self._listener.close()
 
     @property
     def is_connecting(self) -> bool:

@@ -217,7 +217,8 @@ def test_a_connection_that_was_left_to_others_is_not_taken_after_the_last_look(
         host.connection_count, other = counts.take(), counts.take()
         host.connections = Connections(10, host.connection_count)
         shutdown, _ = shutdown_of(host)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        # The other worker's, which takes no connection here, and the one of the worker that stops.
+        with socket.create_server(("127.0.0.1", 0)) as others, others.dup() as listener:
             count = host.connection_count
             acceptor = Acceptor(host.loop, listener, count, lambda: Echo(host), None)
             shutdown.take([acceptor])
@@ -230,12 +231,12 @@ def test_a_connection_that_was_left_to_others_is_not_taken_after_the_last_look(
                     await asyncio.sleep(0)
                 await shutdown.drain()
                 assert client.recv(100) == b"the last request"
-            with socket.create_connection(listener.getsockname(), timeout=10) as late:
+            with socket.create_connection(others.getsockname(), timeout=10) as late:
                 late.sendall(b"too late")
                 await asyncio.sleep(0.3)
                 assert count.connections == 0
-                listener.settimeout(10)
-                accepted, _ = listener.accept()
+                others.settimeout(10)
+                accepted, _ = others.accept()
                 with accepted:
                     assert accepted.recv(100) == b"too late"
 

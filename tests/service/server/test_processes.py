@@ -75,6 +75,39 @@ def test_a_worker_that_stops_answers_what_has_come(start_server: StartServer) ->
     assert server.process.wait(60) == 0
 
 
+def test_who_comes_too_late_is_refused_at_once(start_server: StartServer) -> None:
+    server = start_server(workers=2)
+    answering: set[bytes] = set()
+
+    def all_answer() -> bool:
+        """Without the service's settings of gunicorn, who still starts hears of no signal."""
+        with server.connect() as connection:
+            connection.sendall(GET % b"pid")
+            answering.add(answer(connection)[2])
+        return len(answering) == 2
+
+    eventually(all_answer)
+    with server.connect() as slow:
+        slow.sendall(b"GET /pid HTTP/1.1\r\n")
+        eventually(lambda: has_taken_up(server, slow))
+        server.process.send_signal(signal.SIGTERM)
+
+        def is_refused() -> bool:
+            try:
+                with server.connect() as late:
+                    late.sendall(GET % b"pid")
+                    return answer(late)[0] != 200
+            except ConnectionRefusedError:
+                return True
+            except ConnectionResetError:
+                return False  # It came between the last look and the end of the listener.
+
+        eventually(is_refused)
+        slow.sendall(b"Host: x\r\n\r\n")
+        assert answer(slow)[0] == 200
+    assert server.process.wait(60) == 0
+
+
 def test_a_worker_that_stops_answers_a_head_that_came_in_part(start_server: StartServer) -> None:
     server = start_server(threads=2)
     with server.connect() as slow, server.connect() as idle:
