@@ -8,7 +8,6 @@ have been. What either version fails on makes no pair; the counts of failures se
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -19,15 +18,15 @@ from service.events.second_answers import SecondAnswer, second_answer
 from service.monitoring.logs import log
 from service.repository.golden import Tensors
 from service.rollout.disagreement import is_finite
+from service.rollout.idle_wait import wait_for_idle
 from service.runtime.servable import Servable
 from service.runtime.traffic_split import TrafficSplit
 
 # Of one worker.
 _MOST_QUEUED = 200
 _MOST_QUEUED_BYTES = 8 * 2**20
-# For how long a request waits for an idle moment once its turn has come, and between looks.
+# For how long a request waits for an idle moment once its turn has come.
 _PATIENCE_S = 2.0
-_LOOK_S = 0.002
 
 Lease = Callable[[int], Servable]
 NoteResult = Callable[[str], None]
@@ -140,7 +139,7 @@ class SecondAnswerer:
                 self._queued_bytes -= size
                 start, result = monotonic(), "dropped"
                 try:
-                    if self._waits_for_idle():
+                    if wait_for_idle(self._is_idle, self._stop.is_set, _PATIENCE_S):
                         start = monotonic()
                         result = self._answer(request, inputs)
                 except Exception as error:
@@ -150,14 +149,6 @@ class SecondAnswerer:
                 self._stop.wait((monotonic() - start) * (1 / self._share - 1))
             if not self._queue:
                 self._queued_bytes = 0
-
-    def _waits_for_idle(self) -> bool:
-        until = monotonic() + _PATIENCE_S
-        while not self._is_idle():
-            if monotonic() >= until or self._stop.is_set():
-                return False
-            time.sleep(_LOOK_S)
-        return True
 
     def _answer(self, request: AnsweredRequest, inputs: Tensors) -> str:
         """Let the other version answer; return what became of it."""

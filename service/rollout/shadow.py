@@ -7,7 +7,6 @@ compare. What the shadow may cost is bounded by time: after each batch it rests 
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from math import log as ln
@@ -17,11 +16,11 @@ from service.monitoring.logs import log
 from service.repository.golden import Tensors
 from service.repository.rollout_policy import RolloutRules
 from service.rollout.disagreement import is_finite, share_of_disagreement
+from service.rollout.idle_wait import wait_for_idle
 from service.runtime.servable import Servable
 
-# For how long a batch waits for an idle moment, and how often it looks for one.
+# For how long a batch waits for an idle moment.
 _PATIENCE_S = 0.25
-_LOOK_S = 0.002
 
 Lease = Callable[[int], Servable]
 
@@ -139,7 +138,7 @@ class Shadow:
                 continue
             start = monotonic()
             try:
-                if self._waits_for_idle():
+                if wait_for_idle(self._is_idle, lambda: self._stops, _PATIENCE_S):
                     start = monotonic()
                     self._run(sample)
                 else:
@@ -151,14 +150,6 @@ class Shadow:
             spent = monotonic() - start
             self._rests_until = monotonic() + spent * (1 / self._rules.shadow_share - 1)
             self._sample = None
-
-    def _waits_for_idle(self) -> bool:
-        until = monotonic() + _PATIENCE_S
-        while not self._is_idle():
-            if monotonic() >= until or self._stops:
-                return False
-            time.sleep(_LOOK_S)
-        return True
 
     def _run(self, sample: _Sample) -> None:
         champion = self._lease(self._versions[0])

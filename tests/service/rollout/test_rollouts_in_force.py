@@ -13,7 +13,7 @@ from service.events.sqlite_database import SqliteDatabase
 from service.repository.model_store import Store
 from service.repository.policy import read_policy
 from service.rollout import deciding_replica, replica_counts
-from service.rollout.rollout_watch import RolloutWatch
+from service.rollout.rollout_control import RolloutControl
 from service.runtime.traffic_split import hash64
 from service.settings.settings import Settings
 from tests.savedmodels.trial import CLASSES, publish_trial
@@ -199,14 +199,14 @@ def test_a_rollout_must_be_asked_for_in_order(app: Flask) -> None:
 
 def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> None:
     """Whoever holds the lock in the model's folder does; another looks on."""
-    watch: RolloutWatch = app.extensions["rollouts"]
+    control: RolloutControl = app.extensions["rollouts"]._control
     publish_trial(tmp_path, model="equal", work=1)
-    parts = (watch._lifecycle, Store(tmp_path), watch._metrics, watch._shared_folder, bool)
-    one, other = (RolloutWatch(*parts, timeout_s=1) for _ in range(2))
-    assert one._lock("equal")
-    assert not other._lock("equal")
+    parts = (control._lifecycle, Store(tmp_path), control._metrics, control._counts)
+    one, other = (RolloutControl(*parts, control._shared_folder, None, None) for _ in range(2))
+    assert one.lock("equal")
+    assert not other.lock("equal")
     one.stop()
-    assert other._lock("equal")
+    assert other.lock("equal")
     other.stop()
 
 
