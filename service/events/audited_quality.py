@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.events.event_store import AuditedAnswer
+from service.events.feedback_records import AuditedAnswer
 from service.events.row_loss import ERROR_RATE, row_loss
 from service.monitoring.drift.live_quality import Harm, LiveRisk, confidence_sequence, harm
 from service.repository.model_card import Card

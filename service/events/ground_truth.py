@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from service.events.event_records import EventRecord
-from service.events.event_store import StoredTruth
+from service.events.feedback_records import StoredTruth
 
 _VERSION = "0"
 _ROW = "#"

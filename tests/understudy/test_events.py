@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.events.event_store import EventStore, Source, Truth
+from service.events.event_store import EventStore
+from service.events.feedback_records import Source, Truth
 from service.events.sampling import Reason
 from service.repository.contract import Field, Signature
 from service.repository.model_card import Card, write_card

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from service.events.event_store import Result
+from service.events.feedback_records import Result
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
 from service.repository.model_card import read_card

@@ -27,7 +27,7 @@ from service.api.validation.truths import (
 from service.errors import InvalidRequestError, NotFoundError, ServiceError, UnavailableError
 from service.events.errors import StoreError
 from service.events.event_log import EventLog
-from service.events.event_store import Audit, NotAuditedError, Result, Source
+from service.events.feedback_records import Audit, NotAuditedError, Result, Source
 from service.monitoring.logs import log
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError

@@ -9,7 +9,7 @@ from service.api.validation.problems import Index, InvalidValueError, Problems, 
 from service.api.validation.tensors import to_tensor
 from service.errors import NotFoundError
 from service.events.event_records import EventRecord
-from service.events.event_store import Source, Truth
+from service.events.feedback_records import Source, Truth
 from service.repository.contract import Contract, Field, Signature
 
 # Of one request.

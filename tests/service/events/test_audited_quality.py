@@ -15,7 +15,7 @@ from service.events.audited_quality import (
     AuditedQuality,
     audited_quality,
 )
-from service.events.event_store import AuditedAnswer
+from service.events.feedback_records import AuditedAnswer
 from service.repository.contract import Contract, Field, Signature
 from service.repository.model_card import Card
 from tests.savedmodels.saving import card

@@ -17,15 +17,8 @@ import pytest
 from service.events.database import Parameters, Row, Transaction
 from service.events.errors import StoreError
 from service.events.event_statements import FIRST_AUDITS, FORMATS
-from service.events.event_store import (
-    AUDIT_LEASE_S,
-    AuditedAnswer,
-    EventStore,
-    NotAuditedError,
-    Result,
-    Source,
-    Truth,
-)
+from service.events.event_store import AUDIT_LEASE_S, EventStore
+from service.events.feedback_records import AuditedAnswer, NotAuditedError, Result, Source, Truth
 from service.events.location import open_database
 from service.events.sampling import Reason, audit_order
 from service.events.second_answers import SecondAnswer, audited_pairs

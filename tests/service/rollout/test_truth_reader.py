@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from service.events.errors import StoreError
-from service.events.event_store import EventStore, Source, Truth
+from service.events.event_store import EventStore
+from service.events.feedback_records import Source, Truth
 from service.events.row_loss import RowLoss
 from service.events.second_answers import SecondAnswer
 from service.repository.contract import Field

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from service.events.event_records import EventRecord
-from service.events.event_store import EventStore, Source, Truth
+from service.events.event_store import EventStore
+from service.events.feedback_records import Source, Truth
 from service.events.sampling import Reason
 from service.events.sqlite_database import SqliteDatabase
 from service.repository.model_card import Card, read_card

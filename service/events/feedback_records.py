@@ -1,0 +1,88 @@
+"""What people say is true of stored requests, and what they are asked to label."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from service.events.event_records import EventRecord
+
+
+class Source(StrEnum):
+    """Who says what is true: somebody of their own accord, or somebody who was asked."""
+
+    USER = "user"
+    AUDIT = "audit"
+
+
+class Result(StrEnum):
+    """What has become of a truth that was sent."""
+
+    STORED = "stored"
+    CORRECTED = "corrected"
+    UNCHANGED = "unchanged"
+    NOT_SAMPLED = "not_sampled"
+
+
+class NotAuditedError(Exception):
+    """Truths are called audits of rows that nobody was asked for.
+
+    Attributes:
+        places: which of the truths, by their places in the list.
+    """
+
+    def __init__(self, places: list[int]) -> None:
+        self.places = places
+        super().__init__(f"{len(places)} truths are no audits.")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What turned out to be true of one instance of a request.
+
+    Attributes:
+        request_id: the request's id.
+        instance: which of its instances, from 0.
+        source: who says so.
+        values: what outputs should have been, by name, as JSON values.
+    """
+
+    request_id: str
+    instance: int
+    source: Source
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTruth(Truth):
+    """A truth in the store.
+
+    Attributes:
+        given_at: when it, or its last correction, came: seconds since the epoch.
+        corrections: how often it was corrected.
+        weight: how many instances of all traffic one audit stands for; 0 where nobody was asked.
+    """
+
+    given_at: float
+    corrections: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One instance of a request that somebody is to label."""
+
+    event: EventRecord
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedAnswer:
+    """What a version answered to one instance, and what is true of it by its audit.
+
+    Attributes:
+        outputs: the answer, by output, as JSON values; without sensitive ones.
+        truth: likewise, of the outputs that were labelled.
+    """
+
+    outputs: dict[str, Any]
+    truth: dict[str, Any]
