@@ -2,8 +2,6 @@
 
 import contextlib
 import logging
-import socket
-import subprocess
 import sys
 import threading
 import urllib.request
@@ -17,7 +15,7 @@ from typing import Any
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.waiting import eventually
+from tests.listening import listening
 
 BUCKET = "models"
 KEYS = {
@@ -67,34 +65,9 @@ def rclone(kind: str, folder: Path, port: int, *options: str) -> Iterator[str]:
     """Let rclone serve a folder as ``s3``, whose buckets are its folders, or ``webdav``."""
     command = [str(Path(sys.executable).with_name("rclone")), "serve", kind, str(folder)]
     address = f"127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [
-            *command,
-            "--addr",
-            address,
-            "--log-level",
-            "ERROR",
-            "--config",
-            "",
-            "--dir-cache-time",
-            "1ms",
-            *options,
-        ]
-    )
-    try:
-
-        def answers() -> bool:
-            assert process.poll() is None
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                return True
-            return False
-
-        eventually(answers)
+    given = ("--addr", address, "--log-level", "ERROR", "--config", "", "--dir-cache-time", "1ms")
+    with listening([*command, *given, *options], port):
         yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @dataclass

@@ -1,13 +1,11 @@
 """HAProxy with the configuration that ``deploy/replicas`` has, as a process of its own."""
 
-import contextlib
 import shutil
-import socket
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tests.waiting import eventually
+from tests.listening import listening
 
 # Debian's package puts it where not everybody's PATH leads.
 _PLACES = ("haproxy", "/usr/sbin/haproxy")
@@ -30,21 +28,6 @@ def configuration(repository_root: Path, port: int, replicas: Sequence[int]) -> 
     return text
 
 
-@contextlib.contextmanager
-def haproxy(program: str, configured: Path, port: int) -> Iterator[None]:
+def haproxy(program: str, configured: Path, port: int) -> AbstractContextManager[None]:
     """Run it with a file of configuration until the block ends, and see that it listens."""
-    process = subprocess.Popen([program, "-db", "-f", str(configured)])
-    try:
-
-        def listens() -> bool:
-            assert process.poll() is None
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                return True
-            return False
-
-        eventually(listens)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+    return listening([program, "-db", "-f", str(configured)], port)
