@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from scipy.stats import quantile_test
+
 from benchmarks.cases import Payload, choose
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.dense import ROWS
@@ -77,14 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rows_of(costs: Mapping[str, Sequence[float]]) -> list[list[str]]:
     """Return a row for each service: its median, and its differences from the first one's.
 
+    Beside the median difference stands its 95 % confidence interval by order statistics, as
+    ``scipy.stats.quantile_test`` has it: fewer than six rounds give none ("nan").
+
     Args:
         costs: microseconds a request, one for each round, by the services' names.
     """
     base = next(iter(costs.values()))
     rows = []
     for name, found in costs.items():
-        differences = sorted(one - other for one, other in zip(found, base, strict=True))
-        low, high = differences[0], differences[-1]
+        differences = [one - other for one, other in zip(found, base, strict=True)]
+        low, high = quantile_test(differences, p=0.5).confidence_interval(0.95)
         told = f"{median(differences):+.1f} ({low:+.1f} to {high:+.1f})"
         rows.append([name, f"{median(found):.1f}", "" if found is base else told])
     return rows
