@@ -5,6 +5,8 @@ Placement, retries, resources and logs are Ray's. Understudy is installed on eve
 
 import logging
 import signal
+import socket
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from training.errors import TrainingError, UsageError
 
 # How often Ray begins a task anew whose node or process was lost.
 _RETRIES = 3
+# Seconds in which a cluster's machine takes a connection.
+_CONNECT_S = 10.0
 # Seconds for which an interrupted task may put away what it has.
 _END_S = 30.0
 _LONGEST_REASON = 300
@@ -103,7 +107,10 @@ def ray_cluster(address: str) -> Iterator[RayCluster]:
     """
     ray = _installed()
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        _require_listener(address)
+        # What Ray warns of, its error says again.
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise TrainingError(f"There is no Ray cluster at {address}: {_line(error, 0)}.") from error
     cluster = RayCluster(ray)
@@ -130,6 +137,21 @@ def _installed() -> ModuleType:
             "--on takes Ray, which is not installed here: pip install 'understudy[ray]'."
         ) from error
     return ray  # type: ignore[no-any-return]
+
+
+def _require_listener(address: str) -> None:
+    """Check that something listens at an address; Ray itself tries for minutes.
+
+    Raises:
+        OSError: nothing does.
+        ValueError: it has no port.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        raise ValueError("expected auto, HOST:PORT or ray://HOST:PORT")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

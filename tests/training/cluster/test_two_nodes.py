@@ -227,7 +227,7 @@ def test_ctrl_c_ends_all_tasks(
     assert states == [TrialState.FAIL, TrialState.FAIL]
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nowhere"])
 def test_a_cluster_that_is_not_there(repository_root: Path, tmp_path: Path, address: str) -> None:
     with Command(repository_root, tmp_path, *TUNE, "--trials", "1", "--on", address) as command:
         _, error = command.communicate(timeout=300)
