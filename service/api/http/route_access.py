@@ -34,6 +34,7 @@ OPEN = frozenset(
         "page.file",
         "openapi.page",
         "openapi.script",
+        "openapi.json",
         "openapi.style",
     )
 )
