@@ -33,7 +33,7 @@ def version_on_page(servable: Servable) -> dict[str, Any]:
         "version": str(servable.version),
         "signatures": {each.name: signature_on_page(each, examples) for each in contract},
         "contract": sections_of_contract(contract),
-        "examples": [_example(each) for each in examples],
+        "examples": [example_on_page(each) for each in examples],
         "card": {
             "title": card.title,
             "description": card.description,
@@ -57,7 +57,8 @@ def headline_of(card: Card) -> dict[str, Any] | None:
     return {key: headline[key] for key in _HEADLINE if key in headline}
 
 
-def _example(example: GoldenExample) -> dict[str, Any]:
+def example_on_page(example: GoldenExample) -> dict[str, Any]:
+    """Return a golden example with its note, and with the note's ``title`` to show it by."""
     return {
         "note": example.note,
         "title": _title(example.note),
