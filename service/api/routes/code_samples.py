@@ -152,7 +152,8 @@ def _tritonclient(asked: CodeRequest) -> str:
         options.append(f'parameters={{"signature_name": {_json(signature.name)}}}')
     if asked.needs_key:
         options.append('headers={"X-API-Key": os.environ["API_KEY"]}')
-    host = asked.origin.partition("://")[2]
+    scheme, _, host = asked.origin.partition("://")
+    server = _json(host) + (", ssl=True" if scheme == "https" else "")
     return "\n".join(
         [
             *imports,
@@ -162,7 +163,7 @@ def _tritonclient(asked: CodeRequest) -> str:
             "",
             "inputs = []",
             *lines,
-            f"client = InferenceServerClient({_json(host)})",
+            f"client = InferenceServerClient({server})",
             f"answer = client.infer({', '.join(options)})",
             'for output in answer.get_response()["outputs"]:',
             '    print(output["name"], answer.as_numpy(output["name"]))',

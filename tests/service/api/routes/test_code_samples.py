@@ -96,3 +96,9 @@ def test_javascript_rounds_nothing() -> None:
     plain = codes(a_request())["JavaScript"]
     assert plain.startswith('const body = JSON.stringify({"instances":')
     assert plain.endswith("console.log(await response.json());")
+
+
+def test_tritonclient_speaks_tls_where_the_page_does() -> None:
+    code = codes(a_request(origin="https://models.example"))["tritonclient"]
+    assert 'InferenceServerClient("models.example", ssl=True)' in code
+    assert "ssl" not in codes(a_request())["tritonclient"]
