@@ -19,7 +19,7 @@ class Identities(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="keys")])
     def first(self, keys):
-        return {"first": keys[0][None], "all": keys}
+        return {"first": keys[0][None], "whole": keys}
 
 
 def save_identities(directory: Path) -> None:

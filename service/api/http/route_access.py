@@ -34,7 +34,6 @@ OPEN = frozenset(
         "page.file",
         "openapi.page",
         "openapi.script",
-        "openapi.json",
         "openapi.style",
     )
 )

@@ -1,7 +1,6 @@
+// After json.js of the page for people, which /docs/page.js begins with: parse, stringify.
 // Shows /openapi.json. Whatever comes from the document, or as an answer, becomes text and
 // never markup; and the page's Content-Security-Policy runs no other script.
-
-import { parse, stringify } from "./json.js";
 
 const make = (tag, text, attributes = {}) => {
   const element = document.createElement(tag);

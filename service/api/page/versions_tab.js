@@ -42,7 +42,7 @@ function adminControls(model) {
 		told.textContent = ok ? done : error;
 		return ok;
 	}
-	const serve = (which, done) => act("/policy", "PUT", { serve: which }, done);
+	const serve = (which, done) => act("/policy", "PUT", { serve: which, unloaded: false }, done);
 	const pin = (version) => serve({ versions: [numberIn(version)] }, `Version ${version} is pinned.`);
 	// Also a version that is not loaded.
 	const anyVersion = (label, text, take) => lineForm(label, text, take, { inputmode: "numeric", size: 4 });
