@@ -93,7 +93,7 @@ function words({ parts, places }, effects, show) {
 		.sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, 8);
 	return el("div", el("p.words", ...spans),
 		el("p.legend", el("span.swatch"), " speaks for the answer  ", el("span.swatch.against"), " against it"),
-		el("h3", "What counts most"),
+		el("h2", "What counts most"),
 		table(["left out", "changes the answer by"], ranked.map(({ effect, text }) => [text, `${effect > 0 ? "−" : "+"}${show(Math.abs(effect))}`]), "What counts most"));
 }
 
