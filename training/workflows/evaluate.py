@@ -51,7 +51,8 @@ def evaluate(
     with progress_beside(as_json):
         data = load_data(task, named, max_bad_rows).data
         _check_classes(version, card, task.classes(data))
-        with working(f"measuring version {version} of {task.name}"):
+        # The figures alone are for standard output.
+        with progress_beside(True), working(f"measuring version {version} of {task.name}"):
             predict = saved_model_export.open_saved_model(versions[version])
             measured = task.measure(task.answers(data, predict))
     claimed = card.evaluation if card else {}
