@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
+from service.events.cloud_events import cloud_event_lines, records_of
 from service.events.event_records import AnsweredRequest, record_of
 from service.events.sampling import Inclusion, Reason
 from service.repository.contract import Field, Signature
@@ -49,3 +51,16 @@ def test_what_has_no_rows_is_one_instance(y: list[float]) -> None:
     record = record_of(answered(WHOLE, 1, y=y, n=2))
     assert record.row_of_inputs(0) == {"x": [1.0]}
     assert record.row_of_outputs(0) == {"y": y, "n": 2}
+
+
+def test_what_has_no_rows_is_logged_and_read_again() -> None:
+    record = record_of(answered(WHOLE, 1, y=[3.0], n=2))
+    lines = list(cloud_event_lines(record))
+    (found,) = records_of(enumerate(lines), "m", {"whole": WHOLE}, 1)
+    assert (found.inputs, found.outputs) == (record.inputs, record.outputs)
+    # By columns, as others log it.
+    request = orjson.loads(lines[0])
+    request |= {"data": {"inputs": {"x": [1.0, 2.0]}}, "httpstatus": 500}
+    (found,) = records_of([(1, orjson.dumps(request))], "m", {"whole": WHOLE}, 1)
+    assert found.instances == 1
+    assert found.row_of_inputs(0) == {"x": [1.0, 2.0]}
