@@ -14,7 +14,7 @@ import orjson
 
 from service.events.event_records import EventRecord
 from service.events.sampling import Reason
-from service.repository.contract import Contract, Field
+from service.repository.contract import Contract, Field, Signature
 
 REQUEST = "org.kubeflow.serving.inference.request"
 RESPONSE = "org.kubeflow.serving.inference.response"
@@ -102,10 +102,14 @@ def _record(
     if name not in contract:
         raise ValueError(f"the contract of {model} has no signature {name!r}")
     signature = contract[name]
-    inputs, instances = _columns(_data(request), ("instances", "inputs"), signature.inputs)
+    inputs, instances = _columns(
+        _data(request), ("instances", "inputs"), signature, signature.inputs
+    )
     outputs = None
     if response is not None:
-        outputs, _ = _columns(_data(response), ("predictions", "outputs"), signature.outputs)
+        outputs, _ = _columns(
+            _data(response), ("predictions", "outputs"), signature, signature.outputs
+        )
     probability = float(request.get("inclusionprobability", _CERTAIN))
     rate = float(request.get("samplingrate", _CERTAIN))
     if not 0 < probability <= 1 or not 0 <= rate <= 1:
@@ -138,7 +142,7 @@ def _data(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _columns(
-    data: dict[str, Any], keys: tuple[str, str], fields: tuple[Field, ...]
+    data: dict[str, Any], keys: tuple[str, str], signature: Signature, fields: tuple[Field, ...]
 ) -> tuple[dict[str, Any], int]:
     """Return what is under one of the keys by name, without what is sensitive; and its rows."""
     by_rows, by_columns = keys
@@ -153,6 +157,9 @@ def _columns(
         found = data[by_columns]
         columns = found if isinstance(found, dict) else {only: found}
         count = max((len(v) for v in columns.values() if isinstance(v, list)), default=1)
+        if not signature.batched:
+            # As ``columns_of`` stores what has no rows.
+            columns, count = {name: [value] for name, value in columns.items()}, 1
     else:
         raise ValueError(f"expected data with {by_rows!r} or {by_columns!r}")
     unknown = columns.keys() - {field.name for field in fields}

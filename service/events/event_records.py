@@ -109,8 +109,10 @@ def record_of(request: AnsweredRequest) -> EventRecord:
         probability=request.inclusion.probability,
         rate=request.inclusion.rate,
         reason=request.inclusion.reason,
-        inputs=columns_of(signature.inputs, request.inputs),
-        outputs=None if outputs is None else columns_of(signature.outputs, outputs),
+        inputs=columns_of(signature, signature.inputs, request.inputs, request.instances),
+        outputs=None
+        if outputs is None
+        else columns_of(signature, signature.outputs, outputs, request.instances),
     )
 
 
@@ -143,10 +145,21 @@ def row_of(columns: str | None, instance: int, instances: int) -> dict[str, Any]
     }
 
 
-def columns_of(fields: Iterable[Field], tensors: Tensors) -> str:
-    """Return JSON: the values of each field by name, without those of sensitive ones."""
+def columns_of(
+    signature: Signature, fields: Iterable[Field], tensors: Tensors, instances: int
+) -> str:
+    """Return JSON: a list of values for each field by name, without sensitive ones.
+
+    Args:
+        signature: what was called.
+        fields: of its inputs or outputs.
+        tensors: an array for each field.
+        instances: how many predictions the request was for.
+    """
+    # Without rows, all of a tensor is the one instance's, also where its length is 1.
+    is_whole = not signature.batched and instances == 1
     values = {
-        field.name: _jsonable(tensors[field.name])
+        field.name: [_jsonable(tensors[field.name])] if is_whole else _jsonable(tensors[field.name])
         for field in fields
         if not field.sensitive and field.name in tensors
     }

@@ -79,7 +79,7 @@ def second_answer(
     """
     sensitive = {field.name for field in request.signature.outputs if field.sensitive}
     fields = [field for field in signature.outputs if field.name not in sensitive]
-    text = columns_of(fields, outputs)
+    text = columns_of(signature, fields, outputs, request.instances)
     return SecondAnswer(
         request.model, request.request_id, request.answered_at, rollout, version, text
     )

@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from service.monitoring.terminal import BOLD, DIM, RED, YELLOW, styled
+from service.monitoring.terminal import BOLD, DIM, ERASE, RED, YELLOW, styled
 
 LOGGER = "understudy"
 # Of the settings that the log may have: text on a terminal and JSON elsewhere; text anywhere.
@@ -40,11 +40,13 @@ class TextFormatter(logging.Formatter):
 
     Args:
         colours: whether warnings are yellow and errors red.
+        over_progress: whether a line that moves may stand where the record goes.
     """
 
-    def __init__(self, *, colours: bool) -> None:
+    def __init__(self, *, colours: bool, over_progress: bool = False) -> None:
         super().__init__()
         self._colours = colours
+        self._before = ERASE if over_progress else ""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {})
@@ -67,7 +69,7 @@ class TextFormatter(logging.Formatter):
             ),
             *([styled(" ".join(shown), DIM, colours=self._colours)] if shown else []),
         ]
-        line = "  ".join(words)
+        line = self._before + "  ".join(words)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -99,14 +101,17 @@ class ForPeople(logging.Filter):
 FOR_PEOPLE = ForPeople()
 
 
-def log_config(*, text: bool, colours: bool = False) -> dict[str, Any]:
+def log_config(*, text: bool, colours: bool = False, over_progress: bool = False) -> dict[str, Any]:
     """Return what ``logging.config.dictConfig`` takes, for the service and its WSGI server.
 
     Args:
         text: whether a person reads it, instead of JSON for programs.
         colours: whether the text has colours.
+        over_progress: whether a line that moves may stand where the text goes.
     """
-    form = {"()": TextFormatter, "colours": colours} if text else {"()": JsonFormatter}
+    form: dict[str, Any] = {"()": JsonFormatter}
+    if text:
+        form = {"()": TextFormatter, "colours": colours, "over_progress": over_progress}
     own = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
     return {
         "version": 1,

@@ -11,7 +11,7 @@ _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _PLAIN_FRAMES = "|/-\\"
 _FRAME_S = 0.1
 # Back to the beginning of the line, and remove what stands there.
-_ERASE = "\r\x1b[K"
+ERASE = "\r\x1b[K"
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 
@@ -77,13 +77,13 @@ class ProgressLine:
             if not self._has_ended and now - self._drawn_at >= _FRAME_S:
                 self._drawn_at = now
                 self._frame = (self._frame + 1) % len(self._frames)
-                self._write(f"{_ERASE}{self._frames[self._frame]} {text}")
+                self._write(f"{ERASE}{self._frames[self._frame]} {text}")
 
     def erase(self) -> None:
         """Remove the line."""
         with self._lock:
             if not self._has_ended:
-                self._write(_ERASE)
+                self._write(ERASE)
 
     def end(self, text: str) -> None:
         """Leave a last line instead; for signal handlers, which may interrupt ``draw``."""
@@ -91,7 +91,7 @@ class ProgressLine:
         try:
             if not self._has_ended:
                 self._has_ended = True
-                self._write(f"{_ERASE}{text}\n")
+                self._write(f"{ERASE}{text}\n")
         finally:
             if held:
                 self._lock.release()

@@ -272,11 +272,14 @@ def rolled_back(
     if policy.rollout is not None:
         return rollout_undone(policy)
     fit = sorted(set(available) - set(refused))
-    highest = [max(found) for found in (set(serving), set(policy.select(fit))) if found]
+    really, asked = set(serving), policy.select(fit)
+    # If all that it names was refused, nothing may serve; the way back is from there.
+    highest = [max(found) for found in (really, asked or policy.versions) if found]
     now = None if policy.unloaded or not highest else min(highest)
     earlier = [version for version in fit if now is not None and version < now]
     if not earlier:
-        story = "nothing serves" if now is None else f"version {now} serves"
+        serves = now is not None and (really or asked)
+        story = f"version {now} serves" if serves else "nothing serves"
         raise RepositoryError(f"There is no earlier version to go back to; {story}.")
     return replace(policy, versions=(earlier[-1],))
 

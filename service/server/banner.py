@@ -70,7 +70,8 @@ def greeting(
 def _url(settings: Settings, port: int | None) -> str:
     host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host
     host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{settings.port if port is None else port}"
+    scheme = "http" if settings.tls_certificate is None else "https"
+    return f"{scheme}://{host}:{settings.port if port is None else port}"
 
 
 def _no_model(settings: Settings) -> str:

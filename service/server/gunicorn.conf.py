@@ -137,7 +137,11 @@ keepalive = 75
 forwarded_allow_ips = ",".join(_settings.trusted_proxies)
 # The control socket is a thread in the master and a file; there is no use for either here.
 control_socket_disable = True
-logconfig_dict = log_config(text=_for_people, colours=terminal.has_colours(sys.stderr, os.environ))
+logconfig_dict = log_config(
+    text=_for_people,
+    colours=terminal.has_colours(sys.stderr, os.environ),
+    over_progress=_progress is not None,
+)
 # Of any library, as lines of that log.
 logging.captureWarnings(True)
 # The heartbeat is a file's time; on a container's overlay file system writing it can block.

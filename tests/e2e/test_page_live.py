@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import requests
 
+from service.events.event_store import EventStore
+from service.events.location import open_database
 from tests.e2e.browser import (
     DESK,
     PHONE,
+    answered,
     answered_anew,
     at,
+    first_answer,
     keep,
     serious_problems,
     settled,
@@ -22,6 +26,7 @@ from tests.e2e.browser import (
 from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.drifting import publish_sign
+from tests.savedmodels.identities import BEYOND_DOUBLES, save_identities
 from tests.savedmodels.trial import CLASSES, publish_trial
 from tests.waiting import eventually
 
@@ -46,6 +51,7 @@ def service(start_service: StartService, folder: Path) -> Service:
     policy = {"serve": {"versions": [1]}, "events": {"rate": 1e-9}}
     (models / "trial" / "policy.json").write_text(json.dumps(policy))
     publish_trial(models, "equal", work=1)
+    save_identities(models / "keys" / str(BEYOND_DOUBLES))
     return start_service(
         models,
         UNDERSTUDY_QUIET_S="0",
@@ -131,6 +137,80 @@ def test_what_cannot_be_true_is_refused_in_the_services_words(
         assert box.get_attribute("aria-invalid") == "true"
         box.fill("6.5")
         assert feedback(page, lambda: box.press("Enter"))["stored"] == 1
+
+
+def test_a_correction_in_work_outlives_the_service(browser: Any, service: Service) -> None:
+    """What failed meanwhile is asked again: test_page_strangers.py."""
+    with visit(browser, at(service, "affine"), may_fail=True) as page:
+        settled(page)
+        page.get_by_text("Wrong? Correct it").click()
+        box = page.locator("form").get_by_role("textbox", name="y")
+        box.fill("6.25")
+        page.route("**/ui/overview", lambda route: route.abort())
+        page.get_by_text("The service cannot be reached").wait_for()
+        page.unroute("**/ui/overview")
+        page.wait_for_function("() => !document.getElementById('connection').textContent")
+        # Whatever it asked then would be answered by now.
+        page.wait_for_event("response", lambda each: each.url.endswith("/ui/overview"))
+        assert box.input_value() == "6.25"
+        assert page.evaluate("document.activeElement.value") == "6.25"
+
+
+def test_whole_numbers_beyond_doubles_stay_as_they_are(
+    browser: Any, service: Service, folder: Path, wait_until_stored: Any
+) -> None:
+    with visit(browser, at(service, "keys")) as page:
+        answer = first_answer(page)
+        box = page.get_by_role("textbox", name="key", exact=True)
+        told = answered(page, lambda: box.fill(str(BEYOND_DOUBLES)))
+        assert told["asked"] == {"instances": [{"key": BEYOND_DOUBLES}]}
+        for number in (BEYOND_DOUBLES, BEYOND_DOUBLES + 1):
+            answer.get_by_text(f"{number:,}", exact=True).wait_for()
+        page.get_by_text("This request as code").click()
+        page.get_by_label("curl", exact=True).get_by_text(str(BEYOND_DOUBLES)).wait_for()
+        page.locator("#tab-why").click()
+        page.get_by_role("button", name="Explain").click()
+        page.locator("[data-explained]").get_by_text("What moves next").wait_for()
+        page.locator("#tab-try").click()
+        settled(page)
+        # What has no rows answers with one list, and that is what is true or not.
+        answered(page, page.get_by_role("radio", name="first").check)
+        box = page.get_by_role("textbox", name="keys")
+        told = answered(page, lambda: box.fill(f"{BEYOND_DOUBLES}, 1"))
+        assert told["asked"]["inputs"] == {"keys": [BEYOND_DOUBLES, 1]}
+        answer.get_by_text(told["id"]).wait_for()
+        answer.get_by_text(f"[{BEYOND_DOUBLES},1]", exact=True).wait_for()
+        page.get_by_text("Wrong? Correct it").click()
+        truth = page.locator("form").get_by_role("textbox", name="first")
+        assert truth.input_value() == f"[{BEYOND_DOUBLES}]"
+        wait_until_stored(told["id"])
+        truth.fill(f"[{BEYOND_DOUBLES + 1}]")
+        send = page.get_by_role("button", name="Send the truth")
+        assert feedback(page, lambda: send.press("Enter"))["stored"] == 1
+        page.locator("#tab-versions").click()
+        page.get_by_label("Admin token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name=f"Pin version {BEYOND_DOUBLES}").press("Enter")
+        page.get_by_text("pinned", exact=True).first.wait_for()
+    policy = json.loads((folder / "models" / "keys" / "policy.json").read_text())
+    assert policy["serve"] == {"versions": [BEYOND_DOUBLES]}
+    database = open_database(str(folder / "events.db"))
+    found = {
+        event.request_id: (event, truths) for event, truths in EventStore(database).events("keys")
+    }
+    database.close()
+    event, (given_truth,) = found[told["id"]]
+    assert given_truth.values == {"first": [BEYOND_DOUBLES + 1]}
+    assert event.row_of_outputs(0) == {"first": [BEYOND_DOUBLES], "whole": [BEYOND_DOUBLES, 1]}
+
+
+def test_the_api_shows_whole_numbers_beyond_doubles(browser: Any, service: Service) -> None:
+    with visit(browser, f"{service.url}/docs") as page:
+        page.get_by_text("/v1/models/keys:predict", exact=True).click()
+        form = page.get_by_role("form", name="Try POST /v1/models/keys:predict")
+        form.get_by_label("Body").fill(json.dumps({"instances": [BEYOND_DOUBLES]}))
+        form.get_by_role("button", name="Send").press("Enter")
+        form.get_by_text(f'"same": {BEYOND_DOUBLES}').wait_for()
 
 
 def test_what_is_not_stored_cannot_be_corrected(browser: Any, service: Service) -> None:
@@ -272,6 +352,27 @@ def test_a_model_is_unloaded_and_loaded_again(browser: Any, service: Service, ta
             # Nothing that a tab asks or draws then takes the place of it.
             page.wait_for_timeout(2500)
             assert page.get_by_role("tabpanel").count() == (what == "load")
+
+
+def test_what_serves_nothing_is_pinned_by_keyboard(browser: Any, service: Service) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert service.post("/v2/repository/models/affine/unload", {}, headers=headers).ok
+    with visit(browser, at(service, "affine"), viewport=PHONE) as page:
+        page.get_by_text("Nothing of it serves now.").wait_for()
+        page.get_by_text("The policy keeps the model unloaded.").wait_for()
+        page.get_by_label("Admin token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        check_on_all_screens(page, "nothing-serves")
+        # Why there is no way back is said in the service's words.
+        page.get_by_role("button", name="Roll back").press("Enter")
+        page.get_by_text("There is no earlier version to go back to").wait_for()
+        page.get_by_label("Version to pin").fill("1")
+        page.keyboard.press("Enter")
+        page.get_by_text("Version 1 serves now.").wait_for()
+        page.get_by_role("tab", name="Versions", selected=True).wait_for()
+        assert page.evaluate("document.activeElement.id") == "tab-versions"
+        page.get_by_role("button", name="Unpin").press("Enter")
+        page.get_by_text("New versions are taken over by themselves.").wait_for()
 
 
 def ask_until(service: Service, told: Any) -> None:

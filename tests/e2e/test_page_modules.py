@@ -77,6 +77,57 @@ def test_a_cell_is_what_its_field_takes(
     assert ask(modules, "csv", "m.cellValue(values[0], values[1])", field, cell) == value
 
 
+EXACT = '{"key": 9007199254740993, "list": [-9223372036854775808, 1], "text": "9007199254740993"}'
+
+
+def test_json_is_written_as_it_was_read(modules: Any) -> None:
+    for text in (EXACT, "[1.5, 1e+21, 0.1, 12345678, null, true]"):
+        found = ask(modules, "json", "m.stringify(m.parse(values[0]), 1)", text)
+        assert "".join(found.split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("9007199254740993", "bigint"),
+        (" -9223372036854775808 ", "bigint"),
+        ("12", "number"),
+        ("1.5e3", "number"),
+        ("1e400", "string"),
+        ("", "string"),
+        (" ", "string"),
+        ("many", "string"),
+    ],
+)
+def test_a_text_is_the_number_that_it_says(modules: Any, text: str, kind: str) -> None:
+    value, found = ask(modules, "json", "(n => [String(n), typeof n])(m.numberIn(values[0]))", text)
+    assert found == kind
+    assert value == (text if kind == "string" else text.strip().replace("1.5e3", "1500"))
+
+
+def test_numbers_of_both_kinds_are_compared(modules: Any) -> None:
+    script = "m.difference(m.numberIn(values[0]), m.numberIn(values[1]))"
+    assert ask(modules, "json", script, "9007199254740993", "9007199254740992") == 1
+    assert ask(modules, "json", script, "9007199254740994", "2") == 2**53
+    assert ask(modules, "json", script, "1.5", "2") == -0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("9007199254740993", "9,007,199,254,740,993"),
+        ("1234567890", "1,234,567,890"),
+        ("1234567890.5", "1.23e+9"),
+        ("27.25664", "27.26"),
+        ("0.00001234", "1.23e-5"),
+        ("0", "0"),
+    ],
+)
+def test_whole_numbers_are_shown_whole(modules: Any, text: str, shown: str) -> None:
+    script = "m.shortNumber((await import('/ui/json.js')).parse(values[0]))"
+    assert ask(modules, "dom", script, text) == shown
+
+
 def times(*buckets: int, failures: int = 0) -> dict[str, Any]:
     return {"requests": sum(buckets), "failures": failures, "buckets": list(buckets)}
 

@@ -104,6 +104,8 @@ def test_nothing_acts_without_the_token(browser: Any, service: Service, models: 
         assert policy["serve"] == {"versions": [2]}
         page.get_by_role("button", name=re.compile("Unpin")).click()
         page.get_by_text("New versions are taken over").wait_for()
+        # It would take the place of what the next test looks at.
+        page.get_by_text("Version 3 serves now").first.wait_for()
         (models / "clothing" / "policy.json").write_text('{"serve": {"latest": 2}}')
 
 

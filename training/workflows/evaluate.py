@@ -9,7 +9,7 @@ from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.model_card import Card, read_card
 from service.repository.object_store.refreshing import current_store
 from training.console.number_format import figure, flat
-from training.console.progress import progress_beside, say
+from training.console.progress import progress_beside, say, working
 from training.console.terminal_table import print_table
 from training.data.load import load_data
 from training.errors import UsageError
@@ -51,8 +51,10 @@ def evaluate(
     with progress_beside(as_json):
         data = load_data(task, named, max_bad_rows).data
         _check_classes(version, card, task.classes(data))
-        predict = saved_model_export.open_saved_model(versions[version])
-        measured = task.measure(task.answers(data, predict))
+        # The figures alone are for standard output.
+        with progress_beside(True), working(f"measuring version {version} of {task.name}"):
+            predict = saved_model_export.open_saved_model(versions[version])
+            measured = task.measure(task.answers(data, predict))
     claimed = card.evaluation if card else {}
     if as_json:
         found = {"model": task.name, "version": version, "measured": measured, "card": claimed}

@@ -1,4 +1,4 @@
-"use strict";
+// After json.js of the page for people, which /docs/page.js begins with: parse, stringify.
 // Shows /openapi.json. Whatever comes from the document, or as an answer, becomes text and
 // never markup; and the page's Content-Security-Policy runs no other script.
 
@@ -14,7 +14,7 @@ const withKey = () => {
   return key ? { "X-API-Key": key } : {};
 };
 const add = (parent, ...children) => { parent.append(...children); return parent; };
-const pretty = (value) => JSON.stringify(value, null, 1);
+const pretty = (value) => stringify(value, 1);
 
 const resolve = (api, value) => {
   if (!value || typeof value.$ref !== "string") return value || {};
@@ -35,7 +35,7 @@ const describe = (api, schema, depth = 0) => {
   }
   const bounds = [];
   // The bounds of a dtype itself tell nobody anything.
-  const tells = (bound) => bound !== undefined && Math.abs(bound) < 1e30;
+  const tells = (bound) => bound !== undefined && Math.abs(Number(bound)) < 1e30;
   if (tells(found.minimum)) bounds.push(`at least ${found.minimum}`);
   if (tells(found.maximum)) bounds.push(`at most ${found.maximum}`);
   if (found.maxLength !== undefined) bounds.push(`at most ${found.maxLength} long`);
@@ -92,7 +92,7 @@ const tryIt = (api, path, method, operation) => {
       const start = performance.now();
       const response = await fetch(path, { method: method.toUpperCase(), headers, body: box ? box.value : undefined });
       let text = await response.text();
-      try { text = pretty(JSON.parse(text)); } catch { /* It is no JSON: shown as it came. */ }
+      try { text = pretty(parse(text)); } catch { /* It is no JSON: shown as it came. */ }
       const told = ["X-Request-Id", "X-Model-Version"].filter((name) => response.headers.has(name))
         .map((name) => `${name}: ${response.headers.get(name)}\n`).join("");
       const spent = (performance.now() - start).toFixed(0);
@@ -163,6 +163,6 @@ const show = (api) => {
   });
 };
 
-fetch("/openapi.json", { headers: withKey() }).then((response) => response.json()).then(show).catch((error) => {
+fetch("/openapi.json", { headers: withKey() }).then((response) => response.text()).then(parse).then(show).catch((error) => {
   document.getElementById("about").textContent = `The document could not be read: ${error.message}`;
 });

@@ -41,6 +41,7 @@ _OVERVIEW = an_object(
                         **STRING,
                         "description": "Which requests are stored; empty where none are.",
                     },
+                    "policy": {**STRING, "description": "What becomes of new versions."},
                     "policy_problem": STRING,
                     "versions": array(
                         an_object({"version": STRING, "state": STRING, "reason": STRING})
@@ -60,14 +61,26 @@ _VERSION = an_object(
         "contract": array(ANY_OBJECT),
         "examples": array(
             an_object(
-                {"note": STRING, "signature": STRING, "instance": ANY_OBJECT, "truth": ANY_OBJECT}
+                {
+                    "note": STRING,
+                    "title": STRING,
+                    "is_hard": FLAG,
+                    "signature": STRING,
+                    "instance": ANY_OBJECT,
+                    "truth": ANY_OBJECT,
+                }
             )
         ),
         "card": ANYTHING,
     }
 )
 _ASKED = an_object({"signature": STRING, "row": ANY_OBJECT, "origin": STRING, "is_pinned": FLAG})
-_SAMPLES = an_object({"samples": array(an_object({"title": STRING, "code": STRING}))})
+_SAMPLES = an_object(
+    {
+        "samples": array(an_object({"title": STRING, "code": STRING})),
+        "body": {**STRING, "description": "The request's, as JSON."},
+    }
+)
 _PAGE = responses(STRING, content_type="text/html", headers=response_headers.OF_ROOT)
 _FILE = responses(
     STRING, 404, content_type="text/javascript", headers=response_headers.OF_PAGE_FILE

@@ -2,13 +2,14 @@
 
 import { duration, el, percent, shortNumber, svg, svgText } from "./dom.js";
 import { readable, titled } from "./fields.js";
-import { brightness, drawArray, drawFile, newCanvas, picturesIn, takesPictures } from "./pictures.js";
+import { brief, difference, isNumber, plain } from "./json.js";
+import { drawArray, drawFile, newCanvas, takesPictures } from "./pictures.js";
 import { readOutputs, topClass } from "./outputs.js";
 
 const MOST_BARS = 12;
 
 /** @param {Row} truth what is known of the input */
-export function answerView({ outputs, has_rows }, { rows, version, seconds, requestId }, truth = {}) {
+export function answerView({ outputs }, { rows, version, seconds, requestId }, truth = {}) {
 	const [row] = rows;
 	const reading = readOutputs({ outputs }, row);
 	const { classes, label, numbers, others } = reading;
@@ -17,7 +18,7 @@ export function answerView({ outputs, has_rows }, { rows, version, seconds, requ
 		label !== null && el("p.verdict", label, share !== undefined && el("small", `  ${percent(share)}`)),
 		classes.length > 1 && bars(classes, topClass(reading)),
 		...numbers.map(numberView),
-		others.length > 0 && valuesView(others, has_rows),
+		others.length > 0 && valuesView(others),
 		Object.keys(truth).length > 0 && truthView(truth, row),
 		el("p.meta",
 			el("span", `version ${version}`),
@@ -45,7 +46,7 @@ function numberView({ field, value, low, high }) {
 	return el("div",
 		el("p.quiet", readable(field.name)),
 		el("p.verdict", shortNumber(value), el("small", unit)),
-		words && whisker(field, value, low, high, words), words && el("p.quiet", `Interval ${words}`));
+		words && whisker(field, Number(value), Number(low), Number(high), words), words && el("p.quiet", `Interval ${words}`));
 }
 
 /** The scales of numbers by name, which only ever grow: so one sees a number move. */
@@ -53,7 +54,7 @@ const scales = new Map();
 
 function whisker({ name, minimum, maximum }, value, low, high, words) {
 	const margin = (high - low) * 0.5;
-	const known = scales.get(name) || [minimum ?? low - margin, maximum ?? high + margin];
+	const known = scales.get(name) || [Number(minimum ?? low - margin), Number(maximum ?? high + margin)];
 	const [left, right] = [Math.min(known[0], low), Math.max(known[1], high + margin * 0.2)];
 	scales.set(name, [left, right]);
 	const x = (at) => `${((at - left) / (right - left || 1)) * 100}%`;
@@ -65,31 +66,31 @@ function whisker({ name, minimum, maximum }, value, low, high, words) {
 		svgText(0, 42, shortNumber(left, 3), "start"), svgText("100%", 42, shortNumber(right, 3), "end"));
 }
 
-/** Values by their fields' names. `hasRows` as their signature. */
-export const valuesView = (values, hasRows) => el("dl.pairs", ...values.flatMap(({ field, value }) => [
-	el("dt", { title: field.description }, titled(field)), el("dd", valueView(field, value, Number(hasRows)))]));
+/** Values by their fields' names. */
+export const valuesView = (values) => el("dl.pairs", ...values.flatMap(({ field, value }) => [
+	el("dt", { title: field.description }, titled(field)), el("dd", valueView(field, value))]));
 
-function valueView(field, value, batch) {
-	const shape = Array.isArray(value) && picturesIn(field, batch);
-	if (shape || (value?.b64 && takesPictures(field))) {
-		const [canvas] = newCanvas(shape ? shape.size : 112);
-		if (shape) {
-			const own = value.flat(3).reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
-			drawArray(canvas, value, field.minimum === undefined ? own : brightness(field));
+function valueView(field, value) {
+	const picture = Array.isArray(value) && field.picture;
+	if (picture || (value?.b64 && takesPictures(field))) {
+		const [canvas] = newCanvas(picture ? picture.size : 112);
+		if (picture) {
+			const all = value.flat(3).map(Number);
+			drawArray(canvas, value, field.minimum === undefined ? { low: Math.min(...all), high: Math.max(...all) } : picture);
 		} else drawFile(canvas, value);
 		[canvas.className, canvas.role, canvas.ariaLabel] = ["seen", "img", `${readable(field.name)}, as a picture`];
 		return canvas;
 	}
-	if (typeof value === "number") return shortNumber(value);
-	const text = typeof value === "string" ? value : JSON.stringify(value, (_, each) => (typeof each === "number" ? Number(each.toPrecision(5)) : each)) || "";
+	if (isNumber(value)) return shortNumber(value);
+	const text = typeof value === "string" ? value : JSON.stringify(value, (_, each) => plain(brief(each, 5))) || "";
 	const most = typeof value === "string" ? 10_000 : 400;
 	return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 function truthView(truth, row) {
 	const words = Object.entries(truth).map(([name, value]) => {
-		const gap = Math.abs(row[name] - value);
-		const off = typeof value === "number" && Number.isFinite(gap) ? `off by ${shortNumber(gap, 3)}` : row[name] === value ? "right" : "the model is wrong here";
+		const gap = isNumber(value) && Math.abs(difference(row[name], value));
+		const off = Number.isFinite(gap) ? `off by ${shortNumber(gap, 3)}` : row[name] === value ? "right" : "the model is wrong here";
 		return `${readable(name)} is ${value}; ${off}`;
 	});
 	return el("p.notice", `What is known of this example: ${words.join("; ")}.`);

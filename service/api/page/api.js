@@ -1,6 +1,7 @@
 // What the page asks of the service.
 
 import { withKey } from "./api_key.js";
+import { parse, stringify } from "./json.js";
 
 export const modelPath = (model, version) =>
 	`/v1/models/${encodeURIComponent(model)}${version ? `/versions/${version}` : ""}`;
@@ -11,15 +12,15 @@ export const uiPath = (model, version) => `/ui/models/${encodeURIComponent(model
 /** Ask for JSON; with a body, send that. `error` is the service's, or that it cannot be reached. @returns {Promise<Reply>} */
 export async function send(path, { method = "POST", body, headers } = /** @type {Sent} */ ({ method: "GET" })) {
 	const response = await fetch(path, {
-		method, headers: withKey({ ...headers, ...(body ? { "Content-Type": "application/json" } : {}) }), body: body && JSON.stringify(body),
+		method, headers: withKey({ ...headers, ...(body ? { "Content-Type": "application/json" } : {}) }), body: body && stringify(body),
 	}).catch(() => null);
-	const value = await response?.json().catch(() => null);
+	const value = await response?.text().then(parse).catch(() => null);
 	const ok = Boolean(response?.ok && value);
 	const error = !response ? "The service cannot be reached." : ok ? "" : value?.error || `The answer (${response.status}) is not JSON.`;
 	return { ok, value, error, details: value?.details || {}, header: (name) => response?.headers.get(name) || "" };
 }
 
-export function requestBody(signature, name, rows) {
+function requestBody(signature, name, rows) {
 	const named = name === "serving_default" ? {} : { signature_name: name };
 	return signature.has_rows ? { ...named, instances: rows } : { ...named, inputs: rows[0] };
 }
@@ -44,7 +45,7 @@ function readRows({ outputs }, body) {
 
 /** Ask for many rows, in as many requests as the bounds demand; one by one where rows may depend on each other. @returns {Promise<Answer>} of all, or the first that failed */
 export async function predictMany(target, rows, bounds) {
-	const each = JSON.stringify(rows[0] ?? {}).length + 16;
+	const each = stringify(rows[0] ?? {}).length + 16;
 	const most = Math.max(1, Math.min(bounds.max_rows, Math.floor((bounds.max_body_bytes * 0.8) / each)));
 	const size = target.signature.rows_independent ? most : 1;
 	let whole;

@@ -25,7 +25,7 @@ export function auditsTab(model) {
 	function rowView({ id, row, inputs }, signature) {
 		const shown = signature.inputs.filter(({ name }) => name in inputs).map((field) => ({ field, value: inputs[field.name] }));
 		const done = () => { count += 1; next(); };
-		return [valuesView(shown, signature.has_rows),
+		return [valuesView(shown),
 			truthForm(model.name, signature, { id, row, source: "audit" }, undefined, done, button("Skip", next))];
 	}
 

@@ -4,6 +4,15 @@ import { el, newId } from "./dom.js";
 
 const MOST_BUTTONS = 8;
 
+/** Buttons of which one can be chosen. */
+export function radioGroup(label, texts, onchange) {
+	const name = newId();
+	const radios = texts.map(() => el("input", { type: "radio", name, onchange }));
+	const element = el("div.choices", { role: "radiogroup", "aria-label": label },
+		...texts.map((text, i) => el("label", radios[i], el("span", text))));
+	return { element, radios };
+}
+
 /** Nothing is chosen at first. */
 export function choiceInput({ name, choices }, { change }) {
 	if (choices.length > MOST_BUTTONS) {
@@ -15,10 +24,7 @@ export function choiceInput({ name, choices }, { change }) {
 			write: (value) => { control.selectedIndex = Math.max(0, choices.indexOf(value)); },
 		};
 	}
-	const group = newId();
-	const radios = choices.map(() => el("input", { type: "radio", name: group, onchange: change }));
-	const element = el("div.choices", { role: "radiogroup", "aria-label": name },
-		...choices.map((choice, i) => el("label", radios[i], el("span", choice))));
+	const { element, radios } = radioGroup(name, choices, change);
 	return {
 		element, control: element, fallback: choices[0],
 		read: () => choices[radios.findIndex((radio) => radio.checked)],

@@ -3,6 +3,7 @@
 import { el, percent, put, shortNumber } from "./dom.js";
 import { asker, predict, send, uiPath } from "./api.js";
 import { answerView } from "./answer.js";
+import { difference, stringify } from "./json.js";
 import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
 
 /** @type {MakeTab} */
@@ -23,7 +24,7 @@ export function compareTab(model) {
 		const element = el("div.paper", { role: "region", "aria-label": `${which} answer` }, el("p", el("label", "Version ", choice)), place);
 		return { choice, place, element };
 	});
-	const difference = el("p.notice", { role: "status" });
+	const told = el("p.notice", { role: "status" });
 	const { now, soon } = asker(async () => {
 		const { name, example } = model.editor;
 		const row = await model.editor.read();
@@ -38,9 +39,9 @@ export function compareTab(model) {
 				: answer.ok ? answerView(signature, answer, example?.truth)
 					: el("p.problem", answer.error)));
 		model.editor.showProblems(asked.find(({ answer }) => answer && !answer.ok)?.answer);
-		difference.textContent = asked.every(({ answer }) => answer?.ok) ? inComparison(asked) : "";
+		told.textContent = asked.every(({ answer }) => answer?.ok) ? inComparison(asked) : "";
 	});
-	return { element: el("div", el("div.side", ...places.map(({ element }) => element)), difference), ask: soon, update };
+	return { element: el("div", el("div.side", ...places.map(({ element }) => element)), told), ask: soon, update };
 }
 
 function inComparison(asked) {
@@ -54,7 +55,7 @@ function inComparison(asked) {
 		return `They agree on ${top}; its probability differs by ${percent(Math.abs(shares[0] - shares[1]))}.`;
 	}
 	const [one, two] = readings.map(({ numbers }) => numbers[0]);
-	if (!one || !two) return `The answers ${JSON.stringify(rows[0]) === JSON.stringify(rows[1]) ? "are the same" : "differ"}.`;
-	const gap = two.value - one.value;
+	if (!one || !two) return `The answers ${stringify(rows[0]) === stringify(rows[1]) ? "are the same" : "differ"}.`;
+	const gap = difference(two.value, one.value);
 	return [`Version ${second} answers`, shortNumber(Math.abs(gap), 3), one.field.unit, `${gap < 0 ? "less" : "more"}.`].filter(Boolean).join(" ");
 }

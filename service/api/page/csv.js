@@ -1,5 +1,7 @@
 // CSV, as RFC 4180 and spreadsheets write it.
 
+import { numberIn, parse, stringify } from "./json.js";
+
 /** Lines count from 1. */
 export function parseCsv(text) {
 	const [head] = text.split(/\r?\n/, 1);
@@ -33,7 +35,7 @@ export function parseCsv(text) {
 export const toCsv = (lines) => lines.map((cells) => cells.map(cellText).join(",")).join("\r\n") + "\r\n";
 
 function cellText(value) {
-	const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+	const text = value === null || value === undefined ? "" : typeof value === "object" ? stringify(value) : String(value);
 	// A spreadsheet would take it for a formula.
 	const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 	return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
@@ -44,9 +46,9 @@ export function cellValue(field, cell) {
 	const text = (cell ?? "").trim();
 	if (text === "" && (field.nullable || field.has_default)) return field.has_default ? undefined : null;
 	if (field.shape?.length !== 1) {
-		try { return JSON.parse(text); } catch { return text; }
+		try { return parse(text); } catch { return text; }
 	}
 	if (field.dtype === "string") return cell ?? "";
 	if (field.dtype === "bool") return /^(true|1|yes)$/i.test(text) ? true : /^(false|0|no)$/i.test(text) ? false : text;
-	return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+	return numberIn(text);
 }

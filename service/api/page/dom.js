@@ -1,5 +1,7 @@
 // Small helpers to make elements. Text always becomes text, never markup.
 
+import { stringify } from "./json.js";
+
 /** @type {MakeElement} */
 export function el(name, props, ...children) {
 	const [tag, ...classes] = name.split(".");
@@ -72,7 +74,7 @@ export function redraw(element, ...children) {
 /** Returns a function that says whether what it is given is unlike the last. */
 export function changes() {
 	let last = "";
-	return (value) => last !== (last = JSON.stringify(value));
+	return (value) => last !== (last = stringify(value));
 }
 
 /** Colour what speaks for or against something, by how much. */
@@ -90,8 +92,8 @@ export function setText(element, text) {
 }
 
 export function shortNumber(value, digits = 4) {
-	if (!Number.isFinite(value)) return String(value);
-	if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9)) return value.toExponential(2);
+	if (!Number.isFinite(value)) return value.toLocaleString("en");
+	if (!Number.isSafeInteger(value) && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9)) return value.toExponential(2);
 	return value.toLocaleString("en", { maximumSignificantDigits: digits, maximumFractionDigits: 0, roundingPriority: "morePrecision" });
 }
 

@@ -24,9 +24,9 @@ function told({ state, sentence, evidence, alarm_at, rows, blocks, quality, expe
 	return [
 		el("p", pill(state, KINDS[state]), ` ${sentence}`),
 		alarm_at && el("p.quiet", `Evidence ${shortNumber(evidence)} in ${shortNumber(rows)} rows, ${blocks} blocks; an alarm begins at ${shortNumber(alarm_at)}.`),
-		el("h3", "Live quality ", pill(quality.state, KINDS[quality.state])),
+		el("h2", "Live quality ", pill(quality.state, KINDS[quality.state])),
 		el("p", quality.sentence),
-		...(!expected ? [] : [el("h3", "Expected accuracy ", pill("blind to changed meanings", "warn")), el("p", expected.live
+		...(!expected ? [] : [el("h2", "Expected accuracy ", pill("blind to changed meanings", "warn")), el("p", expected.live
 			? `If the probabilities are right, ${percent(expected.live.value)} of ${shortNumber(expected.live.rows)} live answers are (${between(expected.live.low, expected.live.high)}); of the reference's, ${percent(expected.reference)}.`
 			: `No live answer yet; of the reference's, ${percent(expected.reference)} are expected to be right.`),
 		el("p.quiet", expected.blind_to)]),

@@ -1,8 +1,9 @@
 // The input of a model: a control for every field of a signature, and the golden examples.
 
-import { el, newId, pill, put } from "./dom.js";
+import { radioGroup } from "./choice_input.js";
+import { el, pill, put } from "./dom.js";
 import { labelledInput, readable } from "./fields.js";
-import { brightness, drawArray, newCanvas, picturesIn, takesPictures } from "./pictures.js";
+import { drawArray, newCanvas, takesPictures } from "./pictures.js";
 
 const DEFAULT = "serving_default";
 
@@ -46,15 +47,14 @@ export class Editor {
 	}
 
 	signatures() {
-		const group = newId();
-		const choose = (name) => {
-			this.choose(name);
+		const titles = this.names.map((name) => (name === DEFAULT ? "default" : readable(name) || '""'));
+		const { element, radios } = radioGroup("Signature", titles, () => {
+			this.choose(this.names[radios.findIndex((radio) => radio.checked)]);
 			this.element.querySelector(".choices input:checked").focus();
 			this.changed();
-		};
-		return el("div.choices", { role: "radiogroup", "aria-label": "Signature" }, ...this.names.map((name) => el("label",
-			el("input", { type: "radio", name: group, checked: name === this.name, onchange: () => choose(name) }),
-			el("span", name === DEFAULT ? "default" : readable(name) || '""'))));
+		});
+		radios[this.names.indexOf(this.name)].checked = true;
+		return element;
 	}
 
 	/** A file goes to the signature that is made for files. */
@@ -69,16 +69,15 @@ export class Editor {
 	chips() {
 		return this.version.examples.map((example) => el("button", {
 			type: "button", title: example.note, onclick: () => { this.load(example); this.onchange(); },
-		}, this.thumbnail(example), el("span", shortNote(example.note)), /\bhard\b/i.test(example.note) && pill("hard", "warn")));
+		}, this.thumbnail(example), el("span", example.title), example.is_hard && pill("hard", "warn")));
 	}
 
 	thumbnail(example) {
-		const { inputs, has_rows } = this.version.signatures[example.signature] || { inputs: [] };
-		const field = has_rows && inputs.find((each) => picturesIn(each));
-		if (!field) return null;
+		const field = this.version.signatures[example.signature]?.inputs.find(({ picture }) => picture);
+		if (!field?.picture) return null;
 		const value = example.instance[field.name];
 		const [canvas] = newCanvas(value.length);
-		drawArray(canvas, value, brightness(field));
+		drawArray(canvas, value, field.picture);
 		canvas.ariaHidden = "true";
 		return canvas;
 	}
@@ -145,10 +144,4 @@ export function problemsByField({ ok, error, details }, names) {
 		found.set(name, [...(found.get(name) || []), ...words]);
 	}
 	return found;
-}
-
-/** without what the mark says */
-function shortNote(note) {
-	const text = note.replace(/;?\s*hard\b(?=:|$)/i, "").replace(/^\s*:\s*/, "").trim();
-	return text.length > 44 ? `${text.slice(0, 43)}…` : text || "example";
 }

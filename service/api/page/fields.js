@@ -6,16 +6,15 @@ import { choiceInput, flagInput } from "./choice_input.js";
 import { jsonInput, textInput } from "./text_input.js";
 import { fileInput } from "./file_input.js";
 import { pictureInput } from "./picture_input.js";
-import { picturesIn, takesPictures } from "./pictures.js";
+import { takesPictures } from "./pictures.js";
 
 /** @param {InputContext} context @returns {Input} */
 function inputFor(field, context) {
 	const shape = field.shape && (context.hasRows ? field.shape.slice(1) : field.shape);
 	if (field.content_types?.length) {
-		return takesPictures(field) && shape?.length === 0 ? pictureInput(field, null, context) : fileInput(field, context);
+		return takesPictures(field) && shape?.length === 0 ? pictureInput(field, context) : fileInput(field, context);
 	}
-	const pictures = picturesIn(field, Number(context.hasRows));
-	if (pictures) return pictureInput(field, pictures, context);
+	if (field.picture) return pictureInput(field, context);
 	if (!shape || shape.length) return jsonInput(field, shape, context);
 	if (field.choices?.length) return choiceInput(field, context);
 	if (field.dtype === "bool") return flagInput(field, context);

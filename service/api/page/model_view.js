@@ -29,7 +29,8 @@ const TABS = [
 export class ModelView {
 	/** The version that somebody chose; empty for the one that is live. */
 	chosen = "";
-	live = "";
+	/** @type {string|undefined} empty where nothing serves */
+	live;
 	isNew = changes();
 	tab;
 	/** @type {any} */
@@ -116,20 +117,30 @@ export class ModelView {
 	}
 
 	/** Show a sentence in place of a version and its tab. */
-	say(kind, ...words) {
-		put(this.body, el(`p.notice.${kind}`, ...words));
+	say(kind, words) {
+		put(this.body, el(`p.notice.${kind}`, words));
 		this.version = this.tab = null;
+	}
+
+	/** Nothing serves: say why, and keep at hand what makes something serve. */
+	rest(versions) {
+		if (this.version || !this.tab) {
+			this.say("warn");
+			this.tab = versionsTab(this);
+			this.body.append(this.tab.element);
+		}
+		put(this.body.firstElementChild, "Nothing of it serves now.", ...versions.map((each) => each.reason && ` Version ${each.version}: ${each.reason}`));
 	}
 
 	/** Another version is live, or the chosen one is gone. */
 	notice({ version, versions }) {
 		const before = this.live;
 		this.live = version || "";
-		if (before && this.live && before !== this.live) {
-			put(this.news, el("p.notice.news", `Version ${this.live} serves now; it was version ${before}.`));
+		if (this.live && before !== undefined && before !== this.live) {
+			put(this.news, el("p.notice.news", `Version ${this.live} serves now${before && `; it was version ${before}`}.`));
 		}
 		if (!this.loadedVersions().includes(this.chosen)) this.chosen = "";
-		if (!this.number) this.say("warn", "Nothing of it serves now.", ...versions.map((each) => each.reason && ` Version ${each.version}: ${each.reason}`));
+		if (!this.number) this.rest(versions);
 		else if (this.number !== this.version?.version) this.load();
 		// Whoever is at work goes on with what is there.
 		else this.choice?.replaceWith(this.versionChoice());
@@ -144,10 +155,13 @@ export class ModelView {
 			if (number !== this.number) return;
 			const editor = new Editor(value, () => this.tab?.ask?.());
 			if (this.editor) await editor.copy(this.editor);
+			const before = this.version;
 			this.version = value;
 			this.editor = editor;
 			setText(this.description, value.card?.description || "");
-			if (!this.tab?.isOfAll) this.draw();
+			// Who has made it serve goes on there.
+			if (!before && this.tab?.element.contains(document.activeElement)) this.open("versions");
+			else if (!before || !this.tab?.isOfAll) this.draw();
 		} catch (error) {
 			this.say("bad", /** @type {Error} */ (error).message);
 			// The next poll tries again.

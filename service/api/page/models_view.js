@@ -43,11 +43,10 @@ export function modelsView(overview) {
 
 	function showProblems({ problem, ignored, models }) {
 		if (!areNew([problem, ignored, models.length])) return;
-		const are = ignored.length === 1 ? "thing lies in the folder of models and is" : "things lie in the folder of models and are";
 		put(problems,
 			problem && el("p.notice.bad", { role: "alert" }, problem),
 			!models.length && el("p.notice", "There is none yet. Put a version into the folder of models: <model>/<version>/saved_model.pb."),
-			ignored.length > 0 && el("details", el("summary", `${ignored.length} ${are} not served`),
+			ignored.length > 0 && el("details", el("summary", `In the folder of models, but not served: ${ignored.length}`),
 				el("ul", ...ignored.map(({ path, reason }) => el("li", el("code", path), ` ${reason}`)))));
 	}
 
@@ -91,7 +90,6 @@ export function livePill({ version, unloaded, versions }) {
 
 /** What is special about a model's versions, as pills. */
 export function marks({ pinned, labels, rollout }) {
-	const trial = rollout && `version ${rollout.candidate ?? "to come"} on trial: ${rollout.stage}${rollout.stage === "canary" ? ` ${rollout.percent} %` : ""}`;
 	const named = Object.entries(labels).map(([label, version]) => `${label} → ${version}`);
-	return pills([pinned && "pinned", trial, ...named].filter(Boolean));
+	return pills([pinned && "pinned", rollout?.words, ...named].filter(Boolean));
 }

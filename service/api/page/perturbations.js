@@ -1,6 +1,6 @@
 // Rows that differ a little from one input, and what each of them stands for.
 
-import { asPng, context, drawFile, newCanvas, picturesIn, takesPictures } from "./pictures.js";
+import { asPng, context, drawFile, newCanvas, takesPictures } from "./pictures.js";
 
 // Patches across a picture. Of files there are fewer, since each is packed anew.
 const PATCHES = { array: 14, file: 8 };
@@ -15,8 +15,7 @@ export async function planFor(signature, row) {
 	if (!signature.has_rows) return null;
 	for (const field of signature.inputs) {
 		const value = row[field.name];
-		const shape = picturesIn(field);
-		if (shape && Array.isArray(value)) return occludedArray(row, field.name, value, shape.size);
+		if (field.picture && Array.isArray(value)) return occludedArray(row, field.name, value, field.picture.size);
 		if (takesPictures(field) && value?.b64 !== undefined) return occludedFile(row, field.name, value);
 	}
 	const text = signature.inputs.find((field) => field.dtype === "string" && !field.choices && field.shape?.length === 1 && row[field.name]);
@@ -90,11 +89,12 @@ function valuesOf(field, now) {
 	if (field.choices?.length) return field.choices.slice(0, 30);
 	if (field.dtype === "bool") return [false, true];
 	if (field.dtype === "string") return [];
-	const around = typeof now === "number" ? now : 0;
+	const around = Number(now) || 0;
 	// Half of it, so that what must be positive stays so.
 	const reach = Math.abs(around) / 2 || 1;
-	const low = field.minimum ?? around - reach;
-	const high = field.maximum ?? around + reach;
+	const [least, most] = (field.limits ?? [-Infinity, Infinity]).map(Number);
+	const low = Number(field.minimum ?? Math.max(least, around - reach));
+	const high = Number(field.maximum ?? Math.min(most, around + reach));
 	const isWhole = field.dtype.includes("int");
 	const points = isWhole ? Math.min(CURVE_POINTS, high - low + 1) : CURVE_POINTS;
 	const values = Array.from({ length: points }, (_, i) => low + ((high - low) * i) / (points - 1 || 1));

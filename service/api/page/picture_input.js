@@ -3,7 +3,7 @@
 import { announce, button, el, newId } from "./dom.js";
 import { openCamera } from "./camera.js";
 import { filePicker } from "./file_input.js";
-import { asPng, brightness, clear, drawArray, drawFile, encoded, hasBrightEdge, invert, newCanvas, readArray } from "./pictures.js";
+import { asPng, clear, drawArray, drawFile, encoded, hasBrightEdge, invert, newCanvas, readArray } from "./pictures.js";
 
 // Of a drawing that becomes a file.
 const FILE_SIZE = 112;
@@ -12,8 +12,8 @@ const BRUSH = 0.09;
 const INKS = { Draw: "#fff", Erase: "#000" };
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** @param {PictureShape|null} shape null for a file */
-export function pictureInput(field, shape, context) {
+/** For a field of numbers, or of a file. */
+export function pictureInput({ name, dtype, picture }, context) {
 	const { change, handOver } = context;
 	/** what a file or an example holds, until somebody draws on it */
 	let exact;
@@ -21,11 +21,11 @@ export function pictureInput(field, shape, context) {
 	let cursor = [0.5, 0.5];
 	/** where the pointer was last, while it draws */
 	let last;
-	const [canvas, drawing] = newCanvas(shape ? shape.size : FILE_SIZE);
+	const [canvas, drawing] = newCanvas(picture ? picture.size : FILE_SIZE);
 	Object.assign(canvas, {
 		id: newId(), className: canvas.width < 100 ? "easel" : "easel smooth", tabIndex: 0, role: "application",
 		ariaRoleDescription: "drawing area",
-		ariaLabel: `${field.name}: draw with the pointer, or move with the arrow keys and paint with the space bar`,
+		ariaLabel: `${name}: draw with the pointer, or move with the arrow keys and paint with the space bar`,
 		onpointerdown(event) {
 			canvas.setPointerCapture(event.pointerId);
 			stroke((last = place(event)), last);
@@ -79,10 +79,10 @@ export function pictureInput(field, shape, context) {
 	}
 
 	async function take(file) {
-		if (!file || (shape && handOver?.(file))) return;
+		if (!file || (picture && handOver?.(file))) return;
 		await drawFile(canvas, file);
-		if (shape && shape.channels !== 3 && hasBrightEdge(canvas)) invert(canvas);
-		exact = shape ? null : await encoded(file);
+		if (picture && picture.channels !== 3 && hasBrightEdge(canvas)) invert(canvas);
+		exact = picture ? null : await encoded(file);
 		change();
 	}
 
@@ -98,9 +98,9 @@ export function pictureInput(field, shape, context) {
 	clear(canvas);
 	return {
 		element, control: canvas, fallback: undefined, take,
-		read: () => exact || (shape ? readArray(canvas, shape.channels, brightness(field), field.dtype.includes("int")) : asPng(canvas)),
+		read: () => exact || (picture ? readArray(canvas, picture, dtype.includes("int")) : asPng(canvas)),
 		write(value) {
-			if (shape) drawArray(canvas, value, brightness(field));
+			if (picture) drawArray(canvas, value, picture);
 			else if (typeof value?.b64 === "string") drawFile(canvas, value);
 			exact = value;
 		},

@@ -2,16 +2,6 @@
 
 export const takesPictures = (field) => (field.content_types || []).some((type) => type.startsWith("image/"));
 
-/** The square pictures that a numeric field holds. `rows` is 1 where its first dimension counts them, else 0. @returns {PictureShape|null} */
-export function picturesIn({ shape, dtype }, rows = 1) {
-	const [height, width, channels = 0, ...more] = shape?.slice(rows) || [];
-	const isPicture = height === width && height >= 8 && height <= 512 && [0, 1, 3].includes(channels) && !more.length;
-	return isPicture && dtype !== "string" && dtype !== "bool" ? { size: height, channels } : null;
-}
-
-/** @param {Field} field @returns {Pair} its darkest and brightest */
-export const brightness = ({ minimum = 0, maximum, dtype }) => [minimum, maximum ?? (dtype === "uint8" ? 255 : 1)];
-
 /** @returns {[Canvas, Drawing]} */
 export function newCanvas(size) {
 	const canvas = document.createElement("canvas");
@@ -24,11 +14,11 @@ export const context = (canvas) => canvas.getContext("2d", { willReadFrequently:
 /** All its pixels. */
 const pixels = (canvas) => context(canvas).getImageData(0, 0, canvas.width, canvas.height);
 
-export function drawArray(canvas, rows, [low, high]) {
+export function drawArray(canvas, rows, { low, high }) {
 	const image = new ImageData(rows[0].length, rows.length);
 	rows.flat().forEach((pixel, i) => {
 		for (let c = 0; c < 3; c++) {
-			const value = Array.isArray(pixel) ? pixel[pixel.length === 3 ? c : 0] : pixel;
+			const value = Number(Array.isArray(pixel) ? pixel[pixel.length === 3 ? c : 0] : pixel);
 			image.data[4 * i + c] = (255 * (value - low)) / (high - low || 1);
 		}
 		image.data[4 * i + 3] = 255;
@@ -36,7 +26,7 @@ export function drawArray(canvas, rows, [low, high]) {
 	context(canvas).putImageData(image, 0, 0);
 }
 
-export function readArray(canvas, channels, [low, high], isWhole) {
+export function readArray(canvas, { channels, low, high }, isWhole) {
 	const { data, width, height } = pixels(canvas);
 	const scaled = (value) => {
 		const number = low + (value / 255) * (high - low);

@@ -3,6 +3,7 @@
 import { asker } from "./api.js";
 import { withKey } from "./api_key.js";
 import { changes } from "./dom.js";
+import { parse } from "./json.js";
 import { History } from "./rates.js";
 
 const PAUSE_MS = 1000;
@@ -42,7 +43,7 @@ export class Overview extends EventTarget {
 			const headers = withKey({ "If-None-Match": this.etag });
 			const response = await fetch("/ui/overview", { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
 			if (response.status === 200) {
-				this.value = await response.json();
+				this.value = parse(await response.text());
 				this.etag = response.headers.get("ETag") || "";
 			} else if (![304, 401].includes(response.status)) {
 				throw new Error(`status ${response.status}`);

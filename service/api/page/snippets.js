@@ -1,7 +1,7 @@
 // The request that the page has just made, as code to copy.
 
 import { announce, button, download, el, put } from "./dom.js";
-import { requestBody, send, uiPath } from "./api.js";
+import { send, uiPath } from "./api.js";
 
 export function snippetsView(model) {
 	const place = el("div");
@@ -10,20 +10,20 @@ export function snippetsView(model) {
 	let chosen = 0;
 
 	async function fill() {
-		const { name, signature, version } = model.target();
+		const { name, version } = model.target();
 		const row = await model.editor.read();
 		const body = { signature: name, row, origin: location.origin, is_pinned: Boolean(version) };
 		const { ok, value, error } = await send(`${uiPath(model.name, model.version.version)}/code`, { body });
-		if (ok) show(value.samples, JSON.stringify(requestBody(signature, name, [row])));
+		if (ok) show(value);
 		else put(place, el("p.problem", error));
 	}
 
-	function show(samples, body) {
+	function show({ samples, body }) {
 		const { title, code } = samples[chosen];
 		const shown = el("pre", { tabindex: "0", "aria-label": title }, code);
 		const buttons = samples.map((each, i) => button(each.title, () => {
 			chosen = i;
-			show(samples, body);
+			show({ samples, body });
 			place.querySelectorAll("button")[i].focus();
 		}, { "aria-pressed": String(i === chosen) }));
 		const copy = button("Copy", async () => {

@@ -5,6 +5,7 @@ import { predict } from "./api.js";
 import { cellValue, parseCsv, toCsv } from "./csv.js";
 import { takesFiles } from "./editor.js";
 import { filePicker } from "./file_input.js";
+import { brief, stringify } from "./json.js";
 import { encoded, takesPictures } from "./pictures.js";
 
 const CHUNK = 200;
@@ -105,7 +106,7 @@ function results(lines, inputs, outputs, title) {
 	const cells = ({ where, row, output, error }) => [where, ...of(inputs, row), ...of(outputs, output), error];
 	const file = `${title.replace(/\.[^.]*$/, "")}-answers.csv`;
 	const save = button("Download the answers as CSV", () => download(file, toCsv([head, ...lines.map(cells)]), "text/csv"), { class: "main" });
-	const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : typeof value === "object" && value ? JSON.stringify(value) : value);
+	const shown = (value) => (typeof value === "number" ? String(brief(value, 6)) : typeof value === "object" && value ? stringify(value) : value);
 	const rows = lines.slice(0, MOST_SHOWN).map(({ where, row, output, error }) =>
 		[where, ...of(inputs, row).map(shown), ...(error ? [el("td.wrong", { colspan: outputs.length }, error)] : of(outputs, output).map(shown))]);
 	return [save, el("div.results", table(head.slice(0, -1), rows, "Answers")),

@@ -1,6 +1,7 @@
 // Text; and arrays, as JSON or as lines of numbers with commas.
 
 import { el, newId, setText } from "./dom.js";
+import { isNumber, numberIn, parse, stringify } from "./json.js";
 
 export function textInput({ max_length: most }, { change }) {
 	const control = el("textarea", { id: newId(), spellcheck: "false", oninput: () => { count(); change(); } });
@@ -10,7 +11,7 @@ export function textInput({ max_length: most }, { change }) {
 		setText(counter, `${used.toLocaleString("en")} of ${most?.toLocaleString("en")} bytes`);
 	}
 	function write(value) {
-		control.value = typeof value === "string" ? value : JSON.stringify(value);
+		control.value = typeof value === "string" ? value : stringify(value);
 		count();
 	}
 	return { element: el("div", control, most && counter), control, fallback: "", read: () => control.value, write };
@@ -25,17 +26,17 @@ export function jsonInput({ dtype }, shape, { change }) {
 	function read() {
 		const text = control.value.trim();
 		try {
-			return JSON.parse(text);
+			return parse(text);
 		} catch {
-			const lines = text.split(/\r?\n/).map((line) => line.split(/[,;\t]/).map(Number));
-			if (isText || lines.flat().some(Number.isNaN)) return text;
+			const lines = text.split(/\r?\n/).map((line) => line.split(/[,;\t]/).map(numberIn));
+			if (isText || !lines.flat().every(isNumber)) return text;
 			return shape?.length === 1 ? lines.flat() : lines;
 		}
 	}
 	return {
 		element: el("div", control, el("p.hint", `${dtype}, ${size}; as ${how}`)), control,
 		fallback: zeros(shape || [], isText ? "" : dtype === "bool" ? false : 0),
-		read, write: (value) => { control.value = JSON.stringify(value); },
+		read, write: (value) => { control.value = stringify(value); },
 	};
 }
 

@@ -1,12 +1,19 @@
 // The shapes that the page's modules hand to each other; for editors, and never sent to browsers.
 // TypeScript checks the modules against them: tests/service/api/test_page_types.py.
 
+/** What TypeScript does not know yet of JavaScript's JSON. */
+interface JSON {
+  parse(text: string, revive: (key: string, value: any, context?: { source?: string }) => any): any;
+  rawJSON?(text: string): object;
+}
+
 type Row = Record<string, any>;
 type Shape = (number | null)[];
 type Pair = [number, number];
 type Canvas = HTMLCanvasElement;
 type Drawing = CanvasRenderingContext2D;
-type PictureShape = { size: number; channels: number };
+/** Channels are 0 where they are no dimension; low is black, high is white. */
+type Picture = { size: number; channels: number; low: number; high: number };
 
 /** An input or output of a signature, as the contract describes it. */
 interface Field {
@@ -25,6 +32,12 @@ interface Field {
   example?: any;
   has_default?: boolean;
   default?: any;
+  /** Where it is a picture of numbers. */
+  picture?: Picture;
+  /** Where a slider can move it. */
+  slider?: { min: number; max: number; step: number | "any" };
+  /** Of its dtype. */
+  limits?: any[];
 }
 
 interface Signature {
@@ -38,6 +51,9 @@ interface Signature {
 /** A golden example. */
 interface Example {
   note: string;
+  /** The note in short, without what is_hard says. */
+  title: string;
+  is_hard: boolean;
   signature: string;
   instance: Row;
   truth: Row;

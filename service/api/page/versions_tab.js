@@ -2,6 +2,7 @@
 
 import { button, el, lineForm, pill, pills, redraw, secretForm } from "./dom.js";
 import { modelPath, send } from "./api.js";
+import { numberIn } from "./json.js";
 import { rolloutView } from "./rollout.js";
 
 // Kept for as long as the page is open, and nowhere else.
@@ -24,11 +25,8 @@ export function versionsTab(model) {
 	const admin = adminControls(model);
 	const rollout = rolloutView(model.name);
 	function update() {
-		const { versions, pinned, unloaded, policy_problem, rollout: trial } = model.known;
-		list.replaceChildren(...versions.map((version) => stateOf(version, model.known)));
-		about.textContent = policy_problem || (unloaded ? "The policy keeps the model unloaded."
-			: trial ? "A rollout decides what serves."
-				: pinned ? "Pinned: new versions are not taken over until that is undone." : "New versions are taken over by themselves.");
+		list.replaceChildren(...model.known.versions.map((version) => stateOf(version, model.known)));
+		about.textContent = model.known.policy;
 		admin.update();
 	}
 	update();
@@ -44,10 +42,13 @@ function adminControls(model) {
 		told.textContent = ok ? done : error;
 		return ok;
 	}
-	const serve = (which, done) => act("/policy", "PUT", { serve: which }, done);
-	// Any version can be tried out, also one that is not loaded.
-	const trial = lineForm("Version to try out on live traffic", "Try it out",
-		(given) => act(":rollout", "POST", { candidate: Number(given || NaN) }, `Version ${given} is on trial.`), { inputmode: "numeric", size: 4 });
+	const serve = (which, done) => act("/policy", "PUT", { serve: which, unloaded: false }, done);
+	const pin = (version) => serve({ versions: [numberIn(version)] }, `Version ${version} is pinned.`);
+	// Also a version that is not loaded.
+	const anyVersion = (label, text, take) => lineForm(label, text, take, { inputmode: "numeric", size: 4 });
+	const pinned = anyVersion("Version to pin", "Pin it", pin);
+	const trial = anyVersion("Version to try out on live traffic", "Try it out",
+		(given) => act(":rollout", "POST", { candidate: numberIn(given) }, `Version ${given} is on trial.`));
 	const secret = secretForm("Admin token", async (given) => {
 		token = given;
 		if (await act("/policy", "GET")) return use(given);
@@ -65,19 +66,18 @@ function adminControls(model) {
 	}
 
 	function update() {
-		const { versions, pinned, rollout } = model.known;
+		const { versions, pinned: isPinned, rollout } = model.known;
 		const isOn = model.overview.value.admin;
 		off.hidden = isOn;
 		locked.hidden = !isOn || Boolean(token);
-		tools.hidden = !isOn || !token;
+		tools.hidden = pinned.hidden = !isOn || !token;
 		trial.hidden = tools.hidden || Boolean(rollout);
 		redraw(tools,
 			button(rollout ? "Abort the rollout" : "Roll back", () => act(":rollback", "POST", undefined, "Rolled back.")),
-			...versions.filter(({ state }) => state !== "failed").map(({ version }) => button(version === rollout?.candidate ? `Promote version ${version} now` : `Pin version ${version}`,
-				() => serve({ versions: [Number(version)] }, `Version ${version} is pinned.`))),
-			pinned && button("Unpin: serve the newest", () => serve({ latest: 1 }, "The newest version serves.")),
+			...versions.filter(({ state }) => state !== "failed").map(({ version }) => button(version === rollout?.candidate ? `Promote version ${version} now` : `Pin version ${version}`, () => pin(version))),
+			isPinned && button("Unpin: serve the newest", () => serve({ latest: 1 }, "The newest version serves.")),
 			button("Forget the token", () => use("")));
 	}
 
-	return { element: el("div", off, locked, tools, trial, told), update };
+	return { element: el("div", off, locked, tools, pinned, trial, told), update };
 }

@@ -4,6 +4,7 @@ import { button, el, percent, put, shade, shortNumber, svg, svgText, table } fro
 import { barList } from "./answer.js";
 import { predictMany } from "./api.js";
 import { readable, titled } from "./fields.js";
+import { isNumber } from "./json.js";
 import { readOutputs, target as targetNumber, topClass } from "./outputs.js";
 import { planFor } from "./perturbations.js";
 import { context, newCanvas } from "./pictures.js";
@@ -92,12 +93,12 @@ function words({ parts, places }, effects, show) {
 		.sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, 8);
 	return el("div", el("p.words", ...spans),
 		el("p.legend", el("span.swatch"), " speaks for the answer  ", el("span.swatch.against"), " against it"),
-		el("h3", "What counts most"),
+		el("h2", "What counts most"),
 		table(["left out", "changes the answer by"], ranked.map(({ effect, text }) => [text, `${effect > 0 ? "−" : "+"}${show(Math.abs(effect))}`]), "What counts most"));
 }
 
 function curves({ fields }, scores, readings, show) {
-	const bands = readings.map(({ numbers: [first], classes }) => (!classes.length && first?.low !== null ? [first.low, first.high] : null));
+	const bands = readings.map(({ numbers: [first], classes }) => (!classes.length && first?.low !== null ? [Number(first.low), Number(first.high)] : null));
 	const all = [...scores, ...bands.flatMap((band) => band ?? [])];
 	const drawn = fields.map(({ field, values, start, now }) => {
 		const own = scores.slice(start, start + values.length);
@@ -122,7 +123,7 @@ function curve(xs, ys, bands, low, high, now, here, told, show) {
 		band && svg("polygon", { class: "band", points: band.join(" ") }),
 		svg("line", { class: "axis", x1: left, x2: width - 6, y1: height - bottom, y2: height - bottom }),
 		svg("polyline", { class: "curve", points: points(ys).join(" ") }),
-		typeof now === "number" && svg("circle", { class: "dot", cx: x(now), cy: y(here), r: 5 }),
+		isNumber(now) && svg("circle", { class: "dot", cx: x(Number(now)), cy: y(here), r: 5 }),
 		svgText(left - 5, y(high) + 8, show(high), "end"), svgText(left - 5, y(low), show(low), "end"),
 		svgText(left, height - 4, shortNumber(xs[0]), "start"), svgText(width - 6, height - 4, shortNumber(last), "end"));
 }

@@ -117,15 +117,19 @@ def _field(field: Field) -> list[str]:
     shape = "any shape"
     if field.shape is not None:
         shape = ", ".join("?" if size is None else str(size) for size in field.shape)
-    limits = "" if field.minimum is None else f"from {field.minimum:g}"
+    limits = "" if field.minimum is None else f"from {_bound(field.minimum)}"
     if field.maximum is not None:
-        limits += f" to {field.maximum:g}"
+        limits += f" to {_bound(field.maximum)}"
     return [
         field.name,
         f"{field.dtype} [{shape}]",
         f"{limits} {field.unit}".strip(),
         field.description,
     ]
+
+
+def _bound(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 # Longer bodies go into a file of their own: characters.
 _LONG = 1500
 _DATATYPES = {"bfloat16": "FP32", "bool": "BOOL", "string": "BYTES"}
+# JavaScript's JSON rounds what is larger than 2**53.
+_ROUNDED = ("int64", "uint64")
 _NUMPY_TYPES = {"bfloat16": "float32", "bool": "bool_", "string": "object_"}
 
 
@@ -49,9 +51,14 @@ class CodeRequest:
         return named | rows
 
     @property
+    def text(self) -> str:
+        """The body as JSON."""
+        return _json(self.body)
+
+    @property
     def is_long(self) -> bool:
         """Whether the body is read from the file ``request.json``."""
-        return len(_json(self.body)) > _LONG
+        return len(self.text) > _LONG
 
 
 def code_samples(asked: CodeRequest) -> list[dict[str, str]]:
@@ -75,7 +82,7 @@ def _curl(asked: CodeRequest) -> str:
         kind = shlex.quote(f"Content-Type: {inputs[0].content_types[0]}")
         sent = f"-H {kind} --data-binary @picture.png"
     else:
-        sent = f"-d {'@request.json' if asked.is_long else shlex.quote(_json(asked.body))}"
+        sent = f"-d {'@request.json' if asked.is_long else shlex.quote(asked.text)}"
     return f"curl {key}{sent} \\\n  {shlex.quote(asked.url)}"
 
 
@@ -105,10 +112,14 @@ def _javascript(asked: CodeRequest) -> str:
     headers = '"Content-Type": "application/json"'
     if asked.needs_key:
         headers += ', "X-API-Key": process.env.API_KEY'
-    body = f"const body = JSON.stringify({_json(asked.body)});"
+    body = f"const body = JSON.stringify({asked.text});"
+    if not _is_exact(asked.row):
+        # JavaScript would round the numbers of a value, and leaves text alone.
+        body = f"const body = {_json(asked.text)};"
     if asked.is_long:
         reading = 'import { readFile } from "node:fs/promises";'
         body = f'{reading}\n\nconst body = await readFile("request.json");'
+    is_exact = all(field.dtype not in _ROUNDED for field in asked.signature.outputs)
     return (
         f"{body}\n"
         f"const response = await fetch({_json(asked.url)}, {{\n"
@@ -116,7 +127,7 @@ def _javascript(asked: CodeRequest) -> str:
         f"  headers: {{ {headers} }},\n"
         "  body,\n"
         "});\n"
-        "console.log(await response.json());"
+        f"console.log(await response.{'json' if is_exact else 'text'}());"
     )
 
 
@@ -141,7 +152,8 @@ def _tritonclient(asked: CodeRequest) -> str:
         options.append(f'parameters={{"signature_name": {_json(signature.name)}}}')
     if asked.needs_key:
         options.append('headers={"X-API-Key": os.environ["API_KEY"]}')
-    host = asked.origin.partition("://")[2]
+    scheme, _, host = asked.origin.partition("://")
+    server = _json(host) + (", ssl=True" if scheme == "https" else "")
     return "\n".join(
         [
             *imports,
@@ -151,7 +163,7 @@ def _tritonclient(asked: CodeRequest) -> str:
             "",
             "inputs = []",
             *lines,
-            f"client = InferenceServerClient({_json(host)})",
+            f"client = InferenceServerClient({server})",
             f"answer = client.infer({', '.join(options)})",
             'for output in answer.get_response()["outputs"]:',
             '    print(output["name"], answer.as_numpy(output["name"]))',
@@ -177,6 +189,15 @@ def _tensor(asked: CodeRequest, field: Field) -> list[str]:
         f'inputs.append(InferInput({_json(field.name)}, value.shape, "{datatype}"))',
         "inputs[-1].set_data_from_numpy(value)",
     ]
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether all whole numbers in a JSON value are ones that JavaScript has."""
+    if isinstance(value, dict):
+        return all(map(_is_exact, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_exact, value))
+    return not isinstance(value, int) or abs(value) < 2**53
 
 
 def _json(value: Any) -> str:

@@ -22,8 +22,12 @@ _HERE = Path(openapi.__file__).parent
 # By endpoint: the path, the files that it is made of, and what they are.
 _FILES = {
     "page": ("/docs", (_HERE / "page.html",), "text/html; charset=utf-8"),
-    "script": ("/docs/page.js", (_HERE / "page.js",), "text/javascript; charset=utf-8"),
-    # It looks as the page for people does, and does so where that page is turned off.
+    # It reads JSON and looks as the page for people does, also where that page is turned off.
+    "script": (
+        "/docs/page.js",
+        (FOLDER / "json.js", _HERE / "page.js"),
+        "text/javascript; charset=utf-8",
+    ),
     "style": (
         "/docs/page.css",
         (FOLDER / "base.css", _HERE / "page.css"),

@@ -14,27 +14,17 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import flask_response
 from service.api.http.responses import JSON, Response
 from service.api.http.url_paths import MODEL
-from service.api.routes.card_sections import (
-    confusion_of,
-    reliability_of,
-    sections_of_contract,
-    sections_of_evaluation,
-    sections_of_gates,
-    sections_of_making,
-)
+from service.api.routes.page_version import headline_of, version_on_page
 from service.events.event_log import EventLog
 from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
 from service.monitoring.request_times import RequestTimes, read_request_times
-from service.repository.golden import GoldenExample
-from service.repository.model_card import Card
-from service.repository.rollout_policy import Rollout
+from service.repository.policy import Policy
+from service.repository.rollout_policy import Rollout, Stage
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.servable import Servable
 from service.settings.settings import Settings
 
 # Metrics are read from all workers' files at most this often, however many pages are open.
 _METRICS_AGE_S = 0.5
-_HEADLINE = ("name", "value", "low", "high")
 
 
 def overview_routes(
@@ -83,7 +73,7 @@ def overview_routes(
     @blueprint.get(f"/ui{MODEL.removeprefix('/v1')}/versions/<version:version>")
     def one_version(model: str, version: int) -> FlaskResponse:
         with lifecycle.lease(model, version) as servable:
-            return conditional(_version(servable))
+            return conditional(version_on_page(servable))
 
     return blueprint
 
@@ -134,6 +124,7 @@ def _model(lifecycle: Lifecycle, name: str, times: Mapping[str, RequestTimes]) -
         "pinned": policy.pinned,
         "unloaded": policy.unloaded,
         "rollout": _trial(policy.rollout),
+        "policy": lifecycle.policy_problem(name) or _in_words(policy),
         "policy_problem": lifecycle.policy_problem(name),
         "versions": [
             {"version": str(item.version), "state": str(item.state), "reason": item.reason}
@@ -146,65 +137,26 @@ def _model(lifecycle: Lifecycle, name: str, times: Mapping[str, RequestTimes]) -
             shown["version"] = str(servable.version)
             if servable.card:
                 shown["title"] = servable.card.title
-                shown["evaluation"] = _headline(servable.card)
+                shown["evaluation"] = headline_of(servable.card)
     return shown
 
 
 def _trial(rollout: Rollout | None) -> dict[str, Any] | None:
-    """Return which version is on trial, and how far it is; ``None`` where none is."""
+    """Return which version is on trial, and how far it is in words; ``None`` where none is."""
     if rollout is None:
         return None
-    return {
-        "stage": str(rollout.stage),
-        "percent": rollout.percent,
-        "candidate": None if rollout.candidate is None else str(rollout.candidate),
-    }
+    candidate = None if rollout.candidate is None else str(rollout.candidate)
+    share = f" {rollout.percent} %" if rollout.stage is Stage.CANARY else ""
+    words = f"version {candidate or 'to come'} on trial: {rollout.stage}{share}"
+    return {"candidate": candidate, "words": words}
 
 
-def _headline(card: Card) -> dict[str, Any] | None:
-    """Return the one number that an evaluation comes to; ``None`` where the card has none."""
-    headline = card.evaluation.get("headline")
-    if not isinstance(headline, dict) or not isinstance(headline.get("value"), int | float):
-        return None
-    return {key: headline[key] for key in _HEADLINE if key in headline}
-
-
-def _version(servable: Servable) -> dict[str, Any]:
-    card = servable.card
-    return {
-        "name": servable.model,
-        "version": str(servable.version),
-        "signatures": {
-            signature.name: {
-                **signature.to_json(),
-                "has_rows": signature.has_rows,
-                "rows_independent": signature.has_rows and bool(signature.rows_independent),
-            }
-            for signature in servable.contract.values()
-        },
-        "contract": sections_of_contract(servable.contract.values()),
-        "examples": [_example(each) for each in servable.golden.examples]
-        if servable.golden
-        else [],
-        "card": {
-            "title": card.title,
-            "description": card.description,
-            "headline": _headline(card),
-            "reliability": reliability_of(card.evaluation),
-            "confusion": confusion_of(card.evaluation),
-            "measured": sections_of_evaluation(card.evaluation),
-            "gates": sections_of_gates(card.training),
-            "made": sections_of_making(card, servable.precision),
-        }
-        if card
-        else None,
-    }
-
-
-def _example(example: GoldenExample) -> dict[str, Any]:
-    return {
-        "note": example.note,
-        "signature": example.signature,
-        "instance": example.instance,
-        "truth": example.truth,
-    }
+def _in_words(policy: Policy) -> str:
+    """Return what a policy does with new versions, as a sentence."""
+    if policy.unloaded:
+        return "The policy keeps the model unloaded."
+    if policy.rollout is not None:
+        return "A rollout decides what serves."
+    if policy.pinned:
+        return "Pinned: new versions are not taken over until that is undone."
+    return "New versions are taken over by themselves."

@@ -47,6 +47,6 @@ def code_routes(lifecycle: Lifecycle, settings: Settings) -> Blueprint:
             value["row"],
             settings.keys_file is not None,
         )
-        return {"samples": code_samples(asked)}
+        return {"samples": code_samples(asked), "body": asked.text}
 
     return blueprint

@@ -84,6 +84,9 @@ def test_text_says_what_matters_to_a_person() -> None:
     assert "\x1b[31mA version was refused." in coloured.format(
         record(logging.ERROR, "A version was refused.")
     )
+    over_progress = TextFormatter(colours=False, over_progress=True).format(swap)
+    assert over_progress.startswith("\r\x1b[K")
+    assert over_progress.removeprefix("\r\x1b[K")[8:] == plain.format(swap)[8:]
     assert json.loads(JsonFormatter().format(wrong))["status"] == 400
 
 

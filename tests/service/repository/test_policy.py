@@ -87,6 +87,14 @@ def test_rolling_back_pins_the_version_before() -> None:
     assert rolled_back(Policy(versions=(2,)), [1, 2, 5]) == Policy(versions=(1,))
 
 
+def test_one_goes_back_from_a_version_that_was_refused_though_nothing_serves() -> None:
+    pinned = Policy(versions=(3,))
+    assert rolled_back(pinned, [1, 2, 3, 4], refused=[3]) == Policy(versions=(2,))
+    assert rolled_back(pinned, [1, 2, 3, 4], refused=[2, 3]) == Policy(versions=(1,))
+    with pytest.raises(RepositoryError, match="nothing serves"):
+        rolled_back(pinned, [3, 4], refused=[3])
+
+
 @pytest.mark.parametrize(
     ("available", "reason"),
     [([], "nothing serves"), ([4], "version 4 serves")],

@@ -45,6 +45,8 @@ class InferRequest:
     @property
     def instances(self) -> int:
         """How many instances the request has."""
+        if not self.signature.batched:
+            return 1
         # Where rows are not independent, inputs may be of different lengths.
         return max((int(t.shape[0]) for t in self.inputs.values() if t.ndim), default=1)
 

@@ -84,3 +84,21 @@ def test_the_route_says_what_it_expects(make_app: MakeApp, tmp_path: Path) -> No
     titles = [each["title"] for each in client.post(path, json=asked).get_json()["samples"]]
     assert titles == ["curl", "Python", "JavaScript", "tritonclient"]
     assert client.post(path, json={**asked, "signature": "none"}).status_code == 404
+
+
+def test_javascript_rounds_nothing() -> None:
+    key = (Field(name="key", dtype="int64", shape=(None,)),)
+    signature = Signature("serving_default", key, key)
+    code = codes(a_request(signature=signature, row={"key": 2**53 + 1}))["JavaScript"]
+    # As text: a number would become the next one that a double holds.
+    assert code.startswith('const body = "{\\"instances\\":[{\\"key\\":9007199254740993}]}";')
+    assert code.endswith("console.log(await response.text());")
+    plain = codes(a_request())["JavaScript"]
+    assert plain.startswith('const body = JSON.stringify({"instances":')
+    assert plain.endswith("console.log(await response.json());")
+
+
+def test_tritonclient_speaks_tls_where_the_page_does() -> None:
+    code = codes(a_request(origin="https://models.example"))["tritonclient"]
+    assert 'InferenceServerClient("models.example", ssl=True)' in code
+    assert "ssl" not in codes(a_request())["tritonclient"]

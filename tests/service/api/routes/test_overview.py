@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from service.api.routes.page_version import example_on_page
+from service.repository.golden import GoldenExample
 from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import MakeApp
 
@@ -30,6 +32,7 @@ def test_a_model_as_it_serves(client: FlaskClient) -> None:
     assert model["labels"] == {"stable": 1}
     assert model["pinned"] is True
     assert model["unloaded"] is False
+    assert model["policy"].startswith("Pinned: ")
     assert {each["version"]: each["state"] for each in model["versions"]}["1"] == "available"
     assert overview["max_rows"] == 7
     assert overview["admin"] is False
@@ -73,3 +76,20 @@ def test_a_version_has_its_contract_card_and_examples(client: FlaskClient, tmp_p
 def test_a_version_that_does_not_serve_is_not_found(client: FlaskClient) -> None:
     assert client.get("/ui/models/affine/versions/2").status_code == 404
     assert client.get("/ui/models/nobody/versions/1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("note", "title", "is_hard"),
+    [
+        ("", "example", False),
+        ("plain", "plain", False),
+        ("hard", "example", True),
+        ("A coat; hard: it looks like a shirt", "A coat: it looks like a shirt", True),
+        ("hard: a bag", "a bag", True),
+        ("a hardly known word", "a hardly known word", False),
+        ("a" * 45, "a" * 43 + "…", False),
+    ],
+)
+def test_examples_have_titles(note: str, title: str, is_hard: bool) -> None:
+    shown = example_on_page(GoldenExample("s", {}, {}, note))
+    assert (shown["note"], shown["title"], shown["is_hard"]) == (note, title, is_hard)
