@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -131,12 +132,11 @@ def ray_cluster(address: str) -> Iterator[RayCluster]:
 
 def _installed() -> ModuleType:
     try:
-        import ray
+        return import_module("ray")
     except ImportError as error:
         raise UsageError(
             "--on takes Ray, which is not installed here: pip install 'understudy[ray]'."
         ) from error
-    return ray  # type: ignore[no-any-return]
 
 
 def _require_listener(address: str) -> None:
