@@ -23,7 +23,8 @@ from service.api.routes.card_sections import (
     sections_of_making,
 )
 from service.events.event_log import EventLog
-from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
+from service.monitoring.metric_catalogue import REQUEST_SECONDS
+from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.request_times import RequestTimes, read_request_times
 from service.repository.golden import GoldenExample
 from service.repository.model_card import Card
