@@ -41,8 +41,13 @@ def versions(service: Service, model: str = "affine") -> dict[str, tuple[str, st
 
 
 def all_say(service: Service, model: str, version: str, state: str, reason: str = "") -> bool:
-    told = [versions(service, model).get(version, ("", "")) for _ in range(12)]
-    return all(each[0] == state and reason in each[1] for each in told)
+    """Whether all workers tell a version's state and reason; the first that does not is enough."""
+
+    def says() -> bool:
+        told = versions(service, model).get(version, ("", ""))
+        return told[0] == state and reason in told[1]
+
+    return all(says() for _ in range(12))
 
 
 def with_faults(faults: Path) -> dict[str, str]:
