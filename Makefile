@@ -35,6 +35,10 @@ train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="
 # it would be waited for alone.
 IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
+# What is compiled is kept, whatever the environment says: pytest rewrites 400 files, and tests start
+# hundreds of processes.
+test test-fast test-cluster: export PYTHONDONTWRITEBYTECODE :=
+
 LONGEST := tests/training/workflows/test_retrain_feedback.py tests/training/workflows/test_own_data.py
 
 test: install-dev ## Run all tests

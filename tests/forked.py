@@ -6,6 +6,7 @@ environment, folder, output and, if asked, session, as ``subprocess.Popen`` woul
 """
 
 import atexit
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -56,6 +57,7 @@ class ForkedCommand:
         stdout: Path,
         stderr: Path,
         start_new_session: bool = False,
+        first: str | None = None,
     ) -> None:
         """Start it.
 
@@ -68,12 +70,13 @@ class ForkedCommand:
             stdout: the file for its output.
             stderr: the file for its errors; may be the same.
             start_new_session: whether it leads a session of its own.
+            first: a module that it imports before all else.
         """
         for path in (stdout, stderr):
             path.touch()
         self._process = multiprocessing.get_context("forkserver").Process(
             target=_run,
-            args=(list(command), cwd, dict(env), stdout, stderr, start_new_session),
+            args=(list(command), cwd, dict(env), stdout, stderr, start_new_session, first),
         )
         server.start(self._process)
         assert self._process.pid is not None
@@ -117,6 +120,7 @@ def _run(
     stdout: Path,
     stderr: Path,
     start_new_session: bool,
+    first: str | None,
 ) -> None:
     """Run a script in the forked process, as if it were the process's own."""
     if start_new_session:
@@ -130,6 +134,8 @@ def _run(
     os.environ.update(env)
     # The fork server has found its own.
     tempfile.tempdir = None
+    if first is not None:
+        importlib.import_module(first)
     try:
         match command:
             case ["-c", program, *arguments]:

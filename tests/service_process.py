@@ -8,6 +8,10 @@ from pathlib import Path
 
 from tests.forked import SERVICE, ForkedCommand
 
+# The variable that names the file of ``tests/e2e/faults``.
+FAULTS = "FAULTS"
+_FAULTS_MODULE = "tests.e2e.faults.sitecustomize"
+
 CONFIGURATION = ("-c", "service/server/gunicorn.conf.py")
 
 ServiceProcess = ForkedCommand | subprocess.Popen[bytes]
@@ -55,4 +59,6 @@ def start_gunicorn(
         stdout=stdout,
         stderr=stderr,
         start_new_session=start_new_session,
+        # As Python itself does where PYTHONPATH names the folder.
+        first=_FAULTS_MODULE if FAULTS in environment else None,
     )

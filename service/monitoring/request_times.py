@@ -4,7 +4,8 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
+from service.monitoring.metric_catalogue import REQUEST_SECONDS
+from service.monitoring.prometheus_metrics import Metrics
 
 _FAMILY = "understudy_request_seconds"
 _FAILURES = "understudy_failure_seconds_count"

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.e2e.conftest import Service
+from tests.service_process import FAULTS
 
 # A row of the model ``affine``.
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
@@ -40,10 +41,21 @@ def versions(service: Service, model: str = "affine") -> dict[str, tuple[str, st
 
 
 def all_say(service: Service, model: str, version: str, state: str, reason: str = "") -> bool:
-    told = [versions(service, model).get(version, ("", "")) for _ in range(12)]
-    return all(each[0] == state and reason in each[1] for each in told)
+    """Whether all workers tell a version's state and reason; the first that does not is enough."""
+
+    def says() -> bool:
+        told = versions(service, model).get(version, ("", ""))
+        return told[0] == state and reason in told[1]
+
+    return all(says() for _ in range(12))
 
 
-def with_faults(repository_root: Path, faults: Path) -> dict[str, str]:
+def with_faults(faults: Path) -> dict[str, str]:
+    """Return the variables that put what the file ``faults`` names into a running service."""
+    return {FAULTS: str(faults)}
+
+
+def with_faults_from_the_start(repository_root: Path, faults: Path) -> dict[str, str]:
+    """Return those that do so from the start of Python on, and what it then imports."""
     path = f"{repository_root / 'tests' / 'e2e' / 'faults'}{os.pathsep}{repository_root}"
-    return {"PYTHONPATH": path, "FAULTS": str(faults)}
+    return {"PYTHONPATH": path, **with_faults(faults)}

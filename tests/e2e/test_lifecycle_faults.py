@@ -164,9 +164,9 @@ def test_a_number_that_is_published_again_waits_until_nobody_holds_the_old(
 
 @pytest.mark.parametrize("fault", ["EIO", "EMFILE", "ESTALE"])
 def test_a_failure_of_the_machine_is_no_refusal(
-    start_service: StartService, models: Path, faults: Path, repository_root: Path, fault: str
+    start_service: StartService, models: Path, faults: Path, fault: str
 ) -> None:
-    service = start_service(models, **with_faults(repository_root, faults))
+    service = start_service(models, **with_faults(faults))
     faults.write_text(fault)
     publish_affine(models, bias=20.0)
     number = getattr(__import__("errno"), fault)
@@ -177,9 +177,9 @@ def test_a_failure_of_the_machine_is_no_refusal(
 
 
 def test_a_worker_whose_lifecycle_has_ended_is_replaced(
-    start_service: StartService, models: Path, faults: Path, repository_root: Path
+    start_service: StartService, models: Path, faults: Path
 ) -> None:
-    service = start_service(models, **with_faults(repository_root, faults))
+    service = start_service(models, **with_faults(faults))
     victim = service.workers()[0]
     faults.write_text(f"end {victim}")
     eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)

@@ -54,18 +54,16 @@ def strike(faults: Path, name: str, whom: str, place: str) -> None:
     [(place, *(("TERM", "master"), ("INT", "all"))[i % 2]) for i, place in enumerate(_STARTING)],
 )
 def test_the_service_ends_while_a_worker_starts(
-    start: StartUnattended, repository_root: Path, faults: Path, place: str, name: str, whom: str
+    start: StartUnattended, faults: Path, place: str, name: str, whom: str
 ) -> None:
     strike(faults, name, whom, place)
-    started = start(**with_faults(repository_root, faults))
+    started = start(**with_faults(faults))
     started.check_end()
     assert was_struck(faults)
 
 
-def test_a_worker_that_starts_follows_and_is_replaced(
-    start: StartUnattended, repository_root: Path, faults: Path
-) -> None:
-    started = start(**with_faults(repository_root, faults))
+def test_a_worker_that_starts_follows_and_is_replaced(start: StartUnattended, faults: Path) -> None:
+    started = start(**with_faults(faults))
     eventually(lambda: serves(started))
     for name in ("TERM", "INT", "QUIT"):
         for place in _STARTING:
@@ -82,10 +80,8 @@ def test_a_worker_that_starts_follows_and_is_replaced(
     started.end(signal.SIGTERM)
 
 
-def test_a_worker_that_stops_is_not_disturbed(
-    start: StartUnattended, repository_root: Path, faults: Path
-) -> None:
-    started = start(**with_faults(repository_root, faults))
+def test_a_worker_that_stops_is_not_disturbed(start: StartUnattended, faults: Path) -> None:
+    started = start(**with_faults(faults))
     eventually(lambda: serves(started))
     for name in ("TERM", "USR1"):
         for place in _STOPPING:

@@ -42,12 +42,12 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_hangs_is_given_up_in_time(
-    start_service: StartService, repository_root: Path, models: Path, faults: Path, step: str
+    start_service: StartService, models: Path, faults: Path, step: str
 ) -> None:
     service = start_service(
         models,
         UNDERSTUDY_LOAD_TIMEOUT_S=str(LOAD_TIMEOUT_S),
-        **with_faults(repository_root, faults),
+        **with_faults(faults),
     )
     publish_hung(models, faults, step)
     reason = f"{STEPS[step]} took longer than {LOAD_TIMEOUT_S} s."
@@ -79,7 +79,6 @@ def start(tmp_path: Path, repository_root: Path, models: Path) -> Iterator[Start
 )
 def test_the_service_stops_while_a_step_hangs(
     start: StartUnattended,
-    repository_root: Path,
     models: Path,
     faults: Path,
     step: str,
@@ -94,7 +93,7 @@ def test_the_service_stops_while_a_step_hangs(
 
     if not is_serving:
         publish_hung(models, faults, step)
-    started = start(**with_faults(repository_root, faults))
+    started = start(**with_faults(faults))
     if is_serving:
         eventually(lambda: serves(lambda: started.service.get("/readyz").ok))
         publish_hung(models, faults, step)

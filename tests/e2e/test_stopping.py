@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.service_state import with_faults
+from tests.e2e.service_state import with_faults_from_the_start
 from tests.e2e.unattended import StartUnattended, Unattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.endless import publish_endless
@@ -66,7 +66,7 @@ def test_before_gunicorn_has_started(
 ) -> None:
     faults = tmp_path / "faults"
     faults.write_text(f"hang importing {module}")
-    started = start(**with_faults(repository_root, faults))
+    started = start(**with_faults_from_the_start(repository_root, faults))
     eventually((tmp_path / "faults.reached").exists)
     assert _has_a_folder(started) == (module != "service.server.shared_folder")
     started.end(signum)
@@ -79,7 +79,7 @@ def test_while_it_makes_its_folder(
 ) -> None:
     faults = tmp_path / "faults"
     faults.write_text(f"signal {name} itself mkdtemp")
-    started = start(**with_faults(repository_root, faults))
+    started = start(**with_faults_from_the_start(repository_root, faults))
     started.check_end()
     assert (tmp_path / "faults.reached").exists()
     assert started.said() == ""
@@ -90,7 +90,7 @@ def test_twice_while_it_imports(
 ) -> None:
     faults = tmp_path / "faults"
     faults.write_text("hang importing tensorflow")
-    started = start(**with_faults(repository_root, faults))
+    started = start(**with_faults_from_the_start(repository_root, faults))
     eventually((tmp_path / "faults.reached").exists)
     for _ in range(5):
         started.send(signal.SIGINT)

@@ -1,5 +1,6 @@
 """What a service imports."""
 
+import gc
 import importlib
 import os
 
@@ -14,3 +15,7 @@ import gunicorn.app.wsgiapp  # noqa: E402, F401
 # asks whenever a value is made.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.devnull
 importlib.import_module("service.asgi")
+
+# Collections in forks have nothing to look at here, and write to no page that is shared.
+gc.collect()
+gc.freeze()

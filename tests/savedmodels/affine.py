@@ -8,7 +8,7 @@ from service.repository.contract import Contract, Field, Signature
 from service.repository.golden import Golden, GoldenExample, write_golden
 from service.repository.model_card import write_card
 from service.repository.model_store import Store
-from tests.savedmodels.saving import card, save
+from tests.savedmodels.saving import card, save, written_once
 
 
 class Affine(tf.Module):
@@ -41,6 +41,7 @@ class Affine(tf.Module):
         return {"y": (x @ self.weights)[:, 0] + self.bias}
 
 
+@written_once
 def save_affine(directory: Path, *, bias: float = 0.0) -> None:
     """Write a SavedModel as plain ``tf.saved_model.save`` does: no card, no manifest."""
     model = Affine(bias)

@@ -1,5 +1,8 @@
 """How the tests' tiny SavedModels are written, with and without what a trainer adds."""
 
+import functools
+import tempfile
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,38 @@ def save(directory: Path, module: tf.Module, **functions: Any) -> None:
     """Write a SavedModel whose signatures are the ``functions``; no card, no manifest."""
     signatures = {name: each.get_concrete_function() for name, each in functions.items()}
     tf.saved_model.save(module, str(directory), signatures=signatures)
+
+
+def written_once(write: Callable[..., None]) -> Callable[..., None]:
+    """Have a writer of a SavedModel do it once for the same options, and copy that afterwards.
+
+    Tracing and writing take a hundred times as long as a copy, and tests publish the same models
+    again and again.
+
+    Args:
+        write: takes the folder, and options by name that decide all that it writes.
+    """
+    trees: dict[Hashable, dict[Path, bytes | None]] = {}
+
+    @functools.wraps(write)
+    def copy(directory: Path, **options: Hashable) -> None:
+        key = tuple(sorted(options.items()))
+        if key not in trees:
+            with tempfile.TemporaryDirectory() as folder:
+                write(Path(folder), **options)
+                # Folders have no content, and come before what is in them.
+                trees[key] = {
+                    path.relative_to(folder): None if path.is_dir() else path.read_bytes()
+                    for path in sorted(Path(folder).rglob("*"))
+                }
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, content in trees[key].items():
+            if content is None:
+                (directory / path).mkdir(exist_ok=True)
+            else:
+                (directory / path).write_bytes(content)
+
+    return copy
 
 
 def card(name: str, contract: Contract, *, task: str = "regression") -> Card:

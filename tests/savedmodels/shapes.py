@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tests.savedmodels.saving import save
+from tests.savedmodels.saving import save, written_once
 
 
 class Shapes(tf.Module):
@@ -73,6 +73,7 @@ SHAPES_SIGNATURES = [
 ]
 
 
+@written_once
 def save_shapes(directory: Path) -> None:
     """Write a foreign SavedModel with all signatures of ``Shapes`` and no default one."""
     model = Shapes()

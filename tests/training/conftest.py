@@ -42,6 +42,14 @@ def found_mpg(_cache: Path) -> Found:
 
 
 @pytest.fixture
+def without_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the seconds that the models beside mpg's own take in each training."""
+    from training.tasks.task_interface import Task  # SciPy takes its time: not for every test
+
+    monkeypatch.setattr(type(tasks.get("mpg")), "baselines", Task.baselines)
+
+
+@pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder to work in, with data for the toy task, which stands beside the real ones."""
     from tests.training.toy import Toy, write_points  # Keras takes seconds: not for every test

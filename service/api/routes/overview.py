@@ -16,7 +16,8 @@ from service.api.http.responses import JSON, Response
 from service.api.http.url_paths import MODEL
 from service.api.routes.page_version import headline_of, version_on_page
 from service.events.event_log import EventLog
-from service.monitoring.prometheus_metrics import REQUEST_SECONDS, Metrics
+from service.monitoring.metric_catalogue import REQUEST_SECONDS
+from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.request_times import RequestTimes, read_request_times
 from service.repository.policy import Policy
 from service.repository.rollout_policy import Rollout, Stage

@@ -246,7 +246,7 @@ def test_claims_and_secrets_that_pods_name(manifests: list[Manifest]) -> None:
 
 def test_the_autoscaler_asks_for_what_the_adapter_shows_and_the_service_has() -> None:
     adapter = yaml.safe_load((KUSTOMIZE / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
-    metrics = (CHART.parents[2] / "service/monitoring/prometheus_metrics.py").read_text()
+    metrics = (CHART.parents[2] / "service/monitoring/metric_catalogue.py").read_text()
     scaler = next(of_kind("HorizontalPodAutoscaler", kustomized("overlays/production")))
     asked = [
         each["pods"]["metric"]["name"]

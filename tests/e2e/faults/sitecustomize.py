@@ -1,4 +1,4 @@
-"""Faults of the machine, for a service whose PYTHONPATH begins here; Python imports it first.
+"""Faults of the machine, for a service that imports this first, as a fork or by its PYTHONPATH.
 
 While the file that FAULTS names is there, it says which fault there is: the name of an error, such
 as ``EIO``, that reading a version's files meets; ``end <pid>`` for the lifecycle of a worker;

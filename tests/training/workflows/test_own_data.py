@@ -13,6 +13,8 @@ from training.array_types import Predict
 from training.publishing.saved_model_export import open_saved_model
 from understudy import cli
 
+pytestmark = pytest.mark.usefixtures("without_rivals")
+
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ from training.publishing.learned_feedback import LEARNED, read_learned
 from training.workflows import train
 from understudy import cli
 
+pytestmark = pytest.mark.usefixtures("without_rivals")
+
 COMMAND = ["retrain", "mpg", "--data", "cars.csv", "--out", "models", "--arch", "tutorial"]
 QUICK = ["--epochs", "20", "--learning-rate", "0.01"]
 FEEDBACK = [*COMMAND, *QUICK, "--feedback", "--store", "events.db"]

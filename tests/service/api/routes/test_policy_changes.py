@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from service.repository.policy import POLICY, Policy, read_policy, write_policy
 from service.runtime.lifecycle import Lifecycle
+from tests.forked import SERVICE
 from tests.savedmodels.affine import publish_affine
 from tests.service.api.error_bodies import assert_error
 from tests.service.api.routes.conftest import BEARER, TOKEN
@@ -39,10 +40,10 @@ def test_of_changes_by_clients_and_the_trainer_none_is_lost(
     admin: FlaskClient, tmp_path: Path
 ) -> None:
     models = tmp_path / "models"
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     barrier = context.Barrier(2)
     trainer = context.Process(target=label_often, args=(models, barrier))
-    trainer.start()
+    SERVICE.start(trainer)
     clients = [admin.application.test_client() for _ in range(3)]
     lost = []
     with ThreadPoolExecutor(3) as pool:
