@@ -1,6 +1,7 @@
 """One connection: its streams, what a client may do to them, and how it ends."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 from service.api.http.slow_clients import BYTES_PER_S, WriteClock, close_at_once, close_in_order
@@ -47,6 +48,9 @@ class ConnectionRegister(Protocol):
 
     def remove(self, connection: Any) -> None:
         """Forget one that has ended."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over those that are held."""
 
 
 class RequestHost(Protocol):
@@ -173,7 +177,7 @@ class Http2Connection(asyncio.Protocol):
             stalled = stream.stalled_since
             if stalled is not None and now - stalled > timeout_s:
                 self._break(stream, ErrorCode.CANCEL)
-            else:
+            elif stream.receiver is not None:
                 stream.receiver.check_time(now)
         if not self._departure.look(now, self._last, self.idle_since):
             self._transport.abort()
@@ -237,7 +241,8 @@ class Http2Connection(asyncio.Protocol):
         if not (payload or is_last):
             self._controls.count()
         found.is_whole = is_last
-        found.receiver.receive(payload, is_last)
+        if found.receiver is not None:
+            found.receiver.receive(payload, is_last)
 
     def on_headers(self, stream: int, block: bytes, is_last: bool) -> None:
         found = self._streams.get(stream)
@@ -258,13 +263,16 @@ class Http2Connection(asyncio.Protocol):
             head = self._decoder.head(block)
             if len(self._streams) > _MOST_STREAMS:
                 raise StreamError(ErrorCode.REFUSED_STREAM)
-            new.receiver = self._host.open(new, head)
+            receiver = self._host.open(new, head)
         except StreamError as error:
             self.reset(new, error.code)
             self._controls.count_reset()
             return
-        if is_last and not new.is_closed:
-            new.receiver.receive(b"", True)
+        if new.is_closed:
+            return
+        new.receiver = receiver
+        if is_last:
+            receiver.receive(b"", True)
 
     def on_control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         try:
@@ -278,8 +286,7 @@ class Http2Connection(asyncio.Protocol):
             self._cut.pop(stream, None)
             if (found := self._streams.get(stream)) is not None:
                 found.is_whole = True
-                self._forget(found)
-                found.receiver.cancel()
+                self._cancel(found)
                 self._controls.count_reset()
         self._close_if_done()
 
@@ -292,7 +299,8 @@ class Http2Connection(asyncio.Protocol):
             self._controls.count_reset()
             return
         stream.is_whole = True
-        stream.receiver.receive(b"", True)
+        if stream.receiver is not None:
+            stream.receiver.receive(b"", True)
 
     def _check_cut(self, stream: int, is_last: bool) -> None:
         """Check that a frame of no open stream may be on its way since that was ended here.
@@ -310,8 +318,14 @@ class Http2Connection(asyncio.Protocol):
 
     def _break(self, stream: Stream, code: ErrorCode) -> None:
         """End a stream because its client broke a rule, or is too slow."""
-        self.reset(stream, code)
-        stream.receiver.cancel()
+        self._transport.write(reset_frame(stream.id, code))
+        self._cancel(stream)
+
+    def _cancel(self, stream: Stream) -> None:
+        receiver = stream.receiver
+        self._forget(stream)
+        if receiver is not None:
+            receiver.cancel()
 
     def _on_end(self, stream: Stream) -> None:
         """Note that a stream was answered; what is still to come of it is not read."""
@@ -324,6 +338,8 @@ class Http2Connection(asyncio.Protocol):
     def _forget(self, stream: Stream) -> None:
         del self._streams[stream.id]
         stream.is_closed = True
+        # It refers to this stream, and the two would keep one another.
+        stream.receiver = None
         self._outbox.forget(stream)
         if not stream.is_whole:
             self._cut[stream.id] = None
@@ -334,8 +350,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _cancel_all(self) -> None:
         for stream in tuple(self._streams.values()):
-            self._forget(stream)
-            stream.receiver.cancel()
+            self._cancel(stream)
 
     def _read(self, data: bytes) -> None:
         try:

@@ -28,7 +28,7 @@ class Stream:
 
     Attributes:
         id: its number.
-        receiver: takes what comes; set before anything does.
+        receiver: takes what comes, while the stream is open.
         connection: whose stream it is.
         is_whole: whether the client has sent all that it will.
         window: how many more bytes the client may send.
@@ -54,8 +54,6 @@ class Stream:
         "window",
     )
 
-    receiver: Receiver
-
     def __init__(
         self, connection: "Http2Connection", outbox: "Outbox", number: int, window: int
     ) -> None:
@@ -68,6 +66,7 @@ class Stream:
             window: how many bytes the client may send.
         """
         self.id = number
+        self.receiver: Receiver | None = None
         self.connection = connection
         self.window = window
         self.send_window = outbox.stream_window

@@ -167,6 +167,28 @@ def on_starting(server: Any) -> None:
     memory.prepare_to_fork()
 
 
+def when_ready(server: Any) -> None:
+    """Listen for gRPC as well."""
+    _listen_for_grpc(server)
+
+
+def on_reload(server: Any) -> None:
+    """Listen for gRPC again where gunicorn has closed its listeners to open others."""
+    _listen_for_grpc(server)
+
+
+def _listen_for_grpc(server: Any) -> None:
+    from service.server.grpc_listener import listen_for_grpc
+    from service.server.worker import Worker
+
+    # A worker of gunicorn's own would take it for another port of HTTP.
+    if issubclass(server.worker_class, Worker):
+        try:
+            listen_for_grpc(server, _settings)
+        except OSError as error:
+            sys.exit(f"understudy: UNDERSTUDY_GRPC_PORT: {_settings.grpc_port}: {error}.")
+
+
 def pre_fork(server: Any, worker: Any) -> None:
     """Make the metrics' folder anew if it was cleaned away; where it cannot be, do without.
 
