@@ -3,16 +3,13 @@
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.errors import ServiceError
 from service.http2.errors import ErrorCode, StreamError
 from service.http2.header_decoder import MOST_HEADER_BYTES
 from service.http2.header_table import Field
 from service.http2.request_fields import RequestFields, read_request_fields
-
-if TYPE_CHECKING:
-    from service.grpc.call import Call
 
 # The metadata that a call may have, by the names that WSGI has for such headers.
 _METADATA = {
@@ -28,9 +25,10 @@ _SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1
 _ENCODINGS = ("identity", "gzip", "deflate")
 _SHOWN = 100
 
-Unary = Callable[[bytes, "Call"], None]
-Streaming = Callable[[AsyncIterator[bytes], "Call"], AsyncGenerator[bytes]]
-ServerStreaming = Callable[[bytes, "Call"], AsyncGenerator[bytes]]
+# Their last argument is the ``Call``, which has such a head itself.
+Unary = Callable[[bytes, Any], None]
+Streaming = Callable[[AsyncIterator[bytes], Any], AsyncGenerator[bytes]]
+ServerStreaming = Callable[[bytes, Any], AsyncGenerator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,9 @@
 """One request and its answer, as a connection keeps them."""
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from service.http2.errors import ErrorCode
-
-if TYPE_CHECKING:
-    from service.http2.http2_connection import Http2Connection
-    from service.http2.outbox import Outbox
 
 
 class Receiver(Protocol):
@@ -21,6 +17,47 @@ class Receiver(Protocol):
 
     def check_time(self, now: float) -> None:
         """End the stream if its client is too slow; called every second with the loop's time."""
+
+
+class StreamConnection(Protocol):
+    """The connection of a stream.
+
+    Attributes:
+        client: the client's address.
+    """
+
+    client: str
+
+    def reset(self, stream: "Stream", code: ErrorCode) -> None:
+        """End a stream without an answer."""
+
+    def grant(self, stream: "Stream", count: int) -> None:
+        """Let the client send so many more bytes of a stream."""
+
+
+class Sender(Protocol):
+    """Sends what streams are answered with.
+
+    Attributes:
+        stream_window: how many bytes may be sent of a stream that begins.
+    """
+
+    stream_window: int
+
+    def answer(self, stream: "Stream", head: bytes, body: bytes, trailers: bytes) -> None:
+        """Send a whole answer."""
+
+    def refuse(self, stream: "Stream", head: bytes) -> None:
+        """Send an answer that is a header only."""
+
+    def begin(self, stream: "Stream", head: bytes) -> None:
+        """Send the header of an answer."""
+
+    def send(self, stream: "Stream", data: bytes) -> None:
+        """Send some data."""
+
+    def end(self, stream: "Stream", trailers: bytes) -> None:
+        """Send the trailers."""
 
 
 class Stream:
@@ -40,8 +77,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_outbox",
         "_room",
+        "_sender",
         "connection",
         "id",
         "is_closed",
@@ -55,13 +92,13 @@ class Stream:
     )
 
     def __init__(
-        self, connection: "Http2Connection", outbox: "Outbox", number: int, window: int
+        self, connection: StreamConnection, sender: Sender, number: int, window: int
     ) -> None:
         """A stream that a client has begun.
 
         Args:
             connection: whose stream it is.
-            outbox: sends what is written.
+            sender: sends what is written.
             number: its number.
             window: how many bytes the client may send.
         """
@@ -69,12 +106,12 @@ class Stream:
         self.receiver: Receiver | None = None
         self.connection = connection
         self.window = window
-        self.send_window = outbox.stream_window
+        self.send_window = sender.stream_window
         self.is_whole = self.is_closed = False
         self.unsent = memoryview(b"")
         self.trailers: bytes | None = None
         self.stalled_since: float | None = None
-        self._outbox = outbox
+        self._sender = sender
         self._room: asyncio.Future[None] | None = None
 
     def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
@@ -86,22 +123,22 @@ class Stream:
             trailers: the block of its trailers.
         """
         if not self.is_closed:
-            self._outbox.answer(self, head, body, trailers)
+            self._sender.answer(self, head, body, trailers)
 
     def refuse(self, head: bytes) -> None:
         """Send an answer that is a header only, as a block."""
         if not self.is_closed:
-            self._outbox.refuse(self, head)
+            self._sender.refuse(self, head)
 
     def begin(self, head: bytes) -> None:
         """Send the header of an answer, as a block."""
         if not self.is_closed:
-            self._outbox.begin(self, head)
+            self._sender.begin(self, head)
 
     async def send(self, data: bytes) -> None:
         """Send some data, once the client has taken what was sent before."""
         if not self.is_closed:
-            self._outbox.send(self, data)
+            self._sender.send(self, data)
         if self.unsent and not self.is_closed:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
@@ -109,7 +146,7 @@ class Stream:
     def end(self, trailers: bytes) -> None:
         """Send the block of an answer's trailers, after its data."""
         if not self.is_closed:
-            self._outbox.end(self, trailers)
+            self._sender.end(self, trailers)
 
     def reset(self, code: ErrorCode) -> None:
         """End the stream without an answer."""
