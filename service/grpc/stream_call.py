@@ -13,6 +13,9 @@ from service.grpc.call_head import CallHead
 from service.grpc.message_reader import PREFIX_BYTES, MessageReader, framed
 from service.http2.stream import Stream
 
+# How long messages of one call are read in a turn of the loop.
+_TURN_S = 0.005
+
 
 class StreamCall(Call):
     """Hands on messages as they are asked for, and sends others as the client takes them."""
@@ -121,6 +124,7 @@ class StreamCall(Call):
             ServiceError: one is too large, cannot be unpacked or is not whole.
         """
         loop = self.host.loop
+        turn_end = 0.0
         while True:
             found = self._reader.read()
             if found is None:
@@ -135,7 +139,12 @@ class StreamCall(Call):
                     self._waiter = None
                 continue
             is_packed, message = found
-            self._came_at = loop.time()
+            now = loop.time()
+            if now > turn_end:
+                # A client may have sent thousands, and others are to be answered as well.
+                await asyncio.sleep(0)
+                turn_end = now + _TURN_S
+            self._came_at = now
             self._use(PREFIX_BYTES + len(message))
             if is_packed:
                 work = partial(self.unpack, message, self._most)

@@ -19,7 +19,7 @@ from service.http2.frames import (
 )
 from service.http2.header_encoder import header_block
 from service.http2.header_table import Field
-from service.http2.http2_connection import Http2Connection
+from service.http2.http2_connection import Http2Connection, RequestHost
 from service.http2.stream import Stream
 
 READ_TIMEOUT_S = 10.0
@@ -168,8 +168,10 @@ class Conversation:
         connection: the connection.
     """
 
-    def __init__(self, *, holds: bool = False, begins: bool = True) -> None:
-        self.host = Host(holds=holds)
+    def __init__(
+        self, *, holds: bool = False, begins: bool = True, host: RequestHost | None = None
+    ) -> None:
+        self.host: Any = host or Host(holds=holds)
         self.transport = Transport()
         self.connection = Http2Connection(self.host)
         self.connection.connection_made(cast(asyncio.Transport, self.transport))
@@ -183,7 +185,7 @@ class Conversation:
     def send(self, data: bytes) -> list[Sent]:
         """Send bytes, let the loop turn until all are read, and return what came back."""
         self.connection.data_received(data)
-        while self.loop.soon:
+        while getattr(self.loop, "soon", None):
             self.loop.soon.popleft()()
         return self.received()
 
