@@ -69,18 +69,29 @@ class MessageReader:
             self._need += length
             if self.size < self._need:
                 return None
-        self._join()
-        begin, end = self._at, self._at + self._need
-        message = self._data[begin + PREFIX_BYTES : end]
-        is_packed = bool(self._data[begin])
+        is_packed = bool(self._data[self._at])
+        message = self._take() if self.size > self._need else self._take_all()
         self.size -= self._need
         self._need = PREFIX_BYTES
+        return is_packed, message
+
+    def _take_all(self) -> bytes:
+        """Return the message that all parts make up, which are copied once: it may be large."""
+        rest = memoryview(self._data)[self._at + PREFIX_BYTES :]
+        message = b"".join((rest, *self._more))
+        self._data, self._at, self._more = b"", 0, []
+        return message
+
+    def _take(self) -> bytes:
+        """Return the message that others follow."""
+        self._join()
+        begin, end = self._at + PREFIX_BYTES, self._at + self._need
+        message = self._data[begin:end]
         if end == len(self._data):
-            self._data, self._at = b"".join(self._more), 0
-            self._more = []
+            self._data, self._at, self._more = b"".join(self._more), 0, []
         else:
             self._at = end
-        return is_packed, message
+        return message
 
     def _join(self) -> None:
         """Let what is needed lie in one piece."""
