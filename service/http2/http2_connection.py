@@ -121,7 +121,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport = made = cast(asyncio.Transport, transport)
         made.set_write_buffer_limits(high=_MOST_UNSENT)
         self._writing = WriteClock(made, self._host.read_timeout_s)
-        self._outbox = Outbox(made, self._clock, self._on_end)
+        self._outbox = Outbox(made, self._clock, self._on_sent, self._on_end)
         self._departure = Departure(self._clock(), self._write)
         self._controls = ControlFrames(
             self._write, self._clock, self._outbox, self._departure, self._streams
@@ -326,6 +326,10 @@ class Http2Connection(asyncio.Protocol):
         self._forget(stream)
         if receiver is not None:
             receiver.cancel()
+
+    def _on_sent(self) -> None:
+        """Note that a part of an answer was sent."""
+        self._controls.note_answer()
 
     def _on_end(self, stream: Stream) -> None:
         """Note that a stream was answered; what is still to come of it is not read."""

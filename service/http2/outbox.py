@@ -31,6 +31,7 @@ class Outbox:
         self,
         transport: asyncio.Transport,
         clock: Callable[[], float],
+        on_sent: Callable[[], None],
         on_end: Callable[[Stream], None],
     ) -> None:
         """An outbox for a client that has said nothing yet.
@@ -38,10 +39,12 @@ class Outbox:
         Args:
             transport: the connection's.
             clock: the loop's.
+            on_sent: is called when a part of an answer was sent.
             on_end: is called when the last of a stream was sent.
         """
         self._transport = transport
         self._clock = clock
+        self._on_sent = on_sent
         self._on_end = on_end
         self.stream_window = DEFAULT_WINDOW
         self.frame_bytes = DEFAULT_FRAME_BYTES
@@ -148,6 +151,8 @@ class Outbox:
             head = frame_head(size, DATA, 0, stream.id)
             self._transport.write(b"".join((head, unsent[at : at + size])))
             at += size
+        if at:
+            self._on_sent()
         stream.send_window -= at
         self._window -= at
         stream.unsent = unsent[at:]

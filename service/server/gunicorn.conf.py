@@ -73,7 +73,8 @@ _is_reload = shared_folder.is_prepared(os.environ)
 # Not when the configuration is read again: then it is this service that listens there.
 if not _is_reload:
     _problems = preflight.problems(_settings)
-    if _settings.grpc_port:
+    # After SIGUSR2 gunicorn hands its listeners on, this one among them.
+    if _settings.grpc_port and "GUNICORN_FD" not in os.environ:
         _listening = preflight.listening_problem(
             _settings.host, _settings.grpc_port, "UNDERSTUDY_GRPC_PORT"
         )
@@ -241,10 +242,10 @@ def _greet(worker: Any, lifecycle: Any) -> None:
 
 
 def _port(worker: Any) -> int | None:
-    """Return the port that the worker listens on, which PORT=0 does not say."""
+    """Return the port of HTTP that the worker listens on, which PORT=0 does not say."""
     for listening in worker.sockets:
         address = listening.getsockname()
-        if isinstance(address, tuple):
+        if isinstance(address, tuple) and address[1] != _settings.grpc_port:
             return int(address[1])
     return None
 

@@ -574,3 +574,11 @@ def test_a_worker_that_stops_loses_no_call(service: Service, port: int) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_who_connects_while_the_workers_are_replaced_waits(service: Service, port: int) -> None:
+    before = set(service.workers())
+    service.process.send_signal(signal.SIGHUP)
+    while before & set(service.workers()):
+        with triton.InferenceServerClient(f"127.0.0.1:{port}") as v2:
+            assert v2.infer("clothing", [image()]).as_numpy("class_id") is not None

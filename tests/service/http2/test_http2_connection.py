@@ -1,7 +1,10 @@
 """What clients do to a connection, in good and in bad faith (RFC 9113)."""
 
+import random
+
 import pytest
 
+from service.http2 import http2_connection
 from service.http2.errors import ErrorCode
 from service.http2.frames import (
     ACK,
@@ -142,15 +145,15 @@ def test_a_smaller_window_may_be_less_than_nothing() -> None:
     assert len(sent.payload) == 7
 
 
-def test_the_connection_s_window_is_renewed_seldom() -> None:
+def test_the_connection_s_window_is_renewed_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http2_connection, "_WINDOW", 2**20)
     conversation = Conversation()
-    body = b"x" * (WINDOW - 1)
-    updates = 0
-    for stream in range(1, 14_001, 2):
-        sent = conversation.send(request(stream, body))
-        updates += sum(each.kind == WINDOW_UPDATE for each in sent)
-        conversation.send(window_frame(0, WINDOW) + window_frame(stream, WINDOW))
-    assert updates == 1
+    updates = []
+    for stream in range(1, 31, 2):
+        sent = conversation.send(request(stream, b"x" * 50_000))
+        updates += [each.number for each in sent if each.kind == WINDOW_UPDATE]
+        conversation.send(window_frame(0, 50_000) + window_frame(stream, 50_000))
+    assert updates == [11 * 50_000]
 
 
 def test_what_is_answered_early_is_cut_off() -> None:
@@ -422,3 +425,43 @@ def test_a_silent_client_is_asked_whether_it_is_there() -> None:
     assert not conversation.transport.is_aborted
     conversation.after(4)
     assert conversation.transport.is_aborted
+
+
+def test_pings_are_welcome_within_a_long_answer() -> None:
+    """gRPC's clients measure with them how much may be on its way."""
+    conversation = Conversation(holds=True)
+    conversation.send(request(1))
+    stream = conversation.host.requests[0].stream
+    stream.begin(b"\x88")
+    for _ in range(20):
+        conversation.connection._outbox.send(stream, b"part")
+        assert conversation.send(PING_FRAME)[-1].flags == ACK
+
+
+def test_whatever_comes_ends_in_order() -> None:
+    chance = random.Random(9113)
+    good = (
+        request(1)
+        + settings_frame({INITIAL_WINDOW_SIZE: 70_000})
+        + frame(HEADERS, PADDED | PRIORITIZED, 3, b"\x01" + bytes(5) + block() + b"\0")
+        + frame(CONTINUATION, END_HEADERS, 3, b"\x40\x01a\x01b\xbe")
+        + frame(DATA, PADDED, 3, b"\x02data\0\0")
+        + window_frame(3, 100)
+        + PING_FRAME
+        + frame(DATA, END_STREAM, 3, b"more")
+        + reset_frame(5, ErrorCode.CANCEL)
+        + goaway_frame(0, ErrorCode.NO_ERROR)
+    )
+    for _ in range(1500):
+        spoilt = bytearray(good)
+        for _ in range(chance.randrange(1, 4)):
+            spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
+        conversation = Conversation(holds=chance.random() < 0.5)
+        at = 0
+        while at < len(spoilt):
+            end = at + chance.randrange(1, 100)
+            conversation.send(bytes(spoilt[at:end]))
+            at = end
+        conversation.after(READ_TIMEOUT_S + 1)
+        conversation.connection.connection_lost(None)
+        assert all(each.stream.is_closed for each in conversation.host.requests)
