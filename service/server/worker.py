@@ -130,6 +130,9 @@ class Worker(ASGIWorker):
         """Answer requests until the worker is to stop."""
         # Held back since the models were loaded: a signal that comes while no loop runs is lost.
         take_signals()
+        if self._shutdown.is_due:
+            # Asked to stop while its models were loaded: who waits is for other workers to answer.
+            return
         self.date = formatdate(usegmt=True)
         self.predictions = self.asgi.predictions()
         self.budget = self.asgi.budget
