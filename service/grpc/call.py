@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 from service.api.http.body_budget import BodyBudget
 from service.api.http.request_body import unpacked
-from service.errors import ServiceError
+from service.errors import ServiceError, UnavailableError
 from service.grpc.answer_blocks import ANSWER_HEAD, Answer, alone, error_trailers, ok_trailers
 from service.grpc.call_head import CallHead, CallMethod
 from service.grpc.message_reader import framed
+from service.http2.errors import ErrorCode
 from service.http2.stream import Stream
 
 # The pipeline refuses a time that is over as malformed.
@@ -99,12 +100,21 @@ class Call:
         """Answer the call with one message, or with an error; an answer that comes late is lost."""
         if self.is_over:
             return
-        self._end()
-        if answer.is_ok:
-            body = framed(answer.response.body)
-            self.stream.answer(ANSWER_HEAD, body, ok_trailers(answer.headers))
-        else:
+        self.finish()
+        if not answer.is_ok:
             self.stream.refuse(alone(error_trailers(answer)))
+            return
+        body = framed(answer.response.body)
+        self.stream.answer(ANSWER_HEAD, body, ok_trailers(answer.headers))
+        if not self.stream.is_closed:
+            self._hold(len(body))
+
+    def finish(self) -> None:
+        """Note that the call is about to be answered; the request is held no longer."""
+        self.is_over = True
+        # It refers to this call, and the two would keep one another.
+        self._under_way = None
+        self.share.release()
 
     def follow(self, under_way: Abandonable) -> None:
         """Give up what is under way when the client gives up."""
@@ -116,12 +126,11 @@ class Call:
         if not self.is_over:
             self.respond(self.host.refusal(self, error))
 
-    def cancel(self) -> None:
-        """Give up: the client did."""
-        if self.is_over:
-            return
+    def close(self) -> None:
+        """Note that the stream has ended; if the call was not answered, the client gave up."""
         under_way = self._under_way
-        self._end()
+        self.finish()
+        self.host.note_end()
         if under_way is not None:
             under_way.abandon()
 
@@ -147,9 +156,12 @@ class Call:
             )
         return unpacked(data, self.head.encoding, most)
 
-    def _end(self) -> None:
-        self.is_over = True
-        # It refers to this call, and the two would keep one another.
-        self._under_way = None
-        self.share.release()
-        self.host.note_end()
+    def _hold(self, size: int) -> None:
+        """Count an answer that waits for its client among the bytes that are held.
+
+        So clients that ask for much, and take nothing of it, cannot fill the memory.
+        """
+        try:
+            self.share.add(size)
+        except UnavailableError:
+            self.stream.reset(ErrorCode.ENHANCE_YOUR_CALM)

@@ -25,7 +25,8 @@ from service.grpc.server_calls import ServerCalls
 from service.grpc.stream_call import StreamCall
 from service.grpc.unary_call import UnaryCall
 from service.http2.header_table import Field
-from service.http2.http2_connection import ConnectionRegister, Http2Connection
+from service.http2.http2_connection import Http2Connection
+from service.http2.request_host import ConnectionRegister
 from service.http2.stream import Receiver, Stream
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_source import ModelSource
@@ -137,7 +138,6 @@ class GrpcServer:
             return StreamCall(self, stream, head)
         call = UnaryCall(self, stream, head)
         if head.http_status:
-            call.cancel()
             stream.refuse(http_refusal(head.http_status))
         elif method is None:
             call.fail(head.error())

@@ -68,14 +68,15 @@ class StreamCall(Call):
         """End the call, with an error or without one."""
         if self.is_over:
             return
-        self._end()
+        self.finish()
         trailers = ok_trailers(answer.headers) if answer.is_ok else error_trailers(answer)
         self._end_stream(trailers)
 
-    def cancel(self) -> None:
-        """Give up: the client did."""
-        super().cancel()
-        self._task.cancel()
+    def close(self) -> None:
+        """Note that the stream has ended; if the call was not, the client gave up."""
+        if not self.is_over:
+            self._task.cancel()
+        super().close()
 
     def check_time(self, now: float) -> None:
         """End the call if a message has begun, is waited for, and does not come."""
@@ -97,7 +98,7 @@ class StreamCall(Call):
             self.fail(error)
         else:
             if not self.is_over:
-                self._end()
+                self.finish()
                 self._end_stream(ok_trailers({}))
 
     async def _answer_all(self, requests: AsyncIterator[bytes]) -> None:
@@ -115,7 +116,11 @@ class StreamCall(Call):
                 if not self._has_answered:
                     self._has_answered = True
                     self.stream.begin(ANSWER_HEAD)
-                await self.stream.send(framed(message))
+                data = framed(message)
+                # The client may let it wait.
+                self.share.add(len(data))
+                await self.stream.send(data)
+                self.share.remove(len(data))
 
     async def _messages(self) -> AsyncGenerator[bytes]:
         """Yield the client's messages.

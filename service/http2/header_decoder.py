@@ -9,8 +9,8 @@ from service.http2.huffman_code import huffman_decoded
 
 # What a request's fields may come to, as SETTINGS_MAX_HEADER_LIST_SIZE counts.
 MOST_HEADER_BYTES = 16 * 1024
-# Blocks that are remembered, and the longest of them.
-_MOST_KNOWN, _LONGEST_KNOWN = 16, 1024
+# Blocks that are remembered; of each, the most bytes, and what it stands for.
+_MOST_KNOWN, _LONGEST_KNOWN, _MOST_KNOWN_BYTES = 8, 1024, 4096
 # Of numbers: seven bits in each octet but the first.
 _LONGEST_SHIFT = 28
 
@@ -44,11 +44,9 @@ class HeaderDecoder(Generic[Head]):
         found = self._known.get(block)
         if found is not None:
             return found
-        fields, has_changed = self._decoded(block)
-        if has_changed:
-            self._known.clear()
+        fields, lasts = self._decoded(block)
         found = self._read(fields)
-        if not has_changed and len(block) <= _LONGEST_KNOWN:
+        if lasts and len(block) <= _LONGEST_KNOWN:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[block] = found
@@ -60,11 +58,10 @@ class HeaderDecoder(Generic[Head]):
         Raises:
             Http2Error: it cannot be read, and so none that follows.
         """
-        if self._decoded(block)[1]:
-            self._known.clear()
+        self._decoded(block)
 
     def _decoded(self, block: bytes) -> tuple[list[Field] | None, bool]:
-        """Return the fields, ``None`` where there are too many, and whether the table changed."""
+        """Return the fields, ``None`` where there are too many, and whether to remember them."""
         table = self._table
         fields: list[Field] = []
         size = at = 0
@@ -95,7 +92,11 @@ class HeaderDecoder(Generic[Head]):
                     fields.append(field)
         except IndexError:
             raise _truncated() from None
-        return (fields if size <= MOST_HEADER_BYTES else None), has_changed
+        if has_changed:
+            # Other blocks may mean something else now.
+            self._known.clear()
+        lasts = not has_changed and size <= _MOST_KNOWN_BYTES
+        return (fields if size <= MOST_HEADER_BYTES else None), lasts
 
     def _literal(self, block: bytes, at: int, mask: int) -> tuple[Field, int]:
         number, at = _number(block, at, mask)

@@ -1,8 +1,7 @@
 """One connection: its streams, what a client may do to them, and how it ends."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from service.api.http.slow_clients import BYTES_PER_S, WriteClock, close_at_once, close_in_order
 from service.http2.control_frames import ControlFrames
@@ -20,9 +19,9 @@ from service.http2.frames import (
     window_frame,
 )
 from service.http2.header_decoder import MOST_HEADER_BYTES, HeaderDecoder
-from service.http2.header_table import Field
 from service.http2.outbox import Outbox
-from service.http2.stream import Receiver, Stream
+from service.http2.request_host import RequestHost
+from service.http2.stream import Stream
 
 # Streams at once; beyond, they are refused, and the client may try again.
 _MOST_STREAMS = 5_000
@@ -38,45 +37,6 @@ _NOT_HERE = (
     b"HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_NO_HTTP2), _NO_HTTP2)
 )
-
-
-class ConnectionRegister(Protocol):
-    """Holds the connections of a worker."""
-
-    def add(self, connection: Any) -> None:
-        """Hold a connection that has been made."""
-
-    def remove(self, connection: Any) -> None:
-        """Forget one that has ended."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Iterate over those that are held."""
-
-
-class RequestHost(Protocol):
-    """What connections need of who answers their requests.
-
-    Attributes:
-        loop: the event loop that all connections share.
-        register: holds them.
-        read_timeout_s: seconds to send what must come whole in, or to take an answer.
-        stream_window: how many bytes a client may send of one stream before they are used.
-    """
-
-    loop: asyncio.AbstractEventLoop
-    register: ConnectionRegister
-    read_timeout_s: float
-    stream_window: int
-
-    def read_head(self, fields: list[Field] | None) -> Any:
-        """Return what a request's fields mean; they are ``None`` where there were too many.
-
-        Raises:
-            StreamError: they are not those of a request.
-        """
-
-    def open(self, stream: Stream, head: Any) -> Receiver:
-        """Begin a request; return what takes the rest of it."""
 
 
 class Http2Connection(asyncio.Protocol):
@@ -133,7 +93,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
         self._host.register.remove(self)
-        self._cancel_all()
+        self._forget_all()
 
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
@@ -176,7 +136,7 @@ class Http2Connection(asyncio.Protocol):
         for stream in tuple(self._streams.values()):
             stalled = stream.stalled_since
             if stalled is not None and now - stalled > timeout_s:
-                self._break(stream, ErrorCode.CANCEL)
+                self.reset(stream, ErrorCode.CANCEL)
             elif stream.receiver is not None:
                 stream.receiver.check_time(now)
         if not self._departure.look(now, self._last, self.idle_since):
@@ -235,7 +195,7 @@ class Http2Connection(asyncio.Protocol):
             return
         found.window -= size
         if found.window < 0:
-            self._break(found, ErrorCode.FLOW_CONTROL_ERROR)
+            self.reset(found, ErrorCode.FLOW_CONTROL_ERROR)
             self._controls.count_reset()
             return
         if not (payload or is_last):
@@ -269,6 +229,7 @@ class Http2Connection(asyncio.Protocol):
             self._controls.count_reset()
             return
         if new.is_closed:
+            receiver.close()
             return
         new.receiver = receiver
         if is_last:
@@ -279,14 +240,14 @@ class Http2Connection(asyncio.Protocol):
             is_broken_off = self._controls.take(kind, flags, stream, payload, self._last)
         except StreamError as error:
             if (found := self._streams.get(stream)) is not None:
-                self._break(found, error.code)
+                self.reset(found, error.code)
             self._controls.count_reset()
             return
         if is_broken_off:
             self._cut.pop(stream, None)
             if (found := self._streams.get(stream)) is not None:
                 found.is_whole = True
-                self._cancel(found)
+                self._forget(found)
                 self._controls.count_reset()
         self._close_if_done()
 
@@ -295,7 +256,7 @@ class Http2Connection(asyncio.Protocol):
         if stream.is_whole:
             raise Http2Error(ErrorCode.STREAM_CLOSED, "Headers came after a stream's end.")
         if not is_last:
-            self._break(stream, ErrorCode.PROTOCOL_ERROR)
+            self.reset(stream, ErrorCode.PROTOCOL_ERROR)
             self._controls.count_reset()
             return
         stream.is_whole = True
@@ -316,17 +277,6 @@ class Http2Connection(asyncio.Protocol):
         elif not self._departure.is_final:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "Data came for a stream before its headers.")
 
-    def _break(self, stream: Stream, code: ErrorCode) -> None:
-        """End a stream because its client broke a rule, or is too slow."""
-        self._transport.write(reset_frame(stream.id, code))
-        self._cancel(stream)
-
-    def _cancel(self, stream: Stream) -> None:
-        receiver = stream.receiver
-        self._forget(stream)
-        if receiver is not None:
-            receiver.cancel()
-
     def _on_sent(self) -> None:
         """Note that a part of an answer was sent."""
         self._controls.note_answer()
@@ -342,8 +292,6 @@ class Http2Connection(asyncio.Protocol):
     def _forget(self, stream: Stream) -> None:
         del self._streams[stream.id]
         stream.is_closed = True
-        # It refers to this stream, and the two would keep one another.
-        stream.receiver = None
         self._outbox.forget(stream)
         if not stream.is_whole:
             self._cut[stream.id] = None
@@ -351,10 +299,14 @@ class Http2Connection(asyncio.Protocol):
                 del self._cut[next(iter(self._cut))]
         if not self._streams:
             self._idle_since = self._clock()
+        # It refers to this stream, and the two would keep one another.
+        receiver, stream.receiver = stream.receiver, None
+        if receiver is not None:
+            receiver.close()
 
-    def _cancel_all(self) -> None:
+    def _forget_all(self) -> None:
         for stream in tuple(self._streams.values()):
-            self._cancel(stream)
+            self._forget(stream)
 
     def _read(self, data: bytes) -> None:
         try:
@@ -409,5 +361,5 @@ class Http2Connection(asyncio.Protocol):
     def _close(self) -> None:
         """Close the connection; what it still sends is read and discarded."""
         self._is_closing = True
-        self._cancel_all()
+        self._forget_all()
         close_in_order(self._host.loop, self._transport)

@@ -12,8 +12,8 @@ class Receiver(Protocol):
     def receive(self, data: bytes, is_last: bool) -> None:
         """Take a part of the body, which may be empty; ``is_last`` says that none follows."""
 
-    def cancel(self) -> None:
-        """Give up: the client did, or its connection has ended. Nothing can be sent any more."""
+    def close(self) -> None:
+        """Note that the stream has ended: all was sent, or nothing can be sent any more."""
 
     def check_time(self, now: float) -> None:
         """End the stream if its client is too slow; called every second with the loop's time."""

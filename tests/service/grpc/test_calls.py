@@ -87,6 +87,7 @@ class Host:
     def read_head(self, fields: Any) -> CallHead:
         methods = {
             "/echo": CallMethod(MOST, unary=echo),
+            "/large": CallMethod(MOST, unary=lambda data, call: echo(bytes(180_000), call)),
             "/hold": CallMethod(MOST, unary=lambda data, call: None),
             "/fail": CallMethod(MOST, unary=fail),
             "/break": CallMethod(MOST, unary=break_down),
@@ -283,8 +284,6 @@ def test_what_is_no_call_gets_a_status_of_http(further: dict[bytes, bytes], stat
         talk.ask("/echo", b"", further)
         _, fields = await talk.answer()
         assert fields[":status"] == str(status)
-        # Not a call, which would have an end.
-        talk.host.calls[0].cancel()
 
     scene()
 
@@ -369,7 +368,8 @@ async def test_a_stream_reads_no_more_than_it_can_answer(talk: Talk) -> None:
         talk.data(stream, framed(bytes(65_500)) + framed(bytes(65_500)))
     await asyncio.sleep(0.01)
     assert not [each for each in talk.received() if each.kind == WINDOW_UPDATE and each.stream]
-    assert talk.held == 2 * 65_505
+    # Two messages that were not read, and the answer that waits.
+    assert talk.held == 3 * 65_505
     talk.send(reset_frame(stream, ErrorCode.CANCEL))
     await asyncio.sleep(0)
     assert talk.host.ended == 1
@@ -387,6 +387,18 @@ async def test_a_stream_s_window_is_renewed_as_its_messages_are_used(talk: Talk)
             await asyncio.sleep(0)
             granted = [each.number for each in talk.received() if each.kind == WINDOW_UPDATE]
         assert granted[0] > WINDOW // 2
+
+
+@plays
+async def test_answers_that_nobody_takes_are_counted_and_then_lost(talk: Talk) -> None:
+    talk.send(settings_frame({INITIAL_WINDOW_SIZE: 0}))
+    for _ in range(6):
+        talk.ask("/large", framed(b""))
+        talk.ask("/echo", framed(bytes(1000)))
+    resets = [each for each in talk.received() if each.kind == RST_STREAM]
+    assert [each.number for each in resets] == [ErrorCode.ENHANCE_YOUR_CALM]
+    assert talk.held == 5 * 180_005
+    assert talk.host.ended == 1
 
 
 @plays

@@ -19,7 +19,8 @@ from service.http2.frames import (
 )
 from service.http2.header_encoder import header_block
 from service.http2.header_table import Field
-from service.http2.http2_connection import Http2Connection, RequestHost
+from service.http2.http2_connection import Http2Connection
+from service.http2.request_host import RequestHost
 from service.http2.stream import Stream
 
 READ_TIMEOUT_S = 10.0
@@ -124,6 +125,7 @@ class Received:
     fields: list[Field] | None
     host: "Host"
     body: bytes = b""
+    is_answered: bool = False
     is_cancelled: bool = False
 
     def receive(self, data: bytes, is_last: bool) -> None:
@@ -132,10 +134,11 @@ class Received:
             self.answer()
 
     def answer(self) -> None:
+        self.is_answered = True
         self.stream.answer(b"\x88", self.body, header_block(b"grpc-status", b"0"))
 
-    def cancel(self) -> None:
-        self.is_cancelled = True
+    def close(self) -> None:
+        self.is_cancelled = not self.is_answered
 
     def check_time(self, now: float) -> None: ...
 
