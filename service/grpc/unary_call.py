@@ -52,10 +52,9 @@ class UnaryCall(Call):
             self.fail(ServiceError("The request did not come in time.", status=408))
 
     def _receive_part(self, data: bytes, is_last: bool) -> None:
-        method = self.method()
         reader = self._reader
         if reader is None:
-            reader = self._reader = MessageReader(method.most_bytes)
+            reader = self._reader = MessageReader(self.method().most_bytes)
         self.share.add(len(data))
         reader.add(data)
         if self._message is None:
@@ -70,7 +69,7 @@ class UnaryCall(Call):
         self._message = None
         if is_packed:
             self._has_begun = True
-            work = partial(self.unpack, message, method.most_bytes)
+            work = partial(self.unpack, message, self.method().most_bytes)
             self.host.parsers.submit(work).add_done_callback(self._on_unpacked)
         else:
             self._begin(message)
