@@ -208,6 +208,9 @@ os.register_at_fork(after_in_parent=process_exit.take_signals)
 def post_fork(server: Any, worker: Any) -> None:
     """Let one worker speak for all of what they all do."""
     FOR_PEOPLE.leads = worker.leads
+    if server.cfg.reuse_port:
+        # gunicorn has given it listeners of its own for HTTP, in place of all others.
+        worker.sockets += server.LISTENERS
 
 
 def post_worker_init(worker: Any) -> None:
