@@ -1,4 +1,8 @@
-"""Where the service listens for gRPC: the master does, and its workers share that."""
+"""Where the service listens for gRPC: the master does, and its workers share that.
+
+What it relies on, as of gunicorn 27.0: that the arbiter's ``LISTENERS`` are handed on to workers,
+and to a process that takes its place, and closed when it stops; and that ``TCPSocket`` listens.
+"""
 
 import socket
 from typing import Any
