@@ -56,7 +56,11 @@ class NoPrefaceError(Exception):
 
 
 class FrameReader:
-    """Reads the frames of one connection."""
+    """Reads the frames of one connection.
+
+    Attributes:
+        count: how many came whole, or have begun to be handed on.
+    """
 
     def __init__(self, sink: FrameSink) -> None:
         """A reader to which nothing has come yet.
@@ -64,6 +68,7 @@ class FrameReader:
         Args:
             sink: takes the frames.
         """
+        self.count = 0
         self._sink = sink
         # Of a frame that is not whole, or what has come behind one that took a whole turn.
         self._held = b""
@@ -113,6 +118,7 @@ class FrameReader:
                 self._held = data[at:]
                 return True
             at = following
+            self.count += 1
             if monotonic() > end and at < len(data):
                 self._held = data[at:]
                 return False

@@ -67,9 +67,10 @@ class Http2Connection(asyncio.Protocol):
         # What comes while a part is left to another turn of the loop, if one is.
         self._later: list[bytes] | None = None
         self._idle_since = self._clock()
-        # Since when a part is held of what must come whole, and what has come since.
+        # Since when a part is held of what must come whole, what has come since, and the frames that
+        # had come before.
         self._waiting_since: float | None = self._idle_since
-        self._waiting_bytes = 0
+        self._waiting_bytes = self._frames = 0
 
     @property
     def idle_since(self) -> float | None:
@@ -320,14 +321,15 @@ class Http2Connection(asyncio.Protocol):
             return
         if self._is_closing:
             return
-        if not is_all and self._later is None:
+        if not is_all and not self._transport.is_closing():
             self._later = []
             self._transport.pause_reading()
             self._host.loop.call_soon(self._go_on)
         if not self._reader.is_waiting:
             self._waiting_since = None
-        elif self._waiting_since is None:
+        elif self._waiting_since is None or self._reader.count != self._frames:
             self._waiting_since, self._waiting_bytes = self._clock(), 0
+            self._frames = self._reader.count
         else:
             self._waiting_bytes += len(data)
 

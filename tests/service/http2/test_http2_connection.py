@@ -343,6 +343,17 @@ def test_what_does_not_come_whole_ends_the_connection(part: bytes) -> None:
     assert conversation.transport.has_ended
 
 
+def test_a_busy_client_may_leave_the_end_of_a_frame_to_later_again_and_again() -> None:
+    conversation = Conversation()
+    data = b"".join(request(stream) for stream in range(1, 101, 2))
+    size = len(data) // 20 - 1
+    for at in range(0, len(data), size):
+        conversation.send(data[at : at + size])
+        conversation.after(1)
+    assert len(conversation.host.requests) == 50
+    assert not conversation.transport.has_ended
+
+
 def test_who_takes_no_answer_is_ended() -> None:
     conversation = opened()
     conversation.send(frame(DATA, 0, 1, b"x" * 70_000) + frame(DATA, END_STREAM, 1, b""))
