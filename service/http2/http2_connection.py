@@ -67,8 +67,8 @@ class Http2Connection(asyncio.Protocol):
         # What comes while a part is left to another turn of the loop, if one is.
         self._later: list[bytes] | None = None
         self._idle_since = self._clock()
-        # Since when a part is held of what must come whole, what has come since, and the frames that
-        # had come before.
+        # Since when a part is held of what must come whole, what has come since, and how many
+        # frames had come before.
         self._waiting_since: float | None = self._idle_since
         self._waiting_bytes = self._frames = 0
 
