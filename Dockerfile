@@ -30,7 +30,7 @@ COPY deploy/docker/image_lock.py deploy/docker/slim.sh /build/
 # uses. TensorFlow imports Keras whenever it finds it, so without Keras a start is quicker too.
 RUN --mount=type=cache,target=/root/.cache/pip \
     python /build/image_lock.py "/build/$PACKAGES.lock" --tensorflow "$TENSORFLOW" \
-        --without h5py keras libclang markdown-it-py mdurl namex optree pygments rich setuptools wheel \
+        --without grpcio h5py keras libclang markdown-it-py mdurl namex optree pygments rich setuptools wheel \
         >/build/image.lock \
  && python -m venv --without-pip /opt/venv \
  && python -m pip --python /opt/venv/bin/python install --disable-pip-version-check \
@@ -38,7 +38,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && /build/slim.sh /opt/venv
 # If a later TensorFlow needs one of them after all, or a library what was stripped of it, the build
 # fails here, not the service.
-RUN /opt/venv/bin/python -c "import grpc.aio, simdjson, tensorflow as tf; assert tf.reduce_sum([1, 2]) == 3; \
+RUN /opt/venv/bin/python -c "import simdjson, tensorflow as tf; assert tf.reduce_sum([1, 2]) == 3; \
     assert simdjson.Parser().parse(b'[3]').as_list() == [3]"
 
 
@@ -81,7 +81,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=bind,source=deploy/docker/image_lock.py,target=/build/image_lock.py \
     --mount=type=bind,source=requirements/train.lock,target=/build/train.lock \
     python /build/image_lock.py /build/train.lock --tensorflow "$TENSORFLOW" \
-        --without libclang setuptools wheel >/tmp/image.lock \
+        --without grpcio libclang setuptools wheel >/tmp/image.lock \
  && /usr/local/bin/python -m pip --python /opt/venv/bin/python install --disable-pip-version-check \
         --no-deps --only-binary :all: --require-hashes -r /tmp/image.lock \
  && rm /tmp/image.lock \

@@ -27,6 +27,7 @@ SERVICE = (
     {"api.openapi"},
     {"api.routes"},
     {"app"},
+    {"http2"},
     {"grpc"},
     {"asgi"},
     {"server"},

@@ -1,4 +1,1 @@
-"""TensorFlow Serving's and the Open Inference Protocol's gRPC services.
-
-Nothing here may be imported before the fork: gRPC's threads do not survive it.
-"""
+"""TensorFlow Serving's and the Open Inference Protocol's gRPC services, over our own HTTP/2."""

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Container, Iterator
+from collections.abc import AsyncGenerator, Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from service.api.http.request_context import RequestContext
-from service.errors import InvalidRequestError, NotFoundError, UnavailableError
-from service.grpc.calls import Calls, Context, parsed
+from service.errors import NotFoundError, UnavailableError
+from service.grpc.call import Call
+from service.grpc.calls import Calls, parsed
 from service.grpc.messages import POOL, message_class
-from service.grpc.status import status_of
 from service.runtime.lifecycle import Lifecycle
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
@@ -23,7 +23,7 @@ _LOOK_S = 0.2
 
 
 class HealthService:
-    """The service's methods; each gets the request's bytes, and returns the response's."""
+    """The service's methods; each gets the request's bytes, and answers the call."""
 
     def __init__(
         self, calls: Calls, lifecycle: Lifecycle, services: Container[str], ends: asyncio.Event
@@ -42,7 +42,7 @@ class HealthService:
         self._ends = ends
         self._looks = _Looks(self._status, ends)
 
-    async def check(self, data: bytes, context: Context) -> bytes:
+    def check(self, data: bytes, call: Call) -> None:
         """Answer Check."""
 
         def work(_: RequestContext) -> Any:
@@ -52,14 +52,11 @@ class HealthService:
                 raise NotFoundError(f"There is no model or service {name[:100]!r}.")
             return _RESPONSE(status=_STATUS[status].number)
 
-        return await self._calls.ask(context, f"/{HEALTH_SERVICE}/Check", work, checks_key=False)
+        self._calls.ask(call, work, checks_key=False)
 
-    async def watch(self, data: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def watch(self, data: bytes, call: Call) -> AsyncGenerator[bytes]:
         """Answer Watch: the status now, and whenever it changes."""
-        try:
-            name = parsed(lambda: _REQUEST.FromString(data)).service
-        except InvalidRequestError as error:
-            await self._calls.abort(context, error.status, status_of(error), {})
+        name = parsed(lambda: _REQUEST.FromString(data)).service
         shown = None
         with self._looks.at(name):
             while not self._ends.is_set():

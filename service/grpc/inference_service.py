@@ -1,7 +1,7 @@
 """``inference.GRPCInferenceService``: the Open Inference Protocol, with Triton's extensions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -20,7 +20,9 @@ from service.api.routes.oip_inference import EXTENSIONS
 from service.api.routes.oip_repository import repository_entries, set_unloaded
 from service.api.routes.oip_statistics import model_statistics
 from service.errors import InvalidRequestError, NotFoundError, UnavailableError
-from service.grpc.calls import Answer, Calls, Context, parsed
+from service.grpc.answer_blocks import Answer
+from service.grpc.call import Call
+from service.grpc.calls import Calls, parsed
 from service.grpc.infer_proto_codec import INFER_REQUEST, InferProtoCodec
 from service.grpc.message_parts import PartLimits
 from service.grpc.messages import message_class
@@ -47,7 +49,7 @@ _STREAMED = _message("ModelStreamInferResponse")
 
 
 class InferenceService:
-    """The service's methods; each gets the request's bytes, and returns the response's."""
+    """The service's methods; each gets the request's bytes, and answers the call."""
 
     def __init__(
         self,
@@ -76,22 +78,20 @@ class InferenceService:
         self._limits = Limits.from_settings(settings)
         self._ends = ends
 
-    async def server_live(self, data: bytes, context: Context) -> bytes:
+    def server_live(self, data: bytes, call: Call) -> None:
         """Answer ServerLive."""
-        return await self._ask(
-            context, "ServerLive", lambda _: _message("ServerLiveResponse")(live=True), probe=True
-        )
+        self._ask(call, lambda _: _message("ServerLiveResponse")(live=True), probe=True)
 
-    async def server_ready(self, data: bytes, context: Context) -> bytes:
+    def server_ready(self, data: bytes, call: Call) -> None:
         """Answer ServerReady; it is a matter of yes or no, not of an error."""
 
         def work(_: RequestContext) -> Any:
             ready = self._lifecycle.ready and self._lifecycle.all_ready
             return _message("ServerReadyResponse")(ready=ready)
 
-        return await self._ask(context, "ServerReady", work, probe=True)
+        self._ask(call, work, probe=True)
 
-    async def model_ready(self, data: bytes, context: Context) -> bytes:
+    def model_ready(self, data: bytes, call: Call) -> None:
         """Answer ModelReady: as in Triton, no for a model that does not serve or is not known."""
 
         def work(request: RequestContext) -> Any:
@@ -104,16 +104,16 @@ class InferenceService:
             return _message("ModelReadyResponse")(ready=ready)
 
         model = _name_in("ModelReadyRequest", data)
-        return await self._ask(context, "ModelReady", work, model=model)
+        self._ask(call, work, model=model)
 
-    async def server_metadata(self, data: bytes, context: Context) -> bytes:
+    def server_metadata(self, data: bytes, call: Call) -> None:
         """Answer ServerMetadata."""
         response = _message("ServerMetadataResponse")(
             name="understudy", version=__version__, extensions=EXTENSIONS
         )
-        return await self._ask(context, "ServerMetadata", lambda _: response)
+        self._ask(call, lambda _: response)
 
-    async def model_metadata(self, data: bytes, context: Context) -> bytes:
+    def model_metadata(self, data: bytes, call: Call) -> None:
         """Answer ModelMetadata."""
 
         def work(request: RequestContext) -> Any:
@@ -126,9 +126,9 @@ class InferenceService:
             return ParseDict(found, _message("ModelMetadataResponse")())
 
         model = _name_in("ModelMetadataRequest", data)
-        return await self._ask(context, "ModelMetadata", work, model=model)
+        self._ask(call, work, model=model)
 
-    async def model_config(self, data: bytes, context: Context) -> bytes:
+    def model_config(self, data: bytes, call: Call) -> None:
         """Answer ModelConfig."""
 
         def work(request: RequestContext) -> Any:
@@ -143,18 +143,18 @@ class InferenceService:
             return ParseDict({"config": config}, _message("ModelConfigResponse")())
 
         model = _name_in("ModelConfigRequest", data)
-        return await self._ask(context, "ModelConfig", work, model=model)
+        self._ask(call, work, model=model)
 
-    async def model_infer(self, data: bytes, context: Context) -> bytes:
+    def model_infer(self, data: bytes, call: Call) -> None:
         """Answer ModelInfer."""
-        return await self._calls.finish(context, await self._infer(data, context, "ModelInfer"))
+        call.follow(self._calls.start(call, data, self._route(data), call.respond))
 
     async def model_stream_infer(
-        self, requests: AsyncIterator[bytes], context: Context
-    ) -> AsyncIterator[bytes]:
+        self, requests: AsyncIterator[bytes], call: Call
+    ) -> AsyncGenerator[bytes]:
         """Answer the requests of a stream, in their order; one that fails does not end it."""
         under_way: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(_AT_ONCE)
-        reader = asyncio.create_task(self._read_stream(requests, context, under_way))
+        reader = asyncio.create_task(self._read_stream(requests, call, under_way))
         try:
             while (task := await under_way.get()) is not None:
                 yield _streamed(await task)
@@ -169,7 +169,7 @@ class InferenceService:
     async def _read_stream(
         self,
         requests: AsyncIterator[bytes],
-        context: Context,
+        call: Call,
         under_way: "asyncio.Queue[asyncio.Task[Answer] | None]",
     ) -> None:
         """Begin to answer each request, until the client sends no more or the worker stops."""
@@ -184,13 +184,13 @@ class InferenceService:
                 data = following.result()
                 if data is None:
                     return
-                answer = self._infer(data, context, "ModelStreamInfer")
+                answer = self._calls.predict(call, data, self._route(data))
                 await under_way.put(asyncio.create_task(answer))
         finally:
             ends.cancel()
             await under_way.put(None)
 
-    async def model_statistics(self, data: bytes, context: Context) -> bytes:
+    def model_statistics(self, data: bytes, call: Call) -> None:
         """Answer ModelStatistics."""
 
         def work(request: RequestContext) -> Any:
@@ -203,9 +203,9 @@ class InferenceService:
             return ParseDict(found, _message("ModelStatisticsResponse")())
 
         model = _name_in("ModelStatisticsRequest", data) or None
-        return await self._ask(context, "ModelStatistics", work, model=model, blocks=True)
+        self._ask(call, work, model=model, blocks=True)
 
-    async def repository_index(self, data: bytes, context: Context) -> bytes:
+    def repository_index(self, data: bytes, call: Call) -> None:
         """Answer RepositoryIndex."""
 
         def work(_: RequestContext) -> Any:
@@ -213,17 +213,17 @@ class InferenceService:
             entries = repository_entries(self._lifecycle, self._store, ready=message.ready)
             return ParseDict({"models": entries}, _message("RepositoryIndexResponse")())
 
-        return await self._ask(context, "RepositoryIndex", work, blocks=True)
+        self._ask(call, work, blocks=True)
 
-    async def repository_model_load(self, data: bytes, context: Context) -> bytes:
+    def repository_model_load(self, data: bytes, call: Call) -> None:
         """Answer RepositoryModelLoad, for holders of the admin token."""
-        return await self._change(data, context, "RepositoryModelLoad", unloaded=False)
+        self._change(data, call, "RepositoryModelLoad", unloaded=False)
 
-    async def repository_model_unload(self, data: bytes, context: Context) -> bytes:
+    def repository_model_unload(self, data: bytes, call: Call) -> None:
         """Answer RepositoryModelUnload, for holders of the admin token."""
-        return await self._change(data, context, "RepositoryModelUnload", unloaded=True)
+        self._change(data, call, "RepositoryModelUnload", unloaded=True)
 
-    async def _change(self, data: bytes, context: Context, name: str, *, unloaded: bool) -> bytes:
+    def _change(self, data: bytes, call: Call, name: str, *, unloaded: bool) -> None:
         def work(request: RequestContext) -> Any:
             check_token(self._settings.admin_token, request.environ.get("HTTP_AUTHORIZATION", ""))
             message = parsed(lambda: _message(f"{name}Request").FromString(data))
@@ -241,9 +241,9 @@ class InferenceService:
             return _message(f"{name}Response")()
 
         # It asks for the token, not for a key.
-        return await self._ask(context, name, work, probe=True, blocks=True)
+        self._ask(call, work, probe=True, blocks=True)
 
-    async def _infer(self, data: bytes, context: Context, name: str) -> Answer:
+    def _route(self, data: bytes) -> Callable[[], Route]:
         def route() -> Route:
             _PARTS.check(data)
             message = INFER_REQUEST.FromString(data)
@@ -252,7 +252,7 @@ class InferenceService:
             target = Target(message.model_name, _version(message.model_version))
             return Route(target, InferProtoCodec(message, self._limits), error_status)
 
-        return await self._calls.predict(context, f"/{INFERENCE_SERVICE}/{name}", data, route)
+        return route
 
     def _lease(self, request: RequestContext, message: Any) -> Any:
         version = _version(message.version)
@@ -260,24 +260,16 @@ class InferenceService:
         request.model = message.name
         return self._lifecycle.lease(message.name, version)
 
-    async def _ask(
+    def _ask(
         self,
-        context: Context,
-        name: str,
+        call: Call,
         work: Any,
         *,
         model: str | None = None,
         probe: bool = False,
         blocks: bool = False,
-    ) -> bytes:
-        return await self._calls.ask(
-            context,
-            f"/{INFERENCE_SERVICE}/{name}",
-            work,
-            model=model,
-            checks_key=not probe,
-            blocks=blocks,
-        )
+    ) -> None:
+        self._calls.ask(call, work, model=model, checks_key=not probe, blocks=blocks)
 
 
 def _streamed(answer: Answer) -> bytes:

@@ -7,7 +7,8 @@ from service.api.http.request_context import RequestContext
 from service.api.routes.admin import check_token
 from service.api.routes.models import version_states
 from service.errors import InvalidRequestError, ServiceError
-from service.grpc.calls import Calls, Context, parsed
+from service.grpc.call import Call
+from service.grpc.calls import Calls, parsed
 from service.grpc.messages import POOL, message_class
 from service.grpc.model_spec import model_in, target_of
 from service.repository.errors import RepositoryError
@@ -29,7 +30,7 @@ _STATES = POOL.FindEnumTypeByName(f"{_PACKAGE}.ModelVersionStatus.State").values
 
 
 class ModelService:
-    """The service's methods; each gets the request's bytes, and returns the response's."""
+    """The service's methods; each gets the request's bytes, and answers the call."""
 
     def __init__(
         self, calls: Calls, lifecycle: Lifecycle, store: ModelSource, settings: Settings
@@ -47,7 +48,7 @@ class ModelService:
         self._store = store
         self._settings = settings
 
-    async def get_model_status(self, data: bytes, context: Context) -> bytes:
+    def get_model_status(self, data: bytes, call: Call) -> None:
         """Answer GetModelStatus."""
 
         def work(request: RequestContext) -> Any:
@@ -63,10 +64,9 @@ class ModelService:
                 status.status.error_message = item["status"]["error_message"]
             return response
 
-        path = f"/{MODEL_SERVICE}/GetModelStatus"
-        return await self._calls.ask(context, path, work, model=model_in(_STATUS, data))
+        self._calls.ask(call, work, model=model_in(_STATUS, data))
 
-    async def handle_reload_config_request(self, data: bytes, context: Context) -> bytes:
+    def handle_reload_config_request(self, data: bytes, call: Call) -> None:
         """Answer HandleReloadConfigRequest, for holders of the admin token.
 
         As in TensorFlow Serving, the models that are given take the place of all others, and the
@@ -79,9 +79,8 @@ class ModelService:
             self._serve_alone(message.config.SerializeToString())
             return _RELOADED()
 
-        path = f"/{MODEL_SERVICE}/HandleReloadConfigRequest"
         # It asks for the token, not for a key.
-        return await self._calls.ask(context, path, work, checks_key=False, blocks=True)
+        self._calls.ask(call, work, checks_key=False, blocks=True)
 
     def _serve_alone(self, config: bytes) -> None:
         """Let the models of a ``ModelServerConfig`` serve, and no others.

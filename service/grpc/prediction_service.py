@@ -1,6 +1,7 @@
 """``tensorflow.serving.PredictionService``."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -8,16 +9,19 @@ from google.protobuf.json_format import ParseDict
 
 from service.api.codecs.tfserving.classify_codec import Method
 from service.api.http.request_context import RequestContext
+from service.api.http.responses import Response
 from service.api.inference.event_loop import Route
 from service.api.request_limits import Limits
 from service.errors import InvalidRequestError
-from service.grpc.calls import Answer, Calls, Context, parsed
+from service.grpc.answer_blocks import Answer
+from service.grpc.call import Call
+from service.grpc.calls import Calls, parsed
 from service.grpc.examples_codec import INFERENCE_RESULT, ExamplesProtoCodec
 from service.grpc.message_parts import PartLimits
 from service.grpc.messages import POOL, message_class
 from service.grpc.model_spec import model_in, target_of
 from service.grpc.predict_proto_codec import PREDICT_REQUEST, PredictProtoCodec
-from service.grpc.status import error_status
+from service.grpc.status import CONTENT_TYPE, error_status
 from service.runtime.lifecycle import Lifecycle
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
@@ -45,7 +49,7 @@ _MOST_TASKS = 64
 
 
 class PredictionService:
-    """The service's methods; each gets the request's bytes, and returns the response's."""
+    """The service's methods; each gets the request's bytes, and answers the call."""
 
     def __init__(self, calls: Calls, lifecycle: Lifecycle, limits: Limits) -> None:
         """The service of a worker.
@@ -59,7 +63,7 @@ class PredictionService:
         self._lifecycle = lifecycle
         self._limits = limits
 
-    async def predict(self, data: bytes, context: Context) -> bytes:
+    def predict(self, data: bytes, call: Call) -> None:
         """Answer Predict."""
 
         def route() -> Route:
@@ -68,28 +72,29 @@ class PredictionService:
             codec = PredictProtoCodec(message, self._limits)
             return Route(target_of(message.model_spec), codec, error_status)
 
-        path = f"/{PREDICTION_SERVICE}/Predict"
-        return await self._calls.finish(
-            context, await self._calls.predict(context, path, data, route)
-        )
+        call.follow(self._calls.start(call, data, route, call.respond))
 
-    async def classify(self, data: bytes, context: Context) -> bytes:
+    def classify(self, data: bytes, call: Call) -> None:
         """Answer Classify."""
-        result = await self._examples(data, context, Method.CLASSIFY, "Classify")
-        response = _CLASSIFIED(result=result.classification_result, model_spec=result.model_spec)
-        body: bytes = response.SerializeToString()
-        return body
 
-    async def regress(self, data: bytes, context: Context) -> bytes:
+        def response(result: Any) -> Any:
+            return _CLASSIFIED(result=result.classification_result, model_spec=result.model_spec)
+
+        self._examples(data, call, Method.CLASSIFY, response)
+
+    def regress(self, data: bytes, call: Call) -> None:
         """Answer Regress."""
-        result = await self._examples(data, context, Method.REGRESS, "Regress")
-        response = _REGRESSED(result=result.regression_result, model_spec=result.model_spec)
-        body: bytes = response.SerializeToString()
-        return body
 
-    async def multi_inference(self, data: bytes, context: Context) -> bytes:
+        def response(result: Any) -> Any:
+            return _REGRESSED(result=result.regression_result, model_spec=result.model_spec)
+
+        self._examples(data, call, Method.REGRESS, response)
+
+    def multi_inference(self, data: bytes, call: Call) -> None:
         """Answer MultiInference: each task is a prediction of its own, over the same examples."""
-        path = f"/{PREDICTION_SERVICE}/MultiInference"
+        call.follow(_Tasks(call, self._tasks(data, call)))
+
+    async def _tasks(self, data: bytes, call: Call) -> Answer:
         message = _TASKS()
         found: list[tuple[Any, Method]] = []
 
@@ -104,26 +109,23 @@ class PredictionService:
                 found.append((task, _method(i, task.method_name)))
             return self._route(message.input, *found[0])
 
-        answers = [await self._calls.predict(context, path, data, first)]
+        answers = [await self._calls.predict(call, data, first)]
         if answers[0].is_ok and len(found) > 1:
             answers += await asyncio.gather(
                 *(
-                    self._calls.predict(
-                        context, path, b"", partial(self._route, message.input, *task)
-                    )
+                    self._calls.predict(call, b"", partial(self._route, message.input, *task))
                     for task in found[1:]
                 )
             )
         failed = next((answer for answer in answers if not answer.is_ok), None)
         if failed is not None:
-            return await self._calls.finish(context, failed)
+            return failed
         response = _TASKS_DONE()
         for answer in answers:
             response.results.add().MergeFromString(answer.response.body)
-        body: bytes = response.SerializeToString()
-        return body
+        return Answer(Response(response.SerializeToString(), CONTENT_TYPE), answers[0].headers)
 
-    async def get_model_metadata(self, data: bytes, context: Context) -> bytes:
+    def get_model_metadata(self, data: bytes, call: Call) -> None:
         """Answer GetModelMetadata."""
 
         def work(request: RequestContext) -> Any:
@@ -149,10 +151,11 @@ class PredictionService:
                 response.metadata["signature_def"].Pack(signatures)
             return response
 
-        path = f"/{PREDICTION_SERVICE}/GetModelMetadata"
-        return await self._calls.ask(context, path, work, model=model_in(_METADATA, data))
+        self._calls.ask(call, work, model=model_in(_METADATA, data))
 
-    async def _examples(self, data: bytes, context: Context, method: Method, name: str) -> Any:
+    def _examples(
+        self, data: bytes, call: Call, method: Method, response_of: Callable[[Any], Any]
+    ) -> None:
         kind = _CLASSIFICATION if method is Method.CLASSIFY else _REGRESSION
 
         def route() -> Route:
@@ -160,13 +163,40 @@ class PredictionService:
             message = kind.FromString(data)
             return self._route(message.input, message, method)
 
-        path = f"/{PREDICTION_SERVICE}/{name}"
-        answer: Answer = await self._calls.predict(context, path, data, route)
-        return INFERENCE_RESULT.FromString(await self._calls.finish(context, answer))
+        def respond(answer: Answer) -> None:
+            if answer.is_ok:
+                message = response_of(INFERENCE_RESULT.FromString(answer.response.body))
+                response = Response(message.SerializeToString(), CONTENT_TYPE)
+                answer = Answer(response, answer.headers)
+            call.respond(answer)
+
+        call.follow(self._calls.start(call, data, route, respond))
 
     def _route(self, given: Any, asked: Any, method: Method) -> Route:
         codec = ExamplesProtoCodec(method, asked.model_spec.signature_name, given, self._limits)
         return Route(target_of(asked.model_spec), codec, error_status)
+
+
+class _Tasks:
+    """A task that answers a call."""
+
+    def __init__(self, call: Call, work: Coroutine[Any, Any, Answer]) -> None:
+        self._call = call
+        self._task = call.host.loop.create_task(work)
+        self._task.add_done_callback(self._finish)
+
+    def abandon(self) -> None:
+        """Give it up."""
+        self._task.cancel()
+
+    def _finish(self, task: asyncio.Task[Answer]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, Exception):
+            self._call.fail(error)
+        else:
+            self._call.respond(task.result())
 
 
 def _method(i: int, name: str) -> Method:

@@ -1,12 +1,12 @@
 """gRPC's server reflection, with which tools list and call services without their files."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError
 
-from service.grpc.calls import Context
+from service.grpc.call import Call
 from service.grpc.messages import POOL, message_class
 
 # The same service under the name that older tools ask for.
@@ -34,8 +34,8 @@ class ReflectionService:
         self._services = services
 
     async def server_reflection_info(
-        self, requests: AsyncIterator[bytes], context: Context
-    ) -> AsyncIterator[bytes]:
+        self, requests: AsyncIterator[bytes], call: Call
+    ) -> AsyncGenerator[bytes]:
         """Answer questions about the services, one by one."""
         async for data in requests:
             yield self._answer(data).SerializeToString()

@@ -2,17 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from typing import Any
-
-import grpc
-import grpc.aio
 
 from service.access.access_control import AccessControl
 from service.api.http.body_budget import BodyBudget
 from service.api.inference.event_loop import PredictionLoop
 from service.api.request_limits import Limits
+from service.errors import ServiceError
+from service.grpc.answer_blocks import Answer, http_refusal
+from service.grpc.call import Call
+from service.grpc.call_head import CallHead, CallMethod, read_call_head
 from service.grpc.calls import Calls
 from service.grpc.health_service import HEALTH_SERVICE, HealthService
 from service.grpc.inference_service import INFERENCE_SERVICE, InferenceService
@@ -21,37 +22,39 @@ from service.grpc.model_service import MODEL_SERVICE, ModelService
 from service.grpc.prediction_service import PREDICTION_SERVICE, PredictionService
 from service.grpc.reflection_service import REFLECTION_SERVICES, ReflectionService
 from service.grpc.server_calls import ServerCalls
+from service.grpc.stream_call import StreamCall
+from service.grpc.unary_call import UnaryCall
+from service.http2.header_table import Field
+from service.http2.http2_connection import Http2Connection
+from service.http2.request_host import ConnectionRegister
+from service.http2.stream import Receiver, Stream
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
 
-# A connection stays with one worker, so none stays for ever; calls under way are finished.
-_CONNECTION_AGE_MS = 30_000
-# A connection without calls; and when to ask whether the other side is still there.
-_IDLE_MS = 300_000
-_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 60_000, 20_000
-# Pings that clients may send; more often, they are asked to calm down.
-_LEAST_PING_MS = 10_000
 # Calls at once in a worker, open streams among them; further ones are refused in words.
 _MOST_CALLS = 5_000
-# What gRPC refuses itself, without a word, is beyond that: of a connection's calls, and of those
-# that wait for the loop to take them, some beyond the first number and all beyond the second.
-_STREAMS = 20_000
-_BACKLOG, _MOST_BACKLOG = 10_000, 12_000
-# How long a server that stops takes calls without answering them.
-_HOLD_S = 0.1
-# Between looks whether the last calls have ended.
-_LOOK_S = 0.2
 # What surrounds the largest request in its message.
 _ENVELOPE_BYTES = 64 * 1024
+# No call but a prediction has more to say.
+_MOST_OTHER_BYTES = 1024 * 1024
 
 _PREDICTIONS = frozenset({"Predict", "Classify", "Regress", "MultiInference", "ModelInfer"})
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class GrpcServer:
-    """Serves until it is stopped."""
+    """Answers the calls of all connections until it is stopped.
+
+    Attributes:
+        loop: the event loop.
+        register: holds the connections.
+        budget: bounds the bytes of requests under way.
+        parsers: threads for what takes long.
+        read_timeout_s: seconds that a client may take to send a message, or to take an answer.
+        stream_window: how many bytes a client may send of one call before they are used.
+    """
 
     def __init__(
         self,
@@ -62,8 +65,9 @@ class GrpcServer:
         store: ModelSource,
         metrics: Metrics,
         settings: Settings,
+        register: ConnectionRegister,
     ) -> None:
-        """A server that is about to start; to be made on the loop, after any fork.
+        """A server without connections; to be made on the loop.
 
         Args:
             predictions: answers predictions on the loop.
@@ -73,8 +77,17 @@ class GrpcServer:
             store: where they lie.
             metrics: what was counted.
             settings: the service's.
+            register: holds the connections.
         """
-        self._settings = settings
+        self.loop = predictions.loop
+        self.register = register
+        self.budget = budget
+        self.parsers: Executor = predictions.parsers
+        self.read_timeout_s = settings.read_timeout_s
+        most_bytes = settings.max_body_bytes + _ENVELOPE_BYTES
+        # The largest message fits, with its prefix and then some.
+        self.stream_window = most_bytes + _ENVELOPE_BYTES
+        self._count = 0
         self._ends = asyncio.Event()
         self._calls = calls = Calls(predictions, access, budget)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, INFERENCE_SERVICE)
@@ -91,102 +104,78 @@ class GrpcServer:
             HEALTH_SERVICE: (HealthService(calls, lifecycle, everything, self._ends),),
             **{name: (ReflectionService(name, everything),) for name in REFLECTION_SERVICES},
         }
-        self._server = grpc.aio.server(
-            options=_options(settings), maximum_concurrent_rpcs=_MOST_CALLS
-        )
-        self._server.add_generic_rpc_handlers(
-            tuple(_handlers(name, parts, calls) for name, parts in services.items())
-        )
+        self._methods = {
+            path: method
+            for name, parts in services.items()
+            for path, method in _methods(name, parts, most_bytes)
+        }
 
-    async def start(self) -> None:
-        """Listen.
+    def make_connection(self) -> Http2Connection:
+        """Return the protocol of a new connection."""
+        return Http2Connection(self)
+
+    def leave(self) -> None:
+        """Answer what has come, and let clients go elsewhere; open streams end."""
+        # They would go on for as long as their clients like.
+        self._ends.set()
+        for connection in self.register:
+            if isinstance(connection, Http2Connection):
+                connection.leave()
+
+    def read_head(self, fields: list[Field] | None) -> CallHead:
+        """Return what the header of a call says.
 
         Raises:
-            RuntimeError: the address cannot be listened on.
+            StreamError: it is none of a request, or lacks what only clients of gRPC may send.
         """
-        settings = self._settings
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = f"{host}:{settings.grpc_port}"
-        if settings.tls_certificate is not None and settings.tls_key is not None:
-            self._server.add_secure_port(
-                address,
-                _credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca),
+        return read_call_head(fields, self._methods)
+
+    def open(self, stream: Stream, head: CallHead) -> Receiver:
+        """Begin a call."""
+        self._count += 1
+        method = head.method
+        if method is not None and method.unary is None and self._count <= _MOST_CALLS:
+            return StreamCall(self, stream, head)
+        call = UnaryCall(self, stream, head)
+        if head.http_status:
+            stream.refuse(http_refusal(head.http_status))
+        elif method is None:
+            call.fail(head.error())
+        elif self._count > _MOST_CALLS:
+            words = (
+                f"More than {_MOST_CALLS} calls are under way in this worker, which is the limit."
             )
-        else:
-            self._server.add_insecure_port(address)
-        await self._server.start()
+            # As gRPC says it, and not as HTTP does.
+            call.fail(ServiceError(words, status=429))
+        return call
 
-    async def stop(
-        self, grace_s: float, show_life: Callable[[], None], is_hurried: Callable[[], bool]
-    ) -> None:
-        """Take no more calls, and finish those under way.
+    def refusal(self, call: Call, error: Exception) -> Answer:
+        """Count and log a call that fails before anything has begun to answer it."""
+        return self._calls.refusal(call, error)
 
-        Args:
-            grace_s: seconds that they may take.
-            show_life: is called again and again meanwhile.
-            is_hurried: whether calls under way are to be given up.
-        """
-        # Streams would go on for as long as their clients like.
-        self._ends.set()
-        # gRPC cancels calls that have come and that no handler has taken yet. So handlers take all
-        # of them before it is told to stop, and answer them afterwards.
-        self._calls.hold()
-        await asyncio.sleep(_HOLD_S)
-        stopping = asyncio.ensure_future(self._server.stop(grace_s))
-        await asyncio.sleep(0)
-        self._calls.release()
-        while not stopping.done():
-            show_life()
-            if is_hurried():
-                await self._server.stop(0)
-            await asyncio.wait((stopping,), timeout=_LOOK_S)
+    def note_end(self) -> None:
+        """Note that a call has ended."""
+        self._count -= 1
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.so_reuseport", 1),
-        ("grpc.max_receive_message_length", settings.max_body_bytes + _ENVELOPE_BYTES),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
-        ("grpc.max_connection_idle_ms", _IDLE_MS),
-        ("grpc.max_concurrent_streams", _STREAMS),
-        ("grpc.server.max_pending_requests", _BACKLOG),
-        ("grpc.server.max_pending_requests_hard_limit", _MOST_BACKLOG),
-        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_MS),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", _LEAST_PING_MS),
-    ]
-
-
-def _credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
-    return grpc.ssl_server_credentials(
-        [(key.read_bytes(), certificate.read_bytes())],
-        root_certificates=None if client_ca is None else client_ca.read_bytes(),
-        require_client_auth=client_ca is not None,
-    )
-
-
-def _handlers(name: str, parts: Sequence[Any], calls: Calls) -> grpc.GenericRpcHandler:
-    """Return the handlers of a service's methods, which get and return messages as bytes.
+def _methods(
+    name: str, parts: tuple[Any, ...], most_bytes: int
+) -> Iterator[tuple[str, CallMethod]]:
+    """Return the methods of a service by their paths.
 
     Args:
         name: the service's full name.
         parts: together have its methods.
-        calls: answers them.
+        most_bytes: the most bytes of a message to predict.
     """
-    makers = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-    found = {}
     for method, descriptor in service_methods(name).items():
         attribute = _WORD_START.sub("_", method).lower()
         (handler,) = (getattr(part, attribute) for part in parts if hasattr(part, attribute))
-        streams = descriptor.client_streaming, descriptor.server_streaming
-        if not any(streams) and method not in _PREDICTIONS:
-            handler = calls.bounded(handler)
-        found[method] = makers[streams](handler)
-    return grpc.method_handlers_generic_handler(name, found)
+        path = f"/{name}/{method}"
+        if descriptor.client_streaming:
+            yield path, CallMethod(most_bytes, streaming=handler)
+        elif descriptor.server_streaming:
+            yield path, CallMethod(_MOST_OTHER_BYTES, server_streaming=handler)
+        else:
+            most = most_bytes if method in _PREDICTIONS else _MOST_OTHER_BYTES
+            yield path, CallMethod(most, unary=handler)

@@ -15,8 +15,8 @@ from service.api.routes.oip_server import (
     refuse_shared_memory,
     refuse_trace_settings,
 )
-from service.grpc.calls import Calls, Context, parsed
-from service.grpc.inference_service import INFERENCE_SERVICE
+from service.grpc.call import Call
+from service.grpc.calls import Calls, parsed
 from service.grpc.messages import message_class
 from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
@@ -26,7 +26,7 @@ _CHOICES: Mapping[type, str] = {bool: "bool_param", int: "uint32_param", str: "s
 
 
 class ServerCalls:
-    """Methods of the same service; each gets the request's bytes, and returns the response's."""
+    """Methods of the same service; each gets the request's bytes, and answers the call."""
 
     def __init__(self, calls: Calls, lifecycle: Lifecycle, settings: Settings) -> None:
         """The methods of a worker.
@@ -40,7 +40,7 @@ class ServerCalls:
         self._lifecycle = lifecycle
         self._settings = settings
 
-    async def trace_setting(self, data: bytes, context: Context) -> bytes:
+    def trace_setting(self, data: bytes, call: Call) -> None:
         """Answer TraceSetting."""
 
         def work(request: RequestContext, message: Any, response: Any) -> None:
@@ -53,9 +53,9 @@ class ServerCalls:
                 values = value if isinstance(value, list) else [value]
                 response.settings[name].value.extend(values)
 
-        return await self._answer("TraceSetting", data, context, work)
+        self._answer("TraceSetting", data, call, work)
 
-    async def log_settings(self, data: bytes, context: Context) -> bytes:
+    def log_settings(self, data: bytes, call: Call) -> None:
         """Answer LogSettings."""
 
         def work(_: RequestContext, message: Any, response: Any) -> None:
@@ -64,46 +64,46 @@ class ServerCalls:
             for name, value in log_settings(self._settings).items():
                 setattr(response.settings[name], _CHOICES[type(value)], value)
 
-        return await self._answer("LogSettings", data, context, work)
+        self._answer("LogSettings", data, call, work)
 
-    async def system_shared_memory_status(self, data: bytes, context: Context) -> bytes:
+    def system_shared_memory_status(self, data: bytes, call: Call) -> None:
         """Answer SystemSharedMemoryStatus."""
-        return await self._answer("SystemSharedMemoryStatus", data, context, _regions)
+        self._answer("SystemSharedMemoryStatus", data, call, _regions)
 
-    async def system_shared_memory_register(self, data: bytes, context: Context) -> bytes:
+    def system_shared_memory_register(self, data: bytes, call: Call) -> None:
         """Answer SystemSharedMemoryRegister."""
-        return await self._answer("SystemSharedMemoryRegister", data, context, _register)
+        self._answer("SystemSharedMemoryRegister", data, call, _register)
 
-    async def system_shared_memory_unregister(self, data: bytes, context: Context) -> bytes:
+    def system_shared_memory_unregister(self, data: bytes, call: Call) -> None:
         """Answer SystemSharedMemoryUnregister."""
-        return await self._answer("SystemSharedMemoryUnregister", data, context, _unregister)
+        self._answer("SystemSharedMemoryUnregister", data, call, _unregister)
 
-    async def cuda_shared_memory_status(self, data: bytes, context: Context) -> bytes:
+    def cuda_shared_memory_status(self, data: bytes, call: Call) -> None:
         """Answer CudaSharedMemoryStatus."""
-        return await self._answer("CudaSharedMemoryStatus", data, context, _regions)
+        self._answer("CudaSharedMemoryStatus", data, call, _regions)
 
-    async def cuda_shared_memory_register(self, data: bytes, context: Context) -> bytes:
+    def cuda_shared_memory_register(self, data: bytes, call: Call) -> None:
         """Answer CudaSharedMemoryRegister."""
-        return await self._answer("CudaSharedMemoryRegister", data, context, _register)
+        self._answer("CudaSharedMemoryRegister", data, call, _register)
 
-    async def cuda_shared_memory_unregister(self, data: bytes, context: Context) -> bytes:
+    def cuda_shared_memory_unregister(self, data: bytes, call: Call) -> None:
         """Answer CudaSharedMemoryUnregister."""
-        return await self._answer("CudaSharedMemoryUnregister", data, context, _unregister)
+        self._answer("CudaSharedMemoryUnregister", data, call, _unregister)
 
-    async def _answer(
+    def _answer(
         self,
         name: str,
         data: bytes,
-        context: Context,
+        call: Call,
         fill: Callable[[RequestContext, Any, Any], None],
-    ) -> bytes:
+    ) -> None:
         def work(request: RequestContext) -> Any:
             message = parsed(lambda: message_class(f"inference.{name}Request").FromString(data))
             response = message_class(f"inference.{name}Response")()
             fill(request, message, response)
             return response
 
-        return await self._calls.ask(context, f"/{INFERENCE_SERVICE}/{name}", work)
+        self._calls.ask(call, work)
 
 
 def _regions(_: RequestContext, message: Any, response: Any) -> None:

@@ -15,15 +15,15 @@ from typing import Any, cast
 from gunicorn.asgi.protocol import ASGIProtocol
 
 from service.api.http.responses import error_response
-from service.errors import ServiceError
-from service.server.connection_host import ConnectionHost
-from service.server.connections import (
+from service.api.http.slow_clients import (
     BYTES_PER_S,
     HALF_CLOSED_S,
     WriteClock,
     close_at_once,
     close_in_order,
 )
+from service.errors import ServiceError
+from service.server.connection_host import ConnectionHost
 from service.server.response_heads import head_of
 
 # What gunicorn's parser refuses, by the status that it chose.

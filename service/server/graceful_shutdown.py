@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from service.api.http.slow_clients import GRACE_S
 from service.server.connection_acceptor import Acceptor
 from service.server.connection_balancing import ConnectionCount
-from service.server.connections import GRACE_S, Connections
+from service.server.connections import Connections
 
 # What a worker gets to end in when it has done all it may wait for, before it is killed.
 END_S = 3

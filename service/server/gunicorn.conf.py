@@ -73,7 +73,8 @@ _is_reload = shared_folder.is_prepared(os.environ)
 # Not when the configuration is read again: then it is this service that listens there.
 if not _is_reload:
     _problems = preflight.problems(_settings)
-    if _settings.grpc_port:
+    # After SIGUSR2 gunicorn hands its listeners on, this one among them.
+    if _settings.grpc_port and "GUNICORN_FD" not in os.environ:
         _listening = preflight.listening_problem(
             _settings.host, _settings.grpc_port, "UNDERSTUDY_GRPC_PORT"
         )
@@ -171,6 +172,28 @@ def on_starting(server: Any) -> None:
     memory.prepare_to_fork()
 
 
+def when_ready(server: Any) -> None:
+    """Listen for gRPC as well."""
+    _listen_for_grpc(server)
+
+
+def on_reload(server: Any) -> None:
+    """Listen for gRPC again where gunicorn has closed its listeners to open others."""
+    _listen_for_grpc(server)
+
+
+def _listen_for_grpc(server: Any) -> None:
+    from service.server.grpc_listener import listen_for_grpc
+    from service.server.worker import Worker
+
+    # A worker of gunicorn's own would take it for another port of HTTP.
+    if issubclass(server.worker_class, Worker):
+        try:
+            listen_for_grpc(server, _settings)
+        except OSError as error:
+            sys.exit(f"understudy: UNDERSTUDY_GRPC_PORT: {_settings.grpc_port}: {error}.")
+
+
 def pre_fork(server: Any, worker: Any) -> None:
     """Make the metrics' folder anew if it was cleaned away; where it cannot be, do without.
 
@@ -189,6 +212,9 @@ os.register_at_fork(after_in_parent=process_exit.take_signals)
 def post_fork(server: Any, worker: Any) -> None:
     """Let one worker speak for all of what they all do."""
     FOR_PEOPLE.leads = worker.leads
+    if server.cfg.reuse_port:
+        # gunicorn has given it listeners of its own for HTTP, in place of all others.
+        worker.sockets += server.LISTENERS
 
 
 def post_worker_init(worker: Any) -> None:
@@ -223,10 +249,10 @@ def _greet(worker: Any, lifecycle: Any) -> None:
 
 
 def _port(worker: Any) -> int | None:
-    """Return the port that the worker listens on, which PORT=0 does not say."""
+    """Return the port of HTTP that the worker listens on, which PORT=0 does not say."""
     for listening in worker.sockets:
         address = listening.getsockname()
-        if isinstance(address, tuple):
+        if isinstance(address, tuple) and address[1] != _settings.grpc_port:
             return int(address[1])
     return None
 

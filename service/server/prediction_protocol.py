@@ -12,16 +12,16 @@ from typing import cast
 
 from service.api.http.body_budget import UNCOUNTED_BYTES
 from service.api.http.responses import Response, error_response
-from service.api.inference.event_loop import RunningPrediction
-from service.errors import ServiceError
-from service.server.connection_host import ConnectionHost
-from service.server.connections import (
+from service.api.http.slow_clients import (
     BYTES_PER_S,
     HALF_CLOSED_S,
     WriteClock,
     close_at_once,
     close_in_order,
 )
+from service.api.inference.event_loop import RunningPrediction
+from service.errors import ServiceError
+from service.server.connection_host import ConnectionHost
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead
 from service.server.response_heads import head_of

@@ -8,8 +8,11 @@ What it relies on, as of gunicorn 27.0, beside the methods of ``gunicorn.workers
 import asyncio
 import os
 import resource
+import socket
 import sys
+from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -18,13 +21,15 @@ from gunicorn.workers.gasgi import ASGIWorker
 from service.api.http.body_budget import BodyBudget
 from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application
+from service.grpc.server import GrpcServer
 from service.server.connection_acceptor import Acceptor
 from service.server.connection_balancing import CONNECTION_COUNTS
 from service.server.connections import Connections
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.graceful_shutdown import GracefulShutdown
+from service.server.grpc_listener import is_grpc_listener
 from service.server.prediction_protocol import PredictionProtocol
-from service.server.process_exit import hold_signals, take_signals
+from service.server.process_exit import take_signals
 from service.server.request_heads import HeadReader
 from service.settings.process_settings import process_settings
 
@@ -125,60 +130,51 @@ class Worker(ASGIWorker):
         """Answer requests until the worker is to stop."""
         # Held back since the models were loaded: a signal that comes while no loop runs is lost.
         take_signals()
+        if self._shutdown.is_due:
+            # Asked to stop while its models were loaded: who waits is for other workers to answer.
+            return
         self.date = formatdate(usegmt=True)
         self.predictions = self.asgi.predictions()
         self.budget = self.asgi.budget
         self.heads = HeadReader(self.asgi.route)
-        tls = self._get_ssl_context()
-        protocol = FullHttpProtocol if self.cfg.is_ssl else PredictionProtocol
-        self._shutdown.take(
-            [
-                Acceptor(self.loop, sock.sock, self.connection_count, lambda: protocol(self), tls)
-                for sock in self.sockets
-            ]
-        )
-        grpc = await self._start_grpc()
+        grpc = self._grpc_server()
+        self._shutdown.take([self._acceptor(listener.sock, grpc) for listener in self.sockets])
         while self.alive and not self._shutdown.is_due and self.ppid == os.getppid():
             self._show_life()
             await self._shutdown.wait(_HEARTBEAT_S)
-        if grpc is None:
-            await self._shutdown.drain()
-        else:
-            await asyncio.gather(
-                self._shutdown.drain(),
-                grpc.stop(
-                    process_settings().drain_s, self.notify, lambda: self._shutdown.is_hurried
-                ),
-            )
+        if grpc is not None:
+            grpc.leave()
+        await self._shutdown.drain()
         self.predictions.close()
 
-    async def _start_grpc(self) -> Any:
-        """Start the gRPC server, if there is to be one.
-
-        It is imported here: gRPC's threads would not survive a fork.
-        """
+    def _grpc_server(self) -> GrpcServer | None:
+        """Return what answers gRPC, if there is to be something."""
         settings = process_settings()
         if not settings.grpc_port:
             return None
-        # A signal to stop may not come to one of gRPC's threads.
-        hold_signals()
-        try:
-            from service.grpc.server import GrpcServer
+        extensions = self.asgi.flask.extensions
+        return GrpcServer(
+            self.predictions,
+            extensions["predictions"].access,
+            self.budget,
+            extensions["lifecycle"],
+            extensions["store"],
+            extensions["metrics"],
+            settings,
+            self.connections,
+        )
 
-            extensions = self.asgi.flask.extensions
-            server = GrpcServer(
-                self.predictions,
-                extensions["predictions"].access,
-                self.budget,
-                extensions["lifecycle"],
-                extensions["store"],
-                extensions["metrics"],
-                settings,
-            )
-            await server.start()
-        finally:
-            take_signals()
-        return server
+    def _acceptor(self, listener: socket.socket, grpc: GrpcServer | None) -> Acceptor:
+        """Take the connections of a listener, each with the protocol of its port."""
+        tls = self._get_ssl_context()
+        make: Callable[[], asyncio.Protocol]
+        if grpc is not None and is_grpc_listener(listener, process_settings()):
+            make = grpc.make_connection
+            if tls is not None:
+                tls.set_alpn_protocols(["h2"])
+        else:
+            make = partial(FullHttpProtocol if self.cfg.is_ssl else PredictionProtocol, self)
+        return Acceptor(self.loop, listener, self.connection_count, make, tls)
 
     def _show_life(self) -> None:
         """Show master and siblings that the worker lives, and end connections that are too slow."""

@@ -540,13 +540,10 @@ def test_floods_deadlines_and_hang_ups_leave_nothing_behind(service: Service, po
     eventually(lambda: under_way(service) <= 1)
 
 
-def test_no_thread_or_library_of_grpc_is_in_the_master(service: Service) -> None:
-    def maps(pid: int) -> str:
-        return Path(f"/proc/{pid}/maps").read_text()
-
-    assert all("cygrpc" in maps(pid) for pid in service.workers())
-    # The master of these tests is a fork of one that has imported no gRPC either.
-    assert "cygrpc" not in maps(service.process.pid)
+def test_no_library_of_grpc_is_in_any_process(service: Service) -> None:
+    """Its threads would not survive a fork; the service has its own transport."""
+    for pid in (service.process.pid, *service.workers()):
+        assert "cygrpc" not in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_a_worker_that_stops_loses_no_call(service: Service, port: int) -> None:
@@ -577,3 +574,11 @@ def test_a_worker_that_stops_loses_no_call(service: Service, port: int) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_who_connects_while_the_workers_are_replaced_waits(service: Service, port: int) -> None:
+    before = set(service.workers())
+    service.process.send_signal(signal.SIGHUP)
+    while before & set(service.workers()):
+        with triton.InferenceServerClient(f"127.0.0.1:{port}") as v2:
+            assert v2.infer("clothing", [image()]).as_numpy("class_id") is not None

@@ -73,7 +73,14 @@ class BodyShare:
             self._budget.take(self._size - self._counted)
             self._counted = self._size
 
+    def remove(self, count: int) -> None:
+        """Hold ``count`` bytes of the body no longer."""
+        self._size -= count
+        counted = self._size if self._size > UNCOUNTED_BYTES else 0
+        self._budget.release(self._counted - counted)
+        self._counted = counted
+
     def release(self) -> None:
         """Hold nothing any more."""
         self._budget.release(self._counted)
-        self._counted = 0
+        self._size = self._counted = 0

@@ -1,6 +1,6 @@
 """What the service uses of gunicorn without its documentation is there, as of gunicorn 27.0.
 
-``service/server/worker.py`` and ``service/server/full_http_protocol.py`` say what for.
+``service/server/worker.py``, ``full_http_protocol.py`` and ``grpc_listener.py`` say what for.
 """
 
 import inspect
@@ -8,6 +8,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker as BaseWorker
@@ -53,3 +54,11 @@ def test_attributes_of_the_protocol() -> None:
     assert protocol._current_request is None
     assert protocol._body_receiver is None
     assert BodyReceiver(None, protocol)._complete is False
+
+
+def test_the_master_hands_on_and_closes_what_listens() -> None:
+    assert "self.cfg.when_ready(self)" in inspect.getsource(Arbiter.start)
+    assert "self.LISTENERS" in inspect.getsource(Arbiter.spawn_worker)
+    assert "self.LISTENERS" in inspect.getsource(Arbiter.reexec)
+    assert "close_sockets(self.LISTENERS" in inspect.getsource(Arbiter.stop)
+    assert "self.cfg.on_reload(self)" in inspect.getsource(Arbiter.reload)

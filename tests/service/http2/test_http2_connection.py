@@ -1,0 +1,478 @@
+"""What clients do to a connection, in good and in bad faith (RFC 9113)."""
+
+import random
+
+import pytest
+
+from service.http2 import http2_connection
+from service.http2.errors import ErrorCode
+from service.http2.frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    INITIAL_WINDOW_SIZE,
+    LAST_STREAM,
+    MAX_FRAME_SIZE,
+    PADDED,
+    PING,
+    PREFACE,
+    PRIORITIZED,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+    frame_head,
+    goaway_frame,
+    reset_frame,
+    settings_frame,
+    window_frame,
+)
+from tests.service.http2.conversation import (
+    READ_TIMEOUT_S,
+    WINDOW,
+    Conversation,
+    Sent,
+    block,
+    request,
+)
+
+PING_FRAME = frame(PING, 0, 0, b"12345678")
+
+
+def kinds(sent: list[Sent]) -> list[int]:
+    return [each.kind for each in sent]
+
+
+def opened(*, holds: bool = True) -> Conversation:
+    """Return a conversation in which stream 1 was begun, and its end was not sent."""
+    found = Conversation(holds=holds)
+    found.send(request(1, b"", is_last=False))
+    return found
+
+
+def test_an_answer_is_one_piece() -> None:
+    conversation = Conversation()
+    first = conversation.received()
+    assert first == []
+    head, data, trailers = conversation.send(request(1))
+    assert (head.kind, head.flags, head.payload) == (HEADERS, END_HEADERS, b"\x88")
+    assert (data.kind, data.payload) == (DATA, b"hello")
+    assert (trailers.kind, trailers.flags) == (HEADERS, END_HEADERS | END_STREAM)
+    assert conversation.connection.client == "192.0.2.1"
+
+
+def test_bytes_may_come_one_by_one() -> None:
+    conversation = Conversation(begins=False)
+    sent = [
+        each
+        for byte in PREFACE + settings_frame({}) + request(1) + request(3, b"")
+        for each in conversation.send(bytes([byte]))
+    ]
+    assert kinds(sent) == [SETTINGS, WINDOW_UPDATE, SETTINGS, *[HEADERS, DATA, HEADERS] * 2]
+    assert [each.body for each in conversation.host.requests] == [b"hello", b""]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_padding_priority_and_continuations(size: int) -> None:
+    fields = block()
+    sent = (
+        frame(HEADERS, PADDED | PRIORITIZED, 1, b"\x02" + bytes(5) + fields[:10] + b"\0\0")
+        + frame(CONTINUATION, 0, 1, fields[10:20])
+        + frame(CONTINUATION, END_HEADERS, 1, fields[20:])
+        + frame(PRIORITY, 0, 9, bytes(5))
+        + frame(DATA, PADDED, 1, b"\x03abc\0\0\0")
+        + frame(DATA, PADDED, 1, b"\x00def")
+        + frame(77, 0xFF, 1, b"of a kind that nobody knows")
+        + frame(DATA, PADDED | END_STREAM, 1, b"\x04\0\0\0\0")
+    )
+    conversation = Conversation()
+    for at in range(0, len(sent), size):
+        conversation.send(sent[at : at + size])
+    (found,) = conversation.host.requests
+    assert found.body == b"abcdef"
+    assert found.stream.window == WINDOW - 7 - 4 - 5
+
+
+def test_trailers_end_a_request() -> None:
+    conversation = Conversation()
+    conversation.send(request(1, is_last=False))
+    sent = conversation.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x00\x01a\x01b"))
+    assert kinds(sent) == [HEADERS, DATA, HEADERS]
+
+
+def test_an_answer_waits_for_the_client_s_windows() -> None:
+    conversation = Conversation(holds=True)
+    conversation.send(settings_frame({INITIAL_WINDOW_SIZE: 10, MAX_FRAME_SIZE: 20_000}))
+    conversation.send(request(1, b"x" * 70_000))
+    conversation.host.requests[0].answer()
+    assert [len(each.payload) for each in conversation.received()] == [1, 10]
+    (sent,) = conversation.send(window_frame(1, 5))
+    assert len(sent.payload) == 5
+    sizes = [len(each.payload) for each in conversation.send(window_frame(1, 100_000))]
+    # The rest of the connection's 65,535 bytes, in frames as large as the client takes.
+    assert sizes == [20_000, 20_000, 20_000, 5520]
+    *_, last = conversation.send(window_frame(0, 100_000))
+    assert (last.kind, last.flags & END_STREAM) == (HEADERS, END_STREAM)
+    assert conversation.connection.idle_since is not None
+
+
+def test_answers_share_the_connection_s_window() -> None:
+    conversation = Conversation(holds=True)
+    conversation.send(settings_frame({INITIAL_WINDOW_SIZE: 2**20}))
+    conversation.send(request(1, b"x" * 90_000) + request(3, b"y" * 90_000))
+    for each in conversation.host.requests:
+        each.answer()
+    conversation.received()
+    turns = [{each.stream for each in conversation.send(window_frame(0, 1000))} for _ in range(2)]
+    assert turns == [{1}, {3}] or turns == [{3}, {1}]
+
+
+def test_a_smaller_window_may_be_less_than_nothing() -> None:
+    conversation = Conversation(holds=True)
+    conversation.send(request(1, b"x" * 70_000))
+    conversation.host.requests[0].answer()
+    conversation.received()
+    conversation.send(settings_frame({INITIAL_WINDOW_SIZE: 0}))
+    assert conversation.send(window_frame(0, 10_000)) == []
+    assert conversation.send(window_frame(1, 65_535)) == []
+    (sent,) = conversation.send(window_frame(1, 7))
+    assert len(sent.payload) == 7
+
+
+def test_the_connection_s_window_is_renewed_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http2_connection, "_WINDOW", 2**20)
+    conversation = Conversation()
+    updates = []
+    for stream in range(1, 31, 2):
+        sent = conversation.send(request(stream, b"x" * 50_000))
+        updates += [each.number for each in sent if each.kind == WINDOW_UPDATE]
+        conversation.send(window_frame(0, 50_000) + window_frame(stream, 50_000))
+    assert updates == [11 * 50_000]
+
+
+def test_what_is_answered_early_is_cut_off() -> None:
+    conversation = opened()
+    conversation.host.requests[0].answer()
+    *_, reset = conversation.received()
+    assert (reset.kind, reset.number) == (RST_STREAM, ErrorCode.NO_ERROR)
+    # What was on its way is dropped.
+    assert conversation.send(frame(DATA, 0, 1, b"x") + frame(DATA, END_STREAM, 1, b"y")) == []
+    assert conversation.send(PING_FRAME)[0].flags == ACK
+
+
+def test_who_hangs_up_frees_the_place() -> None:
+    conversation = opened()
+    conversation.send(request(3))
+    conversation.send(reset_frame(1, ErrorCode.CANCEL))
+    first, second = conversation.host.requests
+    assert (first.is_cancelled, second.is_cancelled) == (True, False)
+    conversation.connection.connection_lost(None)
+    assert second.is_cancelled
+    second.answer()
+    assert not conversation.host.register
+
+
+def test_a_streams_window_bounds_what_is_not_used() -> None:
+    conversation = opened()
+    sent = conversation.send(frame(DATA, 0, 1, b"x" * WINDOW) + frame(DATA, 0, 1, b"x"))
+    assert [(each.kind, each.number) for each in sent] == [
+        (RST_STREAM, ErrorCode.FLOW_CONTROL_ERROR)
+    ]
+    assert conversation.host.requests[0].is_cancelled
+
+
+def test_a_plain_request_is_told_what_is_spoken_here() -> None:
+    conversation = Conversation(begins=False)
+    conversation.connection.data_received(b"GET / HTTP/1.1\r\n")
+    assert conversation.transport.written.startswith(b"HTTP/1.1 505 ")
+    assert conversation.transport.has_ended
+
+
+PREFACED = settings_frame({})
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(DATA, 0, 0, b"x"), ErrorCode.PROTOCOL_ERROR),
+        (frame(DATA, 0, 5, b"x"), ErrorCode.PROTOCOL_ERROR),  # of an idle stream
+        (frame(DATA, PADDED, 1, b"\x05abcd"), ErrorCode.PROTOCOL_ERROR),
+        (frame(DATA, PADDED, 1, b""), ErrorCode.PROTOCOL_ERROR),
+        (frame(HEADERS, END_HEADERS, 0, block()), ErrorCode.PROTOCOL_ERROR),
+        (frame(HEADERS, END_HEADERS, 2, block()), ErrorCode.PROTOCOL_ERROR),
+        (frame(HEADERS, END_HEADERS | PADDED, 3, b"\x09abc"), ErrorCode.PROTOCOL_ERROR),
+        (frame(HEADERS, END_HEADERS | PRIORITIZED, 3, b"abc"), ErrorCode.PROTOCOL_ERROR),
+        (frame(HEADERS, END_HEADERS, 3, b"\x80"), ErrorCode.COMPRESSION_ERROR),
+        (frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\xff"), ErrorCode.COMPRESSION_ERROR),
+        (frame(HEADERS, 0, 3, b"") + PREFACED, ErrorCode.PROTOCOL_ERROR),
+        (frame(HEADERS, 0, 3, b"") + frame(CONTINUATION, 0, 5, b""), ErrorCode.PROTOCOL_ERROR),
+        (frame(CONTINUATION, END_HEADERS, 1, b""), ErrorCode.PROTOCOL_ERROR),
+        (request(3, is_last=True) + frame(DATA, 0, 3, b"x"), ErrorCode.STREAM_CLOSED),
+        (request(3) + request(3), ErrorCode.STREAM_CLOSED),
+        (reset_frame(1, ErrorCode.CANCEL) + frame(DATA, 0, 1, b"x"), ErrorCode.STREAM_CLOSED),
+        (frame(PRIORITY, 0, 0, bytes(5)), ErrorCode.PROTOCOL_ERROR),
+        (frame(RST_STREAM, 0, 0, bytes(4)), ErrorCode.PROTOCOL_ERROR),
+        (frame(RST_STREAM, 0, 9, bytes(4)), ErrorCode.PROTOCOL_ERROR),
+        (frame(RST_STREAM, 0, 1, bytes(3)), ErrorCode.FRAME_SIZE_ERROR),
+        (frame(SETTINGS, 0, 1, b""), ErrorCode.PROTOCOL_ERROR),
+        (frame(SETTINGS, 0, 0, bytes(5)), ErrorCode.FRAME_SIZE_ERROR),
+        (frame(SETTINGS, ACK, 0, bytes(6)), ErrorCode.FRAME_SIZE_ERROR),
+        (settings_frame({2: 2}), ErrorCode.PROTOCOL_ERROR),
+        (settings_frame({INITIAL_WINDOW_SIZE: 2**31}), ErrorCode.FLOW_CONTROL_ERROR),
+        (window_frame(1, 2**31 - 65_536) + settings_frame({INITIAL_WINDOW_SIZE: 2**31 - 1}), ErrorCode.FLOW_CONTROL_ERROR),
+        (settings_frame({MAX_FRAME_SIZE: 16_383}), ErrorCode.PROTOCOL_ERROR),
+        (settings_frame({MAX_FRAME_SIZE: 2**24}), ErrorCode.PROTOCOL_ERROR),
+        (frame(PUSH_PROMISE, END_HEADERS, 1, bytes(4)), ErrorCode.PROTOCOL_ERROR),
+        (frame(PING, 0, 1, bytes(8)), ErrorCode.PROTOCOL_ERROR),
+        (frame(PING, 0, 0, bytes(7)), ErrorCode.FRAME_SIZE_ERROR),
+        (frame(GOAWAY, 0, 1, bytes(8)), ErrorCode.PROTOCOL_ERROR),
+        (window_frame(0, 0), ErrorCode.PROTOCOL_ERROR),
+        (window_frame(0, 2**31 - 1), ErrorCode.FLOW_CONTROL_ERROR),
+        (window_frame(9, 1), ErrorCode.PROTOCOL_ERROR),
+        (frame(WINDOW_UPDATE, 0, 0, bytes(3)), ErrorCode.FRAME_SIZE_ERROR),
+        (frame_head(2**20 + 1, DATA, 0, 1), ErrorCode.FRAME_SIZE_ERROR),
+        (frame_head(2**15 + 1, HEADERS, 0, 3), ErrorCode.ENHANCE_YOUR_CALM),
+        (frame_head(2**15 + 1, 77, 0, 3), ErrorCode.ENHANCE_YOUR_CALM),
+    ],
+)  # fmt: skip
+def test_who_breaks_the_protocol_is_told_how(data: bytes, code: ErrorCode) -> None:
+    conversation = opened()
+    assert conversation.failure(data) == code
+    assert all(each.is_cancelled for each in conversation.host.requests if each.stream.id == 1)
+    # Nothing is read any more.
+    assert conversation.send(request(99)) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (window_frame(1, 0), ErrorCode.PROTOCOL_ERROR),
+        (window_frame(1, 2**31 - 1), ErrorCode.FLOW_CONTROL_ERROR),
+        (frame(PRIORITY, 0, 1, bytes(4)), ErrorCode.FRAME_SIZE_ERROR),
+        (frame(HEADERS, END_HEADERS, 1, b"\x00\x01a\x01b"), ErrorCode.PROTOCOL_ERROR),
+    ],
+)
+def test_who_breaks_a_stream_loses_that_alone(data: bytes, code: ErrorCode) -> None:
+    conversation = opened()
+    (sent,) = conversation.send(data)
+    assert (sent.kind, sent.stream, sent.number) == (RST_STREAM, 1, code)
+    assert conversation.host.requests[0].is_cancelled
+    assert not conversation.transport.has_ended
+
+
+def streams(count: int, of: bytes) -> bytes:
+    return b"".join(
+        frame(HEADERS, END_HEADERS, 2 * i + 1, block()) + of.replace(b"####", (2 * i + 1).to_bytes(4, "big"))
+        for i in range(1, count)
+    )  # fmt: skip
+
+
+RESET = reset_frame(0, ErrorCode.CANCEL)[:5] + b"####" + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        streams(2_000, RESET),  # CVE-2023-44487
+        streams(2_000, window_frame(0, 0)[:5] + b"####" + bytes(4)),  # CVE-2025-8671
+        frame(HEADERS, 0, 3, b"") + frame(CONTINUATION, 0, 3, b"") * 20,
+        frame(HEADERS, 0, 3, block()) + frame(CONTINUATION, 0, 3, b"\x82" * 8000) * 5,
+        settings_frame({}) * 6_000,
+        settings_frame({INITIAL_WINDOW_SIZE: 1}) * 6_000,
+        frame(PING, ACK, 0, bytes(8)) * 6_000,
+        PING_FRAME * 5,
+        window_frame(0, 1) * 6_000,
+        frame(PRIORITY, 0, 1, bytes(5)) * 6_000,
+        frame(77, 0, 0, b"") * 6_000,
+        frame(DATA, 0, 1, b"") * 6_000,
+        frame(DATA, PADDED, 1, b"\x01\0") * 6_000,
+        reset_frame(1, ErrorCode.CANCEL) * 6_000,
+    ],
+    ids=lambda data: f"{len(data)} bytes",
+)
+def test_floods_end_the_connection(data: bytes) -> None:
+    conversation = opened()
+    assert conversation.failure(data) == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_pings_are_welcome_after_answers() -> None:
+    conversation = Conversation()
+    for stream in range(1, 101, 2):
+        conversation.send(request(stream) + PING_FRAME)
+    conversation.received()
+    for _ in range(5):
+        conversation.loop.now += 11
+        assert conversation.send(PING_FRAME)[0].flags == ACK
+
+
+def test_more_streams_than_allowed_are_refused_one_by_one() -> None:
+    conversation = Conversation(holds=True)
+    sent = conversation.send(streams(5_003, b""))
+    assert [(each.stream, each.number) for each in sent] == [
+        (2 * number + 1, ErrorCode.REFUSED_STREAM) for number in (5_001, 5_002)
+    ]
+    assert conversation.loop.now == 1000.0
+
+
+def test_other_connections_have_their_turn_meanwhile() -> None:
+    conversation = Conversation()
+    data = b"".join(request(stream) for stream in range(1, 20_001, 2))
+    conversation.connection.data_received(data)
+    assert conversation.transport.is_paused
+    assert len(conversation.host.requests) < 10_000
+    conversation.send(b"")
+    assert len(conversation.host.requests) == 10_000
+    assert not conversation.transport.is_paused
+
+
+@pytest.mark.parametrize(
+    "part", [b"", PREFACE[:10], PREFACE + frame_head(8, PING, 0, 0), PREFACE + frame(HEADERS, 0, 1, b"")]
+)  # fmt: skip
+def test_what_does_not_come_whole_ends_the_connection(part: bytes) -> None:
+    conversation = Conversation(begins=False)
+    conversation.send(part)
+    conversation.after(READ_TIMEOUT_S - 1)
+    assert not conversation.transport.has_ended
+    assert conversation.after(2)[-1].kind == GOAWAY
+    assert conversation.transport.has_ended
+
+
+def test_a_busy_client_may_leave_the_end_of_a_frame_to_later_again_and_again() -> None:
+    conversation = Conversation()
+    data = b"".join(request(stream) for stream in range(1, 101, 2))
+    size = len(data) // 20 - 1
+    for at in range(0, len(data), size):
+        conversation.send(data[at : at + size])
+        conversation.after(1)
+    assert len(conversation.host.requests) == 50
+    assert not conversation.transport.has_ended
+
+
+def test_who_takes_no_answer_is_ended() -> None:
+    conversation = opened()
+    conversation.send(frame(DATA, 0, 1, b"x" * 70_000) + frame(DATA, END_STREAM, 1, b""))
+    conversation.host.requests[0].answer()
+    conversation.after(READ_TIMEOUT_S - 1)
+    conversation.send(window_frame(0, 1) + window_frame(1, 1))
+    assert conversation.after(READ_TIMEOUT_S - 1) == []
+    (sent,) = conversation.after(2)
+    assert (sent.kind, sent.number) == (RST_STREAM, ErrorCode.CANCEL)
+
+
+def test_nothing_is_read_while_the_client_takes_nothing() -> None:
+    conversation = Conversation(holds=True)
+    conversation.send(settings_frame({INITIAL_WINDOW_SIZE: 2**30}) + window_frame(0, 2**30))
+    conversation.send(request(1, b"x" * 90_000))
+    conversation.transport.unsent = 2**20
+    conversation.connection.pause_writing()
+    assert conversation.transport.is_paused
+    conversation.host.requests[0].answer()
+    assert [len(each.payload) for each in conversation.received()] == [1]
+    conversation.connection.resume_writing()
+    assert conversation.received()[-1].kind == HEADERS
+    assert not conversation.transport.is_paused
+    conversation.connection.pause_writing()
+    conversation.after(READ_TIMEOUT_S + 1)
+    assert conversation.transport.is_aborted
+
+
+def test_a_connection_goes_in_time_and_loses_no_call() -> None:
+    conversation = Conversation(holds=True)
+    conversation.send(request(1))
+    conversation.after(26)
+    conversation.loop.now += 7
+    warning, ping = conversation.after(1)
+    assert (warning.kind, int.from_bytes(warning.payload[:4], "big")) == (GOAWAY, LAST_STREAM)
+    # This call was on its way.
+    assert conversation.send(request(3)) == []
+    (last,) = conversation.send(frame(PING, ACK, 0, ping.payload))
+    assert (last.kind, last.payload) == (GOAWAY, goaway_frame(3, ErrorCode.NO_ERROR)[9:])
+    # This one is for another connection.
+    assert conversation.send(request(5)) == []
+    assert len(conversation.host.requests) == 2
+    for each in conversation.host.requests:
+        assert not conversation.transport.has_ended
+        each.answer()
+    assert conversation.transport.has_ended
+
+
+def test_a_client_that_does_not_answer_is_told_its_last_call_all_the_same() -> None:
+    conversation = Conversation()
+    conversation.connection.leave()
+    conversation.received()
+    assert conversation.after(6)[0].kind == GOAWAY
+    assert conversation.transport.has_ended
+
+
+@pytest.mark.parametrize("ends", ["end_if_idle", "drop"])
+def test_what_is_idle_goes_when_it_is_asked_to(ends: str) -> None:
+    conversation = Conversation()
+    getattr(conversation.connection, ends)()
+    assert kinds(conversation.received()) == [GOAWAY]
+    assert conversation.transport.has_ended or conversation.transport.is_aborted
+
+
+def test_a_client_that_goes_is_answered() -> None:
+    conversation = opened()
+    conversation.send(goaway_frame(0, ErrorCode.NO_ERROR))
+    assert not conversation.transport.has_ended
+    conversation.host.requests[0].answer()
+    assert conversation.transport.has_ended
+
+
+def test_a_silent_client_is_asked_whether_it_is_there() -> None:
+    conversation = Conversation(holds=True)
+    conversation.send(request(1))
+    sent = conversation.after(62)
+    assert kinds(sent)[-1] == PING
+    conversation.send(frame(PING, ACK, 0, sent[-1].payload))
+    conversation.after(79)
+    assert not conversation.transport.is_aborted
+    conversation.after(4)
+    assert conversation.transport.is_aborted
+
+
+def test_pings_are_welcome_within_a_long_answer() -> None:
+    """gRPC's clients measure with them how much may be on its way."""
+    conversation = Conversation(holds=True)
+    conversation.send(request(1))
+    stream = conversation.host.requests[0].stream
+    stream.begin(b"\x88")
+    for _ in range(20):
+        conversation.connection._outbox.send(stream, b"part")
+        assert conversation.send(PING_FRAME)[-1].flags == ACK
+
+
+def test_whatever_comes_ends_in_order() -> None:
+    chance = random.Random(9113)
+    good = (
+        request(1)
+        + settings_frame({INITIAL_WINDOW_SIZE: 70_000})
+        + frame(HEADERS, PADDED | PRIORITIZED, 3, b"\x01" + bytes(5) + block() + b"\0")
+        + frame(CONTINUATION, END_HEADERS, 3, b"\x40\x01a\x01b\xbe")
+        + frame(DATA, PADDED, 3, b"\x02data\0\0")
+        + window_frame(3, 100)
+        + PING_FRAME
+        + frame(DATA, END_STREAM, 3, b"more")
+        + reset_frame(5, ErrorCode.CANCEL)
+        + goaway_frame(0, ErrorCode.NO_ERROR)
+    )
+    for _ in range(1500):
+        spoilt = bytearray(good)
+        for _ in range(chance.randrange(1, 4)):
+            spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
+        conversation = Conversation(holds=chance.random() < 0.5)
+        at = 0
+        while at < len(spoilt):
+            end = at + chance.randrange(1, 100)
+            conversation.send(bytes(spoilt[at:end]))
+            at = end
+        conversation.after(READ_TIMEOUT_S + 1)
+        conversation.connection.connection_lost(None)
+        assert all(each.stream.is_closed for each in conversation.host.requests)
