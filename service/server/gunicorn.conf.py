@@ -44,6 +44,7 @@ from service.repository.model_source import configuration_of, folder_of, model_s
 from service.runtime import memory
 from service.server import graceful_shutdown, preflight, shared_folder
 from service.server.connection_balancing import CONNECTION_COUNTS
+from service.server.tls_contexts import TLS_CONTEXTS, TlsError
 from service.settings.environment_variables import SettingError
 from service.settings.process_settings import process_settings, secrets
 from service.settings.settings import Settings
@@ -157,6 +158,7 @@ def on_starting(server: Any) -> None:
     """
     for sentence in Settings.unknown(os.environ):
         log(logging.WARNING, sentence)
+    TLS_CONTEXTS.read(_settings)
     hosts = [address[0] for address in server.cfg.address if isinstance(address, tuple)]
     if open_to_all := preflight.open_to_all(_settings, hosts):
         log(logging.WARNING, open_to_all)
@@ -178,7 +180,11 @@ def when_ready(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """Listen for gRPC again where gunicorn has closed its listeners to open others."""
+    """Read the certificates again; listen for gRPC where gunicorn has made other listeners."""
+    try:
+        TLS_CONTEXTS.read(_settings)
+    except TlsError as error:
+        log(logging.ERROR, f"{error} What was read before stays in use.")
     _listen_for_grpc(server)
 
 

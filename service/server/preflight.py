@@ -4,7 +4,6 @@ import contextlib
 import errno
 import ipaddress
 import socket
-import ssl
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ from service.repository.errors import RepositoryError
 from service.repository.model_source import configuration_of, folder_of, store_url
 from service.repository.object_store.bucket import missing_package
 from service.repository.object_store.origin import mark_as_mirror
+from service.server.tls_contexts import TlsError, read_context
 from service.settings.settings import Settings
 
 # Names of sockets that are handed to this process; then it is not for us to bind one.
@@ -79,29 +79,10 @@ def _mirror_problems(folder: Path, url: str) -> list[str]:
 
 
 def _tls_problems(settings: Settings) -> list[str]:
-    files = {
-        "UNDERSTUDY_TLS_CERTIFICATE": settings.tls_certificate,
-        "UNDERSTUDY_TLS_KEY": settings.tls_key,
-        "UNDERSTUDY_TLS_CLIENT_CA": settings.tls_client_ca,
-    }
-    if not any(files.values()):
-        return []
-    certificate, key, client_ca = files.values()
-    if certificate is None or key is None:
-        return ["UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY are needed both."]
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        return [
-            "UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY: they cannot be used together: "
-            f"{error.strerror or error}."
-        ]
-    if client_ca is not None:
-        try:
-            context.load_verify_locations(client_ca)
-        except (OSError, ssl.SSLError) as error:
-            return [f"UNDERSTUDY_TLS_CLIENT_CA: it cannot be used: {error.strerror or error}."]
+        read_context(settings)
+    except TlsError as error:
+        return [str(error)]
     return []
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.sock import ssl_context
 from gunicorn.workers.gasgi import ASGIWorker
 
 from service.api.http.body_budget import BodyBudget
@@ -31,6 +32,7 @@ from service.server.grpc_listener import is_grpc_listener
 from service.server.prediction_protocol import PredictionProtocol
 from service.server.process_exit import take_signals
 from service.server.request_heads import HeadReader
+from service.server.tls_contexts import TLS_CONTEXTS
 from service.settings.process_settings import process_settings
 
 _HEARTBEAT_S = 1.0
@@ -166,14 +168,15 @@ class Worker(ASGIWorker):
 
     def _acceptor(self, listener: socket.socket, grpc: GrpcServer | None) -> Acceptor:
         """Take the connections of a listener, each with the protocol of its port."""
-        tls = self._get_ssl_context()
         make: Callable[[], asyncio.Protocol]
         if grpc is not None and is_grpc_listener(listener, process_settings()):
-            make = grpc.make_connection
-            if tls is not None:
-                tls.set_alpn_protocols(["h2"])
+            make, tls = grpc.make_connection, TLS_CONTEXTS.grpc
         else:
             make = partial(FullHttpProtocol if self.cfg.is_ssl else PredictionProtocol, self)
+            tls = TLS_CONTEXTS.http
+        if tls is None and self.cfg.is_ssl:
+            # By gunicorn's own options. Where they fail, its method would go on without TLS.
+            tls = ssl_context(self.cfg)
         return Acceptor(self.loop, listener, self.connection_count, make, tls)
 
     def _show_life(self) -> None:

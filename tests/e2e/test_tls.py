@@ -1,6 +1,9 @@
-"""gRPC and HTTP under TLS, with certificates of clients and API keys."""
+"""gRPC and HTTP under TLS: certificates of clients, API keys, certificates that change."""
 
+import os
 import shutil
+import signal
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -13,6 +16,11 @@ from tests.e2e.conftest import StartService, free_port
 from tests.e2e.grpc_client import Client, arrays, predict_request
 from tests.savedmodels.affine import publish_affine
 from tests.service.access.keys import add_key
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="openssl makes the certificates"
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +44,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 def test_tls_client_certificates_and_keys(
     start_service: StartService, certificates: Path, tmp_path: Path
 ) -> None:
@@ -77,3 +84,49 @@ def test_tls_client_certificates_and_keys(
     assert requests.post(url, json=body, cert=names, **options).json() == {"predictions": [3.0]}
     with pytest.raises(requests.ConnectionError):
         requests.post(url, json=body, **options)
+
+
+def test_certificates_that_change_or_break(
+    start_service: StartService, certificates: Path, tmp_path: Path
+) -> None:
+    publish_affine(tmp_path / "models")
+    shown, key = tmp_path / "shown.pem", tmp_path / "shown.key"
+    ports = free_port(), free_port()
+
+    def show(name: str) -> None:
+        shutil.copy(certificates / f"{name}.pem", shown)
+        shutil.copy(certificates / f"{name}.key", key)
+
+    def both_show(name: str) -> bool:
+        expected = ssl.PEM_cert_to_DER_cert((certificates / f"{name}.pem").read_text())
+        try:
+            found = {ssl.get_server_certificate(("127.0.0.1", port)) for port in ports}
+        except ConnectionError:
+            return False
+        return {ssl.PEM_cert_to_DER_cert(each) for each in found} == {expected}
+
+    show("server")
+    service = start_service(
+        tmp_path / "models",
+        wait_for=None,
+        PORT=str(ports[0]),
+        UNDERSTUDY_GRPC_PORT=str(ports[1]),
+        UNDERSTUDY_WORKERS="1",
+        UNDERSTUDY_TLS_CERTIFICATE=str(shown),
+        UNDERSTUDY_TLS_KEY=str(key),
+    )
+    eventually(lambda: both_show("server"))
+    show("client")
+    service.process.send_signal(signal.SIGHUP)
+    eventually(lambda: both_show("client"))
+    shown.write_text("nothing")
+    before = service.workers()
+    service.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "What was read before stays in use." in service.errors.read_text())
+    eventually(lambda: service.workers() and not set(before) & set(service.workers()))
+    assert both_show("client")
+    # One that takes the place of another gets what its master has, too.
+    (worker,) = before = service.workers()
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: service.workers() not in ([], before))
+    eventually(lambda: both_show("client"))

@@ -1,0 +1,81 @@
+"""TLS: the certificates that workers show, as the master could last read them.
+
+The master reads them at the start and on SIGHUP, and workers get them by the fork. So a file that
+breaks, or that only the user who starts the service may read, never leaves a worker without.
+"""
+
+import ssl
+
+from service.settings.settings import Settings
+
+
+class TlsError(Exception):
+    """The files of TLS cannot be used; says which and why."""
+
+
+class TlsContexts:
+    """What wraps connections.
+
+    Attributes:
+        http: those of HTTP; ``None`` where they are not encrypted, as for the other.
+        grpc: those of gRPC, whose clients want to be told that it is HTTP/2.
+    """
+
+    def __init__(self) -> None:
+        """Contexts that were not read."""
+        self.http: ssl.SSLContext | None = None
+        self.grpc: ssl.SSLContext | None = None
+
+    def read(self, settings: Settings) -> None:
+        """Read them anew; where that fails, they stay what they were.
+
+        Raises:
+            TlsError: they cannot be read.
+        """
+        http, grpc = read_context(settings), read_context(settings)
+        if grpc is not None:
+            grpc.set_alpn_protocols(["h2"])
+        self.http, self.grpc = http, grpc
+
+
+TLS_CONTEXTS = TlsContexts()
+
+
+def read_context(settings: Settings) -> ssl.SSLContext | None:
+    """Return what the settings say about TLS as a context; ``None`` where it is off.
+
+    Raises:
+        TlsError: a file is missing, or cannot be used.
+    """
+    certificate, key = settings.tls_certificate, settings.tls_key
+    client_ca = settings.tls_client_ca
+    if certificate is key is client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise TlsError("UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY are needed both.")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise TlsError(
+            "UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY: they cannot be used together: "
+            f"{_reason(error)}."
+        ) from error
+    if client_ca is not None:
+        try:
+            context.load_verify_locations(client_ca)
+        except OSError as error:
+            raise TlsError(
+                f"UNDERSTUDY_TLS_CLIENT_CA: it cannot be used: {_reason(error)}."
+            ) from error
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _no_password() -> str:
+    # OpenSSL would ask at the terminal, and wait.
+    raise ValueError("the key is encrypted")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
