@@ -1,32 +1,46 @@
 """What storing events costs: ``python -m benchmarks.events``.
 
-Services of one worker that store nothing, a tenth, and all of their predictions are asked by turns,
-seconds apart, so that what else the machine does falls on all of them. The cost is processor time a
-request, of the whole service, the thread that writes included.
+One service of one worker stores none, a tenth, and all of its predictions by turns, as the model's
+policy says, so that a turn differs from the one before in nothing else: two processes that do the
+same differ by some hundredths. What it costs to look at who is not stored, which a service with a
+store pays for every request, lies between its turns of none and a second service without a store.
+The cost is processor time a request, of the whole service, the thread that writes included.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
+
+import requests
 
 from benchmarks.cases import Payload, choose
 from benchmarks.dense import PICTURES, ROWS, Network
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
-from benchmarks.measure import measure
+from benchmarks.measure import Measurement, measure
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
+from service.repository.event_rates import EventRates
 from service.repository.model_store import Store
+from service.repository.policy_changes import change_policy
 
 _CONNECTIONS = 32
-# Shares of predictions that are stored; 0 is a service without a store.
+# Shares of predictions that are stored, by turns.
 _RATES = (0.0, 0.1, 1.0)
+# What the service without a store is called in the table.
+_NO_STORE = "no store"
+# For how long a worker may take to follow a policy, and how often one looks, in seconds.
+_FOLLOW_S = 30.0
+_LOOK_S = 0.1
+_TIMEOUT_S = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,23 +56,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             store = Store(folder / "models")
             for network in (ROWS, PICTURES):
                 publish_dense(store, network)
-            servers = {
-                rate: stack.enter_context(
+            without, storing = (
+                stack.enter_context(
                     running_service(store.root, folder, 1, **_settings(folder, rate))
                 )
-                for rate in _RATES
-            }
+                for rate in (0.0, max(_RATES))
+            )
             rows = [
                 row
                 for network in (ROWS, PICTURES)
                 for row in _compare(
-                    servers, store.root, folder, network, options.rounds, options.seconds
+                    without, storing, store.root, folder, network, options.rounds, options.seconds
                 )
             ]
     except BenchmarkError as error:
         print(f"benchmarks.events: {error}", file=sys.stderr)
         return 1
-    head = ["model, share stored", "requests/s", "CPU us/request", "beside none", "errors"]
+    head = [
+        "model, share stored",
+        "requests/s",
+        "CPU us/request",
+        "beside 0% (quartiles)",
+        "errors",
+    ]
     print(markdown_table(head, rows))
     return 0
 
@@ -73,7 +93,8 @@ def _settings(folder: Path, rate: float) -> dict[str, str]:
 
 
 def _compare(
-    servers: dict[float, Server],
+    without: Server,
+    storing: Server,
     models: Path,
     folder: Path,
     network: Network,
@@ -84,29 +105,53 @@ def _compare(
     body = folder / f"{network.name}.json"
     body.write_bytes(Payload(network.name, golden, choose(golden.examples, 1)).body())
     path = predict_path(network.name)
-    for server in servers.values():
+
+    def measured(server: Server) -> Measurement:
+        return measure(server, path, body, connections=_CONNECTIONS, seconds=seconds)
+
+    for server in (without, storing):
         warm_up(server, path, body)
-    turns = [
-        {
-            rate: measure(server, path, body, connections=_CONNECTIONS, seconds=seconds)
-            for rate, server in servers.items()
-        }
-        for _ in range(rounds)
+    turns: list[dict[str, Measurement]] = []
+    for _ in range(rounds):
+        turn = {_NO_STORE: measured(without)}
+        for rate in _RATES:
+            _store_share(storing, models, network.name, rate)
+            turn[f"{rate:.0%}"] = measured(storing)
+        turns.append(turn)
+    return [_row(network.name, name, turns) for name in turns[0]]
+
+
+def _store_share(server: Server, models: Path, model: str, rate: float) -> None:
+    """Let the service store this share of a model's predictions, and wait until it does.
+
+    Raises:
+        BenchmarkError: it does not follow the policy.
+    """
+    rates = EventRates(rate)
+    change_policy(models / model, lambda policy: replace(policy, events=rates))
+    deadline = time.monotonic() + _FOLLOW_S
+    while time.monotonic() < deadline:
+        found = requests.get(server.url("/v1/models"), timeout=_TIMEOUT_S).json()
+        in_force = {each["name"]: each["events"] for each in found["models"]}
+        if in_force[model] == rates.to_json():
+            return
+        time.sleep(_LOOK_S)
+    raise BenchmarkError(f"The service does not store a share of {rate:g} of {model}.")
+
+
+def _row(model: str, name: str, turns: Sequence[Mapping[str, Measurement]]) -> list[str]:
+    taken = [turn[name] for turn in turns]
+    none = f"{0:.0%}"
+    # Each beside none of the same turn.
+    ratios = [turn[name].cpu_us_per_request / turn[none].cpu_us_per_request - 1 for turn in turns]
+    low, middle, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    return [
+        f"{model}, {name}",
+        number(median(each.requests_per_s for each in taken)),
+        number(median(each.cpu_us_per_request for each in taken)),
+        "" if name == none else f"{middle:+.1%} ({low:+.1%} to {high:+.1%})",
+        str(sum(sum(each.failed.values()) for each in taken)),
     ]
-    rows = []
-    for rate in servers:
-        # Each beside the one without a store in the same turn.
-        ratios = [t[rate].cpu_us_per_request / t[0.0].cpu_us_per_request - 1 for t in turns]
-        rows.append(
-            [
-                f"{network.name}, {rate:.0%}",
-                number(median(turn[rate].requests_per_s for turn in turns)),
-                number(median(turn[rate].cpu_us_per_request for turn in turns)),
-                f"{median(ratios):+.1%}",
-                str(sum(sum(turn[rate].failed.values()) for turn in turns)),
-            ]
-        )
-    return rows
 
 
 if __name__ == "__main__":

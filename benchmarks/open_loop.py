@@ -23,7 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from benchmarks.cases import Payload, choose
+from benchmarks.cores import halves, on_cores
 from benchmarks.dense import NETWORKS
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import allow_connections, require_wrk, run_wrk
@@ -105,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         require_wrk()
-        own, others = _halves(os.sched_getaffinity(0))
+        own, others = halves(os.sched_getaffinity(0))
         with tempfile.TemporaryDirectory(prefix="understudy-open-") as name:
             folder = Path(name)
             program = compile_load(folder)
@@ -113,10 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for network in NETWORKS.values():
                 publish_dense(store, network)
             with (
-                _on_cores(own),
+                on_cores(own),
                 running_service(store.root, folder, len(own)) as service,
                 _bare_server(folder) as bare,
-                _on_cores(others),
+                on_cores(others),
             ):
                 rows = [
                     row
@@ -139,29 +140,6 @@ def _bare_server(folder: Path) -> Iterator[Server]:
     with Server("the bare server", command, port, {}, folder / "bare.log") as server:
         server.wait_until_ready("/0")
         yield server
-
-
-def _halves(cores: Collection[int]) -> tuple[list[int], list[int]]:
-    """Divide processors between the service and the load.
-
-    Raises:
-        BenchmarkError: there is only one.
-    """
-    if len(cores) < 2:
-        raise BenchmarkError("An open loop takes a processor beside the service's.")
-    half = len(cores) // 2
-    return sorted(cores)[:half], sorted(cores)[half:]
-
-
-@contextmanager
-def _on_cores(cores: Collection[int]) -> Iterator[None]:
-    """Let processes that are started meanwhile run on these processors alone."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def compile_load(folder: Path) -> Path:

@@ -1,6 +1,8 @@
 """The event store's tables and statements, in the SQL that SQLite and PostgreSQL share."""
 
-FORMAT = 1
+# In format 1 there are no bundles of requests, and nothing else is different.
+FORMAT = 2
+OLD_FORMAT = 1
 # Audits are handed out in their order, from 0 to 2^53 - 1, and only one event in 32 is indexed by
 # it: an index in an order of its own costs a page of the log for nearly each event.
 FIRST_AUDITS = 2**48
@@ -66,6 +68,8 @@ COLUMNS = (
 )
 FORMATS = "SELECT format FROM understudy_store"
 PUT_FORMAT = "INSERT INTO understudy_store (format) VALUES (:format) ON CONFLICT DO NOTHING"
+RAISE_FORMAT = "UPDATE understudy_store SET format = :format WHERE format = :old"
+HAS_ROW = "SELECT 1 FROM understudy_events WHERE model = :model AND request_id = :request_id"
 FIND = f"""SELECT {COLUMNS} FROM understudy_events
     WHERE model = :model AND request_id = :request_id"""
 PAGE = f"""SELECT {COLUMNS} FROM understudy_events
@@ -93,9 +97,12 @@ _NEW_AUDITS = f"""SELECT {COLUMNS}, audit_order FROM understudy_events e
         SELECT 1 FROM understudy_audits a
         WHERE a.model = e.model AND a.request_id = e.request_id)"""
 # First those that are indexed, and the others, which are all read and sorted, when there are none.
-NEW_AUDITS = tuple(
+FIRST_NEW_AUDITS, OTHER_NEW_AUDITS = (
     f"{_NEW_AUDITS} AND {part} ORDER BY audit_order LIMIT :most"
-    for part in (f"audit_order < {FIRST_AUDITS}", f"audit_order >= {FIRST_AUDITS}")
+    for part in (
+        f"audit_order < {FIRST_AUDITS}",
+        f"audit_order >= {FIRST_AUDITS} AND audit_order < :below",
+    )
 )
 # While a rollout is under way, before all others: those that both its versions have answered.
 NEW_AUDITS_OF_PAIRS = f"""{_NEW_AUDITS} AND request_id IN (
@@ -132,12 +139,12 @@ AUDITED_PAIRS = """SELECT
 EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
     SELECT model, request_id FROM understudy_events WHERE answered_at < :before
     ORDER BY answered_at LIMIT :most)"""
+COUNTS = "SELECT model, COUNT(*) FROM understudy_events GROUP BY model"
 TOTAL = "SELECT COALESCE(SUM(bytes), 0) FROM understudy_events"
-OLDEST = """SELECT model, request_id, bytes FROM understudy_events e
+OLDEST = """SELECT answered_at, bytes, model, request_id FROM understudy_events e
     WHERE NOT EXISTS (SELECT 1 FROM understudy_truths t
         WHERE t.model = e.model AND t.request_id = e.request_id)
     ORDER BY answered_at LIMIT :most"""
-OLDEST_OF_ALL = (
-    "SELECT model, request_id, bytes FROM understudy_events ORDER BY answered_at LIMIT :most"
-)
+OLDEST_OF_ALL = """SELECT answered_at, bytes, model, request_id FROM understudy_events
+    ORDER BY answered_at LIMIT :most"""
 REMOVE = "DELETE FROM understudy_events WHERE model = :model AND request_id = :request_id"

@@ -2,16 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
+from typing import Any
 
 import orjson
 
+from service.events import event_bundles as bundles
+from service.events import event_rows, expiry
 from service.events import event_statements as statements
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
-from service.events.event_records import EventRecord, row_of
+from service.events.event_records import AnsweredRequest, EventRecord, record_of, row_of
+from service.events.event_rows import event_of, find_row
 from service.events.feedback_records import (
     Audit,
     AuditedAnswer,
@@ -21,11 +24,15 @@ from service.events.feedback_records import (
     StoredTruth,
     Truth,
 )
-from service.events.sampling import Reason, audit_order
+from service.events.handing_out import hand_out_late, hand_out_new
+from service.events.sampling import ALL_AUDITS
 from service.events.second_answers import SecondAnswer, add_second_answers
 
-# Deleting many at once would keep the other workers' writers waiting.
+# Of one page of an export.
 _CHUNK = 500
+# So many requests of a model that are stored at once are stored as one, in a file: a service that
+# has few writes them as rows, for whoever reads the tables.
+LEAST_BUNDLED = 64
 # Whoever has been handed an audit may answer it for so long before another gets it: seconds.
 AUDIT_LEASE_S = 3600.0
 
@@ -59,12 +66,15 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now, or has tables of another format.
         """
-        self.database.create(statements.SCHEMA)
+        self.database.create((*statements.SCHEMA, bundles.SCHEMA))
         with self.database.transaction() as run:
             found = run.rows(statements.FORMATS, {})
             if not found:
                 # Another may have done so since; what it wrote is seen afterwards.
                 run.change(statements.PUT_FORMAT, {"format": statements.FORMAT})
+                found = run.rows(statements.FORMATS, {})
+            old = {"format": statements.FORMAT, "old": statements.OLD_FORMAT}
+            if run.change(statements.RAISE_FORMAT, old):
                 found = run.rows(statements.FORMATS, {})
             if [tuple(row) for row in found] != [(statements.FORMAT,)]:
                 raise StoreError(
@@ -73,25 +83,32 @@ class EventStore:
                 )
         self._is_made = True
 
-    def add(self, entries: Sequence[EventRecord | SecondAnswer]) -> None:
+    def add(self, entries: Sequence[AnsweredRequest | EventRecord | SecondAnswer]) -> None:
         """Store requests, and then second answers to requests that are stored.
 
         Of an id that is stored already, the first stays; so it may be called again with all of
-        them after an error, which may have left some stored.
+        them after an error, which may have left some stored. Only of ids that a client uses twice,
+        for requests that were answered and not imported, there may be two.
+
+        Args:
+            entries: requests as they were answered, or as records; and second answers.
 
         Raises:
             StoreError: the database cannot be used now.
-            RecordError: it refuses a record.
+            RecordError: it refuses a record, or a request cannot be made one.
         """
-        rows = [
-            (*_values(each), audit_order(each.request_id), each.size)
-            for each in entries
-            if isinstance(each, EventRecord)
-        ]
+        imported = [each for each in entries if isinstance(each, EventRecord)]
         answers = [each for each in entries if isinstance(each, SecondAnswer)]
+        answered, bundled = self._divided(entries)
+        if imported:
+            self._make_rows(imported)
         with self._made() as database:
-            database.insert_new("understudy_events", _ALL_NAMES, rows)
+            if rows := event_rows.table_rows((*imported, *answered)):
+                database.insert_new(event_rows.TABLE, event_rows.COLUMNS, rows)
+            for bundle in bundled:
+                database.insert_new(bundles.TABLE, bundles.COLUMNS, [bundle])
         if answers:
+            self._make_rows(answers)
             with self.transaction() as run:
                 add_second_answers(run, answers)
 
@@ -101,8 +118,18 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now.
         """
+        return self.find_all(model, [request_id]).get(request_id)
+
+    def find_all(self, model: str, ids: Collection[str]) -> dict[str, EventRecord]:
+        """Return those requests with some ids that are stored, by id.
+
+        Raises:
+            StoreError: the database cannot be used now.
+        """
         with self.transaction() as run:
-            return _found(run, model, request_id)
+            found = {each: event for each in ids if (event := find_row(run, model, each))}
+            missing = [each for each in ids if each not in found]
+            return {**found, **bundles.find_bundled(run, model, missing)}
 
     def put(self, model: str, truths: Sequence[Truth]) -> list[Result]:
         """Store truths, in one step; one that is there with the same source is corrected.
@@ -118,6 +145,7 @@ class EventStore:
         if not truths:
             return []
         with self.transaction() as run:
+            bundles.make_rows(run, model, {truth.request_id for truth in truths})
             results = [self._put(run, model, truth) for truth in truths]
             if wrong := [place for place, result in enumerate(results) if result is None]:
                 raise NotAuditedError(wrong)  # Which takes the others back.
@@ -141,37 +169,53 @@ class EventStore:
         """
         now = self._clock()
         with self.transaction() as run:
-            late = run.rows(
-                statements.LATE_AUDITS,
-                {"model": model, "before": now - AUDIT_LEASE_S, "most": most},
+            found = hand_out_late(run, model, now - AUDIT_LEASE_S, most, now)
+            of_pairs = {"model": model, "rollout": rollout}
+            found += hand_out_new(
+                run, statements.NEW_AUDITS_OF_PAIRS, of_pairs, most - len(found), now
             )
-            found = [Audit(_event(row), int(row[-1])) for row in late]
-            _note_handed_out(run, found, now)
-            of_pairs = (statements.NEW_AUDITS_OF_PAIRS, {"rollout": rollout})
-            for statement, more in (of_pairs, *((each, {}) for each in statements.NEW_AUDITS)):
-                if len(found) < most:
-                    rows = run.rows(statement, {"model": model, "most": most - len(found), **more})
-                    new = [Audit(e := _event(row), int(row[-1]) % e.instances) for row in rows]
-                    _note_handed_out(run, new, now)
-                    found += new
-            return found
+        below, statement = statements.FIRST_AUDITS, statements.FIRST_NEW_AUDITS
+        place: dict[str, Any] = {"model": model}
+        while len(found) < most:
+            is_bundled = self._make_rows_for_audits(model, below)
+            with self.transaction() as run:
+                found += hand_out_new(run, statement, place, most - len(found), now)
+            if below == ALL_AUDITS:
+                break
+            # Not all at once of bundles, which would all become rows.
+            below = 2 * below if is_bundled else ALL_AUDITS
+            statement, place = statements.OTHER_NEW_AUDITS, {"model": model, "below": below}
+        return found
 
-    def events(self, model: str) -> Iterator[tuple[EventRecord, list[StoredTruth]]]:
-        """Yield all requests of a model with their truths, in memory of a page.
+    def events(
+        self, model: str, *, labelled_only: bool = False
+    ) -> Iterator[tuple[EventRecord, list[StoredTruth]]]:
+        """Yield all requests of a model with their truths, in memory of a page or a bundle.
+
+        First those of bundles come, without truths. What gets one meanwhile comes twice.
+
+        Args:
+            model: the model's name.
+            labelled_only: whether requests without truths are left out.
 
         Raises:
             StoreError: the database cannot be used now.
         """
+        if not labelled_only:
+            place = (0.0, "")
+            while True:
+                with self.transaction() as run:
+                    found = bundles.next_bundle(run, model, place)
+                if found is None:
+                    break
+                place, events = found
+                yield from ((event, []) for event in events)
         after = ""
         while True:
             with self.transaction() as run:
-                page = [
-                    (event := _event(row), self._truths(run, event))
-                    for row in run.rows(
-                        statements.PAGE, {"model": model, "after": after, "most": _CHUNK}
-                    )
-                ]
-            yield from page
+                rows = run.rows(statements.PAGE, {"model": model, "after": after, "most": _CHUNK})
+                page = [(event := event_of(row), self._truths(run, event)) for row in rows]
+            yield from (each for each in page if each[1] or not labelled_only)
             if len(page) < _CHUNK:
                 return
             after = page[-1][0].request_id
@@ -200,15 +244,18 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now.
         """
-        removed, before = 0, self._clock() - most_age_s
-        while True:
-            with self.transaction() as run:
-                count = run.change(statements.EXPIRE, {"before": before, "most": _CHUNK})
-            removed += count
-            if count < _CHUNK:
-                break
-        while count := self._shrink(most_bytes):
-            removed += count
+        before, removed = self._clock() - most_age_s, 0
+        for step, bound in (
+            (expiry.expire_bundles, before),
+            (expiry.expire_rows, before),
+            (expiry.shrink, most_bytes),
+        ):
+            while True:
+                with self.transaction() as run:
+                    count = step(run, bound)
+                if count is None:
+                    break
+                removed += count
         if removed:
             self.database.free_space()
         return removed
@@ -220,8 +267,11 @@ class EventStore:
             StoreError: the database cannot be used now.
         """
         with self.transaction() as run:
-            rows = run.rows("SELECT model, COUNT(*) FROM understudy_events GROUP BY model", {})
-        return Counter({str(model): int(count) for model, count in rows})
+            rows = [*run.rows(statements.COUNTS, {}), *run.rows(bundles.COUNTS, {})]
+        counts: Counter[str] = Counter()
+        for model, count in rows:
+            counts[str(model)] += int(count)
+        return counts
 
     def close(self) -> None:
         """Close what this thread has opened."""
@@ -254,7 +304,7 @@ class EventStore:
 
     def _put(self, run: Transaction, model: str, truth: Truth) -> Result | None:
         key = {"model": model, "request_id": truth.request_id}
-        event = _found(run, model, truth.request_id)
+        event = find_row(run, model, truth.request_id)
         if event is None or truth.instance >= event.instances:
             return Result.NOT_SAMPLED
         place = {**key, "instance": truth.instance}
@@ -289,51 +339,40 @@ class EventStore:
             )
         return found
 
-    def _shrink(self, most_bytes: int) -> int:
-        """Remove up to a chunk of the oldest while there is too much; return how many."""
+    def _divided(self, entries: Sequence[Any]) -> tuple[list[EventRecord], list[Row]]:
+        """Return those requests that become rows, and the rows of bundles of the others."""
+        rows: list[EventRecord] = []
+        bundled: list[Row] = []
+        by_model: dict[str, list[AnsweredRequest]] = {}
+        for each in entries:
+            of_model = by_model.setdefault(each.model, [])
+            if isinstance(each, AnsweredRequest):
+                of_model.append(each)
+        try:
+            for model, together in by_model.items():
+                # What no database takes as text, such as half a character in a model's name.
+                model.encode()
+                if self.database.is_shared or len(together) < LEAST_BUNDLED:
+                    rows += map(record_of, together)
+                else:
+                    bundled.append(bundles.bundle_of(together))
+        except (TypeError, ValueError) as error:
+            raise RecordError(f"A request cannot be stored: {error}.") from error
+        return rows, bundled
+
+    def _make_rows(self, entries: Sequence[EventRecord | SecondAnswer]) -> None:
+        """Let requests that are in bundles be rows."""
+        ids: dict[str, set[str]] = {}
+        for each in entries:
+            ids.setdefault(each.model, set()).add(each.request_id)
         with self.transaction() as run:
-            excess = int(run.rows(statements.TOTAL, {})[0][0]) - most_bytes
-            if excess <= 0:
-                return 0
-            oldest = run.rows(statements.OLDEST, {"most": _CHUNK}) or run.rows(
-                statements.OLDEST_OF_ALL, {"most": _CHUNK}
-            )
-            chosen = []
-            for model, request_id, size in oldest:
-                if excess <= 0:
-                    break
-                excess -= int(size)
-                chosen.append({"model": model, "request_id": request_id})
-            run.change_all(statements.REMOVE, chosen)
-            return len(chosen)
+            for model, of_model in ids.items():
+                bundles.make_rows(run, model, of_model)
 
-
-def _note_handed_out(run: Transaction, audits: Sequence[Audit], now: float) -> None:
-    run.change_all(
-        statements.HAND_OUT,
-        [
-            {
-                "model": audit.event.model,
-                "request_id": audit.event.request_id,
-                "instance": audit.instance,
-                "handed_at": now,
-                "weight": audit.event.instances / audit.event.rate,
-            }
-            for audit in audits
-        ],
-    )
-
-
-_NAMES = statements.COLUMNS.split(", ")
-_ALL_NAMES = (*_NAMES, "audit_order", "bytes")
-_values = attrgetter(*_NAMES)
-
-
-def _found(run: Transaction, model: str, request_id: str) -> EventRecord | None:
-    rows = run.rows(statements.FIND, {"model": model, "request_id": request_id})
-    return _event(rows[0]) if rows else None
-
-
-def _event(row: Row) -> EventRecord:
-    values = dict(zip(_NAMES, row, strict=False))
-    return EventRecord(**{**values, "reason": Reason(values["reason"])})
+    def _make_rows_for_audits(self, model: str, below: int) -> bool:
+        """Let requests whose turn comes before others' be rows; whether there are any bundles."""
+        while True:
+            # One a transaction, so that the workers' writers have their turn.
+            with self.transaction() as run:
+                if not bundles.make_rows_for_audits(run, model, below):
+                    return bundles.has_bundles(run, model)

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from service.events.errors import RecordError, StoreError
-from service.events.event_records import AnsweredRequest, EventRecord, record_of
+from service.events.event_records import AnsweredRequest
 from service.events.event_store import EventStore
 from service.events.second_answers import SecondAnswer
 from service.monitoring.logs import log
@@ -140,53 +140,52 @@ class EventWriter:
         while self._queue:
             requests = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_AT_ONCE))]
             self._queued_bytes -= sum([request.size for request in requests])
-            self._write([record for each in requests if (record := self._record(each))])
+            self._write(requests)
         if not self._queue:
             self._queued_bytes = 0
 
-    def _record(self, request: AnsweredRequest | SecondAnswer) -> EventRecord | SecondAnswer | None:
-        try:
-            record = request if isinstance(request, SecondAnswer) else record_of(request)
-            # What no database takes as text, such as half a character in a model's name.
-            record.model.encode()
-        except (TypeError, ValueError) as error:
-            self._lose(request.model, "record")
-            log(logging.ERROR, "A request cannot be stored.", error=error, model=request.model)
-            return None
-        return record
-
-    def _write(self, records: Sequence[EventRecord | SecondAnswer]) -> None:
-        """Write records, however long that takes; when the writer is to end, try once."""
-        while records:
+    def _write(self, entries: Sequence[AnsweredRequest | SecondAnswer]) -> None:
+        """Write entries, however long that takes; when the writer is to end, try once."""
+        while entries:
             try:
-                self._store.add(records)
+                self._store.add(entries)
             except RecordError as error:
-                self._refused(records, error)
+                self._refused(entries, error)
                 return
             except StoreError as error:
                 self._show_problem(error)
                 if self._stop.wait(self._retry_s):
-                    for record in records:
-                        self._lose(record.model, "store")
+                    for entry in entries:
+                        self._lose(entry.model, "store")
                     return
                 continue
-            self._has_written(records)
+            self._has_written(entries)
             return
 
-    def _refused(self, records: Sequence[EventRecord | SecondAnswer], error: RecordError) -> None:
-        """Write them one by one, to lose only those that are refused."""
-        if len(records) > 1:
-            for record in records:
-                self._write([record])
+    def _refused(
+        self, entries: Sequence[AnsweredRequest | SecondAnswer], error: RecordError
+    ) -> None:
+        """Write them in ever smaller parts, to lose only those that are refused."""
+        if len(entries) > 1:
+            by_model: dict[str, list[AnsweredRequest | SecondAnswer]] = {}
+            for entry in entries:
+                by_model.setdefault(entry.model, []).append(entry)
+            half = len(entries) // 2
+            # A model may have values that are never stored: others' requests stay together.
+            parts = [*by_model.values()] if len(by_model) > 1 else [entries[:half], entries[half:]]
+            for part in parts:
+                self._write(part)
             return
-        (record,) = records
-        self._lose(record.model, "record")
-        log(logging.ERROR, str(error), model=record.model, request_id=record.request_id)
+        (entry,) = entries
+        self._lose(entry.model, "record")
+        log(logging.ERROR, str(error), model=entry.model, request_id=entry.request_id)
 
-    def _has_written(self, records: Sequence[EventRecord | SecondAnswer]) -> None:
-        events = [each for each in records if isinstance(each, EventRecord)]
-        for (model, reason), count in Counter((e.model, str(e.reason)) for e in events).items():
-            self._metrics.events.labels(model, reason).inc(count)
+    def _has_written(self, entries: Sequence[AnsweredRequest | SecondAnswer]) -> None:
+        stored = Counter(
+            [(e.model, e.inclusion.reason) for e in entries if isinstance(e, AnsweredRequest)]
+        )
+        for (model, reason), count in stored.items():
+            self._metrics.events.labels(model, str(reason)).inc(count)
         self._end_problem()
 
     def _expire(self) -> None:

@@ -17,6 +17,7 @@ A client that chooses its own ids chooses what is in the sample.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from zlib import crc32
 
@@ -31,6 +32,8 @@ _TWO_TO_53 = float(1 << _BITS)
 _FACTOR = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 _SPARE = 64 - _BITS
+# Above all places in the order of audits.
+ALL_AUDITS = 1 << _BITS
 _ORDER_PERSON = b"understudy-audit"
 
 
@@ -55,6 +58,10 @@ class Inclusion:
     probability: float
     rate: float
     reason: Reason
+
+
+# Nearly all requests have one of a few, which takes longer to make than to find.
+_inclusion = lru_cache(maxsize=256)(Inclusion)
 
 
 def sampling_point(request_id: str) -> float:
@@ -111,7 +118,7 @@ def inclusion(
             return None
     if point < rate:
         reason = Reason.SAMPLE
-    return Inclusion(probability, rate, reason)
+    return _inclusion(probability, rate, reason)
 
 
 def _is_unsure(rates: EventRates, outputs: Tensors | None) -> bool:

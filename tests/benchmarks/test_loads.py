@@ -12,9 +12,9 @@ from typing import ClassVar
 import pytest
 
 from benchmarks import load, open_loop
+from benchmarks.cores import halves, on_cores
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import allow_connections
-from benchmarks.open_loop import _halves, _on_cores
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
@@ -98,11 +98,11 @@ def test_more_connections_than_the_machine_allows_are_told(
 
 
 def test_service_and_load_share_no_processor() -> None:
-    assert _halves({4, 0, 2}) == ([0], [2, 4])
+    assert halves({4, 0, 2}) == ([0], [2, 4])
     with pytest.raises(BenchmarkError, match="takes a processor beside the service's"):
-        _halves({3})
+        halves({3})
     before = os.sched_getaffinity(0)
     one = min(before)
-    with _on_cores([one]):
+    with on_cores([one]):
         assert os.sched_getaffinity(0) == {one}
     assert os.sched_getaffinity(0) == before

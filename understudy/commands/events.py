@@ -88,7 +88,7 @@ def _export(location: str, model: str, form: str, models: Path) -> None:
     from service.events.ground_truth import ground_truth_lines
 
     store, contracts = open_store(location), _Contracts(models, model)
-    for event, truths in store.events(model):
+    for event, truths in store.events(model, labelled_only=form == GROUND_TRUTH):
         if form == CLOUD_EVENTS:
             lines = cloud_event_lines(event)
         else:
@@ -140,9 +140,11 @@ def _import_truths(
             except ValueError as error:
                 raise click.ClickException(f"{file}, line {number}: {error}.") from error
         try:
+            sent = read_truths({"feedback": items}, limit=1)
+            found = store.find_all(model, {each.request_id for each in sent})
             checked = check_truths(
-                read_truths({"feedback": items}, limit=1),
-                lambda request_id: store.find(model, request_id),
+                sent,
+                found.get,
                 contracts.of,
                 limit=1,
                 labels_are_text=True,

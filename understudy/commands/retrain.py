@@ -134,7 +134,7 @@ def _stored_feedback(store: EventStore, model: str, share: float) -> Feedback:
                 inputs=event.row_of_inputs(truth.instance),
                 truth=truth.values,
             )
-            for event, given in store.events(model)
+            for event, given in store.events(model, labelled_only=True)
             for truth in given
         ]
     except StoreError as error:

@@ -68,9 +68,10 @@ def feedback_routes(
             access.require(request.environ, model, Right.AUDIT)
         contracts = _Contracts(lifecycle, store, model)
         with _store_errors(model):
+            found = known.store.find_all(model, {each.request_id for each in sent})
             checked = check_truths(
                 sent,
-                lambda request_id: known.store.find(model, request_id),
+                found.get,
                 contracts.of,
                 limit=limits.max_errors,
             )

@@ -163,6 +163,16 @@ def test_a_record_that_is_refused_is_lost_alone(
     assert events.value("understudy_events_lost_total", reason="record") == 1
 
 
+def test_one_of_many_that_has_no_json_is_lost_alone(start: Start, tmp_path: Path) -> None:
+    events = start(EventStore(SqliteDatabase(tmp_path / "e.db")), gather_s=0.2)
+    for number in range(200):
+        events.note(f"r{number}", {"x": np.array([[1j]])} if number == 70 else INPUTS)
+    eventually(lambda: events.stored() == 199)
+    assert events.value("understudy_events_lost_total", reason="record") == 1
+    assert events.store.counts() == {"m": 199}
+    assert events.store.find("m", "r199") is not None
+
+
 def test_a_full_disk_loses_nothing_that_the_queue_holds(start: Start, tmp_path: Path) -> None:
     with small_file_system(tmp_path / "small", "1m") as folder:
         events = start(EventStore(SqliteDatabase(folder / "e.db", busy_s=0.01)))

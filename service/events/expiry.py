@@ -1,0 +1,68 @@
+"""What the store forgets: what is too old, and the oldest of what is too much."""
+
+from heapq import merge
+
+from service.events import event_bundles, event_statements
+from service.events.database import Transaction
+
+# Deleting many at once would keep the other workers' writers waiting.
+_ROWS_AT_ONCE = 500
+_BUNDLES_AT_ONCE = 20
+
+
+def expire_bundles(run: Transaction, before: float) -> int | None:
+    """Remove some bundles whose last request was answered before then.
+
+    Returns:
+        How many requests were removed that had no rows; ``None`` where there is no such bundle.
+    """
+    bundles = run.rows(event_bundles.OLDER, {"before": before, "most": _BUNDLES_AT_ONCE})
+    places = [
+        {"model": model, "first_at": first_at, "first_id": first_id}
+        for model, first_at, first_id, _ in bundles
+    ]
+    run.change_all(event_bundles.REMOVE, places)
+    return sum(int(count) for *_, count in bundles) if bundles else None
+
+
+def expire_rows(run: Transaction, before: float) -> int | None:
+    """Remove some rows that are older than that; return how many, ``None`` where there is none."""
+    return run.change(event_statements.EXPIRE, {"before": before, "most": _ROWS_AT_ONCE}) or None
+
+
+def shrink(run: Transaction, most_bytes: float) -> int | None:
+    """Remove some of the oldest while there is too much; return how many, ``None`` if there is not.
+
+    Requests without a truth go first. Those of a bundle have none: what has one is a row.
+
+    Args:
+        run: a transaction of the store.
+        most_bytes: what all may take.
+    """
+    totals = (event_statements.TOTAL, event_bundles.TOTAL)
+    excess = sum(int(run.rows(each, {})[0][0]) for each in totals) - most_bytes
+    if excess <= 0:
+        return None
+    bundles = run.rows(event_bundles.OLDEST, {"most": _BUNDLES_AT_ONCE})
+    rows = run.rows(event_statements.OLDEST, {"most": _ROWS_AT_ONCE})
+    if not rows and not bundles:
+        rows = run.rows(event_statements.OLDEST_OF_ALL, {"most": _ROWS_AT_ONCE})
+    removed, of_rows, of_bundles = 0, [], []
+    by_age = merge(
+        ((row[0], 0, row) for row in rows), ((bundle[0], 1, bundle) for bundle in bundles)
+    )
+    for _, is_bundle, (_, size, *place) in by_age:
+        if excess <= 0:
+            break
+        excess -= int(size)
+        if is_bundle:
+            events, model, first_at, first_id = place
+            removed += int(events)
+            of_bundles.append({"model": model, "first_at": first_at, "first_id": first_id})
+        else:
+            model, request_id = place
+            removed += 1
+            of_rows.append({"model": model, "request_id": request_id})
+    run.change_all(event_statements.REMOVE, of_rows)
+    run.change_all(event_bundles.REMOVE, of_bundles)
+    return removed
