@@ -382,6 +382,22 @@ def test_nothing_is_read_while_the_client_takes_nothing() -> None:
     assert conversation.transport.is_aborted
 
 
+def test_answers_wait_in_their_streams_while_the_client_takes_nothing() -> None:
+    conversation = Conversation(holds=True)
+    conversation.send(b"".join(request(stream) for stream in (1, 3)))
+    conversation.connection.pause_writing()
+    for each in conversation.host.requests:
+        each.answer()
+    held = conversation.received()
+    assert kinds(held) == [HEADERS, HEADERS]
+    assert all(not each.stream.is_closed for each in conversation.host.requests)
+    conversation.connection.resume_writing()
+    sent = conversation.received()
+    assert [(each.stream, each.kind) for each in sent] == [
+        (1, DATA), (1, HEADERS), (3, DATA), (3, HEADERS),
+    ]  # fmt: skip
+
+
 def test_a_connection_goes_in_time_and_loses_no_call() -> None:
     conversation = Conversation(holds=True)
     conversation.send(request(1))
