@@ -1,5 +1,7 @@
 """The adapter to Ray: what becomes of tasks, and of a cluster that is none."""
 
+import re
+import socket
 import sys
 
 import pytest
@@ -53,16 +55,40 @@ def test_only_living_nodes_count(ray: StandIn) -> None:
 def test_a_cluster_that_is_not_there(ray: StandIn, error: type[Exception]) -> None:
     ray.refuses = error("Nobody answers.\nMore of it.")
     with (
-        pytest.raises(TrainingError, match=r"^There is no Ray cluster at h:1: Nobody answers\.$"),
-        ray_cluster("h:1"),
+        pytest.raises(TrainingError, match=r"^There is no Ray cluster at auto: Nobody answers\.$"),
+        ray_cluster("auto"),
     ):
         pass
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("127.0.0.1:1", "Connection refused"),
+        ("ray://[::1]:1", "Connection refused|Cannot assign|not supported"),
+        ("nowhere", "expected auto, HOST:PORT or ray://HOST:PORT"),
+        ("127.0.0.1:", "expected auto, HOST:PORT or ray://HOST:PORT"),
+    ],
+)
+def test_ray_is_not_asked_where_nothing_listens(ray: StandIn, address: str, why: str) -> None:
+    ray.refuses = AssertionError("It would try for minutes.")
+    words = rf"^There is no Ray cluster at {re.escape(address)}: .*({why})\.$"
+    with pytest.raises(TrainingError, match=words), ray_cluster(address):
+        pass
+
+
+def test_where_something_listens_ray_is_asked(ray: StandIn) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ray_cluster(f"127.0.0.1:{listener.getsockname()[1]}"),
+    ):
+        assert ray.is_connected
+
+
 def test_a_cluster_that_goes_away(ray: StandIn) -> None:
     with (
-        pytest.raises(TrainingError, match=r"^The Ray cluster at h:1 is gone: Bye\. Run the same"),
-        ray_cluster("h:1"),
+        pytest.raises(TrainingError, match=r"^The Ray cluster at auto is gone: Bye\. Run the same"),
+        ray_cluster("auto"),
     ):
         raise ConnectionError("Bye.")
 

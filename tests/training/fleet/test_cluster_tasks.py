@@ -49,13 +49,16 @@ def test_places_count_from_where_the_command_is_called(
     monkeypatch.setattr(cluster_tasks, "train_member", train)
     ray.lost = {"north": RayError("The node died.")}
     verdicts = {
-        each.member: each for each in train_on_ray(read_fleet(Path("shops.toml")), Path("r"), "a")
+        each.member: each
+        for each in train_on_ray(read_fleet(Path("shops.toml")), Path("r"), "auto")
     }
     assert verdicts["south"].outcome == PUBLISHED
     assert verdicts["north"].outcome == FAILED
     assert verdicts["north"].why == "Ray lost it: The node died."
     ray.lost = {}
-    assert [each.outcome for each in train_on_ray(read_fleet(Path("shops.toml")), Path("r"), "a")]
+    assert [
+        each.outcome for each in train_on_ray(read_fleet(Path("shops.toml")), Path("r"), "auto")
+    ]
     assert told["north"] == (
         str(tmp_path / "data/north"),
         str(tmp_path / "models/north"),
@@ -67,7 +70,7 @@ def test_places_count_from_where_the_command_is_called(
 
 def test_a_fleet_that_is_left_early_interrupts_the_rest(ray: StandIn) -> None:
     ray.lost = {"north": RayError("The node died.")}
-    verdicts = train_on_ray(read_fleet(Path("shops.toml")), Path("r"), "a")
+    verdicts = train_on_ray(read_fleet(Path("shops.toml")), Path("r"), "auto")
     next(verdicts)
     verdicts.close()  # type: ignore[attr-defined]
     assert ray.cancelled == ["south"]

@@ -108,11 +108,11 @@ def test_the_command_says_what_is_missing(
     monkeypatch.chdir(tmp_path)
     tune = ["tune", "mpg", "--trials", "1", "--on"]
     ray.refuses = ConnectionError("Nobody answers")
-    assert cli.main([*tune, "h:1"]) == 1
-    assert capsys.readouterr().err == "There is no Ray cluster at h:1: Nobody answers.\n"
+    assert cli.main([*tune, "auto"]) == 1
+    assert capsys.readouterr().err == "There is no Ray cluster at auto: Nobody answers.\n"
     ray.refuses, why = None, "On b: The database cannot be used."
     monkeypatch.setattr(cluster_workers, "take_part", lambda *_: why)
-    assert cli.main([*tune, "h:1"]) == 1
+    assert cli.main([*tune, "auto"]) == 1
     assert capsys.readouterr().err == f"{why}\n"
     monkeypatch.setitem(sys.modules, "ray", None)
     assert cli.main([*tune, "auto"]) == 2
