@@ -352,7 +352,8 @@ def test_a_message_that_does_not_come_is_not_waited_for(path: str) -> None:
 async def test_a_stream_may_be_silent_between_messages(talk: Talk) -> None:
     stream = talk.begin("/stream")
     talk.data(stream, framed(b"one"))
-    await asyncio.sleep(0.01)
+    while talk.held:
+        await asyncio.sleep(0)
     talk.connection.check_time(talk.host.loop.time() + READ_TIMEOUT_S * 2)
     talk.data(stream, framed(b"two"), is_last=True)
     body, trailers = await talk.answer()
@@ -366,10 +367,10 @@ async def test_a_stream_reads_no_more_than_it_can_answer(talk: Talk) -> None:
     stream = talk.begin("/stream")
     for _ in range(2):
         talk.data(stream, framed(bytes(65_500)) + framed(bytes(65_500)))
-    await asyncio.sleep(0.01)
-    assert not [each for each in talk.received() if each.kind == WINDOW_UPDATE and each.stream]
     # Two messages that were not read, and the answer that waits.
-    assert talk.held == 3 * 65_505
+    while talk.held != 3 * 65_505:
+        await asyncio.sleep(0)
+    assert not [each for each in talk.received() if each.kind == WINDOW_UPDATE and each.stream]
     talk.send(reset_frame(stream, ErrorCode.CANCEL))
     await asyncio.sleep(0)
     assert talk.host.ended == 1
