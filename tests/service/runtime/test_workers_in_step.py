@@ -104,8 +104,7 @@ def test_a_worker_that_cannot_have_what_the_others_serve_serves_what_it_can(
     eventually(lambda: second.serves("affine"))
     assert (live(first), live(second)) == (2, 1)
     # The next version brings them together again.
-    publish_affine(tmp_path, bias=2.0)
-    publish_affine(tmp_path, bias=2.0)
+    assert publish_affine(tmp_path, bias=2.0) == 3
     eventually(lambda: live(first) == live(second) == 3)
 
 
