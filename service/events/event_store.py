@@ -11,6 +11,7 @@ import orjson
 from service.events import event_bundles as bundles
 from service.events import event_rows, expiry
 from service.events import event_statements as statements
+from service.events.audit_selection import hand_out_late, hand_out_new
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
 from service.events.event_records import AnsweredRequest, EventRecord, record_of, row_of
@@ -24,7 +25,6 @@ from service.events.feedback_records import (
     StoredTruth,
     Truth,
 )
-from service.events.handing_out import hand_out_late, hand_out_new
 from service.events.sampling import ALL_AUDITS
 from service.events.second_answers import SecondAnswer, add_second_answers
 

@@ -16,7 +16,7 @@ from service.events.event_records import AnsweredRequest, size_of
 from service.events.sampling import Reason
 from service.events.second_answers import SecondAnswer, second_answer
 from service.monitoring.logs import log
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.rollout.disagreement import is_finite
 from service.rollout.idle_wait import wait_for_idle
 from service.runtime.servable import Servable

@@ -13,7 +13,7 @@ from math import log as ln
 from time import monotonic, perf_counter
 
 from service.monitoring.logs import log
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.rollout_policy import RolloutRules
 from service.rollout.disagreement import is_finite, share_of_disagreement
 from service.rollout.idle_wait import wait_for_idle

@@ -15,8 +15,8 @@ import pytest
 from service.events.errors import RecordError
 from service.events.event_records import AnsweredRequest, EventRecord, record_of
 from service.events.event_store import LEAST_BUNDLED, EventStore
+from service.events.event_store_location import open_database
 from service.events.feedback_records import Result, Source, Truth
-from service.events.location import open_database
 from service.events.sampling import Inclusion, Reason, audit_order
 from service.events.second_answers import SecondAnswer, audited_pairs
 from service.repository.contract import Field, Signature

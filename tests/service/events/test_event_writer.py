@@ -194,7 +194,7 @@ def test_a_full_disk_loses_nothing_that_the_queue_holds(start: Start, tmp_path: 
 
 
 def test_a_postgresql_that_goes_away_is_waited_for(start: Start, postgres: Postgres) -> None:
-    from service.events.location import open_database
+    from service.events.event_store_location import open_database
 
     events = start(EventStore(open_database(postgres.url)), most_queued=3)
     events.note("before")
