@@ -215,9 +215,14 @@ def test_audits_come_in_their_order_whenever_somebody_asks(store: EventStore, pa
     assert len(store.audited("m", 3)) == 1
 
 
-def test_second_answers_to_them_are_stored(store: EventStore) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_second_answers_to_them_are_stored(store: EventStore, path: Path, at_once: bool) -> None:
+    store.add(many("old", answered_at=NOW - 1))
     again = SecondAnswer("m", "r007", NOW, "trial", 4, '{"y":[8]}')
-    store.add([*many(), again])
+    for entries in [[*many(), again]] if at_once else [many(), [again]]:
+        store.add(entries)
+    assert tables(path) == {"events": 1, "event_bundles": 2}
+    assert store.counts() == {"m": 2 * MANY}
     (audit,) = store.hand_out("m", 1, "trial")
     assert audit.event.request_id == "r007"
     with store.transaction() as run:
