@@ -8,7 +8,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.models import CLOTHING, DENSE, MPG, ROW, SENTIMENT
 from benchmarks.protocols import ROWS, Protocol
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.golden import Golden, GoldenExample, mismatches
+from service.repository.golden_examples import Golden, GoldenExample, mismatches
 
 # The mean length of a review in the IMDB data, in words.
 REVIEW_WORDS = 230

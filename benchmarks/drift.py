@@ -29,7 +29,7 @@ from benchmarks.models import latest_version
 from benchmarks.process import ROOT
 from benchmarks.table import markdown_table
 from service.repository.contract import DEFAULT_SIGNATURE, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.model_card import read_card
 from service.repository.reference.reference_file import Reference, read_reference
 from training import tasks

@@ -7,7 +7,7 @@ import numpy as np
 
 from service.monitoring.drift.blocks import AVERAGE_RUN_LENGTH, BLOCK_ROWS, Blocks
 from service.repository.contract import Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.reference.binned_field import INPUTS
 from service.repository.reference.reference_file import Reference
 from service.repository.reference.reference_rows import describe_rows

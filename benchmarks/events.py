@@ -1,6 +1,6 @@
 """What storing events costs: ``python -m benchmarks.events``.
 
-One service of one worker stores none, a tenth, and all of its predictions by turns, as the model's
+One service of one worker stores none and some shares of its predictions by turns, as the model's
 policy says, so that a turn differs from the one before in nothing else: two processes that do the
 same differ by some hundredths. What it costs to look at who is not stored, which a service with a
 store pays for every request, lies between its turns of none and a second service without a store.
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
 import requests
 
@@ -24,6 +24,7 @@ from benchmarks.dense import PICTURES, ROWS, Network
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
 from benchmarks.measure import Measurement, measure
+from benchmarks.medians import median_interval
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
@@ -33,8 +34,7 @@ from service.repository.model_store import Store
 from service.repository.policy_changes import change_policy
 
 _CONNECTIONS = 32
-# Shares of predictions that are stored, by turns.
-_RATES = (0.0, 0.1, 1.0)
+_NOTHING = 0.0
 # What the service without a store is called in the table.
 _NO_STORE = "no store"
 # For how long a worker may take to follow a policy, and how often one looks, in seconds.
@@ -48,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.events")
     parser.add_argument("--rounds", type=int, default=7, help="of turns (7)")
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement (3)")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=[0.1, 1.0], help="that are stored (0.1 1)"
+    )
     options = parser.parse_args(arguments)
+    rates = (_NOTHING, *options.shares)
     try:
         require_wrk()
         with tempfile.TemporaryDirectory(prefix="understudy-events-") as name, ExitStack() as stack:
@@ -60,14 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stack.enter_context(
                     running_service(store.root, folder, 1, **_settings(folder, rate))
                 )
-                for rate in (0.0, max(_RATES))
+                for rate in (_NOTHING, max(rates))
             )
             rows = [
                 row
                 for network in (ROWS, PICTURES)
-                for row in _compare(
-                    without, storing, store.root, folder, network, options.rounds, options.seconds
-                )
+                for row in _compare(without, storing, store.root, folder, network, rates, options)
             ]
     except BenchmarkError as error:
         print(f"benchmarks.events: {error}", file=sys.stderr)
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "model, share stored",
         "requests/s",
         "CPU us/request",
-        "beside 0% (quartiles)",
+        "beside 0% (95 % interval)",
         "errors",
     ]
     print(markdown_table(head, rows))
@@ -98,8 +100,8 @@ def _compare(
     models: Path,
     folder: Path,
     network: Network,
-    rounds: int,
-    seconds: int,
+    rates: Sequence[float],
+    options: argparse.Namespace,
 ) -> list[list[str]]:
     golden = golden_of(models, network.name)
     body = folder / f"{network.name}.json"
@@ -107,14 +109,15 @@ def _compare(
     path = predict_path(network.name)
 
     def measured(server: Server) -> Measurement:
-        return measure(server, path, body, connections=_CONNECTIONS, seconds=seconds)
+        return measure(server, path, body, connections=_CONNECTIONS, seconds=options.seconds)
 
     for server in (without, storing):
         warm_up(server, path, body)
     turns: list[dict[str, Measurement]] = []
-    for _ in range(rounds):
+    for round_ in range(options.rounds):
         turn = {_NO_STORE: measured(without)}
-        for rate in _RATES:
+        # To and fro, so that none profits from its place.
+        for rate in reversed(rates) if round_ % 2 else rates:
             _store_share(storing, models, network.name, rate)
             turn[f"{rate:.0%}"] = measured(storing)
         turns.append(turn)
@@ -141,10 +144,10 @@ def _store_share(server: Server, models: Path, model: str, rate: float) -> None:
 
 def _row(model: str, name: str, turns: Sequence[Mapping[str, Measurement]]) -> list[str]:
     taken = [turn[name] for turn in turns]
-    none = f"{0:.0%}"
+    none = f"{_NOTHING:.0%}"
     # Each beside none of the same turn.
     ratios = [turn[name].cpu_us_per_request / turn[none].cpu_us_per_request - 1 for turn in turns]
-    low, middle, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    middle, low, high = median_interval(ratios)
     return [
         f"{model}, {name}",
         number(median(each.requests_per_s for each in taken)),

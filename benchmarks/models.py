@@ -16,7 +16,7 @@ from benchmarks.dense import (
 )
 from benchmarks.errors import BenchmarkError
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, read_golden, write_golden
 from service.repository.model_store import Store
 
 CLOTHING = "clothing"

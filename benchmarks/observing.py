@@ -1,37 +1,40 @@
 """What keys, ``Server-Timing`` and traces cost a request: ``python -m benchmarks.observing``.
 
-Services that differ in one thing run beside each other and take turns under the same load: as it
-is, without ``Server-Timing``, with API keys, with a caller that sends ``traceparent``, and, with
-``--before``, an earlier checkout. Printed is the processor time of a request, over all processes of
-the service, and by how much it differs from that of the service as it is, in the same round. The
-service has one worker, so that the difference is not spread over processes.
+By turns under the same load: the service as it is, the same process without ``Server-Timing``
+(``benchmarks.servers.switchable``) and asked with ``traceparent``, a service with API keys, and,
+with ``--before``, an earlier checkout. The latter two are processes of their own, which differ by
+some hundredths even where they do the same. Printed is the processor time of a request, over all
+processes of the service, and by how much it differs from that of the service as it is, in the same
+round. The service has one worker, so that the difference is not spread over processes.
 """
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
-
-from scipy.stats import quantile_test
 
 from benchmarks.cases import Payload, choose
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.dense import ROWS
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import require_wrk, run_wrk
-from benchmarks.measure import measure
+from benchmarks.load import require_wrk
+from benchmarks.measure import Measurement, measure
+from benchmarks.medians import median_interval
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.process import HOST, ROOT, Server, exit_on_sigterm, free_port
+from benchmarks.servers.switchable import PID_FILE, TIMED, UNTIMED
 from benchmarks.service import predict_path
 from benchmarks.table import markdown_table
 from service.access.key_file import change_keys, new_key
 from service.repository.model_store import Store
 
 _AS_IT_IS = "as it is"
+_SWITCHABLE = "benchmarks.servers.switchable:create_switchable()"
 _KEYS = 1000
 _WARM_UP_S = 3
 _PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -39,18 +42,19 @@ _PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A service that takes turns.
+    """A service, and how it is asked.
 
     Attributes:
         name: what differs, for people.
-        application: what gunicorn runs instead of the service's own application.
-        environ: further environment variables.
+        signal: what the switchable service's worker is sent before each turn; ``None`` for a
+            service of its own.
+        environ: further environment variables of a service of its own.
         headers: what each request brings besides.
-        folder: the checkout that it runs.
+        folder: the checkout that a service of its own runs.
     """
 
     name: str
-    application: tuple[str, ...] = ()
+    signal: int | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     folder: Path = ROOT
@@ -79,8 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rows_of(costs: Mapping[str, Sequence[float]]) -> list[list[str]]:
     """Return a row for each service: its median, and its differences from the first one's.
 
-    Beside the median difference stands its 95 % confidence interval by order statistics, as
-    ``scipy.stats.quantile_test`` has it: fewer than six rounds give none ("nan").
+    Beside the median difference stands its 95 % confidence interval; fewer than six rounds give
+    none ("nan").
 
     Args:
         costs: microseconds a request, one for each round, by the services' names.
@@ -89,8 +93,8 @@ def rows_of(costs: Mapping[str, Sequence[float]]) -> list[list[str]]:
     rows = []
     for name, found in costs.items():
         differences = [one - other for one, other in zip(found, base, strict=True)]
-        low, high = quantile_test(differences, p=0.5).confidence_interval(0.95)
-        told = f"{median(differences):+.1f} ({low:+.1f} to {high:+.1f})"
+        middle, low, high = median_interval(differences)
+        told = f"{middle:+.1f} ({low:+.1f} to {high:+.1f})"
         rows.append([name, f"{median(found):.1f}", "" if found is base else told])
     return rows
 
@@ -108,44 +112,52 @@ def _run(options: argparse.Namespace, scratch: Path) -> tuple[dict[str, list[flo
     costs: dict[str, list[float]] = {variant.name: [] for variant in variants}
     elsewhere = []
     with contextlib.ExitStack() as stack:
-        servers = []
+        switchable, pid_file = None, scratch / "worker"
+        running: list[tuple[Variant, Server]] = []
         for variant in variants:
-            server = stack.enter_context(_started(variant, models, scratch))
-            load = run_wrk(
-                server.url(path),
+            if variant.signal is None:
+                server = stack.enter_context(_started(variant, models, scratch))
+            else:
+                about = replace(variant, environ={PID_FILE: str(pid_file)})
+                server = switchable = switchable or stack.enter_context(
+                    _started(about, models, scratch, _SWITCHABLE)
+                )
+            running.append((variant, server))
+        worker = int(pid_file.read_text())
+
+        def take_turn(variant: Variant, server: Server, seconds: int) -> Measurement:
+            if variant.signal is not None:
+                os.kill(worker, variant.signal)
+            found = measure(
+                server,
+                path,
                 body,
                 connections=options.connections,
-                seconds=_WARM_UP_S,
+                seconds=seconds,
                 headers=variant.headers,
             )
-            if load.failed:
-                raise BenchmarkError(f"{variant.name}: {load.failed} failed.")
-            servers.append((variant, server))
+            if found.failed:
+                raise BenchmarkError(f"{variant.name}: {found.failed} failed.")
+            return found
+
+        for variant, server in running:
+            take_turn(variant, server, _WARM_UP_S)
         for round_ in range(options.rounds):
             print(f"round {round_ + 1} of {options.rounds}", file=sys.stderr, flush=True)
             # To and fro, so that none profits from its place.
-            for variant, server in servers if round_ % 2 else reversed(servers):
-                found = measure(
-                    server,
-                    path,
-                    body,
-                    connections=options.connections,
-                    seconds=options.seconds,
-                    headers=variant.headers,
-                )
+            for variant, server in running if round_ % 2 else reversed(running):
+                found = take_turn(variant, server, options.seconds)
                 costs[variant.name].append(found.cpu_us_per_request)
                 elsewhere.append(found.elsewhere)
     return costs, median(elsewhere)
 
 
 def _variants(scratch: Path, before: Path | None) -> Iterator[Variant]:
-    yield Variant(name=_AS_IT_IS)
+    yield Variant(name=_AS_IT_IS, signal=TIMED)
     if before is not None:
         yield Variant(name="before", folder=before.absolute())
-    yield Variant(
-        name="without `Server-Timing`",
-        application=("benchmarks.servers.untimed:create_untimed()",),
-    )
+    yield Variant(name="without `Server-Timing`", signal=UNTIMED)
+    yield Variant(name="asked with `traceparent`", signal=TIMED, headers={"traceparent": _PARENT})
     keys = scratch / "keys.json"
     made = [new_key(f"key-{number}") for number in range(_KEYS)]
     change_keys(keys, lambda known: known.update({entry.name: entry for _, entry in made}))
@@ -154,13 +166,12 @@ def _variants(scratch: Path, before: Path | None) -> Iterator[Variant]:
         environ={"UNDERSTUDY_KEYS_FILE": str(keys)},
         headers={"X-API-Key": made[-1][0]},
     )
-    yield Variant(name="asked with `traceparent`", headers={"traceparent": _PARENT})
 
 
 @contextlib.contextmanager
-def _started(variant: Variant, models: Path, scratch: Path) -> Iterator[Server]:
+def _started(variant: Variant, models: Path, scratch: Path, *application: str) -> Iterator[Server]:
     port = free_port()
-    command = [sys.executable, *CONTESTANTS[OURS].command(port, 1), *variant.application]
+    command = [sys.executable, *CONTESTANTS[OURS].command(port, 1), *application]
     environ = {
         "MODELS": str(models),
         "HOST": HOST,

@@ -29,7 +29,7 @@ from benchmarks.protocols import Protocol
 from benchmarks.results import Figure, Results
 from benchmarks.table import markdown_table, number
 from service.grpc.messages import message_class
-from service.repository.golden import GoldenExample
+from service.repository.golden_examples import GoldenExample
 from service.repository.model_store import Store
 from service.settings.usable_cores import usable_cores
 

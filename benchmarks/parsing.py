@@ -24,7 +24,7 @@ from benchmarks.table import markdown_table, number
 from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.validation.schemas import signature_schema
 from service.repository.contract import DEFAULT_SIGNATURE, Contract
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.model_card import read_card
 
 _IMAGES = (1, 64)

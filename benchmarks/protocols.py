@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from service.repository.golden import GoldenExample
+from service.repository.golden_examples import GoldenExample
 
 _Columns = dict[str, Any]
 

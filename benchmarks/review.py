@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.cases import REVIEW_WORDS
 from benchmarks.errors import BenchmarkError
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.golden import Golden, GoldenExample
+from service.repository.golden_examples import Golden, GoldenExample
 
 _TIMEOUT_S = 120
 

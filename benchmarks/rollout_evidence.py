@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from service.repository.rollout_policy import Rollout, RolloutRules, Stage
 from service.rollout.assessment import Action, StageEvidence, assess
-from service.rollout.evidence import LOG_ODDS
-from service.rollout.paired_evidence import (
+from service.rollout.e_processes import LOG_ODDS
+from service.rollout.paired_betting import (
     Differences,
     log_evidence_of_worse,
     upper_bound_of_worse,

@@ -28,7 +28,7 @@ import requests
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import Server, free_port
-from service.repository.policy import begin_rollout
+from service.repository.model_policy import begin_rollout
 from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import RolloutRules
 from tests.savedmodels.trial import CLASSES, KINDS, publish_trial

@@ -40,8 +40,8 @@ from benchmarks.open_loop import OpenLoad, compile_load, run_open_loop
 from benchmarks.process import Server, exit_on_sigterm
 from benchmarks.service import predict_path, running_service, warm_up
 from benchmarks.table import markdown_table, number
+from service.repository.model_policy import begin_rollout
 from service.repository.model_store import Store
-from service.repository.policy import begin_rollout
 from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import RolloutRules, Stage
 

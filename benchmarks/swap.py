@@ -22,11 +22,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.audience import Answer, Stage, watch
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT, Server, free_port
 from benchmarks.publishing import republish
-from service.repository.golden import read_golden
+from benchmarks.steady_clients import Answer, Stage, watch
+from service.repository.golden_examples import read_golden
 from service.repository.model_store import Store
 
 _MODEL = "mpg"

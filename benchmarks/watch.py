@@ -20,12 +20,12 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.audience import Answer, Stage, attend
 from benchmarks.errors import BenchmarkError
+from benchmarks.steady_clients import Answer, Stage, attend
 from service.monitoring.terminal import BOLD, GREEN, has_colours, styled
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
-from service.repository.golden import Golden, agree, read_golden
+from service.repository.golden_examples import Golden, agree, read_golden
 from service.repository.model_store import Store
 
 _REPORT_S = 1.0

@@ -234,8 +234,8 @@ def test_only_one_module_imports_tensorflow(repository_root: Path) -> None:
 
 def test_the_repository_loads_without_tensorflow_and_flask(repository_root: Path) -> None:
     script = (
-        "import sys; import service.repository.model_store, service.repository.golden, "
-        "service.repository.policy, service.images.preparation; "
+        "import sys; import service.repository.model_store, service.repository.golden_examples, "
+        "service.repository.model_policy, service.images.preparation; "
         "sys.exit(bool({'tensorflow', 'flask'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", script], cwd=repository_root, check=True)

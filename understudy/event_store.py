@@ -38,7 +38,7 @@ def open_store(location: str) -> EventStore:
         click.UsageError: it names a file that is not there.
         StoreError: it names nothing that can be a store.
     """
-    from service.events.location import open_database
+    from service.events.event_store_location import open_database
 
     if "://" not in location and not Path(location).exists():
         raise click.UsageError(f"{location} is not there.")

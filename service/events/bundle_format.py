@@ -26,7 +26,7 @@ from service.events.event_records import (
     jsonable,
 )
 from service.events.sampling import Reason
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 _LENGTH_BYTES = 8
 # Types of numbers that JSON is made of, by numpy's characters.

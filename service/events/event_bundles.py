@@ -51,8 +51,8 @@ OLDER = f"""SELECT model, first_at, first_id, events - as_rows FROM {TABLE}
     WHERE last_at < :before ORDER BY last_at LIMIT :most"""
 _THIS = "model = :model AND first_at = :first_at AND first_id = :first_id"
 REMOVE = f"DELETE FROM {TABLE} WHERE {_THIS}"
-_KEYS = f"""SELECT first_at, first_id, keys FROM {TABLE} WHERE model = :model
-    ORDER BY first_at, first_id"""
+_KEYS = f"""SELECT first_at, first_id, keys FROM {TABLE}
+    WHERE model = :model AND last_at >= :since ORDER BY first_at, first_id"""
 _BODY = f"SELECT body FROM {TABLE} WHERE {_THIS}"
 _NEXT = f"""SELECT first_at, first_id, body FROM {TABLE}
     WHERE model = :model AND (first_at, first_id) > (:first_at, :first_id)
@@ -106,23 +106,24 @@ def find_bundled(run: Transaction, model: str, ids: Collection[str]) -> dict[str
     """
     return {
         request_id: event
-        for _, events in _bundled(run, model, ids)
+        for _, events in _bundled(run, model, ids, since=0.0)
         for request_id, event in events.items()
     }
 
 
-def make_rows(run: Transaction, model: str, ids: Collection[str]) -> None:
+def make_rows(run: Transaction, model: str, ids: Collection[str], *, since: float = 0.0) -> None:
     """Let requests with these ids be rows of their own, if they are stored.
 
     Args:
         run: a transaction of the store.
         model: the model's name.
         ids: ids of requests.
+        since: none of them was answered before, in seconds since the epoch.
     """
     if not has_bundles(run, model):
         return
     wanted = set(ids) - ids_with_rows(run, model, ids)
-    for place, events in _bundled(run, model, wanted):
+    for place, events in _bundled(run, model, wanted, since):
         _insert(run, model, place, list(events.values()))
 
 
@@ -177,7 +178,7 @@ def next_bundle(
 
 
 def _bundled(
-    run: Transaction, model: str, ids: Collection[str]
+    run: Transaction, model: str, ids: Collection[str], since: float
 ) -> Iterator[tuple[dict[str, Any], dict[str, EventRecord]]]:
     """Yield where requests are, and those of each bundle by id; each id once."""
     if not ids:
@@ -187,7 +188,7 @@ def _bundled(
     def is_left(request_id: str, _reason: Reason, _status: int) -> bool:
         return request_id in left
 
-    bundles = run.rows(_KEYS, {"model": model})
+    bundles = run.rows(_KEYS, {"model": model, "since": since})
     keys = np.frombuffer(b"".join([bytes(row[2]) for row in bundles]), _KEY)
     ends = np.cumsum([len(row[2]) // _KEY.itemsize for row in bundles])
     hits = np.flatnonzero(np.isin(keys, [crc32(each.encode()) for each in left]))

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from service.events.event_records import AnsweredRequest, size_of
 from service.events.event_store import EventStore
+from service.events.event_store_location import open_database
 from service.events.event_writer import EventWriter
-from service.events.location import open_database
 from service.events.sampling import inclusion, is_left_out
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Signature
 from service.repository.event_rates import EventRates
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.settings.settings import Settings
 
 _DAY_S = 86_400

@@ -9,7 +9,7 @@ import orjson
 
 from service.events.sampling import Inclusion, Reason
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.json_strings import string_to_json
 
 # What a record takes beside its texts, with its place in the indexes.

@@ -11,6 +11,7 @@ import orjson
 from service.events import event_bundles as bundles
 from service.events import event_rows, expiry
 from service.events import event_statements as statements
+from service.events.audit_selection import hand_out_late, hand_out_new
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
 from service.events.event_records import AnsweredRequest, EventRecord, record_of, row_of
@@ -24,7 +25,6 @@ from service.events.feedback_records import (
     StoredTruth,
     Truth,
 )
-from service.events.handing_out import hand_out_late, hand_out_new
 from service.events.sampling import ALL_AUDITS
 from service.events.second_answers import SecondAnswer, add_second_answers
 
@@ -99,7 +99,7 @@ class EventStore:
         """
         imported = [each for each in entries if isinstance(each, EventRecord)]
         answers = [each for each in entries if isinstance(each, SecondAnswer)]
-        answered, bundled = self._divided(entries)
+        answered, bundled = self._divided(entries, {each.request_id for each in answers})
         if imported:
             self._make_rows(imported)
         with self._made() as database:
@@ -108,7 +108,8 @@ class EventStore:
             for bundle in bundled:
                 database.insert_new(bundles.TABLE, bundles.COLUMNS, [bundle])
         if answers:
-            self._make_rows(answers)
+            # Those alone: an answer counts for the request that was answered at its time.
+            self._make_rows(answers, since=min(each.answered_at for each in answers))
             with self.transaction() as run:
                 add_second_answers(run, answers)
 
@@ -339,8 +340,15 @@ class EventStore:
             )
         return found
 
-    def _divided(self, entries: Sequence[Any]) -> tuple[list[EventRecord], list[Row]]:
-        """Return those requests that become rows, and the rows of bundles of the others."""
+    def _divided(
+        self, entries: Sequence[Any], answered_again: Collection[str]
+    ) -> tuple[list[EventRecord], list[Row]]:
+        """Return those requests that become rows, and the rows of bundles of the others.
+
+        Args:
+            entries: requests among others.
+            answered_again: ids of requests whose second answers come with them.
+        """
         rows: list[EventRecord] = []
         bundled: list[Row] = []
         by_model: dict[str, list[AnsweredRequest]] = {}
@@ -354,20 +362,29 @@ class EventStore:
                 model.encode()
                 if self.database.is_shared or len(together) < LEAST_BUNDLED:
                     rows += map(record_of, together)
-                else:
-                    bundled.append(bundles.bundle_of(together))
+                    continue
+                of_bundle = []
+                for each in together:
+                    if each.request_id in answered_again:
+                        rows.append(record_of(each))
+                    else:
+                        of_bundle.append(each)
+                if of_bundle:
+                    bundled.append(bundles.bundle_of(of_bundle))
         except (TypeError, ValueError) as error:
             raise RecordError(f"A request cannot be stored: {error}.") from error
         return rows, bundled
 
-    def _make_rows(self, entries: Sequence[EventRecord | SecondAnswer]) -> None:
-        """Let requests that are in bundles be rows."""
+    def _make_rows(
+        self, entries: Sequence[EventRecord | SecondAnswer], *, since: float = 0.0
+    ) -> None:
+        """Let requests that are in bundles be rows; none was answered before ``since``."""
         ids: dict[str, set[str]] = {}
         for each in entries:
             ids.setdefault(each.model, set()).add(each.request_id)
         with self.transaction() as run:
             for model, of_model in ids.items():
-                bundles.make_rows(run, model, of_model)
+                bundles.make_rows(run, model, of_model, since=since)
 
     def _make_rows_for_audits(self, model: str, below: int) -> bool:
         """Let requests whose turn comes before others' be rows; whether there are any bundles."""

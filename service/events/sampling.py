@@ -24,7 +24,7 @@ from zlib import crc32
 import numpy as np
 
 from service.repository.event_rates import EventRates
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 _BITS = 53  # More than that a float cannot hold.
 _TWO_TO_53 = float(1 << _BITS)

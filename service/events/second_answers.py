@@ -15,7 +15,7 @@ from service.events import event_statements as statements
 from service.events.database import Transaction
 from service.events.event_records import AnsweredRequest, columns_of, row_of
 from service.repository.contract import Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # What an answer takes beside its text, with its place in the index.
 _OVERHEAD_BYTES = 100

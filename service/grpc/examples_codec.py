@@ -14,7 +14,7 @@ from service.api.http.responses import Response
 from service.api.request_limits import Limits
 from service.grpc.messages import message_class
 from service.grpc.status import CONTENT_TYPE
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.servable import Servable
 
 INFERENCE_RESULT = message_class("tensorflow.serving.InferenceResult")

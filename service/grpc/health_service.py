@@ -9,7 +9,7 @@ from typing import Any
 from service.api.http.request_context import RequestContext
 from service.errors import NotFoundError, UnavailableError
 from service.grpc.call import Call
-from service.grpc.calls import Calls, parsed
+from service.grpc.call_handling import CallHandling, parsed
 from service.grpc.messages import POOL, message_class
 from service.runtime.lifecycle import Lifecycle
 
@@ -26,7 +26,11 @@ class HealthService:
     """The service's methods; each gets the request's bytes, and answers the call."""
 
     def __init__(
-        self, calls: Calls, lifecycle: Lifecycle, services: Container[str], ends: asyncio.Event
+        self,
+        calls: CallHandling,
+        lifecycle: Lifecycle,
+        services: Container[str],
+        ends: asyncio.Event,
     ) -> None:
         """The service of a worker.
 

@@ -22,7 +22,7 @@ from service.grpc.packed_fields import numbers_of, packed_field
 from service.grpc.status import CONTENT_TYPE
 from service.grpc.tensor_protos import check_range
 from service.repository.contract import Field
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.servable import Servable
 
 INFER_REQUEST = message_class("inference.ModelInferRequest")

@@ -22,7 +22,7 @@ from service.api.routes.oip_statistics import model_statistics
 from service.errors import InvalidRequestError, NotFoundError, UnavailableError
 from service.grpc.answer_blocks import Answer
 from service.grpc.call import Call
-from service.grpc.calls import Calls, parsed
+from service.grpc.call_handling import CallHandling, parsed
 from service.grpc.infer_proto_codec import INFER_REQUEST, InferProtoCodec
 from service.grpc.message_parts import PartLimits
 from service.grpc.messages import message_class
@@ -53,7 +53,7 @@ class InferenceService:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: CallHandling,
         lifecycle: Lifecycle,
         store: ModelSource,
         metrics: Metrics,

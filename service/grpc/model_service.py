@@ -8,7 +8,7 @@ from service.api.routes.admin import check_token
 from service.api.routes.models import version_states
 from service.errors import InvalidRequestError, ServiceError
 from service.grpc.call import Call
-from service.grpc.calls import Calls, parsed
+from service.grpc.call_handling import CallHandling, parsed
 from service.grpc.messages import POOL, message_class
 from service.grpc.model_spec import model_in, target_of
 from service.repository.errors import RepositoryError
@@ -33,7 +33,7 @@ class ModelService:
     """The service's methods; each gets the request's bytes, and answers the call."""
 
     def __init__(
-        self, calls: Calls, lifecycle: Lifecycle, store: ModelSource, settings: Settings
+        self, calls: CallHandling, lifecycle: Lifecycle, store: ModelSource, settings: Settings
     ) -> None:
         """The service of a worker.
 

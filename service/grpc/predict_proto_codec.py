@@ -21,7 +21,7 @@ from service.grpc.messages import message_class
 from service.grpc.status import CONTENT_TYPE
 from service.grpc.tensor_protos import read_tensor, write_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.servable import Servable
 
 PREDICT_REQUEST = message_class("tensorflow.serving.PredictRequest")

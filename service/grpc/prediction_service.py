@@ -15,7 +15,7 @@ from service.api.request_limits import Limits
 from service.errors import InvalidRequestError
 from service.grpc.answer_blocks import Answer
 from service.grpc.call import Call
-from service.grpc.calls import Calls, parsed
+from service.grpc.call_handling import CallHandling, parsed
 from service.grpc.examples_codec import INFERENCE_RESULT, ExamplesProtoCodec
 from service.grpc.message_parts import PartLimits
 from service.grpc.messages import POOL, message_class
@@ -51,7 +51,7 @@ _MOST_TASKS = 64
 class PredictionService:
     """The service's methods; each gets the request's bytes, and answers the call."""
 
-    def __init__(self, calls: Calls, lifecycle: Lifecycle, limits: Limits) -> None:
+    def __init__(self, calls: CallHandling, lifecycle: Lifecycle, limits: Limits) -> None:
         """The service of a worker.
 
         Args:

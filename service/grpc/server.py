@@ -13,8 +13,8 @@ from service.api.request_limits import Limits
 from service.errors import ServiceError
 from service.grpc.answer_blocks import Answer, http_refusal
 from service.grpc.call import Call
+from service.grpc.call_handling import CallHandling
 from service.grpc.call_head import CallHead, CallMethod, read_call_head
-from service.grpc.calls import Calls
 from service.grpc.health_service import HEALTH_SERVICE, HealthService
 from service.grpc.inference_service import INFERENCE_SERVICE, InferenceService
 from service.grpc.messages import service_methods
@@ -89,7 +89,7 @@ class GrpcServer:
         self.stream_window = most_bytes + _ENVELOPE_BYTES
         self._count = 0
         self._ends = asyncio.Event()
-        self._calls = calls = Calls(predictions, access, budget)
+        self._calls = calls = CallHandling(predictions, access, budget)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, INFERENCE_SERVICE)
         everything = (*names, HEALTH_SERVICE, *REFLECTION_SERVICES)
         services: dict[str, tuple[Any, ...]] = {

@@ -16,7 +16,7 @@ from service.api.routes.oip_server import (
     refuse_trace_settings,
 )
 from service.grpc.call import Call
-from service.grpc.calls import Calls, parsed
+from service.grpc.call_handling import CallHandling, parsed
 from service.grpc.messages import message_class
 from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
@@ -28,7 +28,7 @@ _CHOICES: Mapping[type, str] = {bool: "bool_param", int: "uint32_param", str: "s
 class ServerCalls:
     """Methods of the same service; each gets the request's bytes, and answers the call."""
 
-    def __init__(self, calls: Calls, lifecycle: Lifecycle, settings: Settings) -> None:
+    def __init__(self, calls: CallHandling, lifecycle: Lifecycle, settings: Settings) -> None:
         """The methods of a worker.
 
         Args:

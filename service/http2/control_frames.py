@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from service.http2.departure import Departure
+from service.http2.connection_closing import ConnectionClosing
 from service.http2.errors import ErrorCode, Http2Error, StreamError
 from service.http2.flood_limits import FloodLimit, PingLimit
 from service.http2.frames import (
@@ -50,7 +50,7 @@ class ControlFrames:
         write: Callable[[bytes], None],
         clock: Callable[[], float],
         outbox: Outbox,
-        departure: Departure,
+        closing: ConnectionClosing,
         streams: Mapping[int, Stream],
     ) -> None:
         """A connection on which nothing has come.
@@ -59,12 +59,12 @@ class ControlFrames:
             write: sends frames.
             clock: the loop's.
             outbox: what the client's windows are for.
-            departure: whether the connection stays.
+            closing: whether the connection stays.
             streams: those that are open, by their numbers.
         """
         self._write = write
         self._outbox = outbox
-        self._departure = departure
+        self._closing = closing
         self._streams = streams
         self._idle = FloodLimit(clock, most=_MOST_IDLE, per_s=_IDLE_PER_S)
         self._resets = FloodLimit(clock, most=_MOST_RESETS, per_s=_RESETS_PER_S)
@@ -122,7 +122,7 @@ class ControlFrames:
             self._ping(flags, payload, last)
         elif kind == GOAWAY:
             # It begins no more streams.
-            self._departure.go(last)
+            self._closing.go(last)
         elif kind == PUSH_PROMISE:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "A client cannot push.")
         return kind == RST_STREAM
@@ -184,7 +184,7 @@ class ControlFrames:
 
     def _ping(self, flags: int, payload: bytes, last: int) -> None:
         if flags & ACK:
-            self._departure.hear_answer(payload, last)
+            self._closing.hear_answer(payload, last)
             return
         if not self._pings.take():
             # The words by which gRPC's clients know that they are to ping less often.

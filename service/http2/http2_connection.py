@@ -4,8 +4,8 @@ import asyncio
 from typing import Any, cast
 
 from service.api.http.slow_clients import BYTES_PER_S, WriteClock, close_at_once, close_in_order
+from service.http2.connection_closing import ConnectionClosing
 from service.http2.control_frames import ControlFrames
-from service.http2.departure import Departure
 from service.http2.errors import ErrorCode, Http2Error, StreamError
 from service.http2.frame_reader import MOST_DATA_BYTES, FrameReader, NoPrefaceError
 from service.http2.frames import (
@@ -53,7 +53,7 @@ class Http2Connection(asyncio.Protocol):
         self.client = ""
         self._transport: asyncio.Transport
         self._outbox: Outbox
-        self._departure: Departure
+        self._closing: ConnectionClosing
         self._controls: ControlFrames
         self._writing: WriteClock
         self._reader = FrameReader(self)
@@ -83,9 +83,9 @@ class Http2Connection(asyncio.Protocol):
         made.set_write_buffer_limits(high=_MOST_UNSENT)
         self._writing = WriteClock(made, self._host.read_timeout_s)
         self._outbox = Outbox(made, self._clock, self._on_sent, self._on_end)
-        self._departure = Departure(self._clock(), self._write)
+        self._closing = ConnectionClosing(self._clock(), self._write)
         self._controls = ControlFrames(
-            self._write, self._clock, self._outbox, self._departure, self._streams
+            self._write, self._clock, self._outbox, self._closing, self._streams
         )
         peer = transport.get_extra_info("peername")
         self.client = str(peer[0]) if isinstance(peer, tuple) else ""
@@ -102,7 +102,7 @@ class Http2Connection(asyncio.Protocol):
         if self._later is not None:
             self._later.append(data)
             return
-        self._departure.hear(self._clock())
+        self._closing.hear(self._clock())
         self._read(data)
 
     def eof_received(self) -> bool:
@@ -140,25 +140,25 @@ class Http2Connection(asyncio.Protocol):
                 self.reset(stream, ErrorCode.CANCEL)
             elif stream.receiver is not None:
                 stream.receiver.check_time(now)
-        if not self._departure.look(now, self._last, self.idle_since):
+        if not self._closing.look(now, self._last, self.idle_since):
             self._transport.abort()
         self._close_if_done()
 
     def leave(self) -> None:
         """Ask the client to make another connection, and close when all is answered."""
         if not self._is_closing:
-            self._departure.warn(self._clock())
+            self._closing.warn(self._clock())
 
     def end_if_idle(self) -> None:
         """Close the connection unless a request is under way."""
         if self.idle_since is not None:
-            self._departure.go(self._last)
+            self._closing.go(self._last)
             self._close_if_done()
 
     def drop(self) -> None:
         """Close the connection at once."""
         if not self._is_closing:
-            self._departure.go(self._last)
+            self._closing.go(self._last)
             self._is_closing = True
         close_at_once(self._transport)
 
@@ -210,7 +210,7 @@ class Http2Connection(asyncio.Protocol):
         if found is not None:
             self._take_trailers(found, block, is_last)
             return
-        if stream <= self._last or self._departure.is_final:
+        if stream <= self._last or self._closing.is_final:
             self._decoder.skip(block)
             self._check_cut(stream, is_last)
             return
@@ -275,7 +275,7 @@ class Http2Connection(asyncio.Protocol):
                 del self._cut[stream]
         elif stream <= self._last:
             raise Http2Error(ErrorCode.STREAM_CLOSED, "A frame came after its stream's end.")
-        elif not self._departure.is_final:
+        elif not self._closing.is_final:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "Data came for a stream before its headers.")
 
     def _on_sent(self) -> None:
@@ -353,11 +353,11 @@ class Http2Connection(asyncio.Protocol):
 
     def _fail(self, error: Http2Error) -> None:
         """End the connection of a client that broke the protocol."""
-        self._departure.go(self._last, error.code, error.message)
+        self._closing.go(self._last, error.code, error.message)
         self._close()
 
     def _close_if_done(self) -> None:
-        if self._departure.is_final and not self._streams and not self._is_closing:
+        if self._closing.is_final and not self._streams and not self._is_closing:
             self._close()
 
     def _close(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from service.repository.atomic_files import write_atomically
 from service.repository.errors import RepositoryError
+from service.repository.model_policy import Policy, read_policy
 from service.repository.model_server_config import (
     ModelConfig,
     ModelConfigs,
@@ -17,7 +18,6 @@ from service.repository.model_server_config import (
     parse_model_configs,
 )
 from service.repository.model_store import versions_in
-from service.repository.policy import Policy, read_policy
 from service.repository.safe_open import read_file
 from service.repository.unserved_entries import (
     GRAPHS,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from service.repository.errors import RepositoryError
 from service.repository.folder_walk import walk
-from service.repository.golden import GOLDEN
+from service.repository.golden_examples import GOLDEN
 from service.repository.manifest import MANIFEST
 from service.repository.model_card import CARD
 from service.repository.safe_open import MOST_BYTES

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf import text_format
 
 from service.repository.errors import RepositoryError
-from service.repository.policy import Policy, is_label
+from service.repository.model_policy import Policy, is_label
 from service.repository.proto_messages import Tables, message_of_tables
 from service.repository.text_protos import parse_text_proto
 from service.repository.version_names import LAST_VERSION, is_served_name

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Protocol
 
 from service.repository.base_paths import BasePaths, ModelConfigFile, OneModel
+from service.repository.model_policy import Policy
 from service.repository.model_store import Store
 from service.repository.object_store.bucket import bucket_url
 from service.repository.object_store.origin import SERVING, mirror_folder_of
-from service.repository.policy import Policy
 from service.repository.unserved_entries import UnservedEntry
 from service.settings.settings import Settings
 

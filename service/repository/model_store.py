@@ -14,10 +14,10 @@ from service.repository.durability import sync, sync_tree
 from service.repository.errors import RepositoryError
 from service.repository.folder_walk import remove_tree
 from service.repository.manifest import write_manifest
+from service.repository.model_policy import Policy, read_policy
 from service.repository.object_store.bucket import Bucket
 from service.repository.object_store.origin import origin_of
 from service.repository.object_store.publication import publish_into, remove_from, versions_of
-from service.repository.policy import Policy, read_policy
 from service.repository.publication_marks import note_published
 from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
 from service.repository.version_names import LAST_VERSION, is_served_name, is_version_name

@@ -7,10 +7,7 @@ from pathlib import Path
 from service.repository.errors import RepositoryError
 from service.repository.file_lock import locked
 from service.repository.json_files import object_text, parse_object
-from service.repository.object_store.bucket import Bucket
-from service.repository.object_store.compare_and_set import change_object
-from service.repository.object_store.origin import origin_of
-from service.repository.policy import (
+from service.repository.model_policy import (
     MOST_POLICY_BYTES,
     POLICY,
     Policy,
@@ -18,6 +15,9 @@ from service.repository.policy import (
     read_policy,
     write_policy,
 )
+from service.repository.object_store.bucket import Bucket
+from service.repository.object_store.compare_and_set import change_object
+from service.repository.object_store.origin import origin_of
 
 # Beside the policy, and no name of a version: whoever changes the policy holds it.
 _LOCK = ".policy.lock"

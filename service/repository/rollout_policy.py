@@ -57,7 +57,8 @@ class RolloutRules:
             with 0 none need be, and those that there are count all the same.
         tolerance: how far, relatively, numbers may lie apart before they disagree.
         shadow_batches: batches that the candidate must have answered in the shadow; 0 skips that.
-        shadow_share: the share of a worker's time that the shadow may take.
+        shadow_share: the share of the time in which a worker computes nothing that the shadow may
+            take, and second answers with it.
         min_requests: requests that the candidate must have answered at each step.
         step_s: seconds that each step takes at least.
         deadline_s: seconds after which a step counts as undecided.

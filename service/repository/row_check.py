@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 _LARGEST = 1e38
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.model_policy import Policy
 from service.repository.model_store import Store
-from service.repository.policy import Policy
 from service.repository.serving_records import Record, read_records, version_digest
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from service.repository.rollout_policy import OnTimeout, Rollout, RolloutRules, Stage
-from service.rollout.evidence import (
+from service.rollout.e_processes import (
     ArmEvents,
     Proportion,
     log_average,

@@ -7,6 +7,7 @@ from service.errors import ServiceError
 from service.events.event_log import EventLog
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.rollout_policy import RolloutRules, Stage
+from service.rollout.idle_share import IdleShare
 from service.rollout.second_answerer import SecondAnswerer
 from service.rollout.shadow import Shadow, ShadowCounts
 from service.rollout.worker_counts import OwnCounts
@@ -62,6 +63,7 @@ class FollowedStep:
         self._answerer: SecondAnswerer | None = None
         rollout = lifecycle.policy(model).rollout
         if rollout is not None:
+            self._budget = IdleShare(rollout.rules.shadow_share)
             if trial.split.stage is Stage.SHADOW:
                 self._begin_shadow(trial.split, rollout.rules)
             self._answer_again(trial.split, rollout.rules)
@@ -100,9 +102,9 @@ class FollowedStep:
             return
         self._answerer = SecondAnswerer(
             split,
-            rules.shadow_share,
             self._acquire,
             self._is_idle,
+            self._budget,
             events.writer.put,
             lambda result: counted.labels(self._model, result).inc(),
             stuck_after_s=self._timeout_s,
@@ -116,6 +118,7 @@ class FollowedStep:
                 rules,
                 self._acquire,
                 self._may_shadow,
+                self._budget,
                 stuck_after_s=self._timeout_s,
             )
             champion.feed.observer = self._shadow.observe

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 
-_LOOK_S = 0.002
+# Of the first look; each later one comes after twice the pause of the one before. A look takes
+# Python's lock from a busy event loop, so many of them would be noticed by clients.
+_PAUSE_S = 0.002
 
 
 def wait_for_idle(
@@ -16,9 +18,11 @@ def wait_for_idle(
         has_stopped: whether nobody waits any more.
         patience_s: how long to wait at most, in seconds.
     """
-    until = time.monotonic() + patience_s
+    until, pause_s = time.monotonic() + patience_s, _PAUSE_S
     while not is_idle():
-        if time.monotonic() >= until or has_stopped():
+        left_s = until - time.monotonic()
+        if left_s <= 0 or has_stopped():
             return False
-        time.sleep(_LOOK_S)
+        time.sleep(min(pause_s, left_s))
+        pause_s *= 2
     return True

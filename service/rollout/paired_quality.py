@@ -18,7 +18,7 @@ import numpy as np
 from service.events.row_loss import RowLoss
 from service.events.second_answers import AuditedPair
 from service.repository.rollout_policy import RolloutRules
-from service.rollout.paired_evidence import (
+from service.rollout.paired_betting import (
     Numbers,
     grouped,
     log_evidence_of_worse,

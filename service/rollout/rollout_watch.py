@@ -14,8 +14,8 @@ from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.model_source import ModelSource
+from service.rollout.controlling_process import ControllingProcess
 from service.rollout.followed_step import FollowedStep
-from service.rollout.rollout_control import RolloutControl
 from service.rollout.shared_rollouts import SharedRollouts
 from service.rollout.worker_counts import Counts, FolderCounts
 from service.runtime.lifecycle import Lifecycle
@@ -62,7 +62,7 @@ class RolloutWatch:
         self._counts: Counts = FolderCounts(shared_folder) if shared is None else shared.counts
         self._events = events
         self._followed: dict[str, FollowedStep] = {}
-        self._control = RolloutControl(
+        self._control = ControllingProcess(
             lifecycle, store, metrics, self._counts, shared_folder, shared, events
         )
         self._problems: dict[str, str] = {}

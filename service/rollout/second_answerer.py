@@ -16,8 +16,9 @@ from service.events.event_records import AnsweredRequest, size_of
 from service.events.sampling import Reason
 from service.events.second_answers import SecondAnswer, second_answer
 from service.monitoring.logs import log
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.rollout.disagreement import is_finite
+from service.rollout.idle_share import IdleShare
 from service.rollout.idle_wait import wait_for_idle
 from service.runtime.servable import Servable
 from service.runtime.traffic_split import TrafficSplit
@@ -27,6 +28,8 @@ _MOST_QUEUED = 200
 _MOST_QUEUED_BYTES = 8 * 2**20
 # For how long a request waits for an idle moment once its turn has come.
 _PATIENCE_S = 2.0
+# What storing an answer takes of the worker later, about: it makes a row of its request.
+_STORING_S = 0.0005
 
 Lease = Callable[[int], Servable]
 NoteResult = Callable[[str], None]
@@ -38,9 +41,9 @@ class SecondAnswerer:
     def __init__(
         self,
         split: TrafficSplit,
-        share: float,
         lease: Lease,
         is_idle: Callable[[], bool],
+        budget: IdleShare,
         put: Callable[[SecondAnswer], None],
         note: NoteResult,
         *,
@@ -50,15 +53,15 @@ class SecondAnswerer:
 
         Args:
             split: the step.
-            share: of a thread's time that it may take.
             lease: returns a version on a lease that is given back.
             is_idle: whether the worker has nothing to do.
+            budget: bounds the time that it takes.
             put: stores an answer; never waits.
             note: is called with what became of each request: answered, failed or dropped.
             stuck_after_s: when an answer has taken so long, it counts as stuck.
         """
         self._split = split
-        self._share = share
+        self._budget = budget
         self._lease = lease
         self._is_idle = is_idle
         self._put = put
@@ -137,7 +140,7 @@ class SecondAnswerer:
             while self._queue and not self._stop.is_set():
                 request, inputs, size = self._queue.popleft()
                 self._queued_bytes -= size
-                start, result = monotonic(), "dropped"
+                start, result = None, "dropped"
                 try:
                     if wait_for_idle(self._is_idle, self._stop.is_set, _PATIENCE_S):
                         start = monotonic()
@@ -146,7 +149,10 @@ class SecondAnswerer:
                     # Nobody must notice; a version may just have been unloaded.
                     log(logging.DEBUG, "A request was not answered again.", error=error)
                 self._note(result)
-                self._stop.wait((monotonic() - start) * (1 / self._share - 1))
+                if start is not None:
+                    self._budget.spend(monotonic() - start + _STORING_S)
+                while (rest_s := self._budget.rest_s()) and not self._stop.wait(rest_s):
+                    pass
             if not self._queue:
                 self._queued_bytes = 0
 

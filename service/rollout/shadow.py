@@ -2,7 +2,7 @@
 
 A sampled batch waits for a moment in which the worker has nothing to do, and is dropped if none
 comes soon. Both versions run it then, one after the other on one thread, so that their times
-compare. What the shadow may cost is bounded by time: after each batch it rests in proportion.
+compare. After each batch the shadow rests in proportion to what it took.
 """
 
 import logging
@@ -13,9 +13,10 @@ from math import log as ln
 from time import monotonic, perf_counter
 
 from service.monitoring.logs import log
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.rollout_policy import RolloutRules
 from service.rollout.disagreement import is_finite, share_of_disagreement
+from service.rollout.idle_share import IdleShare
 from service.rollout.idle_wait import wait_for_idle
 from service.runtime.servable import Servable
 
@@ -78,6 +79,7 @@ class Shadow:
         rules: RolloutRules,
         lease: Lease,
         is_idle: Callable[[], bool],
+        budget: IdleShare,
         *,
         stuck_after_s: float,
     ) -> None:
@@ -88,16 +90,17 @@ class Shadow:
             rules: of the rollout.
             lease: returns a version on a lease that the shadow gives back.
             is_idle: whether the worker has nothing to do.
+            budget: bounds the time that it takes.
             stuck_after_s: when an answer has taken so long, it counts as stuck.
         """
         self._versions = versions
         self._rules = rules
         self._lease = lease
         self._is_idle = is_idle
+        self._budget = budget
         self._stuck_after_s = stuck_after_s
         self._counts = ShadowCounts()
         self._sample: _Sample | None = None
-        self._rests_until = 0.0
         self._running_since: float | None = None
         # The sizes that the candidate has run: the first run at a size is slow for any version.
         self._sizes: set[tuple[str, int]] = set()
@@ -108,7 +111,7 @@ class Shadow:
 
     def observe(self, signature: str, inputs: Tensors, outputs: Tensors | None) -> None:
         """Take a batch that the champion has answered, unless one waits already; on the loop."""
-        if self._sample is None and monotonic() >= self._rests_until:
+        if self._sample is None and not self._budget.rest_s():
             self._sample = _Sample(signature, inputs, outputs)
             self._has_work.set()
 
@@ -136,7 +139,7 @@ class Shadow:
             sample = self._sample
             if sample is None:
                 continue
-            start = monotonic()
+            start = None
             try:
                 if wait_for_idle(self._is_idle, lambda: self._stops, _PATIENCE_S):
                     start = monotonic()
@@ -147,8 +150,8 @@ class Shadow:
                 # Nobody must notice; the version may just have been unloaded.
                 log(logging.DEBUG, "A batch had no shadow.", error=error)
             self._running_since = self._candidate = None
-            spent = monotonic() - start
-            self._rests_until = monotonic() + spent * (1 / self._rules.shadow_share - 1)
+            if start is not None:
+                self._budget.spend(monotonic() - start)
             self._sample = None
 
     def _run(self, sample: _Sample) -> None:

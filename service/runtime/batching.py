@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from service.errors import AbandonedError, DeadlineError, ServiceError, UnavailableError, strip
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.call_cost import CallCost
 
 # How often requests that wait for a slow call are looked at: is their time up?

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
-from service.repository.policy import Policy
+from service.repository.model_policy import Policy
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.failure_cause import is_machines_fault
 from service.runtime.load_error import Fault, LoadError

@@ -12,8 +12,8 @@ from service.monitoring.logs import log
 from service.monitoring.model_metrics import ModelMetrics
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
+from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
-from service.repository.policy import Policy
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.held_versions import HeldVersions
 from service.runtime.live_files import LiveFiles

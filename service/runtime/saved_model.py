@@ -14,9 +14,9 @@ from service.repository.contract import (
     disagreements,
 )
 from service.repository.errors import RepositoryError
-from service.repository.golden import Golden
+from service.repository.golden_examples import Golden
 from service.repository.model_card import Card
-from service.repository.policy import read_policy
+from service.repository.model_policy import read_policy
 from service.repository.precision import Precision
 from service.repository.publication_marks import was_published_here
 from service.runtime.contract_derivation import completed, derive_contract, tensor_name

@@ -18,7 +18,7 @@ from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import ServedContract, Signature
 from service.repository.errors import RepositoryError
-from service.repository.golden import (
+from service.repository.golden_examples import (
     Golden,
     GoldenExample,
     Tensors,

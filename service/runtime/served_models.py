@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from service.errors import NotFoundError, UnavailableError
-from service.repository.policy import Policy
+from service.repository.model_policy import Policy
 from service.runtime.missing_models import MissingModels
 from service.runtime.model_reconciler import ModelReconciler
 from service.runtime.servable import Servable

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 _Array = npt.NDArray[Any]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # In elements. Larger values would take more memory than a warm start is worth.
 _LARGEST = 2**24

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature, why_left_out
 from service.repository.errors import RepositoryError
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.proto_messages import Tables, message_of_tables
 from service.repository.tfrecord import records_in
 from service.runtime.tensorflow_import import TensorProto, tf

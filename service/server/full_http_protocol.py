@@ -23,8 +23,8 @@ from service.api.http.slow_clients import (
     close_in_order,
 )
 from service.errors import ServiceError
-from service.server.connection_host import ConnectionHost
 from service.server.response_heads import head_of
+from service.server.worker_interface import WorkerInterface
 
 # What gunicorn's parser refuses, by the status that it chose.
 _MESSAGES = {
@@ -40,10 +40,10 @@ _MESSAGES = {
 class FullHttpProtocol(ASGIProtocol):
     """One connection, whatever it requests."""
 
-    worker: ConnectionHost
+    worker: WorkerInterface
     _closed: bool
 
-    def __init__(self, worker: ConnectionHost) -> None:
+    def __init__(self, worker: WorkerInterface) -> None:
         """A connection of ``worker`` that is not made yet."""
         super().__init__(worker)
         self._since = worker.loop.time()

@@ -21,10 +21,10 @@ from service.api.http.slow_clients import (
 )
 from service.api.inference.event_loop import RunningPrediction
 from service.errors import ServiceError
-from service.server.connection_host import ConnectionHost
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead
 from service.server.response_heads import head_of
+from service.server.worker_interface import WorkerInterface
 
 # The longest plain head; gunicorn rejects longer ones.
 _MOST_HEAD = 16 * 1024
@@ -38,7 +38,7 @@ _ONE_PIECE = 64 * 1024
 class PredictionProtocol(asyncio.Protocol):
     """One connection, for as long as it asks for predictions alone."""
 
-    def __init__(self, host: ConnectionHost) -> None:
+    def __init__(self, host: WorkerInterface) -> None:
         """A connection of ``host`` that is not made yet."""
         self._host = host
         self._transport: asyncio.Transport

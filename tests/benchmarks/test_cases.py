@@ -8,7 +8,7 @@ from benchmarks.cases import all_case_names, build_cases, choose
 from benchmarks.errors import BenchmarkError
 from benchmarks.protocols import ROWS, TENSORS
 from benchmarks.review import join_words
-from service.repository.golden import Golden, GoldenExample
+from service.repository.golden_examples import Golden, GoldenExample
 
 
 def example(

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.cases import build_cases
 from benchmarks.contestants import CONTESTANTS, peer_versions
 from benchmarks.errors import BenchmarkError
-from service.repository.golden import Golden, GoldenExample
+from service.repository.golden_examples import Golden, GoldenExample
 
 
 def golden(name: str) -> Golden:

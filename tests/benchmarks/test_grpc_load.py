@@ -8,7 +8,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.grpc_load import framed, parse_h2load
 from benchmarks.over_grpc import TENSORS
 from service.grpc.messages import message_class
-from service.repository.golden import GoldenExample
+from service.repository.golden_examples import GoldenExample
 
 OUTPUT = """
 finished in {took}, 522.00 req/s, 207.56KB/s

@@ -12,7 +12,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Measurement
 from benchmarks.results import Memory, Results
 from benchmarks.table import Circumstances, markdown_table, number, render
-from service.repository.golden import Golden, GoldenExample
+from service.repository.golden_examples import Golden, GoldenExample
 
 CIRCUMSTANCES = Circumstances(
     command="python -m benchmarks",

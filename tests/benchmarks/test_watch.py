@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import audience
-from benchmarks.audience import Answer, Stage, attend
+from benchmarks import steady_clients
+from benchmarks.steady_clients import Answer, Stage, attend
 from benchmarks.watch import Programme
 
 
@@ -46,9 +46,9 @@ def test_a_rate_is_kept_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     async def refuse(*_: object) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(audience.time, "monotonic", lambda: now)
-    monkeypatch.setattr(audience.asyncio, "sleep", sleep)
-    monkeypatch.setattr(audience.asyncio, "open_connection", refuse)
+    monkeypatch.setattr(steady_clients.time, "monotonic", lambda: now)
+    monkeypatch.setattr(steady_clients.asyncio, "sleep", sleep)
+    monkeypatch.setattr(steady_clients.asyncio, "open_connection", refuse)
     answers: list[Answer] = []
     stage = Stage("127.0.0.1", 1, "/", [b""])
     asyncio.run(attend(stage, 1, lambda: now < 10, answers.append, rate=2))

@@ -23,7 +23,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from service.grpc.messages import message_class
 from service.repository.contract import Signature
-from service.repository.golden import GoldenExample, batch_of, read_golden
+from service.repository.golden_examples import GoldenExample, batch_of, read_golden
 from service.repository.model_card import read_card
 from service.repository.model_store import Store
 from tests.e2e.conftest import Service, StartService, free_port

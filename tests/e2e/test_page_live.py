@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from service.events.event_store import EventStore
-from service.events.location import open_database
+from service.events.event_store_location import open_database
 from tests.e2e.browser import (
     DESK,
     PHONE,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import requests
 
-from service.repository.policy import Policy, write_policy
+from service.repository.model_policy import Policy, write_policy
 from tests.e2e.conftest import StartService
 from tests.e2e.service_state import all_say, answers
 from tests.savedmodels.affine import publish_affine

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from service.repository.model_policy import Policy, begin_rollout, read_policy
 from service.repository.object_store.origin import models_folder
-from service.repository.policy import Policy, begin_rollout, read_policy
 from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import RolloutRules
 from service.runtime.traffic_split import hash64

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from service.repository.policy import Policy, begin_rollout, read_policy
+from service.repository.model_policy import Policy, begin_rollout, read_policy
 from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import RolloutRules
-from service.rollout.rollout_control import LOCK
+from service.rollout.controlling_process import LOCK
 from service.rollout.rollout_record import read_rollout_record
 from tests.e2e.conftest import StartService
 from tests.savedmodels.trial import CLASSES, publish_trial

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from service.repository.policy import Policy, write_policy
+from service.repository.model_policy import Policy, write_policy
 from tests.e2e.conftest import Service, StartService
 from tests.e2e.service_state import ONLY_Y
 from tests.savedmodels.affine import publish_affine

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from service.repository.golden import GOLDEN
+from service.repository.golden_examples import GOLDEN
 from tests.e2e.conftest import Service, StartService, free_port
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually

@@ -5,7 +5,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, write_golden
 from service.repository.model_card import write_card
 from service.repository.model_store import Store
 from tests.savedmodels.saving import card, save, written_once

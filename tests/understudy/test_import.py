@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, read_golden
+from service.repository.golden_examples import Golden, read_golden
 from service.repository.manifest import verify_manifest
 from service.repository.model_card import Card, read_card
 from service.repository.reference.reference_file import read_reference

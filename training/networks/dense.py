@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from training.networks import classification_loss
-from training.networks.frozen import frozen
+from training.networks.frozen_weights import frozen
 
 
 def hidden_layers(x: Any, units: int, layers: int, l2: float, dropout: float) -> Any:

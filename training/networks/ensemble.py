@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.networks.frozen import frozen
+from training.networks.frozen_weights import frozen
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from training.networks import classification_loss
-from training.networks.frozen import frozen
+from training.networks.frozen_weights import frozen
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from service.repository.contract import Contract
-from service.repository.golden import (
+from service.repository.golden_examples import (
     Golden,
     GoldenExample,
     Tensors,

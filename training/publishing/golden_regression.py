@@ -16,7 +16,7 @@ from typing import Any
 
 from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
-from service.repository.golden import (
+from service.repository.golden_examples import (
     Golden,
     GoldenExample,
     askable,

@@ -7,10 +7,10 @@ asks for: a version that was refused does not serve, however high its number.
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.repository.golden import Golden, read_golden
+from service.repository.golden_examples import Golden, read_golden
 from service.repository.model_card import Card, read_card
+from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
-from service.repository.policy import read_policy
 from service.repository.serving_records import version_digest
 from service.repository.serving_status import Reality, reality
 

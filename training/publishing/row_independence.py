@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from service.repository.contract import Contract, Signature
-from service.repository.golden import (
+from service.repository.golden_examples import (
     Golden,
     GoldenExample,
     Tensors,

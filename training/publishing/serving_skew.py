@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from service.images.preparation import UnfitPictureError
 from service.repository.contract import Contract, Field
-from service.repository.golden import Golden, agree, row_to_json
+from service.repository.golden_examples import Golden, agree, row_to_json
 from training.array_types import Array, Predict
 from training.data.original_examples import Original
 from training.data.own.image_folder import as_sent

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from service.repository import policy_changes
 from service.repository.errors import RepositoryError
-from service.repository.model_store import Store
-from service.repository.object_store.origin import place_of
-from service.repository.object_store.refreshing import current_store
-from service.repository.policy import (
+from service.repository.model_policy import (
     Policy,
     begin_rollout,
     policy_from_json,
     read_policy,
     rolled_back,
 )
+from service.repository.model_store import Store
+from service.repository.object_store.origin import place_of
+from service.repository.object_store.refreshing import current_store
 from service.repository.rollout_policy import RolloutRules
 from service.repository.serving_status import reality
 from training.console.progress import say

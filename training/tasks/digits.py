@@ -26,7 +26,7 @@ from training.evaluation.predictions import ClassificationPredictions, margins
 from training.fitting.config import Settings
 from training.fitting.training_plan import TrainingPlan
 from training.networks import output_fields
-from training.networks.frozen import frozen
+from training.networks.frozen_weights import frozen
 from training.tasks.task_interface import (
     Architecture,
     Case,

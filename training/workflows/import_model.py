@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from service.repository.contract import DEFAULT_SIGNATURE, Contract
-from service.repository.golden import Golden, GoldenExample, batch_of, mismatches, row_to_json
+from service.repository.golden_examples import (
+    Golden,
+    GoldenExample,
+    batch_of,
+    mismatches,
+    row_to_json,
+)
 from service.repository.model_card import Card, write_card
 from service.repository.model_store import check_model_name
 from service.repository.object_store.origin import models_folder, place_of

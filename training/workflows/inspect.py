@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from service.repository.model_card import read_card
-from service.repository.policy import read_policy
+from service.repository.model_policy import read_policy
 from service.repository.row_independence import decide, of_policy, prove_independence
 from training.console.terminal_table import print_table
 from training.errors import UsageError

@@ -7,9 +7,9 @@ from typing import Any
 
 from service.repository.errors import RepositoryError
 from service.repository.model_card import read_card
+from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
 from service.repository.object_store.refreshing import current_store
-from service.repository.policy import read_policy
 from service.repository.serving_status import Reality, realities
 from training.console.progress import say
 from training.console.terminal_table import print_table

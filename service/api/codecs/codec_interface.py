@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from service.api.http.responses import Response
 from service.api.validation.problems import Index
 from service.repository.contract import Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.servable import Servable
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from service.repository.contract import Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 
 def add_default_inputs(signature: Signature, inputs: Tensors, rows: int | None = None) -> None:

@@ -7,7 +7,7 @@ all other requests on the loop.
 """
 
 from service.api.json.value_budget import LARGE_BYTES
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # A request that is expected to take longer to parse is parsed on a thread. As long as some thirty
 # small requests take.

@@ -24,10 +24,10 @@ from service.events.event_log import EventLog
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.version_metrics import VersionMetrics
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.admission_control import Admission
-from service.runtime.bisection import bisect_refused_rows
 from service.runtime.lifecycle import Lifecycle
+from service.runtime.refused_rows import bisect_refused_rows
 from service.runtime.servable import Servable
 
 _TIMEOUT_HEADER = "HTTP_X_REQUEST_TIMEOUT_MS"

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.api.openapi.field_schemas import B64, Schema, instance_schema, tensor_schema
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
-from service.repository.golden import Golden, GoldenExample
+from service.repository.golden_examples import Golden, GoldenExample
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
-from service.repository.model_source import ModelSource
-from service.repository.policy import (
+from service.repository.model_policy import (
     Policy,
     rolled_back,
     with_changes,
 )
+from service.repository.model_source import ModelSource
 from service.repository.policy_changes import change_policy
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State

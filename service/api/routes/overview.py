@@ -19,7 +19,7 @@ from service.events.event_log import EventLog
 from service.monitoring.metric_catalogue import REQUEST_SECONDS
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.request_times import RequestTimes, read_request_times
-from service.repository.policy import Policy
+from service.repository.model_policy import Policy
 from service.repository.rollout_policy import Rollout, Stage
 from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings

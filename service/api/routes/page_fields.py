@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from service.repository.contract import Field, Signature, is_one_of
-from service.repository.golden import GoldenExample
+from service.repository.golden_examples import GoldenExample
 
 _PICTURE_SIZES = range(8, 513)
 # Wider ranges are for a box: a slider's pixels would be too few, and browsers round what is larger.

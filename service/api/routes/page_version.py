@@ -12,7 +12,7 @@ from service.api.routes.card_sections import (
     sections_of_making,
 )
 from service.api.routes.page_fields import signature_on_page
-from service.repository.golden import GoldenExample
+from service.repository.golden_examples import GoldenExample
 from service.repository.model_card import Card
 from service.runtime.servable import Servable
 

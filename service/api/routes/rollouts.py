@@ -12,8 +12,8 @@ from service.api.http.url_paths import MODEL
 from service.api.routes.admin import attempt, authorise, change
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
+from service.repository.model_policy import Policy, begin_rollout
 from service.repository.model_source import ModelSource
-from service.repository.policy import Policy, begin_rollout
 from service.repository.rollout_policy import RolloutRules, rules_from_json
 from service.rollout.rollout_record import RolloutRecord, read_rollout_record
 from service.rollout.rollout_words import evidence_in_words, rollout_sentence

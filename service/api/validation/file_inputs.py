@@ -10,7 +10,7 @@ from service.api.validation.tensors import Array
 from service.images.file_headers import Picture, is_known
 from service.images.preparation import UnfitPictureError, checked, decodable
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # The pictures of a request are decoded in one call of the graph, which cannot be interrupted.
 _TOGETHER = 8

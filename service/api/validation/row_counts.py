@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from service.api.validation.error_messages import count_with_noun
 from service.api.validation.problems import Problems, invalid_request
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 
 def check_row_count(path: str, count: int, *, most: int) -> None:

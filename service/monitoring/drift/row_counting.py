@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.monitoring.logs import log
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.reference.binned_field import INPUTS, BinnedField
 from service.repository.reference.measures import top_probability
 from service.repository.reference.reference_file import Reference

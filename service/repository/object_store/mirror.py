@@ -10,6 +10,7 @@ from typing import Any
 from service.repository.errors import RepositoryError
 from service.repository.folder_walk import remove_tree
 from service.repository.manifest import MANIFEST, listed_files, verify_manifest
+from service.repository.model_policy import POLICY
 from service.repository.object_store.bucket import Bucket, BucketError, ObjectChangedError
 from service.repository.object_store.listing import Listing, read_listing
 from service.repository.object_store.mirror_folder import MirrorFolder
@@ -23,7 +24,6 @@ from service.repository.object_store.mirror_plan import (
     Remove,
     next_actions,
 )
-from service.repository.policy import POLICY
 from service.repository.safe_open import MOST_BYTES
 
 # After so many fetches that the store failed in one look, the rest would fail as well.

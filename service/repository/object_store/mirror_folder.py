@@ -17,10 +17,10 @@ from service.repository.durability import sync, sync_tree
 from service.repository.errors import RepositoryError
 from service.repository.folder_walk import remove_tree
 from service.repository.json_files import read_optional, write_object
+from service.repository.model_policy import POLICY, Policy, read_policy
 from service.repository.model_store import Store
 from service.repository.object_store.mirror_plan import LocalModel
 from service.repository.object_store.origin import METRICS, OWN, mark_as_mirror
-from service.repository.policy import POLICY, Policy, read_policy
 from service.repository.policy_changes import policy_locked
 from service.repository.publication_marks import mark_of, note_published
 from service.repository.serving_status import realities

@@ -6,9 +6,9 @@ Nothing here asks a store, a disk or a clock, so every story of failures is a te
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from service.repository.model_policy import POLICY, Policy
 from service.repository.object_store.bucket import StoredObject
 from service.repository.object_store.listing import Listing, RemoteModel, RemoteVersion
-from service.repository.policy import POLICY, Policy
 
 # What is gone from the store stays for so long, in seconds: a listing can err.
 RETENTION_S = 600.0

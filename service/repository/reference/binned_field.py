@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.repository.errors import RepositoryError
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.reference.measures import MEASURES, tensors_of
 
 INPUTS, OUTPUTS = "inputs", "outputs"

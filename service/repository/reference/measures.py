@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 Numbers = npt.NDArray[np.float64]
 # A tensor's name among others, and a number that some measures need.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.reference.binned_field import INPUTS, OUTPUTS, BinnedField
 from service.repository.reference.measures import MEASURES, top_probability
 from service.repository.reference.reference_file import Reference

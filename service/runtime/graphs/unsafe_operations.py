@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from service.repository.policy import POLICY
+from service.repository.model_policy import POLICY
 from service.runtime.graphs.graph_walk import SAVER, GraphWalk, Step, TensorSource
 
 _READS = "reads files"

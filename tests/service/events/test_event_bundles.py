@@ -15,8 +15,8 @@ import pytest
 from service.events.errors import RecordError
 from service.events.event_records import AnsweredRequest, EventRecord, record_of
 from service.events.event_store import LEAST_BUNDLED, EventStore
+from service.events.event_store_location import open_database
 from service.events.feedback_records import Result, Source, Truth
-from service.events.location import open_database
 from service.events.sampling import Inclusion, Reason, audit_order
 from service.events.second_answers import SecondAnswer, audited_pairs
 from service.repository.contract import Field, Signature
@@ -215,9 +215,14 @@ def test_audits_come_in_their_order_whenever_somebody_asks(store: EventStore, pa
     assert len(store.audited("m", 3)) == 1
 
 
-def test_second_answers_to_them_are_stored(store: EventStore) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_second_answers_to_them_are_stored(store: EventStore, path: Path, at_once: bool) -> None:
+    store.add(many("old", answered_at=NOW - 1))
     again = SecondAnswer("m", "r007", NOW, "trial", 4, '{"y":[8]}')
-    store.add([*many(), again])
+    for entries in [[*many(), again]] if at_once else [many(), [again]]:
+        store.add(entries)
+    assert tables(path) == {"events": 1, "event_bundles": 2}
+    assert store.counts() == {"m": 2 * MANY}
     (audit,) = store.hand_out("m", 1, "trial")
     assert audit.event.request_id == "r007"
     with store.transaction() as run:

@@ -18,8 +18,8 @@ from service.events.database import Parameters, Row, Transaction
 from service.events.errors import StoreError
 from service.events.event_statements import FIRST_AUDITS, FORMATS
 from service.events.event_store import AUDIT_LEASE_S, EventStore
+from service.events.event_store_location import open_database
 from service.events.feedback_records import AuditedAnswer, NotAuditedError, Result, Source, Truth
-from service.events.location import open_database
 from service.events.sampling import Reason, audit_order
 from service.events.second_answers import SecondAnswer, audited_pairs
 from service.events.sqlite_database import SqliteDatabase

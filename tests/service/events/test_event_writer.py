@@ -1,7 +1,6 @@
 """The writer: never waits, loses what it must and counts it, goes on when the store comes back."""
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -194,7 +193,7 @@ def test_a_full_disk_loses_nothing_that_the_queue_holds(start: Start, tmp_path: 
 
 
 def test_a_postgresql_that_goes_away_is_waited_for(start: Start, postgres: Postgres) -> None:
-    from service.events.location import open_database
+    from service.events.event_store_location import open_database
 
     events = start(EventStore(open_database(postgres.url)), most_queued=3)
     events.note("before")
@@ -225,8 +224,10 @@ def test_what_cannot_be_written_does_not_hold_up_the_end(start: Start, tmp_path:
     events = start(EventStore(SqliteDatabase(tmp_path / "none" / "e.db")), retry_s=60)
     events.note("a")
     eventually(lambda: events.problem() == 1)
-    events.writer.stop(10)
-    assert "events" not in {thread.name for thread in threading.enumerate()}
+    thread = events.writer._thread
+    assert thread is not None
+    events.writer.stop(60)
+    assert not thread.is_alive()
     assert events.value("understudy_events_lost_total", reason="store") == 1
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from service.repository.base_paths import BasePaths, ModelConfigFile, OneModel
 from service.repository.errors import RepositoryError
+from service.repository.model_policy import Policy, write_policy
 from service.repository.model_source import ModelSource, model_source
 from service.repository.model_store import Store
-from service.repository.policy import Policy, write_policy
 from service.settings.settings import Settings
 from tests.service.repository.test_unserved_entries import loop, save, write
 

@@ -8,7 +8,7 @@ from service.repository.contract import Field
 from service.repository.contract_json import contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
 from service.repository.event_rates import EventRates, UnsureRate
-from service.repository.policy import policy_from_json, with_changes
+from service.repository.model_policy import policy_from_json, with_changes
 from tests.savedmodels.affine import AFFINE_CONTRACT
 
 UNSURE = {"output": "confidence", "between": [0, 0.6], "rate": 1}

@@ -9,11 +9,11 @@ import pytest
 from service.repository.contract import Field, Signature
 from service.repository.errors import RepositoryError
 from service.repository.file_sizes import check_sizes
-from service.repository.golden import read_golden
+from service.repository.golden_examples import read_golden
 from service.repository.json_files import read_object
 from service.repository.manifest import content_digest, verify_manifest
 from service.repository.model_card import read_card
-from service.repository.policy import read_policy
+from service.repository.model_policy import read_policy
 from service.repository.publication_marks import was_published_here
 from service.repository.row_independence import decide, proof, prove_independence
 from service.repository.safe_open import MOST_BYTES, read_file

@@ -3,8 +3,8 @@
 import pytest
 
 from service.repository.errors import RepositoryError
+from service.repository.model_policy import Policy
 from service.repository.model_server_config import ModelConfig, parse_model_configs
-from service.repository.policy import Policy
 
 # As in TensorFlow Serving's documentation, with the spellings that protobuf's text format has.
 WRITTEN = b"""

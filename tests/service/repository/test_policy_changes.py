@@ -13,7 +13,7 @@ import pytest
 
 from service.repository import file_lock
 from service.repository.errors import RepositoryError
-from service.repository.policy import (
+from service.repository.model_policy import (
     POLICY,
     Policy,
     read_policy,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.row_check import neighbours_matter, varied_rows
 
 FIELDS = (

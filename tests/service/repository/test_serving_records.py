@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.model_policy import Policy
 from service.repository.model_store import Store
-from service.repository.policy import Policy
 from service.repository.serving_records import (
     EXPIRY_S,
     FOLDER,

@@ -12,8 +12,8 @@ from service.events.row_loss import RowLoss, row_loss
 from service.events.second_answers import AuditedPair
 from service.repository.contract import Field, Signature
 from service.repository.rollout_policy import RolloutRules
-from service.rollout.evidence import log_evidence_of_losses
-from service.rollout.paired_evidence import (
+from service.rollout.e_processes import log_evidence_of_losses
+from service.rollout.paired_betting import (
     Differences,
     grouped,
     log_evidence_of_worse,

@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 
 from service.events.sqlite_database import SqliteDatabase
+from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
-from service.repository.policy import read_policy
 from service.rollout import deciding_replica, replica_counts
-from service.rollout.rollout_control import RolloutControl
+from service.rollout.controlling_process import ControllingProcess
 from service.runtime.traffic_split import hash64
 from service.settings.settings import Settings
 from tests.savedmodels.trial import CLASSES, publish_trial
@@ -199,10 +199,10 @@ def test_a_rollout_must_be_asked_for_in_order(app: Flask) -> None:
 
 def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> None:
     """Whoever holds the lock in the model's folder does; another looks on."""
-    control: RolloutControl = app.extensions["rollouts"]._control
+    control: ControllingProcess = app.extensions["rollouts"]._control
     publish_trial(tmp_path, model="equal", work=1)
     parts = (control._lifecycle, Store(tmp_path), control._metrics, control._counts)
-    one, other = (RolloutControl(*parts, control._shared_folder, None, None) for _ in range(2))
+    one, other = (ControllingProcess(*parts, control._shared_folder, None, None) for _ in range(2))
     assert one.lock("equal")
     assert not other.lock("equal")
     one.stop()

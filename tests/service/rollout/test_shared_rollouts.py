@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from service.events.database import Database
-from service.events.location import open_database
+from service.events.event_store_location import open_database
 from service.repository.errors import RepositoryError
 from service.repository.json_files import object_text
+from service.repository.model_policy import POLICY, Policy, begin_rollout, read_policy, write_policy
 from service.repository.object_store.bucket import Bucket
 from service.repository.object_store.origin import mark_as_mirror
-from service.repository.policy import POLICY, Policy, begin_rollout, read_policy, write_policy
 from service.repository.rollout_policy import RolloutRules
 from service.rollout.assessment import StageEvidence
-from service.rollout.controller import RolloutController
 from service.rollout.deciding_replica import LEASE_S, DecidingReplica
 from service.rollout.replica_counts import WRITE_S, ReplicaCounts
+from service.rollout.rollout_controller import RolloutController
 from service.rollout.rollout_record import Records, read_rollout_record
 from service.rollout.shadow import ShadowCounts
 from service.rollout.shared_tables import SharedTables

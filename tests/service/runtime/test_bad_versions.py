@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.repository.golden import GOLDEN, Golden, GoldenExample
+from service.repository.golden_examples import GOLDEN, Golden, GoldenExample
 from service.repository.manifest import MANIFEST, write_manifest
 from service.repository.model_card import CARD
 from service.runtime.lifecycle import Lifecycle

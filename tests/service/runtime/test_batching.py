@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from service.errors import AbandonedError, DeadlineError, InvalidRequestError, ServiceError
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.batching import BatchQueue, Ticket, run_alone
 from service.runtime.call_cost import CallCost
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from service.errors import ServiceError
-from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, write_golden
 from service.runtime import saved_model
 from service.runtime.load_error import LoadError
 from service.runtime.servable import Servable

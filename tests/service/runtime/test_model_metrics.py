@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from service.monitoring.prometheus_metrics import Metrics
-from service.repository.policy import Policy, write_policy
+from service.repository.model_policy import Policy, write_policy
 from service.runtime.load_error import Fault, LoadError
 from tests.lifecycles import look_some_times, started, states
 from tests.service.runtime.test_metrics_of_many import Counted

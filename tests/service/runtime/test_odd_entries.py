@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from service.repository.folder_walk import remove_tree
+from service.repository.model_policy import POLICY
 from service.repository.model_store import Store
-from service.repository.policy import POLICY
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.lifecycle import Lifecycle

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import NotFoundError
-from service.repository.policy import POLICY
+from service.repository.model_policy import POLICY
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from tests.lifecycles import Start, live, look_some_times, states

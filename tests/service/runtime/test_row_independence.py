@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, GoldenExample, Tensors, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, Tensors, write_golden
 from service.repository.model_card import write_card
 from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.servable import Servable

@@ -6,7 +6,7 @@ import pytest
 
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, write_golden
 from service.repository.model_card import CARD
 from service.runtime.load_error import LoadError
 from service.runtime.servable import Servable

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.model_policy import Policy, write_policy
 from service.repository.model_store import Store
-from service.repository.policy import Policy, write_policy
 from service.repository.serving_records import FOLDER, Record, read_records, version_digest
 from service.repository.serving_status import reality
 from service.runtime import serving_record

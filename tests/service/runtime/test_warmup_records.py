@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from service.repository.contract import Signature
 from service.repository.errors import RepositoryError
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.tfrecord import masked_crc32c
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.errors import NotFoundError, UnavailableError
+from service.repository.model_policy import POLICY
 from service.repository.model_store import Store
-from service.repository.policy import POLICY
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Contract, Field, Signature
-from service.repository.golden import Golden, GoldenExample
+from service.repository.golden_examples import Golden, GoldenExample
 from service.repository.precision import Precision, why_not_here
 from tests.savedmodels.saving import save
 from tests.savedmodels.wide import Wide, some_rows, wide_card

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Contract
-from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, write_golden
 from service.repository.model_card import Card, write_card
-from service.repository.policy import Policy, write_policy
+from service.repository.model_policy import Policy, write_policy
 from tests.training.toy import SIDES, SIGNATURE, Points, Toy
 from training.array_types import Predict
 from training.errors import TrainingError

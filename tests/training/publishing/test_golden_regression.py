@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, GoldenExample
+from service.repository.golden_examples import Golden, GoldenExample
 from training.publishing.golden_regression import carried_over, lost_answers
 from training.publishing.live_version import LiveVersion
 from training.tasks.task_interface import Case

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.repository.model_card import read_card
+from service.repository.model_policy import Policy, read_policy, write_policy
 from service.repository.model_store import Store
-from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.serving_records import (
     FOLDER,
     ModelRecord,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, GoldenExample, Tensors
+from service.repository.golden_examples import Golden, GoldenExample, Tensors
 from tests.savedmodels.mixing import save_mixing
 from training.publishing.row_independence import declare_independence
 from understudy import cli

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, GoldenExample, read_golden, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, read_golden, write_golden
 from service.repository.manifest import verify_manifest
 from service.repository.model_card import Card, read_card, write_card
 from service.repository.model_store import Store

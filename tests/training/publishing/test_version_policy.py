@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.repository.manifest import verify_manifest
+from service.repository.model_policy import Policy, read_policy, write_policy
 from service.repository.model_store import Store
-from service.repository.policy import Policy, read_policy, write_policy
 from service.repository.rollout_policy import RolloutRules
 from tests.stores import store_of_three
 from training.errors import TrainingError, UsageError

@@ -9,7 +9,12 @@ import pytest
 import tensorflow as tf
 
 from service.repository.contract import Contract
-from service.repository.golden import batch_of, examples_by_signature, mismatches, read_golden
+from service.repository.golden_examples import (
+    batch_of,
+    examples_by_signature,
+    mismatches,
+    read_golden,
+)
 from training.array_types import Predict
 from training.data.load import Loaded
 from training.data.own.bad_rows import BadRows

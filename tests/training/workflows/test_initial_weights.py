@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.repository.model_card import read_card
-from service.repository.policy import Policy, write_policy
+from service.repository.model_policy import Policy, write_policy
 from tests.digits import write_mnist
 from tests.owndata import CAR_HEADER, TEXTS, cars, sentences, write_csv, write_jsonl
 from training.errors import TrainingError, UsageError

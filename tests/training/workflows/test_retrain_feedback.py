@@ -16,8 +16,8 @@ from service.events.feedback_records import Source, Truth
 from service.events.sampling import Reason
 from service.events.sqlite_database import SqliteDatabase
 from service.repository.model_card import Card, read_card
+from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
-from service.repository.policy import read_policy
 from tests.owndata import CAR_HEADER, cars, sentences, write_csv
 from tests.service.events.stores import record
 from training.errors import RefusedError

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from service.repository.golden import read_golden
+from service.repository.golden_examples import read_golden
 from service.repository.model_card import read_card
+from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
-from service.repository.policy import read_policy
 from service.repository.reference.reference_file import read_reference
 from tests.training.toy import write_points
 from understudy import cli

@@ -13,7 +13,7 @@ from service.api.request_limits import Limits
 from service.api.validation.problems import Index, InvalidValueError, Problems
 from service.api.validation.tensors import Array, came_as_scalars, to_tensor
 from service.repository.contract import Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.servable import Servable
 
 

@@ -10,7 +10,7 @@ from service.api.http.request_body import json_value
 from service.api.http.responses import Response
 from service.api.json import json_arrays
 from service.api.request_limits import Limits
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.servable import Servable
 
 

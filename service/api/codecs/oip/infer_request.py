@@ -16,7 +16,7 @@ from service.api.validation.error_messages import shorten
 from service.api.validation.problems import LONGEST_NAME, Index, Problems, brackets
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # Triton reserves these names; a client that sends one expects an effect.
 _RESERVED = "triton_"

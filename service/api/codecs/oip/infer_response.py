@@ -14,7 +14,7 @@ from service.api.http.responses import JSON, Response
 from service.api.validation.finite_outputs import check_finite
 from service.api.validation.tensors import Array
 from service.repository.contract import Contract
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.json_strings import string_to_json
 
 OCTETS = "application/octet-stream"

@@ -6,7 +6,7 @@ from service.api.codecs.oip.datatypes import datatype
 from service.api.codecs.oip.model_metadata import PLATFORM
 from service.api.request_limits import Limits
 from service.repository.contract import Field, Signature
-from service.repository.policy import Policy
+from service.repository.model_policy import Policy
 
 # A dimension of such a size, among a row's three, is that of the colours.
 _CHANNELS = (1, 3, 4)

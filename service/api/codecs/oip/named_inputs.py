@@ -12,7 +12,7 @@ from service.api.validation.problems import InvalidValueError, Problems, invalid
 from service.api.validation.row_counts import check_equal_rows
 from service.api.validation.tensors import Array
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 
 class InputData(Protocol):

@@ -23,7 +23,7 @@ from service.api.validation.row_counts import check_row_count
 from service.api.validation.schemas import SchemaBook
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.json_strings import string_to_json
 from service.runtime.servable import Servable
 

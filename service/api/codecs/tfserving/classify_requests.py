@@ -29,7 +29,7 @@ from service.api.validation.problems import (
 from service.api.validation.schemas import ExamplesEnvelope, load_envelope
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 _ENVELOPE = ExamplesEnvelope()
 # As text; a few kilobytes of context repeated in tens of thousands of examples would fill memory.

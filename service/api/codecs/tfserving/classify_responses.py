@@ -12,7 +12,7 @@ import numpy as np
 
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # Makes the results of a request from the signature's outputs: one result a row.
 Results = Callable[[Tensors], list[Any]]

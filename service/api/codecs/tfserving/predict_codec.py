@@ -8,7 +8,7 @@ from service.api.http.responses import Response
 from service.api.request_limits import Limits
 from service.api.validation.schemas import SchemaBook
 from service.repository.contract import DEFAULT_SIGNATURE
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.runtime.servable import Servable
 
 

@@ -14,7 +14,7 @@ from service.api.codecs.input_defaults import add_default_inputs, inputs_left_ou
 from service.api.json.json_numbers import NumberArray
 from service.api.validation.tensors import came_as_scalars, clean_scalars, clean_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # Those that numpy has itself.
 _FLOATS = ("float16", "float32", "float64")

@@ -33,7 +33,7 @@ from service.api.validation.schemas import PredictEnvelope, load_envelope
 from service.api.validation.tensors import came_as_scalars
 from service.errors import InvalidRequestError, strip
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 SchemaOf = Callable[[Signature], marshmallow.Schema]
 

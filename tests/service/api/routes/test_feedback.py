@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.events.sampling import sampling_point
-from service.repository.golden import write_golden
+from service.repository.golden_examples import write_golden
 from service.repository.model_card import write_card
 from service.repository.model_store import Store
 from tests.savedmodels.affine import AFFINE_CONTRACT, affine_golden, publish_affine, save_affine

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from service.repository.policy import POLICY
+from service.repository.model_policy import POLICY
 from tests.savedmodels.affine import publish_affine
 from tests.service.api.error_bodies import assert_error
 from tests.service.api.routes.conftest import BEARER, TOKEN

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.api.routes.page_version import example_on_page
-from service.repository.golden import GoldenExample
+from service.repository.golden_examples import GoldenExample
 from tests.savedmodels.affine import publish_affine
 from tests.service.conftest import MakeApp
 

@@ -6,7 +6,7 @@ import pytest
 
 from service.api.routes.page_fields import signature_on_page
 from service.repository.contract import Field, Signature
-from service.repository.golden import GoldenExample
+from service.repository.golden_examples import GoldenExample
 
 OUTPUT = Field(name="y", dtype="float32", shape=(None,))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from service.repository.policy import POLICY, Policy, read_policy, write_policy
+from service.repository.model_policy import POLICY, Policy, read_policy, write_policy
 from service.runtime.lifecycle import Lifecycle
 from tests.forked import SERVICE
 from tests.savedmodels.affine import publish_affine

@@ -14,7 +14,7 @@ from service.monitoring.drift.drift_report import drift_report
 from service.monitoring.drift.row_counting import RowCounting
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.reference.reference_file import Reference
 from service.repository.reference.reference_rows import describe_rows
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from service.repository.model_policy import Policy
 from service.repository.object_store.bucket import StoredObject
 from service.repository.object_store.listing import read_listing
 from service.repository.object_store.mirror_plan import (
@@ -16,7 +17,6 @@ from service.repository.object_store.mirror_plan import (
     Remove,
     next_actions,
 )
-from service.repository.policy import Policy
 
 
 def stored(*names: str, mark: str = "a") -> dict[str, StoredObject]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from service.repository.errors import RepositoryError
+from service.repository.model_policy import Policy, policy_from_json, read_policy, rolled_back
 from service.repository.model_store import Store
 from service.repository.object_store import publication
 from service.repository.object_store.bucket import Bucket
 from service.repository.object_store.origin import models_folder, place_of
 from service.repository.object_store.refreshing import current_store
-from service.repository.policy import Policy, policy_from_json, read_policy, rolled_back
 from service.repository.policy_changes import change_policy
 from service.repository.publication_marks import was_published_here
 from tests.e2e.conftest import free_port

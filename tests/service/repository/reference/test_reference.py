@@ -9,7 +9,7 @@ import pytest
 
 from service.repository.contract import Field, Signature
 from service.repository.errors import RepositoryError
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 from service.repository.reference.binned_field import INPUTS, BinnedField
 from service.repository.reference.reference_file import (
     REFERENCE,

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
-from service.repository.golden import Golden, GoldenExample, write_golden
+from service.repository.golden_examples import Golden, GoldenExample, write_golden
 from service.repository.model_card import write_card
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.load_error import Fault, LoadError

@@ -14,8 +14,8 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from service.repository.manifest import write_manifest
+from service.repository.model_policy import Policy, write_policy
 from service.repository.model_store import Store
-from service.repository.policy import Policy, write_policy
 from service.runtime.graphs.graph_walk import ASSET, GraphWalk
 from service.runtime.graphs.unsafe_operations import EFFECTS
 from service.runtime.load_error import Fault, LoadError

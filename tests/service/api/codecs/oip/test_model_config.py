@@ -8,7 +8,7 @@ from google.protobuf import json_format
 from service.api.codecs.oip.model_config import model_config
 from service.api.request_limits import Limits
 from service.repository.contract import Field, Shape, Signature
-from service.repository.policy import Policy
+from service.repository.model_policy import Policy
 from service.settings.settings import Settings
 
 LIMITS = Limits.from_settings(Settings(max_rows=500, max_queue=64, timeout_s=30.0, workers=2))

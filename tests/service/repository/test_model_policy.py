@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.repository.errors import RepositoryError
-from service.repository.policy import POLICY, Policy, read_policy, rolled_back, write_policy
+from service.repository.model_policy import POLICY, Policy, read_policy, rolled_back, write_policy
 
 
 def test_without_a_file_the_latest_serves(tmp_path: Path) -> None:

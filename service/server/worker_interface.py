@@ -9,7 +9,7 @@ from service.server.connections import Connections
 from service.server.request_heads import HeadReader
 
 
-class ConnectionHost(Protocol):
+class WorkerInterface(Protocol):
     """A worker, as its connections see it.
 
     Attributes:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from service.errors import DeadlineError, InvalidRequestError
-from service.runtime.bisection import bisect_refused_rows
+from service.runtime.refused_rows import bisect_refused_rows
 
 
 class Graph:

@@ -6,7 +6,7 @@ import pytest
 
 from service.repository.contract import Field, Signature
 from service.repository.errors import RepositoryError
-from service.repository.golden import (
+from service.repository.golden_examples import (
     GOLDEN,
     Golden,
     GoldenExample,

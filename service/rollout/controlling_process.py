@@ -12,10 +12,10 @@ from service.events.errors import StoreError
 from service.events.event_log import EventLog
 from service.events.row_loss import RowLoss, row_loss
 from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_policy import read_policy
 from service.repository.model_source import ModelSource
-from service.repository.policy import read_policy
-from service.rollout.controller import ROLLED_BACK, RolloutController
 from service.rollout.deciding_replica import DecidingReplica
+from service.rollout.rollout_controller import ROLLED_BACK, RolloutController
 from service.rollout.shared_rollouts import SharedRollouts
 from service.rollout.truth_reader import TruthReader
 from service.rollout.worker_counts import Counts
@@ -25,7 +25,7 @@ from service.runtime.version_state import State
 LOCK = ".rollout.lock"
 
 
-class RolloutControl:
+class ControllingProcess:
     """The controllers of the models whose locks this process holds."""
 
     def __init__(

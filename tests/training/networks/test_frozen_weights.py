@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.networks.frozen import frozen
+from training.networks.frozen_weights import frozen
 
 
 def test_a_frozen_network_answers_the_same_without_variables() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from service.errors import InvalidRequestError, strip
-from service.repository.golden import Tensors
+from service.repository.golden_examples import Tensors
 
 # Of runs of a part of the batch: one bad row of 64 takes 12, one of 50,000 some 32.
 _MOST_RUNS = 64

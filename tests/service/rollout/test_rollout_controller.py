@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from service.repository import policy as policies
+from service.repository import model_policy as policies
 from service.repository import policy_changes
 from service.repository.errors import RepositoryError
-from service.repository.policy import Policy, begin_rollout, read_policy, write_policy
+from service.repository.model_policy import Policy, begin_rollout, read_policy, write_policy
 from service.repository.rollout_policy import OnTimeout, Rollout, RolloutRules, Stage
 from service.rollout import rollout_record as module
 from service.rollout.assessment import StageEvidence
-from service.rollout.controller import ReadQuality, RolloutController
 from service.rollout.paired_quality import PairedQuality
+from service.rollout.rollout_controller import ReadQuality, RolloutController
 from service.rollout.rollout_record import read_rollout_record
 from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import ArmTotals, BothArms

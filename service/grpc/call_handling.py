@@ -22,13 +22,13 @@ from service.grpc.status import CONTENT_TYPE, error_status
 Respond = Callable[[Answer], None]
 
 
-class Calls:
+class CallHandling:
     """Answers calls on one event loop."""
 
     def __init__(
         self, predictions: PredictionLoop, access: AccessControl | None, budget: BodyBudget
     ) -> None:
-        """Calls that share predictions, keys and the bytes of bodies with HTTP.
+        """Handling that shares predictions, keys and the bytes of bodies with HTTP.
 
         Args:
             predictions: answers predictions on the loop.
@@ -141,7 +141,7 @@ class CallPrediction:
 
     __slots__ = ("_call", "_calls", "_data", "_is_abandoned", "_respond", "_running")
 
-    def __init__(self, calls: Calls, call: Call, data: bytes, respond: Respond) -> None:
+    def __init__(self, calls: CallHandling, call: Call, data: bytes, respond: Respond) -> None:
         self._calls = calls
         self._call = call
         self._data = data

@@ -27,7 +27,7 @@ class _Stage(Enum):
     GOES = 2
 
 
-class Departure:
+class ConnectionClosing:
     """Whether one connection stays."""
 
     def __init__(self, now: float, write: Callable[[bytes], None]) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from service.rollout.evidence import LOG_ODDS
+from service.rollout.e_processes import LOG_ODDS
 
 Numbers = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from benchmarks.rollout_evidence import (
     run_stream,
 )
 from service.repository.rollout_policy import RolloutRules
-from service.rollout.evidence import (
+from service.rollout.e_processes import (
     ArmEvents,
     Proportion,
     log_average,

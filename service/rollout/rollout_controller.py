@@ -14,7 +14,7 @@ from typing import Any
 
 from service.monitoring.logs import log
 from service.repository.errors import RepositoryError
-from service.repository.policy import (
+from service.repository.model_policy import (
     Policy,
     read_policy,
     rollout_completed,

@@ -1,0 +1,83 @@
+"""The share of a worker's idle time in which background work is done."""
+
+import pytest
+
+from service.rollout import idle_share as module
+from service.rollout.idle_share import IdleShare, idle_s
+
+
+class Clocks:
+    """Time, and the part of it in which the process computed."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.computed = 10.0
+
+    def pass_s(self, seconds: float, *, busy: float) -> None:
+        self.now += seconds
+        self.computed += busy * seconds
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    made = Clocks()
+    monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
+    monkeypatch.setattr(module.time, "process_time", lambda: made.computed)
+    return made
+
+
+def until_it_may(share: IdleShare, clocks: Clocks, *, busy: float) -> float:
+    """Return how many seconds pass until work may be done, at a load."""
+    start = clocks.now
+    for _ in range(200):
+        rest = share.rest_s()
+        if not rest:
+            return clocks.now - start
+        clocks.pass_s(rest, busy=busy)
+    raise AssertionError("It rests for ever.")
+
+
+@pytest.mark.parametrize("busy", [0.0, 0.5, 0.95])
+def test_work_takes_its_share_of_what_the_load_leaves_over(clocks: Clocks, busy: float) -> None:
+    share = IdleShare(0.1)
+    assert share.rest_s() == 0
+    share.spend(1.0)
+    # Nine of ten idle seconds are left idle.
+    assert until_it_may(share, clocks, busy=busy) == pytest.approx(9 / (1 - busy), abs=0.01)
+
+
+def test_several_share_it(clocks: Clocks) -> None:
+    share = IdleShare(0.5)
+    share.spend(1.0)
+    share.spend(2.0)
+    assert until_it_may(share, clocks, busy=0.0) == pytest.approx(3.0)
+
+
+def test_idle_time_that_has_passed_is_not_saved_up(clocks: Clocks) -> None:
+    share = IdleShare(0.5)
+    clocks.pass_s(1000, busy=0.0)
+    share.spend(1.0)
+    assert until_it_may(share, clocks, busy=0.0) == pytest.approx(1.0)
+
+
+def test_a_worker_that_never_idles_rests_on(clocks: Clocks) -> None:
+    share = IdleShare(0.5)
+    share.spend(1.0)
+    clocks.pass_s(1000, busy=1.0)
+    # More than all of it, where several cores compute.
+    clocks.pass_s(10, busy=2.0)
+    assert share.rest_s() > 0
+
+
+def test_all_of_it_needs_no_rest(clocks: Clocks) -> None:
+    share = IdleShare(1.0)
+    share.spend(1.0)
+    assert share.rest_s() == 0
+
+
+def test_the_clock_stands_still_while_the_process_computes(clocks: Clocks) -> None:
+    before = idle_s()
+    clocks.pass_s(5, busy=1.0)
+    assert idle_s() == before
+    clocks.pass_s(5, busy=0.0)
+    assert idle_s() == before + 5
