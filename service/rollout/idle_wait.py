@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-# Of the first look; each later one comes after twice the pause of the one before. A look takes
-# Python's lock from a busy event loop, so many of them would be noticed by clients.
-_PAUSE_S = 0.002
+# Between looks: the first, which is doubled each time, and the longest. A look takes Python's lock
+# from a busy event loop, so many of them would be noticed by clients.
+_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.032
 
 
 def wait_for_idle(
@@ -24,5 +24,5 @@ def wait_for_idle(
         if left_s <= 0 or has_stopped():
             return False
         time.sleep(min(pause_s, left_s))
-        pause_s *= 2
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
     return True

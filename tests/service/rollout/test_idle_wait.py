@@ -23,7 +23,7 @@ def test_an_idle_worker_is_not_waited_for(pauses: list[float]) -> None:
 def test_a_busy_worker_is_looked_at_less_and_less(pauses: list[float]) -> None:
     assert not wait_for_idle(lambda: False, lambda: False, 1.0)
     assert sum(pauses) == pytest.approx(1.0)
-    assert len(pauses) < 12
+    assert len(pauses) < 40
     assert pauses[:-1] == sorted(pauses[:-1])
 
 
