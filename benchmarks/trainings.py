@@ -18,12 +18,15 @@ from statistics import median
 from benchmarks import procfs
 from benchmarks.errors import BenchmarkError
 from benchmarks.machine import machine
+from benchmarks.orphans import adopt_orphans, wait_for_orphans
 from benchmarks.process import ROOT, exit_on_sigterm
 from benchmarks.ray_nodes import ray_nodes
 from benchmarks.table import markdown_table, number
 from service.repository.manifest import listed_files
 from service.repository.model_store import Store
 
+# A fork server and its children end soon after their command; the nodes of Ray stay.
+_ORPHANS_S = 2.0
 _WEIGHTS = "variables/variables.data-00000-of-00001"
 _FLEET = """
 [defaults]
@@ -45,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=60, help="of each training (60)")
     options = parser.parse_args(arguments)
     try:
+        adopt_orphans()
         _run(options.rounds, options.trainings, options.epochs)
     except BenchmarkError as error:
         print(f"benchmarks.trainings: {error}", file=sys.stderr)
@@ -106,6 +110,7 @@ def _train(
         before, own_before, began = procfs.machine_time(), procfs.cpu_seconds(own), time.monotonic()
         done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
         seconds = time.monotonic() - began
+        wait_for_orphans(_ORPHANS_S)
         after, own_after = procfs.machine_time(), procfs.cpu_seconds(own)
         if done.returncode:
             raise BenchmarkError(f"{' '.join(command)}: {done.stderr}")
