@@ -7,7 +7,7 @@ from service.errors import ServiceError
 from service.events.event_log import EventLog
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.rollout_policy import RolloutRules, Stage
-from service.rollout.idle_share import IdleShare
+from service.rollout.idle_budget import IdleBudget
 from service.rollout.second_answerer import SecondAnswerer
 from service.rollout.shadow import Shadow, ShadowCounts
 from service.rollout.worker_counts import OwnCounts
@@ -32,6 +32,7 @@ class FollowedStep:
         metrics: Metrics,
         events: EventLog | None,
         is_idle: Callable[[], bool],
+        budget: IdleBudget,
         *,
         timeout_s: float,
     ) -> None:
@@ -45,6 +46,7 @@ class FollowedStep:
             metrics: where second answers are counted.
             events: stores requests; ``None`` where that is off.
             is_idle: whether the worker answers nothing now.
+            budget: of the worker's idle time, which all steps share.
             timeout_s: the longest that an answer may take.
 
         Raises:
@@ -58,12 +60,12 @@ class FollowedStep:
         self._metrics = metrics
         self._events = events
         self._is_idle = is_idle
+        self._budget = budget
         self._timeout_s = timeout_s
         self._shadow: Shadow | None = None
         self._answerer: SecondAnswerer | None = None
         rollout = lifecycle.policy(model).rollout
         if rollout is not None:
-            self._budget = IdleShare(rollout.rules.shadow_share)
             if trial.split.stage is Stage.SHADOW:
                 self._begin_shadow(trial.split, rollout.rules)
             self._answer_again(trial.split, rollout.rules)
@@ -102,6 +104,7 @@ class FollowedStep:
             return
         self._answerer = SecondAnswerer(
             split,
+            rules.shadow_share,
             self._acquire,
             self._is_idle,
             self._budget,

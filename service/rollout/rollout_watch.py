@@ -16,6 +16,7 @@ from service.repository.errors import RepositoryError
 from service.repository.model_source import ModelSource
 from service.rollout.controlling_process import ControllingProcess
 from service.rollout.followed_step import FollowedStep
+from service.rollout.idle_budget import IdleBudget
 from service.rollout.shared_rollouts import SharedRollouts
 from service.rollout.worker_counts import Counts, FolderCounts
 from service.runtime.lifecycle import Lifecycle
@@ -57,6 +58,7 @@ class RolloutWatch:
         self._lifecycle = lifecycle
         self._metrics = metrics
         self._is_idle = is_idle
+        self._budget = IdleBudget()
         self._timeout_s = timeout_s
         self._look_s = look_s
         self._counts: Counts = FolderCounts(shared_folder) if shared is None else shared.counts
@@ -132,6 +134,7 @@ class RolloutWatch:
                 self._metrics,
                 self._events,
                 self._is_idle,
+                self._budget,
                 timeout_s=self._timeout_s,
             )
             self._metrics.rollout_percent.labels(model).set(trial.split.percent)

@@ -18,7 +18,7 @@ from service.events.second_answers import SecondAnswer, second_answer
 from service.monitoring.logs import log
 from service.repository.golden_examples import Tensors
 from service.rollout.disagreement import is_finite
-from service.rollout.idle_share import IdleShare
+from service.rollout.idle_budget import IdleBudget
 from service.rollout.idle_wait import wait_for_idle
 from service.runtime.servable import Servable
 from service.runtime.traffic_split import TrafficSplit
@@ -41,9 +41,10 @@ class SecondAnswerer:
     def __init__(
         self,
         split: TrafficSplit,
+        share: float,
         lease: Lease,
         is_idle: Callable[[], bool],
-        budget: IdleShare,
+        budget: IdleBudget,
         put: Callable[[SecondAnswer], None],
         note: NoteResult,
         *,
@@ -53,14 +54,16 @@ class SecondAnswerer:
 
         Args:
             split: the step.
+            share: of the worker's idle time that answers may take.
             lease: returns a version on a lease that is given back.
             is_idle: whether the worker has nothing to do.
-            budget: bounds the time that it takes.
+            budget: of the worker; it bounds the time that answers take.
             put: stores an answer; never waits.
             note: is called with what became of each request: answered, failed or dropped.
             stuck_after_s: when an answer has taken so long, it counts as stuck.
         """
         self._split = split
+        self._share = share
         self._budget = budget
         self._lease = lease
         self._is_idle = is_idle
@@ -150,7 +153,7 @@ class SecondAnswerer:
                     log(logging.DEBUG, "A request was not answered again.", error=error)
                 self._note(result)
                 if start is not None:
-                    self._budget.spend(monotonic() - start + _STORING_S)
+                    self._budget.spend(monotonic() - start + _STORING_S, self._share)
                 while (rest_s := self._budget.rest_s()) and not self._stop.wait(rest_s):
                     pass
             if not self._queue:

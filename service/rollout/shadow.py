@@ -16,7 +16,7 @@ from service.monitoring.logs import log
 from service.repository.golden_examples import Tensors
 from service.repository.rollout_policy import RolloutRules
 from service.rollout.disagreement import is_finite, share_of_disagreement
-from service.rollout.idle_share import IdleShare
+from service.rollout.idle_budget import IdleBudget
 from service.rollout.idle_wait import wait_for_idle
 from service.runtime.servable import Servable
 
@@ -79,7 +79,7 @@ class Shadow:
         rules: RolloutRules,
         lease: Lease,
         is_idle: Callable[[], bool],
-        budget: IdleShare,
+        budget: IdleBudget,
         *,
         stuck_after_s: float,
     ) -> None:
@@ -90,7 +90,7 @@ class Shadow:
             rules: of the rollout.
             lease: returns a version on a lease that the shadow gives back.
             is_idle: whether the worker has nothing to do.
-            budget: bounds the time that it takes.
+            budget: of the worker; it bounds the time that the shadow takes.
             stuck_after_s: when an answer has taken so long, it counts as stuck.
         """
         self._versions = versions
@@ -151,7 +151,7 @@ class Shadow:
                 log(logging.DEBUG, "A batch had no shadow.", error=error)
             self._running_since = self._candidate = None
             if start is not None:
-                self._budget.spend(monotonic() - start)
+                self._budget.spend(monotonic() - start, self._rules.shadow_share)
             self._sample = None
 
     def _run(self, sample: _Sample) -> None:

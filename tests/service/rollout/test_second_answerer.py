@@ -13,7 +13,7 @@ from service.events.second_answers import SecondAnswer
 from service.repository.contract import Field, Signature
 from service.repository.rollout_policy import Stage
 from service.rollout import second_answerer as module
-from service.rollout.idle_share import IdleShare
+from service.rollout.idle_budget import IdleBudget
 from service.rollout.second_answerer import SecondAnswerer
 from service.runtime.traffic_split import TrafficSplit
 from tests.waiting import eventually
@@ -61,9 +61,10 @@ class Answering:
         self.results: list[str] = []
         self.answerer = SecondAnswerer(
             SPLIT,
+            1.0,
             self.lease,
             lambda: is_idle,
-            IdleShare(1.0),
+            IdleBudget(),
             self.stored.append,
             self.results.append,
             stuck_after_s=0.01,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from service.repository.rollout_policy import RolloutRules
-from service.rollout.idle_share import IdleShare
+from service.rollout.idle_budget import IdleBudget
 from service.rollout.shadow import Shadow
 from tests.waiting import eventually
 
 INPUTS = {"x": np.ones((2, 1))}
 OUTPUTS = {"y": np.ones(2)}
-RULES = RolloutRules()
+RULES = RolloutRules(shadow_share=1.0)
 
 
 class Version:
@@ -49,7 +49,7 @@ def shadow_of(
         versions[version].leases += 1
         return versions[version]
 
-    return Shadow((1, 2), RULES, lease, is_idle, IdleShare(1.0), stuck_after_s=stuck_after_s)
+    return Shadow((1, 2), RULES, lease, is_idle, IdleBudget(), stuck_after_s=stuck_after_s)
 
 
 def run(shadow: Shadow, batches: int, outputs: Any = OUTPUTS) -> None:

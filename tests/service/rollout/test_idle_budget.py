@@ -1,9 +1,9 @@
-"""The share of a worker's idle time in which background work is done."""
+"""How background work is bounded to a share of a worker's idle time."""
 
 import pytest
 
-from service.rollout import idle_share as module
-from service.rollout.idle_share import IdleShare, idle_s
+from service.rollout import idle_budget as module
+from service.rollout.idle_budget import IdleBudget, idle_s
 
 
 class Clocks:
@@ -26,11 +26,11 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     return made
 
 
-def until_it_may(share: IdleShare, clocks: Clocks, *, busy: float) -> float:
+def until_it_may(budget: IdleBudget, clocks: Clocks, *, busy: float) -> float:
     """Return how many seconds pass until work may be done, at a load."""
     start = clocks.now
     for _ in range(200):
-        rest = share.rest_s()
+        rest = budget.rest_s()
         if not rest:
             return clocks.now - start
         clocks.pass_s(rest, busy=busy)
@@ -39,40 +39,40 @@ def until_it_may(share: IdleShare, clocks: Clocks, *, busy: float) -> float:
 
 @pytest.mark.parametrize("busy", [0.0, 0.5, 0.95])
 def test_work_takes_its_share_of_what_the_load_leaves_over(clocks: Clocks, busy: float) -> None:
-    share = IdleShare(0.1)
-    assert share.rest_s() == 0
-    share.spend(1.0)
+    budget = IdleBudget()
+    assert budget.rest_s() == 0
+    budget.spend(1.0, 0.1)
     # Nine of ten idle seconds are left idle.
-    assert until_it_may(share, clocks, busy=busy) == pytest.approx(9 / (1 - busy), abs=0.01)
+    assert until_it_may(budget, clocks, busy=busy) == pytest.approx(9 / (1 - busy), abs=0.01)
 
 
 def test_several_share_it(clocks: Clocks) -> None:
-    share = IdleShare(0.5)
-    share.spend(1.0)
-    share.spend(2.0)
-    assert until_it_may(share, clocks, busy=0.0) == pytest.approx(3.0)
+    budget = IdleBudget()
+    budget.spend(1.0, 0.5)
+    budget.spend(2.0, 0.5)
+    assert until_it_may(budget, clocks, busy=0.0) == pytest.approx(3.0)
 
 
 def test_idle_time_that_has_passed_is_not_saved_up(clocks: Clocks) -> None:
-    share = IdleShare(0.5)
+    budget = IdleBudget()
     clocks.pass_s(1000, busy=0.0)
-    share.spend(1.0)
-    assert until_it_may(share, clocks, busy=0.0) == pytest.approx(1.0)
+    budget.spend(1.0, 0.5)
+    assert until_it_may(budget, clocks, busy=0.0) == pytest.approx(1.0)
 
 
 def test_a_worker_that_never_idles_rests_on(clocks: Clocks) -> None:
-    share = IdleShare(0.5)
-    share.spend(1.0)
+    budget = IdleBudget()
+    budget.spend(1.0, 0.5)
     clocks.pass_s(1000, busy=1.0)
     # More than all of it, where several cores compute.
     clocks.pass_s(10, busy=2.0)
-    assert share.rest_s() > 0
+    assert budget.rest_s() > 0
 
 
 def test_all_of_it_needs_no_rest(clocks: Clocks) -> None:
-    share = IdleShare(1.0)
-    share.spend(1.0)
-    assert share.rest_s() == 0
+    budget = IdleBudget()
+    budget.spend(1.0, 1.0)
+    assert budget.rest_s() == 0
 
 
 def test_the_clock_stands_still_while_the_process_computes(clocks: Clocks) -> None:

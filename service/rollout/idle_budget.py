@@ -17,8 +17,8 @@ def idle_s() -> float:
     return time.monotonic() - time.process_time()
 
 
-class IdleShare:
-    """A share of the worker's idle time, in which background work is done. Used from any thread.
+class IdleBudget:
+    """What background work takes of one worker's idle time, all together. Used from any thread.
 
     A server whose load is ``r`` answers in a time in proportion to 1 / (1 - r) (M/M/1; Kleinrock
     1975). Work that takes the share ``s`` of what is idle, 1 - r, makes that 1 / ((1 - r)(1 - s)):
@@ -26,23 +26,23 @@ class IdleShare:
     such bound.
     """
 
-    def __init__(self, share: float) -> None:
-        """A share of which nothing was spent.
-
-        Args:
-            share: above 0, to 1.
-        """
-        self._rests_per_second = 1 / share - 1
+    def __init__(self) -> None:
+        """A budget of which nothing was spent."""
         self._lock = threading.Lock()
         # On the clock of ``idle_s``.
         self._rests_until = 0.0
         # No idle time passes faster than time, so nothing is to be seen before.
         self._look_at = 0.0
 
-    def spend(self, seconds: float) -> None:
-        """Note that work took so long; a rest in proportion begins."""
+    def spend(self, seconds: float, share: float) -> None:
+        """Note work that was done; everybody rests in proportion.
+
+        Args:
+            seconds: how long it took.
+            share: what it may take of the idle time, above 0, to 1.
+        """
         with self._lock:
-            rest = seconds * self._rests_per_second
+            rest = seconds * (1 / share - 1)
             self._rests_until = max(self._rests_until, idle_s()) + rest
             self._look_at = time.monotonic() + rest
 
