@@ -93,7 +93,7 @@ class Traffic:
                 self.send()
             return self.state()["state"] in states
 
-        eventually(is_there, 60)
+        eventually(is_there, 180)
         return self.state()
 
 
