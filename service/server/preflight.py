@@ -47,6 +47,10 @@ def problems(settings: Settings) -> list[str]:
             read_keys(settings.keys_file)
         except RepositoryError as error:
             found.append(f"UNDERSTUDY_KEYS_FILE: {error}")
+    elif settings.keys_for_reads:
+        found.append(
+            "UNDERSTUDY_KEYS_FOR_READS needs UNDERSTUDY_KEYS_FILE: without keys nothing needs one."
+        )
     return found + _tls_problems(settings)
 
 

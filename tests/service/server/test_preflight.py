@@ -137,6 +137,12 @@ def test_a_file_of_keys_that_is_not_right_keeps_the_service_from_starting(tmp_pa
     assert problems(settings) == []
 
 
+def test_reads_that_need_keys_need_a_file_of_keys(tmp_path: Path) -> None:
+    assert problems(Settings(models=tmp_path, keys_for_reads=True)) == [
+        "UNDERSTUDY_KEYS_FOR_READS needs UNDERSTUDY_KEYS_FILE: without keys nothing needs one."
+    ]
+
+
 @pytest.mark.parametrize(
     ("hosts", "is_open"),
     [
