@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.repository.atomic_files import write_atomically
 from service.repository.errors import RepositoryError
-from service.repository.object_store.bucket import Bucket, bucket_url
+from service.repository.object_store.bucket import Bucket, bucket_url, url_problem
 from service.repository.safe_open import read_file
 
 # In the folder: all that is the mirror's own.
@@ -59,9 +59,11 @@ def mark_as_mirror(root: Path, url: str) -> None:
     """Let a folder be the mirror of a store; it is made if it is not there.
 
     Raises:
-        RepositoryError: it is the mirror of another one.
+        RepositoryError: it is the mirror of another one, or the URL cannot be a store's.
         OSError: it cannot be written.
     """
+    if problem := url_problem(url):
+        raise RepositoryError(problem)
     (root / OWN).mkdir(parents=True, exist_ok=True)
     known = origin_url(root)
     if known is None:
@@ -90,6 +92,7 @@ def models_folder(place: str | Path) -> Path:
         place: a folder, or the URL of a store; nothing is asked of it yet (``bring_up_to_date``).
 
     Raises:
+        RepositoryError: the URL cannot be a store's.
         OSError: the mirror's folder cannot be made.
     """
     url = bucket_url(place)
