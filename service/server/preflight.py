@@ -13,7 +13,7 @@ from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
 from service.repository.model_source import configuration_of, folder_of, store_url
 from service.repository.object_store.bucket import missing_package, url_problem
-from service.repository.object_store.origin import mark_as_mirror
+from service.repository.object_store.origin import claim_as_mirror
 from service.server.tls_contexts import TlsError, read_context
 from service.settings.settings import Settings
 
@@ -73,7 +73,7 @@ def _folder_problems(models: Path) -> list[str]:
 
 def _mirror_problems(folder: Path, url: str) -> list[str]:
     try:
-        mark_as_mirror(folder, url)
+        claim_as_mirror(folder, url)
     except OSError as error:
         return [
             f"UNDERSTUDY_MIRROR_FOLDER must be a folder that can be written; {str(folder)!r} "

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from moto.s3.models import s3_backends
 
+from service.repository.errors import RepositoryError
 from service.repository.manifest import verify_manifest
 from service.repository.model_store import Store
 from service.repository.object_store.bucket import Bucket
@@ -249,6 +250,16 @@ def test_a_folder_mirrors_one_store(bucket: Bucket, tmp_path: Path) -> None:
     MirrorFolder(tmp_path, bucket.url)
     with pytest.raises(Exception, match="give s3://other/x a folder of its own"):
         MirrorFolder(tmp_path, "s3://other/x")
+
+
+def test_a_folder_of_models_becomes_no_mirror(bucket: Bucket, tmp_path: Path) -> None:
+    upload(bucket)
+    root = tmp_path / "own"
+    Store(root).publish("m", lambda path: (path / "saved_model.pb").write_text("own") and None)
+    with pytest.raises(RepositoryError, match="own has models of its own, such as m, which a mirr"):
+        mirror(bucket, root)
+    assert (root / "m" / "1" / "saved_model.pb").read_text() == "own"
+    assert not (root / OWN).exists()
 
 
 def test_a_look_at_a_hundred_models_takes_four_requests(
