@@ -68,6 +68,10 @@ class ModelsFolder(click.ParamType[Path]):
         return [CompletionItem(incomplete, type="dir")]
 
 
+# Of a number that can be meant; Python reads no number of thousands of them.
+_MOST_DIGITS = 18
+
+
 class WholeNumber(click.ParamType[int]):
     """A whole number of at least ``least``."""
 
@@ -77,9 +81,8 @@ class WholeNumber(click.ParamType[int]):
         self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, str) and not value.isdecimal():
-            value = self._least - 1
-        if int(value) < self._least:
+        is_number = isinstance(value, int) or (value.isdecimal() and len(value) <= _MOST_DIGITS)
+        if not is_number or int(value) < self._least:
             self.fail(
                 f"must be a whole number of at least {self._least}, not {value!r}", param, ctx
             )

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEYS = {"name", "sha256", "models", "may", "requests_per_s", "burst", "created"}
 ALL_MODELS = "*"
-_MOST_PER_S = 1e9
+_MOST = 1e9
 # What others than the owner and the group may do, and what the group may not.
 _TOO_OPEN = stat.S_IRWXO | stat.S_IWGRP
 
@@ -233,13 +233,17 @@ def _key(item: Any, place: str) -> ApiKey:
         )
     models = item.get("models")
     if models != ALL_MODELS and not (
-        isinstance(models, list) and models and all(isinstance(each, str) for each in models)
+        isinstance(models, list)
+        and models
+        and all(isinstance(each, str) and each != ALL_MODELS for each in models)
     ):
         raise RepositoryError(f'{place}.models must be "*" or a list of models\' names.')
     rate, burst = item.get("requests_per_s"), item.get("burst")
-    if rate is not None and not (_is_number(rate) and 0 < rate <= _MOST_PER_S):
+    if rate is not None and not (_is_number(rate) and 0 < rate <= _MOST):
         raise RepositoryError(f"{place}.requests_per_s must be a number above 0.")
-    if burst is not None and not (isinstance(burst, int) and _is_number(burst) and burst > 0):
+    if burst is not None and not (
+        isinstance(burst, int) and _is_number(burst) and 0 < burst <= _MOST
+    ):
         raise RepositoryError(f"{place}.burst must be a whole number above 0.")
     if burst is not None and rate is None:
         raise RepositoryError(f"{place}.burst needs requests_per_s.")

@@ -12,8 +12,8 @@ from service.access.key_file import read_keys
 from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
 from service.repository.model_source import configuration_of, folder_of, store_url
-from service.repository.object_store.bucket import missing_package
-from service.repository.object_store.origin import mark_as_mirror
+from service.repository.object_store.bucket import missing_package, url_problem
+from service.repository.object_store.origin import claim_as_mirror
 from service.server.tls_contexts import TlsError, read_context
 from service.settings.settings import Settings
 
@@ -37,7 +37,9 @@ def problems(settings: Settings) -> list[str]:
         has_folder = False
     found += _folder_problems(models) if has_folder else []
     url = store_url(settings) if has_folder else None
-    if url and find_spec("obstore") is None:
+    if url and (problem := url_problem(url)):
+        found.append(f"MODELS: {problem}")
+    elif url and find_spec("obstore") is None:
         # Imported in the mirror only: it must not begin anything before the workers are forked.
         found.append(f"MODELS: {missing_package(url)}")
     elif url:
@@ -47,6 +49,10 @@ def problems(settings: Settings) -> list[str]:
             read_keys(settings.keys_file)
         except RepositoryError as error:
             found.append(f"UNDERSTUDY_KEYS_FILE: {error}")
+    elif settings.keys_for_reads:
+        found.append(
+            "UNDERSTUDY_KEYS_FOR_READS needs UNDERSTUDY_KEYS_FILE: without keys nothing needs one."
+        )
     return found + _tls_problems(settings)
 
 
@@ -67,7 +73,7 @@ def _folder_problems(models: Path) -> list[str]:
 
 def _mirror_problems(folder: Path, url: str) -> list[str]:
     try:
-        mark_as_mirror(folder, url)
+        claim_as_mirror(folder, url)
     except OSError as error:
         return [
             f"UNDERSTUDY_MIRROR_FOLDER must be a folder that can be written; {str(folder)!r} "

@@ -25,7 +25,7 @@ _HEAD = re.compile(
     rb"POST (/v[12]/models/[0-9A-Za-z._~!$&'()*+,;=:@/?-]+) HTTP/1\.1\r\n"
     rb"((?:" + _TOKEN + rb":[^\x00-\x08\x0a-\x1f\x7f]*\r\n)+)\r\n"
 )
-_HOST = re.compile(rb"[0-9A-Za-z.:\[\]-]+")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(?::[0-9]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,10}")
 # What changes how a request is read, or who answers it.
 _UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade", b"http2-settings", b"te", b"trailer")

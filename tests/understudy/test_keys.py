@@ -57,6 +57,8 @@ def test_a_key_may_be_for_audits(path: Path, capsys: pytest.CaptureFixture[str])
         (["keys", "add"], "keys add needs the key's name. See understudy keys --help."),
         (["keys", "add", "one"], "keys.json has a key 'one' already"),
         (["keys", "add", "a b"], "A key's name has letters, digits, '.', '_' and '-'"),
+        (["keys", "add", "two", "--model", "*"], "'*' cannot be a model's name; a key without --model may ask all."),
+        (["keys", "add", "two", "--model", "a/b"], "--model: 'a/b' cannot be a model's name"),
         (["keys", "add", "two", "--burst", "3"], "--burst needs --rate."),
         (["keys", "remove", "two"], "keys.json has no key 'two'."),
         (["keys", "remove", "two", "--file", "none"], "none is not there."),

@@ -130,7 +130,7 @@ def _check_apart(path: Path, members: list[Member]) -> None:
             raise UsageError(f"{path}: {count} trainings have the name {name!r}.")
     models: dict[tuple[Path, str], Member] = {}
     for member in members:
-        model = (member.settings.out.absolute(), member.settings.model)
+        model = (member.settings.out.resolve(), member.settings.model)
         other = models.setdefault(model, member)
         if other is not member:
             raise UsageError(

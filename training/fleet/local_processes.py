@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -56,18 +57,19 @@ def _start(member: Member, folder: Path) -> _Running:
     # operations: after the first a forked child hangs.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_PRELOADED])
-    receiver, sender = context.Pipe(duplex=False)
-    work = (member, folder, Path.cwd(), sender)
+    here, there = context.Pipe()
+    work = (member, folder, Path.cwd(), there)
     process = context.Process(target=_work, args=work, name=member.name)
     process.start()
-    sender.close()
-    return _Running(member, process, receiver)
+    there.close()
+    return _Running(member, process, here)
 
 
-def _work(member: Member, folder: Path, start: Path, verdict: Connection) -> None:
+def _work(member: Member, folder: Path, start: Path, conductor: Connection) -> None:
     # A session of its own: Ctrl-C reaches the conductor alone, which passes it on.
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=interrupt_when_gone, args=(conductor,), daemon=True).start()
     # Relative paths of data and models count from here.
     os.chdir(start)
     own = folder / member.name
@@ -76,9 +78,19 @@ def _work(member: Member, folder: Path, start: Path, verdict: Connection) -> Non
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     try:
-        verdict.send(train_member(member, folder))
+        conductor.send(train_member(member, folder))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def interrupt_when_gone(conductor: Connection) -> None:
+    """Interrupt this process, as by Ctrl-C, once its conductor is gone, however it went.
+
+    Else the training would go on, and keep the model from the fleet that is continued.
+    """
+    # The conductor says nothing; what can be read is the end.
+    conductor.poll(None)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _verdict(ended: _Running) -> MemberVerdict:

@@ -16,6 +16,7 @@ from service.access.key_file import (
     new_key,
     read_keys,
 )
+from service.repository.version_names import is_served_name
 from understudy.help import SERVING, Command, Option
 
 _VARIABLE = "UNDERSTUDY_KEYS_FILE"
@@ -99,6 +100,11 @@ def command(
         return
     if problem := name_problem(name):
         raise click.UsageError(problem)
+    for wanted in model:
+        if wanted == ALL_MODELS or not is_served_name(wanted):
+            raise click.UsageError(
+                f"--model: {wanted!r} cannot be a model's name; a key without --model may ask all."
+            )
     if burst is not None and rate is None:
         raise click.UsageError("--burst needs --rate.")
     key, entry = new_key(

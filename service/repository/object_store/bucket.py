@@ -72,6 +72,22 @@ def bucket_url(place: str | Path) -> str | None:
     return f"file:///{rest.lstrip('/')}" if scheme == "file" else f"{scheme}://{rest}"
 
 
+def url_problem(url: str) -> str:
+    """Say in a sentence why a URL cannot be a store's; empty if it can.
+
+    URLs are named in logs and in the names of folders, and so must hold nothing secret.
+    """
+    parts = urlsplit(url)
+    # In those of Azure the container stands before the "@".
+    has_login = parts.password is not None or (_is_http(url) and parts.username is not None)
+    if not (has_login or parts.query):
+        return ""
+    return (
+        f"{parts.scheme}://{parts.hostname}/...: Expected the URL of a store without a password "
+        "and without a query; credentials come from the environment."
+    )
+
+
 class Bucket:
     """The objects under one URL; names are relative to it.
 
@@ -92,13 +108,16 @@ class Bucket:
             store: obstore's own object for it, where that is there already.
 
         Raises:
-            RepositoryError: obstore is not installed, or knows no such store.
+            RepositoryError: obstore is not installed, or knows no such store; or the URL has a
+                password or a query.
         """
         self.url = url
         self.requests: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.received = self.sent = 0
         self._heeds_conditions = False
+        if problem := url_problem(url):
+            raise BucketError(problem)
         self._obstore = _obstore(url)
         # Of an HTTP server obstore lists names from its root, whatever the URL.
         self._prefix = urlsplit(url).path.strip("/") if _is_http(url) else ""

@@ -8,6 +8,7 @@ was published, and not copied in, has ``.published/<sha256 of its manifest>``.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from service.repository.manifest import MANIFEST
 from service.repository.model_policy import POLICY
@@ -17,6 +18,8 @@ from service.repository.version_names import is_served_name, is_version_name
 from service.repository.version_numbers import IN_MODEL
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+# Of a file's or a folder's name.
+_MOST_BYTES = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def read_listing(objects: Mapping[str, StoredObject]) -> Listing:
     models: dict[str, RemoteModel] = {}
     files: dict[tuple[str, str], dict[str, StoredObject]] = {}
     published = set()
-    for name, found in objects.items():
+    for name, stored in objects.items():
         # A name may be anything, and is about to become a path.
         parts = name.split("/")
         if any(part in ("", ".", "..") or "\0" in part for part in parts):
@@ -97,15 +100,23 @@ def read_listing(objects: Mapping[str, StoredObject]) -> Listing:
         match parts:
             case [folder, digest] if folder == MARKS:
                 published.add(digest)
-            case [model, *_] if not is_served_name(model):
+            case [model, *_] if not is_served_name(model) or len(model.encode()) > _MOST_BYTES:
                 continue
             case [model, file] if file == POLICY:
-                models.setdefault(model, RemoteModel()).policy = found
+                models.setdefault(model, RemoteModel()).policy = stored
             case [model, folder, number] if folder == IN_MODEL:
                 if is_version_name(number):
                     models.setdefault(model, RemoteModel()).taken.add(int(number))
             case [model, version, *inner] if inner and is_version_name(version):
-                files.setdefault((model, version), {})["/".join(inner)] = found
+                files.setdefault((model, version), {})["/".join(inner)] = stored
     for (model, version), of_version in files.items():
-        models.setdefault(model, RemoteModel()).versions[version] = RemoteVersion(of_version)
+        found = RemoteVersion(_without_folders(of_version))
+        models.setdefault(model, RemoteModel()).versions[version] = found
     return Listing(models, frozenset(published))
+
+
+def _without_folders(files: Mapping[str, StoredObject]) -> dict[str, StoredObject]:
+    """Return those of a version's objects that can be files beside the others."""
+    # Some tools mark a folder by an empty object of its name.
+    folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+    return {name: found for name, found in files.items() if name not in folders}

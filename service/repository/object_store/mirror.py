@@ -1,6 +1,7 @@
 """Carries out what a mirror has to do: one look at a store, and all that follows from it."""
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from service.repository.errors import RepositoryError
-from service.repository.folder_walk import remove_tree
+from service.repository.folder_walk import check_bounds, remove_tree
 from service.repository.manifest import MANIFEST, listed_files, verify_manifest
 from service.repository.model_policy import POLICY
 from service.repository.object_store.bucket import Bucket, BucketError, ObjectChangedError
@@ -28,6 +29,8 @@ from service.repository.safe_open import MOST_BYTES
 
 # After so many fetches that the store failed in one look, the rest would fail as well.
 _MOST_FAILURES = 3
+# What a disk says of an object's name that is none of a file's.
+_NO_FILE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
 @dataclass(slots=True)
@@ -174,7 +177,7 @@ class Mirror:
 
         Raises:
             ObjectChangedError: an object is not the one that was listed.
-            _UnfitVersionError: it is not what its manifest says.
+            _UnfitVersionError: it is not what its manifest says, or cannot lie in a folder.
             BucketError: the store failed.
             OSError: the folder cannot be written.
         """
@@ -186,6 +189,7 @@ class Mirror:
             _empty(staging)
             for name in remote.files:
                 self._fetch_file(action, name, staging, resume=False)
+            _check_fit(check_bounds, staging)
             self._folder.install(model, version, remote.identity, staging)
             return
         self._fetch_file(action, MANIFEST, staging, resume=False)
@@ -202,27 +206,32 @@ class Mirror:
                     f"{name} {there}; the manifest says {entry['size']} bytes."
                 )
             self._fetch_file(action, name, staging, resume=True)
-        try:
-            verify_manifest(staging)
-        except RepositoryError as error:
-            _empty(staging)
-            raise _UnfitVersionError(str(error)) from error
+        _check_fit(verify_manifest, staging)
         self._folder.note_published(staging, listing.published)
         self._folder.install(model, version, remote.identity, staging)
 
     def _fetch_file(self, action: FetchVersion, name: str, staging: Path, *, resume: bool) -> None:
         path = staging / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._bucket.fetch(
-            f"{action.model}/{action.version}/{name}",
-            path,
-            action.remote.files[name],
-            resume=resume,
-        )
+        remote_name = f"{action.model}/{action.version}/{name}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._bucket.fetch(remote_name, path, action.remote.files[name], resume=resume)
+        except OSError as error:
+            if error.errno not in _NO_FILE_NAME:
+                raise
+            raise _UnfitVersionError(f"{name[:100]} cannot be a file: {error.strerror}.") from error
 
 
 class _UnfitVersionError(Exception):
-    """A version is not what its manifest says."""
+    """A version is not what its manifest says, or cannot be a folder with files."""
+
+
+def _check_fit(check: Callable[[Path], None], staging: Path) -> None:
+    try:
+        check(staging)
+    except RepositoryError as error:
+        _empty(staging)
+        raise _UnfitVersionError(str(error)) from error
 
 
 def _listed(staging: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from service.repository.json_files import read_optional, write_object
 from service.repository.model_policy import POLICY, Policy, read_policy
 from service.repository.model_store import Store
 from service.repository.object_store.mirror_plan import LocalModel
-from service.repository.object_store.origin import METRICS, OWN, mark_as_mirror
+from service.repository.object_store.origin import METRICS, OWN, claim_as_mirror, mark_as_mirror
 from service.repository.policy_changes import policy_locked
 from service.repository.publication_marks import mark_of, note_published
 from service.repository.serving_status import realities
@@ -36,13 +36,13 @@ class MirrorFolder:
         """The mirror of the store at ``url`` in ``root``.
 
         Raises:
-            RepositoryError: the folder mirrors another store.
+            RepositoryError: the folder mirrors another store, or has models of its own.
             OSError: it cannot be written.
         """
         self.root = root
         self._url = url
         self._own = root / OWN
-        mark_as_mirror(root, url)
+        claim_as_mirror(root, url)
         self._looks: dict[str, dict[str, str]] = {}
 
     @contextlib.contextmanager

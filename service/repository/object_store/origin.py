@@ -8,8 +8,9 @@ from pathlib import Path
 
 from service.repository.atomic_files import write_atomically
 from service.repository.errors import RepositoryError
-from service.repository.object_store.bucket import Bucket, bucket_url
+from service.repository.object_store.bucket import Bucket, bucket_url, url_problem
 from service.repository.safe_open import read_file
+from service.repository.version_names import is_served_name, is_version_name
 
 # In the folder: all that is the mirror's own.
 OWN = ".mirror"
@@ -59,15 +60,45 @@ def mark_as_mirror(root: Path, url: str) -> None:
     """Let a folder be the mirror of a store; it is made if it is not there.
 
     Raises:
-        RepositoryError: it is the mirror of another one.
+        RepositoryError: it is the mirror of another one, or the URL cannot be a store's.
         OSError: it cannot be written.
     """
+    if problem := url_problem(url):
+        raise RepositoryError(problem)
     (root / OWN).mkdir(parents=True, exist_ok=True)
     known = origin_url(root)
     if known is None:
         write_atomically(root / OWN / _SOURCE, f"{url}\n".encode(), durable=True)
     elif known != url:
         raise RepositoryError(f"{root} mirrors {known}; give {url} a folder of its own.")
+
+
+def claim_as_mirror(root: Path, url: str) -> None:
+    """Let a folder be the mirror of a store, unless it holds models that are nobody's copies.
+
+    Versions and policies of the same names would be replaced by the store's.
+
+    Raises:
+        RepositoryError: it holds models and mirrors nothing yet; or as ``mark_as_mirror``.
+        OSError: it cannot be read or written.
+    """
+    if problem := url_problem(url):
+        raise RepositoryError(problem)
+    if origin_url(root) is None and root.is_dir() and (model := _model_in(root)):
+        raise RepositoryError(
+            f"{root} has models of its own, such as {model}, which a mirror would replace; give "
+            f"{url} a folder of its own."
+        )
+    mark_as_mirror(root, url)
+
+
+def _model_in(root: Path) -> str:
+    """Return the name of a model in a folder; empty where there is none."""
+    models = (folder for folder in root.iterdir() if is_served_name(folder.name))
+    for model in sorted(models):
+        if model.is_dir() and any(is_version_name(entry.name) for entry in model.iterdir()):
+            return model.name
+    return ""
 
 
 def mirror_folder_of(url: str, use: str) -> Path:
@@ -90,6 +121,7 @@ def models_folder(place: str | Path) -> Path:
         place: a folder, or the URL of a store; nothing is asked of it yet (``bring_up_to_date``).
 
     Raises:
+        RepositoryError: the URL cannot be a store's.
         OSError: the mirror's folder cannot be made.
     """
     url = bucket_url(place)

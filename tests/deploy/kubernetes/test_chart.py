@@ -44,11 +44,39 @@ def test_helm_finds_nothing_wrong() -> None:
         (["extraEnv[0].name=PORT"], "extraEnv: PORT is a variable of the service"),
         (["autoscaling.enabled=true", "autoscaling.maxReplicas=1"], "autoscaling.minReplicas: Expected at most maxReplicas, 1, not 2."),
         (["autoscaling.enabled=true", "autoscaling.requestsInFlight=0", "autoscaling.cpuPercent=0"], "Expected requestsInFlight or cpuPercent above 0"),
+        (["models.volume.existingClaim=shared"], "models.source: Expected volume, since models.volume.existingClaim is set, not image."),
+        (["fullnameOverride=a.b"], "'/fullnameOverride': 'a.b' does not match pattern"),
+        (["nameOverride=a.b"], 'fullnameOverride: Expected a name that Services can have'),
+        (["image.tag=sha256:abc"], "'/image/tag': 'sha256:abc' does not match pattern"),
+        (["image.repository=a: b"], "'/image/repository': 'a: b' does not match pattern"),
         (["podDisruptionBudget.maxUnavailable=0"], "minimum: got 0, want 1"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_in_words(arguments: list[str], words: str) -> None:
     result = template(*(part for each in arguments for part in ("--set", each)))
+    assert result.returncode != 0
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize("release", ["7", "my.release"])
+def test_a_release_whose_name_services_cannot_have_is_refused(release: str) -> None:
+    result = template(release=release)
+    assert result.returncode != 0
+    assert f'since the release\'s makes "{release}-understudy".' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"UNDERSTUDY_KEYS_FOR_READS": "true"}, "keys.secretName: Expected the secret with keys"),
+        ({"UNDERSTUDY_ALLOWED_HOSTS": "a.example"}, "Expected none, since monitoring.enabled lets"),
+    ],
+)
+def test_settings_that_contradict_other_values_are_refused_in_words(
+    settings: dict[str, str], words: str
+) -> None:
+    value = f"settings={json.dumps(settings)}"
+    result = template("--set", "monitoring.enabled=true", "--set-json", value)
     assert result.returncode != 0
     assert words in result.stderr
 
@@ -59,6 +87,11 @@ def test_wrong_values_are_refused_in_words(arguments: list[str], words: str) -> 
         (JOB % ("a_b", "0 3 * * *"), "'/retraining/jobs/0/name': 'a_b' does not match"),
         (JOB % ("mpg", "nightly"), "'/retraining/jobs/0/schedule': 'nightly' does not match"),
         (JOB % ("mpg", "0 3 * * *"), "models.source: Expected volume or objectStore"),
+        (
+            'retraining.jobs=[{"name": "a", "model": "mpg", "schedule": "@daily"},'
+            ' {"name": "a", "model": "churn", "schedule": "@daily"}]',
+            "retraining.jobs: Expected a name of its own for each job, not a twice.",
+        ),
     ],
 )
 def test_wrong_jobs_are_refused_in_words(job: str, words: str) -> None:
@@ -165,6 +198,22 @@ def test_names_can_be_given() -> None:
     assert {each["metadata"]["name"] for each in manifests} == {"shop", "shop-grpc"}
     labels = next(pods(manifests))["metadata"]["labels"]
     assert labels["app.kubernetes.io/name"] == "models"
+
+
+def test_names_that_yaml_takes_for_something_else_stay_texts() -> None:
+    texts = (
+        *("models.source=volume", "models.volume.existingClaim=123", "keys.secretName=1e3"),
+        *("secretName=null", "priorityClassName=true", "monitoring.namespace=0x1f"),
+        *("fullnameOverride=on", "nameOverride=12"),
+    )
+    given = (part for text in texts for part in ("--set-string", text))
+    flags = ("--set", "monitoring.enabled=true")
+    job = 'retraining.jobs=[{"name": "a", "model": "1", "schedule": "@daily", "timeZone": "no"}]'
+    manifests = documents(template(*given, *flags, "--set-json", job, release="true"))
+    for each in manifests:
+        assert problems(each) == [], each["metadata"]
+    labels = next(pods(manifests))["metadata"]["labels"]
+    assert labels["app.kubernetes.io/instance"] == "true"
 
 
 def test_policies_can_be_left_to_the_cluster() -> None:

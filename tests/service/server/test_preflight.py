@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.errors import RepositoryError
+from service.repository.object_store.bucket import Bucket, url_problem
+from service.repository.object_store.origin import models_folder
 from service.server.preflight import binds_elsewhere, listening_problem, open_to_all, problems
 from service.settings.settings import Settings
 
@@ -135,6 +138,34 @@ def test_a_file_of_keys_that_is_not_right_keeps_the_service_from_starting(tmp_pa
     assert problem.startswith("UNDERSTUDY_KEYS_FILE: keys.json is too open (mode 0644)")
     file.chmod(0o600)
     assert problems(settings) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:hunter2@host/dav", "https://hunter2@host/dav", "https://host/dav?t=hunter2"]
+)
+def test_a_secret_in_the_url_of_a_store_gets_nowhere(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (problem,) = problems(Settings(models=Path(url)))
+    assert problem.startswith(
+        "MODELS: https://host/...: Expected the URL of a store without a pass"
+    )
+    for use in (models_folder, Bucket):
+        with pytest.raises(
+            RepositoryError, match=r"https://host/\.\.\.: Expected the URL"
+        ) as raised:
+            use(url)
+        assert "hunter2" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+    # No password, but Azure's name of a container.
+    assert url_problem("abfss://models@account.dfs.core.windows.net/here") == ""
+
+
+def test_reads_that_need_keys_need_a_file_of_keys(tmp_path: Path) -> None:
+    assert problems(Settings(models=tmp_path, keys_for_reads=True)) == [
+        "UNDERSTUDY_KEYS_FOR_READS needs UNDERSTUDY_KEYS_FILE: without keys nothing needs one."
+    ]
 
 
 @pytest.mark.parametrize(

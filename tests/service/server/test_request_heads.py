@@ -61,6 +61,26 @@ def test_a_head_is_read_as_if_it_were_the_first(
     assert reader.read(head(*lines)) == expected
 
 
+@pytest.mark.parametrize(
+    ("host", "is_plain"),
+    [
+        (b"models.example:8501", True),
+        (b"[::1]:8501", True),
+        (b"[::1]evil.example", False),
+        (b"[::1].evil.example", False),
+        (b"evil.example:80:models.example", False),
+        (b"::1", False),
+        (b"[::1", False),
+        (b":80", False),
+    ],
+)
+def test_an_unusual_host_is_left_to_the_strict_parser(
+    reader: HeadReader, host: bytes, is_plain: bool
+) -> None:
+    found = reader.read(head(b"Host: " + host, *LINES[1:]))
+    assert (found is not None) == is_plain
+
+
 def test_what_differs_with_each_request_is_not_kept(reader: HeadReader) -> None:
     for number in range(100):
         found = reader.read(head(b"traceparent: %d" % number, *LINES, b"x-request-id: %d" % number))

@@ -54,6 +54,7 @@ def test_a_training_has_the_defaults_and_its_own(tmp_path: Path) -> None:
         ("epochs = 5", "no-publish = true", r"training\[1\]: unknown key 'no-publish'"),
         ("epochs = 5", 'arch = "huge"', r"training\[1\]: .*huge"),
         ("models/south", "models/north", "'north' and 'south' would both publish digits into"),
+        ("models/south", "models/x/../north", "'north' and 'south' would both publish digits into"),
         ("[[training]]", "[[trainings]]", "unknown key 'trainings'"),
         ("seed = 7", 'name = "x"', "defaults.name: each training has a name of its own"),
     ],

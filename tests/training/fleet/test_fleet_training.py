@@ -1,5 +1,6 @@
 """A fleet in real processes: each member to its own verdict, whatever befalls another."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ from tests.digits import write_mnist
 from tests.waiting import eventually
 from training.fitting.run_folder import open_run
 from training.fleet.fleet_file import read_fleet
-from training.fleet.local_processes import LOG, train_here
+from training.fleet.local_processes import LOG, interrupt_when_gone, train_here
 from training.fleet.member_training import (
     FAILED,
     NO_NEW_DATA,
@@ -101,6 +102,23 @@ def test_exit_codes_and_the_metric_say_the_worst(
         count = 1 + (south == PUBLISHED)
         assert f'{{fleet="shops",outcome="published"}} {count}.0\n' in told
         assert f'{{fleet="shops",outcome="failed"}} {float(south == FAILED)}\n' in told
+
+
+def test_a_training_is_interrupted_when_its_conductor_is_gone() -> None:
+    conductor, training = multiprocessing.Pipe()
+    waiting = threading.Thread(target=interrupt_when_gone, args=(training,))
+    waiting.start()
+    # What the training tells is not taken for the end.
+    training.send("verdict")
+    assert conductor.recv() == "verdict"
+
+    def is_interrupted() -> None:
+        conductor.close()
+        threading.Event().wait(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        is_interrupted()
+    waiting.join()
 
 
 def test_an_interrupted_fleet_goes_on_and_a_lost_process_is_one_members_failure(

@@ -10,8 +10,8 @@
 {{- end }}
 
 {{- define "understudy.selector" -}}
-app.kubernetes.io/name: {{ include "understudy.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "understudy.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "understudy.labels" -}}
@@ -51,7 +51,7 @@ capabilities:
 - name: {{ .name }}
   valueFrom:
     secretKeyRef:
-      name: {{ .root.Values.secretName | default (include "understudy.fullname" .root) }}
+      name: {{ .root.Values.secretName | default (include "understudy.fullname" .root) | quote }}
       key: {{ .key }}
       optional: true
 {{- end }}
@@ -59,7 +59,7 @@ capabilities:
 {{- define "understudy.storeCredentials" -}}
 envFrom:
   - secretRef:
-      name: {{ .Values.models.objectStore.secretName | default (printf "%s-object-store" (include "understudy.fullname" .)) }}
+      name: {{ .Values.models.objectStore.secretName | default (printf "%s-object-store" (include "understudy.fullname" .)) | quote }}
       optional: true
 {{- end }}
 
@@ -74,7 +74,7 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from moto.s3.models import s3_backends
 
+from service.repository.errors import RepositoryError
 from service.repository.manifest import verify_manifest
 from service.repository.model_store import Store
 from service.repository.object_store.bucket import Bucket
@@ -149,6 +150,39 @@ def test_a_version_that_is_changed_while_it_is_fetched_comes_as_it_is_then(
     assert whole(tmp_path) == [1]
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("long" * 64, "cannot be a file: File name too long."),
+        ("d/" * 40, "deeper than 32 folders."),
+    ],
+)
+def test_a_name_that_no_file_can_have_holds_up_its_version_alone(
+    name: str, why: str, bucket: Bucket, tmp_path: Path
+) -> None:
+    upload(bucket)
+    # By the order of names all of them come before it.
+    bucket.write("a/1/saved_model.pb", b"graph")
+    bucket.write(f"a/1/{name}file", b"")
+    bucket.write(f"{'long' * 64}/1/saved_model.pb", b"graph")
+    bucket.write(f"{'long' * 64}/policy.json", b"{}")
+    followed = mirror(bucket, tmp_path)
+    followed.look()
+    outcome = followed.look()
+    assert not outcome.store_failed
+    (problem,) = outcome.problems
+    assert problem.startswith("a 1 is not fetched: ")
+    assert problem.endswith(why)
+    assert whole(tmp_path) == [1]
+
+
+def test_an_object_of_a_folders_name_is_no_file(bucket: Bucket, tmp_path: Path) -> None:
+    for name in ("saved_model.pb", "variables", "variables/", "variables/variables.index"):
+        bucket.write(f"m/1/{name}", b"")
+    follow(mirror(bucket, tmp_path))
+    assert (tmp_path / "m" / "1" / "variables" / "variables.index").is_file()
+
+
 def test_a_half_uploaded_version_waits(bucket: Bucket, tmp_path: Path) -> None:
     upload(bucket)
     lost = bucket.read("m/1/saved_model.pb", most_bytes=2000)
@@ -216,6 +250,16 @@ def test_a_folder_mirrors_one_store(bucket: Bucket, tmp_path: Path) -> None:
     MirrorFolder(tmp_path, bucket.url)
     with pytest.raises(Exception, match="give s3://other/x a folder of its own"):
         MirrorFolder(tmp_path, "s3://other/x")
+
+
+def test_a_folder_of_models_becomes_no_mirror(bucket: Bucket, tmp_path: Path) -> None:
+    upload(bucket)
+    root = tmp_path / "own"
+    Store(root).publish("m", lambda path: (path / "saved_model.pb").write_text("own") and None)
+    with pytest.raises(RepositoryError, match="own has models of its own, such as m, which a mirr"):
+        mirror(bucket, root)
+    assert (root / "m" / "1" / "saved_model.pb").read_text() == "own"
+    assert not (root / OWN).exists()
 
 
 def test_a_look_at_a_hundred_models_takes_four_requests(
