@@ -78,10 +78,7 @@ class Policy:
     def _chosen(self, available: Iterable[int]) -> list[int]:
         ordered = sorted(available)
         if self.rollout is not None:
-            if self.versions:
-                asked = {*self.versions, *self.rollout.versions}
-                return [version for version in ordered if version in asked]
-            return chosen_with(self.rollout, ordered, self.latest)
+            return chosen_with(self.rollout, ordered, self.versions, self.latest)
         if self.versions:
             return [version for version in ordered if version in self.versions]
         return ordered[-self.latest :]

@@ -1,11 +1,11 @@
 """A rollout in a version policy: which version is on trial, how far it has come, by what rules."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from service.repository.contract import is_one_of
 from service.repository.errors import RepositoryError
 from service.repository.json_files import shown
 
@@ -151,17 +151,28 @@ class Rollout:
         }
 
 
-def chosen_with(rollout: Rollout, available: Iterable[int], latest: int) -> list[int]:
+def chosen_with(
+    rollout: Rollout, available: Iterable[int], named: Collection[int], latest: int
+) -> list[int]:
     """Return the versions that should be loaded while a rollout is under way, lowest first.
 
     Args:
         rollout: the rollout.
         available: the versions that there are.
-        latest: how many of the highest versions up to the champion serve besides.
+        named: versions that serve besides.
+        latest: where none are named, how many of the highest versions up to the champion do.
     """
     ordered = sorted(available)
-    before = [version for version in ordered if version <= rollout.champion][-latest:]
-    return sorted({*before, *(set(rollout.versions) & set(ordered))})
+    if named:
+        besides = [version for version in ordered if version in named]
+    else:
+        besides = [version for version in ordered if version <= rollout.champion][-latest:]
+    chosen = sorted({*besides, *(set(rollout.versions) & set(ordered))})
+    if rollout.leading in chosen:
+        return chosen
+    # Without the version that leads nothing is split, and the highest one answers all requests: an
+    # untried candidate only if there is nothing else.
+    return [version for version in chosen if version != rollout.candidate] or chosen
 
 
 def rollout_from_json(value: Any, where: str) -> Rollout:
@@ -271,7 +282,7 @@ def _percents(value: Any, where: str) -> tuple[float, ...]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_one_of(value, (int, float))
 
 
 def _is_version(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,12 +196,12 @@ def test_events_of_kserve_itself_are_read(
 @pytest.mark.parametrize(
     ("form", "line", "message"),
     [
-        ("ground-truth", "{}", 'line 1: expected {"groundTruthData"'),
-        ("ground-truth", "[", "line 1: "),
-        ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#1"}}', "lines 1 to 1: feedback[0].truth: Expected "),
-        ("ground-truth", '{"groundTruthData": {"data": "many", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "feedback[0].truth: Expected a number"),
+        ("ground-truth", "{}", 'line 2: expected {"groundTruthData"'),
+        ("ground-truth", "[", "line 2: "),
+        ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#1"}}', "line 2: truth: Expected "),
+        ("ground-truth", '{"groundTruthData": {"data": "many", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "line 2: truth: Expected a number"),
         ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#x"}}', "expected a row's number after #, not 'x'."),
-        ("cloudevents", "[]", "line 1: expected a CloudEvent with an id."),
+        ("cloudevents", "[]", "line 2: expected a CloudEvent with an id."),
     ],
 )  # fmt: skip
 def test_bad_lines_are_named(
@@ -213,8 +214,49 @@ def test_bad_lines_are_named(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "bad.jsonl"
-    file.write_text(f"{line}\n")
+    file.write_text(f"\n{line}\n")
     assert message in run(capsys, "import", "m", str(file), "--form", form, code=1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "response", "message"),
+    [
+        ({"samplingrate": "0"}, {}, "expected probabilities above 0"),
+        ({"samplingrate": "0.5", "inclusionprobability": "0.1"}, {}, "expected probabilities"),
+        ({"modelversion": "9" * 30}, {}, "expected modelversion from 0 to"),
+        ({"modelversion": None}, {}, "int() argument must be"),
+        ({"httpstatus": 10**30}, {}, "expected httpstatus from 0 to 599"),
+        ({"data": {"inputs": {"x": []}}}, {}, "expected at least one row"),
+        ({"id": ""}, {"id": ""}, "expected an id of 1 to 128 characters"),
+        ({"id": "a#1"}, {"id": "a#1"}, "without '#'"),
+        ({"data": {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}]}}, {}, "Open Inference Protocol"),
+        ({}, {"data": {"predictions": [{"y": "seven"}]}}, 'y is "seven", not of type float32'),
+        ({}, {"data": {"predictions": [{"y": [7]}]}}, "y is [7], not of type float32"),
+        ({}, {"data": {"predictions": [1, 2]}}, "expected 1 answers of 'y', one a row"),
+    ],
+)  # fmt: skip
+def test_events_that_nobody_could_judge_are_refused(
+    models: Path,
+    store: EventStore,
+    request_: dict[str, Any],
+    response: dict[str, Any],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """Else audits could not be handed out any more, nor live answers be compared with the card."""
+    both = {"specversion": "1.0", "id": "k", "source": "s", "signature": "number"}
+    kind = "org.kubeflow.serving.inference."
+    lines = [
+        {**both, "type": f"{kind}response", "data": {"predictions": [7]}, **response},
+        {**both, "type": f"{kind}request", "data": {"instances": [3]}, **request_},
+    ]
+    file = tmp_path / "bad.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    told = run(capsys, "import", "m", str(file), "--form", "cloudevents", code=1)
+    assert "line 2: " in told
+    assert message in told
+    assert store.find("m", "k") is None
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """``events``: count, export and import stored predictions and what turned out to be true."""
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -150,14 +151,21 @@ def _import_truths(
                 labels_are_text=True,
             )
         except ServiceError as error:
-            place = f"lines {together[0][0]} to {together[-1][0]}"
-            raise click.ClickException(f"{file}, {place}: {error.message}") from error
+            numbers = [number for number, _ in together]
+            raise click.ClickException(f"{file}, {_by_line(error.message, numbers)}") from error
         results.update(store.put(model, checked.truths))
         results[Result.NOT_SAMPLED] += len(checked.not_stored)
     told = ", ".join(
         f"{results[each]:,} {str(each).replace('_', ' ')}" for each in Result if results[each]
     )
     return f"Truths of {model}: {told or 'none'}."
+
+
+def _by_line(message: str, numbers: Sequence[int]) -> str:
+    """Return what is wrong with an item, as what is wrong with its line."""
+    return re.sub(
+        r"^feedback\[(\d+)\](: |\.)", lambda item: f"line {numbers[int(item[1])]}: ", message
+    )
 
 
 class _Contracts:

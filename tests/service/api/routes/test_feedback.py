@@ -244,7 +244,7 @@ def test_audits_show_rows_without_answers(client: FlaskClient) -> None:
     assert audit["inputs"]["x"] == expected
     item = {"id": audit["id"], "row": audit["row"], "truth": 1, "source": "audit"}
     assert send(client, item).json == taken(stored=1)
-    for count in ("0", "101", "x", "-1", "", "1" * 5000):
+    for count in ("0", "101", "x", "-1", "", "1" * 5000, "00100999"):
         assert_error(client.get(f"{AUDITS}?count={count}"), 400, "INVALID_ARGUMENT")
 
 
