@@ -214,9 +214,10 @@ def _check_answers(signature: Signature, outputs: Mapping[str, Any], instances: 
 
 def _whole(event: Mapping[str, Any], name: str, default: int, *, most: int = 2**63 - 1) -> int:
     """Return a whole number of an event."""
-    number = int(event.get(name, default))
+    value = event.get(name, default)
+    number = int(value) if str(value).isdecimal() and len(str(value)) < 20 else -1
     if not 0 <= number <= most:
-        raise ValueError(f"expected {name} from 0 to {most}")
+        raise ValueError(f"expected {name} to be a whole number from 0 to {most}")
     return number
 
 

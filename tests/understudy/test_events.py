@@ -106,6 +106,25 @@ def test_truths_go_out_as_sagemaker_reads_them(
     )
 
 
+def test_whole_numbers_come_back_unchanged(
+    models: Path, store: EventStore, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    store.put("m", [Truth("one", 0, Source.USER, {"y": 7})])
+    file = tmp_path / "truths.jsonl"
+    file.write_text(run(capsys, "export", "m"))
+    assert run(capsys, "import", "m", str(file)) == "Truths of m: 1 unchanged.\n"
+
+
+def test_truths_of_what_the_card_does_not_have_go_out_by_name(
+    models: Path, store: EventStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service serves all signatures of a SavedModel, also those that no card describes."""
+    store.add([record("of the graph", signature="undescribed")])
+    store.put("m", [Truth("of the graph", 1, Source.USER, {"z": 7})])
+    (line,) = run(capsys, "export", "m").splitlines()
+    assert json.loads(line)["groundTruthData"] == {"data": '{"z":7}', "encoding": "JSON"}
+
+
 def test_an_audit_takes_the_place_of_what_a_user_says(
     models: Path, store: EventStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,6 +219,8 @@ def test_events_of_kserve_itself_are_read(
         ("ground-truth", "[", "line 2: "),
         ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#1"}}', "line 2: truth: Expected "),
         ("ground-truth", '{"groundTruthData": {"data": "many", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "line 2: truth: Expected a number"),
+        ("ground-truth", '{"groundTruthData": {"data": "nan", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "line 2: truth: Expected a number"),
+        ("ground-truth", '{"groundTruthData": {"data": "1_0", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "line 2: truth: Expected a number"),
         ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#x"}}', "expected a row's number after #, not 'x'."),
         ("cloudevents", "[]", "line 2: expected a CloudEvent with an id."),
     ],
@@ -223,9 +244,9 @@ def test_bad_lines_are_named(
     [
         ({"samplingrate": "0"}, {}, "expected probabilities above 0"),
         ({"samplingrate": "0.5", "inclusionprobability": "0.1"}, {}, "expected probabilities"),
-        ({"modelversion": "9" * 30}, {}, "expected modelversion from 0 to"),
-        ({"modelversion": None}, {}, "int() argument must be"),
-        ({"httpstatus": 10**30}, {}, "expected httpstatus from 0 to 599"),
+        ({"modelversion": "9" * 30}, {}, "expected modelversion to be a whole number from 0 to"),
+        ({"modelversion": None}, {}, "expected modelversion to be"),
+        ({"httpstatus": 10**30}, {}, "expected httpstatus to be a whole number from 0 to 599"),
         ({"data": {"inputs": {"x": []}}}, {}, "expected at least one row"),
         ({"id": ""}, {"id": ""}, "expected an id of 1 to 128 characters"),
         ({"id": "a#1"}, {"id": "a#1"}, "without '#'"),

@@ -93,7 +93,7 @@ def _export(location: str, model: str, form: str, models: Path) -> None:
         if form == CLOUD_EVENTS:
             lines = cloud_event_lines(event)
         else:
-            first = contracts.of(event.version)[event.signature].outputs[0].name if truths else ""
+            first = contracts.first_output(event.version, event.signature) if truths else ""
             lines = ground_truth_lines(event, truths, first)
         for line in lines:
             sys.stdout.buffer.write(line + b"\n")
@@ -180,6 +180,11 @@ class _Contracts:
 
     def latest(self) -> int:
         return max(self._folders)
+
+    def first_output(self, version: int, signature: str) -> str:
+        """Return the name of what a signature answers; empty where the card does not have it."""
+        found = self.of(version).get(signature)
+        return found.outputs[0].name if found is not None else ""
 
     def of(self, version: int) -> Contract:
         """Return a version's contract; the latest one's where it is gone."""

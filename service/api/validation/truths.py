@@ -1,6 +1,7 @@
 """Truths that are sent for stored predictions, checked by the contract, in words."""
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -158,10 +159,11 @@ def _values(
 
 
 def _number(output: Field, truth: Any) -> Any:
-    """Return text as the number that an output has, as far as it is one."""
-    if isinstance(truth, str) and output.is_number:
+    """Return text as the number that an output has, as far as it is one that JSON has."""
+    if isinstance(truth, str) and output.is_number and "_" not in truth:
         with contextlib.suppress(ValueError):
-            return float(truth) if output.is_float else int(truth)
+            number = float(truth) if output.is_float else int(truth)
+            return truth if math.isnan(number) else number
     return truth
 
 
