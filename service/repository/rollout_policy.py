@@ -175,6 +175,10 @@ def chosen_with(
     return [version for version in chosen if version != rollout.candidate] or chosen
 
 
+# Least and most of the percents of a stage; 0 to 100 in the others.
+_SHARES = {Stage.WAITING: (0.0, 0.0), Stage.SHADOW: (0.0, 0.0), Stage.BAKING: (100.0, 100.0)}
+
+
 def rollout_from_json(value: Any, where: str) -> Rollout:
     """Read a rollout from the JSON of its policy.
 
@@ -206,8 +210,13 @@ def rollout_from_json(value: Any, where: str) -> Rollout:
             f"{place}.stage must be one of {', '.join(Stage)} ({Stage.WAITING} exactly without a "
             f"candidate), not {shown(stage)}."
         )
-    if not _is_number(percent) or not 0 <= percent <= 100:
-        raise RepositoryError(f"{place}.percent must be from 0 to 100, not {shown(percent)}.")
+    # What people are told of a stage is true only if its share is the stage's.
+    least, most = _SHARES.get(stage, (0.0, 100.0))
+    if not _is_number(percent) or not least <= percent <= most:
+        to = f"from {least:g} to {most:g}" if least < most else f"{most:g}"
+        raise RepositoryError(
+            f"{place}.percent must be {to} while the stage is {stage}, not {shown(percent)}."
+        )
     rules = rules_from_json(value.get("rules", {}), f"{place}.rules")
     return Rollout(name, champion, candidate, Stage(stage), float(percent), rules)
 
@@ -270,13 +279,16 @@ def _bounded(name: str, value: Any, where: str) -> float | int:
 
 
 def _percents(value: Any, where: str) -> tuple[float, ...]:
+    # Without one the candidate would answer all requests before it has answered any.
     if (
         not isinstance(value, list)
+        or not value
         or not all(_is_number(each) and 0 < each < 100 for each in value)
         or sorted(set(value)) != value
     ):
         raise RepositoryError(
-            f"{where}.percents must be rising numbers above 0 and below 100, not {shown(value)}."
+            f"{where}.percents must be one or more rising numbers above 0 and below 100, "
+            f"not {shown(value)}."
         )
     return tuple(value)
 

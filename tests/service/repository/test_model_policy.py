@@ -8,9 +8,7 @@ from service.repository.errors import RepositoryError
 from service.repository.model_policy import POLICY, Policy, read_policy, rolled_back, write_policy
 from service.repository.rollout_policy import Rollout, Stage
 
-_ROLLOUT = (
-    '{"rollout": {"id": "r", "champion": 1, "candidate": 2, "stage": "canary", "percent": %s}}'
-)
+_ROLLOUT = '{"rollout": {"id": "r", "champion": 1, "candidate": 2, "stage": "%s", "percent": %s}}'
 
 
 def test_without_a_file_the_latest_serves(tmp_path: Path) -> None:
@@ -90,11 +88,18 @@ def test_a_candidate_does_not_stand_in_for_its_champion(
         ('{"unloaded": 1}', "unloaded must be true or false, not 1"),
         ('{"keep": 0}', "keep must be a whole number above 0, not 0"),
         # Larger than any float, with which it is compared.
-        (_ROLLOUT % f"1{'0' * 400}", "rollout.percent must be from 0 to 100, not 1000"),
         (
-            _ROLLOUT % f'5, "rules": {{"step_s": 1{"0" * 400}}}',
+            _ROLLOUT % ("canary", f"1{'0' * 400}"),
+            "rollout.percent must be from 0 to 100 while the stage is canary, not 1000",
+        ),
+        (
+            _ROLLOUT % ("canary", f'5, "rules": {{"step_s": 1{"0" * 400}}}'),
             "rollout.rules.step_s must be a number",
         ),
+        # Nobody gets the candidate's answers in the shadow, and everybody while it bakes.
+        (_ROLLOUT % ("shadow", 50), "percent must be 0 while the stage is shadow, not 50."),
+        (_ROLLOUT % ("baking", 10), "percent must be 100 while the stage is baking, not 10."),
+        (_ROLLOUT % ("shadow", '0, "rules": {"percents": []}'), "percents must be one or more"),
     ],
 )
 def test_anything_else_is_refused_with_a_reason(tmp_path: Path, text: str, reason: str) -> None:
