@@ -116,9 +116,9 @@ def _record(
     version: int,
 ) -> EventRecord:
     request_id = request["id"]
-    if not 0 < len(request_id) <= _MOST_ID or "#" in request_id:
+    if not 0 < len(request_id) <= _MOST_ID or "#" in request_id or not request_id.isprintable():
         # Nobody could say what was true of it: not over HTTP, nor in a line of ground truth.
-        raise ValueError(f"expected an id of 1 to {_MOST_ID} characters without '#'")
+        raise ValueError(f"expected an id of 1 to {_MOST_ID} printable characters without '#'")
     name = str(request.get("signature", "serving_default"))
     if name not in contract:
         raise ValueError(f"the contract of {model} has no signature {name!r}")

@@ -190,7 +190,9 @@ def _sent(path: str, item: Any, problems: Problems) -> SentTruth | None:
         return None
     request_id, row, source = item["id"], item.get("row", 0), item.get("source", "user")
     before = len(problems)
-    if not isinstance(request_id, str) or not 0 < len(request_id) <= _MOST_ID:
+    # PostgreSQL takes no text with a zero in it, and would seem not to be usable.
+    is_id = isinstance(request_id, str) and request_id.isprintable()
+    if not (is_id and 0 < len(request_id) <= _MOST_ID):
         problems.add(f"{path}.id", "Expected the X-Request-Id of a prediction.")
     if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < 2**31:
         problems.add(f"{path}.row", "Expected a whole number of at least 0.")

@@ -168,6 +168,7 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
         ({"id": IN, "truth": 1, "source": "me"}, "feedback[0].source", 'Expected "user" or "audit".'),
         ({"id": IN, "truth": 1, "source": []}, "feedback[0].source", 'Expected "user" or "audit".'),
         ({"id": "", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction."),
+        ({"id": "a\0", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction."),
         ({"id": IN, "truth": 1, "source": "audit"}, "feedback[0].source", 'This row was not handed out as an audit; "source" must be "user".'),
     ]  # fmt: skip
     for item, path, message in wrong:
