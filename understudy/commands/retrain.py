@@ -15,6 +15,7 @@ from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTr
 from training.fitting import config as configuration
 from training.publishing.live_version import find_live_version
 from understudy import event_store, options
+from understudy.finite_range import FiniteRange
 from understudy.help import TRAINING, Command, Option
 from understudy.options import WholeNumber, given_settings, model, training_settings
 
@@ -70,7 +71,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
 @click.option(
     "--feedback-share",
     cls=Option,
-    type=click.FloatRange(0, 0.9, min_open=True),
+    type=FiniteRange(0, 0.9, min_open=True),
     metavar="X",
     shown=DEFAULT_SHARE,
     help="largest share in training",
