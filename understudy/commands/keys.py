@@ -16,7 +16,6 @@ from service.access.key_file import (
     new_key,
     read_keys,
 )
-from understudy.finite_range import FiniteRange
 from understudy.help import SERVING, Command, Option
 
 _VARIABLE = "UNDERSTUDY_KEYS_FILE"
@@ -51,7 +50,7 @@ _VARIABLE = "UNDERSTUDY_KEYS_FILE"
 @click.option(
     "--rate",
     cls=Option,
-    type=FiniteRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True),
     metavar="N",
     shown="any",
     help="requests a second",

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from service.settings.settings import Settings
-from understudy.finite_range import FiniteRange
 from understudy.help import SERVING, Command, Option
 
 
@@ -31,7 +30,7 @@ from understudy.help import SERVING, Command, Option
 @click.option(
     "--every",
     cls=Option,
-    type=FiniteRange(min=0.1),
+    type=click.FloatRange(min=0.1),
     default=Settings.mirror_interval_s,
     show_default=True,
     metavar="SECONDS",

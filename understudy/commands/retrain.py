@@ -15,9 +15,8 @@ from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTr
 from training.fitting import config as configuration
 from training.publishing.live_version import find_live_version
 from understudy import event_store, options
-from understudy.finite_range import FiniteRange
 from understudy.help import TRAINING, Command, Option
-from understudy.options import WholeNumber, given_settings, model, training_settings
+from understudy.options import FiniteRange, WholeNumber, given_settings, model, training_settings
 
 _FEEDBACK, _RESULT = "Feedback", "The result"
 
