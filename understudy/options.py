@@ -1,6 +1,7 @@
 """Options and arguments that several commands take, declared once."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,18 @@ class WholeNumber(click.ParamType[int]):
                 f"must be a whole number of at least {self._least}, not {value!r}", param, ctx
             )
         return int(value)
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range, in which NaN and infinity are not, whatever its ends are."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 def model(text: str = "", *, required: bool = True) -> Decorator:

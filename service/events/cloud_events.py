@@ -6,7 +6,8 @@ the signature, the status, and with which probability the request is in the samp
 """
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +16,16 @@ import orjson
 from service.events.event_records import EventRecord
 from service.events.sampling import Reason
 from service.repository.contract import Contract, Field, Signature
+from service.repository.json_files import shown
 
 REQUEST = "org.kubeflow.serving.inference.request"
 RESPONSE = "org.kubeflow.serving.inference.response"
 _SOURCE = "understudy"
 # KServe's logger leaves nothing out on purpose.
 _CERTAIN = "1"
+_MOST_ID = 128
+# Of JSON values that are no number: bytes that are no text are an object.
+_KINDS: Mapping[str, tuple[type, ...]] = {"string": (str, dict), "bool": (bool,)}
 
 
 def cloud_event_lines(event: EventRecord) -> Iterator[bytes]:
@@ -68,9 +73,9 @@ def records_of(
     Raises:
         ValueError: a line is not such an event; the message names the line.
     """
-    waiting: dict[str, dict[str, dict[str, Any]]] = {}
+    waiting: dict[str, dict[str, tuple[int, dict[str, Any]]]] = {}
     for number, line in lines:
-        try:
+        with _named(number):
             event = orjson.loads(line)
             if not isinstance(event, dict) or not isinstance(event.get("id"), str):
                 raise ValueError("expected a CloudEvent with an id")
@@ -79,16 +84,28 @@ def records_of(
             if event.get("inferenceservicename", model) != model:
                 continue
             pair = waiting.setdefault(event["id"], {})
-            pair[event["type"]] = event
-            if len(pair) == 2:
-                del waiting[event["id"]]
-                yield _record(pair[REQUEST], pair[RESPONSE], model, contract, version)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"line {number}: {error}.") from error
+            pair[event["type"]] = number, event
+            if len(pair) < 2:
+                continue
+            del waiting[event["id"]]
+            (_, request), (_, response) = pair[REQUEST], pair[RESPONSE]
+            record = _record(request, response, model, contract, version)
+        yield record
     for pair in waiting.values():
-        request = pair.get(REQUEST)
-        if request is not None and "httpstatus" in request:
-            yield _record(request, None, model, contract, version)
+        number, request = pair.get(REQUEST, (0, {}))
+        if "httpstatus" in request:
+            with _named(number):
+                record = _record(request, None, model, contract, version)
+            yield record
+
+
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Let what is wrong with a line name it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"line {number}: {error}.") from error
 
 
 def _record(
@@ -98,6 +115,10 @@ def _record(
     contract: Contract,
     version: int,
 ) -> EventRecord:
+    request_id = request["id"]
+    if not 0 < len(request_id) <= _MOST_ID or "#" in request_id or not request_id.isprintable():
+        # Nobody could say what was true of it: not over HTTP, nor in a line of ground truth.
+        raise ValueError(f"expected an id of 1 to {_MOST_ID} printable characters without '#'")
     name = str(request.get("signature", "serving_default"))
     if name not in contract:
         raise ValueError(f"the contract of {model} has no signature {name!r}")
@@ -105,26 +126,31 @@ def _record(
     inputs, instances = _columns(
         _data(request), ("instances", "inputs"), signature, signature.inputs
     )
+    if not instances:
+        raise ValueError("expected at least one row")
     outputs = None
     if response is not None:
         outputs, _ = _columns(
             _data(response), ("predictions", "outputs"), signature, signature.outputs
         )
+        _check_answers(signature, outputs, instances)
     probability = float(request.get("inclusionprobability", _CERTAIN))
     rate = float(request.get("samplingrate", _CERTAIN))
-    if not 0 < probability <= 1 or not 0 <= rate <= 1:
-        raise ValueError("expected probabilities from 0 to 1")
+    reason = Reason(request.get("inclusionreason", Reason.SAMPLE))
+    # Only for another reason may a request be stored where none is sampled.
+    if not 0 <= rate <= probability <= 1 or not (rate if reason is Reason.SAMPLE else probability):
+        raise ValueError("expected probabilities above 0 and up to 1, the rate's the smaller one")
     return EventRecord(
         model=model,
-        request_id=request["id"],
+        request_id=request_id,
         answered_at=_seconds((response or request).get("time")),
-        version=int(request.get("modelversion", version)),
+        version=_whole(request, "modelversion", version),
         signature=name,
-        status=int(request.get("httpstatus", 200)),
+        status=_whole(request, "httpstatus", 200, most=599),
         instances=instances,
         probability=probability,
         rate=rate,
-        reason=Reason(request.get("inclusionreason", Reason.SAMPLE)),
+        reason=reason,
         inputs=orjson.dumps(inputs).decode(),
         outputs=None if outputs is None else orjson.dumps(outputs).decode(),
     )
@@ -155,6 +181,8 @@ def _columns(
         count = len(rows)
     elif by_columns in data:
         found = data[by_columns]
+        if isinstance(found, list) and any(isinstance(i, dict) and "datatype" in i for i in found):
+            raise ValueError("tensors of the Open Inference Protocol cannot be imported")
         columns = found if isinstance(found, dict) else {only: found}
         count = max((len(v) for v in columns.values() if isinstance(v, list)), default=1)
         if not signature.batched:
@@ -166,6 +194,31 @@ def _columns(
     if unknown:
         raise ValueError(f"the contract has no field {min(unknown)!r}")
     return {name: value for name, value in columns.items() if name in kept}, count
+
+
+def _check_answers(signature: Signature, outputs: Mapping[str, Any], instances: int) -> None:
+    """Check that there is an answer for each row, and of its output's kind: audits judge it."""
+    for field in signature.outputs:
+        values = outputs.get(field.name)
+        if values is None or not signature.batched:
+            continue
+        if not isinstance(values, list) or len(values) != instances:
+            raise ValueError(f"expected {instances} answers of {field.name!r}, one a row")
+        if field.instance_shape == ():
+            # A NaN has become null.
+            kinds = (int, float, type(None)) if field.is_float else _KINDS.get(field.dtype, (int,))
+            for value in values:
+                if type(value) not in kinds:
+                    raise ValueError(f"{field.name} is {shown(value)}, not of type {field.dtype}")
+
+
+def _whole(event: Mapping[str, Any], name: str, default: int, *, most: int = 2**63 - 1) -> int:
+    """Return a whole number of an event."""
+    value = event.get(name, default)
+    number = int(value) if str(value).isdecimal() and len(str(value)) < 20 else -1
+    if not 0 <= number <= most:
+        raise ValueError(f"expected {name} to be a whole number from 0 to {most}")
+    return number
 
 
 def _seconds(time: Any) -> float:

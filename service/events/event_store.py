@@ -314,7 +314,8 @@ class EventStore:
         place["source"] = str(truth.source)
         text = orjson.dumps(truth.values, option=orjson.OPT_SORT_KEYS).decode()
         known = run.rows(statements.TRUTH, place)
-        if known and known[0][0] == text:
+        # As values: 26 and 26.0 are one truth, whatever it was written as on its way.
+        if known and orjson.loads(known[0][0]) == truth.values:
             return Result.UNCHANGED
         run.change(statements.PUT_TRUTH, {**place, "truth": text, "given_at": self._clock()})
         return Result.CORRECTED if known else Result.STORED

@@ -66,7 +66,9 @@ def row_loss(contract: Contract, card: Card | None) -> RowLoss | None:
         return None
     output = signature.outputs[0]
     is_regression = output.is_float if card is None else card.task == "regression"
-    if output.is_float != is_regression or output.instance_shape != ():
+    # Without rows, all of a tensor is one answer.
+    shape = output.instance_shape if signature.batched else output.shape
+    if output.is_float != is_regression or shape != ():
         return None
     if not output.is_float:
         return RowLoss(output, ERROR_RATE, "", 1.0)

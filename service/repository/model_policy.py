@@ -78,10 +78,7 @@ class Policy:
     def _chosen(self, available: Iterable[int]) -> list[int]:
         ordered = sorted(available)
         if self.rollout is not None:
-            if self.versions:
-                asked = {*self.versions, *self.rollout.versions}
-                return [version for version in ordered if version in asked]
-            return chosen_with(self.rollout, ordered, self.latest)
+            return chosen_with(self.rollout, ordered, self.versions, self.latest)
         if self.versions:
             return [version for version in ordered if version in self.versions]
         return ordered[-self.latest :]
@@ -178,7 +175,8 @@ def policy_from_json(value: Any) -> Policy:
     unloaded = value.get("unloaded", False)
     if not isinstance(unloaded, bool):
         raise RepositoryError(f"{POLICY}: unloaded must be true or false, not {shown(unloaded)}.")
-    rows = value.get("rows_independent")
+    # As with the others that are optional, ``null`` takes back what was said.
+    rows, events = value.get("rows_independent"), value.get("events")
     if not _is_declaration(rows):
         raise RepositoryError(
             f"{POLICY}: rows_independent must be true, false or an object of signatures with true "
@@ -191,7 +189,7 @@ def policy_from_json(value: Any) -> Policy:
         rows_independent=rows,
         allow_operations=_operations(value),
         rollout=rollout_from_json(value[ROLLOUT], POLICY) if value.get(ROLLOUT) else None,
-        events=event_rates_from_json(POLICY, value["events"]) if "events" in value else None,
+        events=event_rates_from_json(POLICY, events) if events is not None else None,
     )
     match value.get("serve", {"latest": 1}):
         case {"latest": count, **rest} if not rest and _is_whole(count) and count > 0:

@@ -1,11 +1,11 @@
 """A rollout in a version policy: which version is on trial, how far it has come, by what rules."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from service.repository.contract import is_one_of
 from service.repository.errors import RepositoryError
 from service.repository.json_files import shown
 
@@ -152,17 +152,32 @@ class Rollout:
         }
 
 
-def chosen_with(rollout: Rollout, available: Iterable[int], latest: int) -> list[int]:
+def chosen_with(
+    rollout: Rollout, available: Iterable[int], named: Collection[int], latest: int
+) -> list[int]:
     """Return the versions that should be loaded while a rollout is under way, lowest first.
 
     Args:
         rollout: the rollout.
         available: the versions that there are.
-        latest: how many of the highest versions up to the champion serve besides.
+        named: versions that serve besides.
+        latest: where none are named, how many of the highest versions up to the champion do.
     """
     ordered = sorted(available)
-    before = [version for version in ordered if version <= rollout.champion][-latest:]
-    return sorted({*before, *(set(rollout.versions) & set(ordered))})
+    if named:
+        besides = [version for version in ordered if version in named]
+    else:
+        besides = [version for version in ordered if version <= rollout.champion][-latest:]
+    chosen = sorted({*besides, *(set(rollout.versions) & set(ordered))})
+    if rollout.leading in chosen:
+        return chosen
+    # Without the version that leads nothing is split, and the highest one answers all requests: an
+    # untried candidate only if there is nothing else.
+    return [version for version in chosen if version != rollout.candidate] or chosen
+
+
+# Least and most of the percents of a stage; 0 to 100 in the others.
+_SHARES = {Stage.WAITING: (0.0, 0.0), Stage.SHADOW: (0.0, 0.0), Stage.BAKING: (100.0, 100.0)}
 
 
 def rollout_from_json(value: Any, where: str) -> Rollout:
@@ -196,8 +211,13 @@ def rollout_from_json(value: Any, where: str) -> Rollout:
             f"{place}.stage must be one of {', '.join(Stage)} ({Stage.WAITING} exactly without a "
             f"candidate), not {shown(stage)}."
         )
-    if not _is_number(percent) or not 0 <= percent <= 100:
-        raise RepositoryError(f"{place}.percent must be from 0 to 100, not {shown(percent)}.")
+    # What people are told of a stage is true only if its share is the stage's.
+    least, most = _SHARES.get(stage, (0.0, 100.0))
+    if not _is_number(percent) or not least <= percent <= most:
+        to = f"from {least:g} to {most:g}" if least < most else f"{most:g}"
+        raise RepositoryError(
+            f"{place}.percent must be {to} while the stage is {stage}, not {shown(percent)}."
+        )
     rules = rules_from_json(value.get("rules", {}), f"{place}.rules")
     return Rollout(name, champion, candidate, Stage(stage), float(percent), rules)
 
@@ -260,19 +280,22 @@ def _bounded(name: str, value: Any, where: str) -> float | int:
 
 
 def _percents(value: Any, where: str) -> tuple[float, ...]:
+    # Without one the candidate would answer all requests before it has answered any.
     if (
         not isinstance(value, list)
+        or not value
         or not all(_is_number(each) and 0 < each < 100 for each in value)
         or sorted(set(value)) != value
     ):
         raise RepositoryError(
-            f"{where}.percents must be rising numbers above 0 and below 100, not {shown(value)}."
+            f"{where}.percents must be one or more rising numbers above 0 and below 100, "
+            f"not {shown(value)}."
         )
     return tuple(value)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_one_of(value, (int, float))
 
 
 def _is_version(value: Any) -> bool:

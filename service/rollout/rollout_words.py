@@ -1,6 +1,6 @@
 """A rollout in sentences: who answers whom, and what the evidence is, with its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from service.repository.rollout_policy import Rollout
@@ -24,6 +24,24 @@ _WHO_ANSWERS = {
     "rolled back": "Version {candidate} was rolled back; version {champion} serves.",
     "ended by hand": "Somebody ended the trial of version {candidate}.",
 }
+
+
+def unserved_sentence(rollout: Rollout, serving: Collection[int]) -> str:
+    """Return why no request is split although a rollout is under way; empty if they may be.
+
+    Args:
+        rollout: the rollout.
+        serving: the versions that answer requests.
+    """
+    missing = [version for version in rollout.versions if version not in serving]
+    if not missing:
+        return ""
+    versions = " and ".join(map(str, missing))
+    one = len(missing) == 1
+    return (
+        f"Nothing is tried out, because version{'' if one else 's'} {versions} "
+        f"{'does' if one else 'do'} not serve (yet)."
+    )
 
 
 def rollout_sentence(state: str, rollout: Rollout) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
+from service.errors import ServiceError
 from service.events.event_store import EventStore
 from service.events.row_loss import RowLoss
 from service.events.second_answers import audited_pairs
@@ -88,6 +89,9 @@ class TruthReader:
             quality = paired_quality(loss, pairs, rollout.rules.alpha)
             self._snapshot = _Snapshot(rollout.id, quality, monotonic())
             self._problem = ""
+        except ServiceError as error:
+            # The champion does not serve yet, after a restart.
+            self._problem = str(error)
         except Exception as error:
             if not self._problem:
                 log(logging.ERROR, "Truths cannot be read.", error=error, model=self._model)

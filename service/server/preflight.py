@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from service.access.key_file import read_keys
+from service.events.errors import StoreError
+from service.events.event_store_location import open_database
 from service.repository.base_paths import ModelConfigFile
 from service.repository.errors import RepositoryError
 from service.repository.model_source import configuration_of, folder_of, store_url
@@ -53,6 +55,11 @@ def problems(settings: Settings) -> list[str]:
         found.append(
             "UNDERSTUDY_KEYS_FOR_READS needs UNDERSTUDY_KEYS_FILE: without keys nothing needs one."
         )
+    if settings.events:
+        try:
+            open_database(settings.events)
+        except StoreError as error:
+            found.append(f"UNDERSTUDY_EVENTS: {error}")
     return found + _tls_problems(settings)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,25 @@ def test_truths_go_out_as_sagemaker_reads_them(
     )
 
 
+def test_whole_numbers_come_back_unchanged(
+    models: Path, store: EventStore, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    store.put("m", [Truth("one", 0, Source.USER, {"y": 7})])
+    file = tmp_path / "truths.jsonl"
+    file.write_text(run(capsys, "export", "m"))
+    assert run(capsys, "import", "m", str(file)) == "Truths of m: 1 unchanged.\n"
+
+
+def test_truths_of_what_the_card_does_not_have_go_out_by_name(
+    models: Path, store: EventStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service serves all signatures of a SavedModel, also those that no card describes."""
+    store.add([record("of the graph", signature="undescribed")])
+    store.put("m", [Truth("of the graph", 1, Source.USER, {"z": 7})])
+    (line,) = run(capsys, "export", "m").splitlines()
+    assert json.loads(line)["groundTruthData"] == {"data": '{"z":7}', "encoding": "JSON"}
+
+
 def test_an_audit_takes_the_place_of_what_a_user_says(
     models: Path, store: EventStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,12 +215,14 @@ def test_events_of_kserve_itself_are_read(
 @pytest.mark.parametrize(
     ("form", "line", "message"),
     [
-        ("ground-truth", "{}", 'line 1: expected {"groundTruthData"'),
-        ("ground-truth", "[", "line 1: "),
-        ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#1"}}', "lines 1 to 1: feedback[0].truth: Expected "),
-        ("ground-truth", '{"groundTruthData": {"data": "many", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "feedback[0].truth: Expected a number"),
+        ("ground-truth", "{}", 'line 2: expected {"groundTruthData"'),
+        ("ground-truth", "[", "line 2: "),
+        ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#1"}}', "line 2: truth: Expected "),
+        ("ground-truth", '{"groundTruthData": {"data": "many", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "line 2: truth: Expected a number"),
+        ("ground-truth", '{"groundTruthData": {"data": "nan", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "line 2: truth: Expected a number"),
+        ("ground-truth", '{"groundTruthData": {"data": "1_0", "encoding": "CSV"}, "eventMetadata": {"eventId": "one"}}', "line 2: truth: Expected a number"),
         ("ground-truth", '{"groundTruthData": {"data": "c", "encoding": "CSV"}, "eventMetadata": {"eventId": "two#x"}}', "expected a row's number after #, not 'x'."),
-        ("cloudevents", "[]", "line 1: expected a CloudEvent with an id."),
+        ("cloudevents", "[]", "line 2: expected a CloudEvent with an id."),
     ],
 )  # fmt: skip
 def test_bad_lines_are_named(
@@ -213,8 +235,50 @@ def test_bad_lines_are_named(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "bad.jsonl"
-    file.write_text(f"{line}\n")
+    file.write_text(f"\n{line}\n")
     assert message in run(capsys, "import", "m", str(file), "--form", form, code=1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "response", "message"),
+    [
+        ({"samplingrate": "0"}, {}, "expected probabilities above 0"),
+        ({"samplingrate": "0.5", "inclusionprobability": "0.1"}, {}, "expected probabilities"),
+        ({"modelversion": "9" * 30}, {}, "expected modelversion to be a whole number from 0 to"),
+        ({"modelversion": None}, {}, "expected modelversion to be"),
+        ({"httpstatus": 10**30}, {}, "expected httpstatus to be a whole number from 0 to 599"),
+        ({"data": {"inputs": {"x": []}}}, {}, "expected at least one row"),
+        ({"id": ""}, {"id": ""}, "expected an id of 1 to 128 printable"),
+        ({"id": "a#1"}, {"id": "a#1"}, "without '#'"),
+        ({"id": "a\0b"}, {"id": "a\0b"}, "expected an id of 1 to 128 printable"),
+        ({"data": {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}]}}, {}, "Open Inference Protocol"),
+        ({}, {"data": {"predictions": [{"y": "seven"}]}}, 'y is "seven", not of type float32'),
+        ({}, {"data": {"predictions": [{"y": [7]}]}}, "y is [7], not of type float32"),
+        ({}, {"data": {"predictions": [1, 2]}}, "expected 1 answers of 'y', one a row"),
+    ],
+)  # fmt: skip
+def test_events_that_nobody_could_judge_are_refused(
+    models: Path,
+    store: EventStore,
+    request_: dict[str, Any],
+    response: dict[str, Any],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """Else audits could not be handed out any more, nor live answers be compared with the card."""
+    both = {"specversion": "1.0", "id": "k", "source": "s", "signature": "number"}
+    kind = "org.kubeflow.serving.inference."
+    lines = [
+        {**both, "type": f"{kind}response", "data": {"predictions": [7]}, **response},
+        {**both, "type": f"{kind}request", "data": {"instances": [3]}, **request_},
+    ]
+    file = tmp_path / "bad.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    told = run(capsys, "import", "m", str(file), "--form", "cloudevents", code=1)
+    assert "line 2: " in told
+    assert message in told
+    assert store.find("m", "k") is None
 
 
 @pytest.mark.parametrize(

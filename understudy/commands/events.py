@@ -1,8 +1,9 @@
 """``events``: count, export and import stored predictions and what turned out to be true."""
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def _export(location: str, model: str, form: str, models: Path) -> None:
         if form == CLOUD_EVENTS:
             lines = cloud_event_lines(event)
         else:
-            first = contracts.of(event.version)[event.signature].outputs[0].name if truths else ""
+            first = contracts.first_output(event.version, event.signature) if truths else ""
             lines = ground_truth_lines(event, truths, first)
         for line in lines:
             sys.stdout.buffer.write(line + b"\n")
@@ -150,14 +151,21 @@ def _import_truths(
                 labels_are_text=True,
             )
         except ServiceError as error:
-            place = f"lines {together[0][0]} to {together[-1][0]}"
-            raise click.ClickException(f"{file}, {place}: {error.message}") from error
+            numbers = [number for number, _ in together]
+            raise click.ClickException(f"{file}, {_by_line(error.message, numbers)}") from error
         results.update(store.put(model, checked.truths))
         results[Result.NOT_SAMPLED] += len(checked.not_stored)
     told = ", ".join(
         f"{results[each]:,} {str(each).replace('_', ' ')}" for each in Result if results[each]
     )
     return f"Truths of {model}: {told or 'none'}."
+
+
+def _by_line(message: str, numbers: Sequence[int]) -> str:
+    """Return what is wrong with an item, as what is wrong with its line."""
+    return re.sub(
+        r"^feedback\[(\d+)\](: |\.)", lambda item: f"line {numbers[int(item[1])]}: ", message
+    )
 
 
 class _Contracts:
@@ -172,6 +180,11 @@ class _Contracts:
 
     def latest(self) -> int:
         return max(self._folders)
+
+    def first_output(self, version: int, signature: str) -> str:
+        """Return the name of what a signature answers; empty where the card does not have it."""
+        found = self.of(version).get(signature)
+        return found.outputs[0].name if found is not None else ""
 
     def of(self, version: int) -> Contract:
         """Return a version's contract; the latest one's where it is gone."""

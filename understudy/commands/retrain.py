@@ -16,7 +16,7 @@ from training.fitting import config as configuration
 from training.publishing.live_version import find_live_version
 from understudy import event_store, options
 from understudy.help import TRAINING, Command, Option
-from understudy.options import WholeNumber, given_settings, model, training_settings
+from understudy.options import FiniteRange, WholeNumber, given_settings, model, training_settings
 
 _FEEDBACK, _RESULT = "Feedback", "The result"
 
@@ -70,7 +70,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
 @click.option(
     "--feedback-share",
     cls=Option,
-    type=click.FloatRange(0, 0.9, min_open=True),
+    type=FiniteRange(0, 0.9, min_open=True),
     metavar="X",
     shown=DEFAULT_SHARE,
     help="largest share in training",

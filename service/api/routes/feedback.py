@@ -82,7 +82,9 @@ def feedback_routes(
         known = _event_log(lifecycle, events, model)
         asked = query_value(request.environ, "count")
         count = _AUDITS if asked is None else asked
-        if not (count.isascii() and count.isdecimal() and 0 < int(count[:4]) <= _MOST_AUDITS):
+        # Not int("9" * 5000), which is an error of its own.
+        is_whole = count.isascii() and count.isdecimal() and len(count) <= len(str(_MOST_AUDITS))
+        if not (is_whole and 0 < int(count) <= _MOST_AUDITS):
             raise InvalidRequestError(
                 f"count: Expected a whole number from 1 to {_MOST_AUDITS}, not {count[:60]!r}."
             )

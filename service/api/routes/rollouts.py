@@ -16,7 +16,11 @@ from service.repository.model_policy import Policy, begin_rollout
 from service.repository.model_source import ModelSource
 from service.repository.rollout_policy import RolloutRules, rules_from_json
 from service.rollout.rollout_record import RolloutRecord, read_rollout_record
-from service.rollout.rollout_words import evidence_in_words, rollout_sentence
+from service.rollout.rollout_words import (
+    evidence_in_words,
+    rollout_sentence,
+    unserved_sentence,
+)
 from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
 
@@ -38,12 +42,12 @@ def rollout_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings)
             folder = store.policy_folder(model)
         except RepositoryError:
             # Its versions are chosen elsewhere, and by no rollout.
-            return jsonify(_shown(None, lifecycle.policy(model)))
+            return jsonify(_shown(None, lifecycle, model))
         try:
             record = read_rollout_record(folder)
         except RepositoryError as error:
             raise ServiceError(str(error)) from error
-        return jsonify(_shown(record, lifecycle.policy(model)))
+        return jsonify(_shown(record, lifecycle, model))
 
     @blueprint.post(f"{MODEL}:rollout")
     def start_rollout(model: str) -> FlaskResponse:
@@ -89,17 +93,18 @@ def _asked(value: Any) -> tuple[int, RolloutRules]:
         raise InvalidRequestError(str(error)) from error
 
 
-def _shown(record: RolloutRecord | None, policy: Policy) -> dict[str, Any]:
+def _shown(record: RolloutRecord | None, lifecycle: Lifecycle, model: str) -> dict[str, Any]:
     """Return what a client sees of a rollout: its record, without the counts by bin."""
-    under_way = policy.rollout
+    under_way, serving = lifecycle.policy(model).rollout, lifecycle.serving_versions(model)
     if record is None or (under_way is not None and under_way.id != record.rollout.id):
         if under_way is None:
             sentence = "There was no rollout."
             return {"state": "none", "sentence": sentence, "reason": sentence, "decisions": []}
         state = str(under_way.stage)
-        sentence = rollout_sentence(state, under_way)
+        sentence = unserved_sentence(under_way, serving) or rollout_sentence(state, under_way)
         return {"state": state, "sentence": sentence, "reason": "It begins.", "decisions": []}
     rollout = record.rollout
+    sentence = "" if record.outcome else unserved_sentence(rollout, serving)
     evidence: list[str] = []
     if not record.outcome and rollout.candidate is not None:
         elapsed_s = time.time() - record.stage_began
@@ -108,7 +113,7 @@ def _shown(record: RolloutRecord | None, policy: Policy) -> dict[str, Any]:
         )
     return {
         "state": record.state,
-        "sentence": rollout_sentence(record.state, rollout),
+        "sentence": sentence or rollout_sentence(record.state, rollout),
         "evidence": evidence,
         "reason": record.reason,
         "held": record.held,

@@ -1,6 +1,7 @@
 """Truths that are sent for stored predictions, checked by the contract, in words."""
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -158,10 +159,11 @@ def _values(
 
 
 def _number(output: Field, truth: Any) -> Any:
-    """Return text as the number that an output has, as far as it is one."""
-    if isinstance(truth, str) and output.is_number:
+    """Return text as the number that an output has, as far as it is one that JSON has."""
+    if isinstance(truth, str) and output.is_number and "_" not in truth:
         with contextlib.suppress(ValueError):
-            return float(truth) if output.is_float else int(truth)
+            number = float(truth) if output.is_float else int(truth)
+            return truth if math.isnan(number) else number
     return truth
 
 
@@ -188,7 +190,9 @@ def _sent(path: str, item: Any, problems: Problems) -> SentTruth | None:
         return None
     request_id, row, source = item["id"], item.get("row", 0), item.get("source", "user")
     before = len(problems)
-    if not isinstance(request_id, str) or not 0 < len(request_id) <= _MOST_ID:
+    # PostgreSQL takes no text with a zero in it, and would seem not to be usable.
+    is_id = isinstance(request_id, str) and request_id.isprintable()
+    if not (is_id and 0 < len(request_id) <= _MOST_ID):
         problems.add(f"{path}.id", "Expected the X-Request-Id of a prediction.")
     if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < 2**31:
         problems.add(f"{path}.row", "Expected a whole number of at least 0.")

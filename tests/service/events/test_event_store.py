@@ -88,6 +88,14 @@ def test_truths_are_idempotent_and_can_be_corrected(store: EventStore, clock: Cl
     ]
 
 
+def test_a_truth_is_the_same_however_its_number_is_written(store: EventStore) -> None:
+    """Else to import what was exported would count as new truths."""
+    store.add([record("a")])
+    sent = [Truth("a", 0, Source.USER, {"y": value}) for value in (26, 26.0, 26.5)]
+    results = [store.put("m", [each])[0] for each in sent]
+    assert results == [Result.STORED, Result.UNCHANGED, Result.CORRECTED]
+
+
 def test_only_what_was_handed_out_can_be_an_audit(store: EventStore) -> None:
     store.add([record("a", instances=1), record("b", instances=1)])
     with pytest.raises(NotAuditedError) as refused:

@@ -30,6 +30,7 @@ def test_a_policy_says_rates(value: Any, rates: EventRates, highest: float) -> N
     assert policy.to_json()["events"] == value
     # Another change leaves them as they are.
     assert with_changes(policy, {"keep": 3}).events == rates
+    assert with_changes(policy, {"events": None}).events is None
     assert policy.etag != policy_from_json({}).etag
 
 

@@ -6,6 +6,9 @@ import pytest
 
 from service.repository.errors import RepositoryError
 from service.repository.model_policy import POLICY, Policy, read_policy, rolled_back, write_policy
+from service.repository.rollout_policy import Rollout, Stage
+
+_ROLLOUT = '{"rollout": {"id": "r", "champion": 1, "candidate": 2, "stage": "%s", "percent": %s}}'
 
 
 def test_without_a_file_the_latest_serves(tmp_path: Path) -> None:
@@ -28,6 +31,32 @@ def test_serve_selects(tmp_path: Path, serve: Any, available: Any, selected: Any
     policy = read_policy(tmp_path)
     assert policy.select(available) == selected
     assert policy.labels == {"stable": 1}
+
+
+@pytest.mark.parametrize(
+    ("stage", "available", "selected"),
+    [
+        ("shadow", [1, 2, 3], [2, 3]),
+        ("canary", [1, 2, 3], [2, 3]),
+        ("baking", [1, 2, 3], [2, 3]),
+        # Nobody would split the requests, and the highest version would answer all of them.
+        ("shadow", [1, 3], [1]),
+        ("canary", [1, 3], [1]),
+        ("baking", [1, 3], [1, 3]),
+        ("canary", [1, 2], [2]),
+        # Better than none.
+        ("canary", [3], [3]),
+    ],
+)
+@pytest.mark.parametrize("versions", [(), (1, 2)])
+def test_a_candidate_does_not_stand_in_for_its_champion(
+    stage: str, available: list[int], selected: list[int], versions: tuple[int, ...]
+) -> None:
+    rollout = Rollout("r", 2, 3, Stage(stage), 5)
+    policy = Policy(rollout=rollout, versions=versions)
+    if versions:
+        selected = sorted({*selected, *({1} & {*available})})
+    assert policy.select(available) == selected
 
 
 @pytest.mark.parametrize(
@@ -58,6 +87,19 @@ def test_serve_selects(tmp_path: Path, serve: Any, available: Any, selected: Any
         ('{"rows_independent": "yes"}', "rows_independent must be"),
         ('{"unloaded": 1}', "unloaded must be true or false, not 1"),
         ('{"keep": 0}', "keep must be a whole number above 0, not 0"),
+        # Larger than any float, with which it is compared.
+        (
+            _ROLLOUT % ("canary", f"1{'0' * 400}"),
+            "rollout.percent must be from 0 to 100 while the stage is canary, not 1000",
+        ),
+        (
+            _ROLLOUT % ("canary", f'5, "rules": {{"step_s": 1{"0" * 400}}}'),
+            "rollout.rules.step_s must be a number",
+        ),
+        # Nobody gets the candidate's answers in the shadow, and everybody while it bakes.
+        (_ROLLOUT % ("shadow", 50), "percent must be 0 while the stage is shadow, not 50."),
+        (_ROLLOUT % ("baking", 10), "percent must be 100 while the stage is baking, not 10."),
+        (_ROLLOUT % ("shadow", '0, "rules": {"percents": []}'), "percents must be one or more"),
     ],
 )
 def test_anything_else_is_refused_with_a_reason(tmp_path: Path, text: str, reason: str) -> None:

@@ -121,8 +121,18 @@ def test_what_is_missing_depends_on_the_rules_and_the_next_step() -> None:
     assert "says nothing to judge" in unjudged.missing(asked, 0.01)
 
 
-def contract(output: Field) -> dict[str, Signature]:
-    return {"serving_default": Signature("serving_default", (), (output,))}
+def contract(output: Field, rows: int | None = None) -> dict[str, Signature]:
+    """A contract of requests with any number of rows; of none, where ``rows`` is a number."""
+    x = Field(name="x", dtype="float32", shape=(rows,))
+    return {"serving_default": Signature("serving_default", (x,), (output,))}
+
+
+def test_an_answer_without_rows_is_judged_if_it_is_one_value() -> None:
+    """All of a list is one answer then, and none that an error of a number can be of."""
+    some, one = (Field(name="y", dtype="int64", shape=shape) for shape in ((None,), ()))
+    assert row_loss(contract(some, rows=3), None) is None
+    assert row_loss(contract(some), None) is not None
+    assert row_loss(contract(one, rows=3), None) is not None
 
 
 def test_numbers_are_judged_by_errors_up_to_ten_of_the_cards() -> None:

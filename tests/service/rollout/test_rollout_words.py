@@ -2,7 +2,11 @@
 
 from service.repository.rollout_policy import Rollout, RolloutRules, Stage
 from service.rollout.assessment import StageEvidence
-from service.rollout.rollout_words import evidence_in_words, rollout_sentence
+from service.rollout.rollout_words import (
+    evidence_in_words,
+    rollout_sentence,
+    unserved_sentence,
+)
 from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import BothArms
 
@@ -18,6 +22,18 @@ def test_every_state_says_who_answers() -> None:
         assert "None" not in rollout_sentence(state, waiting)
     assert rollout_sentence("canary", CANARY) == (
         "Version 2 answers 5 % of the requests, version 1 the others."
+    )
+
+
+def test_a_rollout_whose_versions_do_not_serve_is_not_told_as_one_that_is() -> None:
+    """Its candidate was deleted, or the model is unloaded."""
+    assert unserved_sentence(CANARY, [1, 2, 7]) == ""
+    assert unserved_sentence(Rollout("a", 1), [1]) == ""
+    assert unserved_sentence(CANARY, [1]) == (
+        "Nothing is tried out, because version 2 does not serve (yet)."
+    )
+    assert unserved_sentence(CANARY, []) == (
+        "Nothing is tried out, because versions 1 and 2 do not serve (yet)."
     )
 
 

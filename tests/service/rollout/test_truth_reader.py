@@ -4,6 +4,9 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from service.errors import NotFoundError
 from service.events.errors import StoreError
 from service.events.event_store import EventStore
 from service.events.feedback_records import Source, Truth
@@ -85,3 +88,19 @@ def test_a_store_that_fails_is_said_and_not_waited_for(tmp_path: Path, monkeypat
     assert reader.latest(ROLLOUT, None).problem == ""
     monkeypatch.setattr(module, "_STALE_S", -1.0)
     eventually(lambda: reader.latest(ROLLOUT, None).problem == shown)
+
+
+def test_a_champion_that_does_not_serve_yet_is_no_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After each restart the truths are read before the versions are loaded."""
+
+    def loss_of(version: int) -> RowLoss | None:
+        raise NotFoundError(f"Version {version} does not serve.")
+
+    store = store_in(tmp_path / "events.db")
+    store.make()
+    reader = TruthReader(store, "m", loss_of)
+    eventually(lambda: reader.latest(ROLLOUT, None).problem == "Version 3 does not serve.")
+    assert "Truths cannot be read." not in caplog.text
+    store.close()

@@ -232,3 +232,19 @@ def test_a_store_that_cannot_be_mirrored_is_named(
         "MODELS: s3://models/prefix needs the package 'obstore', which is not installed here: "
         "pip install 'understudy[object-store]'."
     )
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("mysql://host/events", "Expected the path of a file, or a URL such as postgresql+psycopg"),
+        ("sqlite://", "sqlite:// is in the memory of one process: name a file."),
+    ],
+)
+def test_an_event_store_that_cannot_be_one_is_named(
+    tmp_path: Path, location: str, reason: str
+) -> None:
+    (found,) = problems(Settings(models=tmp_path, events=location))
+    assert found.startswith(f"UNDERSTUDY_EVENTS: {reason}")
+    # One that is not there yet may come.
+    assert problems(Settings(models=tmp_path, events=str(tmp_path / "later" / "e.db"))) == []

@@ -276,6 +276,7 @@ def test_a_store_of_another_version_is_said(capsys: pytest.CaptureFixture[str]) 
         (["--after-truths", "3"], "--store, --after-truths, --after-harm and"),
         (["--feedback", "--after-truths", "0"], "--after-truths must be a whole number"),
         (["--feedback", "--feedback-share", "0.95"], "--feedback-share"),
+        (["--feedback", "--feedback-share", "nan"], "--feedback-share: nan is not a finite number"),
     ],
 )
 def test_wrong_usage(options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,6 +168,7 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
         ({"id": IN, "truth": 1, "source": "me"}, "feedback[0].source", 'Expected "user" or "audit".'),
         ({"id": IN, "truth": 1, "source": []}, "feedback[0].source", 'Expected "user" or "audit".'),
         ({"id": "", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction."),
+        ({"id": "a\0", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction."),
         ({"id": IN, "truth": 1, "source": "audit"}, "feedback[0].source", 'This row was not handed out as an audit; "source" must be "user".'),
     ]  # fmt: skip
     for item, path, message in wrong:
@@ -244,7 +245,7 @@ def test_audits_show_rows_without_answers(client: FlaskClient) -> None:
     assert audit["inputs"]["x"] == expected
     item = {"id": audit["id"], "row": audit["row"], "truth": 1, "source": "audit"}
     assert send(client, item).json == taken(stored=1)
-    for count in ("0", "101", "x", "-1", "", "1" * 5000):
+    for count in ("0", "101", "x", "-1", "", "1" * 5000, "00100999"):
         assert_error(client.get(f"{AUDITS}?count={count}"), 400, "INVALID_ARGUMENT")
 
 
