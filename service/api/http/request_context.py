@@ -28,12 +28,14 @@ from service.monitoring.logs import log
 from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.trace_context import RequestTrace, begin_trace
+from service.repository.golden_examples import Tensors
+from service.rollout.disagreement import is_finite
 from service.runtime.batching import TraceBatch
+from service.runtime.traffic_split import Arm
 
 if TYPE_CHECKING:
     # OpenTelemetry's; there is one only where it is installed.
     from service.monitoring.span_recorder import SpanRecorder
-from service.runtime.traffic_split import Arm
 
 # A client's own id is kept when it can stand in a header and a log without harm.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -66,6 +68,7 @@ class RequestContext:
         phases: what it has spent so far, from the moment on at which a version is found for it.
         trace: the trace it belongs to; ``None`` unless its caller says so or traces are exported.
         arm: where its outcome is counted, if a rollout chose the version that answers it.
+        is_unfit: whether its answer, which a rollout counts, holds NaN or infinity.
     """
 
     environ: Mapping[str, Any]
@@ -81,6 +84,7 @@ class RequestContext:
     phases: PredictionPhases | None = None
     trace: RequestTrace | None = None
     arm: Arm | None = None
+    is_unfit: bool = False
 
     @property
     def routing_key(self) -> str:
@@ -92,6 +96,14 @@ class RequestContext:
         """Whether the client chose that, so that other requests may have the same."""
         given = self.environ.get(_REQUEST_ID_HEADER)
         return bool(self.environ.get(_ROUTING_KEY)) or given == self.request_id
+
+    def note_outputs(self, outputs: Tensors) -> None:
+        """Note what it is answered with, if a rollout counts it.
+
+        JSON has no NaN and makes an error of it; gRPC and binary tensors carry it to the client.
+        """
+        if self.arm is not None:
+            self.is_unfit = not is_finite(outputs)
 
 
 class RequestObserver:
@@ -191,7 +203,7 @@ class RequestObserver:
         self._metrics.answered(context.model, version, status).inc()
         if context.arm is not None and status != AbandonedError.status:
             # Also what the model refuses: a client's own mistakes fall on both arms alike.
-            context.arm.note(seconds, failed=status >= 400)
+            context.arm.note(seconds, failed=status >= 400 or context.is_unfit)
         if context.failure is not None or self._access_log:
             self._log(context, status, seconds)
         return headers

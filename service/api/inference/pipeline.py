@@ -89,6 +89,7 @@ class InferencePipeline:
             prediction.check(codecs, context.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
+            context.note_outputs(outputs)
             response = prediction.write_response(outputs)
             status = response.status
             return response

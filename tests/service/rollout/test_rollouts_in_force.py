@@ -76,6 +76,13 @@ class Traffic:
         self.exposed += version == "2" and not path
         return response.status_code, version
 
+    def send_for_bytes(self) -> int:
+        """Ask for the answer as a tensor of bytes, which may be NaN; return the status."""
+        x = self._random.random((1, CLASSES), np.float32)
+        tensor = {"name": "x", "shape": x.shape, "datatype": "FP32", "data": x.ravel().tolist()}
+        request = {"inputs": [tensor], "parameters": {"binary_data_output": True}}
+        return self._client.post(f"/v2/models/{self._model}/infer", json=request).status_code
+
     def state(self) -> dict[str, Any]:
         return self._client.get(f"/v1/models/{self._model}/rollout").get_json()
 
@@ -139,6 +146,14 @@ def test_nan_on_a_rare_input_is_found_in_the_canary_too(app: Flask, models: Path
     traffic.begin(percents=[40], shadow_batches=0, latency_margin=100, min_requests=10**6)
     rollout = read_policy(models / "nan").rollout
     assert rollout is not None
+
+    def is_counted() -> bool:
+        # The client gets NaN as bytes, and it counts as a failure all the same.
+        assert {traffic.send_for_bytes() for _ in range(40)} == {200}
+        stages = traffic.state().get("stages")
+        return bool(stages) and stages[-1]["candidate"]["failures"] > 0
+
+    eventually(is_counted)
     eventually(lambda: "2" in {traffic.send()[1] for _ in range(5)})
     for i in range(30):
         _, version = traffic.send(**{"X-Routing-Key": f"user-{i}"})
