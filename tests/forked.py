@@ -6,6 +6,7 @@ environment, folder, output and, if asked, session, as ``subprocess.Popen`` woul
 """
 
 import atexit
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -16,6 +17,8 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from unittest import mock
 
@@ -32,7 +35,7 @@ class ForkServer:
         self._server = forkserver.ForkServer()
         self._server.set_forkserver_preload([preloaded])
 
-    def start(self, process: multiprocessing.context.ForkServerProcess) -> None:
+    def start(self, process: BaseProcess) -> None:
         """Start a process of the "forkserver" context as a fork of this server."""
         # The context knows one server; Keras must not come into services, which do without it.
         connect = self._server.connect_to_new_process
@@ -74,7 +77,7 @@ class ForkedCommand:
         """
         for path in (stdout, stderr):
             path.touch()
-        self._process = multiprocessing.get_context("forkserver").Process(
+        self._process: BaseProcess = multiprocessing.get_context("forkserver").Process(
             target=_run,
             args=(list(command), cwd, dict(env), stdout, stderr, start_new_session, first),
         )
@@ -111,6 +114,41 @@ class ForkedCommand:
     def kill(self) -> None:
         """End it at once."""
         self.send_signal(signal.SIGKILL)
+
+
+class WaitingFork(ForkedCommand):
+    """A fork, and child, of this very process that waits to be given its command.
+
+    It has nothing of what is opened after it began: SQLite would take its parent's locks for its own.
+    """
+
+    def __init__(self) -> None:
+        receiver, self._sender = multiprocessing.Pipe(duplex=False)
+        self._process = multiprocessing.get_context("fork").Process(
+            target=_run_what_comes, args=(receiver, self._sender)
+        )
+        self._process.start()
+        receiver.close()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def run(self, command: Sequence[str], *, output: Path, start_new_session: bool) -> None:
+        """Let it run a command, in this process's folder and environment.
+
+        Args:
+            command: as ``ForkedCommand`` takes it.
+            output: the file for its output and its errors, which is there.
+            start_new_session: whether it leads a session of its own.
+        """
+        self._sender.send(
+            (list(command), Path.cwd(), dict(os.environ), output, output, start_new_session, None)
+        )
+
+
+def _run_what_comes(receiver: Connection, sender: Connection) -> None:
+    sender.close()
+    with contextlib.suppress(EOFError):  # nothing was to be run
+        _run(*receiver.recv())
 
 
 def _run(

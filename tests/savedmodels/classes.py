@@ -5,9 +5,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from tests.savedmodels.saving import card, publish
+from tests.savedmodels.saving import card, publish, save, written_once
 
 
+@written_once
 def save_half_plus_three(directory: Path) -> None:
     """Write a model as TensorFlow Serving's own example of that name: ``y = x / 2 + 3``.
 
@@ -145,10 +146,14 @@ KINDS_CONTRACT: Contract = {
 
 def publish_kinds(root: Path, *, model: str = "kinds", task: str = "regression") -> int:
     """Publish ``Kinds`` as a trainer would, and return the version's number."""
+    return publish(root, card(model, KINDS_CONTRACT, task=task), _save_kinds)
+
+
+@written_once
+def _save_kinds(directory: Path) -> None:
     kinds = Kinds()
-    return publish(
-        root,
-        card(model, KINDS_CONTRACT, task=task),
+    save(
+        directory,
         kinds,
         serving_default=kinds.of_three,
         of_two=kinds.of_two,
@@ -184,10 +189,10 @@ SCORES_CONTRACT: Contract = {
 
 def publish_scores(root: Path) -> int:
     """Publish a version of ``Scores``, as model "scores"."""
+    return publish(root, card("scores", SCORES_CONTRACT, task="classification"), _save_scores)
+
+
+@written_once
+def _save_scores(directory: Path) -> None:
     model = Scores()
-    return publish(
-        root,
-        card("scores", SCORES_CONTRACT, task="classification"),
-        model,
-        serving_default=model.serve,
-    )
+    save(directory, model, serving_default=model.serve)

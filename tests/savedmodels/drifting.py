@@ -11,7 +11,7 @@ from service.repository.model_card import write_card
 from service.repository.model_store import Store
 from service.repository.reference.reference_file import write_reference
 from service.repository.reference.reference_rows import describe_rows
-from tests.savedmodels.saving import card, save
+from tests.savedmodels.saving import card, save, written_once
 
 ROWS = 2_000
 
@@ -40,17 +40,18 @@ SIGN_ACCURACY = {"name": "test accuracy", "value": 0.95, "low": 0.94, "high": 0.
 
 def publish_sign(root: Path) -> int:
     """Publish a version as a trainer would, its reference of rows with a normal ``x``."""
+    return Store(root).publish("sign", _fill_sign)
 
-    def fill(directory: Path) -> None:
-        model = Sign()
-        save(directory, model, serving_default=model.serve)
-        known = card("sign", SIGN_CONTRACT, task="classification")
-        write_card(directory, replace(known, evaluation={"headline": SIGN_ACCURACY}))
-        x = np.random.default_rng(0).normal(size=ROWS).astype(np.float32)
-        outputs = {name: tensor.numpy() for name, tensor in model.serve(tf.constant(x)).items()}
-        write_reference(
-            directory,
-            describe_rows(_SIGNATURE, {"x": x}, outputs, origin="the test set", held_out=True),
-        )
 
-    return Store(root).publish("sign", fill)
+@written_once
+def _fill_sign(directory: Path) -> None:
+    model = Sign()
+    save(directory, model, serving_default=model.serve)
+    known = card("sign", SIGN_CONTRACT, task="classification")
+    write_card(directory, replace(known, evaluation={"headline": SIGN_ACCURACY}))
+    x = np.random.default_rng(0).normal(size=ROWS).astype(np.float32)
+    outputs = {name: tensor.numpy() for name, tensor in model.serve(tf.constant(x)).items()}
+    write_reference(
+        directory,
+        describe_rows(_SIGNATURE, {"x": x}, outputs, origin="the test set", held_out=True),
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from tests.savedmodels.saving import card, publish, save
+from tests.savedmodels.saving import card, publish, save, written_once
 
 # A signature's inputs of each dtype that TensorFlow and the protocols have in common.
 DTYPES = {
@@ -32,6 +32,7 @@ class EveryDtype(tf.Module):
         }
 
 
+@written_once
 def save_every_dtype(directory: Path) -> None:
     """Write a foreign SavedModel with an input and an output of each dtype."""
     model = EveryDtype()
@@ -96,11 +97,10 @@ TYPES_CONTRACT: Contract = {
 
 def publish_types(root: Path) -> int:
     """Publish ``Types`` as a trainer would, and return the version's number."""
+    return publish(root, card("types", TYPES_CONTRACT), _save_types)
+
+
+@written_once
+def _save_types(directory: Path) -> None:
     model = Types()
-    return publish(
-        root,
-        card("types", TYPES_CONTRACT),
-        model,
-        serving_default=model.serve,
-        picture=model.picture,
-    )
+    save(directory, model, serving_default=model.serve, picture=model.picture)

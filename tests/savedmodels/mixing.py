@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from service.repository.contract import Field, Signature
 from service.repository.model_card import write_card
-from tests.savedmodels.saving import card, save
+from tests.savedmodels.saving import card, save, written_once
 
 _X = tf.TensorSpec([None], tf.float32, name="x")
 _A, _B = (tf.TensorSpec([None], tf.float32, name=name) for name in "ab")
@@ -80,6 +80,7 @@ SIGNATURES = (
 )
 
 
+@written_once
 def save_mixing(directory: Path) -> None:
     """Write a SavedModel without card, with the signatures above; ``share`` is the default one."""
     model = Mixing()

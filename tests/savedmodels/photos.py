@@ -5,7 +5,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from tests.savedmodels.saving import card, publish
+from tests.savedmodels.saving import card, publish, save, written_once
 
 LABELS = ("red", "green", "blue")
 _PICTURE = Field(name="picture", dtype="float32", shape=(None, 4, 5, 3))
@@ -35,11 +35,10 @@ class Photos(tf.Module):
 
 def publish_photos(root: Path) -> int:
     """Publish a version of ``Photos``, as model "photos"."""
+    return publish(root, card("photos", PHOTOS_CONTRACT, task="classification"), _save_photos)
+
+
+@written_once
+def _save_photos(directory: Path) -> None:
     photos = Photos()
-    return publish(
-        root,
-        card("photos", PHOTOS_CONTRACT, task="classification"),
-        photos,
-        serving_default=photos.serve,
-        named=photos.named,
-    )
+    save(directory, photos, serving_default=photos.serve, named=photos.named)

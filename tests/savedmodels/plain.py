@@ -5,7 +5,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from tests.savedmodels.saving import card, publish
+from tests.savedmodels.saving import card, publish, save, written_once
 
 
 class Album(tf.Module):
@@ -124,6 +124,12 @@ _PLAIN_BODIES: dict[str, tuple[tf.Module, dict[str, str], Contract]] = {
 
 def publish_plain_bodies(root: Path) -> None:
     """Publish ``album`` (pictures and arrays), ``echo`` (texts) and ``cars`` (records)."""
-    for name, (module, functions, contract) in _PLAIN_BODIES.items():
-        named = {signature: getattr(module, function) for signature, function in functions.items()}
-        publish(root, card(name, contract), module, **named)
+    for name, (_, _, contract) in _PLAIN_BODIES.items():
+        publish(root, card(name, contract), _save_plain, name=name)
+
+
+@written_once
+def _save_plain(directory: Path, *, name: str) -> None:
+    module, functions, _ = _PLAIN_BODIES[name]
+    named = {signature: getattr(module, function) for signature, function in functions.items()}
+    save(directory, module, **named)

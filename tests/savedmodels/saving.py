@@ -62,11 +62,18 @@ def card(name: str, contract: Contract, *, task: str = "regression") -> Card:
     )
 
 
-def publish(root: Path, described: Card, module: tf.Module, **functions: Any) -> int:
-    """Publish a version of a model as a trainer would, and return its number."""
+def publish(root: Path, described: Card, write: Callable[..., None], **options: Any) -> int:
+    """Publish a version of a model as a trainer would, and return its number.
+
+    Args:
+        root: the folder of models.
+        described: the model's card.
+        write: writes the SavedModel; it takes the folder, and the ``options``.
+        options: what it writes.
+    """
 
     def fill(directory: Path) -> None:
-        save(directory, module, **functions)
+        write(directory, **options)
         write_card(directory, described)
 
     return Store(root).publish(described.name, fill)

@@ -5,7 +5,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from service.repository.model_store import Store
-from tests.savedmodels.saving import save
+from tests.savedmodels.saving import save, written_once
 
 
 class Slow(tf.Module):
@@ -32,15 +32,21 @@ class Endless(tf.Module):
 
 def publish_slow(root: Path) -> int:
     """Publish a version of ``Slow`` as the model ``slow``, without a card."""
+    return Store(root).publish("slow", _save_slow)
+
+
+@written_once
+def _save_slow(directory: Path) -> None:
     model = Slow()
-    return Store(root).publish(
-        "slow", lambda directory: save(directory, model, serving_default=model.serve)
-    )
+    save(directory, model, serving_default=model.serve)
 
 
 def publish_endless(root: Path, *, model: str = "endless") -> int:
     """Publish a version of ``Endless``, without a card."""
+    return Store(root).publish(model, _save_endless)
+
+
+@written_once
+def _save_endless(directory: Path) -> None:
     module = Endless()
-    return Store(root).publish(
-        model, lambda directory: save(directory, module, serving_default=module.serve)
-    )
+    save(directory, module, serving_default=module.serve)

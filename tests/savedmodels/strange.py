@@ -70,7 +70,12 @@ def publish_crowd(root: Path) -> None:
         training={"gates": {"outcomes": [{"gate": MARKUP, "passed": False, "because": MARKUP}]}},
         data={MARKUP: MARKUP},
     )
-    publish(root, described, Crowd(), serving_default=Crowd().serve)
+    publish(root, described, _save_crowd)
+
+
+def _save_crowd(directory: Path) -> None:
+    model = Crowd()
+    save(directory, model, serving_default=model.serve)
 
 
 def save_deep(directory: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from service.repository.contract import Contract, Field, Signature
-from tests.savedmodels.saving import card, publish
+from tests.savedmodels.saving import card, publish, save, written_once
 
 CLASSES = 10
 KINDS = ("equal", "better", "swapped", "slow", "failing", "nan", "worse", "rare_swap")
@@ -80,8 +80,12 @@ def publish_trial(
         rare: the share of inputs on which "failing" and "nan" do harm.
         work: how long the champion takes, in products of matrices.
     """
-    module = Trial(kind, rare, work)
     described = card(model, CONTRACT, task="classification")
+    return publish(root, described, _save_trial, kind=kind, rare=rare, work=work)
+
+
+@written_once
+def _save_trial(directory: Path, *, kind: str, rare: float, work: int) -> None:
+    module = Trial(kind, rare, work)
     inputs = [tf.TensorSpec([None, CLASSES], tf.float32, name="x")]
-    serve = tf.function(module.answer, input_signature=inputs)
-    return publish(root, described, module, serving_default=serve)
+    save(directory, module, serving_default=tf.function(module.answer, input_signature=inputs))

@@ -1,6 +1,7 @@
 """A product so wide that its sums show what it was multiplied in."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +9,7 @@ import tensorflow as tf
 from service.repository.contract import Contract, Field, Signature
 from service.repository.model_card import Card
 from service.repository.precision import Precision
-from tests.savedmodels.saving import card
+from tests.savedmodels.saving import card, save, written_once
 
 COLUMNS = 512
 CONTRACT: Contract = {
@@ -33,6 +34,13 @@ class Wide(tf.Module):
 
     def exactly(self, x):
         return x.astype(np.float64) @ self.w.numpy().astype(np.float64)
+
+
+@written_once
+def save_wide(directory: Path) -> None:
+    """Write the SavedModel; it brings no card."""
+    model = Wide()
+    save(directory, model, serving_default=model.serve)
 
 
 def wide_card(precision: Precision) -> Card:

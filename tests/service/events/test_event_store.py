@@ -1,11 +1,5 @@
 """The store: what it keeps, what it corrects, what it hands out, what it forgets."""
 
-import os
-import sqlite3
-import stat
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,16 +9,14 @@ from typing import Any
 import pytest
 
 from service.events.database import Parameters, Row, Transaction
-from service.events.errors import StoreError
 from service.events.event_statements import FIRST_AUDITS, FORMATS
 from service.events.event_store import AUDIT_LEASE_S, EventStore
 from service.events.event_store_location import open_database
 from service.events.feedback_records import AuditedAnswer, NotAuditedError, Result, Source, Truth
 from service.events.sampling import Reason, audit_order
 from service.events.second_answers import SecondAnswer, audited_pairs
-from service.events.sqlite_database import SqliteDatabase
 from tests.service.events.postgres import postgres, postgres_url
-from tests.service.events.stores import NOW, Clock, on_threads, record, store_in
+from tests.service.events.stores import NOW, Clock, on_threads, record
 
 __all__ = ["postgres", "postgres_url"]
 
@@ -232,92 +224,6 @@ def test_one_that_makes_the_tables_at_the_same_moment_harms_nobody(
     database.close()
 
 
-def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    store = store_in(tmp_path / "events.db")
-    store.add([record("a")])
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
-    assert modes.keys() == {"events.db", "events.db-wal", "events.db-shm"}
-    assert set(modes.values()) == {0o600}
-
-
-def test_a_file_that_is_removed_is_made_again(tmp_path: Path) -> None:
-    path = tmp_path / "events.db"
-    store = store_in(path)
-    store.add([record("a")])
-    for file in tmp_path.iterdir():
-        file.unlink()
-    with pytest.raises(StoreError):
-        store.add([record("b")])
-    store.add([record("c")])
-    assert store.counts() == {"m": 1}
-
-
-def test_deleted_requests_give_room_back(tmp_path: Path) -> None:
-    path = tmp_path / "events.db"
-    store = store_in(path)
-    for part in range(20):
-        store.add([record(f"{part}-{n}", inputs=f'"{"x" * 10_000}"') for n in range(20)])
-    store.expire(most_age_s=1000, most_bytes=0)
-    with sqlite3.connect(path) as reader:
-        (pages,) = reader.execute("PRAGMA page_count").fetchone()
-        reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert pages < 100
-    assert path.stat().st_size < 500_000
-
-
-def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
-    other = tmp_path / "other.db"
-    store_in(other).make()
-    with sqlite3.connect(other) as connection:
-        connection.execute("UPDATE understudy_store SET format = 3")
-    text = tmp_path / "text"
-    text.write_text("This is a text, and longer than a page's head has bytes." * 3)
-    for path, reason in (
-        (tmp_path / "none" / "events.db", "cannot be opened: No such file or directory."),
-        (tmp_path, "cannot be opened: Is a directory."),
-        (text, "cannot be used: file is not a database."),
-        (other, "has tables of format 3, not 2: it belongs to another version of this software."),
-    ):
-        with pytest.raises(StoreError) as failed:
-            store_in(path).make()
-        assert str(failed.value) == f"{path} {reason}"
-
-
-def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
-    path = tmp_path / "events.db"
-    store = store_in(path, busy_s=0.01)
-    store.make()
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StoreError, match="database is locked"):
-        store.add([record("a")])
-    holder.execute("ROLLBACK")
-    holder.close()
-    store.add([record("a")])
-
-
-@pytest.mark.parametrize(
-    ("location", "reason"),
-    [
-        ("sqlite://", "in the memory of one process"),
-        ("sqlite:///:memory:", "in the memory of one process"),
-        ("mysql://me@host/db", "not one of 'mysql'"),
-        ("postgresql+nodriver://me:secret@host/db", "cannot be used"),
-    ],
-)
-def test_what_names_no_store(location: str, reason: str) -> None:
-    with pytest.raises(StoreError, match=reason) as failed:
-        open_database(location)
-    assert "secret" not in str(failed.value)
-
-
-def test_a_file_is_named_by_path_or_url(tmp_path: Path) -> None:
-    for location in (str(tmp_path / "a.db"), f"sqlite:///{tmp_path / 'a.db'}"):
-        database = open_database(location)
-        assert isinstance(database, SqliteDatabase)
-        assert database.shown == os.fspath(tmp_path / "a.db")
-
-
 def test_audited_answers_come_with_their_truths(store: EventStore, clock: Clock) -> None:
     """Those of one version, in the order in which somebody said what is true."""
     store.add([record("a", rate=1.0), record("b", rate=1.0), record("c", version=4, rate=1.0)])
@@ -395,40 +301,3 @@ def test_second_answers_are_bounded_and_removed_with_their_requests(store: Event
     assert store.expire(most_age_s=1000, most_bytes=event.size + answer.size) == 0
     assert store.expire(most_age_s=1000, most_bytes=event.size + answer.size - 1) == 1
     assert pairs(store) == []
-
-
-READ = """
-import sqlite3, sys
-reader = sqlite3.connect(sys.argv[1])
-print(reader.execute("SELECT COUNT(*) FROM understudy_events").fetchone()[0])
-reader.close()
-"""
-
-
-def test_another_process_that_reads_takes_nothing_away(tmp_path: Path) -> None:
-    """The last connection to be closed removes the log: it must know of all others."""
-    path = tmp_path / "events.db"
-    store = store_in(path)
-
-    def stored_for_others() -> int:
-        command = [sys.executable, "-c", READ, str(path)]
-        return int(subprocess.run(command, capture_output=True, check=True).stdout)
-
-    store.add([record("a")])
-    has_connected, may_end = threading.Event(), threading.Event()
-
-    def second_thread() -> None:
-        store.find("m", "a")
-        has_connected.set()
-        may_end.wait()
-
-    thread = threading.Thread(target=second_thread)
-    thread.start()
-    has_connected.wait()
-    try:
-        assert stored_for_others() == 1
-        store.add([record("b")])
-        assert stored_for_others() == 2
-    finally:
-        may_end.set()
-        thread.join()

@@ -12,6 +12,7 @@ from service.http2.frames import (
     END_STREAM,
     GOAWAY,
     HEADERS,
+    PING,
     PREFACE,
     frame,
     settings_frame,
@@ -25,6 +26,7 @@ from service.http2.stream import Stream
 
 READ_TIMEOUT_S = 10.0
 WINDOW = 100_000
+PING_FRAME = frame(PING, 0, 0, b"12345678")
 REQUEST: dict[bytes, bytes] = {
     b":method": b"POST",
     b":scheme": b"http",
@@ -220,3 +222,10 @@ def _frames(data: bytes) -> Iterator[Sent]:
         end = at + 9 + (upper << 8 | lower)
         yield Sent(kind, flags, stream, data[at + 9 : end])
         at = end
+
+
+def opened(*, holds: bool = True) -> Conversation:
+    """Return a conversation in which stream 1 was begun, and its end was not sent."""
+    found = Conversation(holds=holds)
+    found.send(request(1, b"", is_last=False))
+    return found

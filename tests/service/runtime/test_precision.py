@@ -8,7 +8,7 @@ import pytest
 from service.repository import precision
 from service.repository.precision import Precision, why_not_here
 from tests.savedmodels.saving import publish
-from tests.savedmodels.wide import Wide, some_rows, wide_card
+from tests.savedmodels.wide import Wide, save_wide, some_rows, wide_card
 from tests.service.conftest import MakeApp
 from tests.waiting import eventually
 
@@ -37,9 +37,7 @@ def told(client) -> dict[str, str]:
 
 @needs_bf16
 def test_what_the_card_states_is_used_and_told(tmp_path: Path, make_app: MakeApp) -> None:
-    publish(
-        tmp_path / "models", wide_card(Precision.BF16), wide := Wide(), serving_default=wide.serve
-    )
+    publish(tmp_path / "models", wide_card(Precision.BF16), save_wide)
     client = served(make_app)
     assert told(client) == {"stated": "bf16", "used": "bf16", "reason": ""}
     metrics = client.get("/metrics").text
@@ -52,9 +50,7 @@ def test_float32_is_used_where_the_processor_has_nothing_else(
     tmp_path: Path, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "_CPUINFO", tmp_path / "none")
-    publish(
-        tmp_path / "models", wide_card(Precision.BF16), wide := Wide(), serving_default=wide.serve
-    )
+    publish(tmp_path / "models", wide_card(Precision.BF16), save_wide)
     client = served(make_app)
     assert told(client)["stated"] == "bf16"
     assert told(client)["used"] == "float32"
@@ -65,12 +61,7 @@ def test_float32_is_used_where_the_processor_has_nothing_else(
 
 
 def test_float32_is_what_a_card_states_without_a_word(tmp_path: Path, make_app: MakeApp) -> None:
-    publish(
-        tmp_path / "models",
-        wide_card(Precision.FLOAT32),
-        wide := Wide(),
-        serving_default=wide.serve,
-    )
+    publish(tmp_path / "models", wide_card(Precision.FLOAT32), save_wide)
     client = served(make_app)
     assert told(client) == {"stated": "float32", "used": "float32", "reason": ""}
     assert largest_error(client) < 1e-3

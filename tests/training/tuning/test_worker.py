@@ -1,7 +1,9 @@
 """Trials, in one process and in several; what a killed one leaves; the command."""
 
 import json
+import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +12,10 @@ import pytest
 from optuna.trial import TrialState
 
 from service.repository.model_card import read_card
+from tests.forked import TRAINING, ForkedCommand
 from tests.training.process import TrainingProcess
 from tests.training.tiny import Tiny
+from tests.training.tuning.forked_workers import started_by
 from tests.waiting import eventually
 from training import tasks
 from training.data.dataset_location import Found
@@ -40,6 +44,19 @@ tuning_worker.load_data = lambda *_: SimpleNamespace(data=None)
 settings = config.resolve(Tiny.name, Tiny.architectures, {}, {"epochs": int(epochs)})
 tuning_worker.work(Tiny(), StudyLocation(url, "tiny"), settings, int(wanted), int(worker))
 """
+
+
+def forked(command: Sequence[str], log: Path) -> ForkedCommand:
+    """Start a worker that has what it imports."""
+    return ForkedCommand(
+        TRAINING,
+        command,
+        cwd=Path.cwd(),
+        env=os.environ,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -146,13 +163,12 @@ def test_a_killed_trial_does_not_block_the_study(
 
 def test_tune_and_train_from_it(
     found_mpg: Found,
-    repository_root: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(repository_root))
+    monkeypatch.setattr(*started_by(forked))
     monkeypatch.setattr(type(tasks.get("mpg")), "baselines", Task.baselines)  # takes its time
     tune = ["tune", "mpg", "--arch", "tutorial", "--epochs", "1", "--trials", "2"]
     assert cli.main([*tune, "--jobs", "2", "--study", "quick"]) == 0

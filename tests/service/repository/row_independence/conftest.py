@@ -24,6 +24,7 @@ def functions() -> Mapping[str, Function]:
             traced = tf.function(
                 lambda *tensors, case=case: {"out": case.function(*tensors)},
                 input_signature=case.specs,
+                autograph=False,
             )
             assert name not in found, name
             found[name] = traced.get_concrete_function()

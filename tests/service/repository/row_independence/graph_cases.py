@@ -66,3 +66,8 @@ def unawaited(check: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], tf.Ten
         return x * 2
 
     return inner
+
+
+def by_autograph(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have AutoGraph make a graph of a function's loops; functions without are traced as they are."""
+    return lambda *tensors: tf.autograph.to_graph(function)(*tensors)

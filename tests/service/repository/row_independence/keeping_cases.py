@@ -26,6 +26,7 @@ from tests.service.repository.row_independence.graph_cases import (
     W,
     after,
     attention,
+    by_autograph,
     of,
     unawaited,
 )
@@ -179,7 +180,7 @@ KEEPING: dict[str, GraphCase] = {
         lambda x: tf.transpose(tf.cumsum(tf.transpose(x, [1, 0, 2]), 0), [1, 0, 2])
     ),
     "recurrent": of(CUBE)(_recurrent),
-    "autograph_time": of(CUBE)(_running_state),
+    "autograph_time": of(CUBE)(by_autograph(_running_state)),
     "fixed_rounds": of(VECTOR)(_fixed_rounds),
     "branch_by_shape": of(MATRIX)(_branch_by_shape),
     "twice_and_split": of(MATRIX)(_twice_and_split),

@@ -18,6 +18,7 @@ from tests.service.repository.row_independence.graph_cases import (
     W,
     after,
     attention,
+    by_autograph,
     of,
     unawaited,
 )
@@ -206,8 +207,8 @@ MIXING: dict[str, GraphCase] = {
     ),
     "scan": of(VECTOR)(_scan),
     "scan_rows": of(MATRIX)(_scan),
-    "loop_carries": of(VECTOR)(_carries),
-    "loop_previous": of(VECTOR)(_previous),
+    "loop_carries": of(VECTOR)(by_autograph(_carries)),
+    "loop_previous": of(VECTOR)(by_autograph(_previous)),
     "loop_decays": of(VECTOR)(_decays),
     "loop_decays_by_list": of(VECTOR)(_decays_by_list),
     "loop_carries_a_vector": of(VECTOR)(_softmaxed_state),

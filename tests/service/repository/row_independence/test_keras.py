@@ -28,7 +28,16 @@ def _exported(case: Case) -> tuple[Any, Any]:
         several = outputs if isinstance(outputs, list) else [outputs]
         return {f"out{number}": each for number, each in enumerate(several)}
 
-    return model, tf.function(serve, input_signature=[spec]).get_concrete_function()
+    # As Keras' own export traces.
+    traced = tf.function(serve, input_signature=[spec], autograph=False)
+    return model, traced.get_concrete_function()
+
+
+def _has_table(layer: Any) -> bool:
+    return isinstance(
+        layer,
+        keras.layers.IntegerLookup | keras.layers.StringLookup | keras.layers.TextVectorization,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +53,9 @@ def proofs(
     """What is proved of all of them, which are signatures of one SavedModel."""
     module = tf.Module()
     models = [model for model, _ in functions.values()]
-    # TensorFlow does not find the state of random numbers by itself.
-    module.tracked = [models, [each.value for model in models for each in model.variables]]
+    # Of whole models TensorFlow would trace every layer once more.
+    module.variables_within = [each.value for model in models for each in model.variables]
+    module.tables = [layer for model in models for layer in model.layers if _has_table(layer)]
     folder: Path = tmp_path_factory.mktemp("keras") / "1"
     signatures = {name: function for name, (_, function) in functions.items()}
     tf.saved_model.save(module, str(folder), signatures=signatures)
