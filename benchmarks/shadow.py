@@ -1,7 +1,7 @@
 """What clients notice of a version on trial: ``python -m benchmarks.shadow``.
 
 Services that are alike but for their rollout are asked by turns, seconds apart: without one, with a
-shadow that may take a tenth of a worker's time, and all of it; and, while a tenth of the
+shadow that may take a tenth of a worker's idle time, and all of it; and, while a tenth of the
 predictions are stored, without a rollout and with one whose stored requests the other version
 answers again. The candidate has the champion's weights, so what it costs is the trial.
 
