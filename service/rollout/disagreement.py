@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.runtime.finite_numbers import is_finite_array
+
 Outputs = Mapping[str, npt.NDArray[Any]]
 
 # What numbers this small differ by is rounding.
@@ -44,9 +46,7 @@ def share_of_disagreement(champion: Outputs, candidate: Outputs, tolerance: floa
 
 def is_finite(outputs: Outputs) -> bool:
     """Whether no number of a version's answer is NaN or infinite."""
-    return all(
-        array.dtype.kind not in "fc" or np.isfinite(array).all() for array in outputs.values()
-    )
+    return all(map(is_finite_array, outputs.values()))
 
 
 def _apart(

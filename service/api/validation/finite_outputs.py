@@ -1,6 +1,5 @@
 """Outputs, held to what JSON can hold."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,7 @@ import numpy.typing as npt
 
 from service.api.validation.problems import brackets
 from service.errors import InvalidRequestError
-
-# Up to so many numbers Python's functions are faster than numpy's.
-_FEW = 16
+from service.runtime.finite_numbers import is_finite_array
 
 
 def check_finite(name: str, tensor: npt.NDArray[Any], advice: str = "") -> None:
@@ -27,12 +24,7 @@ def check_finite(name: str, tensor: npt.NDArray[Any], advice: str = "") -> None:
     Raises:
         InvalidRequestError: a number of it is NaN or infinite, which JSON does not have.
     """
-    if tensor.dtype.kind != "f":
-        return
-    # For so few numbers Python is faster.
-    if tensor.size <= _FEW and all(map(math.isfinite, tensor.ravel().tolist())):
-        return
-    if np.isfinite(tensor).all():
+    if tensor.dtype.kind != "f" or is_finite_array(tensor):
         return
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(tensor))[0])
     what = "NaN" if np.isnan(tensor[index]) else "infinity"
