@@ -84,14 +84,14 @@ class Routed(Protocol):
     arm: "Arm | None"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Arm:
-    """Where one request's outcome is counted.
+    """Where the outcomes of requests are counted: one that has a key, or all without one.
 
     Attributes:
         trial: the counts of both arms.
-        is_candidate: whether its arm is the candidate's.
-        key: the hash of its key where the client chose that; else ``None``.
+        is_candidate: whether it is the candidate's.
+        key: the hash of the request's key where the client chose that; else ``None``.
     """
 
     trial: "Trial"
@@ -116,17 +116,24 @@ class Trial:
         counts: the outcomes of the requests that it split.
     """
 
-    __slots__ = ("_model", "counts", "split")
+    __slots__ = ("_arms", "_is_certain", "_model", "counts", "split")
 
     def __init__(self, model: str, split: TrafficSplit) -> None:
         self._model = model
         self.split = split
         self.counts = ArmCounts()
+        # Of requests whose clients chose no key: the champion's and the candidate's.
+        self._arms = (Arm(self, False, None), Arm(self, True, None))
+        # Nothing is to be drawn where one version answers all.
+        self._is_certain = split.percent in (0, 100)
 
     def choose(self, request: Routed) -> int:
         """Return the version that answers a request, and let the request know its arm."""
-        split = self.split
-        hashed = hash64(split.rollout, self._model, request.routing_key)
-        is_candidate = split.is_candidates(hashed)
-        request.arm = Arm(self, is_candidate, hashed if request.has_own_key else None)
+        split, has_own_key = self.split, request.has_own_key
+        if self._is_certain and not has_own_key:
+            is_candidate = split.percent > 0
+        else:
+            hashed = hash64(split.rollout, self._model, request.routing_key)
+            is_candidate = split.is_candidates(hashed)
+        request.arm = Arm(self, is_candidate, hashed) if has_own_key else self._arms[is_candidate]
         return split.candidate if is_candidate else split.champion

@@ -60,3 +60,16 @@ def test_a_request_knows_its_arm_and_counts_there() -> None:
     request.arm.note(0.1, failed=True)
     assert trial.counts.changes == 1
     assert split_from_json(SPLIT.to_json()) == SPLIT
+
+
+@pytest.mark.parametrize("percent", [0.0, 50.0, 100.0])
+def test_keys_are_counted_once_whatever_the_share_is(percent: float) -> None:
+    trial = Trial("m", replace(SPLIT, percent=percent))
+    for request in [Request("k", has_own_key=True)] * 3 + [Request("own")] * 2:
+        trial.choose(request)
+        assert request.arm is not None
+        request.arm.note(0.1, failed=False)
+    counts = trial.counts.to_json()
+    # The key's three requests are one unit, which is kept by its hash.
+    assert counts["champion"]["units"] + counts["candidate"]["units"] == 2
+    assert counts["keys"] != ""
