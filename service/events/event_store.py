@@ -361,17 +361,11 @@ class EventStore:
             for model, together in by_model.items():
                 # What no database takes as text, such as half a character in a model's name.
                 model.encode()
-                if self.database.is_shared or len(together) < LEAST_BUNDLED:
-                    rows += map(record_of, together)
-                    continue
-                of_bundle = []
-                for each in together:
-                    if each.request_id in answered_again:
-                        rows.append(record_of(each))
-                    else:
-                        of_bundle.append(each)
-                if of_bundle:
-                    bundled.append(bundles.bundle_of(of_bundle))
+                few = self.database.is_shared or len(together) < LEAST_BUNDLED
+                apart = {each.request_id for each in together} if few else answered_again
+                rows += [record_of(each) for each in together if each.request_id in apart]
+                if rest := [each for each in together if each.request_id not in apart]:
+                    bundled.append(bundles.bundle_of(rest))
         except (TypeError, ValueError) as error:
             raise RecordError(f"A request cannot be stored: {error}.") from error
         return rows, bundled
