@@ -169,6 +169,15 @@ class RequestObserver:
             soon=loop.call_soon,
         )
 
+    def hand_on_counts(self) -> None:
+        """Show what was counted to all threads and processes, before the loop's turn ends.
+
+        A client that has its answer may ask for statistics in the same turn: uvloop reads sockets
+        before it calls what was to be called soon.
+        """
+        if isinstance(self._metrics, GatheredMetrics):
+            self._metrics.flush()
+
     def batch_tracer(self, model: str, version: int, signature: str) -> TraceBatch | None:
         """Return what records the batches of a signature; ``None`` where nothing is recorded."""
         if self._recorder is None:
