@@ -1,23 +1,24 @@
 """What keys, ``Server-Timing`` and traces cost a request: ``python -m benchmarks.observing``.
 
-By turns under the same load: the service as it is, the same process without ``Server-Timing``
-(``benchmarks.servers.switchable``) and asked with ``traceparent``, a service with API keys, and,
-with ``--before``, an earlier checkout. The latter two are processes of their own, which differ by
-some hundredths even where they do the same. Printed is the processor time of a request, over all
+``Server-Timing`` is left out and written by turns within one worker
+(``benchmarks.servers.alternating``). All else is measured by turns under the same load: the service
+as it is, the same process asked with ``traceparent``, a service with API keys, and, with
+``--before``, an earlier checkout. The latter two are processes of their own, which differ by some
+hundredths even where they do the same. Printed is the processor time of a request, over all
 processes of the service, and by how much it differs from that of the service as it is, in the same
 round. The service has one worker, so that the difference is not spread over processes.
 """
 
 import argparse
 import contextlib
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.alternation import Alternating, PartCost
 from benchmarks.cases import Payload, choose
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.dense import ROWS
@@ -26,15 +27,14 @@ from benchmarks.load import require_wrk
 from benchmarks.measure import Measurement, measure
 from benchmarks.medians import median_interval
 from benchmarks.models import golden_of, publish_dense
+from benchmarks.part_costs import measure_part
 from benchmarks.process import HOST, ROOT, Server, exit_on_sigterm, free_port
-from benchmarks.servers.switchable import PID_FILE, TIMED, UNTIMED
 from benchmarks.service import predict_path
 from benchmarks.table import markdown_table
 from service.access.key_file import change_keys, new_key
 from service.repository.model_store import Store
 
 _AS_IT_IS = "as it is"
-_SWITCHABLE = "benchmarks.servers.switchable:create_switchable()"
 _KEYS = 1000
 _WARM_UP_S = 3
 _PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -46,15 +46,14 @@ class Variant:
 
     Attributes:
         name: what differs, for people.
-        signal: what the switchable service's worker is sent before each turn; ``None`` for a
-            service of its own.
+        is_first: whether it is the first one's process that is asked, and not one of its own.
         environ: further environment variables of a service of its own.
         headers: what each request brings besides.
         folder: the checkout that a service of its own runs.
     """
 
     name: str
-    signal: int | None = None
+    is_first: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     folder: Path = ROOT
@@ -65,17 +64,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.observing")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each service (9)")
     parser.add_argument("--seconds", type=int, default=4, help="of each turn (4)")
+    parser.add_argument(
+        "--timing-seconds", type=int, default=120, help="of turns with and without timings (120)"
+    )
     parser.add_argument("--connections", type=int, default=32, help="that ask at a time (32)")
     parser.add_argument("--before", type=Path, help="an earlier checkout, to compare with")
     options = parser.parse_args(arguments)
     try:
         require_wrk()
         with tempfile.TemporaryDirectory(prefix="understudy-observing-") as folder:
-            costs, elsewhere = _run(options, Path(folder))
+            timing, costs, elsewhere = _run(options, Path(folder))
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     print(markdown_table(["service", "CPU us a request", "difference, us"], rows_of(costs)))
+    added = timing.added_us
+    print(
+        f"\n`Server-Timing` adds {added.middle:.2f} us ({added.low:.2f} to {added.high:.2f}), "
+        f"{timing.share}, to {timing.without_us:.1f}: {timing.pairs:,} pairs of turns."
+    )
     print(f"\nElsewhere on the machine: {elsewhere:.0%} of its processors, in the median.")
     return 0
 
@@ -99,7 +106,9 @@ def rows_of(costs: Mapping[str, Sequence[float]]) -> list[list[str]]:
     return rows
 
 
-def _run(options: argparse.Namespace, scratch: Path) -> tuple[dict[str, list[float]], float]:
+def _run(
+    options: argparse.Namespace, scratch: Path
+) -> tuple[PartCost, dict[str, list[float]], float]:
     models = scratch / "models"
     publish_dense(Store(models), ROWS)
     golden = golden_of(models, ROWS.name)
@@ -108,26 +117,26 @@ def _run(options: argparse.Namespace, scratch: Path) -> tuple[dict[str, list[flo
     body = scratch / "body.json"
     body.write_bytes(payload.body(protocol))
     path = predict_path(ROWS.name)
+    _, timing = measure_part(
+        Alternating.SERVER_TIMING,
+        models,
+        scratch,
+        path,
+        body,
+        connections=options.connections,
+        seconds=options.timing_seconds,
+    )
     variants = list(_variants(scratch, options.before))
     costs: dict[str, list[float]] = {variant.name: [] for variant in variants}
     elsewhere = []
     with contextlib.ExitStack() as stack:
-        switchable, pid_file = None, scratch / "worker"
-        running: list[tuple[Variant, Server]] = []
-        for variant in variants:
-            if variant.signal is None:
-                server = stack.enter_context(_started(variant, models, scratch))
-            else:
-                about = replace(variant, environ={PID_FILE: str(pid_file)})
-                server = switchable = switchable or stack.enter_context(
-                    _started(about, models, scratch, _SWITCHABLE)
-                )
-            running.append((variant, server))
-        worker = int(pid_file.read_text())
+        first = stack.enter_context(_started(variants[0], models, scratch))
+        running = [
+            (each, first if each.is_first else stack.enter_context(_started(each, models, scratch)))
+            for each in variants
+        ]
 
         def take_turn(variant: Variant, server: Server, seconds: int) -> Measurement:
-            if variant.signal is not None:
-                os.kill(worker, variant.signal)
             found = measure(
                 server,
                 path,
@@ -149,15 +158,14 @@ def _run(options: argparse.Namespace, scratch: Path) -> tuple[dict[str, list[flo
                 found = take_turn(variant, server, options.seconds)
                 costs[variant.name].append(found.cpu_us_per_request)
                 elsewhere.append(found.elsewhere)
-    return costs, median(elsewhere)
+    return timing, costs, median(elsewhere)
 
 
 def _variants(scratch: Path, before: Path | None) -> Iterator[Variant]:
-    yield Variant(name=_AS_IT_IS, signal=TIMED)
+    yield Variant(name=_AS_IT_IS, is_first=True)
     if before is not None:
         yield Variant(name="before", folder=before.absolute())
-    yield Variant(name="without `Server-Timing`", signal=UNTIMED)
-    yield Variant(name="asked with `traceparent`", signal=TIMED, headers={"traceparent": _PARENT})
+    yield Variant(name="asked with `traceparent`", is_first=True, headers={"traceparent": _PARENT})
     keys = scratch / "keys.json"
     made = [new_key(f"key-{number}") for number in range(_KEYS)]
     change_keys(keys, lambda known: known.update({entry.name: entry for _, entry in made}))
@@ -169,9 +177,9 @@ def _variants(scratch: Path, before: Path | None) -> Iterator[Variant]:
 
 
 @contextlib.contextmanager
-def _started(variant: Variant, models: Path, scratch: Path, *application: str) -> Iterator[Server]:
+def _started(variant: Variant, models: Path, scratch: Path) -> Iterator[Server]:
     port = free_port()
-    command = [sys.executable, *CONTESTANTS[OURS].command(port, 1), *application]
+    command = [sys.executable, *CONTESTANTS[OURS].command(port, 1)]
     environ = {
         "MODELS": str(models),
         "HOST": HOST,

@@ -159,7 +159,9 @@ def compile_load(folder: Path) -> Path:
     return program
 
 
-def run_open_loop(program: Path, url: str, body: Path, rate: float, seconds: int) -> OpenLoad:
+def run_open_loop(
+    program: Path, url: str, body: Path, rate: float, seconds: int, times: Path | None = None
+) -> OpenLoad:
     """Post a file at random moments, and return what came of it.
 
     Args:
@@ -168,12 +170,15 @@ def run_open_loop(program: Path, url: str, body: Path, rate: float, seconds: int
         body: the file.
         rate: requests per second in the mean.
         seconds: for how long.
+        times: the file for when each request was due and what it took, as the program writes it.
 
     Raises:
         BenchmarkError: the program failed.
     """
     to = urlsplit(url)
-    words = (to.hostname, to.port, to.path, body, rate, _CONNECTIONS_OPEN, seconds)
+    words = [to.hostname, to.port, to.path, body, rate, _CONNECTIONS_OPEN, seconds]
+    if times is not None:
+        words.append(times)
     allow_connections(_CONNECTIONS_OPEN)
     try:
         done = subprocess.run(

@@ -1,11 +1,12 @@
 /* Posts a file at random moments, so many times a second, and prints how long the answers took.
  *
- *     random_arrivals HOST PORT PATH FILE RATE CONNECTIONS SECONDS
+ *     random_arrivals HOST PORT PATH FILE RATE CONNECTIONS SECONDS [TIMES]
  *
  * The moments are those of a Poisson process: independent clients, each of which asks seldom. They
  * do not depend on the answers (an open loop), and a request's time counts from the moment at which
  * it was due. One process and no library, so that it takes little of a machine that the service
  * shares. Requests that are due while all connections wait for answers are dropped, and counted.
+ * TIMES is a file for when each request was due (CLOCK_MONOTONIC) and what it took, both in ns.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -90,13 +91,22 @@ static int receive(struct connection *from) {
     return from->have < whole ? 0 : atoi(from->answer + strlen("HTTP/1.1 "));
 }
 
+struct times {
+    int64_t due_ns, took_ns;
+};
+
 static int compare(const void *one, const void *other) {
-    float a = *(const float *)one, b = *(const float *)other;
+    int64_t a = ((const struct times *)one)->took_ns, b = ((const struct times *)other)->took_ns;
     return (a > b) - (a < b);
 }
 
+static void write_times(const char *path, const struct times *times, size_t answers) {
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(times, sizeof *times, answers, file) != answers || fclose(file)) fail(path);
+}
+
 int main(int count, char **words) {
-    if (count != 8) return 2;
+    if (count != 8 && count != 9) return 2;
     const char *host = words[1];
     double rate = atof(words[5]), seconds = atof(words[7]);
     int connections = atoi(words[6]);
@@ -113,7 +123,7 @@ int main(int count, char **words) {
         resting[i] = i;
     }
     size_t room = (size_t)(rate * seconds * 1.5) + 1000, answers = 0;
-    float *took_ms = malloc(room * sizeof *took_ms);
+    struct times *times = malloc(room * sizeof *times);
     long dropped = 0, failed = 0;
     srand48(1);
     int64_t begin = now_ns(), end = begin + (int64_t)(seconds * 1e9), due = begin;
@@ -141,16 +151,17 @@ int main(int count, char **words) {
             int status = receive(from);
             if (!status) continue;
             if (status != 200) failed++;
-            if (answers < room) took_ms[answers++] = (now - from->due) / 1e6f;
+            if (answers < room) times[answers++] = (struct times){from->due, now - from->due};
             resting[(first + left) % connections] = ready[i].data.u32;
             left++;
         }
     }
     failed += connections - left;
     if (!answers) fail("no answer");
-    qsort(took_ms, answers, sizeof *took_ms, compare);
+    if (count == 9) write_times(words[8], times, answers);
+    qsort(times, answers, sizeof *times, compare);
     printf("{\"requests\": %zu, \"p50_ms\": %.4f, \"p99_ms\": %.4f, \"dropped\": %ld, "
-           "\"failed\": %ld}\n", answers, took_ms[answers / 2], took_ms[answers * 99 / 100],
-           dropped, failed);
+           "\"failed\": %ld}\n", answers, times[answers / 2].took_ns / 1e6,
+           times[answers * 99 / 100].took_ns / 1e6, dropped, failed);
     return 0;
 }

@@ -20,13 +20,16 @@ _RESTING_CPU_S_PER_MODEL = 0.004
 
 
 @contextmanager
-def running_service(models: Path, scratch: Path, workers: int, **settings: str) -> Iterator[Server]:
+def running_service(
+    models: Path, scratch: Path, workers: int, *, application: str = "", **settings: str
+) -> Iterator[Server]:
     """Start the service, wait until all its models serve, and end it at last.
 
     Args:
         models: the folder of models.
         scratch: where its log goes.
         workers: how many worker processes.
+        application: another than the service's own, as gunicorn takes it.
         **settings: further environment variables.
 
     Raises:
@@ -35,6 +38,8 @@ def running_service(models: Path, scratch: Path, workers: int, **settings: str) 
     port = free_port()
     ours = CONTESTANTS[OURS]
     command = [str(ours.python(None)), *ours.command(port, workers)]
+    if application:
+        command.append(application)
     environ = {
         "MODELS": str(models),
         "HOST": HOST,
