@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 
 from service.monitoring import metric_values
+from service.monitoring.missing_marks import MISSING_GAUGE, MISSING_HELP
 
 metric_values.install()
 
@@ -297,8 +298,8 @@ class MetricCatalogue:
             registry=registry,
         )
         self.metrics_missing = Gauge(
-            "understudy_metrics_missing",
-            "Values that workers keep in memory alone, since there is no room for them.",
+            MISSING_GAUGE,
+            MISSING_HELP,
             multiprocess_mode="livesum",
             registry=registry,
         )

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from service.monitoring.logs import log
 from service.monitoring.mapped_file import MappedFile, NoRoomError, discard
 from service.monitoring.metric_files import Change, changing
+from service.monitoring.missing_marks import MissingMark
 from service.monitoring.prometheus_internals import key_of, make_values_by, value_in_memory
 from service.monitoring.series_groups import Group, group_of
 
@@ -121,12 +122,11 @@ class ValueStore:
 
     Attributes:
         lock: held while a value changes.
-        on_missing: is called with the number of values that are in no file, when that changes.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.on_missing: Callable[[int], None] = lambda count: None
         self.folder = folder
+        self._mark = MissingMark(folder)
         self.lock = threading.Lock()
         self._files: dict[str, MappedFile] = {}
         # An ordered set; so the values of a series come one after the other.
@@ -224,6 +224,7 @@ class ValueStore:
         for file in self._files.values():
             file.close()
         self._files = {}
+        self._mark.forget()
         for value in self._values:
             value.begin_anew()
         self._missing = dict.fromkeys(self._values)
@@ -271,7 +272,7 @@ class ValueStore:
         if count == before:
             return
         self._reported = count
-        self.on_missing(count)
+        self._mark.show(is_missing=count > 0)
         if count and not before:
             log(
                 logging.ERROR,

@@ -54,10 +54,6 @@ class Metrics(MetricCatalogue):
         self.keys = KeyMetrics(self.key_requests)
         restarts_from_zero(self._registry)
         self.process = ProcessMetrics(self._registry)
-        shared = metric_values.store()
-        if shared is not None:
-            shared.on_missing = self.metrics_missing.set
-            self.metrics_missing.set(shared.missing)
 
         self._lock = threading.Lock()
         self._versions: dict[tuple[str, str], VersionMetrics] = {}

@@ -101,7 +101,7 @@ def test_a_full_folder_takes_no_worker(
         )
     assert ask(service, 48) == [200] * 48
     eventually(lambda: set(readiness(service)) == {INCOMPLETE})
-    assert service.get("/metrics").ok
+    assert {sample(service, "understudy_metrics_missing") > 0 for _ in range(12)} == {True}
     assert service.workers() == workers
     # A worker that comes later has no room for anything.
     os.kill(workers[0], signal.SIGKILL)
@@ -109,6 +109,7 @@ def test_a_full_folder_takes_no_worker(
     eventually(lambda: len(told(service, NO_ROOM)) == 3)
     workers = service.workers()
     eventually(lambda: set(ask(service, 24)) == {200})
+    eventually(lambda: sample(service, "understudy_metrics_missing") == 2)
     # There is room again: all is there, also what was counted meanwhile.
     (seen / "filler").unlink()
     eventually(lambda: set(readiness(service)) == {""})

@@ -11,9 +11,15 @@ import pytest
 
 from service.monitoring import mapped_file, metric_files, metric_values
 from service.monitoring.exposition import exposition
+from service.monitoring.missing_marks import MISSING_GAUGE
 from service.monitoring.prometheus_metrics import Metrics
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, size, values
 from tests.waiting import eventually
+
+
+def missing(folder: Path) -> float:
+    """Return how many processes show that metrics of theirs are missing."""
+    return values(folder)[MISSING_GAUGE, ()]
 
 
 def test_many_versions_do_not_fill_the_folder(tmp_path: Path, start: Callable[..., Worker]) -> None:
@@ -42,13 +48,17 @@ def test_a_full_file_system_kills_nobody_and_is_told(
     # What had room goes on; what is new does without, in a worker that is new as well.
     assert first.tell("count m 1") == 0
     assert first.tell("many 300") > 0
+    assert missing(small) == 1
     second = start(small)
     assert second.tell("count m 1") > 0
     assert second.tell("many 300") > 0
     assert predictions(small) == 2
+    # Also of a process that has no file of its own.
+    assert missing(small) == 2
     before = values(small)
     first.kill()
     metric_files.fold_ended_processes(small)
+    assert missing(small) == 1
     assert predictions(small) == 2
     labels = (("model", "m"), ("signature", "serving_default"), ("version", "1"))
     assert before["understudy_predictions_total", labels] == 2
@@ -56,6 +66,7 @@ def test_a_full_file_system_kills_nobody_and_is_told(
     # There is room again: what was counted meanwhile is there.
     filler.unlink()
     eventually(lambda: second.tell("nothing") >= 0 and predictions(small) == 4)
+    assert missing(small) == 0
     # However full it is of metrics themselves, the dead find room to be folded.
     assert second.tell("many 300") > 0
     second.kill()
