@@ -16,7 +16,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from service.monitoring.metric_files import how, merged, read_totals
-from service.monitoring.missing_marks import missing_part
+from service.monitoring.missing_marks import missing_parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +107,7 @@ def _merge(folder: Path) -> _Merged:
     families: dict[str, _Family] = {}
     values: dict[_Series, float] = {}
     timestamps: dict[_Series, float] = {}
-    for kind, entries in (*read_totals(folder), missing_part(folder)):
+    for kind, entries in read_totals(folder) + missing_parts(folder):
         mode = how(kind)
         for key, value, timestamp in entries:
             # Several threads may scrape at once: all have one object for a key.

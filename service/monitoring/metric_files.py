@@ -91,7 +91,7 @@ class Change:
         for file in folder.glob(f"{NEW}*"):
             with contextlib.suppress(FileNotFoundError):  # It has its name by now.
                 # Made just now, it may not be locked yet.
-                if file.stat().st_mtime + _LOCKED_S < time.time() and is_free(file):
+                if file.stat().st_mtime + _LOCKED_S < time.time() and is_ownerless(file):
                     file.unlink()
 
     def absorb(self, name: str, values: Iterable[tuple[str, float, float]]) -> None:
@@ -128,7 +128,7 @@ class Change:
     def absorb_dead(self) -> None:
         """Include the files of processes that have ended; what lives with them goes at once."""
         for file in self._folder.glob("*.db"):
-            if file.name in self._files or not is_free(file):
+            if file.name in self._files or not is_ownerless(file):
                 continue
             if is_live(_kind(file.name)):
                 file.unlink(missing_ok=True)
@@ -363,7 +363,7 @@ def _birth(name: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def is_free(file: Path) -> bool:
+def is_ownerless(file: Path) -> bool:
     """Whether nobody holds a file's lock, which means that its owner has ended."""
     try:
         handle = os.open(file, os.O_RDWR)

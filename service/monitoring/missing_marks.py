@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from service.monitoring.metric_files import Part, is_free
+from service.monitoring.metric_files import Part, is_ownerless
 from service.monitoring.prometheus_internals import key_of
 
 MISSING_GAUGE = "understudy_metrics_missing"
@@ -60,15 +60,15 @@ class MissingMark:
         self._path, self._handle = path, handle
 
 
-def missing_part(folder: Path) -> Part:
-    """Return how many processes show that metrics are missing, as the value of a gauge.
+def missing_parts(folder: Path) -> list[Part]:
+    """Return how many processes show that metrics are missing as a gauge; nothing if none does.
 
     The marks of processes that have ended are removed.
     """
     count = 0
     for mark in folder.glob(f"{_PREFIX}*"):
-        if is_free(mark):
+        if is_ownerless(mark):
             mark.unlink(missing_ok=True)
         else:
             count += 1
-    return "gauge_livesum", [(_KEY, float(count), 0.0)]
+    return [("gauge_livesum", [(_KEY, float(count), 0.0)])] if count else []
