@@ -179,7 +179,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_urls(app)
     limits = Limits.from_settings(settings)
     admission = Admission(per_model=limits.max_queue)
-    events = event_log_of(settings, metrics, lambda model: lifecycle.policy(model).events)
+    events = event_log_of(settings, metrics)
+    if events is not None:
+        lifecycle.observe_policies(events.follow_policy)
     app.extensions["events"] = events
     rollouts = RolloutWatch(
         lifecycle,

@@ -1,19 +1,21 @@
 """What a service has of events: who is sampled, the writer of this worker, and the store."""
 
 import logging
-import time
+from collections import defaultdict
 from collections.abc import Callable
+from time import time
 
 from service.events.event_records import AnsweredRequest, size_of
 from service.events.event_store import EventStore
 from service.events.event_store_location import open_database
 from service.events.event_writer import EventWriter
-from service.events.sampling import inclusion, is_left_out
+from service.events.sampling import inclusion
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Signature
 from service.repository.event_rates import EventRates
 from service.repository.golden_examples import Tensors
+from service.repository.model_policy import Policy
 from service.settings.settings import Settings
 
 _DAY_S = 86_400
@@ -29,6 +31,7 @@ class EventLog:
         store: where they are.
         writer: puts them there.
         metrics: where events and feedback are counted.
+        rates: those in force, by the model's name; every request looks one up.
         observers: are shown the requests of a model that are stored, by the model's name.
     """
 
@@ -37,37 +40,26 @@ class EventLog:
         store: EventStore,
         writer: EventWriter,
         metrics: Metrics,
-        rates_of: Callable[[str], EventRates],
+        default: EventRates,
     ) -> None:
-        """A log that has seen no request yet.
+        """A log that has seen no request and no policy yet.
 
         Args:
             store: where requests are stored.
             writer: puts them there.
             metrics: where events and feedback are counted.
-            rates_of: returns the rates in force for a model.
+            default: the rates of models whose policy says nothing of events.
         """
         self.store = store
         self.writer = writer
         self.metrics = metrics
         self.observers: dict[str, ObserveSampled] = {}
-        self._rates_of = rates_of
+        self.rates: defaultdict[str, EventRates] = defaultdict(lambda: default)
+        self._default = default
 
-    def rates(self, model: str) -> EventRates:
-        """Return the rates in force for a model."""
-        return self._rates_of(model)
-
-    def leaves_out(self, model: str, request_id: str) -> bool:
-        """Whether a request need not be noted, as most need not; every request pays for this.
-
-        Args:
-            model: the model's name.
-            request_id: the request's id.
-        """
-        try:
-            return is_left_out(self._rates_of(model), request_id)
-        except Exception:
-            return False  # Its model may just have gone: ``note`` says so.
+    def follow_policy(self, model: str, policy: Policy) -> None:
+        """Let a model's policy be in force, as it was read just now."""
+        self.rates[model] = policy.events or self._default
 
     def note(
         self,
@@ -95,7 +87,7 @@ class EventLog:
             prepared: the inputs as the model got them, where files among them were prepared.
         """
         try:
-            included = inclusion(self._rates_of(model), request_id, status, outputs)
+            included = inclusion(self.rates[model], request_id, status, outputs)
             if included is None:
                 return
             size = size_of(inputs) + size_of(outputs)
@@ -104,7 +96,7 @@ class EventLog:
                 version,
                 signature,
                 request_id,
-                time.time(),
+                time(),
                 status,
                 instances,
                 inputs,
@@ -117,20 +109,17 @@ class EventLog:
             if observe is not None:
                 observe(request, inputs if prepared is None else prepared)
         except Exception as error:
-            # The others of its batch are still to be answered. Its model may just have gone.
+            # The others of its batch are still to be answered.
             self.metrics.events_lost.labels(model, "record").inc()
             log(logging.ERROR, "A request cannot be stored.", error=error, model=model)
 
 
-def event_log_of(
-    settings: Settings, metrics: Metrics, rates_of_policy: Callable[[str], EventRates | None]
-) -> EventLog | None:
+def event_log_of(settings: Settings, metrics: Metrics) -> EventLog | None:
     """Return what samples requests with these settings; ``None`` where that is off.
 
     Args:
         settings: the service's.
         metrics: where events are counted.
-        rates_of_policy: returns what a model's policy says of events.
 
     Raises:
         StoreError: the setting names no database, or packages for it are missing.
@@ -144,5 +133,4 @@ def event_log_of(
         most_age_s=settings.events_max_days * _DAY_S,
         most_bytes=settings.events_max_bytes,
     )
-    default = EventRates(settings.events_rate)
-    return EventLog(store, writer, metrics, lambda model: rates_of_policy(model) or default)
+    return EventLog(store, writer, metrics, EventRates(settings.events_rate))

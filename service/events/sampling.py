@@ -64,6 +64,11 @@ class Inclusion:
 _inclusion = lru_cache(maxsize=256)(Inclusion)
 
 
+@lru_cache(maxsize=256)
+def _in_sample(rate: float) -> Inclusion:
+    return Inclusion(rate, rate, Reason.SAMPLE)
+
+
 def sampling_point(request_id: str) -> float:
     """Return a request's number in [0, 1), evenly spread over ids."""
     return ((crc32(request_id.encode()) * _FACTOR & _MASK) >> _SPARE) / _TWO_TO_53
@@ -101,8 +106,10 @@ def inclusion(
     """
     if is_left_out(rates, request_id):
         return None
-    point = sampling_point(request_id)
     rate, unsure = rates.rate, rates.unsure
+    if rates.highest == rate:
+        return _in_sample(rate)
+    point = sampling_point(request_id)
     probability, reason = rate, Reason.SAMPLE
     if status >= 400:
         if rates.errors is not None and rates.errors > rate:

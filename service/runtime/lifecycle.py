@@ -13,6 +13,7 @@ from typing import Protocol
 
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
+from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.loader import Loader
@@ -31,6 +32,10 @@ _LOADING_S = 0.05
 _BEAT_S = 1.0
 # A worker whose lifecycle has ended may take as long to leave by itself.
 _LEAVE_S = 60.0
+
+
+# Called with a model's name and its policy.
+ObservePolicy = Callable[[str, Policy], None]
 
 
 class Companion(Protocol):
@@ -103,6 +108,11 @@ class Lifecycle(ServedModels):
         self._has_died = False
         self._thread: threading.Thread | None = None
         self._companions: list[Companion] = [ServingRecord(store, self)]
+        self._policy_observers: list[ObservePolicy] = []
+
+    def observe_policies(self, observer: ObservePolicy) -> None:
+        """Show a model's policy to ``observer`` whenever it was read and is in force."""
+        self._policy_observers.append(observer)
 
     def accompany(self, companion: Companion) -> None:
         """Start and stop something else with this lifecycle."""
@@ -291,4 +301,9 @@ class Lifecycle(ServedModels):
             quiet_s=self._quiet_s,
             observations=self._observations,
             wake=partial(self._ask, name),
+            show_policy=partial(self._show_policy, name),
         )
+
+    def _show_policy(self, name: str, policy: Policy) -> None:
+        for observe in self._policy_observers:
+            observe(name, policy)

@@ -68,6 +68,7 @@ class ModelReconciler:
         quiet_s: float,
         observations: SharedObservations,
         wake: Callable[[], None],
+        show_policy: Callable[[Policy], None],
     ) -> None:
         """A model of which nothing is loaded yet.
 
@@ -80,12 +81,14 @@ class ModelReconciler:
             quiet_s: seconds that a version without a manifest must stay unchanged.
             observations: knows since when versions have been unchanged.
             wake: asks for a look at once; called from the threads that load.
+            show_policy: is called with the policy whenever it was read and is in force.
         """
         self._name = name
         self._store = store
         self._group = group
         self._shown = ModelMetrics(metrics, name)
         self._wake = wake
+        self._show_policy = show_policy
         self._loads = LoadAttempts(
             name,
             group,
@@ -392,6 +395,7 @@ class ModelReconciler:
             self._unread_policy = ""
             for loaded in self._held.all().values():
                 loaded.servable.declare_rows(self._policy.rows_independent)
+            self._show_policy(self._policy)
         except RepositoryError as error:
             # The last good policy stays in force.
             if self._unread_policy != str(error):

@@ -21,6 +21,7 @@ from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError, ServiceError, UnavailableError
 from service.events.event_log import EventLog
+from service.events.sampling import is_left_out
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.version_metrics import VersionMetrics
@@ -328,8 +329,9 @@ class Prediction:
             status: the HTTP status of its answer.
             outputs: what it was answered with; ``None`` where it failed.
         """
-        servable = self.servable
-        if self.is_checked and not events.leaves_out(servable.model, request_id):
+        servable, is_valid = self.servable, self.is_checked
+        # Every request pays for this.
+        if is_valid and not is_left_out(events.rates[servable.model], request_id):
             request = self.request
             events.note(
                 servable.model,

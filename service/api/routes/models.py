@@ -127,7 +127,7 @@ def _summary(lifecycle: Lifecycle, name: str, events: EventLog | None) -> dict[s
         "policy_problem": lifecycle.policy_problem(name),
     }
     if events is not None:
-        summary["events"] = events.rates(name).to_json()
+        summary["events"] = events.rates[name].to_json()
     if lifecycle.serves(name):
         with lifecycle.lease(name) as servable:
             summary["version"] = str(servable.version)

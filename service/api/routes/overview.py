@@ -49,7 +49,7 @@ def overview_routes(
     recent = _RecentTimes(metrics)
 
     def stored(model: str) -> str:
-        return events.rates(model).sentence(settings.events_max_days) if events is not None else ""
+        return events.rates[model].sentence(settings.events_max_days) if events is not None else ""
 
     @blueprint.get("/ui/overview")
     def overview() -> FlaskResponse:
