@@ -1,7 +1,7 @@
 """Many sampled requests as one run of bytes, with their tensors as they lie in memory.
 
 To make JSON of a picture takes longer than all else of storing it, and few events are ever read.
-So their JSON is made when they are: it is what ``record_of`` makes of the request.
+So their JSON is made when they are.
 
 The bytes are a length (8 bytes, little endian), so many bytes of JSON, and the values of all
 requests one after the other. The JSON has ``layouts``, each a version, a signature, whether all of
@@ -11,7 +11,8 @@ What is no array of plain numbers is JSON already, and has the number of its byt
 and shape.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -26,6 +27,7 @@ from service.events.event_records import (
     jsonable,
 )
 from service.events.sampling import Reason
+from service.repository.contract import Signature
 from service.repository.golden_examples import Tensors
 
 _LENGTH_BYTES = 8
@@ -37,33 +39,55 @@ _Layout = tuple[int, str, bool, tuple[_Place, ...], tuple[_Place, ...] | None]
 IsWanted = Callable[[str, Reason, int], bool]
 
 
-def pack_requests(requests: Iterable[AnsweredRequest]) -> bytes:
-    """Return requests of one model as bytes, without sensitive fields.
+class PackedRequests:
+    """Requests of one model as bytes, without sensitive fields; grows while it is not written.
 
-    Raises:
-        TypeError: a value of one of them has no JSON.
-        ValueError: likewise.
+    A request is packed when it is answered, while its tensors are in the processor's cache and
+    before they are let go: to keep them until they are written cost more than to pack them.
+
+    Attributes:
+        model: the model's name.
+        ids: the requests' ids.
+        reasons: how many are stored for which reason.
     """
-    kept: dict[int, tuple[list[str], list[str]]] = {}
-    layouts: dict[_Layout, int] = {}
-    events: list[tuple[Any, ...]] = []
-    values: list[Any] = []
-    for request in requests:
+
+    def __init__(self, model: str) -> None:
+        """No requests yet."""
+        self.model = model
+        self.ids: list[str] = []
+        self.reasons: Counter[Reason] = Counter()
+        self._layouts: dict[_Layout, int] = {}
+        self._events: list[tuple[Any, ...]] = []
+        self._values = bytearray()
+        self._kept: dict[int, _Kept] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, request: AnsweredRequest) -> None:
+        """Add a request of the model.
+
+        Raises:
+            TypeError: one of its values has no JSON; nothing is added.
+            ValueError: likewise.
+        """
         signature, outputs, included = request.signature, request.outputs, request.inclusion
-        names = kept.get(id(signature))
-        if names is None:
-            names = kept[id(signature)] = (
-                [field.name for field in signature.inputs if not field.sensitive],
-                [field.name for field in signature.outputs if not field.sensitive],
-            )
-        layout = (
-            request.version,
-            signature.name,
-            is_one_instance(signature, request.instances),
-            _places(names[0], request.inputs, values),
-            None if outputs is None else _places(names[1], outputs, values),
+        kept = self._kept.get(id(signature)) or self._kept.setdefault(
+            id(signature), _Kept(signature)
         )
-        events.append(
+        values, end = self._values, len(self._values)
+        try:
+            layout = (
+                request.version,
+                signature.name,
+                is_one_instance(signature, request.instances),
+                _places(kept.inputs, request.inputs, values),
+                None if outputs is None else _places(kept.outputs, outputs, values),
+            )
+        except BaseException:
+            del values[end:]
+            raise
+        self._events.append(
             (
                 request.request_id,
                 request.answered_at,
@@ -72,15 +96,38 @@ def pack_requests(requests: Iterable[AnsweredRequest]) -> bytes:
                 included.probability,
                 included.rate,
                 included.reason,
-                layouts.setdefault(layout, len(layouts)),
+                self._layouts.setdefault(layout, len(self._layouts)),
             )
         )
-    head = orjson.dumps({"layouts": [_described(each) for each in layouts], "events": events})
-    return b"".join((len(head).to_bytes(_LENGTH_BYTES, "little"), head, *values))
+        self.ids.append(request.request_id)
+        self.reasons[included.reason] += 1
+
+    def times(self) -> tuple[float, float]:
+        """Return when the first and the last was answered, in seconds since the epoch."""
+        times = [event[1] for event in self._events]
+        return min(times), max(times)
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes, for ``unpack_records``."""
+        layouts = [_described(each) for each in self._layouts]
+        head = orjson.dumps({"layouts": layouts, "events": self._events})
+        return b"".join((len(head).to_bytes(_LENGTH_BYTES, "little"), head, self._values))
+
+
+class _Kept:
+    """The names of a signature's fields that may be stored."""
+
+    __slots__ = ("_signature", "inputs", "outputs")
+
+    def __init__(self, signature: Signature) -> None:
+        # Its id is a key for as long as it is there.
+        self._signature = signature
+        self.inputs = [field.name for field in signature.inputs if not field.sensitive]
+        self.outputs = [field.name for field in signature.outputs if not field.sensitive]
 
 
 def unpack_records(model: str, body: bytes, is_wanted: IsWanted) -> Iterator[EventRecord]:
-    """Yield the requests in bytes that ``pack_requests`` has made, in their order, as records.
+    """Yield the requests in bytes that ``PackedRequests`` has made, in their order, as records.
 
     Args:
         model: their model's name.
@@ -113,7 +160,7 @@ def unpack_records(model: str, body: bytes, is_wanted: IsWanted) -> Iterator[Eve
         end += size
 
 
-def _places(names: Sequence[str], tensors: Tensors, values: list[Any]) -> tuple[_Place, ...]:
+def _places(names: Sequence[str], tensors: Tensors, values: bytearray) -> tuple[_Place, ...]:
     """Return what the values of some fields are, and add them to ``values``."""
     places: list[_Place] = []
     for name in names:
@@ -122,11 +169,11 @@ def _places(names: Sequence[str], tensors: Tensors, values: list[Any]) -> tuple[
             continue
         kind = tensor.dtype.char
         if kind in _PLAIN and tensor.dtype.isnative and tensor.flags.c_contiguous:
-            values.append(tensor)
+            values += tensor.data
             places.append((name, kind, tensor.shape))
         else:
             text = json_of(jsonable(tensor))
-            values.append(text)
+            values += text
             places.append((name, len(text), None))
     return tuple(places)
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from service.events.bundle_format import pack_requests, unpack_records
+from service.events.bundle_format import PackedRequests, unpack_records
 from service.events.database import Transaction
-from service.events.event_records import AnsweredRequest, EventRecord
+from service.events.event_records import EventRecord
 from service.events.event_rows import ids_with_rows, insert_rows
 from service.events.sampling import Reason, audit_order
 
@@ -67,28 +67,24 @@ _OVERHEAD_BYTES = 200
 _KEY = np.dtype("<u4")
 
 
-def bundle_of(requests: Sequence[AnsweredRequest]) -> tuple[Any, ...]:
+def bundle_of(packed: PackedRequests, body: bytes, as_rows: int) -> tuple[Any, ...]:
     """Return the row of a bundle, a value for each of ``COLUMNS``.
 
     Args:
-        requests: of one model, at least one.
-
-    Raises:
-        TypeError: a value of one of them has no JSON.
-        ValueError: likewise.
+        packed: its requests, at least one.
+        body: their bytes.
+        as_rows: how many of them are rows of their own as well.
     """
-    first = requests[0]
-    keys = np.array([crc32(each.request_id.encode()) for each in requests], _KEY).tobytes()
-    body = pack_requests(requests)
-    times = [each.answered_at for each in requests]
+    keys = np.array([crc32(each.encode()) for each in packed.ids], _KEY).tobytes()
+    first_at, last_at = packed.times()
     size = len(keys) + len(body) + _OVERHEAD_BYTES
     return (
-        first.model,
-        min(times),
-        first.request_id,
-        max(times),
-        len(requests),
-        0,
+        packed.model,
+        first_at,
+        packed.ids[0],
+        last_at,
+        len(packed),
+        as_rows,
         0,
         size,
         keys,

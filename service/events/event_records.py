@@ -95,27 +95,6 @@ class EventRecord:
         return row_of(self.outputs, instance, self.instances)
 
 
-def record_of(request: AnsweredRequest) -> EventRecord:
-    """Return a request as the store holds it."""
-    signature, outputs = request.signature, request.outputs
-    return EventRecord(
-        model=request.model,
-        request_id=request.request_id,
-        answered_at=request.answered_at,
-        version=request.version,
-        signature=signature.name,
-        status=request.status,
-        instances=request.instances,
-        probability=request.inclusion.probability,
-        rate=request.inclusion.rate,
-        reason=request.inclusion.reason,
-        inputs=columns_of(signature, signature.inputs, request.inputs, request.instances),
-        outputs=None
-        if outputs is None
-        else columns_of(signature, signature.outputs, outputs, request.instances),
-    )
-
-
 def size_of(tensors: Tensors | None) -> int:
     """Return about how many bytes the values of tensors have."""
     if tensors is None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,9 +12,10 @@ from service.events import event_bundles as bundles
 from service.events import event_rows, expiry
 from service.events import event_statements as statements
 from service.events.audit_selection import hand_out_late, hand_out_new
+from service.events.bundle_format import IsWanted, PackedRequests, unpack_records
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
-from service.events.event_records import AnsweredRequest, EventRecord, record_of, row_of
+from service.events.event_records import EventRecord, row_of
 from service.events.event_rows import event_of, find_row
 from service.events.feedback_records import (
     Audit,
@@ -83,7 +84,7 @@ class EventStore:
                 )
         self._is_made = True
 
-    def add(self, entries: Sequence[AnsweredRequest | EventRecord | SecondAnswer]) -> None:
+    def add(self, entries: Sequence[PackedRequests | EventRecord | SecondAnswer]) -> None:
         """Store requests, and then second answers to requests that are stored.
 
         Of an id that is stored already, the first stays; so it may be called again with all of
@@ -95,11 +96,12 @@ class EventStore:
 
         Raises:
             StoreError: the database cannot be used now.
-            RecordError: it refuses a record, or a request cannot be made one.
+            RecordError: it refuses a record.
         """
         imported = [each for each in entries if isinstance(each, EventRecord)]
         answers = [each for each in entries if isinstance(each, SecondAnswer)]
-        answered, bundled = self._divided(entries, {each.request_id for each in answers})
+        packed = [each for each in entries if isinstance(each, PackedRequests)]
+        answered, bundled = self._divided(packed, {each.request_id for each in answers})
         if imported:
             self._make_rows(imported)
         with self._made() as database:
@@ -342,32 +344,30 @@ class EventStore:
         return found
 
     def _divided(
-        self, entries: Sequence[Any], answered_again: Collection[str]
+        self, packed: Sequence[PackedRequests], answered_again: Set[str]
     ) -> tuple[list[EventRecord], list[Row]]:
-        """Return those requests that become rows, and the rows of bundles of the others.
+        """Return those requests that become rows, and the rows of bundles.
 
         Args:
-            entries: requests among others.
-            answered_again: ids of requests whose second answers come with them.
+            packed: requests that were answered.
+            answered_again: ids of requests whose second answers come with them: they become rows
+                at once, and are left in their bundle.
         """
         rows: list[EventRecord] = []
         bundled: list[Row] = []
-        by_model: dict[str, list[AnsweredRequest]] = {}
-        for each in entries:
-            of_model = by_model.setdefault(each.model, [])
-            if isinstance(each, AnsweredRequest):
-                of_model.append(each)
-        try:
-            for model, together in by_model.items():
+        for together in packed:
+            try:
                 # What no database takes as text, such as half a character in a model's name.
-                model.encode()
-                few = self.database.is_shared or len(together) < LEAST_BUNDLED
-                apart = {each.request_id for each in together} if few else answered_again
-                rows += [record_of(each) for each in together if each.request_id in apart]
-                if rest := [each for each in together if each.request_id not in apart]:
-                    bundled.append(bundles.bundle_of(rest))
-        except (TypeError, ValueError) as error:
-            raise RecordError(f"A request cannot be stored: {error}.") from error
+                together.model.encode()
+            except ValueError as error:
+                raise RecordError(f"A request cannot be stored: {error}.") from error
+            body = together.to_bytes()
+            few = self.database.is_shared or len(together) < LEAST_BUNDLED
+            apart = set(together.ids) if few else answered_again & set(together.ids)
+            if apart:
+                rows += unpack_records(together.model, body, _is_one_of(apart))
+            if not few:
+                bundled.append(bundles.bundle_of(together, body, len(apart)))
         return rows, bundled
 
     def _make_rows(
@@ -388,3 +388,7 @@ class EventStore:
             with self.transaction() as run:
                 if not bundles.make_rows_for_audits(run, model, below):
                     return bundles.has_bundles(run, model)
+
+
+def _is_one_of(ids: Set[str]) -> IsWanted:
+    return lambda request_id, *_: request_id in ids

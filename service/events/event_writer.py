@@ -8,12 +8,14 @@ is kept and tried again, so that a short failure loses nothing.
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 
+from service.events.bundle_format import PackedRequests, unpack_records
 from service.events.errors import RecordError, StoreError
-from service.events.event_records import AnsweredRequest
+from service.events.event_records import AnsweredRequest, EventRecord
 from service.events.event_store import EventStore
+from service.events.sampling import Reason
 from service.events.second_answers import SecondAnswer
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
@@ -30,6 +32,8 @@ _MOST_AT_ONCE = 1024
 _RETRY_S = 1.0
 # Between looks for what is too old or too much.
 _EXPIRE_S = 60.0
+
+Entry = PackedRequests | EventRecord | SecondAnswer
 
 
 class EventWriter:
@@ -64,10 +68,11 @@ class EventWriter:
         self._most_queued = most_queued
         self._gather_s = gather_s
         self._retry_s = retry_s
-        self._queue: deque[AnsweredRequest | SecondAnswer] = deque()
-        # Changed by those who put without a lock: it may be a little off, and is set right by the
-        # thread when the queue is empty.
-        self._queued_bytes = 0
+        # What waits is changed by those who put, and taken away by the thread.
+        self._lock = threading.Lock()
+        self._packed: dict[str, list[PackedRequests]] = {}
+        self._answers: list[SecondAnswer] = []
+        self._queued = self._queued_bytes = 0
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._starting = threading.Lock()
@@ -83,23 +88,42 @@ class EventWriter:
                 self._thread.start()
 
     def put(self, request: AnsweredRequest | SecondAnswer) -> None:
-        """Hand over a request, or a second answer to an earlier one, or drop it; never waits."""
-        if request.size > MOST_BYTES:
+        """Hand over a request, or a second answer to an earlier one, or drop it; never waits.
+
+        Raises:
+            TypeError: a value of the request has no JSON.
+            ValueError: likewise.
+        """
+        size = request.size
+        if size > MOST_BYTES:
             self._lose(request.model, "large")
             return
-        is_full = (
-            len(self._queue) >= self._most_queued
-            or self._queued_bytes + request.size > MOST_QUEUED_BYTES
-        )
+        with self._lock:
+            is_full = (
+                self._queued >= self._most_queued or self._queued_bytes + size > MOST_QUEUED_BYTES
+            )
+            if not is_full:
+                if isinstance(request, SecondAnswer):
+                    self._answers.append(request)
+                else:
+                    self._pack(request)
+                self._queued += 1
+                self._queued_bytes += size
         if is_full:
             self._lose(request.model, "queue")
             return
-        self._queued_bytes += request.size
-        self._queue.append(request)
         if not self._wake.is_set():
             self._wake.set()
         if self._thread is None:
             self.start()
+
+    def _pack(self, request: AnsweredRequest) -> None:
+        of_model = self._packed.get(request.model)
+        if of_model is None:
+            of_model = self._packed[request.model] = [PackedRequests(request.model)]
+        elif len(of_model[-1]) >= _MOST_AT_ONCE:
+            of_model.append(PackedRequests(request.model))
+        of_model[-1].add(request)
 
     def stop(self, timeout_s: float) -> None:
         """Write what waits, and end the thread; what cannot be written in time is lost.
@@ -137,14 +161,30 @@ class EventWriter:
             self._show_problem(error)
 
     def _write_queue(self) -> None:
-        while self._queue:
-            requests = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_AT_ONCE))]
-            self._queued_bytes -= sum([request.size for request in requests])
-            self._write(requests)
-        if not self._queue:
-            self._queued_bytes = 0
+        while self._queued:
+            packed, answers = self._take_all()
+            for each in packed:
+                ids = set(each.ids) if answers else set()
+                own: list[SecondAnswer] = []
+                others: list[SecondAnswer] = []
+                for answer in answers:
+                    is_own = answer.model == each.model and answer.request_id in ids
+                    (own if is_own else others).append(answer)
+                answers = others
+                self._write([each, *own])
+            for start in range(0, len(answers), _MOST_AT_ONCE):
+                self._write(answers[start : start + _MOST_AT_ONCE])
 
-    def _write(self, entries: Sequence[AnsweredRequest | SecondAnswer]) -> None:
+    def _take_all(self) -> tuple[list[PackedRequests], list[SecondAnswer]]:
+        """Return what waits, and let nothing wait."""
+        with self._lock:
+            packed = [each for of_model in self._packed.values() for each in of_model]
+            answers = self._answers
+            self._packed, self._answers = {}, []
+            self._queued = self._queued_bytes = 0
+        return packed, answers
+
+    def _write(self, entries: Sequence[Entry]) -> None:
         """Write entries, however long that takes; when the writer is to end, try once."""
         while entries:
             try:
@@ -156,18 +196,18 @@ class EventWriter:
                 self._show_problem(error)
                 if self._stop.wait(self._retry_s):
                     for entry in entries:
-                        self._lose(entry.model, "store")
+                        self._lose(entry.model, "store", _count(entry))
                     return
                 continue
             self._has_written(entries)
             return
 
-    def _refused(
-        self, entries: Sequence[AnsweredRequest | SecondAnswer], error: RecordError
-    ) -> None:
+    def _refused(self, entries: Sequence[Entry], error: RecordError) -> None:
         """Write them in ever smaller parts, to lose only those that are refused."""
+        if len(entries) == 1 and isinstance(entries[0], PackedRequests):
+            entries = list(unpack_records(entries[0].model, entries[0].to_bytes(), _is_any))
         if len(entries) > 1:
-            by_model: dict[str, list[AnsweredRequest | SecondAnswer]] = {}
+            by_model: dict[str, list[Entry]] = {}
             for entry in entries:
                 by_model.setdefault(entry.model, []).append(entry)
             half = len(entries) // 2
@@ -177,13 +217,17 @@ class EventWriter:
                 self._write(part)
             return
         (entry,) = entries
+        assert not isinstance(entry, PackedRequests)
         self._lose(entry.model, "record")
         log(logging.ERROR, str(error), model=entry.model, request_id=entry.request_id)
 
-    def _has_written(self, entries: Sequence[AnsweredRequest | SecondAnswer]) -> None:
-        stored = Counter(
-            [(e.model, e.inclusion.reason) for e in entries if isinstance(e, AnsweredRequest)]
-        )
+    def _has_written(self, entries: Sequence[Entry]) -> None:
+        stored: Counter[tuple[str, Reason]] = Counter()
+        for entry in entries:
+            if isinstance(entry, PackedRequests):
+                stored.update({(entry.model, why): n for why, n in entry.reasons.items()})
+            elif isinstance(entry, EventRecord):
+                stored[entry.model, entry.reason] += 1
         for (model, reason), count in stored.items():
             self._metrics.events.labels(model, str(reason)).inc(count)
         self._end_problem()
@@ -198,8 +242,8 @@ class EventWriter:
         except StoreError as error:
             self._show_problem(error)
 
-    def _lose(self, model: str, reason: str) -> None:
-        self._metrics.events_lost.labels(model, reason).inc()
+    def _lose(self, model: str, reason: str, count: int = 1) -> None:
+        self._metrics.events_lost.labels(model, reason).inc(count)
 
     def _show_problem(self, error: StoreError) -> None:
         if not self._has_problem:
@@ -212,3 +256,11 @@ class EventWriter:
             self._has_problem = False
             self._metrics.event_store_problem.set(0)
             log(logging.INFO, "The event store can be used again.")
+
+
+def _count(entry: Entry) -> int:
+    return len(entry) if isinstance(entry, PackedRequests) else 1
+
+
+def _is_any(*_: object) -> bool:
+    return True

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.events.errors import RecordError
-from service.events.event_records import AnsweredRequest, EventRecord, record_of
+from service.events.bundle_format import unpack_records
+from service.events.event_records import AnsweredRequest, EventRecord
 from service.events.event_store import LEAST_BUNDLED, EventStore
 from service.events.event_store_location import open_database
 from service.events.feedback_records import Result, Source, Truth
@@ -21,7 +21,7 @@ from service.events.sampling import Inclusion, Reason, audit_order
 from service.events.second_answers import SecondAnswer, audited_pairs
 from service.repository.contract import Field, Signature
 from tests.service.events.postgres import postgres, postgres_url
-from tests.service.events.stores import NOW, Clock, store_in
+from tests.service.events.stores import NOW, Clock, packed, record_of, store_in
 
 __all__ = ["postgres", "postgres_url"]
 
@@ -126,7 +126,7 @@ def test_requests_come_back_as_if_each_were_a_row(store: EventStore, path: Path)
     ]
     requests = [*many()[:100], *odd, *many("s")[100:]]
     others = many("o", model="é😀")
-    store.add([*requests, *others])
+    store.add(packed([*requests, *others]))
     assert tables(path) == {"events": 0, "event_bundles": 2}
     assert store.counts() == {"m": len(requests), "é😀": MANY}
     expected = [record_of(each) for each in requests]
@@ -139,7 +139,7 @@ def test_requests_come_back_as_if_each_were_a_row(store: EventStore, path: Path)
 
 
 def test_few_are_rows_that_anybody_may_query(store: EventStore, path: Path) -> None:
-    store.add(many()[: LEAST_BUNDLED - 1])
+    store.add(packed(many()[: LEAST_BUNDLED - 1]))
     assert tables(path) == {"events": LEAST_BUNDLED - 1, "event_bundles": 0}
 
 
@@ -149,21 +149,21 @@ def test_in_postgresql_all_are_rows(postgres_url: str) -> None:
         for table in ("second_answers", "audits", "truths", "events", "event_bundles", "store"):
             run.change(f"DROP TABLE IF EXISTS understudy_{table}", {})
     store = EventStore(database)
-    store.add(many())
+    store.add(packed(many()))
     with database.transaction() as run:
         assert run.rows("SELECT COUNT(*) FROM understudy_events", {})[0][0] == MANY
     database.close()
 
 
 def test_what_is_added_again_after_an_error_is_there_once(store: EventStore) -> None:
-    store.add(many())
-    store.add(many())
+    store.add(packed(many()))
+    store.add(packed(many()))
     assert store.counts() == {"m": MANY}
 
 
 def test_of_an_id_that_came_twice_the_first_is_found(store: EventStore) -> None:
-    store.add(many())
-    store.add([replace(each, answered_at=NOW + 1, version=4) for each in many()])
+    store.add(packed(many()))
+    store.add(packed(replace(each, answered_at=NOW + 1, version=4) for each in many()))
     assert store.find("m", "r001").version == 3
     store.put("m", [truth("r001", 7)])
     assert store.find("m", "r001").version == 3
@@ -171,14 +171,14 @@ def test_of_an_id_that_came_twice_the_first_is_found(store: EventStore) -> None:
 
 
 def test_imported_ones_are_not_stored_twice(store: EventStore) -> None:
-    store.add(many())
+    store.add(packed(many()))
     store.add([record_of(each) for each in many()[:20]])
     assert store.counts() == {"m": MANY}
     assert sorted(ids(store)) == [each.request_id for each in many()]
 
 
 def test_what_has_a_truth_is_a_row(store: EventStore, path: Path) -> None:
-    store.add(many())
+    store.add(packed(many()))
     assert store.put("m", [truth("r007", 7), truth("r107", 8), truth("never", 7)]) == [
         Result.STORED,
         Result.STORED,
@@ -197,11 +197,11 @@ def test_what_has_a_truth_is_a_row(store: EventStore, path: Path) -> None:
 def test_audits_come_in_their_order_whenever_somebody_asks(store: EventStore, path: Path) -> None:
     error = {"status": 500, "outputs": None}
     unsure = {"inclusion": Inclusion(1.0, 0.1, Reason.UNSURE)}
-    store.add([*many(), *many("failed", **error), *many("unsure", **unsure)])
+    store.add(packed([*many(), *many("failed", **error), *many("unsure", **unsure)]))
     handed = store.hand_out("m", 3)
     # Some are rows now: those that come first.
     assert 0 < tables(path)["events"] < MANY // 3
-    store.add(many("later", answered_at=NOW + 1))
+    store.add(packed(many("later", answered_at=NOW + 1)))
     handed += store.hand_out("m", 1)
     handed += store.hand_out("m", 1000)
     names = [audit.event.request_id for audit in handed]
@@ -217,9 +217,10 @@ def test_audits_come_in_their_order_whenever_somebody_asks(store: EventStore, pa
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_second_answers_to_them_are_stored(store: EventStore, path: Path, at_once: bool) -> None:
-    store.add(many("old", answered_at=NOW - 1))
+    store.add(packed(many("old", answered_at=NOW - 1)))
     again = SecondAnswer("m", "r007", NOW, "trial", 4, '{"y":[8]}')
-    for entries in [[*many(), again]] if at_once else [many(), [again]]:
+    both = [[*packed(many()), again]] if at_once else [packed(many()), [again]]
+    for entries in both:
         store.add(entries)
     assert tables(path) == {"events": 1, "event_bundles": 2}
     assert store.counts() == {"m": 2 * MANY}
@@ -231,10 +232,10 @@ def test_second_answers_to_them_are_stored(store: EventStore, path: Path, at_onc
 
 
 def test_they_expire(store: EventStore, clock: Clock, path: Path) -> None:
-    store.add([*many(), *many("other", model="n")])
+    store.add(packed([*many(), *many("other", model="n")]))
     store.put("m", [truth("r007", 7)])
     clock.now += 1000
-    store.add(many("new", answered_at=clock.now))
+    store.add(packed(many("new", answered_at=clock.now)))
     assert store.expire(most_age_s=1001, most_bytes=2**40) == 0
     # The one with a truth counts once.
     assert store.expire(most_age_s=999, most_bytes=2**40) == 2 * MANY
@@ -244,10 +245,10 @@ def test_they_expire(store: EventStore, clock: Clock, path: Path) -> None:
 
 def test_the_oldest_go_first_when_there_is_too_much(store: EventStore, path: Path) -> None:
     """Bundles and rows by their age; what has a truth goes last."""
-    store.add(many("a"))
-    store.add([answered("b", answered_at=NOW + 1)])
-    store.add(many("c", answered_at=NOW + 2))
-    store.add([answered("d", answered_at=NOW + 3)])
+    store.add(packed(many("a")))
+    store.add(packed([answered("b", answered_at=NOW + 1)]))
+    store.add(packed(many("c", answered_at=NOW + 2)))
+    store.add(packed([answered("d", answered_at=NOW + 3)]))
     store.put("m", [truth("a007", 7)])
     with sqlite3.connect(path) as reader:
         bundle, row = (
@@ -265,14 +266,14 @@ def test_the_oldest_go_first_when_there_is_too_much(store: EventStore, path: Pat
 
 
 def test_a_store_of_the_format_before_is_taken_over(store: EventStore, path: Path) -> None:
-    store.add([answered("old")])
+    store.add(packed([answered("old")]))
     store.put("m", [truth("old", 7)])
     store.close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE understudy_event_bundles")
         connection.execute("UPDATE understudy_store SET format = 1")
     newer = store_in(path)
-    newer.add(many())
+    newer.add(packed(many()))
     assert newer.counts() == {"m": MANY + 1}
     assert [event.request_id for event, _ in newer.events("m", labelled_only=True)] == ["old"]
     with sqlite3.connect(path) as connection:
@@ -287,7 +288,7 @@ def test_a_process_that_is_killed_leaves_whole_bundles(path: Path) -> None:
         try:
             own = store_in(path)
             for number in itertools.count():
-                own.add(many(f"{number}-"))
+                own.add(packed(many(f"{number}-")))
                 os.write(writer, b".")
         finally:
             os._exit(1)
@@ -303,11 +304,16 @@ def test_a_process_that_is_killed_leaves_whole_bundles(path: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_what_has_no_json_is_refused(store: EventStore) -> None:
-    bad = answered("bad", inputs={"x": np.array([[1j]])})
-    with pytest.raises(RecordError, match="cannot be stored"):
-        store.add([*many(), bad])
-    assert store.counts() == {}
+def test_what_has_no_json_is_left_out_whole() -> None:
+    """Also when a part of it could be packed."""
+    (together,) = packed(many()[:3])
+    bad = answered("bad", inputs={"x": np.ones((1, 2)), "text": np.array([[1j]])})
+    with pytest.raises(TypeError):
+        together.add(bad)
+    together.add(answered("last"))
+    found = unpack_records("m", together.to_bytes(), lambda *_: True)
+    assert list(found) == [record_of(each) for each in [*many()[:3], answered("last")]]
+    assert (len(together), together.reasons) == (4, {Reason.SAMPLE: 4})
 
 
 def test_a_record_equals_that_of_its_request() -> None:

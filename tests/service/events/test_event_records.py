@@ -7,9 +7,10 @@ import orjson
 import pytest
 
 from service.events.cloud_events import cloud_event_lines, records_of
-from service.events.event_records import AnsweredRequest, record_of
+from service.events.event_records import AnsweredRequest
 from service.events.sampling import Inclusion, Reason
 from service.repository.contract import Field, Signature
+from tests.service.events.stores import unpacked
 
 ROWS = Signature(
     "rows",
@@ -41,20 +42,20 @@ def answered(signature: Signature, instances: int, **outputs: Any) -> AnsweredRe
 
 
 def test_an_instance_is_a_row() -> None:
-    record = record_of(answered(ROWS, 2, y=[[3.0], [4.0]]))
+    record = unpacked(answered(ROWS, 2, y=[[3.0], [4.0]]))
     assert record.row_of_inputs(1) == {"x": 2.0}
     assert record.row_of_outputs(1) == {"y": [4.0]}
 
 
 @pytest.mark.parametrize("y", [[3.0], [3.0, 4.0]])
 def test_what_has_no_rows_is_one_instance(y: list[float]) -> None:
-    record = record_of(answered(WHOLE, 1, y=y, n=2))
+    record = unpacked(answered(WHOLE, 1, y=y, n=2))
     assert record.row_of_inputs(0) == {"x": [1.0]}
     assert record.row_of_outputs(0) == {"y": y, "n": 2}
 
 
 def test_what_has_no_rows_is_logged_and_read_again() -> None:
-    record = record_of(answered(WHOLE, 1, y=[3.0], n=2))
+    record = unpacked(answered(WHOLE, 1, y=[3.0], n=2))
     lines = list(cloud_event_lines(record))
     (found,) = records_of(enumerate(lines), "m", {"whole": WHOLE}, 1)
     assert (found.inputs, found.outputs) == (record.inputs, record.outputs)

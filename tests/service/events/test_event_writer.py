@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.events.bundle_format import PackedRequests
 from service.events.errors import RecordError
 from service.events.event_log import EventLog
+from service.events.event_records import EventRecord
 from service.events.event_store import EventStore
 from service.events.event_writer import MOST_BYTES, EventWriter
 from service.events.sqlite_database import SqliteDatabase
@@ -143,10 +145,11 @@ def test_a_record_that_is_refused_is_lost_alone(
     store = EventStore(SqliteDatabase(tmp_path / "e.db"))
     add = store.add
 
-    def refuse(records: list[object]) -> None:
-        if any(each.request_id == "bad" for each in records):
-            raise RecordError("It is refused.")
-        add(records)
+    def refuse(entries: list[PackedRequests | EventRecord]) -> None:
+        for each in entries:
+            if "bad" in (each.ids if isinstance(each, PackedRequests) else [each.request_id]):
+                raise RecordError("It is refused.")
+        add(entries)
 
     monkeypatch.setattr(store, "add", refuse)
     events = start(store)
