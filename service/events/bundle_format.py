@@ -47,22 +47,28 @@ class PackedRequests:
 
     Attributes:
         model: the model's name.
-        ids: the requests' ids.
-        reasons: how many are stored for which reason.
     """
 
     def __init__(self, model: str) -> None:
         """No requests yet."""
         self.model = model
-        self.ids: list[str] = []
-        self.reasons: Counter[Reason] = Counter()
         self._layouts: dict[_Layout, int] = {}
         self._events: list[tuple[Any, ...]] = []
         self._values = bytearray()
         self._kept: dict[int, _Kept] = {}
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._events)
+
+    @property
+    def ids(self) -> list[str]:
+        """The requests' ids."""
+        return [event[0] for event in self._events]
+
+    @property
+    def reasons(self) -> Counter[Reason]:
+        """How many are stored for which reason."""
+        return Counter([event[6] for event in self._events])
 
     def add(self, request: AnsweredRequest) -> None:
         """Add a request of the model.
@@ -99,8 +105,6 @@ class PackedRequests:
                 self._layouts.setdefault(layout, len(self._layouts)),
             )
         )
-        self.ids.append(request.request_id)
-        self.reasons[included.reason] += 1
 
     def times(self) -> tuple[float, float]:
         """Return when the first and the last was answered, in seconds since the epoch."""
