@@ -108,6 +108,20 @@ class Policy:
             f"that serves has; there are: {', '.join(known)}."
         )
 
+    def output_problem(self, numeric: Iterable[str]) -> str:
+        """Say in a sentence which output it names that is not one of numbers; else empty.
+
+        Args:
+            numeric: the outputs of numbers that versions which serve have.
+        """
+        unsure, known = self.events and self.events.unsure, sorted(set(numeric))
+        if not unsure or unsure.output in known:
+            return ""
+        return (
+            f"{POLICY}: events.unsure.output is {shown(unsure.output)}, but no version that serves "
+            f"has such an output of numbers; there are: {', '.join(known) or 'none'}."
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the policy as the JSON object of its file."""
         serve = {"versions": list(self.versions)} if self.versions else {"latest": self.latest}

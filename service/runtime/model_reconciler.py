@@ -123,7 +123,14 @@ class ModelReconciler:
         if self._unread_policy or not contracts:
             return self._unread_policy
         known = {name for contract in contracts for name in (*contract, *contract.left_out)}
-        return self._policy.signature_problem(known)
+        outputs = [
+            output.name
+            for contract in contracts
+            for signature in contract.values()
+            for output in signature.outputs
+            if output.dtype != "string"
+        ]
+        return self._policy.signature_problem(known) or self._policy.output_problem(outputs)
 
     @property
     def unloaded(self) -> bool:

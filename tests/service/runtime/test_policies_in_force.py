@@ -74,6 +74,24 @@ def test_a_policy_that_names_a_signature_which_is_not_there_says_so(
     eventually(lambda: lifecycle.policy_problem("affine") == "")
 
 
+def test_a_policy_that_names_an_output_which_is_not_there_says_so(
+    tmp_path: Path, make_lifecycle: Start
+) -> None:
+    publish_affine(tmp_path)
+    policy = tmp_path / "affine" / POLICY
+    events = {"rate": 0.1, "unsure": {"output": "sure", "between": [0, 0.6], "rate": 1}}
+    policy.write_text(json.dumps({"events": events}))
+    lifecycle = make_lifecycle()
+    assert live(lifecycle) == 1
+    problem = lifecycle.policy_problem("affine")
+    assert problem.startswith('policy.json: events.unsure.output is "sure", but no version that')
+    known = problem.rpartition("there are: ")[2].rstrip(".").split(", ")
+    policy.write_text(
+        json.dumps({"events": {**events, "unsure": {**events["unsure"], "output": known[0]}}})
+    )
+    eventually(lambda: lifecycle.policy_problem("affine") == "")
+
+
 def test_policies_choose_versions_and_labels(tmp_path: Path, make_lifecycle: Start) -> None:
     for bias in (0.0, 1.0, 2.0):
         publish_affine(tmp_path, bias=bias)
