@@ -232,7 +232,7 @@ class MetricCatalogue:
         )
         self.rollout_held = Gauge(
             "understudy_rollout_held",
-            "1 while a rollout is undecided beyond its deadline, and waits for evidence or you.",
+            "1 while a rollout is undecided beyond its deadline, or cannot be decided at all.",
             ["model"],
             multiprocess_mode="livemostrecent",
             registry=registry,

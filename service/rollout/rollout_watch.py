@@ -112,6 +112,7 @@ class RolloutWatch:
                 log(logging.ERROR, "Following a rollout failed.", error=error, model=model)
 
     def _say(self, model: str, error: Exception) -> None:
+        self._metrics.rollout_held.labels(model).set(1)
         reason = str(error)
         if self._problems.get(model) != reason:
             self._problems[model] = reason

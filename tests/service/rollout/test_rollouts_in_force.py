@@ -1,6 +1,7 @@
 """Rollouts in an application: split, shadow, controller and routes together, in one process."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,28 @@ def test_a_rollout_must_be_asked_for_in_order(app: Flask) -> None:
         headers = {} if status == 401 else ADMIN
         assert client.post(path, json=body, headers=headers).status_code == status, body
     assert client.get("/v1/models/none/rollout").status_code == 404
+
+
+def test_a_record_that_is_broken_by_hand_is_an_alarm(app: Flask, models: Path) -> None:
+    """Nothing is decided by it; the gauge is what an alert goes by."""
+    record, client = models / "swapped" / "rollout.json", app.test_client()
+    body = {"candidate": 2, "rules": {"step_s": 10_000, "deadline_s": 20_000}}
+    assert client.post("/v1/models/swapped:rollout", json=body, headers=ADMIN).status_code == 200
+    eventually(lambda: client.get("/v1/models/swapped/rollout").json["state"] == "shadow")
+
+    def held() -> float:
+        lines = client.get("/metrics").text.splitlines()
+        name = 'understudy_rollout_held{model="swapped"} '
+        found = [float(line.removeprefix(name)) for line in lines if line.startswith(name)]
+        return found[0] if found else math.nan
+
+    eventually(lambda: held() == 0)
+    record.write_text("nonsense")
+    eventually(lambda: held() == 1)
+    # It begins its step anew.
+    record.unlink()
+    eventually(lambda: held() == 0)
+    assert client.get("/v1/models/swapped/rollout").json["state"] == "shadow"
 
 
 def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> None:
