@@ -2,7 +2,8 @@
 
 One worker stores a share of the predictions, and is a service without an event store, by turns of
 some seconds (``benchmarks.servers.alternating``). The cost is processor time a request, of all its
-threads, the one that writes included.
+threads, the one that writes included. It is measured with the models in ``saved_models``, and with
+two networks that are so small that nearly all of the time is the service's own.
 """
 
 import argparse
@@ -13,17 +14,19 @@ from pathlib import Path
 
 from benchmarks.alternation import Alternating
 from benchmarks.cases import Payload, choose
-from benchmarks.dense import NETWORKS, Network
+from benchmarks.dense import NETWORKS
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import require_wrk
 from benchmarks.models import golden_of, publish_dense
 from benchmarks.part_costs import measure_part
-from benchmarks.process import exit_on_sigterm
+from benchmarks.process import ROOT, exit_on_sigterm
 from benchmarks.service import predict_path
 from benchmarks.table import markdown_table, number
 from service.repository.model_store import Store
 
 _CONNECTIONS = 32
+_SAVED_MODELS = ROOT / "saved_models"
+_COMMITTED = ("mpg", "clothing", "sentiment")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,13 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--shares", type=float, nargs="+", default=[0.1, 1.0], help="that are stored (0.1 1)"
     )
+    parser.add_argument("--models", nargs="+", default=[*_COMMITTED, *NETWORKS], help="which (all)")
     options = parser.parse_args(arguments)
     try:
         require_wrk()
         with tempfile.TemporaryDirectory(prefix="understudy-events-") as folder:
             rows = [
-                _measure(Path(folder), network, share, options.seconds)
-                for network in NETWORKS.values()
+                _measure(Path(folder), model, share, options.seconds)
+                for model in options.models
                 for share in options.shares
             ]
     except BenchmarkError as error:
@@ -50,26 +54,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(folder: Path, network: Network, share: float, seconds: int) -> list[str]:
-    own = folder / f"{network.name}-{share}"
+def _measure(folder: Path, model: str, share: float, seconds: int) -> list[str]:
+    own = folder / f"{model}-{share}"
     own.mkdir()
-    store = Store(own / "models")
-    publish_dense(store, network)
-    golden = golden_of(store.root, network.name)
+    store = Store(_SAVED_MODELS)
+    if model in NETWORKS:
+        store = Store(own / "models")
+        publish_dense(store, NETWORKS[model])
+    golden = golden_of(store.root, model)
     body = own / "body.json"
-    body.write_bytes(Payload(network.name, golden, choose(golden.examples, 1)).body())
+    body.write_bytes(Payload(model, golden, choose(golden.examples, 1)).body())
     load, cost = measure_part(
         Alternating.EVENTS,
         store.root,
         own,
-        predict_path(network.name),
+        predict_path(model),
         body,
         connections=_CONNECTIONS,
         seconds=seconds,
         **_settings(own, share),
     )
     return [
-        f"{network.name}, {share:.0%}",
+        f"{model}, {share:.0%}",
         number(cost.without_us),
         f"{cost.added_us.middle:+.2f}",
         cost.share,
