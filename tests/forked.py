@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -35,11 +35,17 @@ class ForkServer:
         self._server = forkserver.ForkServer()
         self._server.set_forkserver_preload([preloaded])
 
-    def start(self, process: BaseProcess) -> None:
-        """Start a process of the "forkserver" context as a fork of this server."""
+    @contextlib.contextmanager
+    def forking(self) -> Iterator[None]:
+        """Have processes of the "forkserver" context start as forks of this server meanwhile."""
         # The context knows one server; Keras must not come into services, which do without it.
         connect = self._server.connect_to_new_process
         with mock.patch.object(forkserver, "connect_to_new_process", connect):
+            yield
+
+    def start(self, process: BaseProcess) -> None:
+        """Start a process of the "forkserver" context as a fork of this server."""
+        with self.forking():
             process.start()
 
 

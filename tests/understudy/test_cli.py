@@ -322,7 +322,8 @@ def test_resume_of_another_model(workshop: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_ctrl_c_ends_cleanly_and_tells_how_to_go_on(found_mpg: Found, tmp_path: Path) -> None:
-    process = TrainingProcess("-m", "training", "train", "mpg", cwd=tmp_path, logs=tmp_path)
+    command = ["-m", "training", "train", "mpg", "--arch", "tutorial"]
+    process = TrainingProcess(*command, cwd=tmp_path, logs=tmp_path)
     eventually(lambda: "\nepoch 2/" in process.output.read_text())
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130

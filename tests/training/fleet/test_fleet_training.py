@@ -5,12 +5,14 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.repository.model_store import Store
 from tests.digits import write_mnist
+from tests.forked import TRAINING
 from tests.waiting import eventually
 from training.fitting.run_folder import open_run
 from training.fleet.fleet_file import read_fleet
@@ -121,6 +123,14 @@ def test_a_training_is_interrupted_when_its_conductor_is_gone() -> None:
     waiting.join()
 
 
+@pytest.fixture
+def _forked_members() -> Iterator[None]:
+    """Fork the members' processes from what other tests fork theirs from, already there."""
+    with TRAINING.forking():
+        yield
+
+
+@pytest.mark.usefixtures("_forked_members")
 def test_an_interrupted_fleet_goes_on_and_a_lost_process_is_one_members_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
