@@ -67,6 +67,20 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     assert len(first.history()) == 4
 
 
+def test_the_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, traced = keras.Model.train_step, []
+
+    def counted(model: keras.Model, data: Any) -> Any:
+        traced.append(data)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    run = new_run(tmp_path, epochs=2)
+    trained(run)
+    assert len(run.history()) == 2
+    assert len(traced) == 1
+
+
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     whole, broken = new_run(tmp_path), new_run(tmp_path)
     weights = trained(whole)
