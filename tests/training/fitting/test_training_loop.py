@@ -29,7 +29,11 @@ def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.
     hidden = keras.layers.Dropout(0.1)(hidden)
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     schedule = keras.optimizers.schedules.CosineDecay(rate, 24)
-    model.compile(keras.optimizers.AdamW(schedule), "mse", metrics=["mae"])
+    model.compile(
+        keras.optimizers.AdamW(schedule),
+        "mse",
+        metrics=[keras.metrics.MeanAbsoluteError(name="mae")],
+    )
 
     def batch(rows: Any, random: np.random.Generator | None) -> Any:
         noise = 0 if random is None else random.normal(0, 0.1, (len(rows), 4)).astype(np.float32)
