@@ -81,7 +81,11 @@ class Tiny(Task[None]):
     def plan(self, data: None, settings: Settings) -> TrainingPlan:
         self.planned.append(settings)
         model = with_hyperparameters(Network(), settings.hyperparameters).build()
-        model.compile(keras.optimizers.Adam(settings.learning_rate), "mse", metrics=["mae"])
+        model.compile(
+            keras.optimizers.Adam(settings.learning_rate),
+            "mse",
+            metrics=[keras.metrics.MeanAbsoluteError(name="mae")],
+        )
 
         def batch(rows: npt.NDArray[np.int64], random: np.random.Generator | None) -> Any:
             return X[rows], Y[rows]

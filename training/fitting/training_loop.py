@@ -116,6 +116,8 @@ def learn(
     training = Batches(plan.batch, plan.training, settings.batch_size, settings.seed)
     validation = Batches(plan.batch, plan.validation, settings.batch_size)
     interrupt = InterruptBetweenBatches()
+    # TensorFlow traces a step twice if the first call creates variables, as the optimizer's would.
+    plan.model.optimizer.build(plan.model.trainable_variables)
     with interrupt.watching():
         plan.model.fit(
             training,

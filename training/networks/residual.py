@@ -11,6 +11,7 @@ from keras import layers
 
 from training.networks import classification_loss
 from training.networks.frozen_weights import frozen
+from training.networks.rate_of_step import RateOfStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Residual:
             warmup_steps=warm_up,
         )
         return keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, weight_decay=self.weight_decay
+            RateOfStep(schedule), momentum=0.9, nesterov=True, weight_decay=self.weight_decay
         )
 
     def loss(self, classes: int) -> keras.losses.Loss:

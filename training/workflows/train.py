@@ -16,6 +16,7 @@ from service.repository.precision import Precision, why_not_here
 from service.repository.reference.reference_file import write_reference
 from service.repository.rollout_policy import RolloutRules
 from training import tasks
+from training.array_types import Predict
 from training.console.progress import say, working
 from training.console.terminal_table import print_table
 from training.data.feedback.given_truths import read_feedback
@@ -281,8 +282,9 @@ def _export(
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
     golden = saved_model_export.answer(predict, exportable.contract, cases)
-    in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
+    in_float32: Predict | None = None
     if settings.precision is not Precision.FLOAT32:
+        in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
         golden = alike_in_both(golden, exportable.contract, in_float32)
     contract = mark_sensitive(
         declare_independence(predict, exportable.contract, golden),
@@ -312,7 +314,8 @@ def _export(
     if reference is not None:
         write_reference(run.export, reference)
     saved_model_export.prove(saved_model_export.open_saved_model(run.export), run.export)
-    saved_model_export.prove(in_float32, run.export)
+    if in_float32 is not None:
+        saved_model_export.prove(in_float32, run.export)
     return _Exported(card, exportable.out_of_fold or answers, report)
 
 

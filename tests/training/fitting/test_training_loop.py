@@ -1,6 +1,7 @@
 """The loop: the same seed, the same weights; a restart, the same weights; and when to stop."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,11 @@ def plan(rate: float = 0.05, monitor: str | None = "val_loss", scale: float = 1.
     hidden = keras.layers.Dropout(0.1)(hidden)
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     schedule = keras.optimizers.schedules.CosineDecay(rate, 24)
-    model.compile(keras.optimizers.AdamW(schedule), "mse", metrics=["mae"])
+    model.compile(
+        keras.optimizers.AdamW(schedule),
+        "mse",
+        metrics=[keras.metrics.MeanAbsoluteError(name="mae")],
+    )
 
     def batch(rows: Any, random: np.random.Generator | None) -> Any:
         noise = 0 if random is None else random.normal(0, 0.1, (len(rows), 4)).astype(np.float32)
@@ -60,16 +65,49 @@ def trained(run: Run, architecture: Architecture = ARCHITECTURE, **how: Any) -> 
     return [weight.tolist() for weight in ready.model.get_weights()]
 
 
-def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    first, second = new_run(tmp_path), new_run(tmp_path)
-    assert trained(first) == trained(second)
-    assert figures_of(first) == figures_of(second)
-    assert len(first.history()) == 4
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A run that was trained to its end; for all tests, so none may change its folder."""
+
+    run: Run
+    weights: list[Any]
+
+    def copy(self, folder: Path) -> Run:
+        """Return a run of its own that is in the same state."""
+        return run_folder.open_run(shutil.copytree(self.run.folder, folder / "copy"))
 
 
-def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    whole, broken = new_run(tmp_path), new_run(tmp_path)
-    weights = trained(whole)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    run = new_run(tmp_path_factory.mktemp("finished"))
+    return Finished(run, trained(run))
+
+
+def test_the_same_seed_gives_the_same_weights(finished: Finished, tmp_path: Path) -> None:
+    second = new_run(tmp_path)
+    assert trained(second) == finished.weights
+    assert figures_of(second) == figures_of(finished.run)
+    assert len(second.history()) == 4
+
+
+def test_the_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, traced = keras.Model.train_step, []
+
+    def counted(model: keras.Model, data: Any) -> Any:
+        traced.append(data)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    run = new_run(tmp_path, epochs=2)
+    trained(run)
+    assert len(run.history()) == 2
+    assert len(traced) == 1
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(
+    finished: Finished, tmp_path: Path
+) -> None:
+    broken = new_run(tmp_path)
 
     class Killed(BaseException):
         pass
@@ -86,21 +124,19 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) ->
     with pytest.raises(Killed):
         training_loop.fit(ready, ARCHITECTURE, broken)
     assert len(broken.history()) == 2
-    assert trained(run_folder.open_run(broken.folder)) == weights
-    assert figures_of(broken) == figures_of(whole)
+    assert trained(run_folder.open_run(broken.folder)) == finished.weights
+    assert figures_of(broken) == figures_of(finished.run)
 
 
-def test_the_last_epochs_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
+def test_the_last_epochs_are_kept_and_can_be_taken_back(finished: Finished, tmp_path: Path) -> None:
     run = new_run(tmp_path, epochs=7)
     last = trained(run)
     checkpoints = Checkpoints(run.checkpoints, 5)
     assert list(checkpoints.epochs()) == [3, 4, 5, 6, 7]
-    earlier = new_run(tmp_path, epochs=4)
-    trained(earlier)
     model, same = plan().model, plan().model
     checkpoints.restore(model, 4)
     # The schedules of both runs are the same so far, and so is all that is random.
-    Checkpoints(earlier.checkpoints, 5).restore(same, 4)
+    Checkpoints(finished.run.checkpoints, 5).restore(same, 4)
     assert [w.tolist() for w in model.get_weights()] == [w.tolist() for w in same.get_weights()]
     assert [w.tolist() for w in model.get_weights()] != last
     with pytest.raises(UsageError, match="no checkpoint of epoch 2; there are: 3, 4, 5, 6, 7"):
@@ -120,18 +156,18 @@ def test_the_best_epoch_is_written_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert Checkpoints(other.checkpoints, 5).epochs().keys() == {1, 2}
 
 
-def test_what_a_killed_writer_left_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:
-    run = new_run(tmp_path)
-    weights = trained(run)
+def test_what_a_killed_writer_left_is_not_taken_for_a_checkpoint(
+    finished: Finished, tmp_path: Path
+) -> None:
+    run = finished.copy(tmp_path)
     (run.checkpoints / ".draft-last-0005.weights.h5").write_bytes(b"half a")
-    assert trained(run) == weights
+    assert trained(run) == finished.weights
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
-    run = new_run(tmp_path)
-    weights = trained(run)
+def test_a_finished_run_is_not_trained_again(finished: Finished, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path)
     before = run.history()
-    assert trained(run) == weights
+    assert trained(run) == finished.weights
     assert run.history() == before
 
 
@@ -172,12 +208,10 @@ def test_a_lost_loss_ends_the_training(tmp_path: Path) -> None:
         trained(new_run(tmp_path), scale=1e25)
 
 
-def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
-    run = new_run(tmp_path)
-    trained(run)
+def test_a_checkpoint_of_another_network(finished: Finished) -> None:
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     with pytest.raises(TrainingError, match="does not fit the network"):
-        Checkpoints(run.checkpoints, 5).restore_best(other)
+        Checkpoints(finished.run.checkpoints, 5).restore_best(other)
 
 
 def test_a_run_without_an_epoch_has_no_best(tmp_path: Path) -> None:

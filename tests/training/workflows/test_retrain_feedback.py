@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import sqlite3
 import time
 from dataclasses import replace
@@ -20,9 +21,11 @@ from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
 from tests.owndata import CAR_HEADER, cars, sentences, write_csv
 from tests.service.events.stores import record
+from training import tasks
 from training.errors import RefusedError
 from training.evaluation.out_of_fold import read_errors
 from training.publishing.learned_feedback import LEARNED, read_learned
+from training.tasks.task_interface import Task
 from training.workflows import train
 from understudy import cli
 
@@ -41,6 +44,24 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UNDERSTUDY_EVENTS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_csv(tmp_path / "cars.csv", CAR_HEADER, cars(120))
+
+
+@pytest.fixture(scope="module")
+def _models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models; version 1 of mpg has learned from the cars alone."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_csv(folder / "cars.csv", CAR_HEADER, cars(120))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setattr(type(tasks.get("mpg")), "baselines", Task.baselines)
+        assert cli.main([*COMMAND, *QUICK]) == 0
+    return folder / "models"
+
+
+@pytest.fixture
+def _version_1(_folder: None, _models: Path) -> None:
+    shutil.copytree(_models, "models")
 
 
 class Traffic:
@@ -110,10 +131,10 @@ def outcome(card: Card, gate: str) -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.usefixtures("_version_1")
 def test_truths_are_learned_judged_told_and_remembered(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert cli.main([*COMMAND, *QUICK]) == 0
     assert "feedback" not in card_of(1).data
     assert not (Path("models/mpg/1") / LEARNED).exists()
 
@@ -171,10 +192,10 @@ def test_truths_are_learned_judged_told_and_remembered(
     assert "Live answers are worse than the card says, by more than " in said
 
 
+@pytest.mark.usefixtures("_version_1")
 def test_a_version_that_errs_on_audits_is_refused_and_can_be_forced(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert cli.main([*COMMAND, *QUICK]) == 0
     traffic = Traffic()
     # What users said of all cars is far off; what was asked for at random is not.
     traffic.tell(250, Source.USER, days_ago=9, wrong=60.0)
@@ -191,8 +212,8 @@ def test_a_version_that_errs_on_audits_is_refused_and_can_be_forced(
     assert not outcome(card_of(2), "audits")["passed"]
 
 
+@pytest.mark.usefixtures("_version_1")
 def test_few_audits_claim_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([*COMMAND, *QUICK]) == 0
     traffic = Traffic()
     traffic.tell(12, Source.USER, days_ago=2)
     traffic.tell(5, Source.AUDIT, days_ago=1)
