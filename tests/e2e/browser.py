@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -33,34 +34,75 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+# Tabs that were left in order, by their browser: to visit a page in a new one takes twice as long.
+_empty_tabs: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
+
+
 @contextmanager
-def visit(browser: Any, url: str, *, may_fail: bool = False, **options: Any) -> Iterator[Any]:
+def visit(
+    browser: Any,
+    url: str,
+    *,
+    may_fail: bool = False,
+    viewport: dict[str, int] = DESK,
+    color_scheme: str | None = None,
+) -> Iterator[Any]:
     """Open a page, and check when it is left that all stayed on the host and nothing failed.
+
+    It finds nothing in its tab of what was there before: no storage, no cache and no cookie.
 
     Args:
         browser: a running one.
         url: of the page.
         may_fail: whether requests are meant to fail.
-        options: of the browser's context, as its size.
+        viewport: the size of the window's inside, in pixels.
+        color_scheme: "light" or "dark"; the browser's own unless given.
     """
     asked: list[str] = []
     said: list[str] = []
-    context = browser.new_context(**{"viewport": DESK, "accept_downloads": True, **options})
-    context.on("request", lambda request: asked.append(request.url))
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda message: said.append(message.text) if is_bad(message) else None)
+    listeners = {
+        "request": lambda request: asked.append(request.url),
+        "pageerror": lambda error: said.append(str(error)),
+        "console": lambda message: said.append(message.text) if is_bad(message) else None,
+    }
+    tabs = _empty_tabs.setdefault(browser, [])
+    page = tabs.pop() if tabs else browser.new_context(accept_downloads=True).new_page()
+    is_in_order = False
     try:
+        page.set_default_timeout(20_000)
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme or "null")
+        for event, listener in listeners.items():
+            page.on(event, listener)
         page.goto(url)
         yield page
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+        _empty(page)
+        is_in_order = True
     finally:
-        context.close()
+        if is_in_order:
+            tabs.append(page)
+        else:
+            page.context.close()
     hosts = {urlsplit(each).netloc for each in asked if not each.startswith("blob:")}
     assert hosts == {urlsplit(url).netloc}
     if may_fail:
         said = [each for each in said if not each.startswith("Failed to load resource")]
     assert said == []
+
+
+def _empty(page: Any) -> None:
+    """Take a tab from its page, and from it what would be there for the next one."""
+    page.unroute_all()
+    page.context.unroute_all()
+    page.evaluate("() => { sessionStorage.clear(); localStorage.clear(); }")
+    page.mouse.move(0, 0)
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.clearBrowserCache")
+    devtools.detach()
 
 
 def is_bad(message: Any) -> bool:

@@ -171,11 +171,16 @@ def test_rows_that_depend_on_each_other_are_asked_one_at_a_time(
         told = answered(page, page.get_by_role("radio", name="running").check)
         assert told["answered"]["predictions"] == [0]
         asked = []
-        page.on("request", lambda request: asked.append(request.post_data_json))
+
+        def note(request: Any) -> None:
+            asked.append(request.post_data_json)
+
+        page.on("request", note)
         page.get_by_role("textbox", name="x").fill("4")
         page.locator("#tab-why").click()
         page.get_by_role("button", name="Explain").click()
         page.locator("[data-explained]").get_by_text("(4)").wait_for()
+        page.remove_listener("request", note)
         rows = [each["instances"] for each in asked if each]
         assert len(rows) > 20
         assert {len(each) for each in rows} == {1}
