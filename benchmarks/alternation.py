@@ -14,6 +14,7 @@ from benchmarks.medians import MedianInterval, median_interval
 class Alternating(StrEnum):
     """A part that ``benchmarks.servers.alternating`` turns on and off."""
 
+    KEYS = "keys"
     SERVER_TIMING = "server-timing"
     EVENTS = "events"
     TRIAL = "trial"
@@ -21,18 +22,19 @@ class Alternating(StrEnum):
     @property
     def turn_s(self) -> float:
         """For how long it is measured on, and off, in seconds."""
-        return _TURN_S[self]
+        return _TURN_S.get(self, _SHORT_S)
 
     @property
     def settles_s(self) -> float:
         """For how long it is on, or off, before it is measured, in seconds."""
-        return _SETTLES_S[self]
+        return _SETTLES_S.get(self, 0.0)
 
 
-_TURN_S = {Alternating.SERVER_TIMING: 0.1, Alternating.EVENTS: 1.0, Alternating.TRIAL: 2.0}
+_SHORT_S = 0.1
+_TURN_S = {Alternating.EVENTS: 1.0, Alternating.TRIAL: 2.0}
 # Until what the other turn has left to do later is done: the writer puts requests into the store
 # each half second, and of those that are to be answered again no more than 200 wait.
-_SETTLES_S = {Alternating.SERVER_TIMING: 0.0, Alternating.EVENTS: 0.75, Alternating.TRIAL: 1.5}
+_SETTLES_S = {Alternating.EVENTS: 0.75, Alternating.TRIAL: 1.5}
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def _measure(folder: Path, model: str, share: float, seconds: int) -> list[str]:
         body,
         connections=_CONNECTIONS,
         seconds=seconds,
-        **_settings(own, share),
+        settings=_settings(own, share),
     )
     return [
         f"{model}, {share:.0%}",

@@ -1,12 +1,10 @@
 """What keys, ``Server-Timing`` and traces cost a request: ``python -m benchmarks.observing``.
 
-``Server-Timing`` is left out and written by turns within one worker
-(``benchmarks.servers.alternating``). All else is measured by turns under the same load: the service
-as it is, the same process asked with ``traceparent``, a service with API keys, and, with
-``--before``, an earlier checkout. The latter two are processes of their own, which differ by some
-hundredths even where they do the same. Printed is the processor time of a request, over all
-processes of the service, and by how much it differs from that of the service as it is, in the same
-round. The service has one worker, so that the difference is not spread over processes.
+Keys and ``Server-Timing`` are on and off by turns within one worker
+(``benchmarks.servers.alternating``). A caller's ``traceparent`` is measured by turns of the same
+load against one service, and so is, with ``--before``, an earlier checkout; that is a process of
+its own, and two of those differ by some hundredths even where they do the same. Printed is the
+processor time of a request, over all processes of the service, which has one worker.
 """
 
 import argparse
@@ -23,11 +21,11 @@ from benchmarks.cases import Payload, choose
 from benchmarks.contestants import CONTESTANTS, OURS
 from benchmarks.dense import ROWS
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import require_wrk
+from benchmarks.load import NO_HEADERS, require_wrk
 from benchmarks.measure import Measurement, measure
 from benchmarks.medians import median_interval
 from benchmarks.models import golden_of, publish_dense
-from benchmarks.part_costs import measure_part
+from benchmarks.part_costs import NO_SETTINGS, measure_part
 from benchmarks.process import HOST, ROOT, Server, exit_on_sigterm, free_port
 from benchmarks.service import predict_path
 from benchmarks.table import markdown_table
@@ -47,14 +45,12 @@ class Variant:
     Attributes:
         name: what differs, for people.
         is_first: whether it is the first one's process that is asked, and not one of its own.
-        environ: further environment variables of a service of its own.
         headers: what each request brings besides.
         folder: the checkout that a service of its own runs.
     """
 
     name: str
     is_first: bool = False
-    environ: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     folder: Path = ROOT
 
@@ -65,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9, help="turns of each service (9)")
     parser.add_argument("--seconds", type=int, default=4, help="of each turn (4)")
     parser.add_argument(
-        "--timing-seconds", type=int, default=120, help="of turns with and without timings (120)"
+        "--part-seconds", type=int, default=120, help="of turns with a part and without (120)"
     )
     parser.add_argument("--connections", type=int, default=32, help="that ask at a time (32)")
     parser.add_argument("--before", type=Path, help="an earlier checkout, to compare with")
@@ -73,16 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_wrk()
         with tempfile.TemporaryDirectory(prefix="understudy-observing-") as folder:
-            timing, costs, elsewhere = _run(options, Path(folder))
+            parts, costs, elsewhere = _run(options, Path(folder))
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     print(markdown_table(["service", "CPU us a request", "difference, us"], rows_of(costs)))
-    added = timing.added_us
-    print(
-        f"\n`Server-Timing` adds {added.middle:.2f} us ({added.low:.2f} to {added.high:.2f}), "
-        f"{timing.share}, to {timing.without_us:.1f}: {timing.pairs:,} pairs of turns."
-    )
+    print()
+    head = ["part", "CPU us a request without", "added, us (95 % interval)", "pairs of turns"]
+    print(markdown_table(head, [_part_row(name, cost) for name, cost in parts.items()]))
     print(f"\nElsewhere on the machine: {elsewhere:.0%} of its processors, in the median.")
     return 0
 
@@ -106,9 +100,15 @@ def rows_of(costs: Mapping[str, Sequence[float]]) -> list[list[str]]:
     return rows
 
 
+def _part_row(name: str, cost: PartCost) -> list[str]:
+    middle, low, high = cost.added_us
+    added = f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
+    return [name, f"{cost.without_us:.1f}", added, f"{cost.pairs:,}"]
+
+
 def _run(
     options: argparse.Namespace, scratch: Path
-) -> tuple[PartCost, dict[str, list[float]], float]:
+) -> tuple[dict[str, PartCost], dict[str, list[float]], float]:
     models = scratch / "models"
     publish_dense(Store(models), ROWS)
     golden = golden_of(models, ROWS.name)
@@ -117,16 +117,27 @@ def _run(
     body = scratch / "body.json"
     body.write_bytes(payload.body(protocol))
     path = predict_path(ROWS.name)
-    _, timing = measure_part(
-        Alternating.SERVER_TIMING,
-        models,
-        scratch,
-        path,
-        body,
-        connections=options.connections,
-        seconds=options.timing_seconds,
-    )
-    variants = list(_variants(scratch, options.before))
+    keys, key = _make_keys(scratch)
+    settings = {Alternating.KEYS: {"UNDERSTUDY_KEYS_FILE": str(keys)}}
+    names = {
+        Alternating.SERVER_TIMING: "`Server-Timing`",
+        Alternating.KEYS: f"{_KEYS:,} API keys",
+    }
+    parts = {
+        name: measure_part(
+            part,
+            models,
+            scratch,
+            path,
+            body,
+            connections=options.connections,
+            seconds=options.part_seconds,
+            headers={"X-API-Key": key} if part is Alternating.KEYS else NO_HEADERS,
+            settings=settings.get(part, NO_SETTINGS),
+        )[1]
+        for part, name in names.items()
+    }
+    variants = list(_variants(options.before))
     costs: dict[str, list[float]] = {variant.name: [] for variant in variants}
     elsewhere = []
     with contextlib.ExitStack() as stack:
@@ -158,22 +169,22 @@ def _run(
                 found = take_turn(variant, server, options.seconds)
                 costs[variant.name].append(found.cpu_us_per_request)
                 elsewhere.append(found.elsewhere)
-    return timing, costs, median(elsewhere)
+    return parts, costs, median(elsewhere)
 
 
-def _variants(scratch: Path, before: Path | None) -> Iterator[Variant]:
+def _variants(before: Path | None) -> Iterator[Variant]:
     yield Variant(name=_AS_IT_IS, is_first=True)
     if before is not None:
         yield Variant(name="before", folder=before.absolute())
     yield Variant(name="asked with `traceparent`", is_first=True, headers={"traceparent": _PARENT})
-    keys = scratch / "keys.json"
+
+
+def _make_keys(scratch: Path) -> tuple[Path, str]:
+    """Write a file of many keys, and return it and one of them."""
+    path = scratch / "keys.json"
     made = [new_key(f"key-{number}") for number in range(_KEYS)]
-    change_keys(keys, lambda known: known.update({entry.name: entry for _, entry in made}))
-    yield Variant(
-        name=f"with {_KEYS:,} API keys",
-        environ={"UNDERSTUDY_KEYS_FILE": str(keys)},
-        headers={"X-API-Key": made[-1][0]},
-    )
+    change_keys(path, lambda known: known.update({entry.name: entry for _, entry in made}))
+    return path, made[-1][0]
 
 
 @contextlib.contextmanager
@@ -186,7 +197,6 @@ def _started(variant: Variant, models: Path, scratch: Path) -> Iterator[Server]:
         "PORT": str(port),
         "UNDERSTUDY_WORKERS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        **variant.environ,
     }
     log = scratch / "service.log"
     with Server(variant.name, command, port, environ, log, folder=variant.folder) as server:

@@ -1,14 +1,18 @@
 """Measures what a part of the service costs a request, on and off by turns within one worker."""
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.alternation import Alternating, PartCost, pairs_of, part_cost, read_turns
-from benchmarks.load import Load, run_wrk
+from benchmarks.load import NO_HEADERS, Load, run_wrk
 from benchmarks.process import Server
-from benchmarks.service import running_service, warm_up
+from benchmarks.service import running_service
 
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+_WARM_UP_S = 2
 _APPLICATION = "benchmarks.servers.alternating:create_alternating()"
 
 
@@ -37,7 +41,8 @@ def measure_part(
     *,
     connections: int,
     seconds: int,
-    **settings: str,
+    headers: Mapping[str, str] = NO_HEADERS,
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> tuple[Load, PartCost]:
     """Ask such a service for some time; return what the load saw, and the part's cost.
 
@@ -49,15 +54,17 @@ def measure_part(
         body: the file to post.
         connections: how many send at a time.
         seconds: for how long.
-        **settings: further environment variables.
+        headers: further headers of each request.
+        settings: further environment variables.
 
     Raises:
         BenchmarkError: the service does not start, or too few requests were answered to compare.
     """
     turns = scratch / f"turns-{part}"
     with alternating_service(part, turns, models, scratch, **settings) as server:
-        warm_up(server, path, body)
+        url = server.url(path)
+        run_wrk(url, body, connections=connections, seconds=_WARM_UP_S, headers=headers)
         os.truncate(turns, 0)
-        load = run_wrk(server.url(path), body, connections=connections, seconds=seconds)
+        load = run_wrk(url, body, connections=connections, seconds=seconds, headers=headers)
         server.require_running()
         return load, part_cost(pairs_of(read_turns(turns)))

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from benchmarks.alternation import Alternating, Turn
 from service.api.http.request_context import RequestContext, RequestObserver
+from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application, create_application
 from service.events.event_log import ObserveSampled
 from service.monitoring.prediction_phases import PredictionPhases
@@ -82,6 +83,18 @@ def _switch_server_timing(_: Application) -> Switch:
     return switch
 
 
+def _switch_keys(_: Application) -> Switch:
+    """Without, a request brings its key all the same, and nobody looks at it."""
+    admit = PredictionLoop.admit
+
+    def switch(is_on: bool) -> None:
+        PredictionLoop.admit = (  # type: ignore[method-assign]
+            admit if is_on else lambda self, route, environ: ""
+        )
+
+    return switch
+
+
 def _switch_events(application: Application) -> Switch:
     pipeline = application.flask.extensions["predictions"].pipeline
     events = pipeline.events
@@ -122,6 +135,7 @@ def _switch_trial(application: Application) -> Switch:
 
 _SWITCHES: Mapping[Alternating, Callable[[Application], Switch]] = MappingProxyType(
     {
+        Alternating.KEYS: _switch_keys,
         Alternating.SERVER_TIMING: _switch_server_timing,
         Alternating.EVENTS: _switch_events,
         Alternating.TRIAL: _switch_trial,
