@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from service.events.bundle_format import PackedRequests, unpack_records
 from service.events.errors import RecordError, StoreError
@@ -37,7 +37,11 @@ Entry = PackedRequests | EventRecord | SecondAnswer
 
 
 class EventWriter:
-    """The queue of one worker, and the thread that empties it."""
+    """The queue of one worker, and the thread that empties it.
+
+    Attributes:
+        gather: is called by the thread before it writes: whoever has more to put, puts it.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class EventWriter:
             gather_s: seconds between two transactions.
             retry_s: seconds between two attempts.
         """
+        self.gather: Callable[[], None] = lambda: None
         self._store = store
         self._metrics = metrics
         self._most_age_s = most_age_s
@@ -112,6 +117,10 @@ class EventWriter:
         if is_full:
             self._lose(request.model, "queue")
             return
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the thread look, within the time in which it gathers; it is started if need be."""
         if not self._wake.is_set():
             self._wake.set()
         if self._thread is None:
@@ -161,19 +170,20 @@ class EventWriter:
             self._show_problem(error)
 
     def _write_queue(self) -> None:
-        while self._queued:
-            packed, answers = self._take_all()
-            for each in packed:
-                ids = set(each.ids) if answers else set()
-                own: list[SecondAnswer] = []
-                others: list[SecondAnswer] = []
-                for answer in answers:
-                    is_own = answer.model == each.model and answer.request_id in ids
-                    (own if is_own else others).append(answer)
-                answers = others
-                self._write([each, *own])
-            for start in range(0, len(answers), _MOST_AT_ONCE):
-                self._write(answers[start : start + _MOST_AT_ONCE])
+        """Write what waits now; what comes meanwhile is gathered, and written with what follows."""
+        self.gather()
+        packed, answers = self._take_all()
+        for each in packed:
+            ids = set(each.ids) if answers else set()
+            own: list[SecondAnswer] = []
+            others: list[SecondAnswer] = []
+            for answer in answers:
+                is_own = answer.model == each.model and answer.request_id in ids
+                (own if is_own else others).append(answer)
+            answers = others
+            self._write([each, *own])
+        for start in range(0, len(answers), _MOST_AT_ONCE):
+            self._write(answers[start : start + _MOST_AT_ONCE])
 
     def _take_all(self) -> tuple[list[PackedRequests], list[SecondAnswer]]:
         """Return what waits, and let nothing wait."""

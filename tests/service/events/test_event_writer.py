@@ -58,6 +58,8 @@ class Logged:
     def note(self, request_id: str, inputs: dict[str, object] = INPUTS, status: int = 200) -> None:
         outputs = OUTPUTS if status == 200 else None
         self.log.note("m", 3, SIGNATURE, request_id, status, 2, inputs, outputs)
+        # As after many requests.
+        self.writer.gather()
 
     def value(self, name: str, **labels: str) -> float:
         return sum(
@@ -105,6 +107,32 @@ def test_what_is_sensitive_is_not_stored(start: Start, tmp_path: Path) -> None:
     events.writer.stop(10)
     written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"Bob" not in written
+
+
+def test_what_is_noted_alone_is_stored_soon(start: Start, tmp_path: Path) -> None:
+    events = start(EventStore(SqliteDatabase(tmp_path / "e.db")))
+    events.log.note("m", 3, SIGNATURE, "a", 200, 2, INPUTS, OUTPUTS)
+    eventually(lambda: events.stored() == 1)
+    events.log.note("m", 3, SIGNATURE, "last", 200, 2, INPUTS, OUTPUTS)
+    events.writer.stop(10)
+    assert events.store.counts() == {"m": 2}
+
+
+def test_much_is_passed_on_before_the_writer_asks(start: Start, tmp_path: Path) -> None:
+    """Many requests or a large one, so that memory is bounded while the writer cannot write."""
+    events = start(
+        EventStore(SqliteDatabase(tmp_path / "none" / "e.db")), most_queued=3, retry_s=60
+    )
+    events.note("first")
+    eventually(lambda: events.problem() == 1)
+    events.log.note("m", 3, SIGNATURE, "a", 200, 2, INPUTS, OUTPUTS)
+    large = {"x": np.ones((2, 4000), np.float32)}
+    events.log.note("m", 3, SIGNATURE, "b", 200, 2, large, OUTPUTS)
+    assert events.writer._queued == 2
+    for number in range(100):
+        events.log.note("m", 3, SIGNATURE, f"r{number}", 200, 2, INPUTS, OUTPUTS)
+    # At most 31 wait to be passed on.
+    assert events.lost() >= 100 - 1 - 31
 
 
 def test_what_finds_the_queue_full_is_dropped_and_counted(start: Start, tmp_path: Path) -> None:
