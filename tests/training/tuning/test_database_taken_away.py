@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.training.process import TrainingProcess
-from tests.training.tuning.forked_workers import FORKING
 from tests.training.tuning.lost_databases import overwritten, removed, without_tables
 from tests.waiting import eventually
 from training.data.dataset_location import Found
@@ -44,9 +43,7 @@ def test_all_processes_end_with_a_sentence(
     found_mpg: Found, tmp_path: Path, happens: Callable[[Path], None]
 ) -> None:
     tune = ["-m", "training", "tune", "mpg", "--arch", "tutorial", "--trials", "2", "--jobs", "2"]
-    process = TrainingProcess(
-        *tune, "--epochs", "1000000", cwd=tmp_path, logs=tmp_path, first=FORKING
-    )
+    process = TrainingProcess(*tune, "--epochs", "1000000", cwd=tmp_path, logs=tmp_path)
     database = tmp_path / "runs" / "mpg" / "tune-tutorial" / "study.db"
     try:
         eventually(lambda: trials_that_learn(database) == 2 or process.poll() is not None, 240)
