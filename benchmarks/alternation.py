@@ -10,6 +10,9 @@ from statistics import median
 from benchmarks.errors import BenchmarkError
 from benchmarks.medians import MedianInterval, median_interval
 
+# The environment variables that say what alternates, and where its turns are written.
+PART, TURNS_FILE = "BENCHMARK_PART", "BENCHMARK_TURNS_FILE"
+
 
 class Alternating(StrEnum):
     """A part that ``benchmarks.servers.alternating`` turns on and off."""

@@ -6,7 +6,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.alternation import Alternating, PartCost, pairs_of, part_cost, read_turns
+from benchmarks.alternation import (
+    PART,
+    TURNS_FILE,
+    Alternating,
+    PartCost,
+    pairs_of,
+    part_cost,
+    read_turns,
+)
 from benchmarks.load import NO_HEADERS, Load, run_wrk
 from benchmarks.process import Server
 from benchmarks.service import running_service
@@ -28,7 +36,7 @@ def alternating_service(
         scratch: where its log goes.
         **settings: further environment variables.
     """
-    settings |= {"BENCHMARK_PART": part, "BENCHMARK_TURNS_FILE": str(turns)}
+    settings |= {PART: part, TURNS_FILE: str(turns)}
     return running_service(models, scratch, 1, application=_APPLICATION, **settings)
 
 

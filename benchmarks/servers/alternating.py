@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.alternation import Alternating, Turn
+from benchmarks.alternation import PART, TURNS_FILE, Alternating, Turn
 from service.api.http.request_context import RequestContext, RequestObserver
 from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application, create_application
@@ -20,9 +20,6 @@ from service.events.event_log import ObserveSampled
 from service.monitoring.prediction_phases import PredictionPhases
 from service.runtime.batching import ObserveBatch
 from service.runtime.traffic_split import Trial
-
-# The environment variables that say what alternates, and where its turns are written.
-PART, TURNS_FILE = "BENCHMARK_PART", "BENCHMARK_TURNS_FILE"
 
 Switch = Callable[[bool], None]
 

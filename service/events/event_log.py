@@ -4,7 +4,6 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Callable
 from time import time
-from typing import NamedTuple
 
 from service.events.event_records import AnsweredRequest, size_of
 from service.events.event_store import EventStore
@@ -26,22 +25,6 @@ _LARGE_BYTES = 16 * 1024
 
 # Called with a sampled request, and its inputs as the model got them; never waits.
 ObserveSampled = Callable[[AnsweredRequest, Tensors], None]
-
-
-class _Noted(NamedTuple):
-    """What ``EventLog.note`` is called with, when that was, and how many bytes the inputs have."""
-
-    model: str
-    version: int
-    signature: Signature
-    request_id: str
-    answered_at: float
-    status: int
-    instances: int
-    inputs: Tensors
-    outputs: Tensors | None
-    prepared: Tensors
-    size: int
 
 
 class EventLog:
@@ -76,7 +59,8 @@ class EventLog:
         self.observers: dict[str, ObserveSampled] = {}
         self.rates: defaultdict[str, EventRates] = defaultdict(lambda: default)
         self._default = default
-        self._noted: deque[_Noted] = deque()
+        # With the inputs as the model got them.
+        self._noted: deque[tuple[AnsweredRequest, Tensors]] = deque()
         writer.gather = self._pass_on
 
     def follow_policy(self, model: str, policy: Policy) -> None:
@@ -112,14 +96,11 @@ class EventLog:
             prepared: the inputs as the model got them, where files among them were prepared.
         """
         try:
-            size = size_of(inputs)
-        except Exception as error:
-            # The others of its batch are still to be answered.
-            self._lose(model, error)
-            return
-        noted = self._noted
-        noted.append(
-            _Noted(
+            included = inclusion(self.rates[model], request_id, status, outputs)
+            if included is None:
+                return
+            size = size_of(inputs) + size_of(outputs)
+            request = AnsweredRequest(
                 model,
                 version,
                 signature,
@@ -129,49 +110,33 @@ class EventLog:
                 instances,
                 inputs,
                 outputs,
-                inputs if prepared is None else prepared,
+                included,
                 size,
             )
-        )
-        if len(noted) >= _AT_ONCE or size > _LARGE_BYTES:
+        except Exception as error:
+            # The others of its batch are still to be answered.
+            self._lose(model, error)
+            return
+        self._noted.append((request, inputs if prepared is None else prepared))
+        if len(self._noted) >= _AT_ONCE or size > _LARGE_BYTES:
             self._pass_on()
         else:
             self.writer.wake()
 
     def _pass_on(self) -> None:
-        """Hand what was noted to the writer; any thread may."""
+        """Hand what was noted to the writer and to observers; any thread may."""
         while self._noted:
             try:
-                noted = self._noted.popleft()
+                request, prepared = self._noted.popleft()
             except IndexError:
                 return  # Another thread was quicker.
             try:
-                self._pass_on_one(noted)
+                self.writer.put(request)
+                observe = self.observers.get(request.model)
+                if observe is not None:
+                    observe(request, prepared)
             except Exception as error:
-                self._lose(noted.model, error)
-
-    def _pass_on_one(self, noted: _Noted) -> None:
-        model, outputs = noted.model, noted.outputs
-        included = inclusion(self.rates[model], noted.request_id, noted.status, outputs)
-        if included is None:
-            return
-        request = AnsweredRequest(
-            model,
-            noted.version,
-            noted.signature,
-            noted.request_id,
-            noted.answered_at,
-            noted.status,
-            noted.instances,
-            noted.inputs,
-            outputs,
-            included,
-            noted.size + size_of(outputs),
-        )
-        self.writer.put(request)
-        observe = self.observers.get(model)
-        if observe is not None:
-            observe(request, noted.prepared)
+                self._lose(request.model, error)
 
     def _lose(self, model: str, error: Exception) -> None:
         self.metrics.events_lost.labels(model, "record").inc()

@@ -344,7 +344,7 @@ class EventStore:
         return found
 
     def _divided(
-        self, packed: Sequence[PackedRequests], answered_again: Set[str]
+        self, packed: Sequence[PackedRequests], answered_again: set[str]
     ) -> tuple[list[EventRecord], list[Row]]:
         """Return those requests that become rows, and the rows of bundles.
 
@@ -363,7 +363,7 @@ class EventStore:
                 raise RecordError(f"A request cannot be stored: {error}.") from error
             body = together.to_bytes()
             few = self.database.is_shared or len(together) < LEAST_BUNDLED
-            apart = set(together.ids) if few else answered_again & set(together.ids)
+            apart = set(together.ids) if few else answered_again.intersection(together.ids)
             if apart:
                 rows += unpack_records(together.model, body, _is_one_of(apart))
             if not few:

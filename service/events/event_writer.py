@@ -26,7 +26,7 @@ MOST_QUEUED_BYTES = 32 * 2**20
 MOST_BYTES = MOST_QUEUED_BYTES // 4
 # Requests of so long are written in one transaction; a worker that is killed loses them.
 _GATHER_S = 0.5
-# In one transaction, so that the others' writers soon have their turn.
+# In one bundle, and so in one transaction: the others' writers soon have their turn.
 _MOST_AT_ONCE = 1024
 # Between attempts while the store cannot be used.
 _RETRY_S = 1.0
@@ -172,27 +172,12 @@ class EventWriter:
     def _write_queue(self) -> None:
         """Write what waits now; what comes meanwhile is gathered, and written with what follows."""
         self.gather()
-        packed, answers = self._take_all()
-        for each in packed:
-            ids = set(each.ids) if answers else set()
-            own: list[SecondAnswer] = []
-            others: list[SecondAnswer] = []
-            for answer in answers:
-                is_own = answer.model == each.model and answer.request_id in ids
-                (own if is_own else others).append(answer)
-            answers = others
-            self._write([each, *own])
-        for start in range(0, len(answers), _MOST_AT_ONCE):
-            self._write(answers[start : start + _MOST_AT_ONCE])
-
-    def _take_all(self) -> tuple[list[PackedRequests], list[SecondAnswer]]:
-        """Return what waits, and let nothing wait."""
         with self._lock:
             packed = [each for of_model in self._packed.values() for each in of_model]
-            answers = self._answers
-            self._packed, self._answers = {}, []
+            answers, self._answers = self._answers, []
+            self._packed = {}
             self._queued = self._queued_bytes = 0
-        return packed, answers
+        self._write([*packed, *answers])
 
     def _write(self, entries: Sequence[Entry]) -> None:
         """Write entries, however long that takes; when the writer is to end, try once."""

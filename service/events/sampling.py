@@ -23,7 +23,7 @@ from zlib import crc32
 
 import numpy as np
 
-from service.repository.event_rates import EventRates
+from service.repository.event_rates import UNSURE_KINDS, EventRates
 from service.repository.golden_examples import Tensors
 
 _BITS = 53  # More than that a float cannot hold.
@@ -133,6 +133,6 @@ def _is_unsure(rates: EventRates, outputs: Tensors | None) -> bool:
     if unsure is None or outputs is None:
         return False
     numbers = outputs.get(unsure.output)
-    if numbers is None or numbers.dtype.kind not in "fiu":
+    if numbers is None or numbers.dtype.kind not in UNSURE_KINDS:
         return False
     return bool(np.any((numbers >= unsure.low) & (numbers <= unsure.high)))

@@ -10,14 +10,13 @@ import os
 import secrets
 from pathlib import Path
 
-from service.monitoring.metric_files import Part, is_ownerless
+from service.monitoring.metric_files import NEW, Part, is_ownerless
 from service.monitoring.prometheus_internals import key_of
 
 MISSING_GAUGE = "understudy_metrics_missing"
 MISSING_HELP = "Processes that keep metrics in memory, because there is no room for their files."
 
 _PREFIX = "missing_"
-_NEW = ".missing-"
 _KEY = key_of(MISSING_GAUGE, MISSING_GAUGE, [], [], MISSING_HELP)
 
 
@@ -47,7 +46,7 @@ class MissingMark:
 
     def _make(self) -> None:
         owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-        new = self._folder / f"{_NEW}{owner}"
+        new = self._folder / f"{NEW}{owner}"
         handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             # Locked before it has a name by which others would take it for that of a dead process.

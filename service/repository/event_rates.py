@@ -11,6 +11,9 @@ from service.repository.contract import is_one_of
 from service.repository.errors import RepositoryError
 from service.repository.json_files import shown
 
+# The kinds of numpy's dtypes that say how sure an answer is.
+UNSURE_KINDS = "fiu"
+
 
 @dataclass(frozen=True, slots=True)
 class UnsureRate:

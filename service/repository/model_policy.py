@@ -4,13 +4,16 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from service.repository.contract import ServedContract
 from service.repository.errors import RepositoryError
-from service.repository.event_rates import EventRates, event_rates_from_json
+from service.repository.event_rates import UNSURE_KINDS, EventRates, event_rates_from_json
 from service.repository.json_files import read_optional, shown, write_object
 from service.repository.rollout_policy import (
     ROLLOUT,
@@ -97,30 +100,35 @@ class Policy:
         newest = "version" if self.latest == 1 else f"{self.latest} versions"
         return f"The policy asks for only the newest {newest}."
 
-    def signature_problem(self, names: Iterable[str]) -> str:
-        """Say in a sentence which signature it names that is not in ``names``; else empty."""
-        declared, known = self.rows_independent, sorted(names)
-        unknown = sorted(set(declared) - set(known)) if isinstance(declared, Mapping) else []
-        if not unknown:
-            return ""
-        return (
-            f"{POLICY}: rows_independent names the signature {shown(unknown[0])}, which no version "
-            f"that serves has; there are: {', '.join(known)}."
-        )
-
-    def output_problem(self, numeric: Iterable[str]) -> str:
-        """Say in a sentence which output it names that is not one of numbers; else empty.
+    def problem_with(self, contracts: Sequence[ServedContract]) -> str:
+        """Say in a sentence what of it has no effect on versions with these contracts; else empty.
 
         Args:
-            numeric: the outputs of numbers that versions which serve have.
+            contracts: of the versions that serve, at least one.
         """
-        unsure, known = self.events and self.events.unsure, sorted(set(numeric))
-        if not unsure or unsure.output in known:
-            return ""
-        return (
-            f"{POLICY}: events.unsure.output is {shown(unsure.output)}, but no version that serves "
-            f"has such an output of numbers; there are: {', '.join(known) or 'none'}."
-        )
+        declared = self.rows_independent
+        known = {name for contract in contracts for name in (*contract, *contract.left_out)}
+        unknown = sorted(set(declared) - known) if isinstance(declared, Mapping) else []
+        if unknown:
+            return (
+                f"{POLICY}: rows_independent names the signature {shown(unknown[0])}, which no "
+                f"version that serves has; there are: {', '.join(sorted(known))}."
+            )
+        unsure = self.events and self.events.unsure
+        outputs = {
+            output.name
+            for contract in contracts
+            for signature in contract.values()
+            for output in signature.outputs
+            if np.dtype(output.numpy_type).kind in UNSURE_KINDS
+        }
+        if unsure and unsure.output not in outputs:
+            return (
+                f"{POLICY}: events.unsure.output is {shown(unsure.output)}, but no version that "
+                f"serves has such an output of numbers; there are: "
+                f"{', '.join(sorted(outputs)) or 'none'}."
+            )
+        return ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the policy as the JSON object of its file."""

@@ -122,15 +122,7 @@ class ModelReconciler:
         contracts = [servable.contract for servable in self.serving.servables.values()]
         if self._unread_policy or not contracts:
             return self._unread_policy
-        known = {name for contract in contracts for name in (*contract, *contract.left_out)}
-        outputs = [
-            output.name
-            for contract in contracts
-            for signature in contract.values()
-            for output in signature.outputs
-            if output.dtype != "string"
-        ]
-        return self._policy.signature_problem(known) or self._policy.output_problem(outputs)
+        return self._policy.problem_with(contracts)
 
     @property
     def unloaded(self) -> bool:

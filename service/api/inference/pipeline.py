@@ -329,9 +329,9 @@ class Prediction:
             status: the HTTP status of its answer.
             outputs: what it was answered with; ``None`` where it failed.
         """
-        servable, is_valid = self.servable, self.is_checked
+        servable = self.servable
         # Every request pays for this.
-        if is_valid and not is_left_out(events.rates[servable.model], request_id):
+        if self.is_checked and not is_left_out(events.rates[servable.model], request_id):
             request = self.request
             events.note(
                 servable.model,
