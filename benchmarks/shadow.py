@@ -116,16 +116,18 @@ def _measure(
     turns = place.folder / "turns"
     with (
         on_cores(own),
-        alternating_service(Alternating.TRIAL, turns, models.root, place.folder, **settings) as s,
+        alternating_service(
+            Alternating.TRIAL, turns, models.root, place.folder, **settings
+        ) as server,
         on_cores(others),
     ):
-        _wait_for_rollout(s, network.name)
+        _wait_for_rollout(server, network.name)
         path = predict_path(network.name)
-        warm_up(s, path, body)
+        warm_up(server, path, body)
         return [
             [
                 f"{network.name}, {share:.0%}, {trial}",
-                *_take_row(s, place, network.name, path, body, turns, share, options.seconds),
+                *_take_row(server, place, network.name, path, body, turns, share, options.seconds),
             ]
             for share in options.shares
         ]
