@@ -16,7 +16,7 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from service.monitoring.metric_files import how, merged, read_totals
-from service.monitoring.missing_marks import missing_parts
+from service.monitoring.uncounted_processes import missing_parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

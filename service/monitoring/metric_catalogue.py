@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 
 from service.monitoring import metric_values
-from service.monitoring.missing_marks import MISSING_GAUGE, MISSING_HELP
+from service.monitoring.uncounted_processes import MISSING_GAUGE, MISSING_HELP
 
 metric_values.install()
 

@@ -20,9 +20,9 @@ from typing import Any
 from service.monitoring.logs import log
 from service.monitoring.mapped_file import MappedFile, NoRoomError, discard
 from service.monitoring.metric_files import Change, changing
-from service.monitoring.missing_marks import MissingMark
 from service.monitoring.prometheus_internals import key_of, make_values_by, value_in_memory
 from service.monitoring.series_groups import Group, group_of
+from service.monitoring.uncounted_processes import MissingMark
 
 MULTIPROCESS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 

@@ -22,7 +22,7 @@ from service.rollout.rollout_record import (
     rollout_record_from_json,
     write_rollout_record,
 )
-from service.rollout.shared_tables import SharedTables
+from service.rollout.rollout_tables import SharedTables
 
 # Between two signs of life, and without any for how long another takes over.
 BEAT_S, LEASE_S = 2.0, 10.0

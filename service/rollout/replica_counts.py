@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from service.monitoring.logs import log
 from service.rollout.assessment import StageEvidence
+from service.rollout.rollout_tables import SharedTables
 from service.rollout.shadow import ShadowCounts
-from service.rollout.shared_tables import SharedTables
 from service.rollout.worker_counts import OwnCounts, evidence_of
 from service.runtime.traffic_split import TrafficSplit
 

@@ -15,10 +15,10 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.model_source import ModelSource
 from service.rollout.controlling_process import ControllingProcess
-from service.rollout.followed_step import FollowedStep
 from service.rollout.idle_budget import IdleBudget
 from service.rollout.shared_rollouts import SharedRollouts
 from service.rollout.worker_counts import Counts, FolderCounts
+from service.rollout.worker_step import FollowedStep
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.traffic_split import Trial
 

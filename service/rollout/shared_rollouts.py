@@ -6,7 +6,7 @@ from service.events.database import Database
 from service.events.event_log import EventLog
 from service.rollout.deciding_replica import DecidingReplica
 from service.rollout.replica_counts import ReplicaCounts
-from service.rollout.shared_tables import SharedTables
+from service.rollout.rollout_tables import SharedTables
 
 
 class SharedRollouts:

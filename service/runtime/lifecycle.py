@@ -16,12 +16,12 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
 from service.repository.unserved_entries import UnservedEntry
+from service.runtime.folder_observations import SharedObservations
 from service.runtime.loader import Loader
 from service.runtime.missing_models import find_missing_models
 from service.runtime.model_reconciler import ModelReconciler, Progress
 from service.runtime.served_models import ServedModels
 from service.runtime.serving_record import ServingRecord
-from service.runtime.shared_observations import SharedObservations
 from service.runtime.worker_agreement import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.

@@ -13,10 +13,10 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_policy import Policy
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.failure_cause import is_machines_fault
+from service.runtime.folder_observations import SharedObservations
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import ChangedError, LoadedVersion, Loader, Loading, ReplacedError
 from service.runtime.memory import release_memory
-from service.runtime.shared_observations import SharedObservations
 from service.runtime.version_state import State
 from service.runtime.worker_agreement import Refusal, WorkerGroup
 

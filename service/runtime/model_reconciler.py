@@ -14,14 +14,14 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.errors import RepositoryError
 from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
+from service.runtime.changed_on_disk import LiveFiles
 from service.runtime.directory_snapshot import take_snapshot
+from service.runtime.folder_observations import SharedObservations
 from service.runtime.held_versions import HeldVersions
-from service.runtime.live_files import LiveFiles
 from service.runtime.load_attempts import LoadAttempts, Readiness
 from service.runtime.loader import LoadedVersion, Loader
 from service.runtime.memory import release_memory
 from service.runtime.serving_versions import ServingVersions
-from service.runtime.shared_observations import SharedObservations
 from service.runtime.traffic_split import Trial, split_of
 from service.runtime.version_state import State, VersionStatus
 from service.runtime.worker_agreement import Agreement, Decision, ServingPlan, WorkerGroup

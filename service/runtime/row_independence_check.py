@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from service.errors import ServiceError
 from service.repository.contract import Signature
 from service.repository.golden_examples import Tensors
-from service.repository.row_check import Run, neighbours_matter, varied_rows
+from service.repository.row_dependence_probe import Run, neighbours_matter, varied_rows
 
 # Each is asked alone, and all of them together in several ways.
 _CHECKED_ROWS = 4

@@ -165,7 +165,7 @@ def on_starting(server: Any) -> None:
     if _store_url:
         with _moving("fetching models"):
             wait_for_the_first_look(folder_of(_settings), _before, _settings.load_wait_s)
-    observations = importlib.import_module("service.runtime.shared_observations")
+    observations = importlib.import_module("service.runtime.folder_observations")
     folder = Path(os.environ["UNDERSTUDY_WORKERS_FOLDER"])
     observations.observe_before_the_workers(_models, folder)
     # Its thread has ended before anything forks.

@@ -26,9 +26,9 @@ from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
 from tests.savedmodels.dtypes import publish_types
 from tests.savedmodels.graphs import save_graph
-from tests.savedmodels.odd import odd_signatures
+from tests.savedmodels.page_extremes import CLASSES, FIELDS, MARKUP, publish_crowd, save_deep
 from tests.savedmodels.shapes import save_shapes
-from tests.savedmodels.strange import CLASSES, FIELDS, MARKUP, publish_crowd, save_deep
+from tests.savedmodels.unusual_signatures import odd_signatures
 from training.evaluation.calibration import Bin
 from training.publishing.gates import GateReport, GateResult
 

@@ -11,7 +11,7 @@ from keras import layers
 
 from training.networks import classification_loss
 from training.networks.frozen_weights import frozen
-from training.networks.rate_of_step import RateOfStep
+from training.networks.learning_rate_per_step import RateOfStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from service.repository.golden_examples import (
     batch_of,
     examples_by_signature,
 )
-from service.repository.row_check import neighbours_matter, varied_rows
+from service.repository.row_dependence_probe import neighbours_matter, varied_rows
 from training.array_types import Array, Predict
 from training.console.progress import say
 

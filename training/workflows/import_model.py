@@ -23,7 +23,7 @@ from service.repository.model_store import check_model_name
 from service.repository.object_store.origin import models_folder, place_of
 from service.repository.object_store.refreshing import current_store
 from service.repository.reference.reference_file import write_reference
-from service.repository.row_check import varied_rows
+from service.repository.row_dependence_probe import varied_rows
 from training.array_types import Predict
 from training.console.progress import say, working
 from training.errors import RefusedError, TrainingError, UsageError

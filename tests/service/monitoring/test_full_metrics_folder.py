@@ -11,8 +11,8 @@ import pytest
 
 from service.monitoring import mapped_file, metric_files, metric_values
 from service.monitoring.exposition import exposition
-from service.monitoring.missing_marks import MISSING_GAUGE
 from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.uncounted_processes import MISSING_GAUGE
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, size, values
 from tests.waiting import eventually
 

@@ -20,8 +20,8 @@ from service.rollout.deciding_replica import LEASE_S, DecidingReplica
 from service.rollout.replica_counts import WRITE_S, ReplicaCounts
 from service.rollout.rollout_controller import RolloutController
 from service.rollout.rollout_record import Records, read_rollout_record
+from service.rollout.rollout_tables import SharedTables
 from service.rollout.shadow import ShadowCounts
-from service.rollout.shared_tables import SharedTables
 from service.runtime.arm_counts import ArmCounts, summed
 from service.runtime.traffic_split import TrafficSplit, split_of
 from tests.object_stores import BUCKET, KEYS, s3_of_moto

@@ -16,8 +16,8 @@ from service.repository.model_policy import POLICY
 from service.repository.model_store import Store
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.directory_snapshot import take_snapshot
+from service.runtime.folder_observations import SharedObservations, observe_before_the_workers
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.shared_observations import SharedObservations, observe_before_the_workers
 from service.runtime.version_state import State
 from tests.lifecycles import live, states
 from tests.savedmodels.affine import publish_affine, save_affine
@@ -294,7 +294,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("service.runtime.shared_observations.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("service.runtime.folder_observations.time.monotonic", lambda: self.now)
 
 
 @pytest.mark.parametrize("skew_s", [-1e9, -3600.0, 0.0, 3600.0, 1e9])

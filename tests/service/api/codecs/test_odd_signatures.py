@@ -11,7 +11,7 @@ import tensorflow as tf
 from flask.testing import FlaskClient
 
 from tests.savedmodels.graphs import edit_meta_graph, save_graph
-from tests.savedmodels.odd import (
+from tests.savedmodels.unusual_signatures import (
     add_bad_defaults,
     add_defaults,
     bad_signatures,

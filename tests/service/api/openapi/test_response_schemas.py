@@ -13,7 +13,7 @@ from service.runtime.servable import Servable
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.classes import publish_kinds
 from tests.savedmodels.graphs import edit_meta_graph, save_graph
-from tests.savedmodels.odd import add_defaults, bad_signatures, odd_signatures
+from tests.savedmodels.unusual_signatures import add_defaults, bad_signatures, odd_signatures
 from tests.service.conftest import served
 
 TOKEN = "sesame"

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from service.repository.row_check import neighbours_matter
+from service.repository.row_dependence_probe import neighbours_matter
 from service.repository.row_independence import Proof
 from tests.service.repository.row_independence.conftest import Function
 from tests.service.repository.row_independence.graph_cases import GraphCase

@@ -8,7 +8,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from service.repository.row_check import neighbours_matter
+from service.repository.row_dependence_probe import neighbours_matter
 from service.repository.row_independence import Proof, prove_independence
 from tests.service.conftest import served
 from tests.service.repository.row_independence.keras_cases import CASES, MIXING, PROVED, Case

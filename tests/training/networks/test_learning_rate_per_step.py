@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from training.networks.rate_of_step import RateOfStep
+from training.networks.learning_rate_per_step import RateOfStep
 
 WARM_UP = keras.optimizers.schedules.CosineDecay(0.004, 85, warmup_target=0.1, warmup_steps=15)
 

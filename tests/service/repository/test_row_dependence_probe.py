@@ -3,7 +3,7 @@ import pytest
 
 from service.repository.contract import Field, Signature
 from service.repository.golden_examples import Tensors
-from service.repository.row_check import neighbours_matter, varied_rows
+from service.repository.row_dependence_probe import neighbours_matter, varied_rows
 
 FIELDS = (
     Field(name="x", dtype="float32", shape=(None, 2), minimum=1, maximum=5),
