@@ -51,7 +51,7 @@ FAST := tests/test_architecture.py tests/test_portability.py tests/benchmarks te
 	tests/training/preprocessing
 # Of that, what takes seconds a file.
 SLOW := tests/service/repository/row_independence/test_keras.py tests/service/repository/test_folder_walk.py \
-	tests/service/repository/row_independence/test_graph_cases.py tests/service/api/codecs/test_sweep.py
+	tests/service/repository/row_independence/test_graph_cases.py tests/service/api/codecs/test_errors_of_all_routes.py
 
 test-fast: install-dev ## Run the quick tests: no service is started, nothing is trained
 	$(BIN)/pytest $(IN_PARALLEL) $(FAST) $(SLOW:%=--ignore=%) $(ARGS)

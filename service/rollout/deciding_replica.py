@@ -22,7 +22,7 @@ from service.rollout.rollout_record import (
     rollout_record_from_json,
     write_rollout_record,
 )
-from service.rollout.rollout_tables import SharedTables
+from service.rollout.rollout_tables import RolloutTables
 
 # Between two signs of life, and without any for how long another takes over.
 BEAT_S, LEASE_S = 2.0, 10.0
@@ -44,7 +44,7 @@ class DecidingReplica:
 
     def __init__(
         self,
-        tables: SharedTables,
+        tables: RolloutTables,
         model: str,
         directory: Path,
         replica: str,

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from service.monitoring.logs import log
 from service.rollout.assessment import StageEvidence
-from service.rollout.rollout_tables import SharedTables
+from service.rollout.rollout_tables import RolloutTables
 from service.rollout.shadow import ShadowCounts
 from service.rollout.worker_counts import OwnCounts, evidence_of
 from service.runtime.traffic_split import TrafficSplit
@@ -33,7 +33,7 @@ class ReplicaCounts:
     """The counts of the workers of all replicas."""
 
     def __init__(
-        self, tables: SharedTables, *, clock: Callable[[], float] = time.monotonic
+        self, tables: RolloutTables, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """The counts in the tables that the replicas share; ``clock`` returns seconds."""
         self._tables = tables
@@ -75,7 +75,7 @@ class _Row:
     """The row of one worker for one step of a model's rollout."""
 
     def __init__(
-        self, tables: SharedTables, model: str, split: TrafficSplit, clock: Callable[[], float]
+        self, tables: RolloutTables, model: str, split: TrafficSplit, clock: Callable[[], float]
     ) -> None:
         self._tables = tables
         self._clock = clock

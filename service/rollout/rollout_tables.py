@@ -26,7 +26,7 @@ _SCHEMA = (
 )
 
 
-class SharedTables:
+class RolloutTables:
     """The tables, made when they are first used; any thread may use them."""
 
     def __init__(self, database: Database) -> None:

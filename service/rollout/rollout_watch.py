@@ -18,7 +18,7 @@ from service.rollout.controlling_process import ControllingProcess
 from service.rollout.idle_budget import IdleBudget
 from service.rollout.shared_rollouts import SharedRollouts
 from service.rollout.worker_counts import Counts, FolderCounts
-from service.rollout.worker_step import FollowedStep
+from service.rollout.worker_step import WorkerStep
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.traffic_split import Trial
 
@@ -63,7 +63,7 @@ class RolloutWatch:
         self._look_s = look_s
         self._counts: Counts = FolderCounts(shared_folder) if shared is None else shared.counts
         self._events = events
-        self._followed: dict[str, FollowedStep] = {}
+        self._followed: dict[str, WorkerStep] = {}
         self._control = ControllingProcess(
             lifecycle, store, metrics, self._counts, shared_folder, shared, events
         )
@@ -127,7 +127,7 @@ class RolloutWatch:
         if trial is None:
             return
         if followed is None:
-            followed = self._followed[model] = FollowedStep(
+            followed = self._followed[model] = WorkerStep(
                 model,
                 trial,
                 self._counts.of_this_worker(model, trial.split),

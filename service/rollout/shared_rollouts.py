@@ -6,7 +6,7 @@ from service.events.database import Database
 from service.events.event_log import EventLog
 from service.rollout.deciding_replica import DecidingReplica
 from service.rollout.replica_counts import ReplicaCounts
-from service.rollout.rollout_tables import SharedTables
+from service.rollout.rollout_tables import RolloutTables
 
 
 class SharedRollouts:
@@ -23,7 +23,7 @@ class SharedRollouts:
             database: theirs; nothing is asked of it yet.
             replica: the name of this one.
         """
-        self._tables = SharedTables(database)
+        self._tables = RolloutTables(database)
         self._replica = replica
         self.counts = ReplicaCounts(self._tables)
 

@@ -16,7 +16,7 @@ from service.runtime.servable import Servable
 from service.runtime.traffic_split import TrafficSplit, Trial
 
 
-class FollowedStep:
+class WorkerStep:
     """A step that a worker follows, from its making to ``leave``.
 
     Attributes:

@@ -25,7 +25,7 @@ _FILE = "sightings.json"
 _MOST_LOGGED = 20
 
 
-class SharedObservations:
+class FolderObservations:
     """Since when versions have been unchanged, and what was logged; one object a worker.
 
     Times are those of the monotonic clock, which all processes of a machine share; a version's
@@ -126,7 +126,7 @@ def observe_before_the_workers(store: ModelSource, folder: Path) -> None:
         store: where the models are.
         folder: the folder that the workers will share.
     """
-    observations = SharedObservations(lambda: folder)
+    observations = FolderObservations(lambda: folder)
     for model in store.models():
         with contextlib.suppress(OSError):
             for version, path in store.versions(model).items():

@@ -16,7 +16,7 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
 from service.repository.unserved_entries import UnservedEntry
-from service.runtime.folder_observations import SharedObservations
+from service.runtime.folder_observations import FolderObservations
 from service.runtime.loader import Loader
 from service.runtime.missing_models import find_missing_models
 from service.runtime.model_reconciler import ModelReconciler, Progress
@@ -92,7 +92,7 @@ class Lifecycle(ServedModels):
         self._metrics = metrics
         self._poll_interval_s = poll_interval_s
         self._quiet_s = quiet_s
-        self._observations = SharedObservations(lambda: group.folder)
+        self._observations = FolderObservations(lambda: group.folder)
         self._ignored: list[UnservedEntry] = []
         self._load_wait_s = load_wait_s
         self._on_death = on_death

@@ -13,7 +13,7 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_policy import Policy
 from service.runtime.directory_snapshot import DirectorySnapshot, take_snapshot
 from service.runtime.failure_cause import is_machines_fault
-from service.runtime.folder_observations import SharedObservations
+from service.runtime.folder_observations import FolderObservations
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.loader import ChangedError, LoadedVersion, Loader, Loading, ReplacedError
 from service.runtime.memory import release_memory
@@ -49,7 +49,7 @@ class LoadAttempts:
         metrics: Metrics,
         *,
         quiet_s: float,
-        observations: SharedObservations,
+        observations: FolderObservations,
         policy: Callable[[], Policy],
         wake: Callable[[], None],
         set_status: Callable[[int, State, str], None],

@@ -16,7 +16,7 @@ from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
 from service.runtime.changed_on_disk import LiveFiles
 from service.runtime.directory_snapshot import take_snapshot
-from service.runtime.folder_observations import SharedObservations
+from service.runtime.folder_observations import FolderObservations
 from service.runtime.held_versions import HeldVersions
 from service.runtime.load_attempts import LoadAttempts, Readiness
 from service.runtime.loader import LoadedVersion, Loader
@@ -66,7 +66,7 @@ class ModelReconciler:
         metrics: Metrics,
         *,
         quiet_s: float,
-        observations: SharedObservations,
+        observations: FolderObservations,
         wake: Callable[[], None],
         show_policy: Callable[[Policy], None],
     ) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("understudy")
-class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
+class LearningRatePerStep(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule that is asked once in the graph of a training step.
 
     Keras' weight decay asks for the rate of the same step once for each weight. With a schedule
@@ -36,5 +36,5 @@ class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
         return {"schedule": keras.optimizers.schedules.serialize(self._schedule)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "RateOfStep":
+    def from_config(cls, config: dict[str, Any]) -> "LearningRatePerStep":
         return cls(keras.optimizers.schedules.deserialize(config["schedule"]))

@@ -11,7 +11,7 @@ from keras import layers
 
 from training.networks import classification_loss
 from training.networks.frozen_weights import frozen
-from training.networks.learning_rate_per_step import RateOfStep
+from training.networks.learning_rate_per_step import LearningRatePerStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,10 @@ class Residual:
             warmup_steps=warm_up,
         )
         return keras.optimizers.SGD(
-            RateOfStep(schedule), momentum=0.9, nesterov=True, weight_decay=self.weight_decay
+            LearningRatePerStep(schedule),
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=self.weight_decay,
         )
 
     def loss(self, classes: int) -> keras.losses.Loss:

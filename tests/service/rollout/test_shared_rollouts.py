@@ -20,7 +20,7 @@ from service.rollout.deciding_replica import LEASE_S, DecidingReplica
 from service.rollout.replica_counts import WRITE_S, ReplicaCounts
 from service.rollout.rollout_controller import RolloutController
 from service.rollout.rollout_record import Records, read_rollout_record
-from service.rollout.rollout_tables import SharedTables
+from service.rollout.rollout_tables import RolloutTables
 from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import ArmCounts, summed
 from service.runtime.traffic_split import TrafficSplit, split_of
@@ -126,7 +126,7 @@ def test_what_all_replicas_have_counted_counts_together(
     database: Database, tmp_path: Path, clock: Clock
 ) -> None:
     split = begin(tmp_path / "m")
-    counts = ReplicaCounts(SharedTables(database), clock=clock)
+    counts = ReplicaCounts(RolloutTables(database), clock=clock)
     one, other = (counts.of_this_worker("m", split) for _ in range(2))
     one.write(counted(60, keys=range(10)), ShadowCounts(batches=2))
     other.write(counted(50, failures=3, keys=range(5, 20)), ShadowCounts(batches=3))
@@ -154,7 +154,7 @@ def test_one_replica_decides_by_the_evidence_of_all_and_another_goes_on_when_it_
     database: Database, tmp_path: Path, clock: Clock
 ) -> None:
     """Replicas with a folder each; the policy, which the mirror brings, is copied by the test."""
-    tables = SharedTables(database)
+    tables = RolloutTables(database)
     counts = ReplicaCounts(tables, clock=clock)
     folders = [tmp_path / name for name in ("a", "b", "c")]
     split = begin(folders[0])

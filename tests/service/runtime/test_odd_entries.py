@@ -16,7 +16,7 @@ from service.repository.model_policy import POLICY
 from service.repository.model_store import Store
 from service.repository.unserved_entries import UnservedEntry
 from service.runtime.directory_snapshot import take_snapshot
-from service.runtime.folder_observations import SharedObservations, observe_before_the_workers
+from service.runtime.folder_observations import FolderObservations, observe_before_the_workers
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from tests.lifecycles import live, states
@@ -257,11 +257,11 @@ def test_a_version_whose_own_files_cannot_be_read_is_refused(
 def test_a_home_full_of_other_things_does_not_fill_the_log(
     tmp_path: Path, told: list[dict[str, Any]]
 ) -> None:
-    observations = SharedObservations(lambda: tmp_path)
+    observations = FolderObservations(lambda: tmp_path)
     many = [UnservedEntry(str(i), "It is odd.") for i in range(50)]
     for _ in range(3):
         observations.log_unserved(many, after_s=0.0)
-    SharedObservations(lambda: tmp_path).log_unserved(many, after_s=0.0)
+    FolderObservations(lambda: tmp_path).log_unserved(many, after_s=0.0)
     assert len(unserved(told)) == 20
     assert told[-1]["entries"] == 30
     assert len(told) == 21
@@ -273,7 +273,7 @@ def test_a_home_full_of_other_things_does_not_fill_the_log(
 
 
 def test_what_is_odd_for_a_moment_is_not_told(tmp_path: Path, told: list[dict[str, Any]]) -> None:
-    observations = SharedObservations(lambda: tmp_path)
+    observations = FolderObservations(lambda: tmp_path)
     observations.log_unserved([UnservedEntry("m", "It is odd.")], after_s=3600.0)
     observations.log_unserved([], after_s=3600.0)
     assert told == []
@@ -282,7 +282,7 @@ def test_what_is_odd_for_a_moment_is_not_told(tmp_path: Path, told: list[dict[st
 def test_nothing_to_remember_with_is_no_reason_to_stop(
     tmp_path: Path, told: list[dict[str, Any]]
 ) -> None:
-    observations = SharedObservations(lambda: tmp_path / "nowhere")
+    observations = FolderObservations(lambda: tmp_path / "nowhere")
     observations.log_unserved([UnservedEntry("m", "It is odd.")], after_s=0.0)
     assert unserved(told) == ["m"]
     save_affine(tmp_path / "1")
@@ -307,7 +307,7 @@ def test_times_of_another_clock_do_not_matter(
     real = time.time
     clock = Clock(monkeypatch)
     monkeypatch.setattr(time, "time", lambda: real() - skew_s)
-    observations = SharedObservations(lambda: tmp_path)
+    observations = FolderObservations(lambda: tmp_path)
 
     def whole() -> bool:
         snapshot = take_snapshot(tmp_path / "1")
@@ -338,7 +338,7 @@ def test_a_worker_that_replaces_another_knows_since_when(
     clock.now += 60
 
     def unchanged_s() -> float:
-        return SharedObservations(lambda: workers).unchanged_for("m", 1, take_snapshot(folder))
+        return FolderObservations(lambda: workers).unchanged_for("m", 1, take_snapshot(folder))
 
     assert unchanged_s() == 60
     # A half copy over it is not taken at once.

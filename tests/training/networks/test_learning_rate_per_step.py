@@ -3,13 +3,13 @@
 import keras
 import tensorflow as tf
 
-from training.networks.learning_rate_per_step import RateOfStep
+from training.networks.learning_rate_per_step import LearningRatePerStep
 
 WARM_UP = keras.optimizers.schedules.CosineDecay(0.004, 85, warmup_target=0.1, warmup_steps=15)
 
 
 def test_a_step_asks_once_and_each_step_has_its_rate() -> None:
-    schedule = RateOfStep(WARM_UP)
+    schedule = LearningRatePerStep(WARM_UP)
     step = tf.Variable(0, dtype=tf.int64)
 
     @tf.function(autograph=False)
@@ -25,7 +25,7 @@ def test_a_step_asks_once_and_each_step_has_its_rate() -> None:
 
 
 def test_another_graph_has_a_rate_of_its_own() -> None:
-    schedule = RateOfStep(WARM_UP)
+    schedule = LearningRatePerStep(WARM_UP)
     for number in (3, 40):
         rate = tf.function(lambda number=number: schedule(tf.constant(number)), autograph=False)
         assert float(rate()) == float(WARM_UP(number))
@@ -33,5 +33,5 @@ def test_another_graph_has_a_rate_of_its_own() -> None:
 
 def test_it_can_be_made_again_from_its_configuration() -> None:
     schedules = keras.optimizers.schedules
-    again = schedules.deserialize(schedules.serialize(RateOfStep(WARM_UP)))
+    again = schedules.deserialize(schedules.serialize(LearningRatePerStep(WARM_UP)))
     assert float(again(7)) == float(WARM_UP(7))
