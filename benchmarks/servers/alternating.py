@@ -13,11 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks.alternation import PART, TURNS_FILE, Alternating, Turn
+from service.api.http import request_context
 from service.api.http.request_context import RequestContext, RequestObserver
 from service.api.inference.event_loop import PredictionLoop
 from service.asgi import Application, create_application
 from service.events.event_log import ObserveSampled
-from service.monitoring.prediction_phases import PredictionPhases
+from service.monitoring.server_timing import server_timing
 from service.runtime.batching import ObserveBatch
 from service.runtime.traffic_split import Trial
 
@@ -70,11 +71,9 @@ def _count_requests() -> Callable[[], int]:
 
 
 def _switch_server_timing(_: Application) -> Switch:
-    written = PredictionPhases.server_timing
-
     def switch(is_on: bool) -> None:
-        PredictionPhases.server_timing = (  # type: ignore[method-assign]
-            written if is_on else lambda self: ""
+        request_context.server_timing = (  # type: ignore[attr-defined]
+            server_timing if is_on else lambda phases: ""
         )
 
     return switch

@@ -27,6 +27,7 @@ from service.monitoring.gathered_metrics import GatheredMetrics
 from service.monitoring.logs import log
 from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.prometheus_metrics import Metrics
+from service.monitoring.server_timing import server_timing
 from service.monitoring.trace_context import RequestTrace, begin_trace
 from service.repository.golden_examples import Tensors
 from service.rollout.disagreement import is_finite
@@ -196,7 +197,7 @@ class RequestObserver:
         version = "" if context.version is None else str(context.version)
         if version:
             headers["X-Model-Version"] = version
-        if context.phases is not None and (timing := context.phases.server_timing()):
+        if context.phases is not None and (timing := server_timing(context.phases)):
             headers["Server-Timing"] = timing
         if context.trace is not None:
             headers["traceresponse"] = context.trace.response_header
