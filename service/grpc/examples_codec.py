@@ -23,6 +23,8 @@ INFERENCE_RESULT = message_class("tensorflow.serving.InferenceResult")
 class ExamplesProtoCodec:
     """Reads one parsed request, and writes its result as an ``InferenceResult``."""
 
+    refuses_nonfinite = False
+
     def __init__(self, method: Method, signature_name: str, given: Any, limits: Limits) -> None:
         """The codec of one request.
 

@@ -85,6 +85,8 @@ class TypedContents:
 class InferProtoCodec:
     """Reads one parsed ``ModelInferRequest``, and writes its response."""
 
+    refuses_nonfinite = False
+
     def __init__(self, message: Any, limits: Limits) -> None:
         """The codec of one request.
 

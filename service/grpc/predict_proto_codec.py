@@ -62,6 +62,8 @@ class TensorsRequest:
 class PredictProtoCodec:
     """Reads one parsed ``PredictRequest``, and writes its response."""
 
+    refuses_nonfinite = False
+
     def __init__(self, message: Any, limits: Limits) -> None:
         """The codec of one request.
 

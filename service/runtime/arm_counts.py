@@ -103,7 +103,6 @@ class ArmCounts:
         self._lock = threading.Lock()
         self._plain = {False: _Plain(), True: _Plain()}
         self._keys: _Table = {}
-        self.changes = 0
 
     def note(self, seconds: float, *, failed: bool, is_candidate: bool, key: int | None) -> None:
         """Count one request.
@@ -116,7 +115,6 @@ class ArmCounts:
         """
         place = bisect_left(BOUNDS, seconds)
         with self._lock:
-            self.changes += 1
             if key is None:
                 self._plain[is_candidate].note(place, failed)
                 return

@@ -41,8 +41,14 @@ class Codec(Protocol[Document, Request]):
 
     Each step raises ``InvalidRequestError`` where the client made a mistake, or another
     ``ServiceError`` where HTTP has a status of its own for it.
+
+    Attributes:
+        refuses_nonfinite: whether ``write`` refuses NaN and infinity, which JSON does not have;
+            other formats carry them to the client.
     """
 
+    @property
+    def refuses_nonfinite(self) -> bool: ...
     def parse(self, body: bytes) -> Document:
         """Return the body's content, independent of the model."""
 

@@ -29,8 +29,6 @@ from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.server_timing import server_timing
 from service.monitoring.trace_context import RequestTrace, begin_trace
-from service.repository.golden_examples import Tensors
-from service.rollout.disagreement import is_finite
 from service.runtime.batching import TraceBatch
 from service.runtime.traffic_split import Arm
 
@@ -97,14 +95,6 @@ class RequestContext:
         """Whether the client chose that, so that other requests may have the same."""
         given = self.environ.get(_REQUEST_ID_HEADER)
         return bool(self.environ.get(_ROUTING_KEY)) or given == self.request_id
-
-    def note_outputs(self, outputs: Tensors) -> None:
-        """Note what it is answered with, if a rollout counts it.
-
-        JSON has no NaN and makes an error of it; gRPC and binary tensors carry it to the client.
-        """
-        if self.arm is not None:
-            self.is_unfit = not is_finite(outputs)
 
 
 class RequestObserver:

@@ -322,7 +322,7 @@ class RunningPrediction:
             return
         assert ticket.outputs is not None
         prediction.phases.infer_s = ticket.ran_s
-        self._context.note_outputs(ticket.outputs)
+        prediction.note_outputs(self._context, ticket.outputs)
         write = partial(self._write, prediction, ticket.outputs)
         if is_large(ticket.outputs):
             self._on_thread(write, self._finish)

@@ -26,6 +26,7 @@ from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.version_metrics import VersionMetrics
 from service.repository.golden_examples import Tensors
+from service.rollout.disagreement import is_finite
 from service.runtime.admission_control import Admission
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.refused_rows import bisect_refused_rows
@@ -90,7 +91,7 @@ class InferencePipeline:
             prediction.check(codecs, context.environ, body)
             prediction.prepare_files()
             outputs = prediction.run()
-            context.note_outputs(outputs)
+            prediction.note_outputs(context, outputs)
             response = prediction.write_response(outputs)
             status = response.status
             return response
@@ -289,6 +290,16 @@ class Prediction:
         if began is not None:
             phases.wait_s = began - since
             phases.infer_at = began
+
+    def note_outputs(self, context: RequestContext, outputs: Tensors) -> None:
+        """Note whether it is answered with NaN or infinity, if a rollout counts it.
+
+        Args:
+            context: of the request.
+            outputs: what it is answered with.
+        """
+        if context.arm is not None and not self._codec.refuses_nonfinite:
+            context.is_unfit = not is_finite(outputs)
 
     def write_response(self, outputs: Tensors) -> Response:
         """Return the response that holds ``outputs``."""

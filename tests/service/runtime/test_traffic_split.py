@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from service.repository.rollout_policy import Stage
+from service.runtime.arm_counts import summed
 from service.runtime.traffic_split import Arm, TrafficSplit, Trial, hash64, split_from_json
 
 SPLIT = TrafficSplit("salt", 3, 4, Stage.CANARY, 5.0)
@@ -58,7 +59,7 @@ def test_a_request_knows_its_arm_and_counts_there() -> None:
     trial.choose(request)
     assert request.arm is not None
     request.arm.note(0.1, failed=True)
-    assert trial.counts.changes == 1
+    assert summed([trial.counts.to_json()]).candidate.failures == 1
     assert split_from_json(SPLIT.to_json()) == SPLIT
 
 

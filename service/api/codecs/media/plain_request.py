@@ -74,6 +74,8 @@ class PlainRequest:
 class PlainCodec:
     """What the codecs of plain bodies share."""
 
+    refuses_nonfinite = True
+
     def __init__(self, info: BodyInfo, limits: Limits) -> None:
         """The codec of one body."""
         self.info = info

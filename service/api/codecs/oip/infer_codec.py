@@ -17,6 +17,8 @@ from service.runtime.servable import Servable
 class InferCodec:
     """The protocol's bodies: JSON, JSON with bytes after it, or bytes alone. One a request."""
 
+    refuses_nonfinite = False
+
     def __init__(
         self, header_length: str | None, signature_name: str | None, limits: Limits
     ) -> None:

@@ -42,6 +42,8 @@ class Method(Enum):
 class ClassifyCodec:
     """TensorFlow Serving's JSON of ``:classify`` and of ``:regress``."""
 
+    refuses_nonfinite = True
+
     def __init__(self, method: Method, limits: Limits) -> None:
         """A codec for requests to any model.
 

@@ -15,6 +15,8 @@ from service.runtime.servable import Servable
 class PredictCodec:
     """TensorFlow Serving's JSON of ``:predict``: rows (``instances``) or columns (``inputs``)."""
 
+    refuses_nonfinite = True
+
     def __init__(self, limits: Limits) -> None:
         """A codec for requests to any model.
 
