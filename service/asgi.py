@@ -25,6 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 _CHUNKED = b"transfer-encoding"
 _LENGTH = b"content-length"
+_HOST = b"host"
 
 
 class DisconnectedError(Exception):
@@ -81,7 +82,7 @@ class Application:
         if scope["type"] != "http":
             await self._in_threads(scope, receive, send)  # type: ignore[arg-type]
             return
-        scope = {**scope, "path": _origin_form(scope["path"])}
+        scope = _in_origin_form(scope)
         share = self.budget.open()
         try:
             await self._answer_http(scope, receive, send, share)
@@ -223,12 +224,18 @@ async def _send(send: Send, response: Response, more: Iterable[tuple[str, str]])
     await send({"type": "http.response.body", "body": response.body})
 
 
-def _origin_form(path: str) -> str:
-    """Return the path of a request, also of one in absolute form (RFC 9112, section 3.2.2)."""
+def _in_origin_form(scope: Scope) -> Scope:
+    """Return a request with a path; the host of an absolute form counts (RFC 9112, 3.2.2)."""
+    path, headers = scope["path"], scope["headers"]
     if path.startswith(("http://", "https://")):
-        path = urlsplit(path).path
+        try:
+            target = urlsplit(path)
+        except ValueError:
+            return scope  # Nothing has such a path.
+        path, host = target.path, target.netloc.rpartition("@")[2].encode()
+        headers = [*(each for each in headers if each[0] != _HOST), (_HOST, host)]
     # An address without a path asks for the root (RFC 9110, section 4.2.3).
-    return path or "/"
+    return {**scope, "path": path or "/", "headers": headers}
 
 
 def _header(scope: Scope, key: bytes) -> bytes | None:

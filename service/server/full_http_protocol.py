@@ -6,12 +6,14 @@ requests; ``_will_close``, which decides whether an answer ends its connection;
 ``_arm_keepalive_timer``, which it calls when it begins to wait for the next request;
 ``_send_error_response`` and ``_close_transport``, by which it refuses and ends; ``_closed``,
 and ``_safe_write``; ``_is_websocket_upgrade``, and ``_send_response_start``, which writes an
-answer's head.
+answer's head; and ``_REASON_PHRASES``, the words of a status.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, cast
 
+from gunicorn.asgi import protocol
 from gunicorn.asgi.protocol import ASGIProtocol
 
 from service.api.http.responses import error_response
@@ -25,6 +27,9 @@ from service.api.http.slow_clients import (
 from service.errors import ServiceError
 from service.server.response_heads import head_of
 from service.server.worker_interface import WorkerInterface
+
+# gunicorn lacks some, such as 421.
+protocol._REASON_PHRASES.update({each.value: each.phrase for each in HTTPStatus})
 
 # What gunicorn's parser refuses, by the status that it chose.
 _MESSAGES = {

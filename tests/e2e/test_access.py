@@ -162,6 +162,16 @@ def test_a_rebound_name_is_not_answered(guarded: Guarded) -> None:
     with guarded.connect() as connection:
         connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: evil.example:8501\r\n\r\n")
         assert answer(connection)[0] == 421
+        # The host of the target counts, whatever Host says (RFC 9112, 3.2.2).
+        absolute = b"GET http://%s/v1/models HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n"
+        key = bearer(guarded.key).encode()
+        for target, host, status in (
+            (b"evil.example", b"127.0.0.1", 421),
+            (b"127.0.0.1@evil.example:80", b"127.0.0.1", 421),
+            (b"127.0.0.1", b"evil.example", 200),
+        ):
+            connection.sendall(absolute % (target, host, key))
+            assert answer(connection)[0] == status, target
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: 10.1.2.3\r\n\r\n")
         assert answer(connection)[0] == 200
 

@@ -9,10 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 from gunicorn.arbiter import Arbiter
+from gunicorn.asgi import protocol
 from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker as BaseWorker
 from gunicorn.workers.gasgi import ASGIWorker
+
+from service.server import full_http_protocol
 
 
 @pytest.mark.parametrize(
@@ -49,11 +52,16 @@ def test_methods_of_the_protocol(name: str) -> None:
 
 def test_attributes_of_the_protocol() -> None:
     worker = SimpleNamespace(cfg=Config(), log=None, asgi=None)
-    protocol = ASGIProtocol(worker)
-    assert protocol._closed is False
-    assert protocol._current_request is None
-    assert protocol._body_receiver is None
-    assert BodyReceiver(None, protocol)._complete is False
+    connection = ASGIProtocol(worker)
+    assert connection._closed is False
+    assert connection._current_request is None
+    assert connection._body_receiver is None
+    assert BodyReceiver(None, connection)._complete is False
+
+
+def test_each_status_has_its_words() -> None:
+    assert full_http_protocol.protocol is protocol
+    assert protocol._get_cached_status_line((1, 1), 421) == b"HTTP/1.1 421 Misdirected Request\r\n"
 
 
 def test_the_master_hands_on_and_closes_what_listens() -> None:
