@@ -4,17 +4,24 @@ last-<epoch>.weights.h5   weights and optimizer after so many epochs; the newest
 best.weights.h5           the same after the best epoch so far
 """
 
+import errno
+import math
+import os
 import re
+import shutil
 import warnings
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from service.repository.atomic_files import replacing
 from training.errors import TrainingError, UsageError
 
 _BEST = "best.weights.h5"
 _LAST = re.compile(r"last-(\d+)\.weights\.h5")
+# What HDF5 writes beside the numbers of a variable, at most.
+_OVERHEAD_BYTES = 4096
 
 
 class Checkpoints:
@@ -35,13 +42,20 @@ class Checkpoints:
         return dict(sorted((int(match[1]), path) for match, path in found if match))
 
     def save_best(self, model: keras.Model) -> None:
-        """Keep what ``model`` has learned as the best so far."""
+        """Keep what ``model`` has learned as the best so far.
+
+        Raises:
+            OSError: it cannot be written; the best before is still there.
+        """
         _save(model, self._folder / _BEST)
 
     def save(self, model: keras.Model, epochs: int, *, is_best: bool = False) -> None:
         """Keep what ``model`` has learned in ``epochs`` epochs; the oldest beyond ``keep`` go.
 
         Where ``is_best`` says that ``save_best`` has just kept the same, it is the same file.
+
+        Raises:
+            OSError: it cannot be written; what was kept before is still there.
         """
         path = self._folder / f"last-{epochs:04d}.weights.h5"
         if not (is_best and _link(self._folder / _BEST, path)):
@@ -98,10 +112,34 @@ class Checkpoints:
 
 
 def _save(model: keras.Model, path: Path) -> None:
+    _require_space(model, path)
     with replacing(path, durable=True, exclusive=True) as draft, warnings.catch_warnings():
         # Keras 3.15's variables do not know numpy 2's "copy" yet, and h5py asks for it.
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        model.save_weights(draft, overwrite=True)
+        try:
+            model.save_weights(draft, overwrite=True)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            # HDF5's own words are about addresses in memory.
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+
+
+def _require_space(model: keras.Model, path: Path) -> None:
+    """Check that a disk has room for what ``model`` has learned.
+
+    HDF5 that runs out of space in the midst of a file prints traces.
+
+    Raises:
+        OSError: it has not.
+    """
+    variables = [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+    needed = sum(
+        math.prod(each.shape) * np.dtype(each.dtype).itemsize + _OVERHEAD_BYTES
+        for each in variables
+    )
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _link(source: Path, path: Path) -> bool:
