@@ -1,8 +1,8 @@
 """The candidate answers batches again that the champion has answered, for nobody to see.
 
 A sampled batch waits for a moment in which the worker has nothing to do, and is dropped if none
-comes soon. Both versions run it then, one after the other on one thread, so that their times
-compare. After each batch the shadow rests in proportion to what it took.
+comes soon. Both versions run it then, one after the other on one thread, and once more for their
+times, which compare. After each batch the shadow rests in proportion to what it took.
 """
 
 import logging
@@ -36,7 +36,7 @@ class ShadowCounts:
         won: those that only the candidate answered so.
         compared: those that both did.
         disagreed: over those, the sum of the shares of rows that they answered differently.
-        timed: those whose times were compared; the first of each size is not.
+        timed: those whose times were compared.
         slower: those in which the candidate took longer than the rules allow.
         log_ratio: the sum of the logarithms of candidate's over champion's seconds.
         dropped: batches that found no idle moment.
@@ -102,8 +102,6 @@ class Shadow:
         self._counts = ShadowCounts()
         self._sample: _Sample | None = None
         self._running_since: float | None = None
-        # The sizes that the candidate has run: the first run at a size is slow for any version.
-        self._sizes: set[tuple[str, int]] = set()
         self._has_work = threading.Event()
         self._stops = False
         self._candidate: Servable | None = None
@@ -166,14 +164,12 @@ class Shadow:
             champion.release()
 
     def _compare(self, sample: _Sample, champion: Servable, candidate: Servable) -> None:
-        self._running_since, self._candidate = monotonic(), candidate
-        # By turns, so that neither always finds the caches warm.
-        if self._counts.batches % 2:
-            other, seconds = _timed(candidate, sample)
-            _, own_seconds = _timed(champion, sample)
-        else:
-            _, own_seconds = _timed(champion, sample)
-            other, seconds = _timed(candidate, sample)
+        self._candidate = candidate
+        # By turns, so that neither always comes first.
+        both = (candidate, champion) if self._counts.batches % 2 else (champion, candidate)
+        # The champion's weights would be in the processor's caches by its requests alone, so only
+        # the second of two runs is timed. What is slow in the first run at a size is not, either.
+        other = {each: self._answer(each, sample)[0] for each in both}[candidate]
         outputs = sample.outputs
         is_answered = outputs is not None and is_finite(outputs)
         is_answered_again = other is not None and is_finite(other)
@@ -184,24 +180,22 @@ class Shadow:
         if outputs is not None and other is not None and is_answered and is_answered_again:
             counts.compared += 1
             counts.disagreed += share_of_disagreement(outputs, other, self._rules.tolerance)
-            first = next(iter(sample.inputs.values()))
-            size = (sample.signature, first.shape[0] if first.ndim else 1)
-            if size in self._sizes:
+            again = {each: self._answer(each, sample) for each in both}
+            if all(answer is not None for answer, _ in again.values()):
+                seconds, own_seconds = again[candidate][1], again[champion][1]
                 counts.timed += 1
                 counts.slower += seconds > own_seconds * (1 + self._rules.latency_margin)
                 counts.log_ratio += ln(seconds / own_seconds)
-            self._sizes.add(size)
         # As a whole, because others read it meanwhile.
         self._counts = counts
 
-
-def _timed(servable: Servable, sample: _Sample) -> tuple[Tensors | None, float]:
-    """Return a version's outputs, ``None`` where it fails in whatever way, and its seconds."""
-    start = perf_counter()
-    try:
-        outputs: Tensors | None = servable.predict(
-            servable.contract[sample.signature], sample.inputs
-        )
-    except Exception:
-        outputs = None
-    return outputs, max(perf_counter() - start, 1e-9)
+    def _answer(self, servable: Servable, sample: _Sample) -> tuple[Tensors | None, float]:
+        """Return a version's outputs, ``None`` where it fails in whatever way, and its seconds."""
+        self._running_since, start = monotonic(), perf_counter()
+        try:
+            outputs: Tensors | None = servable.predict(
+                servable.contract[sample.signature], sample.inputs
+            )
+        except Exception:
+            outputs = None
+        return outputs, max(perf_counter() - start, 1e-9)

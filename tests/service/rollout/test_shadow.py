@@ -1,5 +1,7 @@
 """The shadow by itself, with versions that do what a test says."""
 
+import itertools
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from service.repository.rollout_policy import RolloutRules
+from service.rollout import shadow as shadow_module
 from service.rollout.idle_budget import IdleBudget
 from service.rollout.shadow import Shadow
 from tests.waiting import eventually
@@ -41,9 +44,12 @@ def fail() -> Any:
 
 
 def shadow_of(
-    candidate: Version, is_idle: Callable[[], bool] = lambda: True, stuck_after_s: float = 60
+    candidate: Version,
+    is_idle: Callable[[], bool] = lambda: True,
+    stuck_after_s: float = 60,
+    champion: Version | None = None,
 ) -> Shadow:
-    versions = {1: Version(), 2: candidate}
+    versions = {1: champion or Version(), 2: candidate}
 
     def lease(version: int) -> Any:
         versions[version].leases += 1
@@ -70,9 +76,41 @@ def test_a_candidate_that_does_alike_loses_nothing() -> None:
     run(shadow, 3)
     found = shadow.counts()
     assert (found.lost, found.won, found.disagreed) == (0, 0, 0)
-    # The first batch of its size says nothing of its time.
-    assert found.timed == found.compared - 1
+    assert found.timed == found.compared
     eventually(lambda: candidate.leases == 0)
+
+
+@pytest.mark.parametrize(("seconds", "is_slower"), [((9.0, 1.0), False), ((1.0, 2.0), True)])
+def test_times_compare_when_both_have_just_run(
+    seconds: tuple[float, float], is_slower: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its requests alone the champion is always warm; the candidate is cold at first."""
+    clock = 0.0
+
+    def taking(*each: float) -> Callable[[], Any]:
+        turns = itertools.cycle(each)
+
+        def answer() -> Any:
+            nonlocal clock
+            clock += next(turns)
+            return OUTPUTS
+
+        return answer
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    own = shadow_of(Version(taking(*seconds)), champion=Version(taking(1.0)))
+    run(own, 4)
+    found = own.counts()
+    assert (found.slower, found.timed) == (found.timed if is_slower else 0, found.compared)
+    assert found.log_ratio == pytest.approx(found.timed * math.log(seconds[1]))
+
+
+def test_a_candidate_that_fails_the_second_time_has_no_time() -> None:
+    outputs = iter([OUTPUTS])
+    candidate = Version(lambda: next(outputs))
+    shadow = shadow_of(candidate)
+    run(shadow, 1)
+    assert (shadow.counts().compared, shadow.counts().timed) == (1, 0)
 
 
 @pytest.mark.parametrize("answer", [fail, lambda: {"y": np.array([1.0, np.nan])}])
