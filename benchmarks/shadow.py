@@ -45,9 +45,9 @@ from service.repository.rollout_policy import RolloutRules, Stage
 
 _CONNECTIONS = 32
 _CLOSED_S = 3
-# Longer than any run: the rollout stays in its first step.
+# More than any run has: the rollout stays in its shadow, and is not decided.
 _FOR_EVER_S = 10.0**8
-_RULES = RolloutRules(step_s=_FOR_EVER_S, deadline_s=_FOR_EVER_S)
+_RULES = RolloutRules(shadow_batches=10**9, step_s=_FOR_EVER_S, deadline_s=_FOR_EVER_S)
 _CHAMPION, _CANDIDATE = 1, 2
 # The share of predictions that are stored, by what the trial is called then.
 _TRIALS: Mapping[str, float] = {"shadow": 0.0, "shadow and second answers": 0.1}

@@ -80,9 +80,11 @@ def test_a_candidate_that_does_alike_loses_nothing() -> None:
     eventually(lambda: candidate.leases == 0)
 
 
-@pytest.mark.parametrize(("seconds", "is_slower"), [((9.0, 1.0), False), ((1.0, 2.0), True)])
-def test_times_compare_when_both_have_just_run(
-    seconds: tuple[float, float], is_slower: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("seconds", "is_slower"), [((9.0, 1.0, 5.0), False), ((3.0, 2.0, 4.0), True)]
+)
+def test_the_shortest_of_some_runs_are_compared(
+    seconds: tuple[float, ...], is_slower: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its requests alone the champion is always warm; the candidate is cold at first."""
     clock = 0.0
@@ -102,7 +104,21 @@ def test_times_compare_when_both_have_just_run(
     run(own, 4)
     found = own.counts()
     assert (found.slower, found.timed) == (found.timed if is_slower else 0, found.compared)
-    assert found.log_ratio == pytest.approx(found.timed * math.log(seconds[1]))
+    assert found.log_ratio == pytest.approx(found.timed * math.log(min(seconds)))
+
+
+def test_a_request_that_comes_meanwhile_ends_a_batch() -> None:
+    calls = 0
+
+    def answer() -> Any:
+        nonlocal calls
+        calls += 1
+        return OUTPUTS
+
+    # It is idle when it begins, and not any more when it has run.
+    shadow = shadow_of(Version(answer), is_idle=lambda: not calls)
+    run(shadow, 1)
+    assert (calls, shadow.counts().compared, shadow.counts().timed) == (1, 1, 0)
 
 
 def test_a_candidate_that_fails_the_second_time_has_no_time() -> None:
