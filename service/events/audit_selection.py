@@ -9,18 +9,19 @@ from service.events.feedback_records import Audit
 
 
 def hand_out_late(
-    run: Transaction, model: str, before: float, most: int, now: float
+    run: Transaction, model: str, lease_s: float, most: int, now: float
 ) -> list[Audit]:
     """Hand out again what nobody has labelled.
 
     Args:
         run: a transaction of the store.
         model: the model's name.
-        before: when it was handed out at the latest, in seconds since the epoch.
+        lease_s: for how long whoever was handed one may answer it. One that was handed out later
+            than now by more than that, while the clock was ahead, is handed out again as well.
         most: how many are wanted.
         now: seconds since the epoch.
     """
-    late = {"model": model, "before": before, "most": most}
+    late = {"model": model, "before": now - lease_s, "after": now + lease_s, "most": most}
     found = [Audit(event_of(row), int(row[-1])) for row in run.rows(statements.LATE_AUDITS, late)]
     _note(run, found, now)
     return found

@@ -58,6 +58,11 @@ SCHEMA = (
         PRIMARY KEY (model, rollout, request_id),
         FOREIGN KEY (model, request_id)
             REFERENCES understudy_events (model, request_id) ON DELETE CASCADE)""",
+    # When somebody last looked for what is too old, by the time of day then; see ``expiry``.
+    """CREATE TABLE IF NOT EXISTS understudy_retention (
+        place INTEGER PRIMARY KEY,
+        looked_at DOUBLE PRECISION NOT NULL,
+        rests_until DOUBLE PRECISION NOT NULL)""",
     # Events are removed one by one, and these with them.
     """CREATE INDEX IF NOT EXISTS understudy_second_answers_by_request
         ON understudy_second_answers (model, request_id)""",
@@ -87,7 +92,7 @@ TRUTHS_OF = """SELECT instance, source, truth, given_at, corrections FROM unders
 LATE_AUDITS = f"""SELECT {", ".join(f"e.{c}" for c in COLUMNS.split(", "))}, a.instance
     FROM understudy_audits a JOIN understudy_events e
         ON e.model = a.model AND e.request_id = a.request_id
-    WHERE a.model = :model AND a.handed_at <= :before AND NOT EXISTS (
+    WHERE a.model = :model AND (a.handed_at <= :before OR a.handed_at > :after) AND NOT EXISTS (
         SELECT 1 FROM understudy_truths t WHERE t.model = a.model AND t.request_id = a.request_id
             AND t.instance = a.instance AND t.source = 'audit')
     ORDER BY a.handed_at, e.audit_order LIMIT :most"""
@@ -136,6 +141,11 @@ AUDITED_PAIRS = """SELECT
         AND t.instance = a.instance AND t.source = 'audit'
     WHERE s.model = :model AND s.rollout = :rollout AND e.outputs IS NOT NULL
     ORDER BY a.handed_at, e.audit_order"""
+LAST_LOOK = "SELECT looked_at, rests_until FROM understudy_retention WHERE place = 1"
+NOTE_LOOK = """INSERT INTO understudy_retention (place, looked_at, rests_until)
+    VALUES (1, :looked_at, :rests_until)
+    ON CONFLICT (place) DO UPDATE SET
+        looked_at = excluded.looked_at, rests_until = excluded.rests_until"""
 EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
     SELECT model, request_id FROM understudy_events WHERE answered_at < :before
     ORDER BY answered_at LIMIT :most)"""

@@ -172,7 +172,7 @@ class EventStore:
         """
         now = self._clock()
         with self.transaction() as run:
-            found = hand_out_late(run, model, now - AUDIT_LEASE_S, most, now)
+            found = hand_out_late(run, model, AUDIT_LEASE_S, most, now)
             of_pairs = {"model": model, "rollout": rollout}
             found += hand_out_new(
                 run, statements.NEW_AUDITS_OF_PAIRS, of_pairs, most - len(found), now
@@ -240,6 +240,7 @@ class EventStore:
         """Remove what is too old, and the oldest of what is too much.
 
         Requests without a truth go first where there is too much; with a request go its truths.
+        Nothing is removed by its age while the clock may have been set just now.
 
         Returns:
             How many requests were removed.
@@ -247,12 +248,12 @@ class EventStore:
         Raises:
             StoreError: the database cannot be used now.
         """
-        before, removed = self._clock() - most_age_s, 0
-        for step, bound in (
-            (expiry.expire_bundles, before),
-            (expiry.expire_rows, before),
-            (expiry.shrink, most_bytes),
-        ):
+        now, removed = self._clock(), 0
+        before = now - most_age_s
+        with self.transaction() as run:
+            by_age = expiry.may_go_by_age(run, now)
+        too_old = ((expiry.expire_bundles, before), (expiry.expire_rows, before))
+        for step, bound in (*(too_old if by_age else ()), (expiry.shrink, most_bytes)):
             while True:
                 with self.transaction() as run:
                     count = step(run, bound)

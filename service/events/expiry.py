@@ -8,6 +8,31 @@ from service.events.database import Transaction
 # Deleting many at once would keep the other workers' writers waiting.
 _ROWS_AT_ONCE = 500
 _BUNDLES_AT_ONCE = 20
+# Somebody looks every minute. After a longer gap, or a step back, nothing is removed by its age for
+# as long: the time of day may have been set, and is perhaps set right again soon.
+_GAP_S = REST_S = 3600.0
+# A rest that has been over for longer was perhaps never kept: the clock has jumped again.
+_KEPT_S = 7 * 24 * 3600.0
+
+
+def may_go_by_age(run: Transaction, now: float) -> bool:
+    """Whether what is too old by the time of day may be removed; note that somebody looked.
+
+    Else a clock that is a year ahead for a moment would empty the store. A rest that is over counts
+    though nobody looked since, or a service that runs for minutes a day would remove nothing.
+
+    Args:
+        run: a transaction of the store.
+        now: the time of day, in seconds since the epoch.
+    """
+    known = run.rows(event_statements.LAST_LOOK, {})
+    looked_at, rests_until = (float(each) for each in known[0]) if known else (now, 0.0)
+    if rests_until and 0 <= now - rests_until <= _KEPT_S:
+        rests_until = 0.0
+    elif abs(now - looked_at) > _GAP_S:
+        rests_until = now + REST_S
+    run.change(event_statements.NOTE_LOOK, {"looked_at": now, "rests_until": rests_until})
+    return not rests_until
 
 
 def expire_bundles(run: Transaction, before: float) -> int | None:

@@ -82,7 +82,8 @@ class SharedValue:
         store = self._store
         with store.lock:
             self._value = value
-            self._timestamp = timestamp or 0.0
+            # Which of several processes set it last, no clock that is set must say.
+            self._timestamp = time.monotonic() if timestamp else 0.0
             if self._file is not None:
                 self._file.write(self._place, value, self._timestamp)
         if self._file is None:

@@ -126,10 +126,10 @@ class VersionMetrics:
             batches = self._metrics.batch_seconds.labels(*self._names, rows)
             self._batches[rows] = batches
         batches.observe(seconds)
-        now = time.time()
+        now = time.monotonic()
         if now - self._noted >= _NOTE_S:
             self._noted = now
-            self._last_batch.set(now)
+            self._last_batch.set(time.time())
 
     def computes_in(self, precision: str) -> None:
         """Show what the version multiplies in."""

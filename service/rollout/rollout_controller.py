@@ -69,6 +69,7 @@ class RolloutController:
         note: NoteDecision = lambda decision: None,
         records: Records | None = None,
         read_quality: ReadQuality | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A controller that has decided nothing yet.
 
@@ -83,6 +84,7 @@ class RolloutController:
             records: where the record is; in the model's folder unless given.
             read_quality: returns what audits say of a rollout's versions now, and is given what
                 was known before; ``None`` where no truths are stored.
+            clock: returns seconds that nobody sets, unlike those of the day.
         """
         self._model = model
         self._directory = directory
@@ -96,6 +98,10 @@ class RolloutController:
         self.record: RolloutRecord | None = None
         self.verdict: Verdict | None = None
         self._write_at = 0.0
+        self._clock = clock
+        # The stage that is watched, and when it would have begun had it been watched at once.
+        self._stage: tuple[str, int] | None = None
+        self._watched_from = 0.0
 
     def step(self) -> bool:
         """Look at the evidence once, and decide if it decides.
@@ -167,17 +173,28 @@ class RolloutController:
         must_write = self._gather(record, rollout)
         if self._read_quality is not None:
             record.quality = self._read_quality(rollout, record.quality)
-        elapsed_s = time.time() - record.stage_began
+        record.elapsed_s = self._watched_s(record)
         self.verdict = verdict = assess(
-            rollout, record.stages, elapsed_s=elapsed_s, quality=record.quality
+            rollout, record.stages, elapsed_s=record.elapsed_s, quality=record.quality
         )
         if verdict.action is Action.WAIT or (verdict.action is Action.HOLD and record.held):
             record.reason = verdict.reason
-            if must_write or time.monotonic() >= self._write_at:
-                self._write_at = time.monotonic() + _WRITE_S
+            if must_write or self._clock() >= self._write_at:
+                self._write_at = self._clock() + _WRITE_S
                 self._records.write(record)
             return
         self._act(record, verdict)
+
+    def _watched_s(self, record: RolloutRecord) -> float:
+        """Return for how long the present stage has been watched, by all who controlled it.
+
+        The time of day would not do: one that is set forward shortens a step, one that is set back
+        holds it, and while no service runs nobody would see harm.
+        """
+        stage, now = (record.rollout.id, len(record.stages)), self._clock()
+        if stage != self._stage:
+            self._stage, self._watched_from = stage, now - record.elapsed_s
+        return max(record.elapsed_s, now - self._watched_from)
 
     def _gather(self, record: RolloutRecord, rollout: Rollout) -> bool:
         """Bring the present stage's evidence up to date.

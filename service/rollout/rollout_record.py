@@ -29,7 +29,9 @@ class RolloutRecord:
         outcome: ``live``, ``rolled back`` or ``ended by hand``; empty while it is under way.
         reason: why it is where it is, in a sentence.
         held: whether it is undecided beyond its deadline.
-        stage_began: when the present stage began, in seconds since the epoch.
+        stage_began: when the present stage began, in seconds since the epoch; for people, because
+            clocks are set.
+        elapsed_s: for how long the present stage has been watched.
         run: which run of a service counted the present stage's last evidence.
         carried: what earlier runs of the service counted of the present stage.
         stages: what the stages have shown, the present one last.
@@ -45,6 +47,7 @@ class RolloutRecord:
     reason: str = ""
     held: bool = False
     stage_began: float = field(default_factory=time.time)
+    elapsed_s: float = 0.0
     run: str = ""
     carried: StageEvidence | None = None
     stages: list[StageEvidence] = field(default_factory=list)
@@ -65,7 +68,7 @@ class RolloutRecord:
     def enter(self, rollout: Rollout, reason: str) -> None:
         """Note that the rollout is at another stage from now on."""
         self.before, self.rollout, self.reason, self.held = self.rollout, rollout, reason, False
-        self.stage_began, self.run, self.carried = time.time(), "", None
+        self.stage_began, self.elapsed_s, self.run, self.carried = time.time(), 0.0, "", None
         self.stages.append(StageEvidence(rollout.stage, rollout.percent))
 
     def note(self, decision: str, reason: str, numbers: dict[str, Any]) -> None:
@@ -104,6 +107,7 @@ class RolloutRecord:
             "before": self.before and self.before.to_json(),
             "outcome": self.outcome,
             "stage_began": round(self.stage_began, 3),
+            "elapsed_s": round(self.elapsed_s, 3),
             "run": self.run,
             "carried": self.carried and _evidence_to_json(self.carried),
             "stages": [_evidence_to_json(each) for each in self.stages],
@@ -150,6 +154,8 @@ def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
             value["reason"],
             value["held"],
             value["stage_began"],
+            # An earlier version went by the clock alone: its stage begins anew.
+            float(value.get("elapsed_s", 0.0)),
             value["run"],
             value["carried"] and _evidence_from_json(value["carried"]),
             [_evidence_from_json(each) for each in value["stages"]],

@@ -136,6 +136,16 @@ def start_rollout(root: Path, model: str, candidate: int, rules: RolloutRules) -
     _change(store, model, changed)
 
 
+def version_on_trial(root: Path, model: str) -> int | None:
+    """Return the version that is on trial; ``None`` if none is.
+
+    Raises:
+        RepositoryError: the model's policy cannot be read.
+    """
+    rollout = read_policy(root / model).rollout
+    return None if rollout is None else rollout.candidate
+
+
 def check_no_rollout(root: Path, model: str) -> None:
     """Check that a version could be put on trial, before it is trained.
 
@@ -143,10 +153,10 @@ def check_no_rollout(root: Path, model: str) -> None:
         UsageError: another is on trial.
         RepositoryError: the model's policy cannot be read.
     """
-    rollout = read_policy(root / model).rollout
-    if rollout is not None and rollout.candidate is not None:
+    version = version_on_trial(root, model)
+    if version is not None:
         raise UsageError(
-            f"--rollout: version {rollout.candidate} of {model} is on trial; wait for its end, or "
+            f"--rollout: version {version} of {model} is on trial; wait for its end, or "
             f"end it: understudy rollback {model}"
         )
 

@@ -19,10 +19,12 @@ from training.fitting import run_folder
 from training.fitting.config import Settings
 from training.fitting.process_lock import exclusive_lock
 from training.publishing.live_version import find_live_version
+from training.publishing.version_policy import version_on_trial
 from training.tasks.task_interface import Task
 from training.workflows import train
 from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.prometheus_textfile import Retrained, check_place, write_textfile
+from training.workflows.refused_truths import note_refusal, refused_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Occasion:
         if self.after_truths is not None:
             reasons.append(f"--after-truths waits for {self.after_truths:,}.")
         if self.harm:
-            reasons.append(f"--after-harm waits for worse answers. {self.harm}")
+            missing = "a new truth" if self.is_harmed else "worse answers"
+            reasons.append(f"--after-harm waits for {missing}. {self.harm}")
         return " ".join(reasons)
 
 
@@ -83,7 +86,8 @@ def retrain(
         the number of the version that was published.
 
     Raises:
-        NoNewDataError: the live version or the newest has learned from this data.
+        NoNewDataError: the live version or the newest has learned from this data, or is to be tried
+            out while another still is.
         RefusedError: a gate refuses the version.
         BusyError: another process retrains this model.
         UsageError: there is no folder for the metrics file, or the collector would not read it.
@@ -91,13 +95,16 @@ def retrain(
     """
     if metrics_file is not None:
         check_place(metrics_file)
-    began = time.time()
+    # The time of day may be set meanwhile.
+    began = time.monotonic()
     outcome, version, metrics = "failed", None, dict[str, float]()
     try:
         with exclusive_lock(
             settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"
         ):
             _look_for_new_data(tasks.get(settings.model), settings, feedback, occasion)
+            if rollout is not None:
+                _await_end_of_trial(settings)
             run = run_folder.create_run_folder(
                 run_folder.RUNS, dataclasses.replace(settings, publish=True)
             )
@@ -105,6 +112,9 @@ def retrain(
                 write_feedback(run.feedback, feedback)
             try:
                 version = train.train(run, rollout=rollout)
+            except RefusedError:
+                _note_refusal(settings, run.export)
+                raise
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     "Interrupted; the next retraining begins anew. To continue this one: "
@@ -126,12 +136,11 @@ def retrain(
         raise
     finally:
         if metrics_file is not None:
-            now = time.time()
             told = Retrained(
                 model=settings.model,
                 outcome=outcome,
-                ended=now,
-                seconds=now - began,
+                ended=time.time(),
+                seconds=time.monotonic() - began,
                 version=version,
                 metrics=metrics,
             )
@@ -140,6 +149,20 @@ def retrain(
             except OSError as error:
                 # What counts is how the training went; the file's age shows that it is old.
                 say(f"{metrics_file} cannot be written: {error.strerror}.")
+
+
+def _await_end_of_trial(settings: Settings) -> None:
+    """Check that the version could be put on trial, before anything is made for it.
+
+    Raises:
+        NoNewDataError: another is on trial. A schedule has nothing to do until that has ended.
+    """
+    version = version_on_trial(settings.out, settings.model)
+    if version is not None:
+        raise NoNewDataError(
+            f"Version {version} of {settings.model} is on trial: with --rollout, the next one is "
+            "trained when that has ended."
+        )
 
 
 def retrain_in(runs: Path, settings: Settings) -> int:
@@ -178,6 +201,7 @@ def _look_for_new_data(
 
     Raises:
         NoNewDataError: it is the same, or the truths are no reason yet.
+        RefusedError: a version that learned from the same was refused.
     """
     loaded = with_feedback(task, load_data(task, settings.data, settings.max_bad_rows), feedback)
     fingerprint = summary_of(task, loaded, feedback)["fingerprint"]
@@ -199,7 +223,10 @@ def _look_for_new_data(
             )
     if feedback is not None:
         own = task.summary(loaded.data)["fingerprint"]
-        _await_occasion(task.name, own, learned, feedback, occasion)
+        live = None if incumbent is None else incumbent.version
+        folder = settings.out / task.name
+        refused = refused_until(folder, settings, live, own, feedback.share)
+        _await_occasion(task.name, own, learned, refused, feedback, occasion)
     return str(fingerprint)
 
 
@@ -212,6 +239,7 @@ def _await_occasion(
     name: str,
     own: str,
     learned: Mapping[int, Mapping[str, Any]],
+    refused: float,
     feedback: Feedback,
     occasion: Occasion,
 ) -> None:
@@ -221,11 +249,13 @@ def _await_occasion(
         name: the model's.
         own: the fingerprint of the data without feedback.
         learned: what the cards of the live version and the newest say of their data.
+        refused: when the last truth came that a refused version was given; 0 without one.
         feedback: the truths.
         occasion: when those that came since the versions were given theirs are a reason.
 
     Raises:
         NoNewDataError: they are none yet.
+        RefusedError: from those that are, a refused version has learned in the same way.
     """
     told = [data.get("feedback", {}) for data in learned.values()]
     if own not in [
@@ -233,14 +263,33 @@ def _await_occasion(
         for each, data in zip(told, learned.values(), strict=True)
     ]:
         return
-    until = max(float(each.get("until", 0.0)) for each in told)
+    until = feedback.last_of(float(each.get("until", 0.0)) for each in told)
     new = feedback.new_since(until)
     if not occasion.is_here(new):
         raise NoNewDataError(
             f"There is no new data for {name}, and {new:,} truths are new: {occasion.waits_for()}"
         )
+    since = feedback.new_since(feedback.last_of([until, refused]))
+    if not occasion.is_here(since):
+        raise RefusedError(
+            f"A gate has refused what {name} learned from these truths, and {since:,} have come "
+            f"since: {occasion.waits_for()}"
+        )
     if occasion.is_harmed:
         say(f"{name} is trained anew. {occasion.harm}")
+
+
+def _note_refusal(settings: Settings, export: Path) -> None:
+    """Remember the truths that a refused version was given, if it was given any."""
+    card = read_card(export) if export.is_dir() else None
+    if card is not None and "feedback" in card.data:
+        live = find_live_version(settings.out, settings.model)
+        note_refusal(
+            settings.out / settings.model,
+            settings,
+            None if live is None else live.version,
+            card.data["feedback"],
+        )
 
 
 def _measured(export: Path) -> dict[str, float]:

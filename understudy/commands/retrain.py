@@ -9,6 +9,7 @@ import click
 from service.events.audited_quality import WORSE, quality_report, unknown_quality
 from service.events.errors import StoreError
 from service.events.event_store import EventStore
+from service.repository.object_store.refreshing import bring_up_to_date
 from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTruth
@@ -144,6 +145,8 @@ def _stored_feedback(store: EventStore, model: str, share: float) -> Feedback:
 
 def _live_quality(store: EventStore, out: Path, model: str) -> dict[str, Any]:
     """Return what audits say of the live version's answers, as ``GET .../drift`` does."""
+    # What serves may have changed since the last run brought a mirror of the store up to date.
+    bring_up_to_date(out, model)
     live = find_live_version(out, model)
     if live is None:
         return unknown_quality("No version serves.")

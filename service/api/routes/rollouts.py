@@ -1,6 +1,5 @@
 """``/v1/models/<model>/rollout``: a version on trial, and for admins to begin one."""
 
-import time
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -107,9 +106,8 @@ def _shown(record: RolloutRecord | None, lifecycle: Lifecycle, model: str) -> di
     sentence = "" if record.outcome else unserved_sentence(rollout, serving)
     evidence: list[str] = []
     if not record.outcome and rollout.candidate is not None:
-        elapsed_s = time.time() - record.stage_began
         evidence = evidence_in_words(
-            rollout, record.stages, elapsed_s=elapsed_s, quality=record.quality
+            rollout, record.stages, elapsed_s=record.elapsed_s, quality=record.quality
         )
     return {
         "state": record.state,

@@ -34,7 +34,7 @@ def store(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> Itera
         location = request.getfixturevalue("postgres_url")
     database = open_database(location)
     with database.transaction() as run:
-        for table in ("second_answers", "audits", "truths", "events", "store"):
+        for table in ("second_answers", "audits", "truths", "events", "retention", "store"):
             run.change(f"DROP TABLE IF EXISTS understudy_{table}", {})
     yield EventStore(database, clock=clock)
     database.close()
@@ -197,7 +197,7 @@ def test_one_that_makes_the_tables_at_the_same_moment_harms_nobody(
     """Between a look for the store's format and writing it; SQLite lets nobody in between."""
     database = open_database(postgres_url)
     with database.transaction() as run:
-        for table in ("second_answers", "audits", "truths", "events", "store"):
+        for table in ("second_answers", "audits", "truths", "events", "retention", "store"):
             run.change(f"DROP TABLE IF EXISTS understudy_{table}", {})
     transaction = database.transaction
 
@@ -301,3 +301,83 @@ def test_second_answers_are_bounded_and_removed_with_their_requests(store: Event
     assert store.expire(most_age_s=1000, most_bytes=event.size + answer.size) == 0
     assert store.expire(most_age_s=1000, most_bytes=event.size + answer.size - 1) == 1
     assert pairs(store) == []
+
+
+YEAR_S = 365 * 86_400.0
+MONTH_S = 30 * 86_400.0
+
+
+def look(store: EventStore, clock: Clock, seconds: float) -> int:
+    """Look every minute for so long, as a worker does; return how many were removed."""
+    removed = 0
+    for _ in range(int(seconds // 60)):
+        clock.now += 60
+        removed += store.expire(MONTH_S, 2**40)
+    return removed
+
+
+@pytest.mark.parametrize("jump_s", [YEAR_S, 40 * 86_400.0, -YEAR_S])
+def test_a_clock_that_is_set_wrong_for_a_while_removes_nothing(
+    store: EventStore, clock: Clock, jump_s: float
+) -> None:
+    store.add([record("r1"), record("r2")])
+    store.put("m", [truth("r1", "b")])
+    assert look(store, clock, 300) == 0
+    clock.now += jump_s
+    assert look(store, clock, 1800) == 0
+    clock.now -= jump_s
+    assert look(store, clock, 2 * 3600) == 0
+    assert store.counts() == {"m": 2}
+    # That they are too old is found out all the same.
+    clock.now = NOW + MONTH_S - 3600
+    assert look(store, clock, 3600) == 0
+    assert look(store, clock, 600) == 2
+
+
+def test_a_clock_that_was_set_right_is_believed_after_an_hour(
+    store: EventStore, clock: Clock
+) -> None:
+    store.add([record("old")])
+    assert look(store, clock, 60) == 0
+    clock.now += YEAR_S
+    store.add([record("new", answered_at=clock.now)])
+    assert look(store, clock, 3600) == 0
+    assert look(store, clock, 120) == 1
+    assert store.counts() == {"m": 1}
+
+
+def test_a_service_that_runs_for_minutes_a_day_removes_what_is_too_old(
+    store: EventStore, clock: Clock
+) -> None:
+    store.add([record("old")])
+    assert look(store, clock, 60) == 0
+    clock.now += MONTH_S
+    removed = 0
+    for _ in range(2):
+        clock.now += 86_400 - 600
+        removed += look(store, clock, 600)
+    assert removed == 1
+
+
+def test_what_is_too_much_is_removed_whatever_the_clock_says(
+    store: EventStore, clock: Clock
+) -> None:
+    store.add([record(f"r{n}", answered_at=NOW + n) for n in range(3)])
+    look(store, clock, 60)
+    clock.now -= YEAR_S
+    assert store.expire(MONTH_S, 2 * record("r0").size) == 1
+    assert store.find("m", "r0") is None
+
+
+def test_audits_that_were_handed_out_while_the_clock_was_ahead_are_so_again(
+    store: EventStore, clock: Clock
+) -> None:
+    store.add([record("a"), record("b")])
+    clock.now += YEAR_S
+    handed = store.hand_out("m", 2)
+    assert len(handed) == 2
+    clock.now -= YEAR_S
+    assert store.hand_out("m", 2) == handed
+    # Clocks of replicas that are a little apart take no audit away from who was handed it.
+    clock.now -= 600
+    assert store.hand_out("m", 2) == []

@@ -71,3 +71,56 @@ def test_it_says_what_the_library_says(tmp_path: Path, repository_root: Path) ->
 
 def test_an_empty_folder_says_nothing(tmp_path: Path) -> None:
     assert exposition(tmp_path) == b""
+
+
+SET = """
+import sys, time
+from service.monitoring.prometheus_metrics import Metrics
+
+ahead_s, value = float(sys.argv[1]), int(sys.argv[2])
+real = time.time
+time.time = lambda: real() + ahead_s
+Metrics().live_version.labels("m").set(value)
+Metrics().version("m", "1").show_drift(bool(value % 2), float(value), {})
+"""
+
+
+def test_what_was_set_last_is_shown_though_the_clock_was_ahead(
+    tmp_path: Path, repository_root: Path
+) -> None:
+    for ahead_s, value in ((365 * 86_400, 1), (0, 2), (3600, 3), (-3600, 4)):
+        subprocess.run(
+            [sys.executable, "-c", SET, str(ahead_s), str(value)],
+            cwd=repository_root,
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+            check=True,
+        )
+    lines = exposition(tmp_path).decode().splitlines()
+    assert 'understudy_drift_evidence{model="m",version="1"} 4.0' in lines
+    assert 'understudy_drift_alarm{model="m",version="1"} 0.0' in lines
+
+
+BATCHES = """
+import time
+from service.monitoring.prometheus_metrics import Metrics
+
+counted = Metrics().version("m", "1")
+for now, time_of_day in ((100.0, 2e9), (200.0, 1e9)):
+    time.monotonic, time.time = lambda: now, lambda: time_of_day
+    counted.note_batch(1, 0.01)
+"""
+
+
+def test_the_last_batch_is_told_also_when_the_clock_has_gone_back(
+    tmp_path: Path, repository_root: Path
+) -> None:
+    subprocess.run(
+        [sys.executable, "-c", BATCHES],
+        cwd=repository_root,
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        check=True,
+    )
+    name = 'understudy_last_batch_timestamp_seconds{model="m",version="1"} '
+    lines = exposition(tmp_path).decode().splitlines()
+    (found,) = [line.removeprefix(name) for line in lines if line.startswith(name)]
+    assert float(found) == 1e9

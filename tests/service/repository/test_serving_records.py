@@ -132,3 +132,14 @@ def test_a_digest_waits_for_no_pipe(tmp_path: Path) -> None:
     assert digest == version_digest(tmp_path)
     (tmp_path / "manifest.json").unlink()
     assert digest != version_digest(tmp_path)
+
+
+@pytest.mark.parametrize("ahead_s", [3600.0, 365 * 86_400.0])
+def test_who_died_while_the_clock_was_ahead_is_not_believed_until_then(
+    store: Store, ahead_s: float
+) -> None:
+    tell(store, "a", {2: "d"}, age_s=-ahead_s)
+    assert not reality(store, "m").is_known
+    # Who lives beats again soon.
+    tell(store, "b", {3: "e"}, age_s=-EXPIRY_S / 2)
+    assert reality(store, "m").serving == {3: "e"}

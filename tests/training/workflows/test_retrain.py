@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,18 @@ def test_a_failure_is_told(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "train", fail)
     assert cli.main(COMMAND) == 1
     assert outcome() == "failed"
+
+
+def test_a_retraining_takes_no_negative_time(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
+
+    def fail(run: object, **_: object) -> int:
+        monkeypatch.setattr(time, "time", lambda: real() - 3600)
+        raise TrainingError("The clock was set.")
+
+    monkeypatch.setattr(train, "train", fail)
+    assert cli.main(COMMAND) == 1
+    assert told()["duration_seconds"] > 0
 
 
 def test_a_folder_for_the_metrics_is_looked_for_first(

@@ -16,14 +16,16 @@ from service.events.event_store import EventStore
 from service.events.feedback_records import Source, Truth
 from service.events.sampling import Reason
 from service.events.sqlite_database import SqliteDatabase
-from service.repository.model_card import Card, read_card
+from service.repository.model_card import CARD, Card, read_card
 from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
 from tests.owndata import CAR_HEADER, cars, sentences, write_csv
 from tests.service.events.stores import record
 from training import tasks
+from training.data.feedback.given_truths import read_feedback
 from training.errors import RefusedError
 from training.evaluation.out_of_fold import read_errors
+from training.fitting.run_folder import Run
 from training.publishing.learned_feedback import LEARNED, read_learned
 from training.tasks.task_interface import Task
 from training.workflows import train
@@ -311,3 +313,100 @@ def test_a_task_without_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None
     options = ["--data", "data", "--out", "models", "--feedback", "--store", "events.db"]
     assert cli.main(["retrain", "toy", *options]) == 2
     assert capsys.readouterr().err.startswith("toy cannot learn from feedback: ")
+
+
+def no_training(*_: object, **__: object) -> None:
+    raise RefusedError("This is trained in other tests.")
+
+
+@pytest.mark.usefixtures("_version_1")
+def test_a_schedule_waits_for_the_end_of_a_trial(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Audits go on to say that the champion is bad, and truths come all the time."""
+    monkeypatch.setattr(train, "train", no_training)
+    shutil.copytree("models/mpg/1", "models/mpg/2")
+    trial = ["serve-policy", "mpg", "--out", "models"]
+    assert cli.main([*trial, "--versions", "1"]) == 0
+    assert cli.main([*trial, "--rollout", "2"]) == 0
+    traffic = Traffic()
+    traffic.tell(80, Source.AUDIT, days_ago=20)
+    capsys.readouterr()
+    schedule = [*FEEDBACK, "--after-harm", "--rollout", "--metrics-file", "mpg.prom"]
+    for _ in range(2):
+        assert cli.main(schedule) == 4
+        assert capsys.readouterr().err == (
+            "Version 2 of mpg is on trial: with --rollout, the next one is trained when that has "
+            "ended.\n"
+        )
+        traffic.tell(1, Source.USER, days_ago=0)
+    told = Path("mpg.prom").read_text()
+    assert 'understudy_retrain_outcome{model="mpg",outcome="no_new_data"} 1.0' in told
+    # What clients sent is not written down each time.
+    assert not Path("runs/mpg").exists()
+    assert cli.main(["rollback", "mpg", "--out", "models"]) == 0
+    assert cli.main(schedule) == 3
+
+
+@pytest.mark.usefixtures("_version_1")
+def test_harm_is_that_of_the_version_that_serves_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the mirror of an object store was brought up to date before it did."""
+    monkeypatch.setattr(train, "train", no_training)
+    shutil.copytree("models", "bucket")
+    Traffic().tell(80, Source.AUDIT, days_ago=20)
+    schedule = [*FEEDBACK, "--out", f"file://{tmp_path}/bucket", "--after-harm"]
+    assert cli.main(schedule) == 3
+    shutil.copytree("models/mpg/1", "bucket/mpg/2")
+    capsys.readouterr()
+    assert cli.main(schedule) == 4
+    assert "No audit of this version's answers is known yet" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_version_1")
+def test_truths_of_which_a_version_was_refused_are_no_reason_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schedule would train the same all day long."""
+    trained: list[Run] = []
+
+    def refused(run: Run, **_: Any) -> None:
+        trained.append(run)
+        shutil.copytree("models/mpg/1", run.export)
+        path = run.export / CARD
+        card = json.loads(path.read_text())
+        feedback = read_feedback(run.feedback)
+        assert feedback is not None
+        card["data"]["feedback"] = {
+            "data_fingerprint": card["data"]["fingerprint"],
+            "largest_share": feedback.share,
+            "until": feedback.last_of(each.given_at for each in feedback.truths),
+        }
+        path.write_text(json.dumps(card))
+        raise RefusedError("It is worse.")
+
+    monkeypatch.setattr(train, "train", refused)
+    traffic = Traffic()
+    traffic.tell(80, Source.AUDIT, days_ago=20)
+    schedule = [*FEEDBACK, "--after-harm"]
+    for _ in range(3):
+        capsys.readouterr()
+        assert cli.main(schedule) == 3
+    assert capsys.readouterr().err.startswith(
+        "A gate has refused what mpg learned from these truths, and 0 have come since: "
+        "--after-harm waits for a new truth. Over the last 80 audits the mean absolute error is "
+    )
+    assert len(trained) == 1
+    # With other settings it may pass, and so it may with more truths.
+    for other in (["--seed", "7"], ["--feedback-share", "0.2"], []):
+        assert cli.main([*schedule, *other]) == 3
+    assert len(trained) == 4
+    traffic.tell(1, Source.USER, days_ago=0)
+    for _ in range(2):
+        assert cli.main(schedule) == 3
+    assert len(trained) == 5
+    # A file that is none is none.
+    Path("models/mpg/.retrain.json").write_text("[")
+    assert cli.main(schedule) == 3
+    assert len(trained) == 6

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ USER, AUDIT = "user", "audit"
 DEFAULT_SHARE = 0.25
 # Audits of the last week judge the new version, and are not learned from until they are older.
 HELD_S = 7 * 24 * 3600.0
+# The clocks of those who store truths and of those who learn may be apart by so much.
+_APART_S = 3600.0
 _FORMAT = 1
 # What people asked is nobody else's to read.
 _MODE = 0o600
@@ -62,8 +64,18 @@ class Feedback:
     truths: tuple[GivenTruth, ...] = field(default=(), repr=False)
 
     def new_since(self, until: float) -> int:
-        """Return how many truths came, or were corrected, after a time."""
-        return sum(truth.given_at > until for truth in self.truths)
+        """Return how many truths came, or were corrected, after a time.
+
+        What came while a clock was ahead is no reason to train now, or it would be one for ever.
+        """
+        return sum(until < truth.given_at <= self.taken_at + _APART_S for truth in self.truths)
+
+    def last_of(self, times: Iterable[float]) -> float:
+        """Return the last of times that has come when this was read; 0 if none has.
+
+        One of a clock that was ahead would hide all that comes until then.
+        """
+        return max((each for each in times if each <= self.taken_at + _APART_S), default=0.0)
 
 
 def write_feedback(path: Path, feedback: Feedback) -> None:

@@ -56,7 +56,8 @@ class Merged(Generic[Data]):
         learned: the keys of all rows of feedback that are learned from or validated with.
         unfit: the truths that could not become rows.
         counts: what became of the truths and rows, as JSON for the card.
-        until: when the last of the truths came: seconds since the epoch; 0 without any.
+        until: when the last of the truths came: seconds since the epoch; 0 without any, and none of
+            a clock that was ahead.
     """
 
     data: Data
@@ -130,7 +131,7 @@ def merge(form: RowForm[Data], data: Data, fingerprint: str, feedback: Feedback)
             "learned_of": _by_source([truth for truth, _ in kept]),
             "validated": len(sorting.validation),
         },
-        until=max((truth.given_at for truth in feedback.truths), default=0.0),
+        until=feedback.last_of(truth.given_at for truth in feedback.truths),
     )
 
 

@@ -193,3 +193,21 @@ def test_audits_count_twice_and_come_first_under_the_limit() -> None:
 def test_truths_are_new_after_a_time() -> None:
     feedback = Feedback(taken_at=NOW, truths=(truth(), truth(given_at=NOW)))
     assert [feedback.new_since(at) for at in (0.0, LONG_AGO, NOW)] == [2, 1, 0]
+
+
+def test_a_truth_of_a_clock_that_was_ahead_hides_none_that_comes_later() -> None:
+    year = 365 * 24 * 3600.0
+    ahead = truth(LEARNED[1], given_at=NOW + year)
+    assert merged(truth(), ahead).until == LONG_AGO
+    # It is learned from all the same.
+    assert merged(truth(), ahead).counts["learned"] == 2
+    # A clock that is a little ahead is none that was set.
+    assert merged(truth(), truth(LEARNED[1], given_at=NOW + 60)).until == NOW + 60
+
+    given = Feedback(taken_at=NOW, truths=(truth(given_at=NOW - 5), ahead))
+    assert given.new_since(LONG_AGO) == 1
+    # What was said once is no reason again.
+    assert given.new_since(NOW - 5) == 0
+    # A version that was given truths while the clock was ahead says so of itself.
+    assert given.last_of([NOW + year, LONG_AGO]) == LONG_AGO
+    assert given.last_of([NOW + year]) == 0.0
