@@ -1,5 +1,6 @@
 """The page's panels of live traffic: corrections, audits, drift and rollouts, by keyboard."""
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -339,19 +340,25 @@ def test_what_somebody_does_on_versions_outlives_a_swap(browser: Any, service: S
         page.get_by_text("Version 1 serves now").first.wait_for()
 
 
-@pytest.mark.parametrize("tab", ["try", "compare", "versions", "drift", "audits"])
-def test_a_model_is_unloaded_and_loaded_again(browser: Any, service: Service, tab: str) -> None:
+def test_a_model_is_unloaded_and_loaded_again(browser: Any, service: Service) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with visit(browser, at(service, "affine", tab)) as page:
-        page.get_by_role("tabpanel").wait_for()
+    with contextlib.ExitStack() as stack:
+        pages = {
+            tab: stack.enter_context(visit(browser, at(service, "affine", tab)))
+            for tab in ("try", "compare", "versions", "drift", "audits")
+        }
+        for page in pages.values():
+            page.get_by_role("tabpanel").wait_for()
         for what in ("unload", "load"):
             assert service.post(f"/v2/repository/models/affine/{what}", {}, headers=headers).ok
-            page.get_by_text("Nothing of it serves now.").wait_for(
-                state="attached" if what == "unload" else "detached"
-            )
+            for page in pages.values():
+                page.get_by_text("Nothing of it serves now.").wait_for(
+                    state="attached" if what == "unload" else "detached"
+                )
             # Nothing that a tab asks or draws then takes the place of it.
             page.wait_for_timeout(2500)
-            assert page.get_by_role("tabpanel").count() == (what == "load")
+            panels = {tab: page.get_by_role("tabpanel").count() for tab, page in pages.items()}
+            assert panels == dict.fromkeys(pages, int(what == "load"))
 
 
 def test_what_serves_nothing_is_pinned_by_keyboard(browser: Any, service: Service) -> None:
