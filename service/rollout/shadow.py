@@ -175,7 +175,7 @@ class Shadow:
         # By turns, so that neither always comes first.
         both = (candidate, champion) if self._counts.batches % 2 else (champion, candidate)
         first = {both[0]: self._answer(both[0], sample)}
-        self._is_idle_still()
+        self._give_way()
         first[both[1]] = self._answer(both[1], sample)
         outputs, other = sample.outputs, first[candidate][0]
         is_answered = outputs is not None and is_finite(outputs)
@@ -212,7 +212,7 @@ class Shadow:
         least = {each: seconds for each, (_, seconds) in first.items()}
         for _ in range(_RUNS - 1):
             for each in first:
-                if not self._is_idle_still():
+                if not self._give_way():
                     return None
                 answer, seconds = self._answer(each, sample)
                 if answer is None:
@@ -220,8 +220,11 @@ class Shadow:
                 least[each] = min(least[each], seconds)
         return least
 
-    def _is_idle_still(self) -> bool:
-        # Where there is one processor, the event loop has had no turn while a version ran.
+    def _give_way(self) -> bool:
+        """Let the event loop have the processor; return whether the worker is still idle.
+
+        Where there is one for both, a request that came while a version ran is seen only now.
+        """
         sleep(_PAUSE_S)
         return self._is_idle()
 
