@@ -17,7 +17,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     folder = Path(name) / f"{network.name}-{stored}"
                     folder.mkdir()
                     place = Place(folder, program)
-                    rows += _measure(place, network, trial, stored, options)
+                    for row in _measure(place, network, trial, stored, options):
+                        print(*row, sep=" | ", file=sys.stderr)
+                        rows.append(row)
     except BenchmarkError as error:
         print(f"benchmarks.shadow: {error}", file=sys.stderr)
         return 1
@@ -100,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(
     place: Place, network: Network, trial: str, stored: float, options: argparse.Namespace
-) -> list[list[str]]:
+) -> Iterator[list[str]]:
     models = Store(place.folder / "models")
     for _ in (_CHAMPION, _CANDIDATE):
         publish_dense(models, network)
@@ -124,13 +126,11 @@ def _measure(
         _wait_for_rollout(server, network.name)
         path = predict_path(network.name)
         warm_up(server, path, body)
-        return [
-            [
+        for share in options.shares:
+            yield [
                 f"{network.name}, {share:.0%}, {trial}",
                 *_take_row(server, place, network.name, path, body, turns, share, options.seconds),
             ]
-            for share in options.shares
-        ]
 
 
 def _take_row(

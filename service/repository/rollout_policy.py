@@ -76,7 +76,7 @@ class RolloutRules:
     min_truths: int = 0
     tolerance: float = 0.1
     shadow_batches: int = 200
-    shadow_share: float = 0.05
+    shadow_share: float = 0.02
     min_requests: int = 100
     step_s: float = 600.0
     deadline_s: float = 86_400.0

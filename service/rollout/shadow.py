@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from math import log as ln
-from time import monotonic, perf_counter, sleep
+from time import monotonic, perf_counter
 
 from service.monitoring.logs import log
 from service.repository.golden_examples import Tensors
@@ -24,8 +24,6 @@ from service.runtime.servable import Servable
 _PATIENCE_S = 0.25
 # Of each version for a batch whose times are compared.
 _RUNS = 3
-# Between runs, for the event loop to have the processor.
-_PAUSE_S = 0.0001
 
 # A version's outputs, and how many seconds they took.
 _Answer = tuple[Tensors | None, float]
@@ -174,9 +172,7 @@ class Shadow:
         self._candidate = candidate
         # By turns, so that neither always comes first.
         both = (candidate, champion) if self._counts.batches % 2 else (champion, candidate)
-        first = {both[0]: self._answer(both[0], sample)}
-        self._give_way()
-        first[both[1]] = self._answer(both[1], sample)
+        first = {each: self._answer(each, sample) for each in both}
         outputs, other = sample.outputs, first[candidate][0]
         is_answered = outputs is not None and is_finite(outputs)
         is_answered_again = other is not None and is_finite(other)
@@ -203,7 +199,8 @@ class Shadow:
 
         The champion is in the processor's caches by its requests, and the candidate is not: by
         that alone one of a small network took 1.8 times as long. The first run at a size is slow
-        for any version. ``None`` where a request came in between, or a run failed.
+        for any version. There is no pause between runs, in which requests would warm the champion.
+        ``None`` where a request came in between, or a run failed.
 
         Args:
             first: the first run of each.
@@ -212,21 +209,13 @@ class Shadow:
         least = {each: seconds for each, (_, seconds) in first.items()}
         for _ in range(_RUNS - 1):
             for each in first:
-                if not self._give_way():
+                if not self._is_idle():
                     return None
                 answer, seconds = self._answer(each, sample)
                 if answer is None:
                     return None
                 least[each] = min(least[each], seconds)
         return least
-
-    def _give_way(self) -> bool:
-        """Let the event loop have the processor; return whether the worker is still idle.
-
-        Where there is one for both, a request that came while a version ran is seen only now.
-        """
-        sleep(_PAUSE_S)
-        return self._is_idle()
 
     def _answer(self, servable: Servable, sample: _Sample) -> _Answer:
         """Return a version's outputs, ``None`` where it fails in whatever way, and its seconds."""
