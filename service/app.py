@@ -137,13 +137,14 @@ def create_app(settings: Settings | None = None) -> Flask:
             metrics, settings.workers_folder, minimum_effect=settings.drift_minimum_effect
         )
     group = WorkerGroup(settings.workers_folder)
+    cores = max(1, usable_cores() // settings.workers)
     lifecycle = Lifecycle(
         store,
         group,
         Loader(
             partial(
                 Servable,
-                cores=max(1, usable_cores() // settings.workers),
+                cores=cores,
                 most_rows=settings.max_batch_rows,
                 metrics=metrics,
                 timeout_s=settings.timeout_s,
@@ -190,6 +191,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         lambda: group.folder,
         lambda: admission.is_idle,
         timeout_s=settings.timeout_s,
+        cores=cores,
         look_s=min(1.0, settings.poll_interval_s),
         shared=shared_rollouts_of(events, settings.replica),
         events=events,

@@ -8,13 +8,17 @@ import time
 _LEAST_PAUSE_S = 0.01
 
 
-def idle_s() -> float:
-    """Return a clock, in seconds, that stands still while this process computes.
+def idle_s(cores: int) -> float:
+    """Return a clock, in seconds, that stands still while this process computes on all its cores.
 
     It goes by processor time, because a worker that is asked without pause still has moments at
-    which no request is under way: the next one is being read then, or the last answer sent.
+    which no request is under way: the next one is being read then, or the last answer sent. Of all
+    cores together, or it would run backwards while two of them compute.
+
+    Args:
+        cores: how many this process may use.
     """
-    return time.monotonic() - time.process_time()
+    return time.monotonic() - time.process_time() / cores
 
 
 class IdleBudget:
@@ -26,8 +30,13 @@ class IdleBudget:
     such bound.
     """
 
-    def __init__(self) -> None:
-        """A budget of which nothing was spent."""
+    def __init__(self, cores: int) -> None:
+        """A budget of which nothing was spent.
+
+        Args:
+            cores: how many this worker may use.
+        """
+        self._cores = cores
         self._lock = threading.Lock()
         # On the clock of ``idle_s``.
         self._rests_until = 0.0
@@ -43,7 +52,7 @@ class IdleBudget:
         """
         with self._lock:
             rest = seconds * (1 / share - 1)
-            self._rests_until = max(self._rests_until, idle_s()) + rest
+            self._rests_until = max(self._rests_until, idle_s(self._cores)) + rest
             self._look_at = time.monotonic() + rest
 
     def rest_s(self) -> float:
@@ -51,7 +60,7 @@ class IdleBudget:
         now = time.monotonic()
         if now >= self._look_at:
             with self._lock:
-                missing = self._rests_until - idle_s()
+                missing = self._rests_until - idle_s(self._cores)
                 if missing > 0:
                     self._look_at = now + max(missing, _LEAST_PAUSE_S)
         return max(0.0, self._look_at - now)

@@ -38,6 +38,7 @@ class RolloutWatch:
         is_idle: Callable[[], bool],
         *,
         timeout_s: float,
+        cores: int,
         look_s: float = _LOOK_S,
         shared: SharedRollouts | None = None,
         events: EventLog | None = None,
@@ -51,6 +52,7 @@ class RolloutWatch:
             shared_folder: returns the folder that the workers share.
             is_idle: whether this worker answers nothing now.
             timeout_s: the longest that an answer may take.
+            cores: how many this worker may use.
             look_s: seconds between looks.
             shared: what this replica shares with others; ``None`` where each decides for itself.
             events: stores requests and truths; ``None`` where that is off.
@@ -58,7 +60,7 @@ class RolloutWatch:
         self._lifecycle = lifecycle
         self._metrics = metrics
         self._is_idle = is_idle
-        self._budget = IdleBudget()
+        self._budget = IdleBudget(cores)
         self._timeout_s = timeout_s
         self._look_s = look_s
         self._counts: Counts = FolderCounts(shared_folder) if shared is None else shared.counts

@@ -37,31 +37,38 @@ def until_it_may(budget: IdleBudget, clocks: Clocks, *, busy: float) -> float:
     raise AssertionError("It rests for ever.")
 
 
-@pytest.mark.parametrize("busy", [0.0, 0.5, 0.95])
-def test_work_takes_its_share_of_what_the_load_leaves_over(clocks: Clocks, busy: float) -> None:
-    budget = IdleBudget()
+@pytest.mark.parametrize(
+    ("cores", "busy"), [(1, 0.0), (1, 0.5), (1, 0.95), (4, 0.5), (4, 1.5), (4, 3.8)]
+)
+def test_work_takes_its_share_of_what_the_load_leaves_over(
+    clocks: Clocks, cores: int, busy: float
+) -> None:
+    """Also where more than one core computes."""
+    budget = IdleBudget(cores)
     assert budget.rest_s() == 0
     budget.spend(1.0, 0.1)
     # Nine of ten idle seconds are left idle.
-    assert until_it_may(budget, clocks, busy=busy) == pytest.approx(9 / (1 - busy), abs=0.01)
+    assert until_it_may(budget, clocks, busy=busy) == pytest.approx(
+        9 / (1 - busy / cores), abs=0.01
+    )
 
 
 def test_several_share_it(clocks: Clocks) -> None:
-    budget = IdleBudget()
+    budget = IdleBudget(1)
     budget.spend(1.0, 0.5)
     budget.spend(2.0, 0.5)
     assert until_it_may(budget, clocks, busy=0.0) == pytest.approx(3.0)
 
 
 def test_idle_time_that_has_passed_is_not_saved_up(clocks: Clocks) -> None:
-    budget = IdleBudget()
+    budget = IdleBudget(1)
     clocks.pass_s(1000, busy=0.0)
     budget.spend(1.0, 0.5)
     assert until_it_may(budget, clocks, busy=0.0) == pytest.approx(1.0)
 
 
 def test_a_worker_that_never_idles_rests_on(clocks: Clocks) -> None:
-    budget = IdleBudget()
+    budget = IdleBudget(1)
     budget.spend(1.0, 0.5)
     clocks.pass_s(1000, busy=1.0)
     # More than all of it, where several cores compute.
@@ -70,14 +77,14 @@ def test_a_worker_that_never_idles_rests_on(clocks: Clocks) -> None:
 
 
 def test_all_of_it_needs_no_rest(clocks: Clocks) -> None:
-    budget = IdleBudget()
+    budget = IdleBudget(1)
     budget.spend(1.0, 1.0)
     assert budget.rest_s() == 0
 
 
 def test_the_clock_stands_still_while_the_process_computes(clocks: Clocks) -> None:
-    before = idle_s()
+    before = idle_s(1)
     clocks.pass_s(5, busy=1.0)
-    assert idle_s() == before
+    assert idle_s(1) == before
     clocks.pass_s(5, busy=0.0)
-    assert idle_s() == before + 5
+    assert idle_s(1) == before + 5

@@ -64,7 +64,7 @@ class Answering:
             1.0,
             self.lease,
             lambda: is_idle,
-            IdleBudget(),
+            IdleBudget(1),
             self.stored.append,
             self.results.append,
             stuck_after_s=0.01,

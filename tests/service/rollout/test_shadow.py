@@ -55,7 +55,7 @@ def shadow_of(
         versions[version].leases += 1
         return versions[version]
 
-    return Shadow((1, 2), RULES, lease, is_idle, IdleBudget(), stuck_after_s=stuck_after_s)
+    return Shadow((1, 2), RULES, lease, is_idle, IdleBudget(1), stuck_after_s=stuck_after_s)
 
 
 def run(shadow: Shadow, batches: int, outputs: Any = OUTPUTS) -> None:
