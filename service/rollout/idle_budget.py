@@ -26,8 +26,8 @@ class IdleBudget:
 
     A server whose load is ``r`` answers in a time in proportion to 1 / (1 - r) (M/M/1; Kleinrock
     1975). Work that takes the share ``s`` of what is idle, 1 - r, makes that 1 / ((1 - r)(1 - s)):
-    whatever the load, answers take at most 1 / (1 - s) times as long. A share of all time has no
-    such bound.
+    whatever the load, answers take at most 1 / (1 - s) times as long on average. A share of all
+    time has no such bound. One answer may wait for as long as a piece of that work takes.
     """
 
     def __init__(self, cores: int) -> None:

@@ -1,7 +1,6 @@
 """What a controller decides, writes and resumes; evidence comes from the tests."""
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,76 +12,25 @@ from service.repository import model_policy as policies
 from service.repository import policy_changes
 from service.repository.errors import RepositoryError
 from service.repository.model_policy import Policy, begin_rollout, read_policy, write_policy
-from service.repository.rollout_policy import OnTimeout, Rollout, RolloutRules, Stage
+from service.repository.rollout_policy import OnTimeout, Rollout, Stage
 from service.rollout import rollout_record as module
 from service.rollout.assessment import StageEvidence
 from service.rollout.paired_quality import PairedQuality
-from service.rollout.rollout_controller import ReadQuality, RolloutController
 from service.rollout.rollout_record import read_rollout_record
-from service.rollout.shadow import ShadowCounts
-from service.runtime.arm_counts import ArmTotals, BothArms
+from service.runtime.arm_counts import BothArms
 from service.runtime.traffic_split import TrafficSplit
-
-RULES = RolloutRules(step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
-MOST = 30
-EQUAL_SHADOW = ShadowCounts(batches=1000, compared=1000, timed=990, slower=50, disagreed=5.0)
-
-
-def arm(units: int, failures: int = 0, slow: int = 0) -> ArmTotals:
-    totals = ArmTotals(units, failures)
-    totals.bins[100], totals.bins[200] = units - slow, slow
-    return totals
-
-
-def equal(split: TrafficSplit) -> StageEvidence:
-    """Evidence of a stage in which both versions did alike, over 4,000 requests."""
-    own = round(4000 * split.percent / 100)
-    arms = BothArms(arm(4000 - own, slow=(4000 - own) // 25), arm(own, slow=own // 25))
-    shadow = EQUAL_SHADOW if split.stage is Stage.SHADOW else ShadowCounts()
-    return StageEvidence(split.stage, split.percent, arms, shadow)
-
-
-def nothing(split: TrafficSplit) -> StageEvidence:
-    return StageEvidence(split.stage, split.percent)
-
-
-def controller(
-    root: Path,
-    read: Callable[[TrafficSplit], StageEvidence] = equal,
-    *,
-    run: str = "run",
-    refusal: str = "",
-    note: Callable[[str], None] = lambda decision: None,
-    quality: ReadQuality | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> RolloutController:
-    return RolloutController(
-        "m",
-        root,
-        read,
-        run=run,
-        versions=lambda: {3, 4},
-        refusal=lambda v: refusal,
-        note=note,
-        read_quality=quality,
-        clock=clock,
-    )
-
-
-def begin(root: Path, rules: RolloutRules = RULES) -> None:
-    write_policy(root, begin_rollout(Policy(), 3, 4, rules))
-
-
-def drive(control: RolloutController) -> None:
-    """Look until the rollout has ended."""
-    assert any(not control.step() for _ in range(MOST)), control.record and control.record.reason
-
-
-def decisions(root: Path) -> list[str]:
-    record = read_rollout_record(root)
-    assert record is not None
-    return [each["decision"] for each in record.decisions]
-
+from tests.service.rollout.controllers import (
+    EQUAL_SHADOW,
+    MOST,
+    RULES,
+    arm,
+    begin,
+    controller,
+    decisions,
+    drive,
+    equal,
+    nothing,
+)
 
 ALL = ["begin", *["next step"] * 4, "promoted", "live"]
 
@@ -421,97 +369,3 @@ def test_a_rollout_waits_for_its_candidate(tmp_path: Path) -> None:
     write_policy(tmp_path, begin_rollout(read_policy(tmp_path), 3, 4, RULES))
     drive(control)
     assert decisions(tmp_path)[-1] == "live"
-
-
-class Clock:
-    """Seconds that nobody sets, as a test counts them."""
-
-    def __init__(self) -> None:
-        self.now = 5000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.mark.parametrize("jump_s", [-365 * 86_400.0, -3600.0, 3600.0, 365 * 86_400.0])
-def test_a_time_of_day_that_is_set_shortens_no_step_and_holds_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float
-) -> None:
-    """While a service runs, and while none does."""
-    rules = replace(
-        RULES,
-        percents=(50.0,),
-        step_s=600,
-        bake_s=1200,
-        deadline_s=3000,
-        on_timeout=OnTimeout.ROLL_BACK,
-    )
-    begin(tmp_path, rules)
-    clock, real = Clock(), time.time
-    control = controller(tmp_path, clock=clock)
-    # The shadow ends as soon as it has seen enough.
-    control.step()
-    clock.now += 1e6
-    control.step()
-    clock.now += 590
-    for _ in range(2):
-        assert control.step()
-    monkeypatch.setattr(time, "time", lambda: real() + jump_s)
-    for _ in range(2):
-        assert control.step()
-    assert decisions(tmp_path) == ["begin", "next step"]
-    assert control.record is not None
-    assert control.record.reason == "590 of 600 seconds have passed."
-    # What another run of the service has watched counts, and not what none has.
-    clock.now += 1e6
-    control = controller(tmp_path, clock=clock)
-    assert control.step()
-    clock.now += 9
-    assert control.step()
-    assert decisions(tmp_path) == ["begin", "next step"]
-    clock.now += 1
-    assert control.step()
-    assert decisions(tmp_path) == ["begin", "next step", "promoted"]
-    # The next stage begins at 0, and jumps as little.
-    assert control.step()
-    monkeypatch.setattr(time, "time", real)
-    clock.now += 1199
-    for _ in range(2):
-        assert control.step()
-    assert decisions(tmp_path) == ["begin", "next step", "promoted"]
-    clock.now += 1
-    drive(control)
-    assert decisions(tmp_path) == ["begin", "next step", "promoted", "live"]
-
-
-def test_a_deadline_comes_though_the_time_of_day_goes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin(tmp_path, replace(RULES, deadline_s=100))
-    clock, real = Clock(), time.time
-    control = controller(tmp_path, nothing, clock=clock)
-    control.step()
-    monkeypatch.setattr(time, "time", lambda: real() - 365 * 86_400)
-    clock.now += 99
-    control.step()
-    assert decisions(tmp_path) == ["begin"]
-    clock.now += 1
-    control.step()
-    assert decisions(tmp_path) == ["begin", "held"]
-
-
-def test_a_record_of_before_steps_were_watched_begins_its_step_anew(tmp_path: Path) -> None:
-    begin(tmp_path, replace(RULES, step_s=600))
-    clock = Clock()
-    for _ in range(2):
-        controller(tmp_path, clock=clock).step()
-    path = tmp_path / "rollout.json"
-    value = json.loads(path.read_text())
-    del value["elapsed_s"]
-    path.write_text(json.dumps({**value, "stage_began": 0.0}))
-    control = controller(tmp_path, clock=clock)
-    assert control.step()
-    assert decisions(tmp_path) == ["begin", "next step"]
-    clock.now += 600
-    assert control.step()
-    assert decisions(tmp_path) == ["begin", "next step", "next step"]

@@ -1,0 +1,74 @@
+"""Controllers of a rollout from version 3 to 4, with the evidence that a test gives."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from service.repository.model_policy import Policy, begin_rollout, write_policy
+from service.repository.rollout_policy import RolloutRules, Stage
+from service.rollout.assessment import StageEvidence
+from service.rollout.rollout_controller import ReadQuality, RolloutController
+from service.rollout.rollout_record import read_rollout_record
+from service.rollout.shadow import ShadowCounts
+from service.runtime.arm_counts import ArmTotals, BothArms
+from service.runtime.traffic_split import TrafficSplit
+
+RULES = RolloutRules(step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
+MOST = 30
+EQUAL_SHADOW = ShadowCounts(batches=1000, compared=1000, timed=990, slower=50, disagreed=5.0)
+
+
+def arm(units: int, failures: int = 0, slow: int = 0) -> ArmTotals:
+    totals = ArmTotals(units, failures)
+    totals.bins[100], totals.bins[200] = units - slow, slow
+    return totals
+
+
+def equal(split: TrafficSplit) -> StageEvidence:
+    """Evidence of a stage in which both versions did alike, over 4,000 requests."""
+    own = round(4000 * split.percent / 100)
+    arms = BothArms(arm(4000 - own, slow=(4000 - own) // 25), arm(own, slow=own // 25))
+    shadow = EQUAL_SHADOW if split.stage is Stage.SHADOW else ShadowCounts()
+    return StageEvidence(split.stage, split.percent, arms, shadow)
+
+
+def nothing(split: TrafficSplit) -> StageEvidence:
+    return StageEvidence(split.stage, split.percent)
+
+
+def controller(
+    root: Path,
+    read: Callable[[TrafficSplit], StageEvidence] = equal,
+    *,
+    run: str = "run",
+    refusal: str = "",
+    note: Callable[[str], None] = lambda decision: None,
+    quality: ReadQuality | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> RolloutController:
+    return RolloutController(
+        "m",
+        root,
+        read,
+        run=run,
+        versions=lambda: {3, 4},
+        refusal=lambda v: refusal,
+        note=note,
+        read_quality=quality,
+        clock=clock,
+    )
+
+
+def begin(root: Path, rules: RolloutRules = RULES) -> None:
+    write_policy(root, begin_rollout(Policy(), 3, 4, rules))
+
+
+def drive(control: RolloutController) -> None:
+    """Look until the rollout has ended."""
+    assert any(not control.step() for _ in range(MOST)), control.record and control.record.reason
+
+
+def decisions(root: Path) -> list[str]:
+    record = read_rollout_record(root)
+    assert record is not None
+    return [each["decision"] for each in record.decisions]
