@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT, Server, free_port
 from training.data.dataset_types import Table
 
-# No new data, or no reason yet.
-_NOTHING_NEW = 4
+# How ``understudy retrain`` ends when a gate refuses the version, and without a reason to train.
+_REFUSED, _NOTHING_NEW = 3, 4
+# So often clients correct more answers, and it learns from those as well.
+_MOST_RETRAININGS = 4
 # The gate on audits compares on 50 or more.
 _ENOUGH_AUDITS = 60
 _LOOK_S = 1.0
@@ -157,19 +160,15 @@ def _tell_all(
     _wait(audits_show_harm, "audits that show harm")
     story.tell(f"{labelled} audits show harm")
     print(f"          {_drift(server)['quality']['sentence']}", flush=True)
-    _wait(lambda: clients.corrected >= plan.truths, "clients that correct answers")
-    began = clients.seconds
-    if not commands.retrain():
-        raise BenchmarkError("Retraining found no reason, though audits show harm.")
+    _retrain(story, commands, plan)
     story.measure("drifted", drifted)
-    print(f"          retrained in {clients.seconds - began:.0f} s", flush=True)
-    _follow_rollout(story, server, "version 2", expected="live")
+    _follow_rollout(story, server, 2, expected="live")
     promoted = clients.seconds
     time.sleep(plan.calm_s)
     story.measure("recovered", promoted)
     story.tell("somebody forces a version past the gates that has learned nonsense")
     commands.train([replace(car, mpg=60 - car.mpg) for car in late], "sabotaged.csv", forced=True)
-    _follow_rollout(story, server, "version 3", expected="rolled back")
+    _follow_rollout(story, server, 3, expected="rolled back")
     undone = clients.seconds
     time.sleep(plan.calm_s / 2)
     story.measure("after sabotage", undone)
@@ -177,30 +176,51 @@ def _tell_all(
     return story
 
 
+def _retrain(story: Story, commands: "_Commands", plan: Plan) -> None:
+    """Retrain on what clients correct, until the gates let a version through."""
+    clients, wanted = story.clients, 0
+    for _ in range(_MOST_RETRAININGS):
+        wanted += plan.truths
+        _wait(partial(_has_corrected, clients, wanted), "clients that correct answers")
+        began = clients.seconds
+        if commands.retrain():
+            print(f"          retrained in {clients.seconds - began:.0f} s", flush=True)
+            return
+        story.tell("a gate refuses what was learned: more corrections are waited for")
+    raise BenchmarkError(f"Gates have refused {_MOST_RETRAININGS} retrainings.")
+
+
+def _has_corrected(clients: CarClients, count: int) -> bool:
+    return clients.corrected >= count
+
+
 def _drift(server: Server) -> dict[str, Any]:
     answer = requests.get(server.url(f"/v1/models/{MODEL}/drift"), timeout=60)
     return dict(answer.json())
 
 
-def _follow_rollout(story: Story, server: Server, name: str, *, expected: str) -> None:
-    """Tell each stage of a rollout until it has ended as it should."""
+def _follow_rollout(story: Story, server: Server, candidate: int, *, expected: str) -> None:
+    """Tell each stage of a version's rollout until it has ended as it should."""
     shown: dict[str, Any] = {}
     seen = ""
 
     def has_ended() -> bool:
         nonlocal shown, seen
         shown = requests.get(server.url(f"/v1/models/{MODEL}/rollout"), timeout=60).json()
+        # Before the service has seen it, the rollout before is shown.
+        if shown.get("candidate") != candidate:
+            return False
         state = str(shown["state"])
         stage = f"{state} {shown['percent']:g} %" if state == "canary" else state
-        if stage not in (seen, "none"):
-            story.tell(f"{name}: {stage}")
+        if stage != seen:
+            story.tell(f"version {candidate}: {stage}")
             seen = stage
         return state in ("live", "rolled back")
 
-    _wait(has_ended, f"{name} to be {expected}", look_s=_LOOK_S / 4)
+    _wait(has_ended, f"version {candidate} to be {expected}", look_s=_LOOK_S / 4)
     story.outcomes.append(shown["state"])
     if shown["state"] != expected:
-        raise BenchmarkError(f"{name} was to be {expected}: {json.dumps(shown)}")
+        raise BenchmarkError(f"version {candidate} was to be {expected}: {json.dumps(shown)}")
 
 
 def _wait(condition: Callable[[], bool], what: str, *, look_s: float = _LOOK_S) -> None:
@@ -228,14 +248,20 @@ class _Commands:
         self._run("train", MODEL, "--data", name, *self._training, *more)
 
     def retrain(self) -> bool:
-        """Retrain on feedback once audits show harm, on trial; whether there was a reason."""
+        """Retrain on feedback, on trial; whether the gates let it through.
+
+        Raises:
+            BenchmarkError: it has found no reason, though audits show harm.
+        """
         rules = {**_RULES, "disagreement_margin": 1}
         status = self._run(
             *("retrain", MODEL, "--data", "early.csv", *self._training),
             *("--feedback", "--store", str(self.store), "--after-harm"),
             *("--feedback-share", "0.5", "--rollout", "--rollout-rules", json.dumps(rules)),
-            allowed=(0, _NOTHING_NEW),
+            allowed=(0, _REFUSED, _NOTHING_NEW),
         )
+        if status == _NOTHING_NEW:
+            raise BenchmarkError("Retraining found no reason, though audits show harm.")
         return status == 0
 
     def _run(self, *arguments: str, allowed: Sequence[int] = (0,)) -> int:
