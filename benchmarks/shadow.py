@@ -1,9 +1,9 @@
 """What clients notice of a version on trial: ``python -m benchmarks.shadow``.
 
 A service of one worker has a trial, and none, by turns (``benchmarks.servers.alternating``):
-a shadow that may take a tenth of the worker's idle time; and, while a tenth of the predictions are
-stored, a shadow and second answers to those. The candidate has the champion's weights, so what it
-costs is the trial.
+a shadow that may take a fiftieth of the worker's idle time; and, while a tenth of the predictions
+are stored, a shadow and second answers to those. The candidate has the champion's weights, so what
+it costs is the trial.
 
 The load sends at random moments (``random_arrivals.c``), at shares of the rate that the service has
 just given in a closed loop. The service runs on one half of the processors, and the load on the
@@ -76,14 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--shares", type=float, nargs="+", default=[0.3, 0.5], help="of a closed loop (0.3 0.5)"
     )
+    parser.add_argument("--models", nargs="+", default=[*NETWORKS], choices=NETWORKS, help="(all)")
+    parser.add_argument("--trials", nargs="+", default=[*_TRIALS], choices=_TRIALS, help="(all)")
     options = parser.parse_args(arguments)
     try:
         require_wrk()
         with tempfile.TemporaryDirectory(prefix="understudy-shadow-") as name:
             program = compile_load(Path(name))
             rows = []
-            for network in NETWORKS.values():
-                for trial, stored in _TRIALS.items():
+            for network in (NETWORKS[each] for each in options.models):
+                for trial in options.trials:
+                    stored = _TRIALS[trial]
                     folder = Path(name) / f"{network.name}-{stored}"
                     folder.mkdir()
                     place = Place(folder, program)

@@ -15,7 +15,7 @@ import numpy as np
 from service.events.bundle_format import PackedRequests, unpack_records
 from service.events.database import Transaction
 from service.events.event_records import EventRecord
-from service.events.event_rows import ids_with_rows, insert_rows
+from service.events.event_rows import insert_rows, times_of_rows
 from service.events.sampling import Reason, audit_order
 
 TABLE = "understudy_event_bundles"
@@ -118,7 +118,7 @@ def make_rows(run: Transaction, model: str, ids: Collection[str], *, since: floa
     """
     if not has_bundles(run, model):
         return
-    wanted = set(ids) - ids_with_rows(run, model, ids)
+    wanted = set(ids) - times_of_rows(run, model, ids).keys()
     for place, events in _bundled(run, model, wanted, since):
         _insert(run, model, place, list(events.values()))
 
@@ -142,7 +142,7 @@ def make_rows_for_audits(run: Transaction, model: str, below: int) -> bool:
             return is_asked_for and start <= audit_order(request_id) < below
 
         found = {event.request_id: event for event in unpack_records(model, bytes(body), is_next)}
-        known = ids_with_rows(run, model, found)
+        known = times_of_rows(run, model, found)
         _insert(run, model, place, [e for name, e in found.items() if name not in known])
         run.change(_ASKED, {**place, "below": below})
         return True
@@ -168,7 +168,7 @@ def next_bundle(
     rows = run.rows(_NEXT, {"model": model, "first_at": first_at, "first_id": first_id})
     for found_at, found_id, body in rows:
         events = list(unpack_records(model, bytes(body), lambda *_: True))
-        known = ids_with_rows(run, model, [each.request_id for each in events])
+        known = times_of_rows(run, model, [each.request_id for each in events])
         return (found_at, found_id), [e for e in events if e.request_id not in known]
     return None
 

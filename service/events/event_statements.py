@@ -74,7 +74,9 @@ COLUMNS = (
 FORMATS = "SELECT format FROM understudy_store"
 PUT_FORMAT = "INSERT INTO understudy_store (format) VALUES (:format) ON CONFLICT DO NOTHING"
 RAISE_FORMAT = "UPDATE understudy_store SET format = :format WHERE format = :old"
-HAS_ROW = "SELECT 1 FROM understudy_events WHERE model = :model AND request_id = :request_id"
+# A list of ids follows.
+ANSWERED_AT = """SELECT request_id, answered_at FROM understudy_events
+    WHERE model = :model AND request_id IN"""
 FIND = f"""SELECT {COLUMNS} FROM understudy_events
     WHERE model = :model AND request_id = :request_id"""
 PAGE = f"""SELECT {COLUMNS} FROM understudy_events
@@ -125,13 +127,6 @@ AUDITED = """SELECT e.outputs, e.instances, t.instance, t.truth
     WHERE t.model = :model AND t.source = 'audit' AND e.version = :version
         AND e.outputs IS NOT NULL
     ORDER BY t.given_at, t.request_id, t.instance"""
-PUT_SECOND_ANSWER = """INSERT INTO understudy_second_answers
-    (model, rollout, request_id, version, outputs)
-    SELECT e.model, :rollout, e.request_id, :version, :outputs FROM understudy_events e
-    WHERE e.model = :model AND e.request_id = :request_id AND e.answered_at = :answered_at
-    ON CONFLICT (model, rollout, request_id) DO NOTHING"""
-ADD_BYTES = """UPDATE understudy_events SET bytes = bytes + :bytes
-    WHERE model = :model AND request_id = :request_id"""
 AUDITED_PAIRS = """SELECT
         e.version, e.outputs, s.outputs, e.instances, a.instance, a.weight, t.truth
     FROM understudy_second_answers s
@@ -151,10 +146,17 @@ EXPIRE = """DELETE FROM understudy_events WHERE (model, request_id) IN (
     ORDER BY answered_at LIMIT :most)"""
 COUNTS = "SELECT model, COUNT(*) FROM understudy_events GROUP BY model"
 TOTAL = "SELECT COALESCE(SUM(bytes), 0) FROM understudy_events"
-OLDEST = """SELECT answered_at, bytes, model, request_id FROM understudy_events e
+# What an answer takes beside its text, with its place in the index.
+SECOND_ANSWER_BYTES = 100
+TOTAL_OF_SECOND_ANSWERS = f"""SELECT COALESCE(SUM(LENGTH(outputs) + {SECOND_ANSWER_BYTES}), 0)
+    FROM understudy_second_answers"""
+_WITH_SECOND_ANSWERS = f"""SELECT answered_at,
+        bytes + ({TOTAL_OF_SECOND_ANSWERS} s
+            WHERE s.model = e.model AND s.request_id = e.request_id),
+        model, request_id FROM understudy_events e"""
+OLDEST = f"""{_WITH_SECOND_ANSWERS}
     WHERE NOT EXISTS (SELECT 1 FROM understudy_truths t
         WHERE t.model = e.model AND t.request_id = e.request_id)
     ORDER BY answered_at LIMIT :most"""
-OLDEST_OF_ALL = """SELECT answered_at, bytes, model, request_id FROM understudy_events
-    ORDER BY answered_at LIMIT :most"""
+OLDEST_OF_ALL = f"{_WITH_SECOND_ANSWERS} ORDER BY answered_at LIMIT :most"
 REMOVE = "DELETE FROM understudy_events WHERE model = :model AND request_id = :request_id"

@@ -110,8 +110,11 @@ class EventStore:
             for bundle in bundled:
                 database.insert_new(bundles.TABLE, bundles.COLUMNS, [bundle])
         if answers:
+            now_rows = {(each.model, each.request_id) for each in answered}
             # Those alone: an answer counts for the request that was answered at its time.
-            self._make_rows(answers, since=min(each.answered_at for each in answers))
+            late = [each for each in answers if (each.model, each.request_id) not in now_rows]
+            if late:
+                self._make_rows(late, since=min(each.answered_at for each in late))
             with self.transaction() as run:
                 add_second_answers(run, answers)
 

@@ -64,7 +64,11 @@ def shrink(run: Transaction, most_bytes: float) -> int | None:
         run: a transaction of the store.
         most_bytes: what all may take.
     """
-    totals = (event_statements.TOTAL, event_bundles.TOTAL)
+    totals = (
+        event_statements.TOTAL,
+        event_statements.TOTAL_OF_SECOND_ANSWERS,
+        event_bundles.TOTAL,
+    )
     excess = sum(int(run.rows(each, {})[0][0]) for each in totals) - most_bytes
     if excess <= 0:
         return None

@@ -7,6 +7,7 @@ with the truth that somebody gives, and until then as one whose truth is not kno
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -14,11 +15,13 @@ import orjson
 from service.events import event_statements as statements
 from service.events.database import Transaction
 from service.events.event_records import AnsweredRequest, columns_of, row_of
+from service.events.event_rows import times_of_rows
 from service.repository.contract import Signature
 from service.repository.golden_examples import Tensors
 
-# What an answer takes beside its text, with its place in the index.
-_OVERHEAD_BYTES = 100
+_TABLE = "understudy_second_answers"
+_COLUMNS = ("model", "rollout", "request_id", "version", "outputs")
+_values = attrgetter(*_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class SecondAnswer:
     @property
     def size(self) -> int:
         """About how many bytes it takes in the store."""
-        return len(self.outputs) + _OVERHEAD_BYTES
+        return len(self.outputs) + statements.SECOND_ANSWER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +89,17 @@ def second_answer(
 
 
 def add_second_answers(run: Transaction, answers: Iterable[SecondAnswer]) -> None:
-    """Store answers to requests that are stored; others' are passed over."""
+    """Store answers to requests that are rows; others' are passed over."""
+    by_model: dict[str, list[SecondAnswer]] = {}
     for each in answers:
-        place = {"model": each.model, "request_id": each.request_id}
-        answer = {
-            "rollout": each.rollout,
-            "version": each.version,
-            "outputs": each.outputs,
-            "answered_at": each.answered_at,
-        }
-        if run.change(statements.PUT_SECOND_ANSWER, {**place, **answer}):
-            # So that what the store may take bounds it as well.
-            run.change(statements.ADD_BYTES, {**place, "bytes": each.size})
+        by_model.setdefault(each.model, []).append(each)
+    for model, of_model in by_model.items():
+        times = times_of_rows(run, model, {each.request_id for each in of_model})
+        rows = [
+            _values(each) for each in of_model if times.get(each.request_id) == each.answered_at
+        ]
+        if rows:
+            run.insert_new(_TABLE, _COLUMNS, rows)
 
 
 def audited_pairs(run: Transaction, model: str, rollout: str, candidate: int) -> list[AuditedPair]:

@@ -110,10 +110,11 @@ class SecondAnswerer:
             return
         # A file that was prepared is larger than what was sent.
         size = request.size + size_of(inputs)
-        is_full = len(self._queue) >= _MOST_QUEUED or self._queued_bytes + size > _MOST_QUEUED_BYTES
-        if is_full:
+        if size > _MOST_QUEUED_BYTES:
             self._note("dropped")
             return
+        while len(self._queue) >= _MOST_QUEUED or self._queued_bytes + size > _MOST_QUEUED_BYTES:
+            self._drop_oldest()
         self._queued_bytes += size
         self._queue.append((request, inputs, size))
         self._has_work.set()
@@ -129,6 +130,14 @@ class SecondAnswerer:
             # It could not be unloaded otherwise.
             running[0].interrupt()
 
+    def _drop_oldest(self) -> None:
+        try:
+            self._queued_bytes -= self._queue.popleft()[2]
+        except IndexError:  # The thread was quicker.
+            self._queued_bytes = 0
+        else:
+            self._note("dropped")
+
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
@@ -142,7 +151,12 @@ class SecondAnswerer:
             self._has_work.wait()
             self._has_work.clear()
             while self._queue and not self._stop.is_set():
-                request, inputs, size = self._queue.popleft()
+                try:
+                    # The newest: with its answer it becomes a row of the store at once. An older
+                    # one would have to be looked for in the bundle that was written of it.
+                    request, inputs, size = self._queue.pop()
+                except IndexError:  # It has just been dropped.
+                    break
                 self._queued_bytes -= size
                 start, result = None, "dropped"
                 try:

@@ -293,6 +293,16 @@ def test_rows_that_both_versions_answered_come_with_the_truths_of_now(
     assert pairs(store, "other") == [("a1", "no", "y", 2.0)]
 
 
+def test_many_second_answers_are_stored_at_once(store: EventStore) -> None:
+    # More than one statement asks for; of two models, which have requests of the same names.
+    names = [f"r{number}" for number in range(1500)]
+    events = [record(each, instances=1, model=model) for each in names for model in ("m", "n")]
+    store.add([*events, *(answered_again(each, '{"y":["b"]}') for each in names)])
+    asked = {audit.event.request_id for audit in store.hand_out("m", 1500, "trial")}
+    assert asked == set(names)
+    assert [again for _, again, *_ in pairs(store)] == ["b"] * 1500
+
+
 def test_second_answers_are_bounded_and_removed_with_their_requests(store: EventStore) -> None:
     event, answer = record("a"), answered_again("a", '{"y":["b","c"]}')
     store.add([event])

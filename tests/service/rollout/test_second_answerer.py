@@ -93,9 +93,9 @@ class Answering:
 
 def test_the_other_version_answers_and_nothing_sensitive_is_stored() -> None:
     answering = Answering()
-    answering.observe(1)
-    answering.observe(2)
-    eventually(lambda: len(answering.results) == 2)
+    for count, version in enumerate((1, 2), start=1):
+        answering.observe(version)
+        eventually(lambda count=count: len(answering.results) == count)
     # What either contract marks is left out.
     assert answering.stored == [
         SecondAnswer("m", "r", 5.0, "trial", 2, '{"y":[2.0,2.0]}'),
@@ -134,6 +134,30 @@ def test_a_busy_worker_drops_and_the_queue_is_bounded(monkeypatch: pytest.Monkey
     assert answering.results.count("dropped") >= 49
     eventually(lambda: len(answering.results) > 50)
     assert answering.stored == []
+    answering.answerer.stop()
+
+
+def test_the_newest_is_answered_first_and_the_oldest_dropped() -> None:
+    candidate, go = Version(2), threading.Event()
+    candidate.answer = lambda: go.wait(60) and {"y": np.ones(2)}
+    answering = Answering(candidate)
+    answering.observe(request_id="running")
+    eventually(lambda: answering.answerer.is_running)
+    for number in range(203):
+        answering.observe(request_id=str(number))
+    assert answering.results == ["dropped"] * 3
+    go.set()
+    eventually(lambda: len(answering.stored) == 201)
+    names = [each.request_id for each in answering.stored]
+    assert names == ["running", *(str(number) for number in range(202, 2, -1))]
+    answering.answerer.stop()
+
+
+def test_what_is_too_large_for_the_queue_is_dropped_alone() -> None:
+    answering = Answering(is_idle=False)
+    answering.observe(request_id="small")
+    answering.observe(request_id="large", size=9 * 2**20)
+    assert answering.results == ["dropped"]
     answering.answerer.stop()
 
 
