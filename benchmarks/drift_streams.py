@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.monitoring.drift.blocks import AVERAGE_RUN_LENGTH, BLOCK_ROWS, Blocks
+from service.monitoring.drift.evidence_blocks import AVERAGE_RUN_LENGTH, BLOCK_ROWS, EvidenceBlocks
 from service.repository.contract import Signature
 from service.repository.golden_examples import Tensors
 from service.repository.reference.binned_field import INPUTS
@@ -55,7 +55,7 @@ class Outcome:
 
 def follow(reference: Reference, live: AnsweredRows) -> Outcome:
     """Compare a stream, in its order, block by block, until the alarm or its end."""
-    blocks = Blocks(reference, MINIMUM_EFFECT)
+    blocks = EvidenceBlocks(reference, MINIMUM_EFFECT)
     totals = {field.name: np.zeros(len(field.counts)) for field in reference.fields}
     known = blocks.begin(totals, 0.0)
     most, strangest = 0.0, ""

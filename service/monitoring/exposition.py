@@ -15,7 +15,7 @@ import orjson
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from service.monitoring.metric_files import how, merged, read_totals
+from service.monitoring.metrics_folder import how, merged, read_totals
 from service.monitoring.uncounted_processes import missing_parts
 
 
@@ -63,7 +63,7 @@ _Merged = tuple[dict[str, _Family], dict[_Series, float]]
 
 
 def exposition(folder: Path) -> bytes:
-    """Return the metrics in ``folder``, where all processes keep them (``metric_files``)."""
+    """Return the metrics in ``folder``, where all processes keep them (``metrics_folder``)."""
     families, values = _merge(folder)
     lines = []
     for name, family in sorted(families.items()):

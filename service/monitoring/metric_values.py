@@ -3,7 +3,7 @@
 prometheus_client makes each value by calling ``prometheus_client.values.ValueClass``, and brings a
 class that maps files without having room for them: on a full file system the process that touches
 such a page dies by SIGBUS, as do all that replace it. The values here are kept in the same format
-(``service.monitoring.metric_files``), but their room is allocated before it is mapped. Without
+(``service.monitoring.metrics_folder``), but their room is allocated before it is mapped. Without
 room they are kept in memory, and written when there is room again.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from service.monitoring.logs import log
-from service.monitoring.mapped_file import MappedFile, NoRoomError, discard
-from service.monitoring.metric_files import Change, changing
+from service.monitoring.mapped_metric_file import MappedFile, NoRoomError, discard
+from service.monitoring.metrics_folder import Change, changing
 from service.monitoring.prometheus_internals import key_of, make_values_by, value_in_memory
 from service.monitoring.series_groups import Group, group_of
 from service.monitoring.uncounted_processes import MissingMark

@@ -3,7 +3,7 @@
 - ``values.ValueClass`` is called with a metric's kind, names, labels, help and mode for each value
   that a metric has; ``values.MutexValue`` is what a process without a folder has.
 - ``mmap_dict.mmap_key`` writes a value's names and labels as a key; ``MmapedDict``'s format is what
-  ``mapped_file`` writes and ``value_files`` reads.
+  ``mapped_metric_file`` writes and ``metric_file_reader`` reads.
 - A ``Counter`` makes its value in ``_metric_init``.
 - A ``Histogram`` with labels has ``_upper_bounds``, ``_buckets`` and ``_sum``, and a bucket holds
   what is above the bucket before it.

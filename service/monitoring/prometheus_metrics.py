@@ -18,7 +18,7 @@ from service.monitoring import metric_values
 from service.monitoring.exposition import exposition, samples
 from service.monitoring.key_metrics import KeyMetrics
 from service.monitoring.metric_catalogue import MetricCatalogue
-from service.monitoring.metric_files import fold_ended_processes
+from service.monitoring.metrics_folder import fold_ended_processes
 from service.monitoring.process_metrics import ProcessMetrics
 from service.monitoring.tensorflow_serving_metrics import (
     HISTOGRAMS,

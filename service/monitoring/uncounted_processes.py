@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from service.monitoring.metric_files import NEW, Part, is_ownerless
+from service.monitoring.metrics_folder import NEW, Part, is_ownerless
 from service.monitoring.prometheus_internals import key_of
 
 MISSING_GAUGE = "understudy_metrics_missing"

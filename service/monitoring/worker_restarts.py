@@ -1,14 +1,14 @@
 """How often a worker ended and was replaced, counted by the master.
 
 The master keeps no metrics of its own, because its files would be open in every worker. It adds to
-what those have counted who ended (``metric_files``).
+what those have counted who ended (``metrics_folder``).
 """
 
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter
 
-from service.monitoring.metric_files import fold_ended_processes
+from service.monitoring.metrics_folder import fold_ended_processes
 from service.monitoring.prometheus_internals import key_of
 
 _NAME = "understudy_worker_restarts"

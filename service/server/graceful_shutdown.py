@@ -14,7 +14,7 @@ from typing import Protocol
 from service.api.http.slow_clients import GRACE_S
 from service.server.connection_acceptor import Acceptor
 from service.server.connection_balancing import ConnectionCount
-from service.server.connections import Connections
+from service.server.open_connections import OpenConnections
 
 # What a worker gets to end in when it has done all it may wait for, before it is killed.
 END_S = 3
@@ -38,7 +38,7 @@ class StoppingWorker(Protocol):
     """
 
     loop: asyncio.AbstractEventLoop
-    connections: Connections
+    connections: OpenConnections
     connection_count: ConnectionCount
     is_draining: bool
 

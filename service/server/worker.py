@@ -25,10 +25,10 @@ from service.asgi import Application
 from service.grpc.server import GrpcServer
 from service.server.connection_acceptor import Acceptor
 from service.server.connection_balancing import CONNECTION_COUNTS
-from service.server.connections import Connections
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.graceful_shutdown import GracefulShutdown
 from service.server.grpc_listener import is_grpc_listener
+from service.server.open_connections import OpenConnections
 from service.server.prediction_protocol import PredictionProtocol
 from service.server.process_exit import take_signals
 from service.server.request_heads import HeadReader
@@ -74,7 +74,7 @@ class Worker(ASGIWorker):
 
     asgi: Application
     loop: asyncio.AbstractEventLoop
-    connections: Connections
+    connections: OpenConnections
     predictions: PredictionLoop
     heads: HeadReader
     budget: BodyBudget
@@ -98,7 +98,7 @@ class Worker(ASGIWorker):
 
     @nr_conns.setter
     def nr_conns(self, count: int) -> None:
-        # gunicorn's protocols count themselves; the connections are counted by ``Connections``.
+        # gunicorn's protocols count themselves; the connections are counted by ``OpenConnections``.
         del count
 
     def init_process(self) -> None:
@@ -114,7 +114,7 @@ class Worker(ASGIWorker):
             on_begin=lambda: self.asgi.flask.extensions["lifecycle"].drain(),
         )
         most = min(self.cfg.worker_connections, _most_files() - _OWN_FILES)
-        self.connections = Connections(most, self.connection_count)
+        self.connections = OpenConnections(most, self.connection_count)
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         super().init_process()
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from service.api.http.body_budget import BodyBudget
 from service.api.inference.event_loop import PredictionLoop
-from service.server.connections import Connections
+from service.server.open_connections import OpenConnections
 from service.server.request_heads import HeadReader
 
 
@@ -26,7 +26,7 @@ class WorkerInterface(Protocol):
     """
 
     loop: asyncio.AbstractEventLoop
-    connections: Connections
+    connections: OpenConnections
     predictions: PredictionLoop
     heads: HeadReader
     budget: BodyBudget

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.drift import Served, load_standard
 from benchmarks.drift_streams import MINIMUM_EFFECT, follow, reference_of, undisturbed
 from benchmarks.models import latest_version
-from service.monitoring.drift.blocks import AVERAGE_RUN_LENGTH
+from service.monitoring.drift.evidence_blocks import AVERAGE_RUN_LENGTH
 from service.repository.model_card import read_card
 from service.settings.settings import Settings
 from training import tasks

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from service.monitoring.drift.block_record import BlockRecord, Record, VersionEvidence
-from service.monitoring.drift.blocks import AVERAGE_RUN_LENGTH, Blocks, Totals
 from service.monitoring.drift.effect_size import jensen_shannon_distance
+from service.monitoring.drift.evidence_blocks import AVERAGE_RUN_LENGTH, EvidenceBlocks, Totals
 from service.monitoring.drift.row_counting import RowCounting
+from service.monitoring.drift.shared_evidence import Record, SharedEvidence, VersionEvidence
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.reference.reference_file import Reference
@@ -41,7 +41,7 @@ class ComparedVersion:
     """
 
     counting: RowCounting
-    blocks: Blocks
+    blocks: EvidenceBlocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Seen:
         expected_right: the sum of the most probable classes' probabilities.
     """
 
-    blocks: Blocks
+    blocks: EvidenceBlocks
     known: VersionEvidence | None
     totals: Totals
     expected_right: float
@@ -81,7 +81,7 @@ class DriftMonitor:
             clock: returns the machine's monotonic time, in seconds.
         """
         self._metrics = metrics
-        self._record = BlockRecord(folder)
+        self._record = SharedEvidence(folder)
         self._minimum_effect = minimum_effect
         self._clock = clock
         self._watched: dict[Version, list[ComparedVersion]] = defaultdict(list)
@@ -102,7 +102,7 @@ class DriftMonitor:
             lambda amount: counted(model, version).add_probability(amount),
             self._wake,
         )
-        watched = ComparedVersion(counting, Blocks(reference, self._minimum_effect))
+        watched = ComparedVersion(counting, EvidenceBlocks(reference, self._minimum_effect))
         with self._lock:
             self._watched[model, version].append(watched)
         return watched
@@ -160,7 +160,7 @@ class DriftMonitor:
         self._woken.set()
 
     def _look_at(
-        self, record: Record, key: Version, blocks: Blocks, totals: Totals, now: float
+        self, record: Record, key: Version, blocks: EvidenceBlocks, totals: Totals, now: float
     ) -> None:
         known = record.get(_key(key))
         if known is None or not blocks.is_same(known, totals):
@@ -177,7 +177,9 @@ class DriftMonitor:
             level = logging.WARNING if alarm else logging.INFO
             log(level, message, model=key[0], version=key[1], evidence=known.evidence)
 
-    def _totals(self, versions: dict[Version, Blocks]) -> dict[Version, tuple[Totals, float]]:
+    def _totals(
+        self, versions: dict[Version, EvidenceBlocks]
+    ) -> dict[Version, tuple[Totals, float]]:
         """Return the rows by bin, and the sum of probabilities, over all workers."""
         found: dict[Version, tuple[dict[str, npt.NDArray[np.float64]], float]] = {
             key: ({f.name: np.zeros(len(f.counts)) for f in blocks.reference.fields}, 0.0)
@@ -234,7 +236,7 @@ _ROWS = "understudy_field_rows_total"
 _RIGHT = "understudy_expected_right_total"
 
 
-def distances(blocks: Blocks, known: VersionEvidence) -> dict[str, float]:
+def distances(blocks: EvidenceBlocks, known: VersionEvidence) -> dict[str, float]:
     """Return each field's Jensen-Shannon distance over its last blocks."""
     return {
         field.name: jensen_shannon_distance(

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.monitoring.drift.blocks import AVERAGE_RUN_LENGTH, BLOCK_ROWS
 from service.monitoring.drift.drift_monitor import Seen
 from service.monitoring.drift.effect_size import (
     jensen_shannon_distance,
     population_stability_index,
     stability_index_by_chance,
 )
+from service.monitoring.drift.evidence_blocks import AVERAGE_RUN_LENGTH, BLOCK_ROWS
 from service.monitoring.drift.expected_accuracy import BLINDNESS, expected_accuracy
 from service.repository.reference.binned_field import INPUTS, BinnedField
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.monitoring import metric_files
+from service.monitoring import metrics_folder
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, values
 
 
@@ -34,8 +34,8 @@ def test_a_version_that_ended_vanishes_at_once_and_never_falls_before(
     one.tell("count m 1")
     assert predictions(tmp_path, version="1") == 5
     # Then what nobody has is forgotten.
-    monkeypatch.setattr(metric_files, "_KEPT_S", 0.0)
-    assert metric_files.fold_ended_processes(tmp_path)
+    monkeypatch.setattr(metrics_folder, "_KEPT_S", 0.0)
+    assert metrics_folder.fold_ended_processes(tmp_path)
     shown = {v for v in range(1, 7) if predictions(tmp_path, version=str(v)) is not None}
     assert shown == {1, 3, 4, 5, 6}
     assert predictions(tmp_path, version="1") == 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.monitoring import mapped_file, metric_files, metric_values
+from service.monitoring import mapped_metric_file, metric_values, metrics_folder
 from service.monitoring.exposition import exposition
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.uncounted_processes import MISSING_GAUGE
@@ -57,7 +57,7 @@ def test_a_full_file_system_kills_nobody_and_is_told(
     assert missing(small) == 2
     before = values(small)
     first.kill()
-    metric_files.fold_ended_processes(small)
+    metrics_folder.fold_ended_processes(small)
     assert missing(small) == 1
     assert predictions(small) == 2
     labels = (("model", "m"), ("signature", "serving_default"), ("version", "1"))
@@ -70,7 +70,7 @@ def test_a_full_file_system_kills_nobody_and_is_told(
     # However full it is of metrics themselves, the dead find room to be folded.
     assert second.tell("many 300") > 0
     second.kill()
-    assert metric_files.fold_ended_processes(small)
+    assert metrics_folder.fold_ended_processes(small)
     assert predictions(small) == 4
     assert start(small).tell("count m 1") == 0
     assert predictions(small) == 5
@@ -88,7 +88,7 @@ def test_workers_are_killed_and_replaced_on_a_full_file_system(
         assert worker.process.poll() is None
         worker.process.send_signal(signal.SIGKILL)
         worker.process.wait()
-        metric_files.fold_ended_processes(small)
+        metrics_folder.fold_ended_processes(small)
     assert exposition(small) == b""
 
 
@@ -117,7 +117,7 @@ def test_whatever_keeps_files_from_growing_leaves_counting_alone(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    monkeypatch.setattr(mapped_file, "_allocate", refuse)
+    monkeypatch.setattr(mapped_metric_file, "_allocate", refuse)
     monkeypatch.setattr(metric_values, "_RETRY_S", 0.0)
     metrics = Metrics()
     metrics.version("m", "1").predictions("serving_default").inc(3)

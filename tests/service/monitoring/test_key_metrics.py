@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.monitoring import key_metrics, metric_files
+from service.monitoring import key_metrics, metrics_folder
 from service.monitoring.prometheus_metrics import Metrics
 from tests.service.monitoring.conftest import Worker, values
 
@@ -62,8 +62,8 @@ def test_removed_keys_vanish_at_once_and_those_in_force_outlive_workers(
     assert counted(tmp_path) == {"a": 2, "b": 2}
     one.kill()
     other.kill()
-    monkeypatch.setattr(metric_files, "_KEPT_S", 0.0)
-    assert metric_files.fold_ended_processes(tmp_path)
-    assert metric_files.fold_ended_processes(tmp_path)
+    monkeypatch.setattr(metrics_folder, "_KEPT_S", 0.0)
+    assert metrics_folder.fold_ended_processes(tmp_path)
+    assert metrics_folder.fold_ended_processes(tmp_path)
     # Nobody alive has counted "b", but the key is in force.
     assert counted(tmp_path) == {"b": 2}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from service.monitoring import metric_files
+from service.monitoring import metrics_folder
 from service.monitoring.exposition import exposition
 from service.monitoring.process_metrics import ProcessMetrics
 from tests.service.monitoring.conftest import Worker, values
@@ -53,7 +53,7 @@ def test_each_worker_shows_its_own_until_it_ends(
     assert "# TYPE process_cpu_seconds_total counter\n" in exposition(tmp_path).decode()
 
     one.kill()
-    metric_files.fold_ended_processes(tmp_path)
+    metrics_folder.fold_ended_processes(tmp_path)
     assert shown(tmp_path, one) == {}
     assert shown(tmp_path, other).keys() == NAMES
     # Nor is anything of it kept for good.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from service.monitoring import metric_files
+from service.monitoring import metrics_folder
 from service.monitoring.worker_restarts import WorkerRestarts
 from tests.service.monitoring.conftest import Worker, values
 
@@ -36,7 +36,7 @@ def test_what_cannot_be_written_is_written_the_next_time(tmp_path: Path) -> None
     master.fold(folder)
     folder.mkdir()
     master.note()
-    with metric_files.changing(folder):
+    with metrics_folder.changing(folder):
         master.fold(folder)
     assert restarts(folder) is None
     master.fold(folder)

@@ -12,8 +12,8 @@ import uvloop
 from service.server import graceful_shutdown
 from service.server.connection_acceptor import Acceptor
 from service.server.connection_balancing import ConnectionCounts
-from service.server.connections import Connections
 from service.server.graceful_shutdown import GracefulShutdown, timeout_s
+from service.server.open_connections import OpenConnections
 
 
 class Client:
@@ -21,7 +21,7 @@ class Client:
 
     idle_since: float | None = None
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: OpenConnections) -> None:
         self._connections = connections
         connections.add(self)
 
@@ -55,7 +55,7 @@ class Host:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.connection_count = ConnectionCounts(1).take()
-        self.connections = Connections(10, self.connection_count)
+        self.connections = OpenConnections(10, self.connection_count)
         self.is_draining = False
         self.notified = 0
         self.on_notify: Callable[[], None] = lambda: None
@@ -215,7 +215,7 @@ def test_a_connection_that_was_left_to_others_is_not_taken_after_the_last_look(
     async def test() -> None:
         host, counts = Host(), ConnectionCounts(2)
         host.connection_count, other = counts.take(), counts.take()
-        host.connections = Connections(10, host.connection_count)
+        host.connections = OpenConnections(10, host.connection_count)
         shutdown, _ = shutdown_of(host)
         # The other worker's, which takes no connection here, and the one of the worker that stops.
         with socket.create_server(("127.0.0.1", 0)) as others, others.dup() as listener:

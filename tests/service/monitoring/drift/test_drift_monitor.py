@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from service.monitoring.drift import row_counting
-from service.monitoring.drift.block_record import BlockRecord
-from service.monitoring.drift.blocks import AVERAGE_RUN_LENGTH
 from service.monitoring.drift.drift_monitor import DriftMonitor
 from service.monitoring.drift.drift_report import drift_report
+from service.monitoring.drift.evidence_blocks import AVERAGE_RUN_LENGTH
 from service.monitoring.drift.row_counting import RowCounting
+from service.monitoring.drift.shared_evidence import SharedEvidence
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
 from service.repository.golden_examples import Tensors
@@ -135,7 +135,7 @@ def test_workers_share_the_evidence_and_one_at_a_time_looks(
     for each in watched:
         answer(each.counting, 150)
     clock.now += 61
-    with BlockRecord(tmp_path).changing() as record:
+    with SharedEvidence(tmp_path).changing() as record:
         assert record is not None
         one.look()
         assert record["m/1"].blocks == 0
@@ -167,7 +167,7 @@ def test_evidence_against_another_reference_is_not_gone_on_with(
     assert drift_report(seen)["state"] == "waiting"
     # A record that is damaged is no record.
     (tmp_path / "drift.json").write_text('{"m/1": {"rows": 3}}')
-    assert BlockRecord(tmp_path).read() == {}
+    assert SharedEvidence(tmp_path).read() == {}
 
 
 def test_what_is_counted_in_a_second_is_bounded(reference: Reference) -> None:

@@ -33,7 +33,7 @@ class Connection(Protocol):
         """
 
 
-class Connections:
+class OpenConnections:
     """The connections of one worker."""
 
     def __init__(self, most: int, count: ConnectionCount) -> None:

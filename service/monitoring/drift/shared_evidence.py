@@ -61,7 +61,7 @@ class VersionEvidence:
 Record = dict[str, VersionEvidence]
 
 
-class BlockRecord:
+class SharedEvidence:
     """The record of a service's workers."""
 
     def __init__(self, folder: Path | None) -> None:

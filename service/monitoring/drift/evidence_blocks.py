@@ -6,13 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from service.monitoring.drift.block_record import FieldEvidence, VersionEvidence
 from service.monitoring.drift.drift_evidence import (
     HISTORY_KEPT,
     after_block,
     log_e_value,
     reference_radius,
 )
+from service.monitoring.drift.shared_evidence import FieldEvidence, VersionEvidence
 from service.repository.reference.reference_file import Reference
 
 # An alarm without drift comes after at least so many blocks on average: two years at one a minute.
@@ -29,7 +29,7 @@ _LARGEST = 100.0 * AVERAGE_RUN_LENGTH
 Totals = Mapping[str, npt.NDArray[np.float64]]
 
 
-class Blocks:
+class EvidenceBlocks:
     """The evidence of one version's live rows against its reference."""
 
     def __init__(self, reference: Reference, minimum_effect: float) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
-from service.monitoring import value_files
+from service.monitoring import metric_file_reader
+from service.monitoring.metric_file_reader import read_values
 from service.monitoring.prometheus_internals import key_of
-from service.monitoring.value_files import read_values
 
 
 def key(number: int) -> str:
@@ -75,4 +75,4 @@ def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
         MmapedDict(str(path)).close()
         read_values(path)
         path.unlink()
-    assert [known for known in value_files._layouts if known.parent == tmp_path] == [path]
+    assert [known for known in metric_file_reader._layouts if known.parent == tmp_path] == [path]

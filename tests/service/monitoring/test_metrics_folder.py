@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.monitoring import metric_files
+from service.monitoring import metrics_folder
 from service.monitoring.prometheus_metrics import Metrics
 from tests.service.monitoring.conftest import FOLDER, Worker, predictions, size, values
 
@@ -23,7 +23,7 @@ def test_the_dead_are_folded_and_nothing_is_lost(
             worker.tell("count m 1")
         before = values(tmp_path)
         worker.kill()
-        assert metric_files.fold_ended_processes(tmp_path)
+        assert metrics_folder.fold_ended_processes(tmp_path)
         after = values(tmp_path)
         live = {place for place in before if place[0] == "understudy_workers_ready"}
         assert live
@@ -44,7 +44,7 @@ def test_the_living_are_not_folded_whatever_their_process_ids(
     for file in tmp_path.glob("*.db"):
         kind, owner = file.stem.rsplit("_", 1)
         file.rename(file.with_name(f"{kind}_4194305-{owner.partition('-')[2]}.db"))
-    assert metric_files.fold_ended_processes(tmp_path)
+    assert metrics_folder.fold_ended_processes(tmp_path)
     living.tell("count m 1")
     assert predictions(tmp_path) == 2
     assert values(tmp_path)["understudy_workers_ready", ()] == 1
@@ -82,7 +82,7 @@ def test_scrapes_see_counters_that_never_fall_and_add_up(
     threads = [threading.Thread(target=watched, args=(scrape,)) for _ in range(2)]
     threads += [
         threading.Thread(
-            target=watched, args=(lambda: metric_files.fold_ended_processes(tmp_path),)
+            target=watched, args=(lambda: metrics_folder.fold_ended_processes(tmp_path),)
         )
         for _ in range(2)
     ]
@@ -100,7 +100,7 @@ def test_scrapes_see_counters_that_never_fall_and_add_up(
     for thread in threads:
         thread.join()
     assert not failures, failures[0]
-    assert metric_files.fold_ended_processes(tmp_path)
+    assert metrics_folder.fold_ended_processes(tmp_path)
     assert predictions(tmp_path) == told[0]
     assert len(set(seen)) > 10
 
@@ -118,7 +118,7 @@ def test_a_fork_counts_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     assert predictions(tmp_path) == 7
-    assert metric_files.fold_ended_processes(tmp_path)
+    assert metrics_folder.fold_ended_processes(tmp_path)
     version.predictions("serving_default").inc()
     assert predictions(tmp_path) == 8
 
@@ -137,10 +137,10 @@ def test_half_a_change_is_not_seen_and_is_cleared_away(
     (tmp_path / ".draft-ended").write_bytes(b"1")
     assert predictions(tmp_path) == 1
     worker.kill()
-    assert metric_files.fold_ended_processes(tmp_path)
+    assert metrics_folder.fold_ended_processes(tmp_path)
     assert predictions(tmp_path) == 1
     (tmp_path / name).write_bytes(content)
     assert predictions(tmp_path) == 1
-    metric_files.fold_ended_processes(tmp_path)
+    metrics_folder.fold_ended_processes(tmp_path)
     assert predictions(tmp_path) == 1
     assert {file.name for file in tmp_path.iterdir()} <= {"ended", ".lock"}

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from service.monitoring.metric_files import NEW
+from service.monitoring.metrics_folder import NEW
 
 # Files grow by so much at a time, and are allocated to the last byte.
 _STEP = 16 * 1024

@@ -29,8 +29,8 @@ from pathlib import Path
 
 import orjson
 
+from service.monitoring.metric_file_reader import read_values
 from service.monitoring.series_groups import Group, group_of, is_key
-from service.monitoring.value_files import read_values
 from service.repository.atomic_files import write_atomically
 
 Value = tuple[float, float]  # What was counted, and when it was set: 0 unless that matters.
