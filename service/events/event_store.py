@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import orjson
 
@@ -36,6 +37,8 @@ _CHUNK = 500
 LEAST_BUNDLED = 64
 # Whoever has been handed an audit may answer it for so long before another gets it: seconds.
 AUDIT_LEASE_S = 3600.0
+
+T = TypeVar("T")
 
 
 class EventStore:
@@ -150,12 +153,15 @@ class EventStore:
         """
         if not truths:
             return []
-        with self.transaction() as run:
+
+        def put_all(run: Transaction) -> list[Result]:
             bundles.make_rows(run, model, {truth.request_id for truth in truths})
             results = [self._put(run, model, truth) for truth in truths]
             if wrong := [place for place, result in enumerate(results) if result is None]:
                 raise NotAuditedError(wrong)  # Which takes the others back.
             return [result for result in results if result is not None]
+
+        return self._twice(put_all)
 
     def hand_out(self, model: str, most: int, rollout: str = "") -> list[Audit]:
         """Choose instances to be labelled, and note that they were handed out.
@@ -174,18 +180,21 @@ class EventStore:
             StoreError: the database cannot be used now.
         """
         now = self._clock()
-        with self.transaction() as run:
-            found = hand_out_late(run, model, AUDIT_LEASE_S, most, now)
-            of_pairs = {"model": model, "rollout": rollout}
-            found += hand_out_new(
-                run, statements.NEW_AUDITS_OF_PAIRS, of_pairs, most - len(found), now
-            )
+        of_pairs = {"model": model, "rollout": rollout}
+
+        def hand_out_first(run: Transaction) -> list[Audit]:
+            late = hand_out_late(run, model, AUDIT_LEASE_S, most, now)
+            wanted = most - len(late)
+            return late + hand_out_new(run, statements.NEW_AUDITS_OF_PAIRS, of_pairs, wanted, now)
+
+        found = self._twice(hand_out_first)
         below, statement = statements.FIRST_AUDITS, statements.FIRST_NEW_AUDITS
         place: dict[str, Any] = {"model": model}
         while len(found) < most:
             is_bundled = self._make_rows_for_audits(model, below)
-            with self.transaction() as run:
-                found += hand_out_new(run, statement, place, most - len(found), now)
+            wanted = most - len(found)
+            new = partial(hand_out_new, statement=statement, parameters=place)
+            found += self._twice(partial(new, most=wanted, now=now))
             if below == ALL_AUDITS:
                 break
             # Not all at once of bundles, which would all become rows.
@@ -294,6 +303,19 @@ class EventStore:
         """
         with self._made() as database, database.transaction() as run:
             yield run
+
+    def _twice(self, work: Callable[[Transaction], T]) -> T:
+        """Do work in a transaction; once more if a row of it is refused.
+
+        Where others write meanwhile (PostgreSQL), a request may be removed between the moment at
+        which it is found and the row that refers to it.
+        """
+        try:
+            with self.transaction() as run:
+                return work(run)
+        except RecordError:
+            with self.transaction() as run:
+                return work(run)
 
     @contextmanager
     def _made(self) -> Iterator[Database]:

@@ -1,15 +1,16 @@
 """The store: what it keeps, what it corrects, what it hands out, what it forgets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.events.database import Parameters, Row, Transaction
-from service.events.event_statements import FIRST_AUDITS, FORMATS
+from service.events.event_statements import FIRST_AUDITS, FORMATS, REMOVE
 from service.events.event_store import AUDIT_LEASE_S, EventStore
 from service.events.event_store_location import open_database
 from service.events.feedback_records import AuditedAnswer, NotAuditedError, Result, Source, Truth
@@ -222,6 +223,39 @@ def test_one_that_makes_the_tables_at_the_same_moment_harms_nobody(
     store.add([record("a")])
     assert store.counts() == {"m": 1}
     database.close()
+
+
+@pytest.mark.parametrize("is_audit", [False, True])
+def test_a_request_that_is_removed_at_that_moment_is_no_failure(
+    postgres_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, is_audit: bool
+) -> None:
+    """Between being found and the row that refers to it; SQLite lets nobody in between."""
+    database, other = open_database(postgres_url), open_database(postgres_url)
+    store = EventStore(database, clock=clock)
+    store.add([record("gone", model="removed"), record("stays", model="removed")])
+    transaction = database.transaction
+
+    @contextmanager
+    def interrupted() -> Iterator[Transaction]:
+        with transaction() as run:
+            for name in ("change", "change_all"):
+                monkeypatch.setattr(run, name, partial(after_removal, getattr(run, name)))
+            yield run
+
+    def after_removal(write: Callable[..., Any], statement: str, parameters: Any) -> Any:
+        with other.transaction() as run:
+            run.change(REMOVE, {"model": "removed", "request_id": "gone"})
+        return write(statement, parameters)
+
+    monkeypatch.setattr(database, "transaction", interrupted)
+    if is_audit:
+        handed = store.hand_out("removed", 2)
+        assert [audit.event.request_id for audit in handed] == ["stays"]
+    else:
+        truths = [truth("gone", "b"), truth("stays", "b")]
+        assert store.put("removed", truths) == [Result.NOT_SAMPLED, Result.STORED]
+    database.close()
+    other.close()
 
 
 def test_audited_answers_come_with_their_truths(store: EventStore, clock: Clock) -> None:
