@@ -56,7 +56,10 @@ class WorkerMembers:
     def join(self) -> None:
         """Become a member: from now on nothing is decided without this worker."""
         if self._folder is None:
-            self._own = tempfile.TemporaryDirectory(prefix="understudy-workers-")
+            # A thread that ends later, such as a rollout's, may write into it while it is removed.
+            self._own = tempfile.TemporaryDirectory(
+                prefix="understudy-workers-", ignore_cleanup_errors=True
+            )
             self._folder = Path(self._own.name)
         self.name = f"{os.getpid()}-{uuid4().hex[:8]}"
         self._enter()

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -5,6 +6,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,25 @@ def test_a_worker_alone_decides_at_once() -> None:
     assert group.proposal("m") is None
     assert group.decision("other") is None
     group.leave()
+
+
+def test_a_thread_that_still_writes_does_not_stop_one_from_leaving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rollout's thread may write its record while the folder of a worker alone is removed."""
+    group = WorkerGroup(None)
+    group.join()
+    folder, rmdir = group.folder, os.rmdir
+
+    def write_first(path: Any, *, dir_fd: int | None = None) -> None:
+        if Path(path) == folder:
+            (folder / "late").write_text("")
+        rmdir(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", write_first)
+    group.leave()
+    monkeypatch.undo()
+    shutil.rmtree(folder)
 
 
 def test_all_must_have_prepared(join: Join) -> None:
