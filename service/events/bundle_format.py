@@ -172,8 +172,8 @@ def _places(names: Sequence[str], tensors: Tensors, values: bytearray) -> tuple[
         if tensor is None:
             continue
         kind = tensor.dtype.char
-        if kind in _PLAIN and tensor.dtype.isnative and tensor.flags.c_contiguous:
-            values += tensor.data
+        if kind in _PLAIN and tensor.dtype.isnative:
+            values += tensor.tobytes()
             places.append((name, kind, tensor.shape))
         else:
             text = json_of(jsonable(tensor))

@@ -2,17 +2,17 @@
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from time import time
+from typing import Protocol
 
-from service.events.event_records import AnsweredRequest, size_of
+from service.events.event_records import AnsweredRequest
 from service.events.event_store import EventStore
 from service.events.event_store_location import open_database
 from service.events.event_writer import EventWriter
-from service.events.sampling import inclusion
+from service.events.sampling import drawn
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
-from service.repository.contract import Signature
 from service.repository.event_rates import EventRates
 from service.repository.golden_examples import Tensors
 from service.repository.model_policy import Policy
@@ -27,6 +27,37 @@ _LARGE_BYTES = 16 * 1024
 ObserveSampled = Callable[[AnsweredRequest, Tensors], None]
 
 
+class AnsweredPrediction(Protocol):
+    """A prediction that has been answered.
+
+    Attributes:
+        model: the model's name.
+        body_bytes: the length of the request's body.
+        inputs: an array for each input, as the model got them.
+    """
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def body_bytes(self) -> int: ...
+    @property
+    def inputs(self) -> Tensors: ...
+
+    def to_event(
+        self,
+        rates: Mapping[str, EventRates],
+        request_id: str,
+        answered_at: float,
+        status: int,
+        outputs: Tensors | None,
+    ) -> AnsweredRequest | None:
+        """Return what is stored of it; ``None`` if it was not valid, or is not in the sample."""
+
+
+# A request's id, the prediction, the HTTP status of its answer, and the outputs if it has any.
+Answered = tuple[str, AnsweredPrediction, int, Tensors | None]
+
+
 class EventLog:
     """Samples answered requests into the store.
 
@@ -34,7 +65,8 @@ class EventLog:
         store: where they are.
         writer: puts them there.
         metrics: where events and feedback are counted.
-        rates: those in force, by the model's name; every request looks one up.
+        rates: those in force, by the model's name.
+        bound: the largest of their bounds; every request is compared with it.
         observers: are shown the requests of a model that are stored, by the model's name.
     """
 
@@ -58,89 +90,80 @@ class EventLog:
         self.metrics = metrics
         self.observers: dict[str, ObserveSampled] = {}
         self.rates: defaultdict[str, EventRates] = defaultdict(lambda: default)
+        self.bound = default.bound
         self._default = default
-        # With the inputs as the model got them.
-        self._noted: deque[tuple[AnsweredRequest, Tensors]] = deque()
+        # When they were answered, and the requests of one turn.
+        self._noted: deque[tuple[float, list[Answered]]] = deque()
+        self._count = 0
         writer.gather = self._pass_on
 
     def follow_policy(self, model: str, policy: Policy) -> None:
         """Let a model's policy be in force, as it was read just now."""
         self.rates[model] = policy.events or self._default
+        self.bound = max(each.bound for each in (self._default, *self.rates.values()))
 
-    def note(
-        self,
-        model: str,
-        version: int,
-        signature: Signature,
-        request_id: str,
-        status: int,
-        instances: int,
-        inputs: Tensors,
-        outputs: Tensors | None,
-        prepared: Tensors | None = None,
-    ) -> None:
-        """See a request whose answer has left, and store it if it is in the sample; never waits.
+    def see(self, answered: Sequence[Answered]) -> None:
+        """See requests whose answers have left, and store those in the sample; never waits.
 
-        What is seen is passed on by and by: many at once take half as long as each for itself,
-        among requests that do something else.
+        What is in the sample is passed on by and by: many at once take a third as long as each for
+        itself, among requests that do something else.
 
         Args:
-            model: the model's name.
-            version: the version that answered.
-            signature: what was called.
-            request_id: its id.
-            status: the HTTP status of its answer.
-            instances: how many predictions it was for.
-            inputs: an array for each input, as it was sent.
-            outputs: an array for each output; ``None`` where it failed.
-            prepared: the inputs as the model got them, where files among them were prepared.
+            answered: of each its id, the prediction, the HTTP status of its answer, and an array
+                for each output; ``None`` where it failed.
         """
-        try:
-            included = inclusion(self.rates[model], request_id, status, outputs)
-            if included is None:
-                return
-            size = size_of(inputs) + size_of(outputs)
-            request = AnsweredRequest(
-                model,
-                version,
-                signature,
-                request_id,
-                time(),
-                status,
-                instances,
-                inputs,
-                outputs,
-                included,
-                size,
-            )
-        except Exception as error:
-            # The others of its batch are still to be answered.
-            self._lose(model, error)
+        sampled = drawn(answered, self.bound)
+        if not sampled:
             return
-        self._noted.append((request, inputs if prepared is None else prepared))
-        if len(self._noted) >= _AT_ONCE or size > _LARGE_BYTES:
+        self._noted.append((time(), sampled))
+        self._count += len(sampled)
+        if self._count >= _AT_ONCE or any(map(_is_large, sampled)):
             self._pass_on()
-        else:
-            self.writer.wake()
+        self.writer.wake()
 
     def _pass_on(self) -> None:
         """Hand what was noted to the writer and to observers; any thread may."""
+        # A little off where several threads do so at once.
+        self._count = 0
+        requests: list[AnsweredRequest] = []
+        inputs: list[Tensors] = []
         while self._noted:
             try:
-                request, prepared = self._noted.popleft()
+                at, sampled = self._noted.popleft()
             except IndexError:
-                return  # Another thread was quicker.
-            try:
-                self.writer.put(request)
-                observe = self.observers.get(request.model)
-                if observe is not None:
-                    observe(request, prepared)
-            except Exception as error:
-                self._lose(request.model, error)
+                break  # Another thread was quicker.
+            for request_id, prediction, status, outputs in sampled:
+                try:
+                    request = prediction.to_event(self.rates, request_id, at, status, outputs)
+                except Exception as error:
+                    # The others are still to be stored.
+                    self.writer.lose_refused(prediction.model, error)
+                    continue
+                if request is not None:
+                    requests.append(request)
+                    inputs.append(prediction.inputs)
+        if requests:
+            # First, since what observers make of a request is stored with it.
+            self.writer.put(requests)
+            for request, prepared in zip(requests, inputs, strict=True):
+                self._show(request, prepared)
 
-    def _lose(self, model: str, error: Exception) -> None:
-        self.metrics.events_lost.labels(model, "record").inc()
-        log(logging.ERROR, "A request cannot be stored.", error=error, model=model)
+    def _show(self, request: AnsweredRequest, prepared: Tensors) -> None:
+        observe = self.observers.get(request.model)
+        if observe is not None:
+            try:
+                observe(request, prepared)
+            except Exception as error:
+                # The writer's thread, and the others' answers, must not end with it.
+                log(logging.ERROR, "A stored request was not looked at.", error=error)
+
+
+def _is_large(answered: Answered) -> bool:
+    _, prediction, _, outputs = answered
+    size = prediction.body_bytes
+    if outputs is not None:
+        size += sum(tensor.nbytes for tensor in outputs.values())
+    return size > _LARGE_BYTES
 
 
 def event_log_of(settings: Settings, metrics: Metrics) -> EventLog | None:

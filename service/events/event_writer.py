@@ -92,32 +92,45 @@ class EventWriter:
                 self._thread = threading.Thread(target=self._live, name="events", daemon=True)
                 self._thread.start()
 
-    def put(self, request: AnsweredRequest | SecondAnswer) -> None:
-        """Hand over a request, or a second answer to an earlier one, or drop it; never waits.
+    def put(self, requests: Sequence[AnsweredRequest]) -> None:
+        """Hand over requests, or drop what is too much; never waits.
 
-        Raises:
-            TypeError: a value of the request has no JSON.
-            ValueError: likewise.
+        The thread looks at them when ``wake`` is called, if it does not do so already.
         """
-        size = request.size
-        if size > MOST_BYTES:
-            self._lose(request.model, "large")
-            return
+        refused: list[tuple[str, Exception]] = []
+        lost: Counter[tuple[str, str]] = Counter()
         with self._lock:
-            is_full = (
-                self._queued >= self._most_queued or self._queued_bytes + size > MOST_QUEUED_BYTES
-            )
-            if not is_full:
-                if isinstance(request, SecondAnswer):
-                    self._answers.append(request)
+            for request in requests:
+                if request.size > MOST_BYTES:
+                    lost[request.model, "large"] += 1
+                elif self._is_full(request.size):
+                    lost[request.model, "queue"] += 1
                 else:
-                    self._pack(request)
+                    try:
+                        self._pack(request)
+                    except Exception as error:
+                        refused.append((request.model, error))
+        for (model, reason), count in lost.items():
+            self._lose(model, reason, count)
+        for model, why in refused:
+            self.lose_refused(model, why)
+
+    def put_second(self, answer: SecondAnswer) -> None:
+        """Hand over a second answer to an earlier request, or drop it; never waits."""
+        with self._lock:
+            is_full = self._is_full(answer.size)
+            if not is_full:
+                self._answers.append(answer)
                 self._queued += 1
-                self._queued_bytes += size
+                self._queued_bytes += answer.size
         if is_full:
-            self._lose(request.model, "queue")
-            return
+            self._lose(answer.model, "queue")
         self.wake()
+
+    def lose_refused(self, model: str, error: Exception) -> None:
+        """Count and log a request that cannot be stored."""
+        self._lose(model, "record")
+        log(logging.ERROR, "A request cannot be stored.", error=error, model=model)
 
     def wake(self) -> None:
         """Let the thread look, within the time in which it gathers; it is started if need be."""
@@ -133,6 +146,11 @@ class EventWriter:
         elif len(of_model[-1]) >= _MOST_AT_ONCE:
             of_model.append(PackedRequests(request.model))
         of_model[-1].add(request)
+        self._queued += 1
+        self._queued_bytes += request.size
+
+    def _is_full(self, size: int) -> bool:
+        return self._queued >= self._most_queued or self._queued_bytes + size > MOST_QUEUED_BYTES
 
     def stop(self, timeout_s: float) -> None:
         """Write what waits, and end the thread; what cannot be written in time is lost.

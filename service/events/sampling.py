@@ -15,10 +15,12 @@ divide by it (Horvitz and Thompson, 1952) are unbiased although errors are kept 
 A client that chooses its own ids chooses what is in the sample.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -35,6 +37,8 @@ _SPARE = 64 - _BITS
 # Above all places in the order of audits.
 ALL_AUDITS = 1 << _BITS
 _ORDER_PERSON = b"understudy-audit"
+
+Answered = TypeVar("Answered", bound=tuple[Any, ...])
 
 
 class Reason(StrEnum):
@@ -82,6 +86,18 @@ def is_left_out(rates: EventRates, request_id: str) -> bool:
         request_id: its id.
     """
     return crc32(request_id.encode()) * _FACTOR & _MASK >= rates.bound
+
+
+def drawn(answered: Iterable[Answered], bound: int) -> list[Answered]:
+    """Return those of many requests that are not left out, each of which begins with its id.
+
+    In one step: among all else that a request does, a call for each costs four times as much.
+
+    Args:
+        answered: the requests.
+        bound: the largest of their models' rates, as ``EventRates.bound`` has it.
+    """
+    return [each for each in answered if crc32(each[0].encode()) * _FACTOR & _MASK < bound]
 
 
 def audit_order(request_id: str) -> int:

@@ -108,7 +108,7 @@ class WorkerStep:
             self._acquire,
             self._is_idle,
             self._budget,
-            events.writer.put,
+            events.writer.put_second,
             lambda result: counted.labels(self._model, result).inc(),
             stuck_after_s=self._timeout_s,
         )

@@ -25,6 +25,7 @@ from service.api.inference.loop_time_slices import LoopTimeSlices
 from service.api.inference.parse_cost import SMALL_BYTES, ParseCost, is_large
 from service.api.inference.pipeline import InferencePipeline, Prediction, Target
 from service.errors import AbandonedError, InvalidRequestError, ServiceError, strip
+from service.events.event_log import Answered
 from service.runtime.batching import BatchQueue, Ticket
 from service.runtime.servable import Servable
 
@@ -111,6 +112,7 @@ class PredictionLoop:
         self._time_slices = LoopTimeSlices(loop)
         self._queues: WeakKeyDictionary[Servable, dict[str, BatchQueue]] = WeakKeyDictionary()
         self._parse_costs: WeakKeyDictionary[Servable, ParseCost] = WeakKeyDictionary()
+        self._answered: list[Answered] = []
 
     def admit(self, route: Route, environ: Mapping[str, Any]) -> str:
         """Check whether a request may be asked, before its body is read.
@@ -207,6 +209,17 @@ class PredictionLoop:
         if cost is None:
             cost = self._parse_costs[servable] = ParseCost()
         return cost
+
+    def note_answered(self, answered: Answered) -> None:
+        """Show a request to the event log, with the others that are answered in this turn."""
+        if not self._answered:
+            self.loop.call_soon(self._note_events)
+        self._answered.append(answered)
+
+    def _note_events(self) -> None:
+        answered, self._answered = self._answered, []
+        if self.pipeline.events is not None:
+            self.pipeline.events.see(answered)
 
     def close(self) -> None:
         """Take no more work for the threads; what runs is not waited for."""
@@ -356,10 +369,11 @@ class RunningPrediction:
         if respond is None:
             return
         respond(response, headers)
-        events = self._loop.pipeline.events
-        if events is not None and prediction is not None:
+        if prediction is not None and self._loop.pipeline.events is not None:
             outputs = ticket.outputs if ticket is not None else None
-            prediction.note_event(events, self._context.request_id, response.status, outputs)
+            self._loop.note_answered(
+                (self._context.request_id, prediction, response.status, outputs)
+            )
 
     def _on_thread(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do ``work`` on a thread, and ``then`` with its result on the loop."""

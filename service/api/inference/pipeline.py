@@ -21,10 +21,12 @@ from service.api.validation.problems import Problems
 from service.api.validation.row_counts import check_row_count
 from service.errors import DeadlineError, InvalidRequestError, ServiceError, UnavailableError
 from service.events.event_log import EventLog
-from service.events.sampling import is_left_out
+from service.events.event_records import AnsweredRequest, size_of
+from service.events.sampling import inclusion
 from service.monitoring.gathered_metrics import GatheredVersion
 from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.version_metrics import VersionMetrics
+from service.repository.event_rates import EventRates
 from service.repository.golden_examples import Tensors
 from service.rollout.disagreement import is_finite
 from service.runtime.admission_control import Admission
@@ -32,6 +34,8 @@ from service.runtime.lifecycle import Lifecycle
 from service.runtime.refused_rows import bisect_refused_rows
 from service.runtime.servable import Servable
 
+# A body up to here is not looked into to know how much memory its values take.
+_LARGE_BYTES = 16 * 1024
 _TIMEOUT_HEADER = "HTTP_X_REQUEST_TIMEOUT_MS"
 
 
@@ -101,7 +105,7 @@ class InferencePipeline:
         finally:
             prediction.close()
             if self.events is not None:
-                prediction.note_event(self.events, context.request_id, status, outputs)
+                self.events.see([(context.request_id, prediction, status, outputs)])
 
     def require_model(self, context: RequestContext, model: str) -> None:
         """Check that a model exists, and note it in the context of a request.
@@ -158,6 +162,7 @@ class Prediction:
 
     Attributes:
         servable: the version that answers it, on a lease.
+        body_bytes: the length of its body, unpacked, after ``check``.
         deadline: when it is too late, in seconds of ``time.monotonic``.
         phases: what it has spent so far.
         request: the checked request, after ``check``.
@@ -172,6 +177,7 @@ class Prediction:
         "_metrics",
         "_pipeline",
         "_start",
+        "body_bytes",
         "deadline",
         "inputs",
         "is_checked",
@@ -197,6 +203,7 @@ class Prediction:
         self._codec: Codec[Any, Any]
         self._start = start
         self.servable = servable
+        self.body_bytes = 0
         self.deadline = deadline
         self.request: CheckedRequest
         self.inputs: Tensors
@@ -218,6 +225,7 @@ class Prediction:
             InvalidRequestError: it is not a request that the model takes.
         """
         pipeline, phases = self._pipeline, self.phases
+        self.body_bytes = len(body)
         start = phases.parse_at = perf_counter()
         with pipeline.values.bound(len(body), self.servable.contract):
             self._codec, body = codecs.select(environ, body)
@@ -329,32 +337,50 @@ class Prediction:
         self.servable.release()
         self._pipeline.admission.leave(self.servable.model, monotonic() - self._start)
 
-    def note_event(
-        self, events: EventLog, request_id: str, status: int, outputs: Tensors | None
-    ) -> None:
-        """Show the request to the event log, if it was valid; never waits.
+    @property
+    def model(self) -> str:
+        """The name of the model that answers."""
+        return self.servable.model
+
+    def to_event(
+        self,
+        rates: Mapping[str, EventRates],
+        request_id: str,
+        answered_at: float,
+        status: int,
+        outputs: Tensors | None,
+    ) -> AnsweredRequest | None:
+        """Return what is stored of the request; ``None`` if it was not valid or is left out.
 
         Args:
-            events: samples it.
+            rates: of each model.
             request_id: its id.
+            answered_at: when its answer left, in seconds since the epoch.
             status: the HTTP status of its answer.
             outputs: what it was answered with; ``None`` where it failed.
         """
-        servable = self.servable
-        # Every request pays for this.
-        if self.is_checked and not is_left_out(events.rates[servable.model], request_id):
-            request = self.request
-            events.note(
-                servable.model,
-                servable.version,
-                request.signature,
-                request_id,
-                status,
-                request.instances,
-                request.inputs,
-                outputs,
-                self.inputs,
-            )
+        if not self.is_checked:
+            return None
+        servable, request, size = self.servable, self.request, self.body_bytes
+        included = inclusion(rates[servable.model], request_id, status, outputs)
+        if included is None:
+            return None
+        if size > _LARGE_BYTES:
+            # JSON may be many times as long as what it says.
+            size = size_of(request.inputs)
+        return AnsweredRequest(
+            servable.model,
+            servable.version,
+            request.signature,
+            request_id,
+            answered_at,
+            status,
+            request.instances,
+            request.inputs,
+            outputs,
+            included,
+            size + size_of(outputs),
+        )
 
     def _count(self) -> None:
         metrics, phases = self._metrics, self.phases

@@ -1,9 +1,11 @@
 """The writer: never waits, loses what it must and counts it, goes on when the store comes back."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +13,15 @@ import pytest
 from service.events.bundle_format import PackedRequests
 from service.events.errors import RecordError
 from service.events.event_log import EventLog
-from service.events.event_records import EventRecord
+from service.events.event_records import AnsweredRequest, EventRecord, size_of
 from service.events.event_store import EventStore
 from service.events.event_writer import MOST_BYTES, EventWriter
+from service.events.sampling import inclusion
 from service.events.sqlite_database import SqliteDatabase
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
 from service.repository.event_rates import EventRates
+from service.repository.golden_examples import Tensors
 from tests.service.events.postgres import Postgres, postgres
 from tests.service.events.stores import record
 from tests.small_file_system import small_file_system
@@ -45,6 +49,31 @@ INPUTS = {
 OUTPUTS = {"y": np.array([0.5, 1], np.float32), "secret": np.array([3, 4], np.float32)}
 
 
+@dataclass
+class Prediction:
+    """As much of a prediction as the log uses."""
+
+    inputs: Any
+    model: str = "m"
+
+    @property
+    def body_bytes(self) -> int:
+        return sum(getattr(each, "nbytes", 0) for each in self.inputs.values())
+
+    def to_event(
+        self,
+        rates: Mapping[str, EventRates],
+        request_id: str,
+        answered_at: float,
+        status: int,
+        outputs: Tensors | None,
+    ) -> AnsweredRequest | None:
+        included = inclusion(rates[self.model], request_id, status, outputs)
+        size = size_of(self.inputs) + size_of(outputs)
+        about = (self.model, 3, SIGNATURE, request_id, answered_at, status, 2, self.inputs, outputs)
+        return AnsweredRequest(*about, included, size) if included else None
+
+
 class Logged:
     """An event log whose events are all in the sample, and what it has counted."""
 
@@ -56,10 +85,13 @@ class Logged:
         self.log = EventLog(store, self.writer, self.metrics, EventRates(1))
 
     def note(self, request_id: str, inputs: dict[str, object] = INPUTS, status: int = 200) -> None:
-        outputs = OUTPUTS if status == 200 else None
-        self.log.note("m", 3, SIGNATURE, request_id, status, 2, inputs, outputs)
+        self.see(request_id, inputs, status)
         # As after many requests.
         self.writer.gather()
+
+    def see(self, request_id: str, inputs: dict[str, object] = INPUTS, status: int = 200) -> None:
+        outputs = OUTPUTS if status == 200 else None
+        self.log.see([(request_id, Prediction(inputs), status, outputs)])
 
     def value(self, name: str, **labels: str) -> float:
         return sum(
@@ -111,9 +143,9 @@ def test_what_is_sensitive_is_not_stored(start: Start, tmp_path: Path) -> None:
 
 def test_what_is_noted_alone_is_stored_soon(start: Start, tmp_path: Path) -> None:
     events = start(EventStore(SqliteDatabase(tmp_path / "e.db")))
-    events.log.note("m", 3, SIGNATURE, "a", 200, 2, INPUTS, OUTPUTS)
+    events.see("a")
     eventually(lambda: events.stored() == 1)
-    events.log.note("m", 3, SIGNATURE, "last", 200, 2, INPUTS, OUTPUTS)
+    events.see("last")
     events.writer.stop(10)
     assert events.store.counts() == {"m": 2}
 
@@ -126,12 +158,12 @@ def test_much_is_passed_on_before_the_writer_asks(start: Start, tmp_path: Path) 
     events.note("first")
     # The writer has taken it, and tries again in a minute.
     eventually(lambda: events.problem() == 1 and events.writer._queued == 0)
-    events.log.note("m", 3, SIGNATURE, "a", 200, 2, INPUTS, OUTPUTS)
+    events.see("a")
     large = {"x": np.ones((2, 4000), np.float32)}
-    events.log.note("m", 3, SIGNATURE, "b", 200, 2, large, OUTPUTS)
+    events.see("b", large)
     assert events.writer._queued == 2
     for number in range(100):
-        events.log.note("m", 3, SIGNATURE, f"r{number}", 200, 2, INPUTS, OUTPUTS)
+        events.see(f"r{number}")
     # At most 31 wait to be passed on.
     assert events.lost() >= 100 - 1 - 31
 
