@@ -16,12 +16,13 @@ from service.events.event_log import EventLog
 from service.events.event_records import AnsweredRequest, EventRecord, size_of
 from service.events.event_store import EventStore
 from service.events.event_writer import MOST_BYTES, EventWriter
-from service.events.sampling import inclusion
+from service.events.sampling import inclusion, sampling_point
 from service.events.sqlite_database import SqliteDatabase
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
 from service.repository.event_rates import EventRates
 from service.repository.golden_examples import Tensors
+from service.repository.model_policy import policy_from_json
 from tests.service.events.postgres import Postgres, postgres
 from tests.service.events.stores import record
 from tests.small_file_system import small_file_system
@@ -198,6 +199,39 @@ def test_nothing_that_fails_reaches_who_answers(start: Start, tmp_path: Path) ->
     events = start(EventStore(SqliteDatabase(tmp_path / "e.db")))
     events.note("a", {"x": "no tensor"})
     assert events.value("understudy_events_lost_total", reason="record") == 1
+
+
+def test_models_are_sampled_at_their_own_rates(start: Start, tmp_path: Path) -> None:
+    events = start(EventStore(SqliteDatabase(tmp_path / "e.db")))
+    events.log.follow_policy("rare", policy_from_json({"events": {"rate": 0.25}}))
+    names = [f"r{number}" for number in range(400)]
+    events.log.see(
+        [
+            (each, Prediction(INPUTS, model), 200, OUTPUTS)
+            for each in names
+            for model in ("m", "rare")
+        ]
+    )
+    few = sum(sampling_point(each) < 0.25 for each in names)
+    eventually(lambda: events.store.counts() == {"m": 400, "rare": few})
+
+
+def test_an_observer_that_fails_stops_nothing(start: Start, tmp_path: Path) -> None:
+    events = start(EventStore(SqliteDatabase(tmp_path / "e.db")))
+    seen: list[str] = []
+
+    def observe(request: AnsweredRequest, inputs: Tensors) -> None:
+        seen.append(request.request_id)
+        raise ValueError(request.request_id)
+
+    events.log.observers["m"] = observe
+    # The second batch from the writer's own thread.
+    events.note("a")
+    events.see("b")
+    eventually(lambda: events.store.counts() == {"m": 2})
+    assert seen == ["a", "b"]
+    events.see("c")
+    eventually(lambda: events.store.counts() == {"m": 3})
 
 
 def test_a_record_that_is_refused_is_lost_alone(

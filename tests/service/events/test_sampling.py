@@ -7,6 +7,7 @@ from service.events.sampling import (
     Inclusion,
     Reason,
     audit_order,
+    drawn,
     inclusion,
     is_left_out,
     sampling_point,
@@ -40,6 +41,10 @@ def test_left_out_is_whose_point_is_not_below_the_highest_rate() -> None:
     for rate in rates:
         found = EventRates(0.0, errors=rate)
         assert all(is_left_out(found, each) is (point >= rate) for each, point in points.items())
+        # Many in one step are no others.
+        assert drawn([(each,) for each in points], found.bound) == [
+            (each,) for each, point in points.items() if point < rate
+        ]
 
 
 def test_rates_are_nested_and_ends_are_exact() -> None:
