@@ -3,6 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,9 +47,9 @@ def test_a_rate_is_kept_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     async def refuse(*_: object) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(steady_clients.time, "monotonic", lambda: now)
-    monkeypatch.setattr(steady_clients.asyncio, "sleep", sleep)
-    monkeypatch.setattr(steady_clients.asyncio, "open_connection", refuse)
+    monkeypatch.setattr(steady_clients, "time", SimpleNamespace(monotonic=lambda: now))
+    loop = SimpleNamespace(**{**vars(asyncio), "sleep": sleep, "open_connection": refuse})
+    monkeypatch.setattr(steady_clients, "asyncio", loop)
     answers: list[Answer] = []
     stage = Stage("127.0.0.1", 1, "/", [b""])
     asyncio.run(attend(stage, 1, lambda: now < 10, answers.append, rate=2))

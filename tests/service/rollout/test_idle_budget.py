@@ -1,5 +1,7 @@
 """How background work is bounded to a share of a worker's idle time."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from service.rollout import idle_budget as module
@@ -21,8 +23,8 @@ class Clocks:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     made = Clocks()
-    monkeypatch.setattr(module.time, "monotonic", lambda: made.now)
-    monkeypatch.setattr(module.time, "process_time", lambda: made.computed)
+    clock = SimpleNamespace(monotonic=lambda: made.now, process_time=lambda: made.computed)
+    monkeypatch.setattr(module, "time", clock)
     return made
 
 

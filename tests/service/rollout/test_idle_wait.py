@@ -1,5 +1,7 @@
 """How a worker's idle moment is waited for."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from service.rollout import idle_wait as module
@@ -10,8 +12,9 @@ from service.rollout.idle_wait import wait_for_idle
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the pauses between looks; time passes in them alone."""
     made: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", made.append)
-    monkeypatch.setattr(module.time, "monotonic", lambda: sum(made))
+    # The module's alone: threads of other tests sleep as well.
+    clock = SimpleNamespace(sleep=made.append, monotonic=lambda: sum(made))
+    monkeypatch.setattr(module, "time", clock)
     return made
 
 
