@@ -20,8 +20,8 @@ from service.api.http.flask_hooks import install_hooks
 from service.api.http.request_context import RequestObserver
 from service.api.http.route_access import RouteAccess
 from service.api.http.url_paths import configure_urls
-from service.api.inference.event_loop import PredictionRoutes
 from service.api.inference.pipeline import InferencePipeline
+from service.api.inference.prediction_loop import PredictionRoutes
 from service.api.openapi.document import Documents
 from service.api.openapi.documented_access import DocumentedAccess
 from service.api.request_limits import Limits

@@ -13,7 +13,7 @@ from service.api.http.header_checks import check_headers
 from service.api.http.request_body import content_encoding
 from service.api.http.responses import Response, as_service_error
 from service.api.http.route_access import ADMITTED
-from service.api.inference.event_loop import PredictionLoop, Route
+from service.api.inference.prediction_loop import PredictionLoop, Route
 from service.app import Predictions, create_app
 from service.settings.process_settings import process_settings
 from service.settings.settings import Settings

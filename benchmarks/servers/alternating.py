@@ -15,7 +15,7 @@ from types import MappingProxyType
 from benchmarks.alternation import PART, TURNS_FILE, Alternating, Turn
 from service.api.http import request_context
 from service.api.http.request_context import RequestContext, RequestObserver
-from service.api.inference.event_loop import PredictionLoop
+from service.api.inference.prediction_loop import PredictionLoop
 from service.asgi import Application, create_application
 from service.events.event_log import ObserveSampled
 from service.monitoring.server_timing import server_timing

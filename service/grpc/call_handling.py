@@ -12,7 +12,7 @@ from service.access.key_file import ANY_RIGHT
 from service.api.http.body_budget import BodyBudget
 from service.api.http.request_context import RequestContext
 from service.api.http.responses import Response, as_service_error
-from service.api.inference.event_loop import PredictionLoop, Route, RunningPrediction
+from service.api.inference.prediction_loop import PredictionLoop, Route, RunningPrediction
 from service.api.json.value_budget import LARGE_BYTES
 from service.errors import InvalidRequestError
 from service.grpc.answer_blocks import Answer

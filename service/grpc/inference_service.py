@@ -12,8 +12,8 @@ from service.api.codecs.oip.infer_request import find_signature
 from service.api.codecs.oip.model_config import model_config
 from service.api.codecs.oip.model_metadata import model_metadata
 from service.api.http.request_context import RequestContext
-from service.api.inference.event_loop import Route
 from service.api.inference.pipeline import Target
+from service.api.inference.prediction_loop import Route
 from service.api.request_limits import Limits
 from service.api.routes.admin import check_token
 from service.api.routes.oip_inference import EXTENSIONS

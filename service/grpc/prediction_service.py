@@ -10,7 +10,7 @@ from google.protobuf.json_format import ParseDict
 from service.api.codecs.tfserving.classify_codec import Method
 from service.api.http.request_context import RequestContext
 from service.api.http.responses import Response
-from service.api.inference.event_loop import Route
+from service.api.inference.prediction_loop import Route
 from service.api.request_limits import Limits
 from service.errors import InvalidRequestError
 from service.grpc.answer_blocks import Answer

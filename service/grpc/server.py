@@ -8,7 +8,7 @@ from typing import Any
 
 from service.access.access_control import AccessControl
 from service.api.http.body_budget import BodyBudget
-from service.api.inference.event_loop import PredictionLoop
+from service.api.inference.prediction_loop import PredictionLoop
 from service.api.request_limits import Limits
 from service.errors import ServiceError
 from service.grpc.answer_blocks import Answer, http_refusal

@@ -19,7 +19,7 @@ from service.api.http.slow_clients import (
     close_at_once,
     close_in_order,
 )
-from service.api.inference.event_loop import RunningPrediction
+from service.api.inference.prediction_loop import RunningPrediction
 from service.errors import ServiceError
 from service.server.full_http_protocol import FullHttpProtocol
 from service.server.request_heads import END, PredictionHead

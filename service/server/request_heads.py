@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.api.inference.event_loop import Route
+from service.api.inference.prediction_loop import Route
 
 END = b"\r\n\r\n"
 # gunicorn's own limits (limit_request_line, limit_request_fields, limit_request_field_size).

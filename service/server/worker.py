@@ -20,7 +20,7 @@ from gunicorn.sock import ssl_context
 from gunicorn.workers.gasgi import ASGIWorker
 
 from service.api.http.body_budget import BodyBudget
-from service.api.inference.event_loop import PredictionLoop
+from service.api.inference.prediction_loop import PredictionLoop
 from service.asgi import Application
 from service.grpc.server import GrpcServer
 from service.server.connection_acceptor import Acceptor

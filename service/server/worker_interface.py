@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from service.api.http.body_budget import BodyBudget
-from service.api.inference.event_loop import PredictionLoop
+from service.api.inference.prediction_loop import PredictionLoop
 from service.server.open_connections import OpenConnections
 from service.server.request_heads import HeadReader
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from service.api.http.request_context import RequestObserver
-from service.api.inference.event_loop import PredictionRoutes
+from service.api.inference.prediction_loop import PredictionRoutes
 from service.app import Predictions
 from service.asgi import Application
 from service.monitoring.prometheus_metrics import Metrics

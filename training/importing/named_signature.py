@@ -14,7 +14,7 @@ from training.importing.classified_output import Classified, classified
 from training.importing.description import Description, sorted_out
 from training.importing.model_source import SourceModel, SourceTensor
 from training.importing.sample_file import Samples, identifier
-from training.importing.sample_values import checked_value
+from training.importing.sample_requests import checked_value
 from training.tasks.task_interface import Exportable
 
 

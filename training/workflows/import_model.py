@@ -33,7 +33,7 @@ from training.importing.description import Description, description_of
 from training.importing.model_source import open_source
 from training.importing.named_signature import NamedModel, named_model
 from training.importing.sample_file import Samples, read_samples
-from training.importing.sample_values import instances
+from training.importing.sample_requests import instances
 from training.importing.source_path import check_source
 from training.publishing import saved_model_export, version_policy
 from training.publishing.contract_compatibility import broken_promises

@@ -1,6 +1,6 @@
 """The steps of a prediction, whatever its wire format: admit, lease, check, run, respond.
 
-On the event loop (``event_loop``) its steps run apart, and its batch with others; under any
+On the event loop (``prediction_loop``) its steps run apart, and its batch with others; under any
 other WSGI server ``InferencePipeline.answer`` takes them one by one, on the calling thread.
 """
 

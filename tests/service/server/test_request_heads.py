@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.api.inference.event_loop import PredictionRoutes
+from service.api.inference.prediction_loop import PredictionRoutes
 from service.server.request_heads import HeadReader
 
 LINES = (
