@@ -15,8 +15,12 @@ BODY = {"signature_name": "only_y", "instances": [[1, 2], [3, 4]]}
 
 
 def stored(file: Path) -> set[str]:
-    with sqlite3.connect(file) as reader:
-        return {name for (name,) in reader.execute("SELECT request_id FROM understudy_events")}
+    try:
+        # Never made by who reads it.
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as reader:
+            return {name for (name,) in reader.execute("SELECT request_id FROM understudy_events")}
+    except sqlite3.OperationalError:
+        return set()  # A busy machine has no tables yet, or has the file locked just now.
 
 
 def ask(service: Service, ids: list[str]) -> list[str]:
