@@ -110,7 +110,11 @@ def paired_quality(
     if loss is None:
         return PairedQuality()
     name = loss.output.name
-    judged = [each for each in pairs if name in each.champion and name in each.candidate]
+    judged = [
+        each
+        for each in pairs
+        if each.signature in loss.signatures and name in each.champion and name in each.candidate
+    ]
     if not judged:
         return PairedQuality(loss.metric, loss.unit, loss.scale)
     weights = np.array([each.weight for each in judged], np.float64)
