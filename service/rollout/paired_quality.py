@@ -25,6 +25,7 @@ from service.rollout.paired_betting import (
     stakes_of,
     upper_bound_of_worse,
 )
+from service.rollout.percentages import in_percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class PairedQuality:
     def shown(self, loss: float) -> str:
         """Return a loss, or a difference of losses, as people read it."""
         if not self.unit and self.scale == 1:
-            return f"{100 * loss:.2g} %"
+            return in_percent(loss)
         return f"{loss * self.scale:.3g} {self.unit}".rstrip()
 
 
