@@ -37,6 +37,10 @@ IN, OUT = (
 )
 
 
+# A version of ``private`` that is there and not loaded.
+OLD = 1
+
+
 def publish_private(root: Path) -> None:
     """Publish ``private``: ``affine`` with a sensitive input and a sensitive output."""
     whole = AFFINE_CONTRACT["serving_default"]
@@ -53,7 +57,8 @@ def publish_private(root: Path) -> None:
         write_card(folder, card("private", contract))
         write_golden(folder, affine_golden(0))
 
-    Store(root).publish("private", fill)
+    for _ in (OLD, "latest"):
+        Store(root).publish("private", fill)
     (root / "private" / "policy.json").write_text('{"events": {"rate": 1}}')
 
 
@@ -217,6 +222,18 @@ def test_a_truth_of_an_answer_without_rows_is_the_whole_answer(client: FlaskClie
     for truth in (7, {"result": 8}):
         response = send(client, {"id": "whole", "truth": truth}, path=path)
         assert response.status_code == 200, response.text
+
+
+def test_what_the_card_of_an_unloaded_version_lacks_is_checked_by_the_latest(
+    client: FlaskClient,
+) -> None:
+    """The card describes ``serving_default`` alone, and the service served ``only_y`` as well."""
+    predict(client, IN + "-only", {"signature_name": "only_y", "instances": [[1, 2]]}, "private")
+    event = stored(client, IN + "-only", "private")
+    store = client.application.extensions["events"].store
+    store.add([replace(event, request_id="of-an-old-one", version=OLD)])
+    sent = send(client, {"id": "of-an-old-one", "truth": 4}, path="/v1/models/private:feedback")
+    assert (sent.status_code, sent.json.get("stored")) == (200, 1), sent.text
 
 
 def test_sensitive_fields_are_neither_stored_nor_shown(client: FlaskClient) -> None:
