@@ -176,8 +176,9 @@ def _columns(
     kept = {field.name for field in fields if not field.sensitive}
     rows = data.get(by_rows)
     if isinstance(rows, list) and rows:
-        named = [row if isinstance(row, dict) else {only: row} for row in rows]
-        columns = {name: [row.get(name) for row in named] for row in named for name in row}
+        named = [row if _is_by_name(row, only) else {only: row} for row in rows]
+        names = dict.fromkeys(name for row in named for name in row)
+        columns = {name: [row.get(name) for row in named] for name in names}
         count = len(rows)
     elif by_columns in data:
         found = data[by_columns]
@@ -194,6 +195,11 @@ def _columns(
     if unknown:
         raise ValueError(f"the contract has no field {min(unknown)!r}")
     return {name: value for name, value in columns.items() if name in kept}, count
+
+
+def _is_by_name(row: Any, only: str) -> bool:
+    """Whether a row has its values by name; bytes that are no text are an object as well."""
+    return isinstance(row, dict) and (not only or only in row or row.keys() != {"b64"})
 
 
 def _check_answers(signature: Signature, outputs: Mapping[str, Any], instances: int) -> None:
@@ -224,4 +230,8 @@ def _whole(event: Mapping[str, Any], name: str, default: int, *, most: int = 2**
 def _seconds(time: Any) -> float:
     if not isinstance(time, str):
         return datetime.now(UTC).timestamp()
-    return datetime.fromisoformat(time).timestamp()
+    try:
+        # By way of UTC: a time that has no year there could not go out again.
+        return datetime.fromisoformat(time).astimezone(UTC).timestamp()
+    except OverflowError as error:
+        raise ValueError(f"{time!r} is no time of the years 1 to 9999") from error
