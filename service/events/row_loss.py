@@ -5,14 +5,14 @@ mean absolute error. Of errors that are normal or Laplacian, fewer than one in 2
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from service.monitoring.drift.live_quality import clipped_errors
-from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
+from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field
 from service.repository.model_card import Card
 
 LARGEST_ERROR = 10.0
@@ -73,7 +73,11 @@ def row_loss(contract: Contract, card: Card | None) -> RowLoss | None:
     shape = output.instance_shape if signature.batched else output.shape
     if output.is_float != is_regression or shape != ():
         return None
-    alike = frozenset(name for name, each in contract.items() if _answers_with(each, signature))
+    alike = frozenset(
+        name
+        for name, other in contract.items()
+        if output.name in signature.outputs_in_common(other)
+    )
     if not output.is_float:
         return RowLoss(output, ERROR_RATE, "", 1.0, alike)
     headline = card.evaluation.get("headline") if card is not None else None
@@ -91,13 +95,3 @@ def _distance(answer: Any, truth: Any) -> float:
     """
     are_numbers = isinstance(answer, int | float) and isinstance(truth, int | float)
     return float(answer) - float(truth) if are_numbers else float("inf")
-
-
-def _answers_with(signature: Signature, judged: Signature) -> bool:
-    """Whether a signature gives what is the first output of ``judged``."""
-
-    def meant(field: Field) -> Field:
-        return replace(field, description="", example=None)
-
-    same_rows = signature.batched == judged.batched
-    return same_rows and meant(judged.outputs[0]) in map(meant, signature.outputs)
