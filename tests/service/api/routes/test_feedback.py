@@ -246,6 +246,27 @@ def test_sensitive_fields_are_neither_stored_nor_shown(client: FlaskClient) -> N
     assert [field.get("sensitive") for field in fields] == [None, True, None]
 
 
+def test_sensitive_values_are_repeated_in_no_message(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Messages are logged, and the log is kept and read by others than who sent the value."""
+    path, row = "/v1/models/private:predict", {"x": [1, 2], "text": "ANN"}
+    tensors = [
+        {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]},
+        {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["ANN"]},
+    ]
+    answers = [
+        client.post(path, json={"instances": [row]}),
+        client.post(path, json={"inputs": {"x": [[1, 2]], "text": ["ANN"]}}),
+        client.post("/v2/models/private/infer", json={"inputs": tensors}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 400
+        assert "Expected one of 'quiet', 'loud'" in answer.text, answer.text
+    told = [answer.text for answer in answers] + [str(vars(each)) for each in caplog.records]
+    assert [text for text in told if "ANN" in text] == []
+
+
 def test_audits_show_rows_without_answers(client: FlaskClient) -> None:
     ids = [i for i in map("audit-{}".format, range(40)) if sampling_point(i) < 0.5]
     for each in ids:
