@@ -115,7 +115,7 @@ def _import_events(
 
     store, contracts = open_store(location), _Contracts(models, model)
     version = contracts.latest()
-    records, count = records_of(lines, model, contracts.of(version), version), 0
+    records, count = records_of(lines, model, contracts.of, version), 0
     try:
         while together := list(islice(records, _AT_ONCE)):
             store.add(together)
