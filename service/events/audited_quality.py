@@ -135,7 +135,7 @@ def audited_quality(card: Card | None, answers: Sequence[AuditedAnswer]) -> Audi
     losses = loss.losses(
         (each.outputs[name], each.truth[name])
         for each in answers
-        if name in each.outputs and name in each.truth
+        if each.signature in loss.signatures and name in each.outputs and name in each.truth
     )
     stated = (1 - high, 1 - low)
     if loss.metric != ERROR_RATE:

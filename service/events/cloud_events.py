@@ -6,7 +6,7 @@ the signature, the status, and with which probability the request is in the samp
 """
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,8 @@ _CERTAIN = "1"
 _MOST_ID = 128
 # Of JSON values that are no number: bytes that are no text are an object.
 _KINDS: Mapping[str, tuple[type, ...]] = {"string": (str, dict), "bool": (bool,)}
+
+ContractOf = Callable[[int], Contract]
 
 
 def cloud_event_lines(event: EventRecord) -> Iterator[bytes]:
@@ -57,17 +59,17 @@ def cloud_event_lines(event: EventRecord) -> Iterator[bytes]:
 
 
 def records_of(
-    lines: Iterable[tuple[int, bytes]], model: str, contract: Contract, version: int
+    lines: Iterable[tuple[int, bytes]], model: str, contract_of: ContractOf, version: int
 ) -> Iterator[EventRecord]:
     """Yield the requests of CloudEvents, each when its answer has come.
 
-    What is sensitive by the contract is left out. Requests without an answer come last, if they say
-    with which status they failed; others may still run.
+    What is sensitive by its version's contract is left out. Requests without an answer come last,
+    if they say with which status they failed; others may still run.
 
     Args:
         lines: numbered lines of JSON, an event each; other models and types are passed over.
         model: the model's name.
-        contract: of ``version``.
+        contract_of: returns the contract of a version, by which it answered.
         version: stands for the version that events without ``modelversion`` were answered by.
 
     Raises:
@@ -89,13 +91,13 @@ def records_of(
                 continue
             del waiting[event["id"]]
             (_, request), (_, response) = pair[REQUEST], pair[RESPONSE]
-            record = _record(request, response, model, contract, version)
+            record = _record(request, response, model, contract_of, version)
         yield record
     for pair in waiting.values():
         number, request = pair.get(REQUEST, (0, {}))
         if "httpstatus" in request:
             with _named(number):
-                record = _record(request, None, model, contract, version)
+                record = _record(request, None, model, contract_of, version)
             yield record
 
 
@@ -112,13 +114,15 @@ def _record(
     request: dict[str, Any],
     response: dict[str, Any] | None,
     model: str,
-    contract: Contract,
+    contract_of: ContractOf,
     version: int,
 ) -> EventRecord:
     request_id = request["id"]
     if not 0 < len(request_id) <= _MOST_ID or "#" in request_id or not request_id.isprintable():
         # Nobody could say what was true of it: not over HTTP, nor in a line of ground truth.
         raise ValueError(f"expected an id of 1 to {_MOST_ID} printable characters without '#'")
+    version = _whole(request, "modelversion", version)
+    contract = contract_of(version)
     name = str(request.get("signature", "serving_default"))
     if name not in contract:
         raise ValueError(f"the contract of {model} has no signature {name!r}")
@@ -144,7 +148,7 @@ def _record(
         model=model,
         request_id=request_id,
         answered_at=_seconds((response or request).get("time")),
-        version=_whole(request, "modelversion", version),
+        version=version,
         signature=name,
         status=_whole(request, "httpstatus", 200, most=599),
         instances=instances,
@@ -176,8 +180,9 @@ def _columns(
     kept = {field.name for field in fields if not field.sensitive}
     rows = data.get(by_rows)
     if isinstance(rows, list) and rows:
-        named = [row if isinstance(row, dict) else {only: row} for row in rows]
-        columns = {name: [row.get(name) for row in named] for row in named for name in row}
+        named = [row if _is_by_name(row, only) else {only: row} for row in rows]
+        names = dict.fromkeys(name for row in named for name in row)
+        columns = {name: [row.get(name) for row in named] for name in names}
         count = len(rows)
     elif by_columns in data:
         found = data[by_columns]
@@ -194,6 +199,11 @@ def _columns(
     if unknown:
         raise ValueError(f"the contract has no field {min(unknown)!r}")
     return {name: value for name, value in columns.items() if name in kept}, count
+
+
+def _is_by_name(row: Any, only: str) -> bool:
+    """Whether a row has its values by name; bytes that are no text are an object as well."""
+    return isinstance(row, dict) and (not only or only in row or row.keys() != {"b64"})
 
 
 def _check_answers(signature: Signature, outputs: Mapping[str, Any], instances: int) -> None:
@@ -224,4 +234,8 @@ def _whole(event: Mapping[str, Any], name: str, default: int, *, most: int = 2**
 def _seconds(time: Any) -> float:
     if not isinstance(time, str):
         return datetime.now(UTC).timestamp()
-    return datetime.fromisoformat(time).timestamp()
+    try:
+        # By way of UTC: a time that has no year there could not go out again.
+        return datetime.fromisoformat(time).astimezone(UTC).timestamp()
+    except OverflowError as error:
+        raise ValueError(f"{time!r} is no time of the years 1 to 9999") from error

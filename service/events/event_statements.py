@@ -121,14 +121,14 @@ HAND_OUT = """INSERT INTO understudy_audits (model, request_id, instance, handed
     ON CONFLICT (model, request_id, instance) DO UPDATE SET handed_at = excluded.handed_at"""
 AUDIT = """SELECT weight FROM understudy_audits
     WHERE model = :model AND request_id = :request_id AND instance = :instance"""
-AUDITED = """SELECT e.outputs, e.instances, t.instance, t.truth
+AUDITED = """SELECT e.signature, e.outputs, e.instances, t.instance, t.truth
     FROM understudy_truths t JOIN understudy_events e
         ON e.model = t.model AND e.request_id = t.request_id
     WHERE t.model = :model AND t.source = 'audit' AND e.version = :version
         AND e.outputs IS NOT NULL
     ORDER BY t.given_at, t.request_id, t.instance"""
 AUDITED_PAIRS = """SELECT
-        e.version, e.outputs, s.outputs, e.instances, a.instance, a.weight, t.truth
+        e.signature, e.version, e.outputs, s.outputs, e.instances, a.instance, a.weight, t.truth
     FROM understudy_second_answers s
     JOIN understudy_events e ON e.model = s.model AND e.request_id = s.request_id
     JOIN understudy_audits a ON a.model = s.model AND a.request_id = s.request_id

@@ -244,8 +244,10 @@ class EventStore:
         with self.transaction() as run:
             rows = run.rows(statements.AUDITED, {"model": model, "version": version})
         return [
-            AuditedAnswer(row_of(outputs, int(instance), int(instances)), orjson.loads(truth))
-            for outputs, instances, instance, truth in rows
+            AuditedAnswer(
+                row_of(outputs, int(instance), int(instances)), orjson.loads(truth), signature
+            )
+            for signature, outputs, instances, instance, truth in rows
         ]
 
     def expire(self, most_age_s: float, most_bytes: int) -> int:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from service.events.event_records import EventRecord
+from service.repository.contract import DEFAULT_SIGNATURE
 
 
 class Source(StrEnum):
@@ -82,7 +83,9 @@ class AuditedAnswer:
     Attributes:
         outputs: the answer, by output, as JSON values; without sensitive ones.
         truth: likewise, of the outputs that were labelled.
+        signature: what was called.
     """
 
     outputs: dict[str, Any]
     truth: dict[str, Any]
+    signature: str = DEFAULT_SIGNATURE

@@ -35,7 +35,10 @@ def ground_truth_lines(
         is_label = values.keys() == {first_output} and isinstance(
             values[first_output], str | int | float
         )
-        text = str(values[first_output]) if is_label else orjson.dumps(values).decode()
+        label = values.get(first_output)
+        # Truth values in JSON's words, which stand for them when they come back.
+        is_text = is_label and not isinstance(label, bool)
+        text = str(label) if is_text else orjson.dumps(label if is_label else values).decode()
         single = event.instances == 1
         yield orjson.dumps(
             {

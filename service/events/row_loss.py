@@ -29,12 +29,15 @@ class RowLoss:
         metric: what the mean of the losses is: an error rate, or a mean absolute error.
         unit: of the metric; empty where it has none.
         scale: what a loss of 1 is in the metric's unit.
+        signatures: those that answer with this output. One of its name that another signature has
+            may be of another kind, or in another unit.
     """
 
     output: Field
     metric: str
     unit: str
     scale: float
+    signatures: frozenset[str] = frozenset((DEFAULT_SIGNATURE,))
 
     def losses(self, pairs: Iterable[tuple[Any, Any]]) -> npt.NDArray[np.float64]:
         """Return the losses of answers, from 0 to 1, shape [N].
@@ -70,16 +73,25 @@ def row_loss(contract: Contract, card: Card | None) -> RowLoss | None:
     shape = output.instance_shape if signature.batched else output.shape
     if output.is_float != is_regression or shape != ():
         return None
+    alike = frozenset(
+        name
+        for name, other in contract.items()
+        if output.name in signature.outputs_in_common(other)
+    )
     if not output.is_float:
-        return RowLoss(output, ERROR_RATE, "", 1.0)
+        return RowLoss(output, ERROR_RATE, "", 1.0, alike)
     headline = card.evaluation.get("headline") if card is not None else None
     value = headline.get("value") if isinstance(headline, Mapping) else None
     # An error of 0 would allow none.
     if not isinstance(value, int | float) or not value > 0:
         return None
-    return RowLoss(output, MEAN_ABSOLUTE_ERROR, output.unit, LARGEST_ERROR * value)
+    return RowLoss(output, MEAN_ABSOLUTE_ERROR, output.unit, LARGEST_ERROR * value, alike)
 
 
 def _distance(answer: Any, truth: Any) -> float:
-    """Return how far a number is from the truth; infinite where the answer is none."""
-    return float("inf") if answer is None or truth is None else float(answer) - float(truth)
+    """Return how far a number is from the truth; infinite where the answer is none.
+
+    Another version may answer with text, or with a list.
+    """
+    are_numbers = isinstance(answer, int | float) and isinstance(truth, int | float)
+    return float(answer) - float(truth) if are_numbers else float("inf")

@@ -16,7 +16,7 @@ from service.events import event_statements as statements
 from service.events.database import Transaction
 from service.events.event_records import AnsweredRequest, columns_of, row_of
 from service.events.event_rows import times_of_rows
-from service.repository.contract import Signature
+from service.repository.contract import DEFAULT_SIGNATURE, Signature
 from service.repository.golden_examples import Tensors
 
 _TABLE = "understudy_second_answers"
@@ -60,12 +60,14 @@ class AuditedPair:
         candidate: the candidate's.
         truth: what is true, by output; ``None`` while nobody has said so.
         weight: how many rows of all traffic the row stands for.
+        signature: what was called.
     """
 
     champion: dict[str, Any]
     candidate: dict[str, Any]
     truth: dict[str, Any] | None
     weight: float
+    signature: str = DEFAULT_SIGNATURE
 
 
 def second_answer(
@@ -112,12 +114,12 @@ def audited_pairs(run: Transaction, model: str, rollout: str, candidate: int) ->
         candidate: its version on trial.
     """
     found = []
-    for version, first, second, instances, instance, weight, truth in run.rows(
+    for signature, version, first, second, instances, instance, weight, truth in run.rows(
         statements.AUDITED_PAIRS, {"model": model, "rollout": rollout}
     ):
         answer, again = (row_of(each, int(instance), int(instances)) for each in (first, second))
         if version == candidate:
             answer, again = again, answer
         known = None if truth is None else orjson.loads(truth)
-        found.append(AuditedPair(answer, again, known, float(weight)))
+        found.append(AuditedPair(answer, again, known, float(weight), signature))
     return found

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.tfserving.predict_requests import signature_of
 from service.api.http.responses import Response
 from service.api.request_limits import Limits
@@ -22,6 +21,7 @@ from service.grpc.status import CONTENT_TYPE
 from service.grpc.tensor_protos import read_tensor, write_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 from service.repository.golden_examples import Tensors
+from service.runtime.input_defaults import add_default_inputs
 from service.runtime.servable import Servable
 
 PREDICT_REQUEST = message_class("tensorflow.serving.PredictRequest")

@@ -243,6 +243,22 @@ class Signature:
         """
         return self.batched and self.rows_independent is not False and not self.inputs_apart
 
+    def outputs_in_common(self, other: "Signature") -> frozenset[str]:
+        """Return the names of those outputs that another signature of the model gives as well.
+
+        Exporters call the outputs of all signatures alike, so a name alone says nothing: they must
+        be of the same tensor and unit, with the same bounds and choices, and both have rows or
+        neither.
+        """
+
+        def meant(field: Field) -> Field:
+            return replace(field, description="", example=None)
+
+        if self.batched != other.batched:
+            return frozenset()
+        others = {field.name: meant(field) for field in other.outputs}
+        return frozenset(f.name for f in self.outputs if meant(f) == others.get(f.name))
+
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {
             "inputs": [field.to_json() for field in self.inputs],

@@ -43,7 +43,7 @@ def parse_object(data: bytes, name: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique_members)
-        if _is_deep(value):
+        if isinstance(value, dict | list) and _is_deep(value):
             raise RepositoryError(f"{name} nests lists or objects {_MOST_DEPTH} times.")
         if b"\\ud" in data.lower():
             json.dumps(value, ensure_ascii=False).encode()

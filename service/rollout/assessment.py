@@ -19,6 +19,7 @@ from service.rollout.e_processes import (
     upper_bound_of_lead,
 )
 from service.rollout.paired_quality import PairedQuality, allowed_difference
+from service.rollout.percentages import in_percent
 from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import BothArms, bins_of
 
@@ -234,7 +235,7 @@ def _missing(rollout: Rollout, now: StageEvidence, elapsed_s: float) -> tuple[st
             "allowed": _shown(allowed),
         }
         if not bound < allowed:
-            return f"{_percent(bound)} more {name} are possible still.", numbers
+            return f"{in_percent(bound)} more {name} are possible still.", numbers
     return "", numbers
 
 
@@ -256,9 +257,9 @@ def _missing_of_shadow(
     if shadow.batches < rules.shadow_batches:
         sentence = f"It has answered {shadow.batches} of {rules.shadow_batches} batches."
     elif lead >= min(1.0, rules.error_margin / following):
-        sentence = f"Failures in {_percent(lead)} more of the batches are possible still."
+        sentence = f"Failures in {in_percent(lead)} more of the batches are possible still."
     elif rules.disagreement_margin < 1 and disagreement >= rules.disagreement_margin:
-        sentence = f"It may answer up to {_percent(disagreement)} of the rows differently."
+        sentence = f"It may answer up to {in_percent(disagreement)} of the rows differently."
     elif slower >= 0.5:
         sentence = "It may take longer for most batches."
     else:
@@ -268,7 +269,3 @@ def _missing_of_shadow(
 
 def _shown(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 6)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"

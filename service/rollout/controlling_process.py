@@ -15,7 +15,8 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_policy import read_policy
 from service.repository.model_source import ModelSource
 from service.rollout.deciding_replica import DecidingReplica
-from service.rollout.rollout_controller import ROLLED_BACK, RolloutController
+from service.rollout.rollout_controller import RolloutController
+from service.rollout.rollout_record import ROLLED_BACK
 from service.rollout.shared_rollouts import SharedRollouts
 from service.rollout.truth_reader import TruthReader
 from service.rollout.worker_counts import Counts

@@ -24,29 +24,32 @@ def share_of_disagreement(champion: Outputs, candidate: Outputs, tolerance: floa
     Args:
         champion: an array for each output, of shape [rows, ...].
         candidate: the same of the other version. What it lacks, or has in another shape, it
-            answers differently.
+            answers differently; so it does where one is text and the other is not.
         tolerance: how far numbers may lie apart, relative to the larger of the two.
     """
     decisive = {name: array for name, array in champion.items() if array.dtype.kind not in "fc"}
     compared = decisive or champion
-    rows = max([array.shape[0] if array.ndim else 1 for array in compared.values()], default=0)
-    if not rows:
-        return 0.0
-    differs = np.zeros(rows, bool)
+    found = []
     for name, mine in compared.items():
         other = candidate.get(name)
-        if other is None or other.shape != mine.shape:
+        if not mine.size and other is not None and other.shape == mine.shape:
+            continue
+        if other is None or other.shape != mine.shape or _is_text(other) != _is_text(mine):
             return 1.0
-        apart = _apart(mine, other, tolerance)
-        if apart.shape[0] != rows:
-            return float(apart.any() or differs.any())
-        differs |= apart
-    return float(differs.mean())
+        found.append(_apart(mine, other, tolerance))
+    if len({len(apart) for apart in found}) > 1:
+        # They have no rows in common, and are one answer together.
+        return float(any(apart.any() for apart in found))
+    return float(np.logical_or.reduce(found).mean()) if found else 0.0
 
 
 def is_finite(outputs: Outputs) -> bool:
     """Whether no number of a version's answer is NaN or infinite."""
     return all(map(is_finite_array, outputs.values()))
+
+
+def _is_text(array: npt.NDArray[Any]) -> bool:
+    return array.dtype.kind == "O"
 
 
 def _apart(

@@ -25,6 +25,7 @@ from service.rollout.paired_betting import (
     stakes_of,
     upper_bound_of_worse,
 )
+from service.rollout.percentages import in_percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class PairedQuality:
     def shown(self, loss: float) -> str:
         """Return a loss, or a difference of losses, as people read it."""
         if not self.unit and self.scale == 1:
-            return f"{100 * loss:.2g} %"
+            return in_percent(loss)
         return f"{loss * self.scale:.3g} {self.unit}".rstrip()
 
 
@@ -110,7 +111,11 @@ def paired_quality(
     if loss is None:
         return PairedQuality()
     name = loss.output.name
-    judged = [each for each in pairs if name in each.champion and name in each.candidate]
+    judged = [
+        each
+        for each in pairs
+        if each.signature in loss.signatures and name in each.champion and name in each.candidate
+    ]
     if not judged:
         return PairedQuality(loss.metric, loss.unit, loss.scale)
     weights = np.array([each.weight for each in judged], np.float64)

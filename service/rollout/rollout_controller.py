@@ -25,6 +25,9 @@ from service.repository.rollout_policy import Rollout, Stage
 from service.rollout.assessment import SLOW_SHARE, Action, StageEvidence, Verdict, assess
 from service.rollout.paired_quality import PairedQuality
 from service.rollout.rollout_record import (
+    BY_HAND,
+    LIVE,
+    ROLLED_BACK,
     FolderRecords,
     Records,
     RolloutRecord,
@@ -33,7 +36,6 @@ from service.rollout.rollout_record import (
 from service.runtime.arm_counts import bound_above
 from service.runtime.traffic_split import TrafficSplit
 
-LIVE, ROLLED_BACK, BY_HAND = "live", "rolled back", "ended by hand"
 # Champion's units from which the bound of slow answers is taken.
 _ENOUGH_UNITS = 100
 # Between writes of the record while nothing is decided.

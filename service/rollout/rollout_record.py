@@ -1,10 +1,11 @@
 """``rollout.json``: what a rollout has come to, each decision with the numbers that it goes by."""
 
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from service.repository.errors import RepositoryError
 from service.repository.json_files import read_optional, write_object
@@ -12,9 +13,16 @@ from service.repository.rollout_policy import Rollout, Stage, rollout_from_json
 from service.rollout.assessment import StageEvidence
 from service.rollout.paired_quality import PairedQuality
 from service.rollout.shadow import ShadowCounts
-from service.runtime.arm_counts import arms_from_json
+from service.runtime.arm_counts import BothArms, arms_from_json
+
+T = TypeVar("T")
 
 ROLLOUT_RECORD = "rollout.json"
+# How a rollout ends.
+LIVE, ROLLED_BACK, BY_HAND = "live", "rolled back", "ended by hand"
+_OUTCOMES = ("", LIVE, ROLLED_BACK, BY_HAND)
+# Of what is counted: as numpy's whole numbers.
+_MOST = 2**63
 # Earlier rollouts that are kept, without their numbers.
 _MOST_EARLIER = 20
 
@@ -150,19 +158,20 @@ def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
         return RolloutRecord(
             rollout_from_json(value["rollout"], ROLLOUT_RECORD),
             value["before"] and rollout_from_json(value["before"], ROLLOUT_RECORD),
-            value["outcome"],
-            value["reason"],
-            value["held"],
-            value["stage_began"],
+            _OUTCOMES[_OUTCOMES.index(value["outcome"])],
+            _of(str, value["reason"]),
+            _of(bool, value["held"]),
+            _number(value["stage_began"]),
             # An earlier version went by the clock alone: its stage begins anew.
-            float(value.get("elapsed_s", 0.0)),
-            value["run"],
+            _number(value.get("elapsed_s", 0.0)),
+            _of(str, value["run"]),
             value["carried"] and _evidence_from_json(value["carried"]),
-            [_evidence_from_json(each) for each in value["stages"]],
+            # The present stage is the last.
+            [_evidence_from_json(each) for each in (*value["stages"][:-1], value["stages"][-1])],
             # A record of before there were truths has none.
-            PairedQuality(**value["quality"]) if value.get("quality") else None,
-            value["decisions"],
-            value["earlier"],
+            _quality_from_json(value["quality"]) if value.get("quality") else None,
+            _objects(value["decisions"]),
+            _objects(value["earlier"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise RepositoryError(f"{ROLLOUT_RECORD} is not the record of a rollout.") from error
@@ -219,11 +228,52 @@ def _evidence_to_json(evidence: StageEvidence) -> dict[str, Any]:
 
 
 def _evidence_from_json(value: dict[str, Any]) -> StageEvidence:
+    bound = value["slow_bound"]
     return StageEvidence(
         Stage(value["stage"]),
-        value["percent"],
-        arms_from_json(value["arms"]),
-        ShadowCounts(**value["shadow"]),
-        value["slow_bound"],
-        arms_from_json(value["slow_from"]),
+        _number(value["percent"]),
+        _arms(value["arms"]),
+        ShadowCounts(**{name: _number(count) for name, count in value["shadow"].items()}),
+        None if bound is None else _count(bound),
+        _arms(value["slow_from"]),
     )
+
+
+def _arms(value: dict[str, Any]) -> BothArms:
+    for arm in value.values():
+        for count in (arm["units"], arm["failures"], *arm["bins"].values()):
+            _count(count)
+    return arms_from_json(value)
+
+
+def _quality_from_json(value: dict[str, Any]) -> PairedQuality:
+    known = asdict(PairedQuality())
+    found: dict[str, Any] = {
+        name: _of(str, each) if isinstance(known[name], str) else _number(each)
+        for name, each in value.items()
+    }
+    return PairedQuality(**found)
+
+
+def _of(kind: type[T], value: Any) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r:.40} is no {kind.__name__}")
+    return value
+
+
+def _number(value: Any) -> Any:
+    # Also an int may be larger than any float.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or abs(value) > sys.float_info.max:
+        raise TypeError(f"{value!r:.40} is no number")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not 0 <= _number(value) < _MOST or not isinstance(value, int):
+        raise ValueError(f"{value!r:.40} is no count")
+    return value
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [_of(dict, each) for each in _of(list, value)]

@@ -6,6 +6,7 @@ from typing import Any
 from service.repository.rollout_policy import Rollout
 from service.rollout.assessment import StageEvidence, assess
 from service.rollout.paired_quality import PairedQuality
+from service.rollout.percentages import in_percent
 
 _WHO_ANSWERS = {
     "waiting": "The next version that is published will be tried out against version {champion}.",
@@ -119,4 +120,4 @@ def _of_truths(rollout: Rollout, quality: PairedQuality) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "an unknown share" if share is None else f"{100 * share:.2g} %"
+    return "an unknown share" if share is None else in_percent(share)

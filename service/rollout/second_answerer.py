@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
-from service.events.event_records import AnsweredRequest, size_of
+from service.events.event_records import AnsweredRequest, is_one_instance, size_of
 from service.events.sampling import Reason
 from service.events.second_answers import SecondAnswer, second_answer
 from service.monitoring.logs import log
@@ -180,10 +180,7 @@ class SecondAnswerer:
         is_candidates = request.version == split.candidate
         servable = self._lease(split.champion if is_candidates else split.candidate)
         try:
-            rows = max(
-                [array.shape[0] if array.ndim else 1 for array in inputs.values()], default=1
-            )
-            if rows > servable.most_rows:
+            if _rows(request, inputs) > servable.most_rows:
                 return "dropped"
             self._running = (servable, monotonic())
             try:
@@ -199,3 +196,10 @@ class SecondAnswerer:
             return "answered"
         finally:
             servable.release()
+
+
+def _rows(request: AnsweredRequest, inputs: Tensors) -> int:
+    if is_one_instance(request.signature, request.instances):
+        # However long its tensors are.
+        return 1
+    return max([array.shape[0] if array.ndim else 1 for array in inputs.values()], default=1)

@@ -40,6 +40,7 @@ from service.repository.row_independence import (
 from service.runtime.batching import BatchFeed, NoteBatch, ObserveAnswers, run_alone
 from service.runtime.call_cost import CallCost
 from service.runtime.drift_watch import DriftWatch
+from service.runtime.input_defaults import completed_inputs
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.row_independence_check import IndependenceCheck
 from service.runtime.saved_model import SavedModel
@@ -117,7 +118,7 @@ class Servable:
         for name in islice(self.contract, _COUNTED_AT_ONCE):
             counted.predictions(name)
         self._end_metrics = partial(metrics.end_version, model, str(version))
-        self._drift_watch = DriftWatch(drift, model, version, directory)
+        self._drift_watch = DriftWatch(drift, model, version, directory, self._described)
         self.most_rows = most_rows
         self.note_batch: NoteBatch = counted.note_batch
         self._stuck_after_s = timeout_s
@@ -192,7 +193,8 @@ class Servable:
 
         Args:
             signature: one of ``contract``'s.
-            inputs: an array for each of its inputs, of the input's dtype and shape.
+            inputs: an array for each of its inputs, of the input's dtype and shape. Those that
+                another version got may lack some, which have their defaults then, as in a request.
 
         Returns:
             An array for each of its outputs, in the contract's order; strings are ``bytes``.
@@ -201,6 +203,8 @@ class Servable:
             InvalidRequestError: the graph itself refused the values.
             ServiceError: the graph failed.
         """
+        if len(inputs) < len(signature.inputs):
+            inputs = completed_inputs(signature, inputs)
         try:
             binding, call = self._calls[signature.name]
             return binding.outputs(inputs, call(*binding.arguments(inputs)))

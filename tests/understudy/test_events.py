@@ -12,6 +12,8 @@ from service.events.sampling import Reason
 from service.repository.contract import Field, Signature
 from service.repository.model_card import Card, write_card
 from service.repository.model_store import Store
+from tests.savedmodels.affine import publish_affine, save_affine
+from tests.savedmodels.saving import card
 from tests.service.events.stores import NOW, record, store_in
 from understudy import cli
 
@@ -123,6 +125,50 @@ def test_truths_of_what_the_card_does_not_have_go_out_by_name(
     store.put("m", [Truth("of the graph", 1, Source.USER, {"z": 7})])
     (line,) = run(capsys, "export", "m").splitlines()
     assert json.loads(line)["groundTruthData"] == {"data": '{"z":7}', "encoding": "JSON"}
+
+
+@pytest.mark.parametrize("has_card", [True, False])
+def test_truths_of_what_no_card_describes_come_back(
+    models: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, has_card: bool
+) -> None:
+    """They are checked by what the SavedModel says, as over HTTP."""
+    if has_card:
+        publish_affine(models, model="other")
+    else:
+        save_affine(models / "other" / "1")
+    store = store_in(tmp_path / "events.db")
+    store.add([record("q", model="other", version=1, signature="only_y", instances=1)])
+    store.put("other", [Truth("q", 0, Source.USER, {"y": 7.5})])
+    file = tmp_path / "truths.jsonl"
+    file.write_text(run(capsys, "export", "other"))
+    assert run(capsys, "import", "other", str(file)) == "Truths of other: 1 unchanged.\n"
+    file.write_text(file.read_text().replace("7.5", "[7.5]"))
+    assert "line 1: truth.y: Expected a number" in run(capsys, "import", "other", str(file), code=1)
+    store.add([record("r", model="other", version=1, signature="none", instances=1)])
+    file.write_text(file.read_text().replace('"q"', '"r"'))
+    assert "line 1: No version that is there has the signature 'none'" in run(
+        capsys, "import", "other", str(file), code=1
+    )
+
+
+def test_truth_values_come_back(
+    models: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    big = Field(name="big", dtype="bool", shape=(None,))
+    sees = Signature("serving_default", CONTRACT["number"].inputs, (big,))
+    described = card("judge", {"serving_default": sees}, task="classification")
+    Store(models).publish("judge", lambda folder: write_card(folder, described))
+    store = store_in(tmp_path / "events.db")
+    store.add([record("q", model="judge", version=1)])
+    truths = [Truth("q", row, Source.USER, {"big": bool(row)}) for row in (0, 1)]
+    store.put("judge", truths)
+    file = tmp_path / "truths.jsonl"
+    file.write_text(run(capsys, "export", "judge"))
+    labels = [json.loads(line)["groundTruthData"] for line in file.read_text().splitlines()]
+    assert labels == [{"data": each, "encoding": "CSV"} for each in ("false", "true")]
+    # Also as other programs write them.
+    file.write_text(file.read_text().replace('"true"', '"True"'))
+    assert run(capsys, "import", "judge", str(file)) == "Truths of judge: 2 unchanged.\n"
 
 
 def test_an_audit_takes_the_place_of_what_a_user_says(

@@ -3,14 +3,15 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import click
 
 from service.events.feedback_records import Result
-from service.repository.contract import Contract
+from service.repository.contract import Contract, Signature
 from service.repository.errors import RepositoryError
 from service.repository.model_card import read_card
 from service.repository.object_store.refreshing import current_store
@@ -114,7 +115,7 @@ def _import_events(
 
     store, contracts = open_store(location), _Contracts(models, model)
     version = contracts.latest()
-    records, count = records_of(lines, model, contracts.of(version), version), 0
+    records, count = records_of(lines, model, contracts.of, version), 0
     try:
         while together := list(islice(records, _AT_ONCE)):
             store.add(together)
@@ -169,7 +170,7 @@ def _by_line(message: str, numbers: Sequence[int]) -> str:
 
 
 class _Contracts:
-    """The contracts of a model's versions, from their cards."""
+    """The contracts of a model's versions."""
 
     def __init__(self, models: Path, model: str) -> None:
         self._model = model
@@ -182,16 +183,49 @@ class _Contracts:
         return max(self._folders)
 
     def first_output(self, version: int, signature: str) -> str:
-        """Return the name of what a signature answers; empty where the card does not have it."""
-        found = self.of(version).get(signature)
+        """Return the name of what a signature answers; empty where no card has it."""
+        card = read_card(self._folder(version))
+        found = card.contract.get(signature) if card is not None else None
         return found.outputs[0].name if found is not None else ""
 
     def of(self, version: int) -> Contract:
         """Return a version's contract; the latest one's where it is gone."""
         if version not in self._known:
-            folder = self._folders.get(version, self._folders[self.latest()])
-            card = read_card(folder)
-            if card is None:
-                raise RepositoryError(f"{folder} has no card, and so no contract.")
-            self._known[version] = card.contract
+            self._known[version] = _Signatures(self._folder(version))
         return self._known[version]
+
+    def _folder(self, version: int) -> Path:
+        return self._folders.get(version, self._folders[self.latest()])
+
+
+class _Signatures(Mapping[str, Signature]):
+    """A version's signatures: those of its card, and of its SavedModel if another is asked for.
+
+    The reader of SavedModels comes with TensorFlow, which takes seconds to import.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._card = read_card(folder)
+
+    def __getitem__(self, name: str) -> Signature:
+        if self._card is not None and name in self._card.contract:
+            return self._card.contract[name]
+        return self._whole[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    @cached_property
+    def _whole(self) -> Contract:
+        from service.runtime.contract_on_disk import contract_on_disk
+
+        try:
+            return contract_on_disk(self._folder, self._card)
+        except RepositoryError:
+            if self._card is None:
+                raise
+            return self._card.contract

@@ -116,7 +116,7 @@ class _Contracts:
         self._known: dict[int, Contract] = {}
 
     def of(self, version: int) -> Contract:
-        """Return a version's contract; the latest version's where it has left none.
+        """Return a version's contract; the latest version's as far as it has left none.
 
         Raises:
             NotFoundError: there is no version of the model any more.
@@ -133,12 +133,18 @@ class _Contracts:
             self._lifecycle.lease(self._model, version) as servable,
         ):
             return servable.contract
+        card = None
         with contextlib.suppress(RepositoryError, KeyError):
             card = read_card(self._store.versions(self._model)[version])
-            if card is not None:
-                return card.contract
-        with self._lifecycle.lease(self._model) as servable:
-            return servable.contract
+        try:
+            with self._lifecycle.lease(self._model) as servable:
+                latest = servable.contract
+        except (NotFoundError, UnavailableError):
+            if card is None:
+                raise
+            return card.contract
+        # A card need not describe all signatures that its version has answered.
+        return latest if card is None else {**latest, **card.contract}
 
 
 def _put(known: EventLog, model: str, checked: CheckedTruths, limit: int) -> dict[str, Any]:

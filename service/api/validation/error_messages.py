@@ -56,6 +56,24 @@ def shorten(value: Any) -> str:
             return _cut(repr(value))
 
 
+def what_came(field: Field, value: Any) -> str:
+    """Return a wrong value of a field as a short text; of one that is sensitive only its kind.
+
+    Messages stand in the service's log, and in those of whoever is in between.
+    """
+    if not field.sensitive or value is None or isinstance(value, list | bool):
+        return shorten(value)
+    match value:
+        case {"b64": str(), **rest} if not rest:
+            return "the bytes that were sent"
+        case dict():
+            return shorten(value)
+        case int() | float():
+            return "the number that was sent"
+        case _:
+            return "the text that was sent"
+
+
 def count_with_noun(number: int, noun: str = "value") -> str:
     """Return a number with its noun, which becomes a plural by an s."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -18,7 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from service.api.json.json_numbers import MOST_DIMENSIONS, NumberArray
-from service.api.validation.error_messages import count_with_noun, describe_expected_value, shorten
+from service.api.validation.error_messages import (
+    count_with_noun,
+    describe_expected_value,
+    what_came,
+)
 from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field, Signature
 from service.repository.json_strings import string_from_json
@@ -237,7 +241,8 @@ class _Level:
         return InvalidValueError(
             {
                 tuple(map(int, np.unravel_index(i, self.shape))): (
-                    f"Expected {expected}, not {_length(sizes, i)}{shorten(self.values[i])}."
+                    f"Expected {expected}, not {_length(sizes, i)}"
+                    f"{what_came(self.field, self.values[i])}."
                 )
                 for i in positions
             }

@@ -17,6 +17,7 @@ from service.repository.contract import Contract, Field, Signature
 MOST_TRUTHS = 1000
 _KEYS = frozenset(("id", "row", "truth", "source"))
 _MOST_ID = 128
+_TRUTH_VALUES = {"true": True, "false": False}
 _EXPECTED = (
     'Expected an object with "id", "truth", and optionally "row" (0 unless given) and "source" '
     '("user" unless given, or "audit").'
@@ -99,7 +100,8 @@ def check_truths(
         find: returns the stored request of an id.
         contract_of: returns the contract of a version.
         limit: the most problems that are listed.
-        labels_are_text: whether a truth that is text may stand for a number, as in CSV.
+        labels_are_text: whether a truth that is text may stand for a number, or for true or
+            false, as in CSV.
 
     Raises:
         InvalidRequestError: some are not what the outputs can be; all are named, up to the limit.
@@ -117,11 +119,11 @@ def check_truths(
         signature = contract_of(event.version).get(event.signature)
         if signature is None:
             raise NotFoundError(
-                f"{each.path}: Version {event.version} is gone, and no version has its signature "
-                f"{event.signature!r}, so that the truth cannot be checked."
+                f"{each.path}: No version that is there has the signature {event.signature!r}, "
+                f"which version {event.version} answered, so that the truth cannot be checked."
             )
         if labels_are_text:
-            each = replace(each, truth=_number(signature.outputs[0], each.truth))
+            each = replace(each, truth=_labelled(signature.outputs[0], each.truth))
         # What answers without rows has one answer, which is true or not as a whole.
         has_rows = signature.batched or event.instances > 1
         values = _values(signature, each, problems, has_rows=has_rows)
@@ -158,8 +160,10 @@ def _values(
     return dict(truth) if are_valid else None
 
 
-def _number(output: Field, truth: Any) -> Any:
-    """Return text as the number that an output has, as far as it is one that JSON has."""
+def _labelled(output: Field, truth: Any) -> Any:
+    """Return text as the number or truth value that an output has, as far as JSON has it."""
+    if isinstance(truth, str) and output.dtype == "bool":
+        return _TRUTH_VALUES.get(truth.strip().lower(), truth)
     if isinstance(truth, str) and output.is_number and "_" not in truth:
         with contextlib.suppress(ValueError):
             number = float(truth) if output.is_float else int(truth)

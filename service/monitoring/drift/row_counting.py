@@ -8,7 +8,7 @@ its rows are like the others, and so the cost is bounded however much traffic th
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -67,16 +67,23 @@ class RowCounting:
             self._outputs.add(reference.probability)
         self._failed: set[str] = set()
 
-    def observer(self, signature: str) -> Observe:
-        """Return what notes the batches of a signature; it is called on any thread."""
+    def observer(self, signature: str, outputs: Set[str] | None = None) -> Observe:
+        """Return what notes the batches of a signature; it is called on any thread.
+
+        Args:
+            signature: its name; all that it gives must have rows.
+            outputs: the names of those of its outputs that the reference describes; unset, all of
+                the reference's outputs.
+        """
         is_described = signature == self.reference.signature
+        described = self._outputs if outputs is None else self._outputs & outputs
 
         def observe(inputs: Tensors, outputs: Tensors) -> None:
             rows = len(next(iter(outputs.values())))
             if self._rows >= MOST_ROWS or self._bytes > _MOST_BYTES:
                 return
             # What is not needed is not kept: files may be large.
-            kept = {name: tensor for name, tensor in outputs.items() if name in self._outputs}
+            kept = {name: tensor for name, tensor in outputs.items() if name in described}
             needed: Tensors = {}
             if is_described:
                 needed = {name: tensor for name, tensor in inputs.items() if name in self._inputs}

@@ -1,16 +1,21 @@
 """``assets.extra/reference.json``: how it is written and read."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
 from service.repository.json_files import read_optional, shown, write_object
-from service.repository.reference.binned_field import BinnedField
+from service.repository.reference.binned_field import INPUTS, OUTPUTS, BinnedField
 
 REFERENCE = "assets.extra/reference.json"
 _FORMAT = 1
 _MOST_FIELDS = 64
+# That float64 can count.
+_MOST_ROWS = 2**53
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,30 @@ class Reference:
     fields: tuple[BinnedField, ...]
     probability: str = ""
     expected_accuracy: float | None = None
+
+    def check(self, contract: Contract) -> None:
+        """Look whether it is one of a version with this contract.
+
+        Raises:
+            RepositoryError: it is of a signature without rows, or of fields that are not there.
+        """
+        signature = contract.get(self.signature)
+        if signature is None or not signature.batched:
+            raise RepositoryError(
+                f"{REFERENCE}: the version has no signature {self.signature!r} with rows."
+            )
+        names = {
+            INPUTS: {field.name for field in signature.inputs},
+            OUTPUTS: {field.name for field in signature.outputs},
+        }
+        needed = [(each.side, name) for each in self.fields for name in each.needs]
+        if self.probability:
+            needed.append((OUTPUTS, self.probability))
+        for side, name in needed:
+            if name not in names[side]:
+                raise RepositoryError(
+                    f"{REFERENCE}: {self.signature!r} has no {name!r} among its {side}."
+                )
 
 
 def write_reference(directory: Path, reference: Reference) -> None:
@@ -71,15 +100,17 @@ def read_reference(directory: Path) -> Reference | None:
             "held_out": bool(held_out),
             "fields": [*fields],
             **rest,
-        } if rows > 0 and 0 < len(fields) <= _MOST_FIELDS:
+        } if 0 < rows <= _MOST_ROWS and 0 < len(fields) <= _MOST_FIELDS:
             parsed = tuple(_field_from_json(index, field) for index, field in enumerate(fields))
             if len({field.name for field in parsed}) < len(parsed):
                 raise RepositoryError(f"{REFERENCE}: two fields have the same name.")
             others: Any = rest
             probability, expected = others.get("probability", ""), others.get("expected_accuracy")
-            if not isinstance(probability, str) or not isinstance(expected, float | int | None):
+            is_share = expected is None or (_is_number(expected) and 0 <= expected <= 1)
+            if not isinstance(probability, str) or not is_share:
                 raise RepositoryError(
-                    f"{REFERENCE}: probability must be an output, and expected_accuracy a number."
+                    f"{REFERENCE}: probability must be an output, and expected_accuracy a number "
+                    "from 0 to 1."
                 )
             return Reference(
                 signature=signature,
@@ -127,7 +158,7 @@ def _field_from_json(index: int, value: Any) -> BinnedField:
                 and all(_is_number(edge) for edge in edges)
                 and all(isinstance(each, str | int | float) for each in categories)
                 and all(isinstance(each, int) and not isinstance(each, bool) for each in counts)
-                and len(counts) > 0
+                and 0 < sum(counts) <= _MOST_ROWS
                 and _is_number(parameter)
             ):
                 return BinnedField(
@@ -143,4 +174,5 @@ def _field_from_json(index: int, value: Any) -> BinnedField:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # Also an int may be larger than any float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST

@@ -99,6 +99,33 @@ def test_an_answer_that_is_no_number_counts_as_the_largest_error() -> None:
     assert found.live.mean == pytest.approx(2 / 3)
 
 
+def test_answers_of_a_signature_that_answers_something_else_are_not_judged_by_the_card() -> None:
+    """Exporters give all signatures outputs of the same names."""
+    of_card = card_of(MILES, MAE)
+    same = replace(MILES, description="miles", example=20.0)
+    others = {
+        "by_file": Signature("by_file", (X,), (LABEL, same)),
+        "words": Signature("words", (X,), (replace(LABEL, name="mpg"),)),
+        "metric": Signature("metric", (X,), (replace(MILES, unit="km/l"),)),
+        "three": Signature("three", (X,), (replace(MILES, shape=(None, 3)),)),
+    }
+    whole = replace(of_card, contract={**of_card.contract, **others})
+    answers = {
+        "by_file": (21.0, 20.0),
+        "words": ("a", "b"),
+        "metric": (8.0, 20.0),
+        "three": ([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]),
+        "not_in_the_card": (1.0, 2.0),
+    }
+    known = [
+        AuditedAnswer({"mpg": answer}, {"mpg": truth}, name)
+        for name, (answer, truth) in answers.items()
+    ]
+    found = audited_quality(whole, known)
+    assert found is not None
+    assert (found.live.truths, found.live.mean) == (1, pytest.approx(1 / 20))
+
+
 def test_what_was_not_labelled_or_not_stored_says_nothing() -> None:
     known = [AuditedAnswer({}, {"label": "a"}), AuditedAnswer({"label": "b"}, {"other": 1})]
     found = audited_quality(card_of(LABEL, ACCURACY), known)

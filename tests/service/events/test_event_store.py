@@ -273,6 +273,18 @@ def test_audited_answers_come_with_their_truths(store: EventStore, clock: Clock)
     assert store.audited("other", 3) == []
 
 
+def test_what_was_called_is_known_of_audits_and_pairs(store: EventStore) -> None:
+    """Signatures may have outputs of the same name that mean something else."""
+    store.add([record("a", signature="words", instances=1, rate=1.0)])
+    store.add([answered_again("a", '{"y":["b"]}')])
+    store.hand_out("m", 1, "trial")
+    store.put("m", [truth("a", "b", Source.AUDIT)])
+    assert [each.signature for each in store.audited("m", 3)] == ["words"]
+    with store.transaction() as run:
+        found = audited_pairs(run, "m", "trial", candidate=4)
+    assert [each.signature for each in found] == ["words"]
+
+
 def answered_again(request_id: str, outputs: str, **changes: Any) -> SecondAnswer:
     known = SecondAnswer("m", request_id, NOW, "trial", 4, outputs)
     return replace(known, **changes)

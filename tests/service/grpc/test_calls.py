@@ -333,6 +333,18 @@ async def test_the_time_left_is_known(talk: Talk) -> None:
     assert call.environ["HTTP_X_API_KEY"] == "k"
 
 
+@plays
+async def test_metadata_says_what_the_headers_of_http_say(talk: Talk) -> None:
+    """Whose request it is decides which version answers while one is on trial."""
+    names = (b"x-routing-key", b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for")
+    sent = {name: name.upper() for name in names}
+    talk.begin("/hold", further=sent)
+    (call,) = talk.host.calls
+    for name, value in sent.items():
+        as_wsgi = f"HTTP_{name.decode().upper().replace('-', '_')}"
+        assert call.environ[as_wsgi] == value.decode()
+
+
 @pytest.mark.parametrize("path", ["/echo", "/stream"])
 def test_a_message_that_does_not_come_is_not_waited_for(path: str) -> None:
     @plays

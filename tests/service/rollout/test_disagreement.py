@@ -37,6 +37,19 @@ def test_an_output_that_is_missing_or_of_another_shape_is_another_answer() -> No
     assert share_of_disagreement({"n": np.array(3)}, {"n": np.array(4)}, 0.1) == 1
 
 
+def test_all_outputs_without_rows_in_common_are_one_answer() -> None:
+    champion = {"total": np.ones(1), "each": np.ones(3), "n": np.array(2.0)}
+    assert share_of_disagreement(champion, dict(champion), 0.1) == 0
+    for name in champion:
+        assert share_of_disagreement(champion, {**champion, name: 5 * champion[name]}, 0.1) == 1
+
+
+@pytest.mark.parametrize("number", [np.ones(2), np.ones(2, np.int64), np.ones(2, bool)])
+def test_text_is_another_answer_than_a_number(number: np.ndarray) -> None:
+    assert share_of_disagreement({"y": number}, {"y": objects(b"1", b"1")}, 0.1) == 1
+    assert share_of_disagreement({"y": objects(b"1", b"1")}, {"y": number}, 0.1) == 1
+
+
 def test_nan_and_infinity_are_no_answers() -> None:
     assert is_finite({"label": objects(b"a"), "n": np.array([1])})
     assert not is_finite({"y": np.array([1.0, np.nan])})

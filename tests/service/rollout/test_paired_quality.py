@@ -145,6 +145,13 @@ def test_numbers_are_judged_by_errors_up_to_ten_of_the_cards() -> None:
     found = paired_quality(loss, [pair(1.0, 2.0, 1.0), pair(1.0, 2.0, None)], ALPHA)
     assert (found.lost, found.truths, found.handed_out) == (1, 1, 2)
     assert found.shown(found.candidate) == "1 km"
+    # A candidate that answers with something else is wrong.
+    odd = [pair(1.0, [1.0], 1.0), pair(1.0, "1.0", 1.0), pair(1.0, [1.0], None)]
+    found = paired_quality(loss, odd, ALPHA)
+    assert (found.lost, found.candidate, found.difference_at_most) == (2, 1.0, 1.0)
+    # What was asked of another signature is no pair.
+    apart = [pair(1.0, 2.0, 1.0), replace(pair(1.0, 5.0, 1.0), signature="three")]
+    assert paired_quality(loss, apart, ALPHA).handed_out == 1
     # Nothing bounds the errors of a number without a card, nor of a vector.
     assert row_loss(number, None) is None
     vector = contract(Field(name="y", dtype="float32", shape=(None, 3)))

@@ -116,6 +116,14 @@ def test_what_audits_do_not_come_of_is_not_answered_again() -> None:
     answering.answerer.stop()
 
 
+def test_what_has_no_rows_is_answered_again_however_long_it_is() -> None:
+    """Else a rollout that asks for truths would wait for pairs that never come."""
+    answering = Answering()
+    answering.observe(rows=3, instances=1)
+    eventually(lambda: answering.results == ["answered"])
+    answering.answerer.stop()
+
+
 def test_failures_and_nan_are_counted_and_make_no_pair() -> None:
     for answer in (lambda: 1 / 0, lambda: {"y": np.array([np.nan, 1.0])}):
         answering = Answering(Version(2, answer))

@@ -86,6 +86,17 @@ def test_a_foreign_model_is_described_by_its_signatures(shapes: Servable) -> Non
     shapes.prove()
 
 
+def test_inputs_of_a_version_that_lacks_some_are_completed(affine: Path) -> None:
+    """As a rollout's other version gets them; what a request must have is not made up."""
+    servable = load_servable(affine)
+    signature = servable.contract[DEFAULT_SIGNATURE]
+    inputs = {"x": np.array([[1, 2]], np.float32), "text": np.array([b"a"], object)}
+    assert servable.predict(signature, inputs)["y"].tolist() == [6]
+    assert inputs.keys() == {"x", "text"}
+    with pytest.raises(KeyError, match="text"):
+        servable.predict(signature, {"x": inputs["x"]})
+
+
 def test_what_the_graph_refuses_is_the_clients_error(shapes: Servable) -> None:
     with pytest.raises(InvalidRequestError, match="The model refused the input") as caught:
         shapes.predict(shapes.contract["decode"], {"png_bytes": np.array([b"no image"], object)})

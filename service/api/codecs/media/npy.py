@@ -15,7 +15,11 @@ from numpy.lib import format as npy_format
 from service.api.codecs.media.content_types import NPY, signature_for, takes_arrays
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest
 from service.api.validation.arrays import check_array, check_shape, shorten_shape
-from service.api.validation.error_messages import count_with_noun, describe_expected_value, shorten
+from service.api.validation.error_messages import (
+    count_with_noun,
+    describe_expected_value,
+    what_came,
+)
 from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
 from service.api.validation.tensors import Array, round_bfloat16
 from service.errors import InvalidRequestError
@@ -115,7 +119,7 @@ def _converted(field: Field, array: Array, limit: int) -> Array:
         expected = describe_expected_value(field)
         raise InvalidValueError(
             {
-                (int(i),): f"Expected {expected}, not {shorten(flat[i].item())}."
+                (int(i),): f"Expected {expected}, not {what_came(field, flat[i].item())}."
                 for i in np.flatnonzero(beyond)[:limit]
             }
         )

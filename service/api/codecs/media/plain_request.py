@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.http.responses import Response
 from service.api.request_limits import Limits
@@ -14,6 +13,7 @@ from service.api.validation.problems import Index, InvalidValueError, Problems
 from service.api.validation.tensors import Array, came_as_scalars, to_tensor
 from service.repository.contract import Signature
 from service.repository.golden_examples import Tensors
+from service.runtime.input_defaults import add_default_inputs
 from service.runtime.servable import Servable
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from service.api.codecs.input_defaults import add_default_inputs
 from service.api.codecs.oip.input_data import is_nested
 from service.api.codecs.oip.named_inputs import InputData, data_by_input, read_inputs
 from service.api.codecs.oip.request_envelope import check_envelope
@@ -17,6 +16,7 @@ from service.api.validation.problems import LONGEST_NAME, Index, Problems, brack
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden_examples import Tensors
+from service.runtime.input_defaults import add_default_inputs
 
 # Triton reserves these names; a client that sends one expects an effect.
 _RESERVED = "triton_"

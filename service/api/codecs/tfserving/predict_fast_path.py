@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from service.api.codecs.input_defaults import add_default_inputs, inputs_left_out
 from service.api.json.json_numbers import NumberArray
 from service.api.validation.tensors import came_as_scalars, clean_scalars, clean_tensor
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
 from service.repository.golden_examples import Tensors
+from service.runtime.input_defaults import add_default_inputs, inputs_left_out
 
 # Those that numpy has itself.
 _FLOATS = ("float16", "float32", "float64")

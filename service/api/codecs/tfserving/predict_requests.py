@@ -13,7 +13,6 @@ from typing import Any
 
 import marshmallow
 
-from service.api.codecs.input_defaults import add_default_inputs, inputs_left_out
 from service.api.codecs.tfserving import predict_fast_path
 from service.api.http.request_body import json_value
 from service.api.json import json_arrays
@@ -34,6 +33,7 @@ from service.api.validation.tensors import came_as_scalars
 from service.errors import InvalidRequestError, strip
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden_examples import Tensors
+from service.runtime.input_defaults import add_default_inputs, inputs_left_out
 
 SchemaOf = Callable[[Signature], marshmallow.Schema]
 

@@ -37,6 +37,10 @@ IN, OUT = (
 )
 
 
+# A version of ``private`` that is there and not loaded.
+OLD = 1
+
+
 def publish_private(root: Path) -> None:
     """Publish ``private``: ``affine`` with a sensitive input and a sensitive output."""
     whole = AFFINE_CONTRACT["serving_default"]
@@ -53,7 +57,8 @@ def publish_private(root: Path) -> None:
         write_card(folder, card("private", contract))
         write_golden(folder, affine_golden(0))
 
-    Store(root).publish("private", fill)
+    for _ in (OLD, "latest"):
+        Store(root).publish("private", fill)
     (root / "private" / "policy.json").write_text('{"events": {"rate": 1}}')
 
 
@@ -219,6 +224,18 @@ def test_a_truth_of_an_answer_without_rows_is_the_whole_answer(client: FlaskClie
         assert response.status_code == 200, response.text
 
 
+def test_what_the_card_of_an_unloaded_version_lacks_is_checked_by_the_latest(
+    client: FlaskClient,
+) -> None:
+    """The card describes ``serving_default`` alone, and the service served ``only_y`` as well."""
+    predict(client, IN + "-only", {"signature_name": "only_y", "instances": [[1, 2]]}, "private")
+    event = stored(client, IN + "-only", "private")
+    store = client.application.extensions["events"].store
+    store.add([replace(event, request_id="of-an-old-one", version=OLD)])
+    sent = send(client, {"id": "of-an-old-one", "truth": 4}, path="/v1/models/private:feedback")
+    assert (sent.status_code, sent.json.get("stored")) == (200, 1), sent.text
+
+
 def test_sensitive_fields_are_neither_stored_nor_shown(client: FlaskClient) -> None:
     predict(client, "p", model="private")
     found = stored(client, "p", "private")
@@ -227,6 +244,27 @@ def test_sensitive_fields_are_neither_stored_nor_shown(client: FlaskClient) -> N
     (private,) = [m for m in client.get("/v1/models").json["models"] if m["name"] == "private"]
     fields = private["signatures"]["serving_default"]["inputs"]
     assert [field.get("sensitive") for field in fields] == [None, True, None]
+
+
+def test_sensitive_values_are_repeated_in_no_message(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Messages are logged, and the log is kept and read by others than who sent the value."""
+    path, row = "/v1/models/private:predict", {"x": [1, 2], "text": "ANN"}
+    tensors = [
+        {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]},
+        {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["ANN"]},
+    ]
+    answers = [
+        client.post(path, json={"instances": [row]}),
+        client.post(path, json={"inputs": {"x": [[1, 2]], "text": ["ANN"]}}),
+        client.post("/v2/models/private/infer", json={"inputs": tensors}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 400
+        assert "Expected one of 'quiet', 'loud'" in answer.text, answer.text
+    told = [answer.text for answer in answers] + [str(vars(each)) for each in caplog.records]
+    assert [text for text in told if "ANN" in text] == []
 
 
 def test_audits_show_rows_without_answers(client: FlaskClient) -> None:

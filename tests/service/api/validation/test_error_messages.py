@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from service.api.validation.error_messages import (
     describe_expected_value,
     shape_in_words,
     shorten,
+    what_came,
 )
 from service.repository.contract import Field
 
@@ -33,6 +35,25 @@ def test_expectations_in_words(field: dict[str, Any], words: str) -> None:
 
 def test_long_values_are_shortened() -> None:
     assert len(shorten("x" * 1000)) == 60
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("Ann", "the text that was sent"),
+        (b"Ann", "the text that was sent"),
+        (41.5, "the number that was sent"),
+        ({"b64": "QW5u"}, "the bytes that were sent"),
+        ({"name": "Ann"}, "an object"),
+        (["Ann"], "a list of 1 value"),
+        (None, "null"),
+        (True, "true"),
+    ],
+)
+def test_of_what_is_sensitive_only_the_kind_is_told(value: Any, words: str) -> None:
+    field = Field(name="x", dtype="string", shape=(None,))
+    assert what_came(field, value) == shorten(value)
+    assert what_came(replace(field, sensitive=True), value) == words
 
 
 def test_one_is_no_plural() -> None:

@@ -32,6 +32,16 @@ def add_default_inputs(signature: Signature, inputs: Tensors, rows: int | None =
             inputs[field.name] = field.default
 
 
+def completed_inputs(signature: Signature, inputs: Tensors) -> Tensors:
+    """Return inputs with those that a request may leave out; the same where others are missing."""
+    missing = [field for field in signature.inputs if field.name not in inputs]
+    if not all(field.may_be_absent for field in missing):
+        return inputs
+    whole = dict(inputs)
+    add_default_inputs(signature, whole)
+    return whole
+
+
 def inputs_left_out(signature: Signature, instances: Iterable[Any]) -> set[str]:
     """Return the inputs with a default that no instance names; their defaults are used."""
     left = {field.name for field in signature.inputs if field.default is not None}

@@ -1,0 +1,82 @@
+"""``rollout.json`` as it is read: what was written, and nothing else."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from service.repository.errors import RepositoryError
+from service.repository.rollout_policy import Rollout, Stage
+from service.rollout.paired_quality import PairedQuality
+from service.rollout.rollout_record import begin_rollout_record, rollout_record_from_json
+from service.runtime.arm_counts import ArmTotals
+
+
+def written() -> dict[str, Any]:
+    """A record of two stages, through JSON."""
+    record = begin_rollout_record(Rollout("r", 1, 2, Stage.SHADOW), None)
+    record.enter(Rollout("r", 1, 2, Stage.CANARY, 5.0), "It may.")
+    record.present.arms.candidate = ArmTotals(units=3, failures=1)
+    record.present.arms.candidate.bins[7] = 3
+    record.present.slow_bound = 4
+    record.carried = record.present
+    record.quality = PairedQuality("error rate", truths=3)
+    record.note("advanced", "It may.", {})
+    value: dict[str, Any] = json.loads(json.dumps(record.to_json()))
+    return value
+
+
+def test_it_reads_as_it_was_written() -> None:
+    value = written()
+    assert json.loads(json.dumps(rollout_record_from_json(value).to_json())) == value
+
+
+ODD = (None, True, -1, "x", [], {}, [1], {"a": 1}, 10**400, float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (("outcome",), ()),
+        (("reason",), ("x",)),
+        (("held",), (True,)),
+        (("stage_began",), (-1,)),
+        (("elapsed_s",), (-1,)),
+        (("run",), ("x",)),
+        (("carried",), (None, [], {})),
+        (("stages",), ()),
+        (("quality",), (None, [], {})),
+        (("quality", "truths"), (-1,)),
+        (("quality", "metric"), ("x",)),
+        (("decisions",), ([],)),
+        (("earlier",), ([],)),
+        (("stages", -1, "stage"), ()),
+        (("stages", -1, "percent"), (-1,)),
+        (("stages", -1, "slow_bound"), (None,)),
+        (("stages", -1, "shadow"), ({},)),
+        (("stages", -1, "shadow", "batches"), (-1,)),
+        (("stages", -1, "arms"), ()),
+        (("stages", 0, "arms", "champion", "units"), ()),
+        (("stages", -1, "arms", "candidate", "bins"), ({},)),
+        (("stages", -1, "arms", "candidate", "bins", "7"), ()),
+    ],
+)
+def test_a_value_of_another_kind_is_no_record(
+    path: tuple[Any, ...], allowed: tuple[Any, ...]
+) -> None:
+    """Else whoever decides, or shows it, fails on it with a trace."""
+    for odd in ODD:
+        value = copy.deepcopy(written())
+        place = value
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = odd
+        is_allowed = any(
+            odd is each or (type(odd) is type(each) and odd == each) for each in allowed
+        )
+        if is_allowed:
+            rollout_record_from_json(value)
+        else:
+            with pytest.raises(RepositoryError, match="is not the record of a rollout"):
+                rollout_record_from_json(value)
