@@ -1,6 +1,8 @@
 """JSON files beside a model: read strictly, written atomically."""
 
 import json
+import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ def read_object(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
 
     Raises:
         RepositoryError: the file cannot be read, is too large, is not strict JSON, has an object
-            with two members of one name, holds no object, or is nested too deeply.
+            with two members of one name, holds no object or a number beyond float64, or is nested
+            too deeply.
     """
     try:
         data = read_file(path, most_bytes=most_bytes)
@@ -42,7 +45,13 @@ def parse_object(data: bytes, name: str) -> dict[str, Any]:
         RepositoryError: as ``read_object``, but for what reading does.
     """
     try:
-        value = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique_members)
+        value = json.loads(
+            data,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_within_float64,
+            object_pairs_hook=_unique_members,
+        )
         if isinstance(value, dict | list) and _is_deep(value):
             raise RepositoryError(f"{name} nests lists or objects {_MOST_DEPTH} times.")
         if b"\\ud" in data.lower():
@@ -50,6 +59,8 @@ def parse_object(data: bytes, name: str) -> dict[str, Any]:
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
         raise RepositoryError(f"{name} is not text: {half} is half a character.") from error
+    except _NumberError as error:
+        raise RepositoryError(f"{name} holds a number beyond float64: {error}.") from error
     except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{name} is not JSON: {error}.") from error
     if not isinstance(value, dict):
@@ -102,6 +113,24 @@ def object_text(value: dict[str, Any]) -> bytes:
         ValueError: ``value`` holds a NaN or an infinity, which JSON does not have.
     """
     return f"{json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)}\n".encode()
+
+
+class _NumberError(ValueError):
+    """A number is larger than any of those that it is compared with."""
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _NumberError(shown(text).strip('"'))
+    return number
+
+
+def _within_float64(text: str) -> int:
+    number = int(text)
+    if abs(number) > sys.float_info.max:
+        raise _NumberError(shown(text).strip('"'))
+    return number
 
 
 def _is_deep(value: Any) -> bool:
