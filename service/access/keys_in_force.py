@@ -6,11 +6,10 @@ from pathlib import Path
 from threading import Lock, Thread
 from time import monotonic
 
-from service.access.key_file import ApiKey, read_keys, write_closed
+from service.access.key_file import ApiKey, file_of, read_keys, write_closed
 from service.access.rate_limit import TokenBucket
 from service.monitoring.logs import log
 from service.repository.errors import RepositoryError
-from service.repository.safe_open import read_file
 
 # In the folder that the workers share.
 _COPY = "keys.json"
@@ -119,12 +118,13 @@ class KeysInForce:
         if seen != self._seen:
             self._seen = seen
             try:
-                self._put_in_force(read_keys(self._path))
+                keys = read_keys(self._path)
             except RepositoryError as error:
                 self._note(str(error))
             else:
+                self._put_in_force(keys)
                 self._note("")
-                self._save_copy()
+                self._save_copy(keys)
         self._next_look = monotonic() + self._poll_interval_s
 
     def _put_in_force(self, keys: Mapping[bytes, ApiKey]) -> None:
@@ -164,10 +164,11 @@ class KeysInForce:
                 return
         log(logging.ERROR, f"There is no good {self._path.name} yet: no key is known.")
 
-    def _save_copy(self) -> None:
+    def _save_copy(self, keys: Mapping[bytes, ApiKey]) -> None:
         if self._copy is None:
             return
         try:
-            write_closed(self._copy, read_file(self._path))
-        except (OSError, RepositoryError) as error:
+            # What was found right: the file itself may have changed by now.
+            write_closed(self._copy, file_of(keys.values()))
+        except OSError as error:
             log(logging.WARNING, f"The keys cannot be copied for workers that start later: {error}")

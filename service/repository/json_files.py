@@ -105,7 +105,7 @@ def object_text(value: dict[str, Any]) -> bytes:
 
 
 def _is_deep(value: Any) -> bool:
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(_MOST_DEPTH):
         inner = [each.values() if isinstance(each, dict) else each for each in level]
         level = [item for items in inner for item in items if isinstance(item, dict | list)]

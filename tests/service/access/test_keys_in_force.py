@@ -113,6 +113,34 @@ def test_a_worker_that_starts_later_takes_the_last_good_file_from_the_others(
     assert "There is no good" not in said.text
 
 
+def test_workers_that_start_later_take_what_was_found_right_though_the_file_broke_meanwhile(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    add_key(path, "one")
+
+    def read(file: Path) -> dict[bytes, ApiKey]:
+        found = read_keys(file)
+        if file == path:
+            file.write_text("broken")
+        return found
+
+    monkeypatch.setattr(keys_in_force, "read_keys", read)
+    assert Following(path, shared).names == ["one"]
+    monkeypatch.undo()
+    assert Following(path, shared).names == ["one"]
+
+
+@pytest.mark.parametrize("text", ["null", "7", "true"])
+def test_a_file_without_an_object_changes_nothing_and_is_a_problem(path: Path, text: str) -> None:
+    add_key(path, "one")
+    worker = Following(path)
+    path.write_text(text)
+    assert worker.names == ["one"]
+    assert worker.problems == [False, True]
+
+
 def test_nobody_waits_while_a_file_is_read_that_has_changed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
