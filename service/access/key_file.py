@@ -20,13 +20,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from service.monitoring.harmless_text import KEY_PREFIX
 from service.repository.atomic_files import replacing
 from service.repository.errors import RepositoryError
 from service.repository.file_lock import locked
 from service.repository.json_files import read_object
 
-# Scanners for leaked secrets find keys by it.
-_PREFIX = "usk_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEYS = {"name", "sha256", "models", "may", "requests_per_s", "burst", "created"}
@@ -114,7 +113,7 @@ def new_key(
     may: frozenset[Right] = PREDICTING,
 ) -> tuple[str, ApiKey]:
     """Return a new random key, and what the file has of it; the arguments are the file's."""
-    key = _PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    key = KEY_PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     created = datetime.now(UTC).date().isoformat()
     digest = digest_of(key.encode())
     return key, ApiKey(name, digest, models, requests_per_s, burst, created, may)

@@ -143,6 +143,8 @@ def test_header_tricks_lead_nowhere(guarded: Guarded) -> None:
         "//v1/models/affine:predict",
         f"/v1/models/affine:predict?api_key={URL_SECRET}",
         f"/v1/models/affine:predict?x-api-key={guarded.key}",
+        f"/v1/models/{guarded.key}:predict",
+        f"/{guarded.key}",
     ):
         with guarded.connect() as connection:
             assert ask(connection, path=path)[0] in (401, 404), path
