@@ -159,9 +159,6 @@ def on_starting(server: Any) -> None:
     for sentence in Settings.unknown(os.environ):
         log(logging.WARNING, sentence)
     TLS_CONTEXTS.read(_settings)
-    hosts = [address[0] for address in server.cfg.address if isinstance(address, tuple)]
-    if open_to_all := preflight.open_to_all(_settings, hosts):
-        log(logging.WARNING, open_to_all)
     if _store_url:
         with _moving("fetching models"):
             wait_for_the_first_look(folder_of(_settings), _before, _settings.load_wait_s)
@@ -175,8 +172,15 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Listen for gRPC as well."""
+    """Listen for gRPC as well, and say who can ask."""
     _listen_for_grpc(server)
+    addresses = [listener.sock.getsockname() for listener in server.LISTENERS]
+    if server.cfg.reuse_port:
+        # Each worker listens there by itself.
+        addresses += server.cfg.address
+    hosts = [address[0] for address in addresses if isinstance(address, tuple)]
+    if open_to_all := preflight.open_to_all(_settings, hosts):
+        log(logging.WARNING, open_to_all)
 
 
 def on_reload(server: Any) -> None:
