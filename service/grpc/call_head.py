@@ -15,9 +15,11 @@ from service.http2.request_fields import RequestFields, read_request_fields
 _METADATA = {
     b"authorization": "HTTP_AUTHORIZATION",
     b"traceparent": "HTTP_TRACEPARENT",
+    b"tracestate": "HTTP_TRACESTATE",
     b"x-api-key": "HTTP_X_API_KEY",
     b"x-forwarded-for": "HTTP_X_FORWARDED_FOR",
     b"x-request-id": "HTTP_X_REQUEST_ID",
+    b"x-routing-key": "HTTP_X_ROUTING_KEY",
 }
 _CONTENT_TYPE = re.compile(rb"application/grpc(?:[+;].*)?")
 _TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")

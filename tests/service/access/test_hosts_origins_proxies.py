@@ -112,6 +112,17 @@ def test_any_origin_and_none() -> None:
         ("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.7", "198.51.100.1"),
         ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
         ("10.0.0.1", "198.51.100.1, x", "10.0.0.1"),
+        # As gateways of some clouds write them.
+        ("10.0.0.1", "198.51.100.1:54321", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1:54321, 10.0.0.7:443", "198.51.100.1"),
+        ("10.0.0.1", "[2001:db8::5]:54321", "2001:db8::5"),
+        ("10.0.0.1", "[2001:db8::5]", "2001:db8::5"),
+        ("10.0.0.1", "[::ffff:198.51.100.1]:1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1:54321:1", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1:", "10.0.0.1"),
+        ("10.0.0.1", "[198.51.100.1", "10.0.0.1"),
+        ("10.0.0.1", "[]:1", "10.0.0.1"),
+        ("10.0.0.1", ":1", "10.0.0.1"),
         ("10.0.0.1", '6.6.6.6, "\n', "10.0.0.1"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("fd00::1", "2001:db8::5", "2001:db8::5"),
@@ -123,3 +134,11 @@ def test_clients_behind_proxies(peer: str, forwarded: str, client: str) -> None:
     proxies = TrustedProxies(["10.0.0.0/8", "fd00::/8"])
     assert proxies.client({"HTTP_X_FORWARDED_FOR": forwarded}, peer) == client
     assert TrustedProxies([]).client({"HTTP_X_FORWARDED_FOR": forwarded}, peer) == peer
+
+
+@pytest.mark.parametrize("written", ["::ffff:10.0.0.0/104", "::ffff:10.0.0.1", "10.0.0.1"])
+@pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1"])
+def test_a_proxy_may_be_named_in_either_form(written: str, peer: str) -> None:
+    proxies = TrustedProxies([written])
+    assert proxies.client({"HTTP_X_FORWARDED_FOR": "198.51.100.1"}, peer) == "198.51.100.1"
+    assert proxies.client({"HTTP_X_FORWARDED_FOR": "198.51.100.1"}, "11.0.0.1") == "11.0.0.1"
