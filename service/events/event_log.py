@@ -8,7 +8,7 @@ from time import time
 from service.events.event_records import AnsweredRequest, size_of
 from service.events.event_store import EventStore
 from service.events.event_store_location import open_database
-from service.events.event_writer import EventWriter
+from service.events.event_writer import LOSSES, EventWriter
 from service.events.sampling import inclusion
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
@@ -66,6 +66,9 @@ class EventLog:
     def follow_policy(self, model: str, policy: Policy) -> None:
         """Let a model's policy be in force, as it was read just now."""
         self.rates[model] = policy.events or self._default
+        for reason in LOSSES:
+            # Counted from 0, so that Prometheus sees the first as an increase.
+            self.metrics.events_lost.labels(model, reason)
 
     def note(
         self,
