@@ -21,6 +21,11 @@ from service.errors import ServiceError
         ("127.0.0.1:8501", True),
         ("[::1]:8501", True),
         ("[::2]:8501", False),
+        ("[0:0:0:0:0:0:0:1]", True),
+        ("[2001:DB8::7]:1", True),
+        ("[2001:db8::8]", False),
+        ("[::1x]", False),
+        ("[]", False),
         ("[::1", False),
         ("evil.example", False),
         ("models.example.org.evil.example", False),
@@ -30,7 +35,9 @@ from service.errors import ServiceError
     ],
 )
 def test_hosts(host: str | None, is_allowed: bool) -> None:
-    hosts = AllowedHosts(["models.example.org", "*.wide.example", "127.0.0.1", "[::1]"])
+    hosts = AllowedHosts(
+        ["models.example.org", "*.wide.example", "127.0.0.1", "[::1]", "[2001:db8:0::7]"]
+    )
     for _ in range(2):
         if is_allowed:
             hosts.check(host)
