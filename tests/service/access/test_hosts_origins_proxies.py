@@ -99,6 +99,25 @@ def test_pages_of_other_origins_may_not(origin: str) -> None:
     assert pages.headers({}) == {"Vary": "Origin"}
 
 
+@pytest.mark.parametrize(
+    ("listed", "sent"),
+    [
+        ("https://a.example:443", "https://a.example"),
+        ("http://A.example:80", "http://a.example"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("https://a.example:80", "https://a.example:80"),
+        ("http://a.example:8080", "http://a.example:8080"),
+    ],
+)
+def test_an_origin_may_be_listed_with_the_port_that_browsers_leave_out(
+    listed: str, sent: str
+) -> None:
+    assert CrossOrigin([listed]).headers({"HTTP_ORIGIN": sent})["Access-Control-Allow-Origin"] == (
+        sent
+    )
+    assert CrossOrigin([listed]).preflight(preflight(f"{sent}0")) == {}
+
+
 def test_any_origin_and_none() -> None:
     assert CrossOrigin(["*"]).headers({"HTTP_ORIGIN": "null"})["Access-Control-Allow-Origin"] == "*"
     assert "Vary" not in CrossOrigin(["*"]).headers({})
