@@ -41,12 +41,12 @@ class KeyInForce:
 class KeysInForce:
     """Follows a file of keys.
 
-    The file is looked at when a request comes and the last look is some time ago, so nothing runs
-    in between. While requests come often, a file that has changed is read on a thread: ten thousand
-    keys take long, and nobody need wait for them. After a rest it is read at once, so that a key
-    that was removed meanwhile is not taken once more. A file that is gone, broken or too open
-    changes nothing: the last good one stays in force, also for workers that start meanwhile, which
-    take it from a copy in the shared folder.
+    The file is looked at when a request comes and the last look for one is some time ago, and now
+    and then by ``look`` though none comes. While requests come often, a file that has changed is
+    read on a thread: ten thousand keys take long, and nobody need wait for them. After a rest it
+    is read at once, so that a key that was removed meanwhile is not taken once more. A file that
+    is gone, broken or too open changes nothing: the last good one stays in force, also for workers
+    that start meanwhile, which take it from a copy in the shared folder.
     A worker without any lets nobody in.
     """
 
@@ -82,6 +82,7 @@ class KeysInForce:
         self._problem = ""
         self._next_look = 0.0
         self._load(self._fingerprint())
+        self._next_look = monotonic() + self._poll_interval_s
         if self._problem:
             self._load_copy()
 
@@ -103,9 +104,19 @@ class KeysInForce:
                 self._load_and_release(seen)
         return self._keys
 
+    def look(self) -> None:
+        """Look at the file, and wait until it is read; no request need come.
+
+        When the next request looks does not change by that: a key that was removed during a rest
+        is not taken once more.
+        """
+        with self._lock:
+            self._load(self._fingerprint())
+
     def _load_and_release(self, seen: object) -> None:
         try:
             self._load(seen)
+            self._next_look = monotonic() + self._poll_interval_s
         finally:
             self._lock.release()
 
@@ -125,7 +136,6 @@ class KeysInForce:
                 self._put_in_force(keys)
                 self._note("")
                 self._save_copy(keys)
-        self._next_look = monotonic() + self._poll_interval_s
 
     def _put_in_force(self, keys: Mapping[bytes, ApiKey]) -> None:
         before = self._keys

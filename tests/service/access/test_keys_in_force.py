@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from service.access import keys_in_force, rate_limit
 from service.access.key_file import ApiKey, read_keys
 from service.access.keys_in_force import KeysInForce
+from service.access.keys_watch import KeysWatch
 from service.access.rate_limit import TokenBucket
 from tests.service.access.keys import add_key, remove_key
 from tests.waiting import eventually
@@ -18,12 +20,14 @@ from tests.waiting import eventually
 class Following:
     """A worker's keys, and what it said of their file; it looks at the file at each question."""
 
-    def __init__(self, path: Path, shared: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, shared: Path | None = None, poll_interval_s: float = 0.0
+    ) -> None:
         self.problems: list[bool] = []
         self.keys = KeysInForce(
             path,
             workers=2,
-            poll_interval_s=0.0,
+            poll_interval_s=poll_interval_s,
             shared_folder=shared,
             on_problem=self.problems.append,
         )
@@ -88,6 +92,30 @@ def test_the_last_good_file_stays_in_force_and_that_is_said_once(
     assert worker.names == ["two"]
     assert said.messages == ["keys.json can be used again, and is in force."]
     assert worker.problems == [False, True, True, True, False]
+
+
+def test_a_worker_that_nobody_asks_sees_that_a_file_was_put_right(path: Path) -> None:
+    add_key(path, "one")
+    good = path.read_bytes()
+    worker = Following(path)
+    path.write_text("broken")
+    worker.keys.look()
+    path.write_bytes(good)
+    watch = KeysWatch(worker.keys.look, 0.0)
+    watch.start()
+    eventually(lambda: worker.problems == [False, True, False])
+    path.write_text("broken")
+    eventually(lambda: worker.problems == [False, True, False, True])
+    watch.stop()
+
+
+def test_a_look_without_a_request_postpones_none_of_those_with_one(path: Path) -> None:
+    add_key(path, "one")
+    worker = Following(path, poll_interval_s=0.1)
+    time.sleep(0.3)
+    worker.keys.look()
+    remove_key(path, "one")
+    assert worker.names == []
 
 
 def test_an_empty_file_of_keys_lets_nobody_in(path: Path) -> None:
