@@ -1,6 +1,8 @@
 """The admin API: who may use it, and what it changes."""
 
+import logging
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -58,6 +60,18 @@ def test_only_who_bears_the_token_may(
     assert_error(response, 401, "UNAUTHENTICATED")
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert live(admin) == "2"
+
+
+def test_who_guesses_the_token_does_not_fill_the_log(
+    admin: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "understudy")
+    began = monotonic()
+    for number in range(50):
+        guess = {"Authorization": f"Bearer {number}"}
+        assert admin.get("/v1/models/affine/policy", headers=guess).status_code == 401
+    lines = [record for record in caplog.records if "admin token" in record.getMessage()]
+    assert 1 <= len(lines) <= 1 + (monotonic() - began)
 
 
 def test_a_policy_is_put_and_followed(admin: FlaskClient) -> None:
