@@ -90,14 +90,15 @@ def check_token(token: str, authorization: str) -> None:
     """Refuse a request unless it has the admin token.
 
     Args:
-        token: the token; when it is empty, every request is refused.
+        token: the token; when it is empty or blank, every request is refused.
         authorization: what the request has under that name; empty without it.
 
     Raises:
         ServiceError: 403, there is no token.
         UnauthenticatedError: the request does not have it.
     """
-    if not token:
+    # Blanks around it do not count, so of blanks alone nothing would be left to send.
+    if not token.strip():
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
     scheme, _, given = authorization.partition(" ")
     # WSGI hands over a header's bytes as if they were latin-1. They are compared in constant time:

@@ -38,6 +38,19 @@ def test_a_token_may_be_of_any_characters(make_app: MakeApp, tmp_path: Path, tok
         assert status(token.encode("latin-1")) == 200
 
 
+@pytest.mark.parametrize("token", [" ", "\n", "\u00a0"])
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer  \u00a0"])
+def test_a_token_of_blanks_opens_nothing(
+    make_app: MakeApp, tmp_path: Path, token: str, header: str
+) -> None:
+    publish_affine(tmp_path / "models", bias=0.0)
+    client = make_app(admin_token=token).test_client()
+    response = client.get(
+        "/v1/models/affine/policy", environ_overrides={"HTTP_AUTHORIZATION": header}
+    )
+    assert_error(response, 403, "PERMISSION_DENIED")
+
+
 def live(client: FlaskClient) -> str:
     body = {"signature_name": "only_y", "instances": [[1, 2]]}
     return client.post("/v1/models/affine:predict", json=body).headers["X-Model-Version"]
