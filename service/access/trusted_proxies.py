@@ -22,7 +22,7 @@ class TrustedProxies:
         Raises:
             ValueError: one is neither.
         """
-        self._networks = [_network(address) for address in addresses]
+        self._networks = [network_of(address) for address in addresses]
         self._is_trusted = functools.lru_cache(maxsize=1000)(self._trusts)
 
     def client(self, environ: Mapping[str, Any], peer: str) -> str:
@@ -50,7 +50,12 @@ class TrustedProxies:
         return found is not None and any(found in network for network in self._networks)
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
+def network_of(text: str) -> IPv4Network | IPv6Network:
+    """Return the network that a text names, also by one of its addresses; an address is one.
+
+    Raises:
+        ValueError: it names none.
+    """
     found = ip_network(text, strict=False)
     mapped = getattr(found.network_address, "ipv4_mapped", None)
     if mapped is None or found.prefixlen < _MAPPED_BITS:

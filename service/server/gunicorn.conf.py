@@ -35,6 +35,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from service.access.trusted_proxies import network_of
 from service.mirroring.mirror_supervisor import start_mirror, wait_for_the_first_look
 from service.monitoring import terminal
 from service.monitoring.logs import AUTO, FOR_PEOPLE, TEXT, log, log_config
@@ -136,7 +137,7 @@ graceful_timeout = graceful_shutdown.timeout_s(_settings.drain_s, _settings.lame
 # this side at the moment at which a request is on its way.
 keepalive = 75
 # Whose X-Forwarded-Proto and the like gunicorn believes.
-forwarded_allow_ips = ",".join(_settings.trusted_proxies)
+forwarded_allow_ips = ",".join(str(network_of(each)) for each in _settings.trusted_proxies)
 # The control socket is a thread in the master and a file; there is no use for either here.
 control_socket_disable = True
 logconfig_dict = log_config(

@@ -51,7 +51,8 @@ def guarded(
         root,
         UNDERSTUDY_KEYS_FILE=str(file),
         UNDERSTUDY_ALLOWED_HOSTS="127.0.0.1, localhost",
-        UNDERSTUDY_TRUSTED_PROXIES="127.0.0.1",
+        # A network by one of its addresses, which gunicorn would not take.
+        UNDERSTUDY_TRUSTED_PROXIES="127.0.0.1/30, 10.0.0.1/8, ::ffff:10.0.0.0/104",
         UNDERSTUDY_ACCESS_LOG="true",
     )
     yield Guarded(service, file, key, other, third)

@@ -1,11 +1,13 @@
 """Names of this host, pages of other origins, and proxies that are believed."""
 
 import pytest
+from gunicorn.config import Config
 
 from service.access.cross_origin import CrossOrigin
 from service.access.host_names import AllowedHosts
-from service.access.trusted_proxies import TrustedProxies
+from service.access.trusted_proxies import TrustedProxies, network_of
 from service.errors import ServiceError
+from service.settings.allowed_texts import is_network
 
 
 @pytest.mark.parametrize(
@@ -160,6 +162,22 @@ def test_clients_behind_proxies(peer: str, forwarded: str, client: str) -> None:
     proxies = TrustedProxies(["10.0.0.0/8", "fd00::/8"])
     assert proxies.client({"HTTP_X_FORWARDED_FOR": forwarded}, peer) == client
     assert TrustedProxies([]).client({"HTTP_X_FORWARDED_FOR": forwarded}, peer) == peer
+
+
+@pytest.mark.parametrize(
+    ("written", "network"),
+    [
+        ("10.0.0.1/8", "10.0.0.0/8"),
+        ("10.0.0.1", "10.0.0.1/32"),
+        ("fd00::1/64", "fd00::/64"),
+        ("::ffff:10.0.0.1/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.1/90", "::ffc0:0:0/90"),
+    ],
+)
+def test_gunicorn_is_given_networks_as_it_takes_them(written: str, network: str) -> None:
+    assert is_network(written)
+    assert str(network_of(written)) == network
+    Config().set("forwarded_allow_ips", network)
 
 
 @pytest.mark.parametrize("written", ["::ffff:10.0.0.0/104", "::ffff:10.0.0.1", "10.0.0.1"])
