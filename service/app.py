@@ -12,6 +12,7 @@ from werkzeug.routing import MapAdapter
 from service import __version__
 from service.access.access_control import AccessControl, access_of
 from service.access.cross_origin import CrossOrigin
+from service.access.keys_watch import KeysWatch
 from service.access.trusted_proxies import TrustedProxies
 from service.api.codecs.codec_interface import CodecSelector
 from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
@@ -175,6 +176,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         recorder=recorder,
     )
     access = access_of(settings, metrics)
+    if settings.keys_file is not None:
+        lifecycle.accompany(KeysWatch(access.follow_keys, settings.poll_interval_s))
     route_access = RouteAccess(app, access)
     install_hooks(app, observer, route_access)
     configure_urls(app)
@@ -224,7 +227,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(unsupported_routes(lifecycle))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
-    # What needs no key does not name models where their names need one.
+    # Nobody is told the names of models whose key is for others, or who has none.
+    lifecycle.tells_names = not access.reads_need_keys
     named = list[str] if access.reads_need_keys else lifecycle.models
     page = Page(named) if settings.page else None
     app.register_blueprint(root_routes(named, page, version=__version__))

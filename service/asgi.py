@@ -227,7 +227,8 @@ async def _send(send: Send, response: Response, more: Iterable[tuple[str, str]])
 def _in_origin_form(scope: Scope) -> Scope:
     """Return a request with a path; the host of an absolute form counts (RFC 9112, 3.2.2)."""
     path, headers = scope["path"], scope["headers"]
-    if path.startswith(("http://", "https://")):
+    # Schemes are of any case (RFC 3986, 3.1).
+    if path[:8].lower().startswith(("http://", "https://")):
         try:
             target = urlsplit(path)
         except ValueError:

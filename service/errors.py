@@ -71,7 +71,7 @@ class InvalidRequestError(ServiceError):
 
 
 class UnauthenticatedError(ServiceError):
-    """The request has no API key, or not one that may ask this.
+    """The request has no API key, or not one that may ask this; or it lacks the admin token.
 
     Attributes:
         key_name: the name of the key that may not, for the log alone; empty where none is known.

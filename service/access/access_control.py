@@ -62,6 +62,11 @@ class AccessControl:
         if self._keys is not None:
             self._keys.current()
 
+    def follow_keys(self) -> None:
+        """Look at the file of keys though no request comes; that may take a while."""
+        if self._keys is not None:
+            self._keys.look()
+
     def admit(
         self,
         environ: Mapping[str, Any],

@@ -15,6 +15,8 @@ _RESPONSE_HEADERS = (
     "ETag, Inference-Header-Content-Length, Retry-After, Server-Timing, Traceresponse, "
     "X-Model-Version, X-Request-Id"
 )
+# Browsers leave these out of Origin (RFC 6454, 6.2).
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 # How long a browser may remember the answer to a preflight, in seconds.
 _REMEMBERED_S = 600
 
@@ -32,7 +34,7 @@ class CrossOrigin:
         Args:
             origins: such as ``https://example.org``; ``*`` for all; empty for none.
         """
-        self._origins = frozenset(origin.lower() for origin in origins)
+        self._origins = frozenset(_normal(origin) for origin in origins)
         self._is_open = ANY_ORIGIN in self._origins
 
     def __bool__(self) -> bool:
@@ -45,7 +47,7 @@ class CrossOrigin:
         origin: str = environ.get("HTTP_ORIGIN", "")
         # A cache must not give one origin's answer to another.
         headers = {} if self._is_open else {"Vary": "Origin"}
-        if origin and (self._is_open or origin.lower() in self._origins):
+        if origin and (self._is_open or _normal(origin) in self._origins):
             headers["Access-Control-Allow-Origin"] = ANY_ORIGIN if self._is_open else origin
             headers["Access-Control-Expose-Headers"] = _RESPONSE_HEADERS
         return headers
@@ -67,3 +69,9 @@ class CrossOrigin:
             "Access-Control-Allow-Headers": _REQUEST_HEADERS,
             "Access-Control-Max-Age": str(_REMEMBERED_S),
         }
+
+
+def _normal(origin: str) -> str:
+    """Return an origin as it is compared: in small letters, without its scheme's usual port."""
+    origin = origin.lower()
+    return origin.removesuffix(_USUAL_PORTS.get(origin.partition(":")[0], ""))

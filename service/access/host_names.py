@@ -5,7 +5,9 @@ browser the service then belongs to that site, and its scripts read every answer
 carry the site's name in ``Host``, so a list of the right names keeps them out.
 """
 
+import contextlib
 from collections.abc import Iterable
+from ipaddress import IPv6Address
 
 from service.errors import ServiceError
 
@@ -24,7 +26,7 @@ class AllowedHosts:
             names: names, addresses (IPv6 ones in brackets) and ``*.example.org`` for all names
                 below one; without ports, which may be any. Empty for all hosts.
         """
-        names = [name.lower().rstrip(".") for name in names]
+        names = [_normal(name) for name in names]
         self._names = frozenset(name for name in names if not name.startswith(_ANY_BELOW))
         self._below = tuple(name[1:] for name in names if name.startswith(_ANY_BELOW))
         self._known: dict[str, bool] = {}
@@ -55,7 +57,14 @@ class AllowedHosts:
             )
 
     def _allows(self, host: str) -> bool:
-        host = host.lower()
         name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-        name = name.rstrip(".")
+        name = _normal(name)
         return name in self._names or name.endswith(self._below)
+
+
+def _normal(name: str) -> str:
+    """Return a name as it is compared: an address of IPv6 can be written in many ways."""
+    if name.startswith("["):
+        with contextlib.suppress(ValueError):
+            return f"[{IPv6Address(name[1:-1])}]"
+    return name.lower().rstrip(".")

@@ -13,25 +13,25 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from service.monitoring.harmless_text import KEY_PREFIX
 from service.repository.atomic_files import replacing
 from service.repository.errors import RepositoryError
 from service.repository.file_lock import locked
 from service.repository.json_files import read_object
 
-# Scanners for leaked secrets find keys by it.
-_PREFIX = "usk_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEYS = {"name", "sha256", "models", "may", "requests_per_s", "burst", "created"}
 ALL_MODELS = "*"
-_MOST = 1e9
+# Requests a second, or at once. One in thirty years is as good as none, and less cannot be counted.
+_LEAST, _MOST = 1e-9, 1e9
 # What others than the owner and the group may do, and what the group may not.
 _TOO_OPEN = stat.S_IRWXO | stat.S_IWGRP
 
@@ -113,7 +113,7 @@ def new_key(
     may: frozenset[Right] = PREDICTING,
 ) -> tuple[str, ApiKey]:
     """Return a new random key, and what the file has of it; the arguments are the file's."""
-    key = _PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    key = KEY_PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     created = datetime.now(UTC).date().isoformat()
     digest = digest_of(key.encode())
     return key, ApiKey(name, digest, models, requests_per_s, burst, created, may)
@@ -183,9 +183,14 @@ def change_keys(path: Path, change: Callable[[dict[str, ApiKey]], None]) -> None
         before = path.stat() if path.exists() else None
         keys = {key.name: key for key in read_keys(path).values()} if before else {}
         change(keys)
-        value = {"keys": [key.to_json() for key in keys.values()]}
-        keys_from_json(value, path.name)
-        write_closed(path, json.dumps(value, indent=1).encode() + b"\n", like=before)
+        data = file_of(keys.values())
+        keys_from_json(json.loads(data), path.name)
+        write_closed(path, data, like=before)
+
+
+def file_of(keys: Iterable[ApiKey]) -> bytes:
+    """Return the bytes of a file of keys."""
+    return json.dumps({"keys": [key.to_json() for key in keys]}, indent=1).encode() + b"\n"
 
 
 def write_closed(path: Path, data: bytes, *, like: os.stat_result | None = None) -> None:
@@ -239,8 +244,10 @@ def _key(item: Any, place: str) -> ApiKey:
     ):
         raise RepositoryError(f'{place}.models must be "*" or a list of models\' names.')
     rate, burst = item.get("requests_per_s"), item.get("burst")
-    if rate is not None and not (_is_number(rate) and 0 < rate <= _MOST):
-        raise RepositoryError(f"{place}.requests_per_s must be a number above 0.")
+    if rate is not None and not (_is_number(rate) and _LEAST <= rate <= _MOST):
+        raise RepositoryError(
+            f"{place}.requests_per_s must be a number above 0, from {_LEAST:g} to {_MOST:g}."
+        )
     if burst is not None and not (
         isinstance(burst, int) and _is_number(burst) and 0 < burst <= _MOST
     ):

@@ -6,11 +6,10 @@ from pathlib import Path
 from threading import Lock, Thread
 from time import monotonic
 
-from service.access.key_file import ApiKey, read_keys, write_closed
+from service.access.key_file import ApiKey, file_of, read_keys, write_closed
 from service.access.rate_limit import TokenBucket
 from service.monitoring.logs import log
 from service.repository.errors import RepositoryError
-from service.repository.safe_open import read_file
 
 # In the folder that the workers share.
 _COPY = "keys.json"
@@ -42,12 +41,12 @@ class KeyInForce:
 class KeysInForce:
     """Follows a file of keys.
 
-    The file is looked at when a request comes and the last look is some time ago, so nothing runs
-    in between. While requests come often, a file that has changed is read on a thread: ten thousand
-    keys take long, and nobody need wait for them. After a rest it is read at once, so that a key
-    that was removed meanwhile is not taken once more. A file that is gone, broken or too open
-    changes nothing: the last good one stays in force, also for workers that start meanwhile, which
-    take it from a copy in the shared folder.
+    The file is looked at when a request comes and the last look for one is some time ago, and now
+    and then by ``look`` though none comes. While requests come often, a file that has changed is
+    read on a thread: ten thousand keys take long, and nobody need wait for them. After a rest it
+    is read at once, so that a key that was removed meanwhile is not taken once more. A file that
+    is gone, broken or too open changes nothing: the last good one stays in force, also for workers
+    that start meanwhile, which take it from a copy in the shared folder.
     A worker without any lets nobody in.
     """
 
@@ -83,6 +82,7 @@ class KeysInForce:
         self._problem = ""
         self._next_look = 0.0
         self._load(self._fingerprint())
+        self._next_look = monotonic() + self._poll_interval_s
         if self._problem:
             self._load_copy()
 
@@ -104,9 +104,19 @@ class KeysInForce:
                 self._load_and_release(seen)
         return self._keys
 
+    def look(self) -> None:
+        """Look at the file, and wait until it is read; no request need come.
+
+        When the next request looks does not change by that: a key that was removed during a rest
+        is not taken once more.
+        """
+        with self._lock:
+            self._load(self._fingerprint())
+
     def _load_and_release(self, seen: object) -> None:
         try:
             self._load(seen)
+            self._next_look = monotonic() + self._poll_interval_s
         finally:
             self._lock.release()
 
@@ -119,13 +129,13 @@ class KeysInForce:
         if seen != self._seen:
             self._seen = seen
             try:
-                self._put_in_force(read_keys(self._path))
+                keys = read_keys(self._path)
             except RepositoryError as error:
                 self._note(str(error))
             else:
+                self._put_in_force(keys)
                 self._note("")
-                self._save_copy()
-        self._next_look = monotonic() + self._poll_interval_s
+                self._save_copy(keys)
 
     def _put_in_force(self, keys: Mapping[bytes, ApiKey]) -> None:
         before = self._keys
@@ -164,10 +174,11 @@ class KeysInForce:
                 return
         log(logging.ERROR, f"There is no good {self._path.name} yet: no key is known.")
 
-    def _save_copy(self) -> None:
+    def _save_copy(self, keys: Mapping[bytes, ApiKey]) -> None:
         if self._copy is None:
             return
         try:
-            write_closed(self._copy, read_file(self._path))
-        except (OSError, RepositoryError) as error:
+            # What was found right: the file itself may have changed by now.
+            write_closed(self._copy, file_of(keys.values()))
+        except OSError as error:
             log(logging.WARNING, f"The keys cannot be copied for workers that start later: {error}")

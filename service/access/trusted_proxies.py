@@ -1,12 +1,16 @@
 """Where a request really came from, when a proxy says so that is trusted."""
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 # More than requests pass proxies.
 _MOST_HOPS = 20
+# Some proxies write brackets around addresses of IPv6, and ports behind any.
+_WITH_PORT = re.compile(r"(?:\[([^\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
+_MAPPED_BITS = 96
 
 
 class TrustedProxies:
@@ -18,7 +22,7 @@ class TrustedProxies:
         Raises:
             ValueError: one is neither.
         """
-        self._networks = [ip_network(address, strict=False) for address in addresses]
+        self._networks = [network_of(address) for address in addresses]
         self._is_trusted = functools.lru_cache(maxsize=1000)(self._trusts)
 
     def client(self, environ: Mapping[str, Any], peer: str) -> str:
@@ -46,9 +50,23 @@ class TrustedProxies:
         return found is not None and any(found in network for network in self._networks)
 
 
+def network_of(text: str) -> IPv4Network | IPv6Network:
+    """Return the network that a text names, also by one of its addresses; an address is one.
+
+    Raises:
+        ValueError: it names none.
+    """
+    found = ip_network(text, strict=False)
+    mapped = getattr(found.network_address, "ipv4_mapped", None)
+    if mapped is None or found.prefixlen < _MAPPED_BITS:
+        return found
+    return IPv4Network((mapped, found.prefixlen - _MAPPED_BITS))
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    parts = _WITH_PORT.fullmatch(text)
     try:
-        found = ip_address(text)
+        found = ip_address(text if parts is None else parts[1] or parts[2])
     except ValueError:
         return None
     # How a socket for both families shows an address of IPv4.

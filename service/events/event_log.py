@@ -9,7 +9,7 @@ from typing import Protocol
 from service.events.event_records import AnsweredRequest
 from service.events.event_store import EventStore
 from service.events.event_store_location import open_database
-from service.events.event_writer import EventWriter
+from service.events.event_writer import LOSSES, EventWriter
 from service.events.sampling import drawn
 from service.monitoring.logs import log
 from service.monitoring.prometheus_metrics import Metrics
@@ -101,6 +101,9 @@ class EventLog:
         """Let a model's policy be in force, as it was read just now."""
         self.rates[model] = policy.events or self._default
         self.bound = max(each.bound for each in (self._default, *self.rates.values()))
+        for reason in LOSSES:
+            # Counted from 0, so that Prometheus sees the first as an increase.
+            self.metrics.events_lost.labels(model, reason)
 
     def see(self, answered: Sequence[Answered]) -> None:
         """See requests whose answers have left, and store those in the sample; never waits.

@@ -33,6 +33,9 @@ _RETRY_S = 1.0
 # Between looks for what is too old or too much.
 _EXPIRE_S = 60.0
 
+# Why requests are not stored that should be; that one is too large is no failure.
+LOSSES = ("queue", "record", "store")
+
 Entry = PackedRequests | EventRecord | SecondAnswer
 
 

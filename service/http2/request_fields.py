@@ -23,7 +23,7 @@ class RequestFields:
     Attributes:
         method: its method.
         path: its path, which is not empty.
-        fields: the others by their names; of those that came twice, the last.
+        fields: the others by their names; those that came twice joined by commas (RFC 9110, 5.3).
     """
 
     method: bytes
@@ -51,7 +51,7 @@ def read_request_fields(fields: list[Field]) -> RequestFields:
         ):
             raise StreamError(ErrorCode.PROTOCOL_ERROR)
         else:
-            found[name] = value
+            found[name] = found[name] + b"," + value if name in found else value
         if _NO_VALUE.search(value):
             raise StreamError(ErrorCode.PROTOCOL_ERROR)
     if not all(pseudo.get(name) for name in _NEEDED):

@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from service.monitoring.harmless_text import json_line, lines, one_line, without_keys
 from service.monitoring.terminal import BOLD, DIM, ERASE, RED, YELLOW, styled
 
 LOGGER = "understudy"
@@ -32,7 +33,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return without_keys(json_line(json.dumps(entry, ensure_ascii=False, default=str)))
 
 
 class TextFormatter(logging.Formatter):
@@ -63,14 +64,16 @@ class TextFormatter(logging.Formatter):
         words = [
             styled(moment, DIM, colours=self._colours),
             styled(
-                message,
+                one_line(message),
                 *(colour if record.levelno >= logging.WARNING else [BOLD]),
                 colours=self._colours,
             ),
-            *([styled(" ".join(shown), DIM, colours=self._colours)] if shown else []),
+            *([styled(one_line(" ".join(shown)), DIM, colours=self._colours)] if shown else []),
         ]
         line = self._before + "  ".join(words)
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if record.exc_info:
+            line = f"{line}\n{lines(self.formatException(record.exc_info))}"
+        return without_keys(line)
 
 
 class ForPeople(logging.Filter):

@@ -30,6 +30,7 @@ from opentelemetry.trace.span import TraceState
 
 from service import __version__
 from service.errors import ServiceError
+from service.monitoring.harmless_text import without_keys
 from service.monitoring.trace_context import RequestTrace, read_trace_context
 
 _SERVICE = "understudy"
@@ -193,7 +194,7 @@ def _caller(environ: Mapping[str, Any]) -> Context:
 
 def _path(environ: Mapping[str, Any]) -> str:
     path: str = environ.get("PATH_INFO", "")
-    return path.encode("latin-1").decode(errors="replace")
+    return without_keys(path.encode("latin-1").decode(errors="replace"))
 
 
 def _texts(attributes: Attributes) -> Attributes:
@@ -205,5 +206,8 @@ def _texts(attributes: Attributes) -> Attributes:
 
 
 def _text(value: str) -> str:
-    """Return a text as UTF-8 can have it: a single one that cannot would lose all spans beside."""
-    return value.encode(errors="replace").decode()
+    """Return a text without API keys, and as UTF-8 can have it.
+
+    A single one that it cannot have would lose all spans beside.
+    """
+    return without_keys(value.encode(errors="replace").decode())

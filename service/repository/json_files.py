@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,6 @@ def parse_object(data: bytes, name: str) -> dict[str, Any]:
             data,
             parse_constant=_refuse_constant,
             parse_float=_finite,
-            parse_int=_within_float64,
             object_pairs_hook=_unique_members,
         )
         if isinstance(value, dict | list) and _is_deep(value):
@@ -126,15 +124,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _within_float64(text: str) -> int:
-    number = int(text)
-    if abs(number) > sys.float_info.max:
-        raise _NumberError(shown(text).strip('"'))
-    return number
-
-
 def _is_deep(value: Any) -> bool:
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(_MOST_DEPTH):
         inner = [each.values() if isinstance(each, dict) else each for each in level]
         level = [item for items in inner for item in items if isinstance(item, dict | list)]

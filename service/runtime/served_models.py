@@ -25,10 +25,14 @@ class ServedModels:
     """The models of one worker, as requests see them; any thread may ask.
 
     The lifecycle, which changes them, is this class with a thread of its own.
+
+    Attributes:
+        tells_names: whether who asks for a model that does not exist is told which there are.
     """
 
     def __init__(self, group: WorkerGroup) -> None:
         """A worker without models yet; ``group`` is what the workers agree on."""
+        self.tells_names = True
         self._group = group
         self._models: dict[str, ModelReconciler] = {}
         self._missing = MissingModels()
@@ -204,4 +208,5 @@ class ServedModels:
             if reason := self._missing.why(name):
                 raise UnavailableError(reason, retry_after_s=1) from None
             known = ", ".join(self.models()) or "none"
-            raise NotFoundError(f"There is no model {name!r}; there are: {known}.") from None
+            which = f"; there are: {known}" if self.tells_names else ""
+            raise NotFoundError(f"There is no model {name!r}{which}.") from None

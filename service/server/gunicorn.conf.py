@@ -35,6 +35,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from service.access.trusted_proxies import network_of
 from service.mirroring.mirror_supervisor import start_mirror, wait_for_the_first_look
 from service.monitoring import terminal
 from service.monitoring.logs import AUTO, FOR_PEOPLE, TEXT, log, log_config
@@ -136,7 +137,7 @@ graceful_timeout = graceful_shutdown.timeout_s(_settings.drain_s, _settings.lame
 # this side at the moment at which a request is on its way.
 keepalive = 75
 # Whose X-Forwarded-Proto and the like gunicorn believes.
-forwarded_allow_ips = ",".join(_settings.trusted_proxies)
+forwarded_allow_ips = ",".join(str(network_of(each)) for each in _settings.trusted_proxies)
 # The control socket is a thread in the master and a file; there is no use for either here.
 control_socket_disable = True
 logconfig_dict = log_config(
@@ -159,9 +160,6 @@ def on_starting(server: Any) -> None:
     for sentence in Settings.unknown(os.environ):
         log(logging.WARNING, sentence)
     TLS_CONTEXTS.read(_settings)
-    hosts = [address[0] for address in server.cfg.address if isinstance(address, tuple)]
-    if open_to_all := preflight.open_to_all(_settings, hosts):
-        log(logging.WARNING, open_to_all)
     if _store_url:
         with _moving("fetching models"):
             wait_for_the_first_look(folder_of(_settings), _before, _settings.load_wait_s)
@@ -175,8 +173,15 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Listen for gRPC as well."""
+    """Listen for gRPC as well, and say who can ask."""
     _listen_for_grpc(server)
+    addresses = [listener.sock.getsockname() for listener in server.LISTENERS]
+    if server.cfg.reuse_port:
+        # Each worker listens there by itself.
+        addresses += server.cfg.address
+    hosts = [address[0] for address in addresses if isinstance(address, tuple)]
+    if open_to_all := preflight.open_to_all(_settings, hosts):
+        log(logging.WARNING, open_to_all)
 
 
 def on_reload(server: Any) -> None:

@@ -102,11 +102,13 @@ def _tls_problems(settings: Settings) -> list[str]:
 def open_to_all(settings: Settings, hosts: Iterable[str]) -> str:
     """Say in a sentence that other machines can ask without a key; empty if they cannot.
 
+    Nor can they where clients need a certificate.
+
     Args:
         settings: the service's.
         hosts: the addresses that it listens on.
     """
-    if settings.keys_file is not None:
+    if settings.keys_file is not None or settings.tls_client_ca is not None:
         return ""
     reachable = [host for host in hosts if not _is_loopback(host)]
     if not reachable:
@@ -119,7 +121,9 @@ def open_to_all(settings: Settings, hosts: Iterable[str]) -> str:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
+        # How a socket for both families shows an address of IPv4.
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return host == "localhost"
 

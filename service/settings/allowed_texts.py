@@ -1,4 +1,4 @@
-"""Which texts a setting can take: a host, an origin, a network, a path that is free."""
+"""Which texts a setting can take: a host, an origin, a network, a path that is free, a token."""
 
 import ipaddress
 import re
@@ -28,6 +28,11 @@ def is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be a token: blanks around one do not count, so they are none."""
+    return bool(text.strip())
 
 
 def is_free_path(text: str) -> bool:

@@ -105,6 +105,11 @@ def parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
                 raise SettingError(
                     f"{variable.name}: expected {variable.item} between commas, not {item!r}."
                 )
+        if not items:
+            # A list that nobody filled in must not stand for no list, which may allow all.
+            raise SettingError(
+                f"{variable.name}: expected {variable.item} between commas, not {text!r}."
+            )
         return items
     try:
         value = kind(text)

@@ -7,7 +7,7 @@ from socket import gethostname
 from typing import Annotated
 
 from service.images.size_limits import MOST_PIXELS
-from service.settings.allowed_texts import is_free_path, is_host, is_network, is_origin
+from service.settings.allowed_texts import is_free_path, is_host, is_network, is_origin, is_token
 from service.settings.environment_variables import (
     EnvironmentVariable,
     SettingError,
@@ -278,7 +278,10 @@ class Settings:
     admin_token: Annotated[
         str,
         EnvironmentVariable(
-            "UNDERSTUDY_ADMIN_TOKEN", "token of the admin API, which is off without one"
+            "UNDERSTUDY_ADMIN_TOKEN",
+            "token of the admin API, which is off without one",
+            is_text=is_token,
+            text="a token",
         ),
     ] = field(default="", repr=False)
     keys_file: Annotated[

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.browser import answered_anew, at, visit
-from tests.e2e.conftest import Service, StartService, eventually
+from tests.e2e.conftest import Service, StartService, eventually, free_port
 from tests.savedmodels.affine import publish_affine
 from tests.service.access.keys import add_key, remove_key
 from tests.service.server.wire import Answer, answer
@@ -50,7 +51,8 @@ def guarded(
         root,
         UNDERSTUDY_KEYS_FILE=str(file),
         UNDERSTUDY_ALLOWED_HOSTS="127.0.0.1, localhost",
-        UNDERSTUDY_TRUSTED_PROXIES="127.0.0.1",
+        # A network by one of its addresses, which gunicorn would not take.
+        UNDERSTUDY_TRUSTED_PROXIES="127.0.0.1/30, 10.0.0.1/8, ::ffff:10.0.0.0/104",
         UNDERSTUDY_ACCESS_LOG="true",
     )
     yield Guarded(service, file, key, other, third)
@@ -143,6 +145,8 @@ def test_header_tricks_lead_nowhere(guarded: Guarded) -> None:
         "//v1/models/affine:predict",
         f"/v1/models/affine:predict?api_key={URL_SECRET}",
         f"/v1/models/affine:predict?x-api-key={guarded.key}",
+        f"/v1/models/{guarded.key}:predict",
+        f"/{guarded.key}",
     ):
         with guarded.connect() as connection:
             assert ask(connection, path=path)[0] in (401, 404), path
@@ -246,3 +250,38 @@ def test_a_service_that_others_reach_without_a_key_says_so_once(
     assert len(said) == 1
     assert "Whoever can reach 0.0.0.0 can ask the models" in said[0]
     assert json.loads(said[0])["level"] == "warning"
+
+
+# Hands on a listener as systemd does.
+SOCKET_ACTIVATION = """
+import os, socket, sys
+listener = socket.create_server(("0.0.0.0", int(os.environ["PORT"])))
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("way", ["a listener of systemd", "gRPC on another address"])
+def test_what_is_really_listened_on_counts(
+    way: str, start_service: StartService, tmp_path: Path
+) -> None:
+    """Neither is what gunicorn's setting ``bind`` says."""
+    if way == "gRPC on another address":
+        port = str(free_port())
+        service = start_service(
+            tmp_path,
+            wait_for="/livez",
+            PORT=port,
+            HOST="0.0.0.0",
+            GUNICORN_CMD_ARGS=f"--bind 127.0.0.1:{port}",
+            UNDERSTUDY_GRPC_PORT=str(free_port()),
+        )
+    else:
+        under = (sys.executable, "-c", SOCKET_ACTIVATION)
+        service = start_service(tmp_path, wait_for="/livez", under=under)
+    service.stop()
+    said = [line for line in service.errors.read_text().splitlines() if "no key" in line]
+    assert len(said) == 1
+    assert "Whoever can reach 0.0.0.0 can ask the models" in said[0]

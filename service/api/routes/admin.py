@@ -10,7 +10,7 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
-from service.errors import InvalidRequestError, ServiceError
+from service.errors import InvalidRequestError, ServiceError, UnauthenticatedError
 from service.repository.errors import RepositoryError
 from service.repository.model_policy import (
     Policy,
@@ -90,13 +90,15 @@ def check_token(token: str, authorization: str) -> None:
     """Refuse a request unless it has the admin token.
 
     Args:
-        token: the token; when it is empty, every request is refused.
+        token: the token; when it is empty or blank, every request is refused.
         authorization: what the request has under that name; empty without it.
 
     Raises:
-        ServiceError: 403, there is no token; 401, the request does not have it.
+        ServiceError: 403, there is no token.
+        UnauthenticatedError: the request does not have it.
     """
-    if not token:
+    # Blanks around it do not count, so of blanks alone nothing would be left to send.
+    if not token.strip():
         raise ServiceError("The admin API is off; UNDERSTUDY_ADMIN_TOKEN turns it on.", status=403)
     scheme, _, given = authorization.partition(" ")
     # WSGI hands over a header's bytes as if they were latin-1. They are compared in constant time:
@@ -104,11 +106,7 @@ def check_token(token: str, authorization: str) -> None:
     sent = given.strip().encode("latin-1", errors="replace")
     right = [hmac.compare_digest(sent, known) for known in _on_the_wire(token)]
     if scheme.lower() != "bearer" or not any(right):
-        raise ServiceError(
-            "Expected the admin token as 'Authorization: Bearer <token>'.",
-            status=401,
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        raise UnauthenticatedError("Expected the admin token as 'Authorization: Bearer <token>'.")
 
 
 def _on_the_wire(token: str) -> list[bytes]:

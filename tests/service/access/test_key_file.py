@@ -104,6 +104,9 @@ SECRET = "usk_a-secret-by-mistake"
     [
         (SECRET, "is not JSON"),
         ([SECRET], "must hold a JSON object"),
+        ("null", "must hold a JSON object, not null"),
+        ("7", "must hold a JSON object, not 7"),
+        ("true", "must hold a JSON object, not true"),
         ({SECRET: []}, r'must hold {"keys": \[...\]}'),
         ({"keys": {"shop": SECRET}}, r'must hold {"keys": \[...\]}'),
         ({"keys": [], "more": 1}, r'must hold {"keys": \[...\]}'),
@@ -120,6 +123,8 @@ SECRET = "usk_a-secret-by-mistake"
         ({"keys": [{**GOOD, "models": [1]}]}, r'keys\[0\].models must be "\*" or a list'),
         ({"keys": [{**GOOD, "requests_per_s": 0}]}, "requests_per_s must be a number above 0"),
         ({"keys": [{**GOOD, "requests_per_s": True}]}, "requests_per_s must be a number above 0"),
+        # Its share in each of several workers would be 0.
+        ({"keys": [{**GOOD, "requests_per_s": 5e-324}]}, "requests_per_s must be .* from 1e-09"),
         ({"keys": [{**GOOD, "requests_per_s": 1, "burst": 0.5}]}, "burst must be a whole number"),
         (
             {"keys": [{**GOOD, "requests_per_s": 1, "burst": 10**400}]},

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from service.access import keys_in_force, rate_limit
 from service.access.key_file import ApiKey, read_keys
 from service.access.keys_in_force import KeysInForce
+from service.access.keys_watch import KeysWatch
 from service.access.rate_limit import TokenBucket
 from tests.service.access.keys import add_key, remove_key
 from tests.waiting import eventually
@@ -18,12 +20,14 @@ from tests.waiting import eventually
 class Following:
     """A worker's keys, and what it said of their file; it looks at the file at each question."""
 
-    def __init__(self, path: Path, shared: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, shared: Path | None = None, poll_interval_s: float = 0.0
+    ) -> None:
         self.problems: list[bool] = []
         self.keys = KeysInForce(
             path,
             workers=2,
-            poll_interval_s=0.0,
+            poll_interval_s=poll_interval_s,
             shared_folder=shared,
             on_problem=self.problems.append,
         )
@@ -90,6 +94,30 @@ def test_the_last_good_file_stays_in_force_and_that_is_said_once(
     assert worker.problems == [False, True, True, True, False]
 
 
+def test_a_worker_that_nobody_asks_sees_that_a_file_was_put_right(path: Path) -> None:
+    add_key(path, "one")
+    good = path.read_bytes()
+    worker = Following(path)
+    path.write_text("broken")
+    worker.keys.look()
+    path.write_bytes(good)
+    watch = KeysWatch(worker.keys.look, 0.0)
+    watch.start()
+    eventually(lambda: worker.problems == [False, True, False])
+    path.write_text("broken")
+    eventually(lambda: worker.problems == [False, True, False, True])
+    watch.stop()
+
+
+def test_a_look_without_a_request_postpones_none_of_those_with_one(path: Path) -> None:
+    add_key(path, "one")
+    worker = Following(path, poll_interval_s=0.1)
+    time.sleep(0.3)
+    worker.keys.look()
+    remove_key(path, "one")
+    assert worker.names == []
+
+
 def test_an_empty_file_of_keys_lets_nobody_in(path: Path) -> None:
     add_key(path, "one")
     worker = Following(path)
@@ -111,6 +139,34 @@ def test_a_worker_that_starts_later_takes_the_last_good_file_from_the_others(
     assert later.names == ["one"]
     assert later.problems == [True]
     assert "There is no good" not in said.text
+
+
+def test_workers_that_start_later_take_what_was_found_right_though_the_file_broke_meanwhile(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    add_key(path, "one")
+
+    def read(file: Path) -> dict[bytes, ApiKey]:
+        found = read_keys(file)
+        if file == path:
+            file.write_text("broken")
+        return found
+
+    monkeypatch.setattr(keys_in_force, "read_keys", read)
+    assert Following(path, shared).names == ["one"]
+    monkeypatch.undo()
+    assert Following(path, shared).names == ["one"]
+
+
+@pytest.mark.parametrize("text", ["null", "7", "true"])
+def test_a_file_without_an_object_changes_nothing_and_is_a_problem(path: Path, text: str) -> None:
+    add_key(path, "one")
+    worker = Following(path)
+    path.write_text(text)
+    assert worker.names == ["one"]
+    assert worker.problems == [False, True]
 
 
 def test_nobody_waits_while_a_file_is_read_that_has_changed(

@@ -22,7 +22,7 @@ from service.monitoring.prometheus_metrics import Metrics
 from service.repository.contract import Field, Signature
 from service.repository.event_rates import EventRates
 from service.repository.golden_examples import Tensors
-from service.repository.model_policy import policy_from_json
+from service.repository.model_policy import Policy, policy_from_json
 from tests.service.events.postgres import Postgres, postgres
 from tests.service.events.stores import record
 from tests.small_file_system import small_file_system
@@ -126,6 +126,19 @@ def start() -> Iterator[Start]:
     for each in started:
         each.writer.stop(10)
         each.store.close()
+
+
+def test_losses_are_counted_from_0(start: Start, tmp_path: Path) -> None:
+    """Prometheus sees no increase in a series that begins with its first count."""
+    events = start(EventStore(SqliteDatabase(tmp_path / "events.db")))
+    assert not [s for s in events.metrics.samples() if s.name == "understudy_events_lost_total"]
+    events.log.follow_policy("m", Policy())
+    found = {
+        (sample.labels["model"], sample.labels["reason"]): sample.value
+        for sample in events.metrics.samples()
+        if sample.name == "understudy_events_lost_total"
+    }
+    assert found == {("m", "queue"): 0, ("m", "record"): 0, ("m", "store"): 0}
 
 
 def test_what_is_sensitive_is_not_stored(start: Start, tmp_path: Path) -> None:

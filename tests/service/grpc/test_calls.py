@@ -175,6 +175,34 @@ def fields_of(sent: Sent) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in decoder.head(sent.payload)}
 
 
+def test_metadata_counts_as_the_headers_of_http() -> None:
+    """Keys of metadata that come twice are a list, as there: the first is not hidden."""
+    sent = [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", b"/a.B/C"),
+        (b"te", b"trailers"),
+        (b"content-type", b"application/grpc"),
+        (b"traceparent", b"00-1-2-01"),
+        (b"tracestate", b"a=1"),
+        (b"x-forwarded-for", b"198.51.100.1"),
+        (b"x-api-key", b"one"),
+        (b"x-routing-key", b"user 7"),
+        (b"unknown", b"x"),
+        (b"tracestate", b"b=2"),
+        (b"x-forwarded-for", b"10.0.0.7"),
+        (b"x-api-key", b"two"),
+    ]
+    environ = read_call_head(sent, {}).environ
+    assert {name: value for name, value in environ.items() if name.startswith("HTTP_")} == {
+        "HTTP_TRACEPARENT": "00-1-2-01",
+        "HTTP_TRACESTATE": "a=1,b=2",
+        "HTTP_X_FORWARDED_FOR": "198.51.100.1,10.0.0.7",
+        "HTTP_X_API_KEY": "one,two",
+        "HTTP_X_ROUTING_KEY": "user 7",
+    }
+
+
 Scene = Callable[[Talk], Coroutine[Any, Any, None]]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from service.access.key_file import new_key
 from service.errors import ServiceError
 from tests.otlp import Receiver, attributes_of, receiver
 from tests.savedmodels.affine import publish_affine
@@ -253,3 +254,22 @@ def test_a_name_that_is_no_utf_8_loses_no_other_span() -> None:
         "error.type": "INTERNAL",
     }
     assert span.status.description == "It is ?."
+
+
+def test_a_key_in_an_address_is_in_no_span() -> None:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from service.monitoring.span_recorder import SpanRecorder
+
+    key, _ = new_key("shop")
+    exporter = InMemorySpanExporter()
+    recorder = SpanRecorder([exporter])
+    trace = recorder.begin({"REQUEST_METHOD": "POST", "PATH_INFO": f"/v1/models/{key}:predict"})
+    assert trace is not None
+    failure = ServiceError(f"{key} is full.", status=503)
+    recorder.end(trace.recording, 1.0, {"understudy.request_id": key}, [], failure)
+    recorder.close(60)
+    (span,) = exporter.get_finished_spans()
+    assert span.attributes is not None
+    assert span.attributes["url.path"] == "/v1/models/(an API key):predict"
+    assert key not in span.to_json()

@@ -51,6 +51,7 @@ def link_out(version: Path) -> None:
         (link_out, "saved_model.pb is a symbolic link"),
         (lambda v: (v / MANIFEST).write_text("{"), "manifest.json is not JSON"),
         (lambda v: (v / MANIFEST).write_text("[]"), r"must hold a JSON object, not \[\]"),
+        (lambda v: (v / MANIFEST).write_text("null"), "must hold a JSON object, not null"),
         (lambda v: (v / MANIFEST).write_text('{"format": 2}'), "not a manifest of format 1"),
         (
             lambda v: (v / MANIFEST).write_text('{"format": 1, "files": {"a": 1}}'),

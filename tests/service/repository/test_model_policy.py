@@ -65,6 +65,8 @@ def test_a_candidate_does_not_stand_in_for_its_champion(
         ("{", "not JSON"),
         ('{"serve": {"latest": NaN}}', "not JSON"),
         ("[1]", r"must hold a JSON object, not \[1\]\."),
+        ("null", r"must hold a JSON object, not null\."),
+        ("3", r"must hold a JSON object, not 3\."),
         ('{"serve": null}', r"serve must be .*, not null\."),
         ('{"serve": {"versions": [1, "2"]}}', r'not {"versions": \[1, "2"\]}\.'),
         ('{"labels": {"two words": true}}', r'not {"two words": true}\.'),

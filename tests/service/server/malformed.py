@@ -67,6 +67,7 @@ REQUESTS: dict[str, Malformed] = {
     "a long target": Malformed(_get(b"GET /" + b"x" * 10_000 + b" HTTP/1.1"), 414),
     "TLS": Malformed(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     "absolute form": Malformed(_get(b"GET http://x/livez HTTP/1.1"), 200, ends=False),
+    "absolute form in capitals": Malformed(_get(b"GET HTTP://x/livez HTTP/1.1"), 200, ends=False),
     "absolute form of no host": Malformed(_get(b"GET http://[/livez HTTP/1.1"), 404, ends=False),
     # Lines (9112, 2.2).
     "bare LF": Malformed(b"GET /livez HTTP/1.1\nHost: x\n\n", 400),

@@ -175,6 +175,8 @@ def test_reads_that_need_keys_need_a_file_of_keys(tmp_path: Path) -> None:
         (["::1"], False),
         (["localhost"], False),
         (["127.8.8.8"], False),
+        (["::ffff:127.0.0.1"], False),
+        (["::ffff:192.0.2.7"], True),
         ([], False),
         (["0.0.0.0"], True),
         (["::"], True),
@@ -188,6 +190,8 @@ def test_an_address_that_others_reach_is_told_unless_there_are_keys(
 ) -> None:
     assert bool(open_to_all(Settings(), hosts)) is is_open
     assert open_to_all(Settings(keys_file=Path("keys.json")), hosts) == ""
+    # Nobody can ask without a certificate.
+    assert open_to_all(Settings(tls_client_ca=Path("clients.pem")), hosts) == ""
 
 
 def test_a_port_of_grpc_in_use_is_named_by_its_setting() -> None:

@@ -82,6 +82,11 @@ def test_a_containers_limit_is_counted_in_cores(
             "a host's name without a port .*, not 'b:80'.",
         ),
         ("UNDERSTUDY_ALLOWED_HOSTS", "*", "expected a host's name without a port"),
+        # Nor do they stand for no list, or no token: that would open what they are to close.
+        ("UNDERSTUDY_ALLOWED_HOSTS", " , ", "expected a host's name without a port"),
+        ("UNDERSTUDY_ALLOWED_HOSTS", " ", "expected a host's name without a port"),
+        ("UNDERSTUDY_ADMIN_TOKEN", " ", "Expected a token"),
+        ("UNDERSTUDY_ADMIN_TOKEN", "\n", "Expected a token"),
         ("UNDERSTUDY_CORS_ORIGINS", "a.example", "an origin such as https://example.org"),
         ("UNDERSTUDY_CORS_ORIGINS", "https://a.example/", "expected an origin"),
         ("UNDERSTUDY_TRUSTED_PROXIES", "10.0.0.0/8,proxy", "a network such as .*, not 'proxy'."),

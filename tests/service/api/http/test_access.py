@@ -339,6 +339,21 @@ def test_a_key_reads_of_its_own_models_alone(all_guarded: Guarded) -> None:
         assert answers == [401, 400], path
 
 
+def test_a_key_of_a_model_that_is_not_there_learns_of_no_other(all_guarded: Guarded) -> None:
+    key = bearer(all_guarded.other)
+    answers = [
+        all_guarded.ask(key, path="/v1/models/other:predict"),
+        all_guarded.ask(key, path="/v2/models/other/infer"),
+        all_guarded.ask(key, path="/v1/models/other:explain"),
+        all_guarded.client.get("/v1/models/other", headers=key),
+        all_guarded.client.get("/v2/models/other/ready", headers=key),
+    ]
+    for answer in answers:
+        assert answer.status_code == 404
+        assert "There is no model 'other'." in answer.json["error"]
+        assert "affine" not in answer.text
+
+
 def test_a_rebound_name_is_not_answered(all_guarded: Guarded) -> None:
     key = bearer(all_guarded.every)
     for host, expected in (

@@ -1,6 +1,8 @@
 """The admin API: who may use it, and what it changes."""
 
+import logging
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -36,6 +38,19 @@ def test_a_token_may_be_of_any_characters(make_app: MakeApp, tmp_path: Path, tok
         assert status(token.encode("latin-1")) == 200
 
 
+@pytest.mark.parametrize("token", [" ", "\n", "\u00a0"])
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer  \u00a0"])
+def test_a_token_of_blanks_opens_nothing(
+    make_app: MakeApp, tmp_path: Path, token: str, header: str
+) -> None:
+    publish_affine(tmp_path / "models", bias=0.0)
+    client = make_app(admin_token=token).test_client()
+    response = client.get(
+        "/v1/models/affine/policy", environ_overrides={"HTTP_AUTHORIZATION": header}
+    )
+    assert_error(response, 403, "PERMISSION_DENIED")
+
+
 def live(client: FlaskClient) -> str:
     body = {"signature_name": "only_y", "instances": [[1, 2]]}
     return client.post("/v1/models/affine:predict", json=body).headers["X-Model-Version"]
@@ -58,6 +73,18 @@ def test_only_who_bears_the_token_may(
     assert_error(response, 401, "UNAUTHENTICATED")
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert live(admin) == "2"
+
+
+def test_who_guesses_the_token_does_not_fill_the_log(
+    admin: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "understudy")
+    began = monotonic()
+    for number in range(50):
+        guess = {"Authorization": f"Bearer {number}"}
+        assert admin.get("/v1/models/affine/policy", headers=guess).status_code == 401
+    lines = [record for record in caplog.records if "admin token" in record.getMessage()]
+    assert 1 <= len(lines) <= 1 + (monotonic() - began)
 
 
 def test_a_policy_is_put_and_followed(admin: FlaskClient) -> None:
