@@ -118,7 +118,7 @@ class Servable:
         for name in islice(self.contract, _COUNTED_AT_ONCE):
             counted.predictions(name)
         self._end_metrics = partial(metrics.end_version, model, str(version))
-        self._drift_watch = DriftWatch(drift, model, version, directory, self._described)
+        self._drift_watch = DriftWatch(drift, model, version, directory, self.contract)
         self.most_rows = most_rows
         self.note_batch: NoteBatch = counted.note_batch
         self._stuck_after_s = timeout_s
