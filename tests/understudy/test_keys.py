@@ -62,6 +62,10 @@ def test_a_key_may_be_for_audits(path: Path, capsys: pytest.CaptureFixture[str])
         (["keys", "add", "two", "--burst", "3"], "--burst needs --rate."),
         (["keys", "remove", "two"], "keys.json has no key 'two'."),
         (["keys", "remove", "two", "--file", "none"], "none is not there."),
+        (["keys", "remove", "one", "--model", "m"], "keys remove takes no --model, which goes"),
+        (["keys", "list", "--rate", "5"], "keys list takes no --rate, which goes with keys add."),
+        (["keys", "list", "one"], "keys list takes no name: it lists all keys."),
+        (["keys", "add", "two", "--file", "no/keys"], "no, where keys is to be, is no folder."),
     ],
 )  # fmt: skip
 def test_wrong_usage_changes_nothing(

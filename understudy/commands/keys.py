@@ -1,7 +1,7 @@
 """``keys``: make, list and remove the API keys of a service."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -88,7 +88,11 @@ def command(
     path = file or Path(os.environ.get(_VARIABLE) or "")
     if path == Path():
         raise click.UsageError(f"Which file of keys? Give --file, or set {_VARIABLE}.")
+    if action != "add":
+        _refuse_strays(action, {"--model": model, "--may": may, "--rate": rate, "--burst": burst})
     if action == "list":
+        if name:
+            raise click.UsageError("keys list takes no name: it lists all keys.")
         for each in read_keys(path).values():
             click.echo(_line(each))
         return
@@ -116,7 +120,17 @@ def command(
     click.echo(key)
 
 
+def _refuse_strays(action: str, options: Mapping[str, object]) -> None:
+    """Refuse what is meant for a part of a key: none of it can be changed, or asked for, alone."""
+    stray = [name for name, value in options.items() if value]
+    if stray:
+        raise click.UsageError(f"keys {action} takes no {stray[0]}, which goes with keys add.")
+
+
 def _add(path: Path, entry: ApiKey) -> None:
+    if not path.parent.is_dir():
+        raise click.UsageError(f"{path.parent}, where {path.name} is to be, is no folder.")
+
     def change(keys: dict[str, ApiKey]) -> None:
         if entry.name in keys:
             raise click.UsageError(
