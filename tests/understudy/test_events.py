@@ -355,3 +355,5 @@ def test_the_list_counts(
     models: Path, store: EventStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(capsys, "list").split() == ["m", "3", "predictions"]
+    assert run(capsys, "list", "m").split() == ["m", "3", "predictions"]
+    assert run(capsys, "list", "other").split() == ["other", "0", "predictions"]

@@ -74,15 +74,15 @@ def command(
         elif action == "export":
             _export(location, str(model), form, out)
         else:
-            _list(location)
+            _list(location, model)
     except StoreError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _list(location: str) -> None:
-    store = open_store(location)
-    for model, count in sorted(store.counts().items()):
-        click.echo(f"{model:20}  {count:,} predictions")
+def _list(location: str, wanted: str | None) -> None:
+    counts = open_store(location).counts()
+    for model in [wanted] if wanted else sorted(counts):
+        click.echo(f"{model:20}  {counts[model]:,} predictions")
 
 
 def _export(location: str, model: str, form: str, models: Path) -> None:
