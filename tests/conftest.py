@@ -40,6 +40,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("UNDERSTUDY_") or name in ("HOST", "PORT", "MODELS"):
             monkeypatch.delenv(name)
+    # A training sets it, and would give it to the services that are started after it.
+    monkeypatch.delenv("TF_CPU_ALLOCATOR_USE_BFC", raising=False)
 
 
 @pytest.fixture(scope="session")
