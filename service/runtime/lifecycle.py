@@ -20,7 +20,7 @@ from service.runtime.folder_observations import FolderObservations
 from service.runtime.loader import Loader
 from service.runtime.missing_models import find_missing_models
 from service.runtime.model_reconciler import ModelReconciler, Progress
-from service.runtime.served_models import ServedModels
+from service.runtime.model_lookup import ModelLookup
 from service.runtime.serving_record import ServingRecord
 from service.runtime.worker_agreement import WorkerGroup
 
@@ -55,7 +55,7 @@ def stop_for_good() -> None:
     os._exit(1)
 
 
-class Lifecycle(ServedModels):
+class Lifecycle(ModelLookup):
     """The models of one worker.
 
     One thread looks at the store, loads and retires; any number of threads take leases.
