@@ -17,8 +17,8 @@ from service.repository.model_source import ModelSource
 from service.runtime.changed_on_disk import LiveFiles
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.folder_observations import FolderObservations
-from service.runtime.loaded_versions import LoadedVersions
 from service.runtime.load_attempts import LoadAttempts, Readiness
+from service.runtime.loaded_versions import LoadedVersions
 from service.runtime.loader import LoadedVersion, Loader
 from service.runtime.memory import release_memory
 from service.runtime.serving_versions import ServingVersions
