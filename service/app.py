@@ -12,7 +12,7 @@ from werkzeug.routing import MapAdapter
 from service import __version__
 from service.access.access_control import AccessControl, access_of
 from service.access.cross_origin import CrossOrigin
-from service.access.keys_watch import KeysWatch
+from service.access.idle_key_check import IdleKeyCheck
 from service.access.trusted_proxies import TrustedProxies
 from service.api.codecs.codec_interface import CodecSelector
 from service.api.codecs.codec_selection import ClassifyCodecs, InferCodecs, PredictCodecs
@@ -177,7 +177,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     access = access_of(settings, metrics)
     if settings.keys_file is not None:
-        lifecycle.accompany(KeysWatch(access.follow_keys, settings.poll_interval_s))
+        lifecycle.accompany(IdleKeyCheck(access.follow_keys, settings.poll_interval_s))
     route_access = RouteAccess(app, access)
     install_hooks(app, observer, route_access)
     configure_urls(app)

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.access.host_names import AllowedHosts
 from service.access.key_file import PREDICTING, ApiKey, Right, digest_of
-from service.access.keys_in_force import KeyInForce, KeysInForce
+from service.access.key_file_reload import KeyInForce, KeysInForce
 from service.access.rate_limit import whole_seconds
 from service.errors import RateLimitedError, UnauthenticatedError
 from service.monitoring.prometheus_metrics import Metrics

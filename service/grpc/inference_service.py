@@ -24,8 +24,8 @@ from service.grpc.answer_blocks import Answer
 from service.grpc.call import Call
 from service.grpc.call_handling import CallHandling, parsed
 from service.grpc.infer_proto_codec import INFER_REQUEST, InferProtoCodec
-from service.grpc.message_parts import PartLimits
 from service.grpc.messages import message_class
+from service.grpc.part_limits import PartLimits
 from service.grpc.status import STATUS, error_status
 from service.monitoring.prometheus_metrics import Metrics
 from service.repository.model_source import ModelSource

@@ -15,7 +15,7 @@ from service.repository.errors import RepositoryError
 from service.repository.model_server_config import parse_model_configs, text_of_model_configs
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
-from service.runtime.worker_wait import wait_for_workers
+from service.runtime.wait_for_workers import wait_for_workers
 from service.settings.settings import Settings
 
 MODEL_SERVICE = "tensorflow.serving.ModelService"

@@ -17,9 +17,9 @@ from service.grpc.answer_blocks import Answer
 from service.grpc.call import Call
 from service.grpc.call_handling import CallHandling, parsed
 from service.grpc.examples_codec import INFERENCE_RESULT, ExamplesProtoCodec
-from service.grpc.message_parts import PartLimits
 from service.grpc.messages import POOL, message_class
 from service.grpc.model_spec import model_in, target_of
+from service.grpc.part_limits import PartLimits
 from service.grpc.predict_proto_codec import PREDICT_REQUEST, PredictProtoCodec
 from service.grpc.status import CONTENT_TYPE, error_status
 from service.runtime.lifecycle import Lifecycle

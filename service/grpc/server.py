@@ -21,8 +21,8 @@ from service.grpc.messages import service_methods
 from service.grpc.model_service import MODEL_SERVICE, ModelService
 from service.grpc.prediction_service import PREDICTION_SERVICE, PredictionService
 from service.grpc.reflection_service import REFLECTION_SERVICES, ReflectionService
-from service.grpc.server_calls import ServerCalls
 from service.grpc.stream_call import StreamCall
+from service.grpc.triton_server_calls import ServerCalls
 from service.grpc.unary_call import UnaryCall
 from service.http2.header_table import Field
 from service.http2.http2_connection import Http2Connection

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from service.repository.atomic_files import write_atomically
 from service.repository.errors import RepositoryError
+from service.repository.folder_names import is_version_name
 from service.repository.model_policy import Policy, read_policy
 from service.repository.model_server_config import (
     ModelConfig,
@@ -27,7 +28,6 @@ from service.repository.unserved_entries import (
     unserved_in_model,
     why_no_versions,
 )
-from service.repository.version_names import is_version_name
 
 _MOST_BYTES = 2**20
 # In the folder that the workers of one service share: what the file last said that was valid.

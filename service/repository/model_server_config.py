@@ -9,10 +9,10 @@ from typing import Any
 from google.protobuf import text_format
 
 from service.repository.errors import RepositoryError
+from service.repository.folder_names import LAST_VERSION, is_served_name
 from service.repository.model_policy import Policy, is_label
 from service.repository.proto_messages import Tables, message_of_tables
 from service.repository.text_protos import parse_text_proto
-from service.repository.version_names import LAST_VERSION, is_served_name
 
 # Numbers are those of model_server_config.proto, file_system_storage_path_source.proto and
 # logging_config.proto.

@@ -12,6 +12,7 @@ from uuid import uuid4
 from service.repository import serving_records, version_numbers
 from service.repository.durability import sync, sync_tree
 from service.repository.errors import RepositoryError
+from service.repository.folder_names import LAST_VERSION, is_served_name, is_version_name
 from service.repository.folder_walk import remove_tree
 from service.repository.manifest import write_manifest
 from service.repository.model_policy import Policy, read_policy
@@ -20,7 +21,6 @@ from service.repository.object_store.origin import origin_of
 from service.repository.object_store.publication import publish_into, remove_from, versions_of
 from service.repository.publication_marks import note_published
 from service.repository.unserved_entries import UnservedEntry, unreadable, unserved_in_root
-from service.repository.version_names import LAST_VERSION, is_served_name, is_version_name
 
 # What can be published: names that need no quoting in a shell, a path or a URL.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

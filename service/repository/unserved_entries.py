@@ -13,8 +13,8 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.folder_names import is_version_name
 from service.repository.model_policy import POLICY
-from service.repository.version_names import is_version_name
 
 GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 

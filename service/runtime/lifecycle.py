@@ -19,9 +19,9 @@ from service.repository.unserved_entries import UnservedEntry
 from service.runtime.folder_observations import FolderObservations
 from service.runtime.loader import Loader
 from service.runtime.missing_models import find_missing_models
+from service.runtime.model_lookup import ModelLookup
 from service.runtime.model_reconciler import ModelReconciler, Progress
-from service.runtime.served_models import ServedModels
-from service.runtime.serving_record import ServingRecord
+from service.runtime.serving_record_writer import ServingRecordWriter
 from service.runtime.worker_agreement import WorkerGroup
 
 # Between looks while other workers are waited for; it bounds how far apart workers can flip.
@@ -55,7 +55,7 @@ def stop_for_good() -> None:
     os._exit(1)
 
 
-class Lifecycle(ServedModels):
+class Lifecycle(ModelLookup):
     """The models of one worker.
 
     One thread looks at the store, loads and retires; any number of threads take leases.
@@ -107,7 +107,7 @@ class Lifecycle(ServedModels):
         self._draining = False
         self._has_died = False
         self._thread: threading.Thread | None = None
-        self._companions: list[Companion] = [ServingRecord(store, self)]
+        self._companions: list[Companion] = [ServingRecordWriter(store, self)]
         self._policy_observers: list[ObservePolicy] = []
 
     def observe_policies(self, observer: ObservePolicy) -> None:

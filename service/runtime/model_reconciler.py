@@ -17,8 +17,8 @@ from service.repository.model_source import ModelSource
 from service.runtime.changed_on_disk import LiveFiles
 from service.runtime.directory_snapshot import take_snapshot
 from service.runtime.folder_observations import FolderObservations
-from service.runtime.held_versions import HeldVersions
 from service.runtime.load_attempts import LoadAttempts, Readiness
+from service.runtime.loaded_versions import LoadedVersions
 from service.runtime.loader import LoadedVersion, Loader
 from service.runtime.memory import release_memory
 from service.runtime.serving_versions import ServingVersions
@@ -107,7 +107,7 @@ class ModelReconciler:
         self.is_behind = False
         self.is_gone = False
         self._policy = Policy()
-        self._held = HeldVersions(wake)
+        self._held = LoadedVersions(wake)
         self._live_files = LiveFiles()
         self._decision: Decision | None = None
         self._joined = 0

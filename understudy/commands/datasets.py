@@ -23,9 +23,9 @@ from understudy.options import as_json, data_path, model
 @as_json()
 def command(model: str | None, data: Path | None, json: bool) -> None:
     """Show where the data sets are; of one model, what is in its data and which rows are bad."""
-    from training.workflows import data_sets
+    from training.workflows import datasets
 
     if model is None:
-        data_sets.show_all(data, as_json=json)
+        datasets.show_all(data, as_json=json)
     else:
-        data_sets.show_one(tasks.get(model), data, as_json=json)
+        datasets.show_one(tasks.get(model), data, as_json=json)

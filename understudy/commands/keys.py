@@ -16,7 +16,7 @@ from service.access.key_file import (
     new_key,
     read_keys,
 )
-from service.repository.version_names import is_served_name
+from service.repository.folder_names import is_served_name
 from understudy.help import SERVING, Command, Option
 
 _VARIABLE = "UNDERSTUDY_KEYS_FILE"

@@ -18,7 +18,7 @@ from service.errors import InvalidRequestError
 from service.repository.model_source import ModelSource
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
-from service.runtime.worker_wait import wait_for_workers
+from service.runtime.wait_for_workers import wait_for_workers
 from service.settings.settings import Settings
 
 _REPOSITORY = "/v2/repository"

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from service.repository.folder_names import is_served_name, is_version_name
 from service.repository.manifest import MANIFEST
 from service.repository.model_policy import POLICY
 from service.repository.object_store.bucket import StoredObject
 from service.repository.publication_marks import MARKS
-from service.repository.version_names import is_served_name, is_version_name
 from service.repository.version_numbers import IN_MODEL
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")

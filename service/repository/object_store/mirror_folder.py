@@ -15,6 +15,7 @@ from typing import Any
 from service.repository.atomic_files import write_atomically
 from service.repository.durability import sync, sync_tree
 from service.repository.errors import RepositoryError
+from service.repository.folder_names import is_served_name, is_version_name
 from service.repository.folder_walk import remove_tree
 from service.repository.json_files import read_optional, write_object
 from service.repository.model_policy import POLICY, Policy, read_policy
@@ -24,7 +25,6 @@ from service.repository.object_store.origin import METRICS, OWN, claim_as_mirror
 from service.repository.policy_changes import policy_locked
 from service.repository.publication_marks import mark_of, note_published
 from service.repository.serving_status import realities
-from service.repository.version_names import is_served_name, is_version_name
 
 _LOOKS, _INCOMING, _LOCK = "looks.json", "incoming", "lock"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from service.repository.atomic_files import write_atomically
 from service.repository.errors import RepositoryError
+from service.repository.folder_names import is_served_name, is_version_name
 from service.repository.object_store.bucket import Bucket, bucket_url, url_problem
 from service.repository.safe_open import read_file
-from service.repository.version_names import is_served_name, is_version_name
 
 # In the folder: all that is the mirror's own.
 OWN = ".mirror"

@@ -8,11 +8,11 @@ both succeed, with different numbers.
 from pathlib import Path
 
 from service.repository.errors import RepositoryError
+from service.repository.folder_names import LAST_VERSION
 from service.repository.manifest import MANIFEST, listed_files
 from service.repository.object_store.bucket import Bucket, BucketError
 from service.repository.object_store.listing import RemoteModel, read_listing
 from service.repository.publication_marks import MARKS, mark_of
-from service.repository.version_names import LAST_VERSION
 from service.repository.version_numbers import IN_MODEL
 
 # A publisher that has not finished a version after so long, in seconds, has died.

@@ -14,9 +14,9 @@ import pytest
 
 from service.repository import version_numbers
 from service.repository.errors import RepositoryError
+from service.repository.folder_names import LAST_VERSION
 from service.repository.model_store import Store
 from service.repository.serving_records import FOLDER, ModelRecord, write_record
-from service.repository.version_names import LAST_VERSION
 from service.repository.version_numbers import highest_given
 
 

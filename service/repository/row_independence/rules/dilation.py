@@ -14,7 +14,7 @@ from service.repository.row_independence.abstract_values import (
     Tensor,
 )
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import known_integers, tensor, total
+from service.repository.row_independence.rules.rule_helpers import known_integers, tensor, total
 from service.repository.row_independence.symbolic_sizes import Size, sized, unknown
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from service.repository.row_independence.abstract_values import AbstractValue, Tensor
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import broadcast, tensor
+from service.repository.row_independence.rules.rule_helpers import broadcast, tensor
 
 _COMBINING = [
     "Abs",

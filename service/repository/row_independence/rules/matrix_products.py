@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from service.repository.row_independence.abstract_values import AbstractValue, MixError, Tensor
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import broadcast, one_axis, tensor
+from service.repository.row_independence.rules.rule_helpers import broadcast, one_axis, tensor
 from service.repository.row_independence.symbolic_sizes import Size
 
 

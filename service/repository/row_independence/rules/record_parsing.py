@@ -9,7 +9,7 @@ from service.repository.row_independence.abstract_values import (
     rows_of,
 )
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import tensor
+from service.repository.row_independence.rules.rule_helpers import tensor
 from service.repository.row_independence.symbolic_sizes import ROWS
 
 

@@ -9,7 +9,7 @@ from service.repository.row_independence.abstract_values import (
     Tensor,
 )
 from service.repository.row_independence.graph import Node
-from service.repository.row_independence.rules.axes_and_shapes import (
+from service.repository.row_independence.rules.rule_helpers import (
     axis_in,
     known_integers,
     refuse_rows_at,

@@ -17,7 +17,7 @@ from service.repository.row_independence.abstract_values import (
 )
 from service.repository.row_independence.graph import Node
 from service.repository.row_independence.joins import join
-from service.repository.row_independence.rules.axes_and_shapes import known_sizes, tensor
+from service.repository.row_independence.rules.rule_helpers import known_sizes, tensor
 from service.repository.row_independence.symbolic_sizes import ROWS, Size, sized, unknown
 
 

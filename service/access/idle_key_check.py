@@ -7,7 +7,7 @@ from collections.abc import Callable
 _LEAST_S = 1.0
 
 
-class KeysWatch:
+class IdleKeyCheck:
     """A thread that looks at the file of keys every now and then.
 
     Without it a worker that nobody asks goes on showing that a file cannot be used which was put

@@ -13,7 +13,7 @@ from service.repository.model_policy import Policy, write_policy
 from service.repository.model_store import Store
 from service.repository.serving_records import FOLDER, Record, read_records, version_digest
 from service.repository.serving_status import reality
-from service.runtime import serving_record
+from service.runtime import serving_record_writer
 from service.runtime.version_state import State
 from tests.lifecycles import Start, starting
 from tests.savedmodels.affine import publish_affine, publish_broken_affine
@@ -65,7 +65,7 @@ def test_who_stops_says_so(tmp_path: Path, start: Start) -> None:
 def test_a_heartbeat_is_shown_and_a_record_that_was_removed_comes_back(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving_record, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(serving_record_writer, "HEARTBEAT_S", 0.05)
     publish_affine(tmp_path)
     start()
     eventually(lambda: bool(reality(Store(tmp_path), "affine").serving))
@@ -80,7 +80,7 @@ def test_a_heartbeat_is_shown_and_a_record_that_was_removed_comes_back(
 def test_who_is_gone_is_forgotten_when_its_successor_knows_as_much(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving_record, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(serving_record_writer, "HEARTBEAT_S", 0.05)
     publish_affine(tmp_path)
     publish_broken_affine(tmp_path)
     first = start()
@@ -110,14 +110,14 @@ def test_a_store_that_cannot_be_written_hurts_nobody_and_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(serving_record, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(serving_record_writer, "HEARTBEAT_S", 0.01)
     tries = []
 
     def refuse(*_: object) -> None:
         tries.append(1)
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(serving_record, "write_record", refuse)
+    monkeypatch.setattr(serving_record_writer, "write_record", refuse)
     publish_affine(tmp_path)
     with caplog.at_level(logging.WARNING, logger="understudy"):
         lifecycle = start()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from service.access import keys_in_force, rate_limit
+from service.access import key_file_reload, rate_limit
+from service.access.idle_key_check import IdleKeyCheck
 from service.access.key_file import ApiKey, read_keys
-from service.access.keys_in_force import KeysInForce
-from service.access.keys_watch import KeysWatch
+from service.access.key_file_reload import KeysInForce
 from service.access.rate_limit import TokenBucket
 from tests.service.access.keys import add_key, remove_key
 from tests.waiting import eventually
@@ -101,7 +101,7 @@ def test_a_worker_that_nobody_asks_sees_that_a_file_was_put_right(path: Path) ->
     path.write_text("broken")
     worker.keys.look()
     path.write_bytes(good)
-    watch = KeysWatch(worker.keys.look, 0.0)
+    watch = IdleKeyCheck(worker.keys.look, 0.0)
     watch.start()
     eventually(lambda: worker.problems == [False, True, False])
     path.write_text("broken")
@@ -154,7 +154,7 @@ def test_workers_that_start_later_take_what_was_found_right_though_the_file_brok
             file.write_text("broken")
         return found
 
-    monkeypatch.setattr(keys_in_force, "read_keys", read)
+    monkeypatch.setattr(key_file_reload, "read_keys", read)
     assert Following(path, shared).names == ["one"]
     monkeypatch.undo()
     assert Following(path, shared).names == ["one"]
@@ -175,7 +175,7 @@ def test_nobody_waits_while_a_file_is_read_that_has_changed(
     """But after a rest the first who asks does, and is checked by the file as it is."""
     add_key(path, "one")
     now = 0.0
-    monkeypatch.setattr(keys_in_force, "monotonic", lambda: now)
+    monkeypatch.setattr(key_file_reload, "monotonic", lambda: now)
     keys = KeysInForce(
         path, workers=1, poll_interval_s=10, shared_folder=None, on_problem=lambda _: None
     )
@@ -188,7 +188,7 @@ def test_nobody_waits_while_a_file_is_read_that_has_changed(
     def names() -> list[str]:
         return [key.key.name for key in keys.current().values()]
 
-    monkeypatch.setattr(keys_in_force, "read_keys", slow)
+    monkeypatch.setattr(key_file_reload, "read_keys", slow)
     add_key(path, "two")
     assert names() == ["one"]
     now = 11.0

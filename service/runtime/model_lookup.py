@@ -21,7 +21,7 @@ _LATE_S = 0.5
 _CATCH_UP_S = 2.0
 
 
-class ServedModels:
+class ModelLookup:
     """The models of one worker, as requests see them; any thread may ask.
 
     The lifecycle, which changes them, is this class with a thread of its own.

@@ -6,8 +6,8 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from service.errors import ServiceError
-from service.grpc.message_parts import PartLimits
 from service.grpc.messages import message_class
+from service.grpc.part_limits import PartLimits
 
 INFER = message_class("inference.ModelInferRequest")
 PREDICT = message_class("tensorflow.serving.PredictRequest")

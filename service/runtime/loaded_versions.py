@@ -7,7 +7,7 @@ from functools import partial
 from service.runtime.loader import LoadedVersion
 
 
-class HeldVersions:
+class LoadedVersions:
     """Versions in memory. Only the lifecycle's thread uses it.
 
     Attributes:

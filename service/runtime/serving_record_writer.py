@@ -43,7 +43,7 @@ class Models(Protocol):
     def status(self, name: str) -> list[VersionStatus]: ...
 
 
-class ServingRecord:
+class ServingRecordWriter:
     """The record of one worker in its store (``service.repository.serving_records``).
 
     It has a thread of its own: a heartbeat must not wait for a model that takes long to load, nor
