@@ -5,14 +5,15 @@ So their JSON is made when they are.
 
 The bytes are a length (8 bytes, little endian), so many bytes of JSON, and the values of all
 requests one after the other. The JSON has ``layouts``, each a version, a signature, whether all of
-a tensor is one instance's, the inputs and the outputs; and ``events``, each the fields of a record
-and the number of its layout. An input or output is a name, a dtype as numpy writes it, and a shape.
-What is no array of plain numbers is JSON already, and has the number of its bytes in place of dtype
-and shape.
+a tensor is one instance's, the inputs and the outputs; and ``events``, each the fields of a record,
+the number of its layout, and how many bytes each value takes that is JSON already. An input or
+output is a name, a dtype as numpy writes it, and a shape; without dtype and shape it is JSON, as
+what is no array of plain numbers is. In stores of format 2 the dtype's place had the length of
+that JSON.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -27,15 +28,18 @@ from service.events.event_records import (
     jsonable,
 )
 from service.events.sampling import Reason
-from service.repository.contract import Signature
+from service.repository.contract import NUMPY_TYPES, Field, Signature
 from service.repository.golden_examples import Tensors
 
 _LENGTH_BYTES = 8
 # Types of numbers that JSON is made of, by numpy's characters.
 _PLAIN = frozenset("?bhilqBHILQfd")
 
-_Place = tuple[str, Any, Any]
-_Layout = tuple[int, str, bool, tuple[_Place, ...], tuple[_Place, ...] | None]
+# The shape of a field's values, or what stands for it: of values that are JSON, of none at all.
+_Shape = tuple[int, ...] | None
+_JSON: _Shape = (-1,)
+_Shapes = tuple[_Shape, ...]
+_Layout = tuple["_Fields", int, bool, _Shapes, _Shapes | None]
 IsWanted = Callable[[str, Reason, int], bool]
 
 
@@ -55,7 +59,7 @@ class PackedRequests:
         self._layouts: dict[_Layout, int] = {}
         self._events: list[tuple[Any, ...]] = []
         self._values = bytearray()
-        self._kept: dict[int, _Kept] = {}
+        self._fields: dict[int, _Fields] = {}
 
     def __len__(self) -> int:
         return len(self._events)
@@ -78,17 +82,18 @@ class PackedRequests:
             ValueError: likewise.
         """
         signature, outputs, included = request.signature, request.outputs, request.inclusion
-        kept = self._kept.get(id(signature)) or self._kept.setdefault(
-            id(signature), _Kept(signature)
+        fields = self._fields.get(id(signature)) or self._fields.setdefault(
+            id(signature), _Fields(signature)
         )
         values, end = self._values, len(self._values)
+        lengths: list[int] = []
         try:
             layout = (
+                fields,
                 request.version,
-                signature.name,
                 is_one_instance(signature, request.instances),
-                _places(kept.inputs, request.inputs, values),
-                None if outputs is None else _places(kept.outputs, outputs, values),
+                _add(fields.inputs, request.inputs, values, lengths),
+                None if outputs is None else _add(fields.outputs, outputs, values, lengths),
             )
         except BaseException:
             del values[end:]
@@ -103,6 +108,7 @@ class PackedRequests:
                 included.rate,
                 included.reason,
                 self._layouts.setdefault(layout, len(self._layouts)),
+                lengths,
             )
         )
 
@@ -118,16 +124,21 @@ class PackedRequests:
         return b"".join((len(head).to_bytes(_LENGTH_BYTES, "little"), head, self._values))
 
 
-class _Kept:
-    """The names of a signature's fields that may be stored."""
+class _Fields:
+    """The fields of a signature that may be stored, each a name and numpy's type of its numbers.
 
-    __slots__ = ("_signature", "inputs", "outputs")
+    The type is ``None`` where the values are no plain numbers.
+    """
+
+    __slots__ = ("inputs", "outputs", "signature")
 
     def __init__(self, signature: Signature) -> None:
         # Its id is a key for as long as it is there.
-        self._signature = signature
-        self.inputs = [field.name for field in signature.inputs if not field.sensitive]
-        self.outputs = [field.name for field in signature.outputs if not field.sensitive]
+        self.signature = signature
+        self.inputs = [(each.name, _plain(each)) for each in signature.inputs if not each.sensitive]
+        self.outputs = [
+            (each.name, _plain(each)) for each in signature.outputs if not each.sensitive
+        ]
 
 
 def unpack_records(model: str, body: bytes, is_wanted: IsWanted) -> Iterator[EventRecord]:
@@ -142,11 +153,17 @@ def unpack_records(model: str, body: bytes, is_wanted: IsWanted) -> Iterator[Eve
     start = _LENGTH_BYTES
     end = start + int.from_bytes(body[:start], "little")
     head = orjson.loads(body[start:end])
-    layouts = [(*layout, _size(layout[3]) + _size(layout[4])) for layout in head["layouts"]]
-    for request_id, at, status, instances, probability, rate, reason, number in head["events"]:
-        version, signature, is_one, inputs, outputs, size = layouts[number]
+    layouts = [
+        (*layout, [*_sizes(layout[3])], [*_sizes(layout[4] or ())]) for layout in head["layouts"]
+    ]
+    for request_id, at, status, instances, probability, rate, reason, number, *more in head[
+        "events"
+    ]:
+        version, signature, is_one, inputs, outputs, input_sizes, output_sizes = layouts[number]
+        lengths = iter(more[0] if more else ())
+        sizes = [next(lengths) if size is None else size for size in input_sizes + output_sizes]
         if is_wanted(request_id, Reason(reason), status):
-            middle = end + _size(inputs)
+            parts = _cut(body, end, sizes)
             yield EventRecord(
                 model=model,
                 request_id=request_id,
@@ -158,63 +175,84 @@ def unpack_records(model: str, body: bytes, is_wanted: IsWanted) -> Iterator[Eve
                 probability=probability,
                 rate=rate,
                 reason=Reason(reason),
-                inputs=_json(inputs, body, end, is_one),
-                outputs=None if outputs is None else _json(outputs, body, middle, is_one),
+                inputs=_json(inputs, parts, is_one),
+                outputs=None if outputs is None else _json(outputs, parts, is_one),
             )
-        end += size
+        end += sum(sizes)
 
 
-def _places(names: Sequence[str], tensors: Tensors, values: bytearray) -> tuple[_Place, ...]:
-    """Return what the values of some fields are, and add them to ``values``."""
-    places: list[_Place] = []
-    for name in names:
+def _plain(field: Field) -> np.dtype[Any] | None:
+    dtype = np.dtype(NUMPY_TYPES[field.dtype])
+    return dtype if dtype.char in _PLAIN else None
+
+
+def _add(
+    fields: Sequence[tuple[str, np.dtype[Any] | None]],
+    tensors: Tensors,
+    values: bytearray,
+    lengths: list[int],
+) -> _Shapes:
+    """Add the values of some fields, and the lengths of those that are JSON; return the shapes."""
+    shapes: list[_Shape] = []
+    for name, dtype in fields:
         tensor = tensors.get(name)
         if tensor is None:
-            continue
-        kind = tensor.dtype.char
-        if kind in _PLAIN and tensor.dtype.isnative:
+            shapes.append(None)
+        elif tensor.dtype is dtype:
             values += tensor.tobytes()
-            places.append((name, kind, tensor.shape))
+            shapes.append(tensor.shape)
         else:
             text = json_of(jsonable(tensor))
             values += text
-            places.append((name, len(text), None))
-    return tuple(places)
+            lengths.append(len(text))
+            shapes.append(_JSON)
+    return tuple(shapes)
 
 
 def _described(layout: _Layout) -> list[Any]:
-    version, signature, is_one, inputs, outputs = layout
-    # The characters mean other sizes on other machines.
-    return [version, signature, is_one] + [
-        None
-        if places is None
-        else [
-            [name, np.dtype(kind).str if isinstance(kind, str) else kind, shape]
-            for name, kind, shape in places
-        ]
-        for places in (inputs, outputs)
+    fields, version, is_one, inputs, outputs = layout
+    return [
+        version,
+        fields.signature.name,
+        is_one,
+        _places(fields.inputs, inputs),
+        None if outputs is None else _places(fields.outputs, outputs),
     ]
 
 
-def _size(places: Collection[Sequence[Any]] | None) -> int:
-    return sum(_value_size(kind, shape) for _, kind, shape in places or ())
+def _places(
+    fields: Sequence[tuple[str, np.dtype[Any] | None]], shapes: _Shapes
+) -> list[tuple[str, str | None, _Shape]]:
+    # The characters of types mean other sizes on other machines.
+    return [
+        (name, None, None) if shape is _JSON or dtype is None else (name, dtype.str, shape)
+        for (name, dtype), shape in zip(fields, shapes, strict=True)
+        if shape is not None
+    ]
 
 
-def _value_size(kind: int | str, shape: Sequence[int]) -> int:
-    return kind if isinstance(kind, int) else np.dtype(kind).itemsize * prod(shape)
+def _sizes(places: Iterable[Sequence[Any]]) -> Iterator[int | None]:
+    """Yield how many bytes each value takes; ``None`` where each request says so."""
+    for _, kind, shape in places:
+        is_plain = isinstance(kind, str)
+        yield np.dtype(kind).itemsize * prod(shape) if is_plain else kind
 
 
-def _json(places: Collection[Sequence[Any]], body: bytes, start: int, is_one: bool) -> str:
+def _cut(body: bytes, start: int, sizes: Sequence[int]) -> Iterator[bytes]:
+    for size in sizes:
+        # A slice is a copy, which is aligned as the numbers must be.
+        yield body[start : start + size]
+        start += size
+
+
+def _json(places: Iterable[Sequence[Any]], parts: Iterator[bytes], is_one: bool) -> str:
     values: dict[str, Any] = {}
     for name, kind, shape in places:
-        size = _value_size(kind, shape)
-        # A slice is a copy, which is aligned as the numbers must be.
-        part = body[start : start + size]
+        part = next(parts)
         value: Any
-        if isinstance(kind, int):
-            value = orjson.Fragment(part)
-        else:
+        if isinstance(kind, str):
             value = jsonable(np.frombuffer(part, kind).reshape(shape))
+        else:
+            value = orjson.Fragment(part)
         values[name] = [value] if is_one else value
-        start += size
     return json_of(values).decode()

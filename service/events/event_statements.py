@@ -1,8 +1,8 @@
 """The event store's tables and statements, in the SQL that SQLite and PostgreSQL share."""
 
-# In format 1 there are no bundles of requests, and nothing else is different.
-FORMAT = 2
-OLD_FORMAT = 1
+# In format 1 there are no bundles of requests. In format 2 the layouts of bundles have the lengths
+# of texts, which this software reads and the software before cannot read otherwise.
+FORMAT = 3
 # Audits are handed out in their order, from 0 to 2^53 - 1, and only one event in 32 is indexed by
 # it: an index in an order of its own costs a page of the log for nearly each event.
 FIRST_AUDITS = 2**48
@@ -73,7 +73,7 @@ COLUMNS = (
 )
 FORMATS = "SELECT format FROM understudy_store"
 PUT_FORMAT = "INSERT INTO understudy_store (format) VALUES (:format) ON CONFLICT DO NOTHING"
-RAISE_FORMAT = "UPDATE understudy_store SET format = :format WHERE format = :old"
+RAISE_FORMAT = "UPDATE understudy_store SET format = :format WHERE format < :format"
 # A list of ids follows.
 ANSWERED_AT = """SELECT request_id, answered_at FROM understudy_events
     WHERE model = :model AND request_id IN"""

@@ -77,8 +77,7 @@ class EventStore:
                 # Another may have done so since; what it wrote is seen afterwards.
                 run.change(statements.PUT_FORMAT, {"format": statements.FORMAT})
                 found = run.rows(statements.FORMATS, {})
-            old = {"format": statements.FORMAT, "old": statements.OLD_FORMAT}
-            if run.change(statements.RAISE_FORMAT, old):
+            if run.change(statements.RAISE_FORMAT, {"format": statements.FORMAT}):
                 found = run.rows(statements.FORMATS, {})
             if [tuple(row) for row in found] != [(statements.FORMAT,)]:
                 raise StoreError(

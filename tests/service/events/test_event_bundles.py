@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from service.events.bundle_format import unpack_records
@@ -265,19 +266,23 @@ def test_the_oldest_go_first_when_there_is_too_much(store: EventStore, path: Pat
     assert store.expire(most_age_s=1000, most_bytes=0) == 1
 
 
-def test_a_store_of_the_format_before_is_taken_over(store: EventStore, path: Path) -> None:
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_store_of_a_format_before_is_taken_over(
+    store: EventStore, path: Path, before: int
+) -> None:
     store.add(packed([answered("old")]))
     store.put("m", [truth("old", 7)])
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE understudy_event_bundles")
-        connection.execute("UPDATE understudy_store SET format = 1")
+        if before == 1:
+            connection.execute("DROP TABLE understudy_event_bundles")
+        connection.execute("UPDATE understudy_store SET format = ?", (before,))
     newer = store_in(path)
     newer.add(packed(many()))
     assert newer.counts() == {"m": MANY + 1}
     assert [event.request_id for event, _ in newer.events("m", labelled_only=True)] == ["old"]
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT format FROM understudy_store").fetchall() == [(2,)]
+        assert connection.execute("SELECT format FROM understudy_store").fetchall() == [(3,)]
 
 
 def test_a_process_that_is_killed_leaves_whole_bundles(path: Path) -> None:
@@ -314,6 +319,44 @@ def test_what_has_no_json_is_left_out_whole() -> None:
     found = unpack_records("m", together.to_bytes(), lambda *_: True)
     assert list(found) == [record_of(each) for each in [*many()[:3], answered("last")]]
     assert (len(together), together.reasons) == (4, {Reason.SAMPLE: 4})
+
+
+def test_bundles_of_before_are_read() -> None:
+    """Their layouts have the length of each text, and so each text a layout of its own."""
+    texts = (b'["good"]', b'["not so good"]')
+    head = {
+        "layouts": [
+            [
+                3,
+                "serving_default",
+                False,
+                [["text", len(text), None], ["x", "<f4", [1, 2]]],
+                outputs,
+            ]
+            for text, outputs in zip(texts, ([["y", "<i8", [1]]], None), strict=True)
+        ],
+        "events": [
+            ["a", NOW, 200, 1, 0.1, 0.1, "sample", 0],
+            ["b", NOW, 500, 1, 0.1, 0.1, "sample", 1],
+            ["c", NOW, 200, 1, 0.1, 0.1, "sample", 0],
+        ],
+    }
+    numbers, answer = np.float32([[1, 2]]).tobytes(), np.int64([7]).tobytes()
+    values = [texts[0], numbers, answer, texts[1], numbers, texts[0], numbers, answer]
+    described = orjson.dumps(head)
+    body = b"".join([len(described).to_bytes(8, "little"), described, *values])
+    found = unpack_records("m", body, lambda request_id, *_: request_id != "a")
+    assert [(each.request_id, each.inputs, each.outputs) for each in found] == [
+        ("b", '{"text":["not so good"],"x":[[1.0,2.0]]}', None),
+        ("c", '{"text":["good"],"x":[[1.0,2.0]]}', '{"y":[7]}'),
+    ]
+
+
+def test_numbers_of_another_type_than_the_contract_s_are_stored() -> None:
+    """As JSON, since the type is not written down for each request."""
+    (together,) = packed([answered("a", inputs={"x": np.array([[1, 2]], np.float64)})])
+    (found,) = unpack_records("m", together.to_bytes(), lambda *_: True)
+    assert found.inputs == '{"x":[[1.0,2.0]]}'
 
 
 def test_a_record_equals_that_of_its_request() -> None:

@@ -53,14 +53,14 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     store_in(other).make()
     with sqlite3.connect(other) as connection:
-        connection.execute("UPDATE understudy_store SET format = 3")
+        connection.execute("UPDATE understudy_store SET format = 4")
     text = tmp_path / "text"
     text.write_text("This is a text, and longer than a page's head has bytes." * 3)
     for path, reason in (
         (tmp_path / "none" / "events.db", "cannot be opened: No such file or directory."),
         (tmp_path, "cannot be opened: Is a directory."),
         (text, "cannot be used: file is not a database."),
-        (other, "has tables of format 3, not 2: it belongs to another version of this software."),
+        (other, "has tables of format 4, not 3: it belongs to another version of this software."),
     ):
         with pytest.raises(StoreError) as failed:
             store_in(path).make()

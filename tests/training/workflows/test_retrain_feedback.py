@@ -286,7 +286,7 @@ def test_a_store_of_another_version_is_said(capsys: pytest.CaptureFixture[str]) 
     with sqlite3.connect("events.db") as store:
         store.execute("UPDATE understudy_store SET format = 99")
     assert cli.main(FEEDBACK) == 1
-    assert "events.db has tables of format 99, not 2" in capsys.readouterr().err
+    assert "events.db has tables of format 99, not 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
