@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-import orjson
-
 from service.events import event_bundles as bundles
 from service.events import event_rows, expiry
 from service.events import event_statements as statements
@@ -16,19 +14,19 @@ from service.events.audit_selection import hand_out_late, hand_out_new
 from service.events.bundle_format import IsWanted, PackedRequests, unpack_records
 from service.events.database import Database, Row, Transaction
 from service.events.errors import RecordError, StoreError
-from service.events.event_records import EventRecord, row_of
+from service.events.event_records import EventRecord
 from service.events.event_rows import event_of, find_row
 from service.events.feedback_records import (
     Audit,
     AuditedAnswer,
     NotAuditedError,
     Result,
-    Source,
     StoredTruth,
     Truth,
 )
 from service.events.sampling import ALL_AUDITS
 from service.events.second_answers import SecondAnswer, add_second_answers
+from service.events.stored_truths import audited_answers, put_truth, truths_of
 
 # Of one page of an export.
 _CHUNK = 500
@@ -155,7 +153,7 @@ class EventStore:
 
         def put_all(run: Transaction) -> list[Result]:
             bundles.make_rows(run, model, {truth.request_id for truth in truths})
-            results = [self._put(run, model, truth) for truth in truths]
+            results = [put_truth(run, model, truth, self._clock()) for truth in truths]
             if wrong := [place for place, result in enumerate(results) if result is None]:
                 raise NotAuditedError(wrong)  # Which takes the others back.
             return [result for result in results if result is not None]
@@ -228,7 +226,7 @@ class EventStore:
         while True:
             with self.transaction() as run:
                 rows = run.rows(statements.PAGE, {"model": model, "after": after, "most": _CHUNK})
-                page = [(event := event_of(row), self._truths(run, event)) for row in rows]
+                page = [(event := event_of(row), truths_of(run, event)) for row in rows]
             yield from (each for each in page if each[1] or not labelled_only)
             if len(page) < _CHUNK:
                 return
@@ -241,13 +239,7 @@ class EventStore:
             StoreError: the database cannot be used now.
         """
         with self.transaction() as run:
-            rows = run.rows(statements.AUDITED, {"model": model, "version": version})
-        return [
-            AuditedAnswer(
-                row_of(outputs, int(instance), int(instances)), orjson.loads(truth), signature
-            )
-            for signature, outputs, instances, instance, truth in rows
-        ]
+            return audited_answers(run, model, version)
 
     def expire(self, most_age_s: float, most_bytes: int) -> int:
         """Remove what is too old, and the oldest of what is too much.
@@ -331,44 +323,6 @@ class EventStore:
             # Its file may have been removed, and the tables with it.
             self._is_made = False
             raise
-
-    def _put(self, run: Transaction, model: str, truth: Truth) -> Result | None:
-        key = {"model": model, "request_id": truth.request_id}
-        event = find_row(run, model, truth.request_id)
-        if event is None or truth.instance >= event.instances:
-            return Result.NOT_SAMPLED
-        place = {**key, "instance": truth.instance}
-        if truth.source is Source.AUDIT and not run.rows(statements.AUDIT, place):
-            return None
-        place["source"] = str(truth.source)
-        text = orjson.dumps(truth.values, option=orjson.OPT_SORT_KEYS).decode()
-        known = run.rows(statements.TRUTH, place)
-        # As values: 26 and 26.0 are one truth, whatever it was written as on its way.
-        if known and orjson.loads(known[0][0]) == truth.values:
-            return Result.UNCHANGED
-        run.change(statements.PUT_TRUTH, {**place, "truth": text, "given_at": self._clock()})
-        return Result.CORRECTED if known else Result.STORED
-
-    def _truths(self, run: Transaction, event: EventRecord) -> list[StoredTruth]:
-        key = {"model": event.model, "request_id": event.request_id}
-        found = []
-        for instance, source, text, given_at, corrections in run.rows(statements.TRUTHS_OF, key):
-            weight = 0.0
-            if source == Source.AUDIT:
-                weights = run.rows(statements.AUDIT, {**key, "instance": instance})
-                weight = float(weights[0][0]) if weights else 0.0
-            found.append(
-                StoredTruth(
-                    event.request_id,
-                    int(instance),
-                    Source(source),
-                    orjson.loads(text),
-                    float(given_at),
-                    int(corrections),
-                    weight,
-                )
-            )
-        return found
 
     def _divided(
         self, packed: Sequence[PackedRequests], answered_again: set[str]
