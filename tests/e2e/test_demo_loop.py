@@ -38,8 +38,9 @@ def test_traffic_drifts_and_a_retraining_mends_it(
     monkeypatch.setattr(loop_story.subprocess, "call", forked)
     table = auto_mpg.read(find_or_download(auto_mpg.AUTO_MPG, None))
     # So many truths: what a retraining learned that began with fewer was not always better by enough.
-    plan = Plan(training=QUICK, calm_s=2.0, rate=120.0, truths=450, waits_for_alarm=False)
+    plan = Plan(training=QUICK, calm_s=2.0, rate=120.0, truths=1200, waits_for_alarm=False)
     story = run_demo(table, tmp_path, plan)
+    print(story.errors)
     assert story.outcomes == ["live", "rolled back"]
     assert story.clients.failed == []
     # On real cars: half a gallon per hundred miles is a lot.
