@@ -46,8 +46,8 @@ IsWanted = Callable[[str, Reason, int], bool]
 class PackedRequests:
     """Requests of one model as bytes, without sensitive fields; grows while it is not written.
 
-    A request is packed when it is answered, while its tensors are in the processor's cache and
-    before they are let go: to keep them until they are written cost more than to pack them.
+    Requests are packed soon after they are answered, not when they are written: to keep their
+    tensors until then cost more than to pack them.
 
     Attributes:
         model: the model's name.
@@ -156,9 +156,8 @@ def unpack_records(model: str, body: bytes, is_wanted: IsWanted) -> Iterator[Eve
     layouts = [
         (*layout, [*_sizes(layout[3])], [*_sizes(layout[4] or ())]) for layout in head["layouts"]
     ]
-    for request_id, at, status, instances, probability, rate, reason, number, *more in head[
-        "events"
-    ]:
+    for event in head["events"]:
+        request_id, at, status, instances, probability, rate, reason, number, *more = event
         version, signature, is_one, inputs, outputs, input_sizes, output_sizes = layouts[number]
         lengths = iter(more[0] if more else ())
         sizes = [next(lengths) if size is None else size for size in input_sizes + output_sizes]
