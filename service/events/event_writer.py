@@ -92,7 +92,7 @@ class EventWriter:
         """Start the thread, once."""
         with self._starting:
             if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._live, name="events", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="events", daemon=True)
                 self._thread.start()
 
     def put(self, requests: Sequence[AnsweredRequest]) -> None:
@@ -167,7 +167,7 @@ class EventWriter:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             self._prepare()
             while not self._stop.is_set():

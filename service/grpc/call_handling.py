@@ -114,7 +114,7 @@ class CallHandling:
             if self._access is not None and checks_key and self._access.reads_need_keys:
                 self._access.admit(request.environ, model, ANY_RIGHT)
             if blocks:
-                self.predictions.observer.hand_on_counts()
+                self.predictions.observer.flush_counts()
                 future = self.predictions.loop.run_in_executor(None, _outcome, work, request)
                 future.add_done_callback(lambda done: finish(*done.result()))
                 return

@@ -74,7 +74,7 @@ class ConnectionClosing:
             self._stage = _Stage.GOES
             self._write(goaway_frame(last_stream, code, message))
 
-    def look(self, now: float, last_stream: int, idle_since: float | None) -> bool:
+    def check(self, now: float, last_stream: int, idle_since: float | None) -> bool:
         """Ask the client what is to be asked now; whether it seems to be there.
 
         Args:

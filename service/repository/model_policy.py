@@ -87,7 +87,7 @@ class Policy:
         return ordered[-self.latest :]
 
     @property
-    def asks_for(self) -> str:
+    def selection_in_words(self) -> str:
         """Which versions serve, as a sentence for those that do not."""
         if self.unloaded:
             return "The policy keeps the model unloaded."

@@ -77,7 +77,7 @@ class DecidingReplica:
         """Whether it is time to look."""
         return self._clock() >= self._next_look
 
-    def look(self) -> bool:
+    def claim(self) -> bool:
         """Find out whether this replica decides, and become the one that does if none does.
 
         Returns:

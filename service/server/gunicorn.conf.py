@@ -21,7 +21,7 @@ def _say_stopped() -> None:
 
 process_exit.before_stopping_at_once(_say_stopped)
 # Importing all of this takes seconds, TensorFlow most; gunicorn handles no signals before.
-process_exit.stop_at_once_when_asked()
+process_exit.exit_on_stop_signals()
 # `understudy serve` holds them until here.
 process_exit.take_signals()
 

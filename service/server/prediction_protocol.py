@@ -155,12 +155,12 @@ class PredictionProtocol(asyncio.Protocol):
         end = held.find(END)
         if end < 0:
             if len(held) > _MOST_HEAD or not held.startswith(_START[: len(held)]):
-                self._hand_on()
+                self._delegate()
             return
         end += len(END)
         head = self._host.heads.read(held[:end])
         if head is None or head.length > self._host.max_body_bytes:
-            self._hand_on()
+            self._delegate()
             return
         self._held = b""
         self._head = head
@@ -279,7 +279,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._share.release()
             self._head = None
 
-    def _hand_on(self) -> None:
+    def _delegate(self) -> None:
         """Let gunicorn's protocol go on with what has come, and with all that comes."""
         if self._is_closing:
             return

@@ -46,7 +46,7 @@ def local_copy(place: Path) -> Path:
     folder, _, name = url.rpartition("/")
     if PurePosixPath(name).suffix and not folder.endswith(":/"):
         bucket = Bucket(folder)
-        found = bucket.look(name)
+        found = bucket.stat(name)
         if found is not None:
             return _state(bucket, url, {name: found}) / name
     bucket = Bucket(url)

@@ -127,5 +127,5 @@ class RouteAccess:
                 rights = PREDICTING if endpoint in PREDICTIONS else EVENTS.get(endpoint, ANY_RIGHT)
                 return access.admit(environ, arguments.get("model"), rights)
         else:
-            access.look_at_keys()
+            access.check_keys_if_due()
         return ""

@@ -148,8 +148,8 @@ class Bucket:
         self.requests["list"] += max(0, math.ceil(len(found) / _PAGE) - 1)
         return found
 
-    def look(self, name: str) -> StoredObject | None:
-        """Return how an object looks; ``None`` where there is none.
+    def stat(self, name: str) -> StoredObject | None:
+        """Return an object's size and entity tag; ``None`` if it does not exist.
 
         Raises:
             BucketError: the store does not say.

@@ -187,10 +187,10 @@ def _origins(origin: Sequence[str], mpg: Column) -> Iterator[Finding]:
     yield from _follows("origin", text_gives_away(origin, mpg))
 
 
-def _follows(name: str, share_told: float | None) -> Iterator[Finding]:
-    if share_told is not None:
+def _follows(name: str, explained_share: float | None) -> Iterator[Finding]:
+    if explained_share is not None:
         yield Finding(
-            sentence=f"mpg follows from {name} alone (which explains {share_told:.4f} of its "
+            sentence=f"mpg follows from {name} alone (which explains {explained_share:.4f} of its "
             "rank): the model would be given what it is to estimate. Is it made from mpg?",
             blocks=True,
         )
