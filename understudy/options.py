@@ -151,7 +151,7 @@ def rules(panel: str = "Options") -> Decorator:
         cls=Option,
         type=_Rules(),
         metavar="JSON",
-        help="how the trial goes on",
+        help="rules of the trial",
         panel=panel,
     )
 

@@ -38,7 +38,7 @@ class AllowedHosts:
         """Check the ``Host`` of a request, if there is a list.
 
         Raises:
-            ServiceError: 421, it is none of the list.
+            ServiceError: 421, the host is not in the list.
         """
         if not self:
             return

@@ -48,7 +48,7 @@ class Right(StrEnum):
     AUDIT = "audit"
 
 
-# What a key may do whose entry in the file says nothing of it, as all did at first.
+# The rights of a key whose entry has no ``may``, such as those written before rights existed.
 PREDICTING = frozenset({Right.PREDICT})
 ANY_RIGHT = frozenset(Right)
 

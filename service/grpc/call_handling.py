@@ -32,7 +32,7 @@ class CallHandling:
 
         Args:
             predictions: answers predictions on the loop.
-            access: checks who asks; unset, anybody may.
+            access: checks API keys; ``None`` lets every client ask.
             budget: bounds the bytes of requests under way.
         """
         self.predictions = predictions
@@ -45,7 +45,7 @@ class CallHandling:
         """Begin to answer a prediction.
 
         Args:
-            call: the call; whoever hangs up frees the place of what is under way for it.
+            call: the call; if its client hangs up, its place in the queue is freed.
             data: the request as it came.
             route_of: parses it, and returns which model it asks, and in which form.
             respond: is called once with the answer; not if the prediction is abandoned.
@@ -55,7 +55,7 @@ class CallHandling:
         return prediction
 
     async def predict(self, call: Call, data: bytes, route_of: Callable[[], Route]) -> Answer:
-        """Answer one of several predictions of a call; whoever is cancelled frees its place."""
+        """Answer one of several predictions of a call; a cancelled one frees its place."""
         answered: asyncio.Future[Answer] = self.predictions.loop.create_future()
 
         def respond(answer: Answer) -> None:

@@ -174,7 +174,7 @@ def write_tensor(field: Field, array: Array, tensor: Any) -> None:
     tensor.dtype = _TYPES.values_by_name[name].number
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
-    # TensorFlow tells a scalar, whose shape is there and empty, from a tensor without a shape.
+    # TensorFlow distinguishes a scalar, whose shape is present and empty, from a missing shape.
     tensor.tensor_shape.SetInParent()
     if field.dtype == "string":
         tensor.string_val.extend(array.reshape(-1).tolist())

@@ -213,7 +213,7 @@ class Change:
 
 @contextlib.contextmanager
 def changing(folder: Path, *, wait_s: float = _LOCK_S) -> Iterator[Change | None]:
-    """Prepare a change that no other process can come between; ``None`` if one holds the lock.
+    """Hold the folder's lock during a change; yield ``None`` if another process holds it.
 
     Args:
         folder: the folder.

@@ -238,10 +238,9 @@ def read_policy(model_directory: Path) -> Policy:
 
 
 def write_policy(model_directory: Path, policy: Policy) -> None:
-    """Put a model's policy in force; every worker reads it at its next look.
+    """Write a model's policy, which every worker reads at its next poll.
 
-    What others change at the same time is lost: whoever goes by what was there before takes
-    ``change_policy``.
+    Concurrent changes are lost: to change a policy by what it holds, call ``change_policy``.
 
     Raises:
         OSError: the folder cannot be written.

@@ -2,7 +2,7 @@
 
 A decision is written to ``rollout.json`` first and to ``policy.json`` then. A controller that is
 killed in between finds the policy as it was before the decision, and puts the decision in force
-then; so whoever controls next goes on where the last one was.
+then; so the next controller continues where the last one stopped.
 """
 
 import logging
@@ -86,7 +86,7 @@ class RolloutController:
             records: where the record is; in the model's folder unless given.
             read_quality: returns what audits say of a rollout's versions now, and is given what
                 was known before; ``None`` where no truths are stored.
-            clock: returns seconds that nobody sets, unlike those of the day.
+            clock: returns seconds of a monotonic clock.
         """
         self._model = model
         self._directory = directory

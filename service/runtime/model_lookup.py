@@ -164,7 +164,7 @@ class ModelLookup:
             if is_in_step():
                 self._catch_up_by.pop(name, None)
                 return
-            # Together no longer than that: whoever waits here may be a whole event loop.
+            # All waits together are bounded, because this may block the event loop.
             left = self._catch_up_by.setdefault(name, now + _CATCH_UP_S) - now
             if not self._looked.wait_for(is_in_step, max(0.0, left)):
                 raise UnavailableError(

@@ -167,8 +167,8 @@ class ModelReconciler:
             return Progress.LOADING
         proposed = agreement.proposal
         if proposed and (policy_changed or any(map(self._keeps_waiting, proposed.versions))):
-            # Whoever changed the policy should not wait for what it asks for no more, nor
-            # clients for a version that takes its time when there is another.
+            # A changed policy must not wait for versions that it selects no more, nor clients for
+            # a version that loads slowly while another could serve.
             alternative = self._desired_plan(folders, agreement)
             if alternative != proposed and (alternative.versions or self._policy.unloaded):
                 self._group.withdraw(self._name, proposed)

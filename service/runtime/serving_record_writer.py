@@ -1,4 +1,4 @@
-"""Writes down what really serves, for the trainer: a small file in the store, when it changes."""
+"""Writes which versions really serve into a small file in the store, which trainers read."""
 
 import logging
 import os
@@ -47,8 +47,8 @@ class ServingRecordWriter:
     """The record of one worker in its store (``service.repository.serving_records``).
 
     It has a thread of its own: a heartbeat must not wait for a model that takes long to load, nor
-    a swap for a store that takes long to write. A store that is read-only here, or full, hurts
-    nobody: it is said once, and the trainer goes by the policies then.
+    a swap for a store that takes long to write. If the store is
+    read-only or full, that is logged once, and trainers use the policies instead.
     """
 
     def __init__(self, store: ModelSource, models: Models) -> None:

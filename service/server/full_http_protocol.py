@@ -170,7 +170,7 @@ class FullHttpProtocol(ASGIProtocol):
         self, status: int, headers: Any, request: Any, close: bool = False
     ) -> None:
         if not close and request.version < (1, 1):
-            # A client of HTTP/1.0 waits for the end of the connection unless it is told.
+            # A client of HTTP/1.0 waits for the end of the connection without this header.
             headers = [*headers, (b"Connection", b"keep-alive")]
         super()._send_response_start(status, headers, request, close)
 

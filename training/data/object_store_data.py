@@ -22,7 +22,7 @@ from training.errors import UsageError
 
 _USE = "data"
 _LOCK = ".lock"
-# A state that was not asked for for so long, in seconds, is nobody's any more.
+# A state that was not used for so long, in seconds, is removed.
 _FORGOTTEN_S = 7 * 86_400.0
 # Of the list of a state's files: a million of them.
 _MOST_BYTES = 2**28

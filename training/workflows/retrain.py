@@ -276,7 +276,7 @@ def _await_occasion(
             f"since: {occasion.waits_for()}"
         )
     if occasion.is_harmed:
-        say(f"{name} is trained anew. {occasion.harm}")
+        say(f"{name} is retrained. {occasion.harm}")
 
 
 def _note_refusal(settings: Settings, export: Path) -> None:

@@ -17,7 +17,7 @@ from understudy.options import as_json, explicit_settings, model, seed, setting
     short_help="train small to large networks, show which overfit",
     examples={
         "study mpg": "about four minutes",
-        "study mpg --resume runs/mpg/study-20260102T030405Z": "go on, or show it again",
+        "study mpg --resume runs/mpg/study-20260102T030405Z": "continue it, or show it again",
     },
 )
 @model()

@@ -16,7 +16,7 @@ from understudy.options import explicit_settings, model, training_settings
 
 # What a resumed run may change: none of it changes what is learned.
 _FREE_ON_RESUME = {"data", "out", "no-publish", "precision", "sensitive"}
-_OTHER_STARTS, _RESULT = "Go on from something", "The result"
+_OTHER_STARTS, _RESULT = "Continue from earlier work", "The result"
 
 
 @click.command(
@@ -26,7 +26,7 @@ _OTHER_STARTS, _RESULT = "Go on from something", "The result"
     examples={
         "train mpg": "train, measure, compare with the live version, publish",
         "train clothing --data pictures/": "learn your own classes",
-        "train mpg --resume runs/mpg/20260102T030405Z": "go on after an interruption",
+        "train mpg --resume runs/mpg/20260102T030405Z": "continue an interrupted training",
     },
 )
 @model()

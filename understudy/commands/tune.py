@@ -72,7 +72,7 @@ def command(
 ) -> None:
     """Search for the best settings of a network, within the bounds that the model declares.
 
-    A study that was interrupted goes on with the same command.
+    The same command continues an interrupted study.
     """
     task = tasks.get(model)
     given = explicit_settings(options)

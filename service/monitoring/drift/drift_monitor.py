@@ -143,7 +143,7 @@ class DriftMonitor:
             versions = {key: watched[-1].blocks for key, watched in self._watched.items()}
         if not versions:
             return
-        # Where nothing can be written, /metrics says so; drift is looked for when it can.
+        # Where nothing can be written, /metrics says so; drift is computed once it can.
         with contextlib.suppress(OSError), self._record.changing() as record:
             if record is None:
                 return
@@ -229,7 +229,7 @@ class DriftMonitor:
                     if not 0 <= self._record.age_s() < _LOOK_S / 2:
                         self.end_due_blocks()
             except Exception as error:
-                log(logging.ERROR, "Drift could not be looked for.", reason=repr(error))
+                log(logging.ERROR, "Drift could not be computed.", reason=repr(error))
 
 
 _ROWS = "understudy_field_rows_total"

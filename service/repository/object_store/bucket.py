@@ -161,7 +161,7 @@ class Bucket:
             return None
 
     def read(self, name: str, *, most_bytes: int) -> tuple[bytes, StoredObject] | None:
-        """Return a small object, and how it looks; ``None`` where there is none.
+        """Return a small object's content, size and entity tag; ``None`` if it does not exist.
 
         Raises:
             BucketError: it cannot be read, or is larger than ``most_bytes``.
@@ -266,13 +266,13 @@ class Bucket:
             return self._obstore.get(self._store, self._full(name), options=options)
 
     def check_conditions(self) -> None:
-        """See that the store heeds conditions: some take every put, and say that all is well.
+        """Check that the store supports conditional puts: some accept every put.
 
         Raises:
-            BucketError: it does not.
+            BucketError: it does not support them.
         """
         if not self._heeds_conditions:
-            # Whoever finds it there already has the answer at the first try.
+            # If the probe exists already, the first put answers the question.
             is_new = self._put(_PROBE, b"", "create") and self._put(_PROBE, b"", "create")
             if is_new or self._put(_PROBE, b"", {"e_tag": '"none"'}):
                 raise BucketError(_ONLY_MIRRORED.format(self.url))

@@ -168,7 +168,7 @@ def _same(numbers: Mapping[str, Column], mpg: Column) -> Iterator[Finding]:
             elif straight:
                 yield Finding(
                     sentence=f"{one} and mpg say the same (correlation {alike:+.5f}): the model "
-                    "would be given what it is to estimate.",
+                    "would get the value that it should estimate.",
                     blocks=True,
                 )
             elif other == "mpg":
@@ -191,6 +191,6 @@ def _follows(name: str, explained_share: float | None) -> Iterator[Finding]:
     if explained_share is not None:
         yield Finding(
             sentence=f"mpg follows from {name} alone (which explains {explained_share:.4f} of its "
-            "rank): the model would be given what it is to estimate. Is it made from mpg?",
+            "rank): the model would get the value that it should estimate. Is it made from mpg?",
             blocks=True,
         )

@@ -111,7 +111,7 @@ def _contradictions(rows: Labelled) -> Iterator[Finding]:
     ]
     yield Finding(
         sentence=f"{share(count, total)} stand under several classes, though they are the same: "
-        f"{first(told)}. Nothing can tell them apart, so no accuracy over "
+        f"{first(told)}. No model can distinguish them, so no accuracy over "
         f"{1 - wrong / total:.4f} is possible.",
         blocks=count > _MUCH * total,
     )
