@@ -215,7 +215,7 @@ def write_closed(path: Path, data: bytes, *, like: os.stat_result | None = None)
 
 
 def name_problem(name: str) -> str:
-    """Say in a sentence why a key cannot have a name; empty if it can."""
+    """Return in a sentence why a key cannot have a name; empty if it can."""
     if _NAME.fullmatch(name):
         return ""
     return f"A key's name has letters, digits, '.', '_' and '-', at most 64, not {name[:70]!r}."

@@ -98,7 +98,7 @@ class Http2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
-            return  # The client is still sending what nobody reads any more.
+            return  # What the client still sends is discarded.
         if self._later is not None:
             self._later.append(data)
             return

@@ -101,7 +101,7 @@ class Policy:
         return f"The policy asks for only the newest {newest}."
 
     def problem_with(self, contracts: Sequence[ServedContract]) -> str:
-        """Say in a sentence what of it has no effect on versions with these contracts; else empty.
+        """Return a sentence about what has no effect on versions with these contracts, or nothing.
 
         Args:
             contracts: of the versions that serve, at least one.
@@ -313,7 +313,7 @@ def begin_rollout(
         champion: the version that serves.
         candidate: the version on trial; ``None`` if it is yet to be published, and must not serve
             before it is named.
-        rules: how the rollout goes on.
+        rules: the rollout's rules.
 
     Raises:
         RepositoryError: another rollout is under way, the model is unloaded, or the versions are

@@ -30,7 +30,7 @@ _SWEEP_AFTER_S = 60.0
 
 
 def check_model_name(model: str) -> None:
-    """See that a model can be published under a name.
+    """Check that a model can be published under a name.
 
     Raises:
         RepositoryError: it cannot.

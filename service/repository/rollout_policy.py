@@ -94,7 +94,7 @@ class Rollout:
         candidate: the version on trial; ``None`` while it waits for one.
         stage: how far it has come.
         percent: the share of requests that the candidate answers.
-        rules: how it goes on.
+        rules: its rules.
     """
 
     id: str

@@ -146,7 +146,7 @@ class DecidingReplica:
                 run.change(_LEAVE, self._key(replica=self._me))
 
     def _is_free(self, replica: str, beat: int) -> bool:
-        """Whether the replica that should decide has shown no sign of life for long enough."""
+        """Whether the deciding replica has sent no heartbeat for longer than its lease."""
         if replica == _NOBODY:
             return True
         now = self._clock()

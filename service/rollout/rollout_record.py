@@ -1,4 +1,4 @@
-"""``rollout.json``: what a rollout has come to, each decision with the numbers that it goes by."""
+"""``rollout.json``: the state of a rollout, and each decision with the numbers behind it."""
 
 import sys
 import time

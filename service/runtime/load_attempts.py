@@ -227,7 +227,7 @@ class LoadAttempts:
         self._unlocked.add(version)
 
     def _waiting_for(self, version: int) -> str:
-        """Say for whom a version waits that may not be loaded yet."""
+        """Return for whom a version waits that may not be loaded yet."""
         loading = self._group.load_lock.holders()
         if (self._model, version) in loading:
             return "It waits for another worker to load it."

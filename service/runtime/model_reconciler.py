@@ -207,7 +207,7 @@ class ModelReconciler:
         return Progress.LOADING if self._follow(decided, folders) else Progress.SETTLED
 
     def _try_the_next(self, folders: Mapping[int, Path], failed: ServingPlan) -> Progress:
-        """Say whether there is another plan to try, now that one cannot be carried out."""
+        """Return whether another plan can be tried, after one could not be carried out."""
         desired = self._desired_plan(folders, self._group.agreement(self._name))
         if desired in (failed, self.serving.plan) or not desired.versions:
             return Progress.SETTLED

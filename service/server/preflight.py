@@ -100,7 +100,7 @@ def _tls_problems(settings: Settings) -> list[str]:
 
 
 def open_to_all(settings: Settings, hosts: Iterable[str]) -> str:
-    """Say in a sentence that other machines can ask without a key; empty if they cannot.
+    """Return in a sentence that other machines can ask without a key; empty if they cannot.
 
     Nor can they where clients need a certificate.
 

@@ -124,7 +124,7 @@ def find_study_record(runs: Path, model: str, reference: str, storage: str | Non
         storage: the URL of the database that ``reference`` names a study in; ``None`` for a file.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no such study was recorded.
     """
     path = Path(reference)
     if storage is not None:
@@ -191,7 +191,7 @@ def load_study(location: StudyLocation, **how: Any) -> optuna.Study:
     """Open a study that was begun; ``how`` goes to ``optuna.load_study``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no such study was recorded.
         TrainingError: the database cannot be used.
     """
     try:

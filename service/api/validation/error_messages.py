@@ -11,7 +11,7 @@ _SHORT = 60
 
 
 def describe_expected_value(field: Field) -> str:
-    """Say in words what one value of ``field`` must be."""
+    """Return in words what one value of ``field`` must be."""
     unit = f" {field.unit}" if field.unit else ""
     null = " or null" if field.nullable else ""
     if field.choices:

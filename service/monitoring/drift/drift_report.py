@@ -112,7 +112,7 @@ def _field_sentence(
     before: npt.NDArray[np.float64],
     is_beyond_chance: bool,
 ) -> str:
-    """Say which bin has gained most."""
+    """Return which bin has gained most."""
     if not is_beyond_chance:
         return "It differs from the reference by no more than chance would let it."
     place = int(np.argmax(shares - before))

@@ -73,7 +73,7 @@ def bucket_url(place: str | Path) -> str | None:
 
 
 def url_problem(url: str) -> str:
-    """Say in a sentence why a URL cannot be a store's; empty if it can.
+    """Return in a sentence why a URL cannot be a store's; empty if it can.
 
     URLs are named in logs and in the names of folders, and so must hold nothing secret.
     """

@@ -234,7 +234,7 @@ class Interpreter:
         return self._side_effects[function.name]
 
     def _effect_of(self, node: Node) -> str:
-        """Say what a node does beside giving its outputs; empty where it does nothing."""
+        """Return what a node does beside giving its outputs; empty where it does nothing."""
         if node.op in PURE or node.op in READING:
             return ""
         if node.op not in CALLS:
