@@ -29,7 +29,7 @@ class CrossOrigin:
     """
 
     def __init__(self, origins: Iterable[str]) -> None:
-        """Take the origins.
+        """The rules for these origins.
 
         Args:
             origins: such as ``https://example.org``; ``*`` for all; empty for none.

@@ -20,7 +20,7 @@ class AllowedHosts:
     """Names and addresses in ``Host`` that are answered."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Take a list of names.
+        """The hosts of a list.
 
         Args:
             names: names, addresses (IPv6 ones in brackets) and ``*.example.org`` for all names

@@ -60,7 +60,7 @@ class KeysInForce:
         on_problem: Callable[[bool], object],
         on_change: Callable[[Set[str]], object] = lambda names: None,
     ) -> None:
-        """Read the file.
+        """The keys of a file, which is read now.
 
         Args:
             path: the file.

@@ -28,7 +28,7 @@ class CallHandling:
     def __init__(
         self, predictions: PredictionLoop, access: AccessControl | None, budget: BodyBudget
     ) -> None:
-        """Handling that shares predictions, keys and the bytes of bodies with HTTP.
+        """A handling that shares predictions, keys and the bytes of bodies with HTTP.
 
         Args:
             predictions: answers predictions on the loop.

@@ -24,7 +24,7 @@ class KeyMetrics:
     """Counts requests by the names of their keys, in one process."""
 
     def __init__(self, requests: Counter) -> None:
-        """Nothing counted yet.
+        """Metrics that have counted no request.
 
         Args:
             requests: the counter, by name and result.
