@@ -136,7 +136,7 @@ def _matching(names: Collection[str], patterns: Sequence[str]) -> list[str]:
     """
     for pattern in patterns:
         if not any(fnmatch(name, pattern) for name in names):
-            raise BenchmarkError(f"{pattern!r} is none of {', '.join(names)}.")
+            raise BenchmarkError(f"{pattern!r} is not one of {', '.join(names)}.")
     return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
 
 

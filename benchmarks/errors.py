@@ -1,4 +1,4 @@
-"""The one error of a benchmark that a person is told about in a sentence."""
+"""The error of a benchmark whose message is printed for a person."""
 
 
 class BenchmarkError(Exception):

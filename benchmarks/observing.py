@@ -95,8 +95,8 @@ def rows_of(costs: Mapping[str, Sequence[float]]) -> list[list[str]]:
     for name, found in costs.items():
         differences = [one - other for one, other in zip(found, base, strict=True)]
         middle, low, high = median_interval(differences)
-        told = f"{middle:+.1f} ({low:+.1f} to {high:+.1f})"
-        rows.append([name, f"{median(found):.1f}", "" if found is base else told])
+        compared = f"{middle:+.1f} ({low:+.1f} to {high:+.1f})"
+        rows.append([name, f"{median(found):.1f}", "" if found is base else compared])
     return rows
 
 

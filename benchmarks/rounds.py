@@ -51,7 +51,7 @@ class Run:
     """One run of a plan."""
 
     def __init__(self, plan: Plan, say: Say) -> None:
-        """Prepare.
+        """A run that has not begun.
 
         Args:
             plan: what to run.

@@ -206,7 +206,7 @@ def _wait_for_rollout(server: Server, model: str) -> None:
 
 
 def _answered_again(server: Server, model: str) -> int:
-    """Return how many batches and requests have been answered again, for nobody."""
+    """Return how many batches and requests have been answered again in the shadow."""
     stages = _rollout(server, model).get("stages", [])
     answer = requests.get(server.url("/metrics"), timeout=_TIMEOUT_S)
     second = re.findall(_SECOND_ANSWERS.format(model=model), answer.text, re.MULTILINE)

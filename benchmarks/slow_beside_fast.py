@@ -117,7 +117,7 @@ class _Loaded:
         self._thread.join()
 
     def said(self) -> str:
-        """Say what the load saw.
+        """Return what the load saw.
 
         Raises:
             BenchmarkError: it failed.

@@ -39,8 +39,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the audience looks: a service and what is asked of it, in turn.
+class Target:
+    """What requests are sent to: a service, a path, and bodies that are sent in turn.
 
     Attributes:
         host: the service's host.
@@ -64,35 +64,39 @@ class Stage:
         return head.encode() + body
 
 
-def watch(stage: Stage, connections: int, seconds: float) -> list[Answer]:
+def watch(target: Target, connections: int, seconds: float) -> list[Answer]:
     """Ask over ``connections`` at once for ``seconds``, and return all answers in order."""
     deadline = time.monotonic() + seconds
     answers: list[Answer] = []
-    asyncio.run(attend(stage, connections, lambda: time.monotonic() < deadline, answers.append))
+    asyncio.run(
+        send_requests(target, connections, lambda: time.monotonic() < deadline, answers.append)
+    )
     return sorted(answers, key=lambda answer: answer.asked_at)
 
 
-async def attend(
-    stage: Stage,
+async def send_requests(
+    target: Target,
     connections: int,
     goes_on: Callable[[], bool],
-    tell: Callable[[Answer], None],
+    on_answer: Callable[[Answer], None],
     rate: float | None = None,
 ) -> None:
-    """Ask over ``connections`` at once for as long as it ``goes_on``, and ``tell`` each answer.
+    """Send requests over ``connections`` at once while ``goes_on`` returns true.
 
     Args:
-        stage: the service, and what it is asked.
+        target: the service, and what it is asked.
         connections: how many clients ask.
         goes_on: whether they are to ask again.
-        tell: takes each answer.
+        on_answer: is called with each answer.
         rate: the most requests a second of all clients together; ``None`` asks without pause.
     """
     pace_s = 0.0 if rate is None else connections / rate
     start = time.monotonic()
     await asyncio.gather(
         *(
-            _client(stage, number, goes_on, tell, start + number * pace_s / connections, pace_s)
+            _client(
+                target, number, goes_on, on_answer, start + number * pace_s / connections, pace_s
+            )
             for number in range(connections)
         )
     )
@@ -105,14 +109,14 @@ async def _until(due: float, goes_on: Callable[[], bool]) -> None:
 
 
 async def _client(
-    stage: Stage,
+    target: Target,
     number: int,
     goes_on: Callable[[], bool],
-    tell: Callable[[Answer], None],
+    on_answer: Callable[[Answer], None],
     due: float,
     pace_s: float,
 ) -> None:
-    requests = [stage.request(question) for question in range(len(stage.bodies))]
+    requests = [target.request(question) for question in range(len(target.bodies))]
     question = number % len(requests)
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while goes_on():
@@ -126,7 +130,7 @@ async def _client(
         status, version, prediction = 0, 0, None
         try:
             if streams is None:
-                streams = await asyncio.open_connection(stage.host, stage.port)
+                streams = await asyncio.open_connection(target.host, target.port)
             status, version, prediction, stays = await _ask(*streams, requests[question])
             if not stays:
                 await _close(streams[1])
@@ -138,7 +142,7 @@ async def _client(
                 streams = None
             await asyncio.sleep(_PAUSE_S)
         seconds = time.monotonic() - asked_at
-        tell(Answer(asked_at, seconds, number, question, status, version, prediction))
+        on_answer(Answer(asked_at, seconds, number, question, status, version, prediction))
         question = (question + 1) % len(requests)
     if streams is not None:
         await _close(streams[1])

@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.errors import BenchmarkError
 from benchmarks.process import ROOT, Server, free_port
 from benchmarks.publishing import republish
-from benchmarks.steady_clients import Answer, Stage, watch
+from benchmarks.steady_clients import Answer, Target, watch
 from service.repository.golden_examples import read_golden
 from service.repository.model_store import Store
 
@@ -80,17 +80,17 @@ def _watch_swaps(
     """Publish all but the first version, and return the answers and when that began."""
     seconds = _MARGIN_S + options.steady + options.swaps * options.pause + _MARGIN_S
     body = json.dumps({"instances": [_golden_instance(trained[0])]}).encode()
-    stage = Stage("127.0.0.1", port, f"/v1/models/{_MODEL}:predict", [body])
+    target = Target("127.0.0.1", port, f"/v1/models/{_MODEL}:predict", [body])
     # A process of its own, so that publishing does not slow the clients down.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        audience = pool.submit(watch, stage, options.connections, seconds)
+        clients = pool.submit(watch, target, options.connections, seconds)
         time.sleep(_MARGIN_S + options.steady)
         swapping_from = time.monotonic()
         for version in trained[1:]:
             started = time.monotonic()
             republish(models, _MODEL, version)
             time.sleep(max(0.0, options.pause - (time.monotonic() - started)))
-        return audience.result(), swapping_from
+        return clients.result(), swapping_from
 
 
 def _report(

@@ -1,9 +1,9 @@
-"""Ask a running service without pause and tell what clients notice: ``python -m benchmarks.watch``.
+"""Send requests to a running service without pause, and report what clients get.
 
-It asks for the golden examples of a model, and holds each answer against those of the version that
-gave it. A line a second tells throughput, latency and which versions answered, and a line marks the
-moment at which another version took over; the last line sums up. Retrain, roll back or kill a
-worker meanwhile: a client should notice nothing but the numbers.
+Started by ``python -m benchmarks.watch``. It sends the golden examples of a model, and compares
+each answer with those of the version that gave it. A line a second reports throughput, latency and
+which versions answered, and a line marks the moment at which another version took over; the last
+line sums up. Retrain, roll back or kill a worker meanwhile: no request should fail.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.steady_clients import Answer, Stage, attend
+from benchmarks.steady_clients import Answer, Target, send_requests
 from service.monitoring.terminal import BOLD, GREEN, has_colours, styled
 from service.repository.contract import DEFAULT_SIGNATURE
 from service.repository.errors import RepositoryError
@@ -31,8 +31,8 @@ from service.repository.model_store import Store
 _REPORT_S = 1.0
 
 
-class Judge:
-    """Holds answers against the golden examples of the version that gave them.
+class GoldenCheck:
+    """Compares answers with the golden examples of the version that gave them.
 
     Args:
         store: the folder of models that the service serves.
@@ -48,7 +48,7 @@ class Judge:
         self._questions = next(filter(None, map(self._instances, versions)), [])
         if not self._questions:
             raise BenchmarkError(f"{store.root / model} has no version with golden examples.")
-        self._wanted = cache(self._wanted_of)
+        self._golden_answers = cache(self._read_golden_answers)
 
     @property
     def bodies(self) -> list[bytes]:
@@ -57,7 +57,7 @@ class Judge:
 
     def is_wrong(self, answer: Answer) -> bool:
         """Whether a version answers other than its golden example; where it has none, it is not."""
-        golden, wanted = self._wanted(answer.version)
+        golden, wanted = self._golden_answers(answer.version)
         prediction = wanted.get(self._questions[answer.question])
         if golden is None or prediction is None:
             return False
@@ -67,9 +67,11 @@ class Judge:
         return not all(agree(want, got.get(name), golden) for name, want in prediction.items())
 
     def _instances(self, version: int) -> list[str]:
-        return list(self._wanted_of(version)[1])
+        return list(self._read_golden_answers(version)[1])
 
-    def _wanted_of(self, version: int) -> tuple[Golden | None, dict[str, dict[str, object]]]:
+    def _read_golden_answers(
+        self, version: int
+    ) -> tuple[Golden | None, dict[str, dict[str, object]]]:
         """Return a version's golden examples, and their answers by their instance."""
         folder = self._store.versions(self._model).get(version)
         golden = None if folder is None else read_golden(folder)
@@ -81,11 +83,11 @@ class Judge:
         }
 
 
-class Programme:
-    """Counts the answers, and says each second what came."""
+class AnswerStatistics:
+    """Counts answers, and sums them up in a line for each second and one for all."""
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, golden_check: GoldenCheck) -> None:
+        self._golden_check = golden_check
         self._recent: list[Answer] = []
         self._last = time.monotonic()
         self.answers = self.failed = self.wrong = 0
@@ -99,7 +101,7 @@ class Programme:
         if answer.status != 200:
             self.failed += 1
             return ""
-        self.wrong += self._judge.is_wrong(answer)
+        self.wrong += self._golden_check.is_wrong(answer)
         if answer.version not in self.versions:
             self.versions.append(answer.version)
         # What was asked before the swap may still come from the version before it.
@@ -109,7 +111,7 @@ class Programme:
         return _mark(before, self._current) if before else ""
 
     def line(self) -> str:
-        """Say what came since the last line."""
+        """Return a line about the answers since the last line."""
         recent, self._recent = self._recent, []
         now = time.monotonic()
         span, self._last = now - self._last, now
@@ -128,7 +130,7 @@ class Programme:
         )
 
     def sum(self) -> str:
-        """Say what came in all."""
+        """Return a line about all answers."""
         return (
             f"{self.answers:,} answers, {_versions(self.versions)}: {self.failed} failed, "
             f"{self.wrong} not what their version's golden examples say"
@@ -146,52 +148,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _watch(options: argparse.Namespace) -> int:
-    judge = Judge(Store(options.models), options.model)
-    stage = _stage(options.url, options.model, judge.bodies)
-    programme = Programme(judge)
-    await _connect(stage, options.url)
+    golden_check = GoldenCheck(Store(options.models), options.model)
+    target = _target(options.url, options.model, golden_check.bodies)
+    statistics = AnswerStatistics(golden_check)
+    await _connect(target, options.url)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, ended.set)
     print(
-        f"asking {options.url} for {len(judge.bodies)} golden examples of {options.model} over "
-        f"{options.connections} connections"
+        f"asking {options.url} for {len(golden_check.bodies)} golden examples of "
+        f"{options.model} over {options.connections} connections"
         f"{f', {options.rate:g} times a second' if options.rate else ''}; Ctrl-C ends it",
         flush=True,
     )
 
-    def tell(answer: Answer) -> None:
-        if line := programme.note(answer):
+    def on_answer(answer: Answer) -> None:
+        if line := statistics.note(answer):
             bold = has_colours(sys.stdout, os.environ)
             print(styled(line, BOLD, GREEN, colours=bold), flush=True)
 
     clients = asyncio.create_task(
-        attend(stage, options.connections, lambda: not ended.is_set(), tell, options.rate)
+        send_requests(
+            target, options.connections, lambda: not ended.is_set(), on_answer, options.rate
+        )
     )
     until = math.inf if options.seconds is None else time.monotonic() + options.seconds
     while not ended.is_set():
         try:
             await asyncio.wait_for(ended.wait(), min(_REPORT_S, until - time.monotonic()))
         except TimeoutError:
-            print(programme.line(), flush=True)
+            print(statistics.line(), flush=True)
         if time.monotonic() >= until:
             ended.set()
     await clients
-    print(programme.sum())
-    return int(bool(programme.failed or programme.wrong))
+    print(statistics.sum())
+    return int(bool(statistics.failed or statistics.wrong))
 
 
-def _stage(url: str, model: str, bodies: list[bytes]) -> Stage:
+def _target(url: str, model: str, bodies: list[bytes]) -> Target:
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
         raise BenchmarkError(f"--url must be like http://127.0.0.1:8501, not {url!r}.")
     path = f"{parts.path.rstrip('/')}/v1/models/{model}:predict"
-    return Stage(parts.hostname, parts.port or 80, path, bodies)
+    return Target(parts.hostname, parts.port or 80, path, bodies)
 
 
-async def _connect(stage: Stage, url: str) -> None:
+async def _connect(target: Target, url: str) -> None:
     try:
-        _, writer = await asyncio.open_connection(stage.host, stage.port)
+        _, writer = await asyncio.open_connection(target.host, target.port)
     except OSError as error:
         raise BenchmarkError(f"{url} takes no connection; does `make serve` run?") from error
     writer.close()

@@ -227,8 +227,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(unsupported_routes(lifecycle))
     app.register_blueprint(repository_v2_routes(lifecycle, store, settings))
     app.register_blueprint(statistics_v2_routes(lifecycle, metrics))
-    # Nobody is told the names of models whose key is for others, or who has none.
-    lifecycle.tells_names = not access.reads_need_keys
+    # Clients without a key for a model must not learn its name from errors.
+    lifecycle.lists_known_models = not access.reads_need_keys
     named = list[str] if access.reads_need_keys else lifecycle.models
     page = Page(named) if settings.page else None
     app.register_blueprint(root_routes(named, page, version=__version__))

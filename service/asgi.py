@@ -157,7 +157,7 @@ class Application:
             return message
 
         scope = {**scope, "headers": headers}
-        self.predictions().observer.hand_on_counts()
+        self.predictions().observer.flush_counts()
         await self._in_threads(scope, replay, send)  # type: ignore[arg-type]
 
     async def _predict(

@@ -151,7 +151,7 @@ def rules(panel: str = "Options") -> Decorator:
         cls=Option,
         type=_Rules(),
         metavar="JSON",
-        help="how the trial goes on",
+        help="rules of the trial",
         panel=panel,
     )
 
@@ -252,7 +252,7 @@ def training_settings(function: Decorated) -> Decorated:
     return function
 
 
-def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+def explicit_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that were given on the command line, by their options' names."""
     named = {name.replace("_", "-"): value for name, value in values.items()}
     return {

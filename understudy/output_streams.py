@@ -11,7 +11,7 @@ import sys
 from typing import TextIO
 
 _OUTPUT, _ERRORS = 1, 2
-# How a pipe without a reader says so, and a terminal that is gone.
+# Errors of a pipe without a reader, and of a terminal that was closed.
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 
@@ -19,7 +19,7 @@ class _Output(io.FileIO):
     """Bytes to a descriptor; those that it does not take are dropped.
 
     Attributes:
-        lost: why, where somebody may miss them: the disk of a log is full, say.
+        lost: the error, where output is missing in a file: the disk of a log is full, say.
     """
 
     lost: OSError | None = None
@@ -35,7 +35,9 @@ class _Output(io.FileIO):
 
 
 class Streams:
-    """Both streams, which write what they can: other characters as ``\\xe9``, nothing to nobody.
+    """Both streams: they write what they can, and drop output that nothing reads.
+
+    Characters that a stream's encoding lacks are written as ``\\xe9``.
 
     They take the place of ``sys.stdout`` and ``sys.stderr`` when this is made. A stream that was
     closed before this process began leads nowhere.

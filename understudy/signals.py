@@ -9,8 +9,8 @@ from collections.abc import Iterator
 def stops_as_by_ctrl_c() -> Iterator[None]:
     """Raise KeyboardInterrupt on SIGTERM for as long as the block runs.
 
-    By default it ends the process where it stands: nothing is said, no draft is removed, and
-    nobody is told how a retraining ended.
+    By default SIGTERM ends the process at once: nothing is printed, drafts are not removed, and
+    the outcome of a retraining is not recorded.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

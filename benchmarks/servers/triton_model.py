@@ -12,7 +12,7 @@ class TritonPythonModel:
     """The class that Triton looks for by this name."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load the model whose name and configuration Triton tells."""
+        """Load the model whose name and configuration Triton passes."""
         config = json.loads(args["model_config"])
         self._input = config["input"][0]["name"]
         self._output = config["output"][0]["name"]

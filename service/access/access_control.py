@@ -57,15 +57,15 @@ class AccessControl:
         """Whether there is nothing to check."""
         return self._keys is None and not self.hosts
 
-    def look_at_keys(self) -> None:
-        """Look at the file of keys if that is due, though the request at hand needs none."""
+    def check_keys_if_due(self) -> None:
+        """Check the file of keys if that is due, for a request that needs no key."""
         if self._keys is not None:
             self._keys.current()
 
     def follow_keys(self) -> None:
-        """Look at the file of keys though no request comes; that may take a while."""
+        """Check the file of keys while no request arrives; reading it may take a while."""
         if self._keys is not None:
-            self._keys.look()
+            self._keys.reload_if_changed()
 
     def admit(
         self,

@@ -29,7 +29,7 @@ class CrossOrigin:
     """
 
     def __init__(self, origins: Iterable[str]) -> None:
-        """Take the origins.
+        """The rules for these origins.
 
         Args:
             origins: such as ``https://example.org``; ``*`` for all; empty for none.
@@ -53,7 +53,7 @@ class CrossOrigin:
         return headers
 
     def preflight(self, environ: Mapping[str, Any]) -> dict[str, str] | None:
-        """Return what the answer to a preflight has beside ``headers``; ``None`` if it is none."""
+        """Return a preflight's headers beside ``headers``; ``None`` if it is another request."""
         is_preflight = (
             self._origins
             and environ.get("REQUEST_METHOD") == "OPTIONS"

@@ -20,7 +20,7 @@ class AllowedHosts:
     """Names and addresses in ``Host`` that are answered."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Take a list of names.
+        """The hosts of a list.
 
         Args:
             names: names, addresses (IPv6 ones in brackets) and ``*.example.org`` for all names
@@ -38,7 +38,7 @@ class AllowedHosts:
         """Check the ``Host`` of a request, if there is a list.
 
         Raises:
-            ServiceError: 421, it is none of the list.
+            ServiceError: 421, the host is not in the list.
         """
         if not self:
             return

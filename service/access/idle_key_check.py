@@ -1,38 +1,38 @@
-"""Looks at the file of keys though no request comes, so that metrics and log say how it is."""
+"""Checks the file of keys while no request arrives, so that metrics and log show its state."""
 
 import threading
 from collections.abc import Callable
 
-# Nobody who looks at metrics needs it sooner.
+# Metrics need no shorter interval.
 _LEAST_S = 1.0
 
 
 class IdleKeyCheck:
-    """A thread that looks at the file of keys every now and then.
+    """A thread that checks the file of keys at a fixed interval.
 
-    Without it a worker that nobody asks goes on showing that a file cannot be used which was put
-    right long ago, and the alert does not end.
+    Without it a worker without requests would report an invalid file after it was corrected, and
+    the alert would not end.
     """
 
-    def __init__(self, look: Callable[[], object], interval_s: float) -> None:
+    def __init__(self, check: Callable[[], object], interval_s: float) -> None:
         """A thread that has not been started.
 
         Args:
-            look: looks at the file.
-            interval_s: seconds between looks.
+            check: checks the file.
+            interval_s: seconds between checks; at least 1.
         """
-        self._look = look
+        self._check = check
         self._interval_s = max(_LEAST_S, interval_s)
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Start the thread, in the process that is to look."""
-        threading.Thread(target=self._live, name="keys", daemon=True).start()
+        """Start the thread, in the process whose keys are checked."""
+        threading.Thread(target=self._run, name="keys", daemon=True).start()
 
     def stop(self) -> None:
         """Let the thread end."""
         self._stop.set()
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         while not self._stop.wait(self._interval_s):
-            self._look()
+            self._check()

@@ -48,7 +48,7 @@ class Right(StrEnum):
     AUDIT = "audit"
 
 
-# What a key may do whose entry in the file says nothing of it, as all did at first.
+# The rights of a key whose entry has no ``may``, such as those written before rights existed.
 PREDICTING = frozenset({Right.PREDICT})
 ANY_RIGHT = frozenset(Right)
 
@@ -215,7 +215,7 @@ def write_closed(path: Path, data: bytes, *, like: os.stat_result | None = None)
 
 
 def name_problem(name: str) -> str:
-    """Say in a sentence why a key cannot have a name; empty if it can."""
+    """Return in a sentence why a key cannot have a name; empty if it can."""
     if _NAME.fullmatch(name):
         return ""
     return f"A key's name has letters, digits, '.', '_' and '-', at most 64, not {name[:70]!r}."

@@ -41,13 +41,13 @@ class KeyInForce:
 class KeysInForce:
     """Follows a file of keys.
 
-    The file is looked at when a request comes and the last look for one is some time ago, and now
-    and then by ``look`` though none comes. While requests come often, a file that has changed is
-    read on a thread: ten thousand keys take long, and nobody need wait for them. After a rest it
-    is read at once, so that a key that was removed meanwhile is not taken once more. A file that
-    is gone, broken or too open changes nothing: the last good one stays in force, also for workers
-    that start meanwhile, which take it from a copy in the shared folder.
-    A worker without any lets nobody in.
+    The file is checked when a request arrives and the last check is more than the poll interval
+    ago, and by ``reload_if_changed`` while no request arrives. While requests arrive often, a
+    changed file is read on a thread, because reading ten thousand keys would delay them. After a
+    pause it is read before the request is answered, so that a key that was removed meanwhile is
+    rejected. A file that is missing, invalid or too open changes nothing: the last valid one stays
+    in force, also for workers that start meanwhile, which read a copy in the shared folder.
+    A worker without a valid file rejects all keys.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class KeysInForce:
         on_problem: Callable[[bool], object],
         on_change: Callable[[Set[str]], object] = lambda names: None,
     ) -> None:
-        """Read the file.
+        """The keys of a file, which is read now.
 
         Args:
             path: the file.
@@ -104,11 +104,11 @@ class KeysInForce:
                 self._load_and_release(seen)
         return self._keys
 
-    def look(self) -> None:
-        """Look at the file, and wait until it is read; no request need come.
+    def reload_if_changed(self) -> None:
+        """Check the file, and read it if it has changed, independently of requests.
 
-        When the next request looks does not change by that: a key that was removed during a rest
-        is not taken once more.
+        The time of the next check by a request stays the same, so that a key that was removed
+        during a pause is rejected.
         """
         with self._lock:
             self._load(self._fingerprint())

@@ -14,10 +14,10 @@ _MAPPED_BITS = 96
 
 
 class TrustedProxies:
-    """The proxies whose ``X-Forwarded-For`` is believed; that of anybody else is ignored."""
+    """The proxies whose ``X-Forwarded-For`` is believed; that of other clients is ignored."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        """Take addresses and networks, such as ``10.0.0.0/8``.
+        """The proxies at these addresses and in these networks, such as ``10.0.0.0/8``.
 
         Raises:
             ValueError: one is neither.

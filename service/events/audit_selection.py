@@ -11,13 +11,13 @@ from service.events.feedback_records import Audit
 def hand_out_late(
     run: Transaction, model: str, lease_s: float, most: int, now: float
 ) -> list[Audit]:
-    """Hand out again what nobody has labelled.
+    """Hand out again audits that were not labelled in time.
 
     Args:
         run: a transaction of the store.
         model: the model's name.
-        lease_s: for how long whoever was handed one may answer it. One that was handed out later
-            than now by more than that, while the clock was ahead, is handed out again as well.
+        lease_s: seconds for which an audit is reserved for the labeller who got it. One that was
+            handed out more than that in the future, by a wrong clock, is handed out again too.
         most: how many are wanted.
         now: seconds since the epoch.
     """

@@ -67,7 +67,7 @@ class AuditedQuality:
             return f"{known}. Live answers are worse than the card says, by more than {most}."
         if self.verdict is Harm.EXCLUDED:
             return f"{known}. Live answers are not worse than the card says by more than {most}."
-        return f"{known}. Whether live answers are worse is open; more audits tell."
+        return f"{known}. It is open whether live answers are worse; more audits are needed."
 
     def report(self) -> dict[str, Any]:
         """Return it as JSON, with all numbers in the metric's unit."""

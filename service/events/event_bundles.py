@@ -157,7 +157,7 @@ def has_bundles(run: Transaction, model: str) -> bool:
 def next_bundle(
     run: Transaction, model: str, after: tuple[float, str]
 ) -> tuple[tuple[float, str], list[EventRecord]] | None:
-    """Return a bundle's requests that are no rows, and its place; ``None`` where there is none.
+    """Return a bundle's place and its requests that are not rows; ``None`` after the last bundle.
 
     Args:
         run: a transaction of the store.

@@ -83,7 +83,7 @@ class EventLog:
             store: where requests are stored.
             writer: puts them there.
             metrics: where events and feedback are counted.
-            default: the rates of models whose policy says nothing of events.
+            default: the rates of models whose policy has no ``events``.
         """
         self.store = store
         self.writer = writer
@@ -98,7 +98,7 @@ class EventLog:
         writer.gather = self._pass_on
 
     def follow_policy(self, model: str, policy: Policy) -> None:
-        """Let a model's policy be in force, as it was read just now."""
+        """Apply the event rates of a model's policy, which was just read."""
         self.rates[model] = policy.events or self._default
         self.bound = max(each.bound for each in (self._default, *self.rates.values()))
         for reason in LOSSES:
@@ -106,10 +106,10 @@ class EventLog:
             self.metrics.events_lost.labels(model, reason)
 
     def see(self, answered: Sequence[Answered]) -> None:
-        """See requests whose answers have left, and store those in the sample; never waits.
+        """Store those of the answered requests that are in the sample; never waits.
 
-        What is in the sample is passed on by and by: many at once take a third as long as each for
-        itself, among requests that do something else.
+        Sampled requests are passed on in groups, which takes a third of the time that passing on
+        each alone takes.
 
         Args:
             answered: of each its id, the prediction, the HTTP status of its answer, and an array

@@ -30,10 +30,10 @@ from service.events.stored_truths import audited_answers, put_truth, truths_of
 
 # Of one page of an export.
 _CHUNK = 500
-# So many requests of a model that are stored at once are stored as one, in a file: a service that
-# has few writes them as rows, for whoever reads the tables.
+# So many requests of a model that are stored at once are stored as one, in a file: a service with
+# fewer writes them as rows, which are easier to query.
 LEAST_BUNDLED = 64
-# Whoever has been handed an audit may answer it for so long before another gets it: seconds.
+# For so many seconds an audit is reserved for the labeller who got it.
 AUDIT_LEASE_S = 3600.0
 
 T = TypeVar("T")
@@ -163,10 +163,10 @@ class EventStore:
     def hand_out(self, model: str, most: int, rollout: str = "") -> list[Audit]:
         """Choose instances to be labelled, and note that they were handed out.
 
-        Those that nobody has labelled within ``AUDIT_LEASE_S`` come first: what people skip must
-        not fall out of the sample. Then come further ones in a random order, of the requests that
-        were sampled at the rate of all; one instance of each, chosen by its id. While a rollout is
-        under way, those that both its versions have answered come before the others.
+        Those that were not labelled within ``AUDIT_LEASE_S`` come first, because rows that people
+        skip must not fall out of the sample. Then come further ones in a random order, of the
+        requests that were sampled at the rate of all; one instance of each, chosen by its id. While
+        a rollout is under way, those that both its versions have answered come before the others.
 
         Args:
             model: the model's name.

@@ -1,7 +1,7 @@
 """Writes sampled requests into the store, in a thread of its own.
 
-Whoever hands a request over never waits: the queue is bounded in number and in bytes, and what
-finds it full is dropped and counted. While the store cannot be used, what was taken from the queue
+Callers never wait: the queue is bounded in number and in bytes, and requests that find it full
+are dropped and counted. While the store cannot be used, what was taken from the queue
 is kept and tried again, so that a short failure loses nothing.
 """
 
@@ -30,7 +30,7 @@ _GATHER_S = 0.5
 _MOST_AT_ONCE = 1024
 # Between attempts while the store cannot be used.
 _RETRY_S = 1.0
-# Between looks for what is too old or too much.
+# Between checks for events that are too old or too many.
 _EXPIRE_S = 60.0
 
 # Why requests are not stored that should be; that one is too large is no failure.
@@ -43,7 +43,7 @@ class EventWriter:
     """The queue of one worker, and the thread that empties it.
 
     Attributes:
-        gather: is called by the thread before it writes: whoever has more to put, puts it.
+        gather: is called by the thread before it writes, to put records that are still held back.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class EventWriter:
         """Start the thread, once."""
         with self._starting:
             if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._live, name="events", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="events", daemon=True)
                 self._thread.start()
 
     def put(self, requests: Sequence[AnsweredRequest]) -> None:
@@ -167,7 +167,7 @@ class EventWriter:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             self._prepare()
             while not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""What the store forgets: what is too old, and the oldest of what is too much."""
+"""Removes events that are too old, and the oldest ones when there are too many."""
 
 from heapq import merge
 
@@ -8,18 +8,18 @@ from service.events.database import Transaction
 # Deleting many at once would keep the other workers' writers waiting.
 _ROWS_AT_ONCE = 500
 _BUNDLES_AT_ONCE = 20
-# Somebody looks every minute. After a longer gap, or a step back, nothing is removed by its age for
-# as long: the time of day may have been set, and is perhaps set right again soon.
+# A worker checks every minute. After a gap or a step back of more than this, nothing is removed by
+# its age for as long: the time of day may be wrong, and may be corrected soon.
 _GAP_S = REST_S = 3600.0
 # A rest that has been over for longer was perhaps never kept: the clock has jumped again.
 _KEPT_S = 7 * 24 * 3600.0
 
 
 def may_go_by_age(run: Transaction, now: float) -> bool:
-    """Whether what is too old by the time of day may be removed; note that somebody looked.
+    """Whether events may be removed by their age; records the time of this check.
 
-    Else a clock that is a year ahead for a moment would empty the store. A rest that is over counts
-    though nobody looked since, or a service that runs for minutes a day would remove nothing.
+    Otherwise a clock that is a year ahead for a moment would empty the store. A pause also ends
+    without checks in between, or a service that runs for minutes a day would remove nothing.
 
     Args:
         run: a transaction of the store.

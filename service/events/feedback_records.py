@@ -9,7 +9,7 @@ from service.repository.contract import DEFAULT_SIGNATURE
 
 
 class Source(StrEnum):
-    """Who says what is true: somebody of their own accord, or somebody who was asked."""
+    """Where a truth comes from: a user who volunteered it, or a labeller who was given the row."""
 
     USER = "user"
     AUDIT = "audit"
@@ -25,7 +25,7 @@ class Result(StrEnum):
 
 
 class NotAuditedError(Exception):
-    """Truths are called audits of rows that nobody was asked for.
+    """Truths claim to be audits of rows that were not handed out as audits.
 
     Attributes:
         places: which of the truths, by their places in the list.
@@ -33,7 +33,7 @@ class NotAuditedError(Exception):
 
     def __init__(self, places: list[int]) -> None:
         self.places = places
-        super().__init__(f"{len(places)} truths are no audits.")
+        super().__init__(f"{len(places)} truths are not audits.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class StoredTruth(Truth):
     Attributes:
         given_at: when it, or its last correction, came: seconds since the epoch.
         corrections: how often it was corrected.
-        weight: how many instances of all traffic one audit stands for; 0 where nobody was asked.
+        weight: how many instances of all traffic one audit stands for; 0 of other truths.
     """
 
     given_at: float
@@ -70,7 +70,7 @@ class StoredTruth(Truth):
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One instance of a request that somebody is to label."""
+    """One instance of a request that is to be labelled."""
 
     event: EventRecord
     instance: int

@@ -89,7 +89,7 @@ def row_loss(contract: Contract, card: Card | None) -> RowLoss | None:
 
 
 def _distance(answer: Any, truth: Any) -> float:
-    """Return how far a number is from the truth; infinite where the answer is none.
+    """Return how far a number is from the truth; infinite where the answer is not a number.
 
     Another version may answer with text, or with a list.
     """

@@ -1,7 +1,7 @@
 """Which requests are in the sample: a pure function of the request's id.
 
-Whoever knows a request's id knows whether it is in the sample, in every worker, replica and
-program: so a request, its answer, what a shadow answered and the truth that comes later are
+The id alone decides whether a request is in the sample, in every worker, replica and program:
+so a request, its answer, what a shadow answered and the truth that comes later are
 either all in it, or none of them is.
 
 ``sampling_point`` is the CRC-32 (as gzip has it) of the id in UTF-8, times 0x9E3779B97F4A7C15

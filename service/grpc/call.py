@@ -70,7 +70,7 @@ class Call:
     )
 
     def __init__(self, host: CallHost, stream: Stream, head: CallHead) -> None:
-        """A call of which the header has come.
+        """A call whose header was received.
 
         Args:
             host: the server.

@@ -28,11 +28,11 @@ class CallHandling:
     def __init__(
         self, predictions: PredictionLoop, access: AccessControl | None, budget: BodyBudget
     ) -> None:
-        """Handling that shares predictions, keys and the bytes of bodies with HTTP.
+        """A handling that shares predictions, keys and the bytes of bodies with HTTP.
 
         Args:
             predictions: answers predictions on the loop.
-            access: checks who asks; unset, anybody may.
+            access: checks API keys; ``None`` lets every client ask.
             budget: bounds the bytes of requests under way.
         """
         self.predictions = predictions
@@ -45,7 +45,7 @@ class CallHandling:
         """Begin to answer a prediction.
 
         Args:
-            call: the call; whoever hangs up frees the place of what is under way for it.
+            call: the call; if its client hangs up, its place in the queue is freed.
             data: the request as it came.
             route_of: parses it, and returns which model it asks, and in which form.
             respond: is called once with the answer; not if the prediction is abandoned.
@@ -55,7 +55,7 @@ class CallHandling:
         return prediction
 
     async def predict(self, call: Call, data: bytes, route_of: Callable[[], Route]) -> Answer:
-        """Answer one of several predictions of a call; whoever is cancelled frees its place."""
+        """Answer one of several predictions of a call; a cancelled one frees its place."""
         answered: asyncio.Future[Answer] = self.predictions.loop.create_future()
 
         def respond(answer: Answer) -> None:
@@ -114,7 +114,7 @@ class CallHandling:
             if self._access is not None and checks_key and self._access.reads_need_keys:
                 self._access.admit(request.environ, model, ANY_RIGHT)
             if blocks:
-                self.predictions.observer.hand_on_counts()
+                self.predictions.observer.flush_counts()
                 future = self.predictions.loop.run_in_executor(None, _outcome, work, request)
                 future.add_done_callback(lambda done: finish(*done.result()))
                 return

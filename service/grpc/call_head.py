@@ -61,7 +61,7 @@ class CallHead:
         timeout_s: seconds that the client waits; ``None`` for ever.
         encoding: what packed messages are packed with; empty where none are.
         problem: why the call is refused: an HTTP status, and a sentence.
-        http_status: why it is no call at all, if it is none.
+        http_status: the HTTP status of a request that is not a gRPC call; 0 for calls.
     """
 
     path: str
@@ -74,7 +74,7 @@ class CallHead:
 
     def error(self) -> ServiceError:
         """Return the error with which a call without a method is refused."""
-        status, message = self.problem or (self.http_status, "This is no call of gRPC.")
+        status, message = self.problem or (self.http_status, "This is not a gRPC call.")
         return ServiceError(message, status=status)
 
 
@@ -86,7 +86,7 @@ def read_call_head(fields: list[Field] | None, methods: Mapping[str, CallMethod]
         methods: those that can be called, by their paths.
 
     Raises:
-        StreamError: it is none of a request, or lacks what only clients of gRPC may send.
+        StreamError: it is not a request's, or lacks ``te``, which gRPC clients send.
     """
     if fields is None:
         words = f"The metadata is larger than {MOST_HEADER_BYTES} bytes."

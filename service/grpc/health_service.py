@@ -18,8 +18,8 @@ HEALTH_SERVICE = "grpc.health.v1.Health"
 _REQUEST = message_class("grpc.health.v1.HealthCheckRequest")
 _RESPONSE = message_class("grpc.health.v1.HealthCheckResponse")
 _STATUS = POOL.FindEnumTypeByName("grpc.health.v1.HealthCheckResponse.ServingStatus").values_by_name
-# Between looks on behalf of clients that watch.
-_LOOK_S = 0.2
+# Seconds between polls while clients watch.
+_POLL_S = 0.2
 
 
 class HealthService:
@@ -38,13 +38,13 @@ class HealthService:
             calls: answers calls.
             lifecycle: knows the models.
             services: the names of gRPC's services, which are as healthy as the whole.
-            ends: is set when whoever watches is to go elsewhere.
+            ends: is set when clients that watch should reconnect to another worker.
         """
         self._calls = calls
         self._lifecycle = lifecycle
         self._services = services
         self._ends = ends
-        self._looks = _Looks(self._status, ends)
+        self._poller = _StatusPoller(self._status, ends)
 
     def check(self, data: bytes, call: Call) -> None:
         """Answer Check."""
@@ -62,9 +62,9 @@ class HealthService:
         """Answer Watch: the status now, and whenever it changes."""
         name = parsed(lambda: _REQUEST.FromString(data)).service
         shown = None
-        with self._looks.at(name):
+        with self._poller.watching(name):
             while not self._ends.is_set():
-                change = self._looks.change
+                change = self._poller.change
                 status = self._status(name)
                 if status != shown:
                     shown = status
@@ -84,50 +84,50 @@ class HealthService:
         return "SERVING" if serves and not lifecycle.draining else "NOT_SERVING"
 
 
-class _Looks:
-    """Looks at the status of what is watched, for all who watch together: they may be thousands.
+class _StatusPoller:
+    """Polls the status of the watched names, once for all clients: they may be thousands.
 
     Attributes:
-        change: is set when some status becomes another one, and replaced then; also at the end.
+        change: is set, and replaced by a new event, when a status changes; also at the end.
     """
 
     def __init__(self, status_of: Callable[[str], str], ends: asyncio.Event) -> None:
-        """Looks of which none has begun.
+        """A poller that has not been started.
 
         Args:
             status_of: returns a name's status.
-            ends: is set when whoever watches is to go elsewhere.
+            ends: is set when clients that watch should reconnect to another worker.
         """
         self.change = asyncio.Event()
         self._status_of = status_of
         self._ends = ends
-        self._watching: Counter[str] = Counter()
-        self._seen: dict[str, str] = {}
+        self._watchers: Counter[str] = Counter()
+        self._last_statuses: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def at(self, name: str) -> Iterator[None]:
-        """Look at a name for as long as the block lasts."""
-        self._seen.setdefault(name, self._status_of(name))
-        self._watching[name] += 1
+    def watching(self, name: str) -> Iterator[None]:
+        """Poll a name for as long as the block lasts."""
+        self._last_statuses.setdefault(name, self._status_of(name))
+        self._watchers[name] += 1
         if self._task is None:
-            self._task = asyncio.create_task(self._look())
+            self._task = asyncio.create_task(self._poll())
         try:
             yield
         finally:
-            self._watching[name] -= 1
-            if not self._watching[name]:
-                del self._watching[name], self._seen[name]
+            self._watchers[name] -= 1
+            if not self._watchers[name]:
+                del self._watchers[name], self._last_statuses[name]
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         try:
-            while self._watching and not self._ends.is_set():
-                found = {name: self._status_of(name) for name in self._watching}
-                if found != self._seen:
-                    self._seen = found
+            while self._watchers and not self._ends.is_set():
+                found = {name: self._status_of(name) for name in self._watchers}
+                if found != self._last_statuses:
+                    self._last_statuses = found
                     self._wake()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._ends.wait(), _LOOK_S)
+                    await asyncio.wait_for(self._ends.wait(), _POLL_S)
         finally:
             self._task = None
             self._wake()

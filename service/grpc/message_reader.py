@@ -17,28 +17,28 @@ class MessageReader:
     """Reads the messages of one call.
 
     Attributes:
-        size: the bytes that have come and were not read.
+        size: how many bytes were received and not read yet.
     """
 
     __slots__ = ("_at", "_data", "_more", "_most", "_need", "size")
 
     def __init__(self, most: int) -> None:
-        """A reader to which nothing has come.
+        """A reader that has received nothing.
 
         Args:
             most: the most bytes of a message.
         """
         self.size = 0
         self._most = most
-        # What was joined, from where on it was not read, and what has come since.
+        # Bytes in one piece, the position up to which they were read, and further pieces.
         self._data = b""
         self._at = 0
         self._more: list[bytes] = []
-        # The prefix and, once that has come, its message.
+        # How many bytes are needed next: of a prefix, or of the message after it.
         self._need = PREFIX_BYTES
 
     def add(self, data: bytes) -> None:
-        """Take what comes next."""
+        """Add received bytes."""
         self.size += len(data)
         if not self._data:
             self._data, self._at = data, 0
@@ -94,7 +94,7 @@ class MessageReader:
         return message
 
     def _join(self) -> None:
-        """Let what is needed lie in one piece."""
+        """Join the pieces, so that the needed bytes are contiguous."""
         if self._more and len(self._data) - self._at < self._need:
             self._data = b"".join((self._data[self._at :], *self._more))
             self._at, self._more = 0, []

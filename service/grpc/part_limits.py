@@ -44,11 +44,11 @@ class PartLimits:
         self._most_messages = most_messages
 
     def check(self, data: bytes) -> None:
-        """Check a message as it travels.
+        """Check a serialised message before it is parsed.
 
         Raises:
             ServiceError: 413, it has too many parts.
-            DecodeError: it is none.
+            DecodeError: it is not a protobuf message.
         """
         if len(data) <= _UNCOUNTED_BYTES:
             return

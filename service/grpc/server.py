@@ -71,7 +71,7 @@ class GrpcServer:
 
         Args:
             predictions: answers predictions on the loop.
-            access: checks who asks; unset, anybody may.
+            access: checks API keys; ``None`` lets every client ask.
             budget: bounds the bytes of requests under way.
             lifecycle: knows the models.
             store: where they lie.
@@ -115,8 +115,8 @@ class GrpcServer:
         return Http2Connection(self)
 
     def leave(self) -> None:
-        """Answer what has come, and let clients go elsewhere; open streams end."""
-        # They would go on for as long as their clients like.
+        """Answer requests that have arrived, ask clients to reconnect, and end open streams."""
+        # Streams would last for as long as their clients keep them open.
         self._ends.set()
         for connection in self.register:
             if isinstance(connection, Http2Connection):
@@ -126,7 +126,7 @@ class GrpcServer:
         """Return what the header of a call says.
 
         Raises:
-            StreamError: it is none of a request, or lacks what only clients of gRPC may send.
+            StreamError: it is not a request's, or lacks ``te``, which gRPC clients send.
         """
         return read_call_head(fields, self._methods)
 

@@ -32,7 +32,7 @@ class StreamCall(Call):
     )
 
     def __init__(self, host: CallHost, stream: Stream, head: CallHead) -> None:
-        """A call of which the header has come; it is answered from now on.
+        """A call whose header was received; it is answered from now on.
 
         Raises:
             ServiceError: the call is refused by its header alone.

@@ -12,7 +12,7 @@ from service.api.validation.arrays import check_array, check_shape
 from service.api.validation.error_messages import (
     count_with_noun,
     describe_expected_value,
-    what_came,
+    describe_received,
 )
 from service.api.validation.problems import InvalidValueError
 from service.api.validation.tensors import Array
@@ -141,7 +141,9 @@ def check_range(field: Field, numbers: Array, limit: int, least: int, most: int)
         expected = describe_expected_value(field)
         raise InvalidValueError(
             {
-                (int(i),): f"Expected {expected}, not {what_came(field, numbers[i].item())}."
+                (
+                    int(i),
+                ): f"Expected {expected}, not {describe_received(field, numbers[i].item())}."
                 for i in np.flatnonzero(wrong)[:limit]
             }
         )
@@ -172,7 +174,7 @@ def write_tensor(field: Field, array: Array, tensor: Any) -> None:
     tensor.dtype = _TYPES.values_by_name[name].number
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
-    # TensorFlow tells a scalar, whose shape is there and empty, from a tensor without a shape.
+    # TensorFlow distinguishes a scalar, whose shape is present and empty, from a missing shape.
     tensor.tensor_shape.SetInParent()
     if field.dtype == "string":
         tensor.string_val.extend(array.reshape(-1).tolist())

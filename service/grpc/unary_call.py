@@ -18,7 +18,7 @@ class UnaryCall(Call):
     __slots__ = ("_has_begun", "_message", "_reader")
 
     def __init__(self, host: CallHost, stream: Stream, head: CallHead) -> None:
-        """A call of which the header has come."""
+        """A call whose header was received."""
         super().__init__(host, stream, head)
         self._reader: MessageReader | None = None
         self._message: tuple[bool, bytes] | None = None

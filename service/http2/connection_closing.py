@@ -21,14 +21,14 @@ _ARE_YOU_THERE, _YOU_ARE_TO_GO = b"are-you?", b"you-know"
 
 class _Stage(Enum):
     STAYS = 0
-    # It was told that no request is lost that it has sent before it hears of that.
+    # A first GOAWAY was sent: requests that the client sends before it arrives are answered.
     WARNED = 1
-    # It was told which of its requests were the last that are answered.
+    # The final GOAWAY was sent: it names the last request that is answered.
     GOES = 2
 
 
 class ConnectionClosing:
-    """Whether one connection stays."""
+    """When one connection is closed, by age, idleness or silence of its client."""
 
     def __init__(self, now: float, write: Callable[[bytes], None]) -> None:
         """A connection that has just been made.
@@ -74,8 +74,8 @@ class ConnectionClosing:
             self._stage = _Stage.GOES
             self._write(goaway_frame(last_stream, code, message))
 
-    def look(self, now: float, last_stream: int, idle_since: float | None) -> bool:
-        """Ask the client what is to be asked now; whether it seems to be there.
+    def check(self, now: float, last_stream: int, idle_since: float | None) -> bool:
+        """Send the GOAWAY or PING that is due; return whether the client still responds.
 
         Args:
             now: the loop's time.

@@ -1,4 +1,4 @@
-"""Frames that ask nothing, but change how a connection goes on (RFC 9113, section 6)."""
+"""Control frames, which change the state of a connection (RFC 9113, section 6)."""
 
 from collections.abc import Callable, Mapping
 
@@ -53,7 +53,7 @@ class ControlFrames:
         closing: ConnectionClosing,
         streams: Mapping[int, Stream],
     ) -> None:
-        """A connection on which nothing has come.
+        """A connection that has received no frame.
 
         Args:
             write: sends frames.

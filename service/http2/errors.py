@@ -22,7 +22,7 @@ class Http2Error(Exception):
     """The peer broke the protocol, and the connection ends.
 
     Attributes:
-        code: tells the peer why.
+        code: the error code that is sent to the peer (RFC 9113, section 7).
         message: one sentence for a person.
     """
 
@@ -36,7 +36,7 @@ class StreamError(Exception):
     """One stream ends by a reset.
 
     Attributes:
-        code: tells the peer why.
+        code: the error code that is sent to the peer (RFC 9113, section 7).
     """
 
     def __init__(self, code: ErrorCode) -> None:

@@ -52,7 +52,7 @@ class FrameSink(Protocol):
 
 
 class NoPrefaceError(Exception):
-    """What came first is not HTTP/2."""
+    """The first bytes of a connection are not the preface of HTTP/2."""
 
 
 class FrameReader:
@@ -63,14 +63,14 @@ class FrameReader:
     """
 
     def __init__(self, sink: FrameSink) -> None:
-        """A reader to which nothing has come yet.
+        """A reader that has received nothing.
 
         Args:
             sink: takes the frames.
         """
         self.count = 0
         self._sink = sink
-        # Of a frame that is not whole, or what has come behind one that took a whole turn.
+        # Bytes of an incomplete frame, or those after a frame that took a whole turn.
         self._held = b""
         self._has_begun = False
         # Of the frame of data that is coming: what is missing, of data and of padding.
@@ -89,7 +89,7 @@ class FrameReader:
         return bool(self._held or self._block_stream or not self._has_begun)
 
     def feed(self, data: bytes) -> bool:
-        """Read what has come; whether it was all read, and not a part left to another turn.
+        """Read received bytes; return whether all were read, and none left to another turn.
 
         Raises:
             NoPrefaceError: it is not HTTP/2.

@@ -51,7 +51,7 @@ class HeaderTable:
         """Return the field with a number.
 
         Raises:
-            Http2Error: there is none.
+            Http2Error: the table has no field of this number.
         """
         if 0 < number <= len(_STATIC):
             return _STATIC[number - 1]

@@ -98,7 +98,7 @@ class Http2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
-            return  # The client is still sending what nobody reads any more.
+            return  # What the client still sends is discarded.
         if self._later is not None:
             self._later.append(data)
             return
@@ -140,7 +140,7 @@ class Http2Connection(asyncio.Protocol):
                 self.reset(stream, ErrorCode.CANCEL)
             elif stream.receiver is not None:
                 stream.receiver.check_time(now)
-        if not self._closing.look(now, self._last, self.idle_since):
+        if not self._closing.check(now, self._last, self.idle_since):
             self._transport.abort()
         self._close_if_done()
 

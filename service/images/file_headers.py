@@ -96,7 +96,7 @@ def file_type(content_type: str) -> str:
 
 
 def describe_pictures(content_types: tuple[str, ...]) -> str:
-    """Say in words what ``content_types`` are: "a PNG, JPEG or GIF picture"."""
+    """Return in words what ``content_types`` are: "a PNG, JPEG or GIF picture"."""
     *others, last = (_NAMES[each] for each in content_types)
     return f"a {', '.join(others)} or {last} picture" if others else f"a {last} picture"
 

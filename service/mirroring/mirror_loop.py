@@ -39,7 +39,7 @@ def follow(
     failures = 0
     while True:
         try:
-            outcome = mirror.look()
+            outcome = mirror.synchronise()
         except (OSError, RepositoryError) as error:
             outcome = Outcome(problems=[f"{folder.root}: {error}"], store_failed=True)
         for event in outcome.events:

@@ -23,11 +23,11 @@ _MOST_KEPT = 1000
 class GatheredSum:
     """Changes of a counter or a gauge."""
 
-    __slots__ = ("_amount", "_gathered", "_hand_on", "_is_noted")
+    __slots__ = ("_amount", "_forward", "_gathered", "_is_noted")
 
-    def __init__(self, gathered: "GatheredMetrics", hand_on: Callable[[float], None]) -> None:
+    def __init__(self, gathered: "GatheredMetrics", forward: Callable[[float], None]) -> None:
         self._gathered = gathered
-        self._hand_on = hand_on
+        self._forward = forward
         self._amount = 0.0
         self._is_noted = False
 
@@ -46,7 +46,7 @@ class GatheredSum:
         """Hand on what has been gathered."""
         amount, self._amount, self._is_noted = self._amount, 0.0, False
         if amount:
-            self._hand_on(amount)
+            self._forward(amount)
 
 
 class GatheredHistogram:

@@ -24,7 +24,7 @@ class KeyMetrics:
     """Counts requests by the names of their keys, in one process."""
 
     def __init__(self, requests: Counter) -> None:
-        """Nothing counted yet.
+        """Metrics that have counted no request.
 
         Args:
             requests: the counter, by name and result.
@@ -49,7 +49,7 @@ class KeyMetrics:
         counter.inc()
 
     def follow(self, names: Set[str]) -> None:
-        """Note which names are in force from now on; one that is back goes on counting."""
+        """Note which names are in force from now on; a name that is back continues its count."""
         now = time.monotonic()
         ended = {name: since for name, since in self._ended.items() if name not in names}
         self._ended = ended | dict.fromkeys(self._in_force - names, now)

@@ -112,7 +112,7 @@ class Change:
             known[key] = new if old is None else merged(how(kind), old, new)
 
     def end(self, groups: Iterable[Group]) -> None:
-        """Let groups be forgotten once nobody has had them for a while.
+        """Remove groups once no process has had them for a while.
 
         Versions are without that. But a key may be in force though no living process has counted
         it yet.
@@ -185,7 +185,7 @@ class Change:
         return True
 
     def _forget(self, held: Set[Group]) -> dict[Group, float]:
-        """Drop the groups that nobody has had for long; return since when others are unheld."""
+        """Drop groups that no process has had for long; return since when others are unheld."""
         totals = {_group(key) for values in self._values.values() for key in values}
         now = time.monotonic()
         unheld = {
@@ -213,7 +213,7 @@ class Change:
 
 @contextlib.contextmanager
 def changing(folder: Path, *, wait_s: float = _LOCK_S) -> Iterator[Change | None]:
-    """Prepare a change that no other process can come between; ``None`` if one holds the lock.
+    """Hold the folder's lock during a change; yield ``None`` if another process holds it.
 
     Args:
         folder: the folder.

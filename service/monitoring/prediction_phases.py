@@ -8,9 +8,10 @@ class PredictionPhases:
 
     Attributes:
         parse_at: when it was begun to parse, in seconds of ``time.perf_counter``; ``None`` if it
-            did not come so far. So are ``validate_at``, ``wait_at`` (for its batch), ``infer_at``
-            and ``serialise_at``.
-        parse_s: how many seconds that took; ``None`` unless it came to its end. So are the others.
+            did not reach the phase. The same holds for ``validate_at``, ``wait_at`` (for its
+            batch), ``infer_at`` and ``serialise_at``.
+        parse_s: seconds that the phase took; ``None`` unless it ended. The same holds for the
+            others.
     """
 
     # Not in ``__init__``: a phase costs nothing before it is reached.

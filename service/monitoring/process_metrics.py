@@ -25,7 +25,7 @@ class ProcessMetrics:
     """What this process uses; ``show`` is called by one thread."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Nothing is shown yet, so a process that is no worker has no series."""
+        """Metrics without series before ``show``, so that only workers have series."""
 
         def gauge(name: str, text: str) -> Gauge:
             return Gauge(name, text, ["worker"], multiprocess_mode="livesum", registry=registry)

@@ -100,7 +100,7 @@ class Metrics(MetricCatalogue):
     def keep_up(self) -> None:
         """Show what this process uses, and write what had no room; to be called every second or so.
 
-        A worker that nobody asks would go on missing values though there is room again.
+        Otherwise a worker without requests would still lack values after there is room again.
         """
         self.process.show()
         self.keys.tidy()

@@ -35,7 +35,7 @@ def styled(text: str, *codes: str, colours: bool) -> str:
 
 
 class ProgressLine:
-    """The last line of a terminal, which says what goes on and moves meanwhile.
+    """The last line of a terminal: it names what is done, beside a moving sign.
 
     Args:
         stream: the terminal; its descriptor is duplicated, so that the line moves even where the

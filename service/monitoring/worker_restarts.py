@@ -25,7 +25,7 @@ class WorkerRestarts:
     """The restarts that the master has seen."""
 
     def __init__(self) -> None:
-        """There was none."""
+        """A count of no restarts."""
         self._left = 0
 
     def note(self) -> None:

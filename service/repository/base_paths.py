@@ -1,4 +1,4 @@
-"""Models whose versions lie at base paths anywhere, as TensorFlow Serving is told of them."""
+"""Models whose versions lie at base paths anywhere, configured as for TensorFlow Serving."""
 
 import hashlib
 import os
@@ -139,20 +139,20 @@ class ModelConfigFile:
             text: of a ``ModelServerConfig``. The file itself stays as it is.
 
         Raises:
-            RepositoryError: the file has the say, since it is read again and again; or the other
-                workers cannot be told.
+            RepositoryError: the file is polled, and so decides; or the models cannot be written
+                for the other workers.
         """
         if self._poll_s:
             raise RepositoryError(
-                f"{self.name} is read again every {self._poll_s:g} s, and has the say; change it "
-                "there."
+                f"{self.name} is read again every {self._poll_s:g} s, and decides which models "
+                "serve; change it there."
             )
         configs = parse_model_configs(text, self.name)
         if self._last_good is not None:
             try:
                 write_atomically(self._last_good, text, durable=False)
             except OSError as error:
-                message = f"The workers cannot be told of other models: {error.strerror or error}."
+                message = f"The models cannot be passed to the workers: {error.strerror or error}."
                 raise RepositoryError(message) from error
         self._configs, self._problem = configs, ""
 
@@ -256,7 +256,7 @@ class BasePaths:
         return self._read() if self._configs is None else self._configs
 
     def _read(self) -> ModelConfigs:
-        # Whoever began earlier must not put older models in the place of newer ones.
+        # A survey that began earlier must not replace newer models by older ones.
         with self._reading:
             self._configs, self._problem = self._configuration.read()
             return self._configs

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from service.repository.errors import RepositoryError
 
-# Whoever holds the lock reads and writes a small file: it is free again in milliseconds, unless
-# its holder was stopped in the midst of it.
+# The holder of the lock reads and writes a small file, which takes milliseconds unless its process
+# is stopped meanwhile.
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.005
 
@@ -19,8 +19,8 @@ _PAUSE_S = 0.005
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock in ``path`` while the block runs; the kernel frees it when its holder dies.
 
-    It excludes other processes, and other threads of this one. The file stays, since one that is
-    removed while somebody waits for it excludes nobody.
+    It excludes other processes, and other threads of this one. The file is not removed, because
+    processes that wait for a removed file exclude nobody.
 
     Args:
         path: the file; its folder must be there.

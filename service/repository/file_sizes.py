@@ -40,7 +40,7 @@ def check_sizes(directory: Path) -> None:
         try:
             size = path.stat().st_size
         except OSError:
-            continue  # Whoever needs it says what is wrong with it.
+            continue  # Its reader reports what is wrong with it.
         if size > most:
             raise RepositoryError(f"{name} has {size} bytes; at most {most} can be read.")
 

@@ -1,7 +1,7 @@
 """Walk and remove folders that others placed, however deep or full they are.
 
-``os.walk`` and ``shutil.rmtree`` call themselves for each level, so that one folder of a thousand
-levels ends them, and with them whoever called.
+``os.walk`` and ``shutil.rmtree`` call themselves for each level, so a folder of a thousand
+levels raises ``RecursionError`` in them.
 """
 
 import os

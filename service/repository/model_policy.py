@@ -87,7 +87,7 @@ class Policy:
         return ordered[-self.latest :]
 
     @property
-    def asks_for(self) -> str:
+    def selection_in_words(self) -> str:
         """Which versions serve, as a sentence for those that do not."""
         if self.unloaded:
             return "The policy keeps the model unloaded."
@@ -101,7 +101,7 @@ class Policy:
         return f"The policy asks for only the newest {newest}."
 
     def problem_with(self, contracts: Sequence[ServedContract]) -> str:
-        """Say in a sentence what of it has no effect on versions with these contracts; else empty.
+        """Return a sentence about what has no effect on versions with these contracts, or nothing.
 
         Args:
             contracts: of the versions that serve, at least one.
@@ -238,10 +238,9 @@ def read_policy(model_directory: Path) -> Policy:
 
 
 def write_policy(model_directory: Path, policy: Policy) -> None:
-    """Put a model's policy in force; every worker reads it at its next look.
+    """Write a model's policy, which every worker reads at its next poll.
 
-    What others change at the same time is lost: whoever goes by what was there before takes
-    ``change_policy``.
+    Concurrent changes are lost: to change a policy by what it holds, call ``change_policy``.
 
     Raises:
         OSError: the folder cannot be written.
@@ -314,7 +313,7 @@ def begin_rollout(
         champion: the version that serves.
         candidate: the version on trial; ``None`` if it is yet to be published, and must not serve
             before it is named.
-        rules: how the rollout goes on.
+        rules: the rollout's rules.
 
     Raises:
         RepositoryError: another rollout is under way, the model is unloaded, or the versions are

@@ -64,7 +64,7 @@ class ModelConfig:
     Attributes:
         base_path: the folder that holds the versions.
         policy: which versions serve and their labels; ``None`` leaves that to the model's policy
-            file, which has the say on all else in any case.
+            file, which decides on everything else in any case.
         ignored: names of fields that have no effect here.
     """
 

@@ -30,7 +30,7 @@ _SWEEP_AFTER_S = 60.0
 
 
 def check_model_name(model: str) -> None:
-    """See that a model can be published under a name.
+    """Check that a model can be published under a name.
 
     Raises:
         RepositoryError: it cannot.
@@ -201,7 +201,7 @@ class Store:
         try:
             staging.rename(self.root / model / str(version))
         except OSError as error:
-            # The mirror was faster; any other failure is the mirror's to mend.
+            # The mirror was faster; after any other failure the mirror fetches the version.
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 remove_tree(staging)
         return version
@@ -222,7 +222,7 @@ class Store:
                         "above it."
                     )
                 is_free = version_numbers.claim(self.root, model, version)
-            # Whoever takes it, and whether or not that can be seen afterwards: it is given.
+            # The number counts as given, whichever process got it.
             given = version
             if not is_free:
                 continue

@@ -1,4 +1,4 @@
-"""Changes a model's policy as one step, whoever else changes it at the same time."""
+"""Changes a model's policy atomically, also while other processes change it."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,13 +19,13 @@ from service.repository.object_store.bucket import Bucket
 from service.repository.object_store.compare_and_set import change_object
 from service.repository.object_store.origin import origin_of
 
-# Beside the policy, and no name of a version: whoever changes the policy holds it.
+# Beside the policy, and not a version's name; held by the process that changes the policy.
 _LOCK = ".policy.lock"
 
 
 @contextlib.contextmanager
 def policy_locked(model_directory: Path) -> Iterator[None]:
-    """Let nobody change a model's policy while the block runs.
+    """Exclude other changes of a model's policy while the block runs.
 
     Raises:
         RepositoryError: another process holds the policy for too long.

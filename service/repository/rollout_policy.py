@@ -14,11 +14,11 @@ ROLLOUT = "rollout"
 
 
 class Stage(StrEnum):
-    """How far a rollout has come.
+    """The stage of a rollout.
 
     Attributes:
-        WAITING: its candidate is not named yet; the champion goes on.
-        SHADOW: the candidate answers batches again, for nobody.
+        WAITING: it has no candidate yet; the champion answers.
+        SHADOW: the candidate answers batches again; its answers are only compared.
         CANARY: it answers some of the requests.
         BAKING: it answers all of them, and the champion stays loaded.
     """
@@ -94,7 +94,7 @@ class Rollout:
         candidate: the version on trial; ``None`` while it waits for one.
         stage: how far it has come.
         percent: the share of requests that the candidate answers.
-        rules: how it goes on.
+        rules: its rules.
     """
 
     id: str
@@ -211,7 +211,7 @@ def rollout_from_json(value: Any, where: str) -> Rollout:
             f"{place}.stage must be one of {', '.join(Stage)} ({Stage.WAITING} exactly without a "
             f"candidate), not {shown(stage)}."
         )
-    # What people are told of a stage is true only if its share is the stage's.
+    # Descriptions of a stage assume a share that belongs to it.
     least, most = _SHARES.get(stage, (0.0, 100.0))
     if not _is_number(percent) or not least <= percent <= most:
         to = f"from {least:g} to {most:g}" if least < most else f"{most:g}"

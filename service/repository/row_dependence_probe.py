@@ -21,7 +21,7 @@ _WORDS = (b"a", b"The quick brown fox", b"b c", b"7 kinds of it, all told", b"",
 
 
 def neighbours_matter(run: Run, inputs: Tensors, *, absolute: float, relative: float) -> str:
-    """Say in which way the answers of some rows depend on the others; empty when in none.
+    """Return in which way the answers of some rows depend on the others; empty when in none.
 
     The rows are asked alone, together, in another order, and beside fewer neighbours. A NaN is
     only equal to a NaN.

@@ -76,25 +76,25 @@ class Record:
 
 
 def version_digest(folder: Path) -> str:
-    """Return how a version's files look: names, sizes, times of change, and the manifest.
+    """Return a digest of a version's files: names, sizes, times of change, and the manifest.
 
-    It is the same for two looks unless something was changed between them.
+    It is hexadecimal SHA-256, and changes when one of these does.
     """
     digest = hashlib.sha256()
     # What is too deep or too full is refused for that, and is the same as far as one looks.
     with contextlib.suppress(FolderTooLargeError):
         for parent, _, names in walk(folder):
             for name in names:
-                digest.update(_look_of(parent / name, folder))
+                digest.update(_file_state(parent / name, folder))
     return digest.hexdigest()
 
 
-def _look_of(path: Path, folder: Path) -> bytes:
+def _file_state(path: Path, folder: Path) -> bytes:
     relative = os.fsencode(path.relative_to(folder).as_posix())
     try:
         status = path.lstat()
-        look = b"%b\0%d\0%d\0" % (relative, status.st_size, status.st_mtime_ns)
-        return look + (read_file(path) if relative == MANIFEST.encode() else b"")
+        state = b"%b\0%d\0%d\0" % (relative, status.st_size, status.st_mtime_ns)
+        return state + (read_file(path) if relative == MANIFEST.encode() else b"")
     except (OSError, RepositoryError):
         return relative + b"\0unreadable\0"
 

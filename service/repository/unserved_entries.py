@@ -122,7 +122,7 @@ def unserved_in_model(
 
 
 def why_no_graph(version: Path) -> str:
-    """Say what a version waits for that holds no graph.
+    """Return what a version waits for that holds no graph.
 
     It is empty when there is a graph, or nothing can be seen: such a version is refused as one.
     """
@@ -144,7 +144,7 @@ def why_no_graph(version: Path) -> str:
 
 
 def _beside_versions(entry: os.DirEntry[str], versions: Container[int]) -> str:
-    """Say what is wrong with an entry of a model's folder that is not a version, if it matters."""
+    """Return what is wrong with an entry of a model's folder that is no version, if it matters."""
     name = entry.name
     if name == POLICY:
         return ""  # Whatever it is: what is wrong with a policy is said of its model.
@@ -174,7 +174,7 @@ def _beside_versions(entry: os.DirEntry[str], versions: Container[int]) -> str:
 
 
 def _no_versions(folder: Path) -> str:
-    """Say what is wrong with a folder that has a model's name but no version."""
+    """Return what is wrong with a folder that has a model's name but no version."""
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     names = [entry.name for entry in entries]
     if any(name in GRAPHS for name in names):
@@ -199,7 +199,7 @@ def _no_versions(folder: Path) -> str:
 
 
 def why_no_versions(base_path: Path) -> str:
-    """Say in a sentence why a base path holds no version of its model."""
+    """Return in a sentence why a base path holds no version of its model."""
     try:
         entries = sorted(os.scandir(base_path), key=lambda entry: entry.name)
     except FileNotFoundError:
@@ -248,7 +248,7 @@ def _no_number(name: str) -> str:
 
 
 def _no_folder(entry: os.DirEntry[str], place: str) -> str:
-    """Say what to do with an entry that should be a folder; empty for files that mean nothing."""
+    """Return what to do with an entry that should be a folder; empty for files without meaning."""
     name = entry.name.lower()
     if entry.is_symlink() and not os.path.lexists(os.path.realpath(entry.path)):
         return "It is a broken link; point it to a folder, or remove it."
@@ -299,7 +299,7 @@ def _holds_versions(entry: os.DirEntry[str]) -> bool:
 
 
 def unreadable(error: OSError) -> str:
-    """Say in a sentence why an entry cannot be read."""
+    """Return in a sentence why an entry cannot be read."""
     if error.errno == errno.ELOOP:
         return "It is a link to itself; remove it."
     if error.errno == errno.EACCES:

@@ -72,7 +72,7 @@ class ControllingProcess:
         """Control nothing any more; another process takes over."""
         self.forget_others(())
 
-    def look(self, model: str) -> None:
+    def decide(self, model: str) -> None:
         """Decide on a model's rollout, unless another process or another replica does.
 
         Raises:
@@ -103,7 +103,7 @@ class ControllingProcess:
     def _decides(self, model: str, decider: DecidingReplica) -> bool:
         """Whether this replica decides; it tidies up when it begins to."""
         decided = decider.decides
-        if not decider.look():
+        if not decider.claim():
             return False
         if not decided:
             rollout = read_policy(self._store.policy_folder(model)).rollout

@@ -77,7 +77,7 @@ class DecidingReplica:
         """Whether it is time to look."""
         return self._clock() >= self._next_look
 
-    def look(self) -> bool:
+    def claim(self) -> bool:
         """Find out whether this replica decides, and become the one that does if none does.
 
         Returns:
@@ -146,7 +146,7 @@ class DecidingReplica:
                 run.change(_LEAVE, self._key(replica=self._me))
 
     def _is_free(self, replica: str, beat: int) -> bool:
-        """Whether the replica that should decide has shown no sign of life for long enough."""
+        """Whether the deciding replica has sent no heartbeat for longer than its lease."""
         if replica == _NOBODY:
             return True
         now = self._clock()

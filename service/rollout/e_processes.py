@@ -3,7 +3,7 @@
 Everything here is an e-process: a number that starts at 1 and, while the stated hypothesis holds,
 is at most 1 in expectation at every moment, whenever one stops. By Ville's inequality the chance
 that it ever reaches ``1 / alpha`` is then at most ``alpha``. Its logarithm depends on sums alone,
-so workers count, and whoever wants to know adds up.
+so workers count by themselves, and their counts are added.
 
 All mix likelihood ratios over one grid of odds ratios. That is one-sided without the incomplete
 beta function that a truncated beta prior needs, and lets the steps of a rollout share one

@@ -65,7 +65,7 @@ class PairedQuality:
         return asdict(self)
 
     def missing(self, rules: RolloutRules, following: float) -> str:
-        """Say what truths do not exclude yet before the next step; empty if nothing is missing.
+        """Return what truths do not exclude yet before the next step; empty if nothing is missing.
 
         Args:
             rules: of the rollout.

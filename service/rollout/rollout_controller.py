@@ -2,7 +2,7 @@
 
 A decision is written to ``rollout.json`` first and to ``policy.json`` then. A controller that is
 killed in between finds the policy as it was before the decision, and puts the decision in force
-then; so whoever controls next goes on where the last one was.
+then; so the next controller continues where the last one stopped.
 """
 
 import logging
@@ -86,7 +86,7 @@ class RolloutController:
             records: where the record is; in the model's folder unless given.
             read_quality: returns what audits say of a rollout's versions now, and is given what
                 was known before; ``None`` where no truths are stored.
-            clock: returns seconds that nobody sets, unlike those of the day.
+            clock: returns seconds of a monotonic clock.
         """
         self._model = model
         self._directory = directory
@@ -191,7 +191,7 @@ class RolloutController:
         """Return for how long the present stage has been watched, by all who controlled it.
 
         The time of day would not do: one that is set forward shortens a step, one that is set back
-        holds it, and while no service runs nobody would see harm.
+        holds it, and while no service runs harm is not seen.
         """
         stage, now = (record.rollout.id, len(record.stages)), self._clock()
         if stage != self._stage:
@@ -310,7 +310,7 @@ class RolloutController:
             raise RepositoryError("The policy was changed meanwhile.") from None
 
     def _yield(self, record: RolloutRecord) -> None:
-        """Take back an outcome that somebody else's change has forestalled.
+        """Withdraw an outcome because the policy was changed by somebody else before.
 
         Where the policy is in an object store, the one in the model's folder may be older than
         that change; from now on it is not.

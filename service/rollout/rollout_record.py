@@ -1,4 +1,4 @@
-"""``rollout.json``: what a rollout has come to, each decision with the numbers that it goes by."""
+"""``rollout.json``: the state of a rollout, and each decision with the numbers behind it."""
 
 import sys
 import time
@@ -168,7 +168,7 @@ def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
             value["carried"] and _evidence_from_json(value["carried"]),
             # The present stage is the last.
             [_evidence_from_json(each) for each in (*value["stages"][:-1], value["stages"][-1])],
-            # A record of before there were truths has none.
+            # A record that was written before truths existed has none.
             _quality_from_json(value["quality"]) if value.get("quality") else None,
             _objects(value["decisions"]),
             _objects(value["earlier"]),

@@ -90,20 +90,20 @@ class RolloutWatch:
     def _run(self) -> None:
         while not self._stop.wait(self._look_s):
             try:
-                self.look()
+                self.check_models()
             except Exception as error:
                 # The next look may succeed; a thread that ended would leave all rollouts as they
                 # are, and nobody would know.
                 log(logging.ERROR, "Following rollouts failed.", error=error)
 
-    def look(self) -> None:
-        """Look at all models once."""
+    def check_models(self) -> None:
+        """Check the rollouts of all models once."""
         models = self._lifecycle.models()
         self._control.forget_others(models)
         for model in models:
             try:
                 self._follow(model, self._lifecycle.trial(model))
-                self._control.look(model)
+                self._control.decide(model)
                 self._problems.pop(model, None)
             except NotFoundError:
                 continue  # It has vanished in this moment.

@@ -12,7 +12,7 @@ _WHO_ANSWERS = {
     "waiting": "The next version that is published will be tried out against version {champion}.",
     "shadow": (
         "Version {champion} answers all requests. Version {candidate} answers some of them again, "
-        "for nobody."
+        "and its answers are only compared."
     ),
     "canary": (
         "Version {candidate} answers {percent:g} % of the requests, version {champion} the others."
@@ -23,7 +23,7 @@ _WHO_ANSWERS = {
     ),
     "live": "Version {candidate} has passed, and took the place of version {champion}.",
     "rolled back": "Version {candidate} was rolled back; version {champion} serves.",
-    "ended by hand": "Somebody ended the trial of version {candidate}.",
+    "ended by hand": "The trial of version {candidate} was ended by hand.",
 }
 
 
@@ -48,7 +48,7 @@ def unserved_sentence(rollout: Rollout, serving: Collection[int]) -> str:
 def rollout_sentence(state: str, rollout: Rollout) -> str:
     """Return who answers whom in a state of a rollout, which a record names."""
     if rollout.candidate is None and state == "ended by hand":
-        return "Somebody ended it before a version was on trial."
+        return "It was ended by hand before a version was on trial."
     return _WHO_ANSWERS[state].format(
         champion=rollout.champion, candidate=rollout.candidate, percent=rollout.percent
     )

@@ -51,7 +51,7 @@ class SecondAnswerer:
         *,
         stuck_after_s: float,
     ) -> None:
-        """Nothing is answered before ``observe`` is called.
+        """An answerer that does nothing before ``observe`` is called.
 
         Args:
             split: the step.

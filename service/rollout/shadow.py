@@ -1,4 +1,4 @@
-"""The candidate answers batches again that the champion has answered, for nobody to see.
+"""The candidate answers batches of the champion again; its answers are only compared.
 
 A sampled batch waits for a moment in which the worker has nothing to do, and is dropped if none
 comes soon. Both versions run it then by turns on one thread, some times unless a request comes, so

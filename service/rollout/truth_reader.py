@@ -60,7 +60,7 @@ class TruthReader:
 
         Args:
             rollout: the rollout, with a candidate.
-            known: what its record says, from whoever controlled it before.
+            known: what the rollout's record holds, perhaps from an earlier controller.
         """
         is_reading = self._thread is not None and self._thread.is_alive()
         if not is_reading and monotonic() >= self._rests_until:

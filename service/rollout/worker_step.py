@@ -36,7 +36,7 @@ class WorkerStep:
         *,
         timeout_s: float,
     ) -> None:
-        """Begin to follow a step.
+        """A step that is followed from now on.
 
         Args:
             model: the model's name.

@@ -40,7 +40,7 @@ class BatchFeed:
     """Where a version's batches can be seen, after their requests have been answered.
 
     Attributes:
-        observer: is called on the loop with each batch that has run; ``None`` for nobody.
+        observer: is called on the loop with each batch that has run; ``None`` for none.
     """
 
     observer: ObserveBatch | None = None
@@ -129,7 +129,7 @@ class BatchQueue:
             note_batch: is called with the rows and seconds of each batch that has run.
             loop: the loop.
             threads: runs calls that are not quick.
-            stuck_after_s: when a call has run for so long, nobody waits behind it any more.
+            stuck_after_s: seconds after which no request waits behind a running call any more.
             observe: is called with each batch that has run, after its requests were answered.
             trace_batch: records batches whose requests are traced; unset, none is.
             signature: the signature's name.

@@ -122,7 +122,7 @@ class Lifecycle(ModelLookup):
         """Begin to watch the store, in a thread of this process."""
         self._group.join()
         self._started = time.monotonic()
-        self._thread = threading.Thread(target=self._live, name="lifecycle", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="lifecycle", daemon=True)
         self._thread.start()
         for companion in self._companions:
             companion.start()
@@ -208,7 +208,7 @@ class Lifecycle(ModelLookup):
             self._due.add(name)
             self._wake.set()
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             self._watch()
         except BaseException as error:

@@ -103,7 +103,9 @@ class LoadAttempts:
         """Whether a version is being loaded, or may be now."""
         if version in self._under_way:
             return True
-        return self._fit(version, folder, refusals, contents) is not None and self._is_due(version)
+        return self._snapshot_to_load(
+            version, folder, refusals, contents
+        ) is not None and self._is_due(version)
 
     def begin(self, version: int, folder: Path | None) -> Readiness:
         """Begin to load a version, unless it is under way, or not due, or another's turn."""
@@ -118,7 +120,7 @@ class LoadAttempts:
             return Readiness.LATER
         # While this worker waited for its turn another may have found the version bad.
         refusals, contents = self._group.refusals(self._model), self._group.contents(self._model)
-        snapshot = self._fit(version, folder, refusals, contents)
+        snapshot = self._snapshot_to_load(version, folder, refusals, contents)
         if snapshot is None:
             self._unlock(version)
             return Readiness.NEVER
@@ -185,17 +187,17 @@ class LoadAttempts:
         """Forget earlier attempts at a version."""
         self._attempts.pop(version, None)
 
-    def _fit(
+    def _snapshot_to_load(
         self,
         version: int,
         folder: Path,
         refusals: Mapping[int, Refusal],
         contents: Mapping[int, str],
     ) -> DirectorySnapshot | None:
-        """Return how the version's files look if they are worth an attempt."""
+        """Return a snapshot of the version's files; ``None`` if loading them need not be tried."""
         snapshot = take_snapshot(folder)
         refusal = refusals.get(version)
-        if refusal and refusal.digest == self._looks(snapshot):
+        if refusal and refusal.digest == self._refusal_digest(snapshot):
             self._set_status(version, State.FAILED, refusal.reason)
             return None
         content = self._replaced.get((version, snapshot.digest))
@@ -210,8 +212,8 @@ class LoadAttempts:
             return None
         return snapshot
 
-    def _looks(self, snapshot: DirectorySnapshot) -> str:
-        """Return what a refusal holds for: these files, under what the policy allows them."""
+    def _refusal_digest(self, snapshot: DirectorySnapshot) -> str:
+        """Return what a refusal is valid for: the files' digest, and the allowed operations."""
         return "+".join([snapshot.digest, *self._policy().allow_operations])
 
     def _failures(self, version: int) -> int:
@@ -225,7 +227,7 @@ class LoadAttempts:
         self._unlocked.add(version)
 
     def _waiting_for(self, version: int) -> str:
-        """Say for whom a version waits that may not be loaded yet."""
+        """Return for whom a version waits that may not be loaded yet."""
         loading = self._group.load_lock.holders()
         if (self._model, version) in loading:
             return "It waits for another worker to load it."
@@ -289,7 +291,7 @@ class LoadAttempts:
             fault, reason = error.fault, str(error)
         self._pause(version)
         # As the files looked before the attempt: a change during it is worth another.
-        self._group.refuse(self._model, version, Refusal(self._looks(snapshot), reason))
+        self._group.refuse(self._model, version, Refusal(self._refusal_digest(snapshot), reason))
         self._report_refusal(version, fault, reason, error if fault is Fault.UNFORESEEN else None)
 
     def _report_refusal(

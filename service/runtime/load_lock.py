@@ -1,7 +1,7 @@
 """Which worker may load which version now: one after the other, and only some at once.
 
-So what serves goes on unhurried. Who is silent holds nobody up, and who loads for long only those
-that wait for the same version.
+So predictions keep their processors. A worker that does not respond delays no other, and one that
+loads for long delays only those that wait for the same version.
 """
 
 import time

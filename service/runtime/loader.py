@@ -315,6 +315,6 @@ class Loading:
             given_up = self._given_up
         if given_up and isinstance(result, LoadedVersion):
             result.servable.retire(lambda: None)
-        # An error holds all that was read; whoever is woken frees it.
+        # An error keeps everything that was read in memory until this frame lets it go.
         del result
         self._on_end()

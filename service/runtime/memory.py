@@ -1,4 +1,4 @@
-"""Taking no memory that nobody needs, and giving back what a version has left."""
+"""Saves memory: imports what TensorFlow needs alone, and returns memory of unloaded versions."""
 
 import ctypes
 import gc

@@ -1,7 +1,8 @@
-"""Models that a service serves and whose files are away: a share that is gone, an empty mount.
+"""Models that are served and whose files cannot be found: a lost network share, an empty mount.
 
-Who has loaded such a model goes on serving it from memory. A worker that starts meanwhile cannot
-load it, and must not say that it does not exist: clients and load balancers take 404 for final.
+Workers that have loaded such a model continue to serve it from memory. A worker that starts
+meanwhile cannot load it, and must not answer that it does not exist: clients and load balancers
+take 404 for final.
 """
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ _EMPTY = "It holds no models any more, though the service has served models from
 
 @dataclass(frozen=True, slots=True)
 class MissingModels:
-    """What one look has not found in the folder of models.
+    """What one poll has not found in the folder of models.
 
     Attributes:
         problem: what is wrong with the folder as a whole, in a sentence; empty when nothing is.

@@ -27,12 +27,12 @@ class ModelLookup:
     The lifecycle, which changes them, is this class with a thread of its own.
 
     Attributes:
-        tells_names: whether who asks for a model that does not exist is told which there are.
+        lists_known_models: whether the error for an unknown model lists the known ones.
     """
 
     def __init__(self, group: WorkerGroup) -> None:
         """A worker without models yet; ``group`` is what the workers agree on."""
-        self.tells_names = True
+        self.lists_known_models = True
         self._group = group
         self._models: dict[str, ModelReconciler] = {}
         self._missing = MissingModels()
@@ -164,7 +164,7 @@ class ModelLookup:
             if is_in_step():
                 self._catch_up_by.pop(name, None)
                 return
-            # Together no longer than that: whoever waits here may be a whole event loop.
+            # All waits together are bounded, because this may block the event loop.
             left = self._catch_up_by.setdefault(name, now + _CATCH_UP_S) - now
             if not self._looked.wait_for(is_in_step, max(0.0, left)):
                 raise UnavailableError(
@@ -208,5 +208,5 @@ class ModelLookup:
             if reason := self._missing.why(name):
                 raise UnavailableError(reason, retry_after_s=1) from None
             known = ", ".join(self.models()) or "none"
-            which = f"; there are: {known}" if self.tells_names else ""
+            which = f"; there are: {known}" if self.lists_known_models else ""
             raise NotFoundError(f"There is no model {name!r}{which}.") from None

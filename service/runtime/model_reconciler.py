@@ -167,29 +167,29 @@ class ModelReconciler:
             return Progress.LOADING
         proposed = agreement.proposal
         if proposed and (policy_changed or any(map(self._keeps_waiting, proposed.versions))):
-            # Whoever changed the policy should not wait for what it asks for no more, nor
-            # clients for a version that takes its time when there is another.
-            alternative = self._wanted(folders, agreement)
+            # A changed policy must not wait for versions that it selects no more, nor clients for
+            # a version that loads slowly while another could serve.
+            alternative = self._desired_plan(folders, agreement)
             if alternative != proposed and (alternative.versions or self._policy.unloaded):
                 self._group.withdraw(self._name, proposed)
                 proposed = None
-        wanted = proposed or self._wanted(folders, agreement)
+        desired = proposed or self._desired_plan(folders, agreement)
         # That none is fit to serve is no reason to stop; that none should is.
-        idle = wanted == self.serving.plan or not (wanted.versions or self._policy.unloaded)
+        idle = desired == self.serving.plan or not (desired.versions or self._policy.unloaded)
         if proposed is None and idle:
             self._unstage(keep=())
             return Progress.SETTLED
-        if wanted.versions and not self._held.live and decision and decision.plan.versions:
+        if desired.versions and not self._held.live and decision and decision.plan.versions:
             # What the others serve cannot be loaded any more; another version is better than none.
-            match self._hold(wanted.versions, folders):
+            match self._hold(desired.versions, folders):
                 case Readiness.NEVER:
-                    self._group.withdraw(self._name, wanted)
-                    return self._try_the_next(folders, wanted)
-                case Readiness.HELD if self._serve(wanted):
+                    self._group.withdraw(self._name, desired)
+                    return self._try_the_next(folders, desired)
+                case Readiness.HELD if self._serve(desired):
                     return Progress.SETTLED
                 case _:
                     return Progress.LOADING
-        agreed = self._group.propose(self._name, wanted, followed=self.followed)
+        agreed = self._group.propose(self._name, desired, followed=self.followed)
         if agreed is None:
             return Progress.IN_STEP
         match self._hold(agreed.versions, folders):
@@ -207,15 +207,15 @@ class ModelReconciler:
         return Progress.LOADING if self._follow(decided, folders) else Progress.SETTLED
 
     def _try_the_next(self, folders: Mapping[int, Path], failed: ServingPlan) -> Progress:
-        """Say whether there is another plan to try, now that one cannot be carried out."""
-        wanted = self._wanted(folders, self._group.agreement(self._name))
-        if wanted in (failed, self.serving.plan) or not wanted.versions:
+        """Return whether another plan can be tried, after one could not be carried out."""
+        desired = self._desired_plan(folders, self._group.agreement(self._name))
+        if desired in (failed, self.serving.plan) or not desired.versions:
             return Progress.SETTLED
         self._wake()
         return Progress.LOADING
 
-    def _wanted(self, folders: Mapping[int, Path], agreement: Agreement) -> ServingPlan:
-        """Return what the policy asks for of the versions that are not known to be bad."""
+    def _desired_plan(self, folders: Mapping[int, Path], agreement: Agreement) -> ServingPlan:
+        """Return the plan that the policy selects among versions that were not refused."""
         # A version that serves counts as there even when its folder has vanished.
         available = {*folders, *self._held.all()}
         considered: set[int] = set()
@@ -227,7 +227,7 @@ class ModelReconciler:
             if not unfit:
                 break
             available.difference_update(unfit)
-        self._update_unasked(considered)
+        self._update_unselected(considered)
         labels = {k: v for k, v in self._policy.labels.items() if v in versions}
         split = split_of(self._policy.rollout, tuple(versions))
         return ServingPlan(tuple(versions), labels, split)
@@ -240,15 +240,15 @@ class ModelReconciler:
             version, folders[version], agreement.refusals, agreement.contents()
         )
 
-    def _update_unasked(self, considered: set[int]) -> None:
-        """Say of versions that waited once that the policy asks for others now."""
+    def _update_unselected(self, considered: set[int]) -> None:
+        """Update the state of unloaded versions: ``END`` unless the policy selects them."""
         for version in self.status.keys() - self._held.all().keys():
             status = self.status[version]
-            is_unasked = status.state is State.END and bool(status.reason)
-            if version in considered and is_unasked:
+            is_unselected = status.state is State.END and bool(status.reason)
+            if version in considered and is_unselected:
                 self._set_status(version, State.DISCOVERED)
-            elif version not in considered and (is_unasked or status.state is State.DISCOVERED):
-                self._set_status(version, State.END, self._policy.asks_for)
+            elif version not in considered and (is_unselected or status.state is State.DISCOVERED):
+                self._set_status(version, State.END, self._policy.selection_in_words)
 
     def _keeps_waiting(self, version: int) -> bool:
         """Whether clients get no answer at all because a version takes its time to load."""

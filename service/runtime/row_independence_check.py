@@ -31,7 +31,7 @@ class IndependenceCheck:
         self._relative = relative
 
     def revokes(self, signature: Signature, run: Run) -> str:
-        """Say how a signature shows that its rows depend on one another; empty if it does not.
+        """Return how a signature shows that its rows depend on one another; empty if it does not.
 
         It gets golden rows and varied ones: golden rows may be clear cases, whose
         answers hardly move. That it refuses its input says nothing.

@@ -390,7 +390,7 @@ class Servable:
 
     def _close(self) -> None:
         self._saved_model.calls.close()
-        # Whoever still holds this object need not hold the graph.
+        # References to this object must not keep the graph in memory.
         del self._saved_model, self._calls
         self._drift_watch.end()
         self._end_metrics()

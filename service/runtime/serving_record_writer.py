@@ -1,4 +1,4 @@
-"""Writes down what really serves, for the trainer: a small file in the store, when it changes."""
+"""Writes which versions really serve into a small file in the store, which trainers read."""
 
 import logging
 import os
@@ -47,8 +47,8 @@ class ServingRecordWriter:
     """The record of one worker in its store (``service.repository.serving_records``).
 
     It has a thread of its own: a heartbeat must not wait for a model that takes long to load, nor
-    a swap for a store that takes long to write. A store that is read-only here, or full, hurts
-    nobody: it is said once, and the trainer goes by the policies then.
+    a swap for a store that takes long to write. If the store is
+    read-only or full, that is logged once, and trainers use the policies instead.
     """
 
     def __init__(self, store: ModelSource, models: Models) -> None:
@@ -129,11 +129,11 @@ class ServingRecordWriter:
         digests: dict[tuple[str, int], str] = {}
         for name in self._models.models():
             with suppress(NotFoundError):  # It has vanished in this moment.
-                known[name] = self._known_of(name, digests)
+                known[name] = self._model_record(name, digests)
         self._digests = digests
         return known
 
-    def _known_of(self, name: str, digests: dict[tuple[str, int], str]) -> ModelRecord:
+    def _model_record(self, name: str, digests: dict[tuple[str, int], str]) -> ModelRecord:
         versions = self._models.serving_versions(name)
         failed = [item for item in self._models.status(name) if item.state is State.FAILED]
         # The disk is looked at only where something is not known yet, since that costs most.
@@ -168,11 +168,11 @@ class ServingRecordWriter:
     def _remove_superseded(self, known: Mapping[str, ModelRecord]) -> None:
         """Remove the records of workers that are gone, where this one's says all that they say."""
         for record in read_records(self._folder):
-            if not record.alive and self._says_all_of(known, record):
+            if not record.alive and self._covers(known, record):
                 with suppress(OSError):
                     record.path.unlink()
 
-    def _says_all_of(self, known: Mapping[str, ModelRecord], record: Record) -> bool:
+    def _covers(self, known: Mapping[str, ModelRecord], record: Record) -> bool:
         for name, model in record.models.items():
             folders = self._store.versions(name)
             own = known.get(name, ModelRecord())

@@ -166,7 +166,7 @@ class WorkerGroup:
         return self.agreement(model).refusals
 
     def refuse(self, model: str, version: int, refusal: Refusal) -> None:
-        """Let all workers know that a version, as its files look now, cannot serve."""
+        """Record for all workers that a version, with its present files, cannot serve."""
         with self._changed(model) as record:
             record.setdefault("refusals", {})[str(version)] = asdict(refusal)
 

@@ -57,7 +57,7 @@ class Acceptor:
         self._is_leaving = True
 
     def stop(self) -> None:
-        """Take what has come already, and no more.
+        """Accept the connections that wait already, and no more.
 
         The listener is closed, so that where no other process has it a client is refused at once,
         and knows that its request was not read.

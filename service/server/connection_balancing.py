@@ -95,7 +95,7 @@ class ConnectionCounts:
     """The counts of all workers, in shared memory that the master makes before it forks."""
 
     def __init__(self, number: int = 128) -> None:
-        """``number`` free counts; a worker beyond these takes connections without balancing."""
+        """A table of ``number`` free counts; further workers take connections without balancing."""
         self._table = _table(mmap.mmap(-1, number * _FIELDS * _BYTES))
         self._free = list(range(number))
 

@@ -82,7 +82,7 @@ class FullHttpProtocol(ASGIProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._closed:
-            return  # The client is still sending what nobody reads any more.
+            return  # What the client still sends is discarded.
         if not self._has_begun:
             self._has_begun = True
             self._since = self.worker.loop.time()
@@ -91,7 +91,7 @@ class FullHttpProtocol(ASGIProtocol):
         super().data_received(data)
 
     def eof_received(self) -> bool:
-        """Answer what has come whole; return whether the connection is to stay open for that."""
+        """Answer requests that arrived completely; return whether the connection stays open."""
         self._has_ended = True
         if self._has_begun and not self._closed:
             self.worker.loop.call_later(HALF_CLOSED_S, self._give_up)
@@ -152,7 +152,7 @@ class FullHttpProtocol(ASGIProtocol):
             self.transport.abort()
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        # A body that nobody has read would be taken for the next request.
+        # An unread body would be parsed as the next request.
         receiver = self._body_receiver
         is_unread = receiver is not None and not receiver._complete
         return (
@@ -170,7 +170,7 @@ class FullHttpProtocol(ASGIProtocol):
         self, status: int, headers: Any, request: Any, close: bool = False
     ) -> None:
         if not close and request.version < (1, 1):
-            # A client of HTTP/1.0 waits for the end of the connection unless it is told.
+            # A client of HTTP/1.0 waits for the end of the connection without this header.
             headers = [*headers, (b"Connection", b"keep-alive")]
         super()._send_response_start(status, headers, request, close)
 

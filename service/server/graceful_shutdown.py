@@ -1,4 +1,4 @@
-"""How a worker stops: it says so, goes on answering for a while, then finishes what runs.
+"""How a worker stops: it reports that, continues to answer for a while, then finishes requests.
 
 First it is a lame duck, for ``UNDERSTUDY_LAME_DUCK_S``: ``/readyz`` says no, each response ends its
 connection, and new connections are left to the other workers. Then it drains, for at most
@@ -61,7 +61,7 @@ class GracefulShutdown:
 
         Args:
             worker: the worker to stop.
-            lame_duck_s: seconds that it goes on answering while it says that it is not ready.
+            lame_duck_s: seconds for which it answers while it reports that it is not ready.
             drain_s: seconds that it waits at most for the requests that run then.
             on_begin: lets the application say that it is not ready any more.
         """
@@ -117,7 +117,7 @@ class GracefulShutdown:
         self._is_due.set()
 
     async def drain(self) -> None:
-        """Answer what has come, and close all connections."""
+        """Answer requests that have arrived, and close all connections."""
         worker = self._worker
         worker.connection_count.leave()
         worker.is_draining = True

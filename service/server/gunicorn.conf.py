@@ -21,7 +21,7 @@ def _say_stopped() -> None:
 
 process_exit.before_stopping_at_once(_say_stopped)
 # Importing all of this takes seconds, TensorFlow most; gunicorn handles no signals before.
-process_exit.stop_at_once_when_asked()
+process_exit.exit_on_stop_signals()
 # `understudy serve` holds them until here.
 process_exit.take_signals()
 
@@ -66,7 +66,7 @@ _progress = (
 
 
 def _moving(text: str) -> contextlib.AbstractContextManager[None]:
-    """Show on a terminal what goes on while the block runs."""
+    """Show on a terminal what is done while the block runs."""
     return _progress.moving(text) if _progress else contextlib.nullcontext()
 
 
@@ -206,9 +206,9 @@ def _listen_for_grpc(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Make the metrics' folder anew if it was cleaned away; where it cannot be, do without.
+    """Create the metrics' folder again if it was removed; if that fails, go without metrics.
 
-    No signal comes to the worker while it still has its master's handlers.
+    Signals to stop are held until the worker has replaced its master's handlers.
     """
     worker.leads = not any(getattr(other, "leads", False) for other in server.WORKERS.values())
     with contextlib.suppress(OSError):
@@ -216,7 +216,7 @@ def pre_fork(server: Any, worker: Any) -> None:
     process_exit.hold_signals()
 
 
-# In the master, which goes on at once.
+# The master takes signals again at once.
 os.register_at_fork(after_in_parent=process_exit.take_signals)
 
 
@@ -324,8 +324,8 @@ def _is_stopping(worker: Any) -> bool:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget what a worker showed that is gone, however it went."""
-    # Where the master has asked it to end there are as many as there should be.
+    """Remove the metrics and the connection count of a worker that has ended."""
+    # If the master has asked it to end, there are as many workers as there should be.
     is_replaced = len(server.WORKERS) < server.num_workers
     shared_folder.fold_metrics(os.environ, is_restart=is_replaced)
     if hasattr(worker, "connection_count"):

@@ -43,7 +43,7 @@ class PredictionProtocol(asyncio.Protocol):
         self._host = host
         self._transport: asyncio.Transport
         self._client = ""
-        # What has come and was not used: of a head, or behind the request that is answered.
+        # Received bytes that were not parsed yet: of a head, or after the request that is answered.
         self._held = b""
         self._head: PredictionHead | None = None
         self._key_name = ""
@@ -53,9 +53,9 @@ class PredictionProtocol(asyncio.Protocol):
         self._running: RunningPrediction | None = None
         self._is_answering = False
         self._is_closing = False
-        # What is still to come of the body of a request that was refused, and is thrown away.
+        # How many bytes of a refused request's body are still to be received and discarded.
         self._refused = 0
-        # Whether what has come behind the last request is to be read in the loop's next turn.
+        # Whether bytes after the last request are to be parsed in the loop's next turn.
         self._will_go_on = False
         # Whether the client sends no more.
         self._has_ended = False
@@ -87,7 +87,7 @@ class PredictionProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
-            return  # The client is still sending what nobody reads any more.
+            return  # What the client still sends is discarded.
         if self._refused:
             refused = min(self._refused, len(data))
             self._refused -= refused
@@ -108,7 +108,7 @@ class PredictionProtocol(asyncio.Protocol):
         self._read_head()
 
     def eof_received(self) -> bool:
-        """Answer what has come whole; return whether the connection is to stay open for that."""
+        """Answer requests that arrived completely; return whether the connection stays open."""
         self._has_ended = True
         if self._is_closing:
             return True
@@ -155,12 +155,12 @@ class PredictionProtocol(asyncio.Protocol):
         end = held.find(END)
         if end < 0:
             if len(held) > _MOST_HEAD or not held.startswith(_START[: len(held)]):
-                self._hand_on()
+                self._delegate()
             return
         end += len(END)
         head = self._host.heads.read(held[:end])
         if head is None or head.length > self._host.max_body_bytes:
-            self._hand_on()
+            self._delegate()
             return
         self._held = b""
         self._head = head
@@ -179,7 +179,7 @@ class PredictionProtocol(asyncio.Protocol):
         Args:
             head: its head.
             error: why it is refused.
-            came: what has come behind the head.
+            came: the head and the bytes that were received after it.
         """
         answer, headers = self._host.predictions.refuse(head.environ, self._client, error)
         self._held = came[head.length :]
@@ -240,7 +240,7 @@ class PredictionProtocol(asyncio.Protocol):
             self._host.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        """Read the request that has come behind the last one."""
+        """Read the request that arrived after the last one."""
         self._will_go_on = False
         if not self._is_closing and not self._is_answering and self._held:
             self._transport.resume_reading()
@@ -279,8 +279,8 @@ class PredictionProtocol(asyncio.Protocol):
             self._share.release()
             self._head = None
 
-    def _hand_on(self) -> None:
-        """Let gunicorn's protocol go on with what has come, and with all that comes."""
+    def _delegate(self) -> None:
+        """Pass the connection, and what was received on it, to gunicorn's protocol."""
         if self._is_closing:
             return
         # This object has no more to do with the connection, whatever it has still planned.

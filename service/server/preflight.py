@@ -100,7 +100,7 @@ def _tls_problems(settings: Settings) -> list[str]:
 
 
 def open_to_all(settings: Settings, hosts: Iterable[str]) -> str:
-    """Say in a sentence that other machines can ask without a key; empty if they cannot.
+    """Return in a sentence that other machines can ask without a key; empty if they cannot.
 
     Nor can they where clients need a certificate.
 
@@ -114,8 +114,8 @@ def open_to_all(settings: Settings, hosts: Iterable[str]) -> str:
     if not reachable:
         return ""
     return (
-        f"Whoever can reach {reachable[0] or 'this machine'} can ask the models: predictions need "
-        "no key, as UNDERSTUDY_KEYS_FILE is not set."
+        f"All clients that can reach {reachable[0] or 'this machine'} can use the models: "
+        "predictions need no key, because UNDERSTUDY_KEYS_FILE is not set."
     )
 
 
@@ -136,7 +136,7 @@ def binds_elsewhere(arguments: list[str], environ: Mapping[str, str]) -> bool:
 
 
 def listening_problem(host: str, port: int, setting: str = "PORT") -> str | None:
-    """Return why nobody can listen on an address, in a sentence; ``None`` if one can.
+    """Return in a sentence why an address cannot be listened on; ``None`` if it can.
 
     Args:
         host: the address.

@@ -18,17 +18,17 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _clean_ups: list[Callable[[], None]] = []
 
 
-class _Held:
-    """Whether a process that starts may not end just now, and was asked to."""
+class _DeferredStop:
+    """Whether stop signals are deferred while a process starts, and whether one has come."""
 
     is_on = False
-    is_asked = False
+    is_requested = False
 
 
-def stop_at_once_when_asked() -> None:
+def exit_on_stop_signals() -> None:
     """Let a process that is still starting end silently, with status 0, on SIGTERM or Ctrl-C.
 
-    Whoever handles these signals already goes on to; gunicorn does once it has started.
+    Signals that already have a handler keep it; gunicorn installs its own once it has started.
     """
     for signum in _STOPPING:
         if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
@@ -36,11 +36,11 @@ def stop_at_once_when_asked() -> None:
 
 
 def _end_at_once(signum: int = 0, frame: Any = None) -> None:
-    if _Held.is_on or _Held.is_asked:
+    if _DeferredStop.is_on or _DeferredStop.is_requested:
         # Not now; or asked again while it cleans up.
-        _Held.is_asked = True
+        _DeferredStop.is_requested = True
         return
-    _Held.is_asked = True
+    _DeferredStop.is_requested = True
     for clean_up in _clean_ups:
         clean_up()
     os._exit(0)
@@ -55,19 +55,19 @@ def hold_signals() -> None:
     """Let signals to stop wait, so that none is lost between a fork and the child's handlers.
 
     The mask holds for the calling thread and those that it starts meanwhile. A thread of a library
-    may take a signal all the same, and Python then handles it here: so a process that starts is
-    told as well not to end.
+    may take a signal all the same, and Python then handles it here: so a flag
+    also defers the end of a process that starts.
     """
-    _Held.is_on = True
+    _DeferredStop.is_on = True
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
 
 
 def take_signals() -> None:
     """Let signals to stop come, those that have waited first."""
-    _Held.is_on = False
+    _DeferredStop.is_on = False
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    if _Held.is_asked:
-        _Held.is_asked = False
+    if _DeferredStop.is_requested:
+        _DeferredStop.is_requested = False
         _end_at_once()
 
 

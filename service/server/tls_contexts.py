@@ -18,7 +18,7 @@ class TlsContexts:
 
     Attributes:
         http: those of HTTP; ``None`` where they are not encrypted, as for the other.
-        grpc: those of gRPC, whose clients want to be told that it is HTTP/2.
+        grpc: those of gRPC, whose clients require that ALPN selects HTTP/2.
     """
 
     def __init__(self) -> None:

@@ -56,14 +56,14 @@ def variables_of(settings: type) -> Iterator[tuple[str, Any, EnvironmentVariable
 
 
 def unknown_variables(known: set[str], environ: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each variable that looks like one of ``known`` but is none.
+    """Return a warning for each variable that looks like one of ``known`` but is not.
 
     They do not keep the service from starting: Kubernetes, for one, sets variables after the
     names of its services, such as ``UNDERSTUDY_PORT=tcp://...``.
     """
-    # Whoever writes UNDERSTUDY_PORT means PORT.
+    # UNDERSTUDY_PORT is taken for a mistaken PORT.
     meant = {name.removeprefix(_PREFIX): name for name in sorted(known)}
-    told = []
+    warnings = []
     for name in sorted(environ.keys() - known):
         own = name.upper().removeprefix(_PREFIX)
         if own == name.upper() or own.startswith(_OTHERS) or _LINK.fullmatch(name):
@@ -72,8 +72,8 @@ def unknown_variables(known: set[str], environ: Mapping[str, str]) -> list[str]:
             continue
         close = get_close_matches(own, meant, n=1, cutoff=0.7)
         hint = f" Did you mean {meant[close[0]]}?" if close else ""
-        told.append(f"{name} is not a setting, and has no effect.{hint}")
-    return told
+        warnings.append(f"{name} is not a setting, and has no effect.{hint}")
+    return warnings
 
 
 def parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
@@ -106,7 +106,7 @@ def parse(kind: Any, variable: EnvironmentVariable, text: str) -> Any:
                     f"{variable.name}: expected {variable.item} between commas, not {item!r}."
                 )
         if not items:
-            # A list that nobody filled in must not stand for no list, which may allow all.
+            # An empty list must not count as an unset one, which may allow everything.
             raise SettingError(
                 f"{variable.name}: expected {variable.item} between commas, not {text!r}."
             )

@@ -234,7 +234,7 @@ class Settings:
         float,
         EnvironmentVariable(
             "UNDERSTUDY_STUCK_EXIT_S",
-            "how long a prediction may go on after UNDERSTUDY_TIMEOUT_S before its worker is "
+            "how long a prediction may continue after UNDERSTUDY_TIMEOUT_S before its worker is "
             "replaced, in seconds; 0: forever",
             least=0,
         ),
@@ -270,7 +270,7 @@ class Settings:
         float,
         EnvironmentVariable(
             "UNDERSTUDY_LAME_DUCK_S",
-            "how long a stopping worker goes on answering while /readyz already returns 503, in "
+            "how long a stopping worker continues to answer while /readyz already returns 503, in "
             "seconds",
             least=0,
         ),

@@ -31,7 +31,7 @@ class Flag:
     refused: bool = False
     harmless: tuple[object, ...] = ()
 
-    def asks_for_nothing(self, value: object) -> bool:
+    def is_default(self, value: object) -> bool:
         """Whether a value is the same as leaving the flag out."""
         return value in ("", *self.harmless)
 
@@ -198,7 +198,7 @@ def parse_flags(arguments: Iterable[str]) -> dict[str, Value]:
         except ValueError as error:
             problems.append(f"--{name}: Expected {error}, not {text!r}.")
             continue
-        if flag.refused and not flag.asks_for_nothing(value):
+        if flag.refused and not flag.is_default(value):
             problems.append(f"--{name} is not supported: {flag.instead}.")
             continue
         found[name] = value

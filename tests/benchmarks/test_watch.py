@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import steady_clients
-from benchmarks.steady_clients import Answer, Stage, attend
-from benchmarks.watch import Programme
+from benchmarks.steady_clients import Answer, Target, send_requests
+from benchmarks.watch import AnswerStatistics
 
 
 class Trusting:
-    """A judge to whom every answer is right."""
+    """A check to which every answer is right."""
 
     def is_wrong(self, answer: Answer) -> bool:
         return False
@@ -24,16 +24,16 @@ def answered(version: int, asked_at: float = 0.0) -> Answer:
 
 
 def test_a_swap_is_marked_once_and_late_answers_are_none() -> None:
-    programme = Programme(Trusting())  # type: ignore[arg-type]
-    assert programme.note(answered(1, time.monotonic())) == ""
-    assert programme.note(answered(1, time.monotonic())) == ""
+    statistics = AnswerStatistics(Trusting())  # type: ignore[arg-type]
+    assert statistics.note(answered(1, time.monotonic())) == ""
+    assert statistics.note(answered(1, time.monotonic())) == ""
     before = time.monotonic()
-    mark = programme.note(answered(2, time.monotonic()))
+    mark = statistics.note(answered(2, time.monotonic()))
     assert mark[8:].strip() == "============ version 2 took over from version 1 ============"
-    assert programme.note(answered(1, before)) == "", "it was asked before the swap"
-    assert programme.note(answered(2, time.monotonic())) == ""
-    assert "version 1 took over from version 2" in programme.note(answered(1, time.monotonic()))
-    assert programme.versions == [1, 2]
+    assert statistics.note(answered(1, before)) == "", "it was asked before the swap"
+    assert statistics.note(answered(2, time.monotonic())) == ""
+    assert "version 1 took over from version 2" in statistics.note(answered(1, time.monotonic()))
+    assert statistics.versions == [1, 2]
 
 
 def test_a_rate_is_kept_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -51,6 +51,6 @@ def test_a_rate_is_kept_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     loop = SimpleNamespace(**{**vars(asyncio), "sleep": sleep, "open_connection": refuse})
     monkeypatch.setattr(steady_clients, "asyncio", loop)
     answers: list[Answer] = []
-    stage = Stage("127.0.0.1", 1, "/", [b""])
-    asyncio.run(attend(stage, 1, lambda: now < 10, answers.append, rate=2))
+    target = Target("127.0.0.1", 1, "/", [b""])
+    asyncio.run(send_requests(target, 1, lambda: now < 10, answers.append, rate=2))
     assert [round(answer.asked_at, 6) for answer in answers] == [i / 2 for i in range(20)]

@@ -248,7 +248,7 @@ def test_a_service_that_others_reach_without_a_key_says_so_once(
     service.stop()
     said = [line for line in service.errors.read_text().splitlines() if "no key" in line]
     assert len(said) == 1
-    assert "Whoever can reach 0.0.0.0 can ask the models" in said[0]
+    assert "All clients that can reach 0.0.0.0 can use the models" in said[0]
     assert json.loads(said[0])["level"] == "warning"
 
 
@@ -284,4 +284,4 @@ def test_what_is_really_listened_on_counts(
     service.stop()
     said = [line for line in service.errors.read_text().splitlines() if "no key" in line]
     assert len(said) == 1
-    assert "Whoever can reach 0.0.0.0 can ask the models" in said[0]
+    assert "All clients that can reach 0.0.0.0 can use the models" in said[0]

@@ -11,7 +11,7 @@ from service.repository.object_store.origin import models_folder
 from service.repository.object_store.refreshing import current_store
 from tests.e2e.conftest import Service, StartService
 from tests.e2e.service_state import ONLY_Y
-from tests.e2e.test_swaps import Audience, bias
+from tests.e2e.test_swaps import Clients, bias
 from tests.object_stores import BUCKET, KEYS, proxy_of, s3_of_moto
 from tests.savedmodels.affine import fill_affine
 from tests.waiting import eventually
@@ -65,30 +65,30 @@ def test_a_publication_in_the_store_swaps_what_serves_and_no_request_fails(
             AWS_ENDPOINT_URL=proxy.url,
             **KEYS,
         )
-        with Audience(service, reconnect=False, rest_s=0.02).watching() as audience:
-            eventually(lambda: audience.all_saw(1))
+        with Clients(service, reconnect=False, rest_s=0.02).watching() as clients:
+            eventually(lambda: clients.all_saw(1))
             (mirror,) = mirrors(service)
             os.kill(mirror, signal.SIGKILL)
             publish(2)
-            eventually(lambda: audience.all_saw(2))
+            eventually(lambda: clients.all_saw(2))
             (mirror,) = mirrors(service)
             # Nothing of the store can be reached: what serves goes on.
             proxy.spoil = lambda method, path: "cut"
             publish(3)
             asked = len(proxy.asked)
             eventually(lambda: len(proxy.asked) > asked + 3)
-            assert audience.all_saw(2)
+            assert clients.all_saw(2)
             proxy.spoil = lambda method, path: None
-            eventually(lambda: audience.all_saw(3))
+            eventually(lambda: clients.all_saw(3))
             # Who says what serves says it in the store.
             version_policy.roll_back(out, "affine")
-            eventually(lambda: audience.all_saw(2))
+            eventually(lambda: clients.all_saw(2))
             answer = service.post(
                 "/v1/models/affine:rollback", None, headers={"Authorization": "Bearer token"}
             )
             assert answer.status_code == 200
-            eventually(lambda: audience.all_saw(1))
-        assert audience.failures == []
+            eventually(lambda: clients.all_saw(1))
+        assert clients.failures == []
         assert current_store(out, "affine").policy("affine").versions == (1,)
         metrics = service.get("/metrics").text
         assert 'understudy_mirror_requests_total{kind="list"}' in metrics

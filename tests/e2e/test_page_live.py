@@ -407,12 +407,14 @@ def test_a_rollout_is_begun_watched_aborted_and_promoted(browser: Any, service: 
         page.get_by_text("There is no version 9 of model 'trial'.").wait_for()
         box.fill("2")
         box.press("Enter")
-        panel.get_by_text("Version 2 answers some of them again, for nobody.").wait_for()
+        panel.get_by_text(
+            "Version 2 answers some of them again, and its answers are only compared."
+        ).wait_for()
         page.get_by_text("version 2 on trial: shadow").wait_for()
         panel.get_by_text("It has answered 0 of 200 batches.").wait_for()
         ask_until(service, panel.get_by_text(re.compile(r"It answered [1-9]\d* batches again")))
         page.get_by_role("button", name="Abort the rollout").press("Enter")
-        panel.get_by_text("Somebody ended the trial of version 2.").wait_for()
+        panel.get_by_text("The trial of version 2 was ended by hand.").wait_for()
         assert "The policy was changed while it was under way." in panel.inner_text()
         headers = {"Authorization": f"Bearer {TOKEN}"}
         body = {"candidate": 2, "rules": RULES}

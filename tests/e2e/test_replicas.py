@@ -1,4 +1,4 @@
-"""Three replicas on one bucket, behind HAProxy: what clients notice of their lives, which is nothing."""
+"""Three replicas on one bucket, behind HAProxy: no request fails when one of them ends."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from service.runtime.traffic_split import hash64
 from tests.e2e.conftest import Service, StartService, free_port
 from tests.e2e.haproxy import configuration, found_haproxy, haproxy
 from tests.e2e.service_state import ONLY_Y
-from tests.e2e.test_swaps import Audience, bias
+from tests.e2e.test_swaps import Clients, bias
 from tests.object_stores import BUCKET, KEYS, s3_of_moto
 from tests.savedmodels.affine import fill_affine
 from tests.waiting import eventually
@@ -148,17 +148,17 @@ def test_no_request_fails_while_three_replicas_swap_try_a_version_restart_and_di
     """Without HAProxy there is no load, and nothing is restarted."""
     program = found_haproxy()
     with contextlib.ExitStack() as stack:
-        audiences = []
+        all_clients = []
         if program is not None:
             port = free_port()
             configured = tmp_path / "haproxy.cfg"
             configured.write_text(configuration(repository_root, port, replicas.ports))
             stack.enter_context(haproxy(program, configured, port))
             front = replace(replicas.services[0], url=f"http://127.0.0.1:{port}")
-            audience = Audience(front, reconnect=False, rest_s=0.03)
-            audiences.append(stack.enter_context(audience.watching()))
+            clients = Clients(front, reconnect=False, rest_s=0.03)
+            all_clients.append(stack.enter_context(clients.watching()))
         replicas.publish(2)
-        eventually(lambda: all(audience.all_saw(2) for audience in audiences))
+        eventually(lambda: all(clients.all_saw(2) for clients in all_clients))
         eventually(lambda: replicas.versions() == {"2"})
         replicas.say_what_they_serve("2", before="1")
         rollout = replicas.begin_rollout(2)
@@ -166,11 +166,11 @@ def test_no_request_fails_while_three_replicas_swap_try_a_version_restart_and_di
         if program is not None:
             replicas.restart(0)
             replicas.kill(1)
-            before = [len(seen) for seen in audience.programmes]
+            before = [len(seen) for seen in clients.answers_by_client]
             eventually(
                 lambda: all(
                     len(seen) > had + 20
-                    for had, seen in zip(before, audience.programmes, strict=True)
+                    for had, seen in zip(before, clients.answers_by_client, strict=True)
                 )
             )
             replicas.services[1] = replicas.start(1)
@@ -178,7 +178,7 @@ def test_no_request_fails_while_three_replicas_swap_try_a_version_restart_and_di
             replicas.all_split_alike(rollout, 2)
     if program is None:
         pytest.skip("there is no HAProxy, Debian's package: no load, and nothing was restarted")
-    assert audience.failures == []
-    for seen in audience.programmes:
+    assert clients.failures == []
+    for seen in clients.answers_by_client:
         assert all(value == 5 + bias(version) for version, value in seen)
         assert {version for version, _ in seen} == {1, 2, 3}

@@ -21,25 +21,30 @@ from tests.waiting import eventually
 CONNECTIONS = 8
 
 
-class Audience:
+class Clients:
     """Clients that ask again and again, each over one connection, and remember what they saw."""
 
     def __init__(self, service: Service, *, reconnect: bool, rest_s: float = 0.0) -> None:
-        """Prepare; with ``reconnect``, what a client sees when its connection ends is no failure.
+        """Clients that have sent nothing yet.
 
-        Between two requests a client rests for ``rest_s``.
+        Args:
+            service: the service that they ask.
+            reconnect: whether a connection that ends is no failure.
+            rest_s: seconds between two requests of a client.
         """
         self._rest_s = rest_s
         self._url = f"{service.url}/v1/models/affine:predict"
         self._reconnect = reconnect
         self._stop = threading.Event()
         self.failures: list[str] = []
-        self.programmes: list[list[tuple[int, float]]] = [[] for _ in range(CONNECTIONS)]
+        self.answers_by_client: list[list[tuple[int, float]]] = [[] for _ in range(CONNECTIONS)]
 
     @contextmanager
-    def watching(self) -> Iterator["Audience"]:
+    def watching(self) -> Iterator["Clients"]:
         """Ask for as long as the block runs."""
-        threads = [threading.Thread(target=self._watch, args=[seen]) for seen in self.programmes]
+        threads = [
+            threading.Thread(target=self._watch, args=[seen]) for seen in self.answers_by_client
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -51,7 +56,7 @@ class Audience:
 
     def all_saw(self, version: int) -> bool:
         """Whether every client's last answer came from ``version``."""
-        return all(seen and seen[-1][0] == version for seen in self.programmes)
+        return all(seen and seen[-1][0] == version for seen in self.answers_by_client)
 
     def _watch(self, seen: list[tuple[int, float]]) -> None:
         with requests.Session() as session:
@@ -93,12 +98,12 @@ def models(tmp_path: Path) -> Path:
 
 def test_swaps_under_load(start_service: StartService, models: Path) -> None:
     service = start_service(models)
-    with Audience(service, reconnect=False).watching() as audience:
+    with Clients(service, reconnect=False).watching() as clients:
         for version in range(2, 6):
             publish(models, version)
-            eventually(lambda version=version: audience.all_saw(version))
-    assert audience.failures == []
-    for seen in audience.programmes:
+            eventually(lambda version=version: clients.all_saw(version))
+    assert clients.failures == []
+    for seen in clients.answers_by_client:
         # Each answer is wholly one version's, and no connection sees the version go back.
         assert all(value == 5 + bias(version) for version, value in seen)
         versions = [version for version, _ in seen]
@@ -110,18 +115,18 @@ def test_workers_that_die_come_back_with_what_the_others_serve(
 ) -> None:
     service = start_service(models)
     pause = random.Random(1)
-    with Audience(service, reconnect=True).watching() as audience:
+    with Clients(service, reconnect=True).watching() as clients:
         for version in range(2, 5):
             os.kill(pause.choice(service.workers()), signal.SIGKILL)
             publish(models, version)
             # Somewhere before, during or after the swap.
             time.sleep(pause.uniform(0, 1))
             os.kill(pause.choice(service.workers()), signal.SIGKILL)
-            eventually(lambda version=version: audience.all_saw(version))
+            eventually(lambda version=version: clients.all_saw(version))
             eventually(lambda: len(service.workers()) == 2)
             eventually(lambda version=version: live_versions(service) == {str(version)})
-    assert audience.failures == []
-    for seen in audience.programmes:
+    assert clients.failures == []
+    for seen in clients.answers_by_client:
         assert all(value == 5 + bias(version) for version, value in seen)
 
 
@@ -143,13 +148,13 @@ def test_a_pinned_version_stays_when_workers_are_replaced(
 def test_sighup_reloads_without_a_failed_request(start_service: StartService, models: Path) -> None:
     service = start_service(models, UNDERSTUDY_LAME_DUCK_S="1")
     before = set(service.workers())
-    with Audience(service, reconnect=False).watching() as audience:
-        eventually(lambda: audience.all_saw(1))
+    with Clients(service, reconnect=False).watching() as clients:
+        eventually(lambda: clients.all_saw(1))
         service.process.send_signal(signal.SIGHUP)
         eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
         publish(models, 2)
-        eventually(lambda: audience.all_saw(2))
-    assert audience.failures == []
+        eventually(lambda: clients.all_saw(2))
+    assert clients.failures == []
 
 
 def test_sigterm_turns_readiness_off_first(start_service: StartService, models: Path) -> None:

@@ -1,6 +1,6 @@
 """Prints the OpenAPI document of a running application that serves committed models.
 
-It runs in a process of its own, so that whoever builds the documentation does not import TensorFlow.
+It runs in a process of its own, so that building the documentation does not import TensorFlow.
 """
 
 import json

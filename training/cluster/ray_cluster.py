@@ -27,7 +27,7 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True, slots=True)
 class LostTask:
-    """What stands for the result of a task that Ray did not bring to its end.
+    """The result of a task that Ray could not finish.
 
     Attributes:
         why: a sentence.
@@ -61,7 +61,7 @@ class RayCluster:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the end of every task has been told."""
+        """Whether ``ended`` has returned every task."""
         return not self._names
 
     def ended(self, timeout_s: float | None = None) -> list[tuple[str, Any]]:

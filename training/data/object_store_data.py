@@ -22,7 +22,7 @@ from training.errors import UsageError
 
 _USE = "data"
 _LOCK = ".lock"
-# A state that was not asked for for so long, in seconds, is nobody's any more.
+# A state that was not used for so long, in seconds, is removed.
 _FORGOTTEN_S = 7 * 86_400.0
 # Of the list of a state's files: a million of them.
 _MOST_BYTES = 2**28
@@ -46,7 +46,7 @@ def local_copy(place: Path) -> Path:
     folder, _, name = url.rpartition("/")
     if PurePosixPath(name).suffix and not folder.endswith(":/"):
         bucket = Bucket(folder)
-        found = bucket.look(name)
+        found = bucket.stat(name)
         if found is not None:
             return _state(bucket, url, {name: found}) / name
     bucket = Bucket(url)

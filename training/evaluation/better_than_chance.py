@@ -60,8 +60,8 @@ def _classes(answers: ClassificationPredictions) -> Luck:
     if untested:
         sentence += f"; no test row is of class {_listed(untested)}"
     if lost:
-        told = [f"{row['label']!r} (0 of {row['support']} test rows)" for row in lost]
-        sentence += f"; never found: {', '.join(told)}"
+        named = [f"{row['label']!r} (0 of {row['support']} test rows)" for row in lost]
+        sentence += f"; never found: {', '.join(named)}"
     return Luck(
         beaten=low > luck and not untested and not lost,
         sentence=f"{sentence}.",

@@ -52,7 +52,7 @@ class Comparison:
         return worse and self.p < LEVEL
 
     def sentence(self, version: int) -> str:
-        """Say it in words; ``version`` is the live one's number."""
+        """Return it in words; ``version`` is the live one's number."""
         gain, bounds = self.new - self.live, (self.low, self.high)
         if self.metric != "accuracy":  # of an error, less is better
             gain, bounds = -gain, (-self.high, -self.low)

@@ -84,9 +84,9 @@ def _work(member: Member, folder: Path, start: Path, conductor: Connection) -> N
 
 
 def interrupt_when_gone(conductor: Connection) -> None:
-    """Interrupt this process, as by Ctrl-C, once its conductor is gone, however it went.
+    """Interrupt this process, as by Ctrl-C, once the process that started it has ended.
 
-    Else the training would go on, and keep the model from the fleet that is continued.
+    Otherwise the training would continue, and hold the lock that a continued fleet needs.
     """
     # The conductor says nothing; what can be read is the end.
     conductor.poll(None)
@@ -96,14 +96,16 @@ def interrupt_when_gone(conductor: Connection) -> None:
 def _verdict(ended: _Running) -> MemberVerdict:
     ended.process.join()
     try:
-        told: MemberVerdict = ended.verdict.recv()
+        verdict: MemberVerdict = ended.verdict.recv()
     except EOFError:
         code = ended.process.exitcode or 0
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        told = MemberVerdict(ended.member.name, FAILED, f"Its process was ended {how}.", None, 0.0)
+        verdict = MemberVerdict(
+            ended.member.name, FAILED, f"Its process was ended {how}.", None, 0.0
+        )
     finally:
         ended.verdict.close()
-    return told
+    return verdict
 
 
 def _interrupt(running: Sequence[_Running]) -> None:

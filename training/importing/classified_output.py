@@ -76,7 +76,7 @@ def classified(
 
 
 def _check_count(name: str, tensor: SourceTensor, labels: tuple[str, ...]) -> None:
-    """See that there are as many labels as the output has values.
+    """Check that there are as many labels as the output has values.
 
     Raises:
         UsageError: there are not.
@@ -97,7 +97,7 @@ def _check_count(name: str, tensor: SourceTensor, labels: tuple[str, ...]) -> No
 
 
 def check_probabilities(answer: Classified, outputs: Mapping[str, Array]) -> None:
-    """See that an output's values are probabilities of classes that exclude one another.
+    """Check that an output's values are probabilities of classes that exclude one another.
 
     Args:
         answer: says which output is looked at.

@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What is said of a model beyond its graph; nothing of it is needed.
+    """What describes a model beyond its graph; every part is optional.
 
     Attributes:
         name: under which it is published.

@@ -92,19 +92,19 @@ def _load_keras(path: Path) -> Any:
 
 
 def _why_not_loaded(error: BaseException) -> str:
-    told = str(error)
-    if found := re.search(r"Could not locate (?:class|function) '([^']+)'", told):
+    message = str(error)
+    if found := re.search(r"Could not locate (?:class|function) '([^']+)'", message):
         return f"its layer {found[1]} is code that the file does not hold; {_ELSEWHERE}"
-    if found := re.search(r"Unknown (?:layer|\w+): '?([\w>]+)", told):
+    if found := re.search(r"Unknown (?:layer|\w+): '?([\w>]+)", message):
         return f"its layer {found[1]} is code that the file does not hold; {_ELSEWHERE}"
-    if "Lambda" in told or "lambda" in told:
+    if "Lambda" in message or "lambda" in message:
         return (
             "it has a Lambda layer, whose code could do anything and so is not run from a file; "
             f"{_ELSEWHERE}"
         )
-    if "No model config found" in told:
+    if "No model config found" in message:
         return "it holds weights without a model; save all of it, by model.save"
-    if "config.json" in told or "file signature not found" in told:
+    if "config.json" in message or "file signature not found" in message:
         return "it is not a Keras file, or not a whole one"
     return _first_line(error)
 

@@ -214,8 +214,8 @@ def _of_arrays(name: str, place: str, value: Any) -> Samples:
     arrays: Mapping[str, Any] = value if isinstance(value, Mapping) else {"": value}
     counts = {key: len(array) if array.ndim else 0 for key, array in arrays.items()}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{key}: {count}" for key, count in counts.items())
-        raise UsageError(f"{place}: arrays must have equally many rows; they have {told}.")
+        lengths = ", ".join(f"{key}: {count}" for key, count in counts.items())
+        raise UsageError(f"{place}: arrays must have equally many rows; they have {lengths}.")
     lists = {key: array.tolist() for key, array in arrays.items()}
     rows = []
     for row in range(next(iter(counts.values()), 0)):

@@ -9,7 +9,7 @@ _KERAS = (".keras", ".h5", ".hdf5")
 
 
 def check_source(path: Path) -> None:
-    """See that a path may hold a model, by its name and what lies there.
+    """Check that a path may hold a model, by its name and what lies there.
 
     Raises:
         UsageError: it does not.

@@ -51,7 +51,7 @@ def strongest(
     chosen = chosen[strength[chosen] > 0]
     if not len(chosen):
         raise TrainingError(
-            f"No word or phrase occurs {AT_LEAST} times in the texts to learn from, and tells "
-            "their classes apart: more texts are needed."
+            f"No word or phrase occurs {AT_LEAST} times in the texts to learn from and "
+            "distinguishes their classes: more texts are needed."
         )
     return found.keep(chosen), ratio[chosen]

@@ -80,8 +80,8 @@ def occurrences(words: Ints, ends: Ints, longest: int, at_least: int) -> Occurre
     most = (1 << _BITS) - 2
     if words.max(initial=-1) + 1 > most:
         raise TrainingError(
-            f"The texts have {words.max() + 1:,} distinct words; at most {most:,} can be told "
-            "apart. Leave rows out, or parts that are not language: numbers, identifiers, "
+            f"The texts have {words.max() + 1:,} distinct words; at most {most:,} can be "
+            "distinguished. Leave rows out, or parts that are not language: numbers, identifiers, "
             "other encodings."
         )
     text = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))

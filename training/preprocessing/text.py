@@ -51,7 +51,7 @@ def saved_vocabulary(version: Path) -> list[bytes]:
     """Return the vocabulary in the assets of the version in the folder ``version``.
 
     Raises:
-        TrainingError: there is none.
+        TrainingError: the version has no vocabulary that can be read.
     """
     try:
         return (version / "assets" / _VOCABULARY).read_bytes().split(b"\n")[:-1]

@@ -81,14 +81,15 @@ def _minimum(task: Task[Any], candidate: Candidate) -> Iterator[GateResult]:
     # The end of the interval decides: what may be luck does not justify publishing.
     sure = headline.get("low" if higher else "high", value)
     reached, passed = ((v >= limit if higher else v <= limit) for v in (value, sure))
-    told = f"{headline['name']} is {value:.4f}"
+    measured = f"{headline['name']} is {value:.4f}"
     if reached and not passed:
-        told += f", but may be {sure:.4f} (95 % confidence): too few rows to tell"
+        measured += f", but may be {sure:.4f} (95 % confidence): too few rows to tell"
     yield GateResult(
         gate="minimum",
         passed=passed,
         sentence=(
-            f"{told}; {task.name} is published with {limit:g} {'or more' if higher else 'or less'}."
+            f"{measured}; {task.name} is published with {limit:g} "
+            f"{'or more' if higher else 'or less'}."
         ),
         figures={"value": value, "sure": sure, "limit": limit},
     )

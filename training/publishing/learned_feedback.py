@@ -1,6 +1,6 @@
 """Which rows of feedback a version has learned from, kept in the version as digests.
 
-The gate on audits leaves out what either version knows; a digest tells that without the row.
+The gate on audits leaves out rows that either version has learned from; a digest identifies them.
 """
 
 from collections.abc import Iterable

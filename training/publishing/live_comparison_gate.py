@@ -50,7 +50,7 @@ def run_comparison_gate(
 def compare_with_live(
     task: Task[Any], data: Any, candidate: Candidate, incumbent: LiveVersion
 ) -> Comparison | None:
-    """Compare on the same examples, paired; ``None`` where there are none.
+    """Compare on the same examples, paired; ``None`` where no examples are common to both.
 
     A version that was measured by cross-validation is compared by it, on the examples that the live
     one's had too: no network answers for an example that it learned from. All others are compared

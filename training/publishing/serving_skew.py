@@ -40,7 +40,7 @@ def find_serving_skew(
 
 
 def skew_sentence(originals: Sequence[Original], found: Sequence[str]) -> str:
-    """Say what ``find_serving_skew`` found."""
+    """Return what ``find_serving_skew`` found."""
     count = len(originals)
     if not found:
         return f"{count} originals of test examples are answered as they were measured."

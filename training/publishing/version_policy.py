@@ -111,7 +111,7 @@ def start_rollout(root: Path, model: str, candidate: int, rules: RolloutRules) -
         root: the folder of models.
         model: the model's name.
         candidate: the version on trial.
-        rules: how the rollout goes on.
+        rules: the rollout's rules.
 
     Raises:
         UsageError: there is no such version, or none serves.
@@ -165,7 +165,7 @@ def check_no_rollout(root: Path, model: str) -> None:
 def published_on_trial(
     root: Path, model: str, rules: RolloutRules
 ) -> Iterator[Callable[[int], None]]:
-    """Let the version that the block publishes answer nobody before it has been tried out.
+    """Keep the version that the block publishes from serving until its rollout begins.
 
     Yields a function to be called with its number, which begins the rollout. The policy waits for
     it from before the block, so that no service takes the version over in between.
@@ -173,7 +173,7 @@ def published_on_trial(
     Args:
         root: the folder of models.
         model: the model's name.
-        rules: how the rollout goes on.
+        rules: the rollout's rules.
 
     Raises:
         RepositoryError: another rollout is under way.

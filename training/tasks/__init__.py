@@ -23,7 +23,7 @@ def get(name: str) -> "Task[Any]":
     """Return the task that trains the model ``name``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no task has this name.
     """
     if name not in task_names():
         raise UsageError(

@@ -29,7 +29,7 @@ class ClusterWorkers:
         self._failures: list[str] = []
 
     def are_at_work(self) -> bool:
-        """Whether any of them has something left to do. One that fails is told at once."""
+        """Whether any of them has something left to do; failures are printed at once."""
         if self._cluster.is_idle:
             return False
         for name, outcome in self._cluster.ended(timeout_s=0):

@@ -124,7 +124,7 @@ def find_study_record(runs: Path, model: str, reference: str, storage: str | Non
         storage: the URL of the database that ``reference`` names a study in; ``None`` for a file.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no such study was recorded.
     """
     path = Path(reference)
     if storage is not None:
@@ -138,7 +138,7 @@ def find_study_record(runs: Path, model: str, reference: str, storage: str | Non
             f"{runs / model / f'tune-{reference}' / _FILE} nor {file} is there."
         )
     url = f"sqlite:///{file}"
-    found = _told(url, lambda: optuna.get_all_study_names(_storage(url)))
+    found = _with_database_errors(url, lambda: optuna.get_all_study_names(_storage(url)))
     names = [name for name in found if name.startswith(f"{model}-")]
     if len(names) != 1:
         raise UsageError(f"{file} holds {len(names)} studies of {model}, not one.")
@@ -161,7 +161,7 @@ def open_or_create_study(
         TrainingError: the database cannot be used.
     """
     direction = StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
-    study: optuna.Study = _told(
+    study: optuna.Study = _with_database_errors(
         location.url,
         lambda: optuna.create_study(
             storage=_storage(location.url),
@@ -191,11 +191,11 @@ def load_study(location: StudyLocation, **how: Any) -> optuna.Study:
     """Open a study that was begun; ``how`` goes to ``optuna.load_study``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no such study was recorded.
         TrainingError: the database cannot be used.
     """
     try:
-        study: optuna.Study = _told(
+        study: optuna.Study = _with_database_errors(
             location.url,
             lambda: optuna.load_study(
                 study_name=location.study, storage=_storage(location.url), **how
@@ -252,12 +252,12 @@ class Winner:
     Attributes:
         arch: the architecture that was tuned.
         chosen: what the search chose, by name.
-        story: the study, the trial and its figure, in a few words.
+        description: the study, the trial and its figure, in a few words.
     """
 
     arch: str
     chosen: Mapping[str, Any]
-    story: str
+    description: str
 
     def settle(
         self, task: Task[Any], toml: Mapping[str, Any], given: Mapping[str, Any]
@@ -269,11 +269,13 @@ class Winner:
         """
         arch = {**toml, **given}.get("arch", self.arch)
         if arch != self.arch:
-            raise UsageError(f"{self.story} is about the {self.arch} network, not about {arch}.")
+            raise UsageError(
+                f"{self.description} is about the {self.arch} network, not about {arch}."
+            )
         settings = resolve(task.name, task.architectures, {"arch": arch, **toml}, given)
         said = {name.replace("-", "_") for name in {**toml, **given}}
         chosen = {name: value for name, value in self.chosen.items() if name not in said}
-        return dataclasses.replace(with_chosen(settings, chosen), from_study=self.story)
+        return dataclasses.replace(with_chosen(settings, chosen), from_study=self.description)
 
 
 def winner(location: StudyLocation) -> Winner:
@@ -291,7 +293,7 @@ def winner(location: StudyLocation) -> Winner:
     return Winner(
         arch=about["arch"],
         chosen=trial.params,
-        story=f"tuning {location.study}, trial {trial.number} of {count}, "
+        description=f"tuning {location.study}, trial {trial.number} of {count}, "
         f"{about['search']['metric']} {trial.value:.4f}",
     )
 
@@ -342,7 +344,7 @@ def _storage(url: str) -> RDBStorage:
             return opened
 
 
-def _told(url: str, act: Any) -> Any:
+def _with_database_errors(url: str, act: Any) -> Any:
     """Return what ``act`` returns, with its failures as this program's errors."""
     try:
         return act()

@@ -72,7 +72,9 @@ class _Watch:
         self._study = study
         self._search = search
         self._wanted = wanted
-        self._told = {trial.number for trial in study.get_trials(deepcopy=False) if _ended(trial)}
+        self._reported = {
+            trial.number for trial in study.get_trials(deepcopy=False) if _ended(trial)
+        }
         console = Console()
         self._status = console.status("starting") if console.is_terminal else None
         if self._status is not None:
@@ -81,8 +83,8 @@ class _Watch:
     def poll(self) -> None:
         found = self._study.get_trials(deepcopy=False)
         for trial in found:
-            if _ended(trial) and trial.number not in self._told:
-                self._told.add(trial.number)
+            if _ended(trial) and trial.number not in self._reported:
+                self._reported.add(trial.number)
                 say(f"{self._line(trial)}  {self._so_far(found)}")
         if self._status is not None:
             running = [_running_line(trial) for trial in found if not _ended(trial)]

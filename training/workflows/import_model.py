@@ -177,7 +177,7 @@ def _import(
 
 
 def _make_room(root: Path) -> None:
-    """See that a version can be published, before the model is loaded.
+    """Check that a version can be published, before the model is loaded.
 
     Raises:
         UsageError: it cannot.
@@ -217,12 +217,12 @@ def _cases(named: NamedModel, samples: Samples | None) -> list[Case]:
 
 
 def _describe(samples: Samples, predict: Predict, contract: Contract, folder: Path) -> None:
-    """Write what the samples look like that are of the first one's shape."""
+    """Write a drift reference from the samples that have the first one's shape."""
     signature = contract[DEFAULT_SIGNATURE]
     every = instances(samples, signature.inputs)
     alike = [each for each in every if _shape(each) == _shape(every[0])]
     rows = [GoldenExample(DEFAULT_SIGNATURE, instance, {}) for instance in alike]
-    # Whether the model has learned from them, or is calibrated, nobody has said.
+    # It is not known whether the model has learned from them, or is calibrated.
     given = ReferenceRows(
         inputs=batch_of(signature, rows),
         origin=samples.name,
@@ -242,7 +242,7 @@ def _shape(value: Any) -> str:
 
 
 def _check_callers(old: Contract, new: Contract, name: str, live: int, force: bool) -> None:
-    """See that who calls the live version can call the new one.
+    """Check that callers of the live version can call the new one.
 
     Raises:
         RefusedError: they cannot, and it is not forced.
@@ -294,7 +294,7 @@ def _tried(
 
 
 def _check_finite(example: GoldenExample) -> None:
-    """See that JSON can hold what the model answers.
+    """Check that JSON can hold what the model answers.
 
     Raises:
         TrainingError: it cannot.

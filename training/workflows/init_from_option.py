@@ -18,7 +18,7 @@ def find_initial_version(root: Path, model: str, which: str) -> InitialWeights:
         which: "live", or a version's number.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such version.
     """
     if which == "live":
         incumbent = find_live_version(root, model)

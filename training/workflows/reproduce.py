@@ -86,16 +86,16 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
     """
     given: dict[str, Any] = {"model": card.name, "data": data, "out": out, "publish": False}
     names = {field.name for field in dataclasses.fields(Settings)} - given.keys()
-    told = {name: card.training[name] for name in names if name in card.training}
-    if "init_from" in told:
-        told["init_from"] = str(told["init_from"])
-    if "precision" in told:
-        told["precision"] = Precision(told["precision"])
+    recorded = {name: card.training[name] for name in names if name in card.training}
+    if "init_from" in recorded:
+        recorded["init_from"] = str(recorded["init_from"])
+    if "precision" in recorded:
+        recorded["precision"] = Precision(recorded["precision"])
     for field in dataclasses.fields(Settings):
         required = (field.default, field.default_factory) == (dataclasses.MISSING,) * 2
-        if required and field.name not in given | told:
+        if required and field.name not in given | recorded:
             raise TrainingError(f"The card has no {field.name!r} of the training.")
-    return Settings(**given, **told)
+    return Settings(**given, **recorded)
 
 
 def changed_circumstances(card: Card) -> list[str]:

@@ -136,7 +136,7 @@ def retrain(
         raise
     finally:
         if metrics_file is not None:
-            told = Retrained(
+            result = Retrained(
                 model=settings.model,
                 outcome=outcome,
                 ended=time.time(),
@@ -145,7 +145,7 @@ def retrain(
                 metrics=metrics,
             )
             try:
-                write_textfile(metrics_file, told)
+                write_textfile(metrics_file, result)
             except OSError as error:
                 # What counts is how the training went; the file's age shows that it is old.
                 say(f"{metrics_file} cannot be written: {error.strerror}.")
@@ -231,7 +231,7 @@ def _look_for_new_data(
 
 
 def _unused(loaded: Loaded[Any]) -> str:
-    """Say what became of the truths, where none of them brought anything to learn."""
+    """Return what became of the truths, where none of them brought anything to learn."""
     return "" if loaded.feedback is None else f" Feedback: {loaded.feedback.story()}."
 
 
@@ -254,16 +254,16 @@ def _await_occasion(
         occasion: when those that came since the versions were given theirs are a reason.
 
     Raises:
-        NoNewDataError: they are none yet.
+        NoNewDataError: there are too few new truths.
         RefusedError: from those that are, a refused version has learned in the same way.
     """
-    told = [data.get("feedback", {}) for data in learned.values()]
+    recorded = [data.get("feedback", {}) for data in learned.values()]
     if own not in [
         each.get("data_fingerprint", data.get("fingerprint"))
-        for each, data in zip(told, learned.values(), strict=True)
+        for each, data in zip(recorded, learned.values(), strict=True)
     ]:
         return
-    until = feedback.last_of(float(each.get("until", 0.0)) for each in told)
+    until = feedback.last_of(float(each.get("until", 0.0)) for each in recorded)
     new = feedback.new_since(until)
     if not occasion.is_here(new):
         raise NoNewDataError(
@@ -276,7 +276,7 @@ def _await_occasion(
             f"since: {occasion.waits_for()}"
         )
     if occasion.is_harmed:
-        say(f"{name} is trained anew. {occasion.harm}")
+        say(f"{name} is retrained. {occasion.harm}")
 
 
 def _note_refusal(settings: Settings, export: Path) -> None:

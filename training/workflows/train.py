@@ -149,7 +149,7 @@ def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, ru
 
 
 def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
-    """Load the data and build the network; a run that does not come so far leaves no folder."""
+    """Load the data and build the network; a run that fails before that leaves no folder."""
     try:
         initial = _initial_weights(task, run)
         loaded = _load(task, run)

@@ -12,7 +12,7 @@ from understudy.options import (
     WholeNumber,
     as_json,
     data_path,
-    given_settings,
+    explicit_settings,
     max_bad_rows,
     model,
     models_folder,
@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Measure a published version on the full test set, beside what its card claims."""
     task = tasks.get(model)
-    share = given_settings(settings).get("max-bad-rows", config.DEFAULT_MAX_BAD_ROWS)
+    share = explicit_settings(settings).get("max-bad-rows", config.DEFAULT_MAX_BAD_ROWS)
     from training.workflows import evaluate
 
     evaluate.evaluate(task, out, version, data, share, as_json=json)

@@ -156,10 +156,10 @@ def _import_truths(
             raise click.ClickException(f"{file}, {_by_line(error.message, numbers)}") from error
         results.update(store.put(model, checked.truths))
         results[Result.NOT_SAMPLED] += len(checked.not_stored)
-    told = ", ".join(
+    by_source = ", ".join(
         f"{results[each]:,} {str(each).replace('_', ' ')}" for each in Result if results[each]
     )
-    return f"Truths of {model}: {told or 'none'}."
+    return f"Truths of {model}: {by_source or 'none'}."
 
 
 def _by_line(message: str, numbers: Sequence[int]) -> str:

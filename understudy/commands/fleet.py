@@ -36,7 +36,7 @@ from understudy.options import WholeNumber, cluster
     help="result for Prometheus' textfile collector",
 )
 def command(fleet: Path, jobs: int, on: str | None, metrics_file: Path | None) -> None:
-    """Train and publish each model of a fleet whose data is new; an interrupted one goes on.
+    """Train and publish each model of a fleet whose data is new; continue an interrupted fleet.
 
     Exit codes: 0 all that had new data were published, 3 a gate refused one, 1 one failed.
     """

@@ -30,7 +30,7 @@ _VARIABLE = "UNDERSTUDY_KEYS_FILE"
         "keys add shop --model mpg --file keys.json": "print a new key, once, for one model",
         "keys add lab --rate 50": "all models, 50 requests a second",
         "keys add labels --may audit": "read and label audits, and predict nothing",
-        "keys list": "names, models and rates; the keys themselves are nowhere",
+        "keys list": "names, models and rates; the file has no keys, only digests",
         "keys remove shop": "refuse it from now on",
     },
 )

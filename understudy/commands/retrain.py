@@ -17,7 +17,7 @@ from training.fitting import config as configuration
 from training.publishing.live_version import find_live_version
 from understudy import event_store, options
 from understudy.help import TRAINING, Command, Option
-from understudy.options import FiniteRange, WholeNumber, given_settings, model, training_settings
+from understudy.options import FiniteRange, WholeNumber, explicit_settings, model, training_settings
 
 _FEEDBACK, _RESULT = "Feedback", "The result"
 
@@ -96,7 +96,7 @@ def command(
     """
     task = tasks.get(model)
     toml = {} if config is None else configuration.read_toml(config)
-    given = given_settings(settings)
+    given = explicit_settings(settings)
     resolved = configuration.resolve(task.name, task.architectures, toml, given)
     trial = options.rollout_rules(rollout, rollout_rules)
     given_truths, quality = None, None

@@ -8,7 +8,7 @@ import click
 from training import tasks
 from training.errors import UsageError
 from understudy.help import IMPROVING, Command, Option
-from understudy.options import as_json, given_settings, model, seed, setting
+from understudy.options import as_json, explicit_settings, model, seed, setting
 
 
 @click.command(
@@ -17,7 +17,7 @@ from understudy.options import as_json, given_settings, model, seed, setting
     short_help="train small to large networks, show which overfit",
     examples={
         "study mpg": "about four minutes",
-        "study mpg --resume runs/mpg/study-20260102T030405Z": "go on, or show it again",
+        "study mpg --resume runs/mpg/study-20260102T030405Z": "continue it, or show it again",
     },
 )
 @model()
@@ -38,7 +38,7 @@ def command(model: str, resume: Path | None, json: bool, **settings: Any) -> Non
     from training.fitting import run_folder
     from training.overfitting import study
 
-    given = given_settings(settings)
+    given = explicit_settings(settings)
     if resume is None:
         folder = study.create_study_folder(run_folder.RUNS, task, given)
     elif given:

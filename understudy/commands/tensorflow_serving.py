@@ -21,6 +21,6 @@ from understudy.help import SERVING, Command
 def command(context: click.Context, flags: tuple[str, ...]) -> None:
     """Serve models at their base paths, started by the flags of tensorflow_model_server.
 
-    The documentation says of each flag what it does here (docs/from-tensorflow-serving.md).
+    docs/from-tensorflow-serving.md says what each flag does here.
     """
     context.exit(main(flags, "understudy tensorflow-serving"))

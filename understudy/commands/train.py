@@ -12,11 +12,11 @@ from training.errors import UsageError
 from training.fitting import config, run_folder
 from understudy import options
 from understudy.help import TRAINING, Command, Option
-from understudy.options import given_settings, model, training_settings
+from understudy.options import explicit_settings, model, training_settings
 
 # What a resumed run may change: none of it changes what is learned.
 _FREE_ON_RESUME = {"data", "out", "no-publish", "precision", "sensitive"}
-_OTHER_STARTS, _RESULT = "Go on from something", "The result"
+_OTHER_STARTS, _RESULT = "Continue from earlier work", "The result"
 
 
 @click.command(
@@ -26,7 +26,7 @@ _OTHER_STARTS, _RESULT = "Go on from something", "The result"
     examples={
         "train mpg": "train, measure, compare with the live version, publish",
         "train clothing --data pictures/": "learn your own classes",
-        "train mpg --resume runs/mpg/20260102T030405Z": "go on after an interruption",
+        "train mpg --resume runs/mpg/20260102T030405Z": "continue an interrupted training",
     },
 )
 @model()
@@ -73,7 +73,7 @@ def command(
 
     The gates compare it with the version that serves; a worse one is not published.
     """
-    given, trial = given_settings(settings), options.rollout_rules(rollout, rollout_rules)
+    given, trial = explicit_settings(settings), options.rollout_rules(rollout, rollout_rules)
     if rollout and given.get("no-publish"):
         raise UsageError("--rollout and --no-publish exclude each other.")
     if storage is not None and from_study is None:

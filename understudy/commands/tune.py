@@ -11,7 +11,7 @@ from training.console.progress import say
 from training.errors import UsageError
 from training.fitting import config, run_folder
 from understudy.help import IMPROVING, Command, Option
-from understudy.options import WholeNumber, cluster, given_settings, model, seed, setting
+from understudy.options import WholeNumber, cluster, explicit_settings, model, seed, setting
 
 if TYPE_CHECKING:
     from training.tasks.task_interface import Task
@@ -72,10 +72,10 @@ def command(
 ) -> None:
     """Search for the best settings of a network, within the bounds that the model declares.
 
-    A study that was interrupted goes on with the same command.
+    The same command continues an interrupted study.
     """
     task = tasks.get(model)
-    given = given_settings(options)
+    given = explicit_settings(options)
     settings = config.resolve(task.name, task.architectures, {}, {**given, "no-publish": True})
     if task.architectures[settings.arch].search is None:
         raise UsageError(f"{task.name} declares nothing to tune of its {settings.arch} network.")

@@ -11,7 +11,7 @@ class BodyBudget:
     """Bounds the bytes of large bodies under way together. Belongs to the loop's thread.
 
     Bytes are taken as they arrive, not as they are announced: a client that announces much and
-    sends little keeps nobody out.
+    sends little takes no room from others.
     """
 
     def __init__(self, most_bytes: int) -> None:

@@ -160,7 +160,7 @@ class RequestObserver:
             soon=loop.call_soon,
         )
 
-    def hand_on_counts(self) -> None:
+    def flush_counts(self) -> None:
         """Show what was counted to all threads and processes, before the loop's turn ends.
 
         A client that has its answer may ask for statistics in the same turn: uvloop reads sockets

@@ -119,7 +119,7 @@ class RouteAccess:
         if access.is_open:
             return ""
         if endpoint not in PROBES:
-            # Whoever probes a container asks its address, and learns nothing.
+            # Probes address a container by its IP address, and their answers reveal nothing.
             access.hosts.check(environ.get("HTTP_HOST"))
         if needs_key(endpoint, reads_need_keys=access.reads_need_keys):
             # Browsers send no key with the question whether they may ask.
@@ -127,5 +127,5 @@ class RouteAccess:
                 rights = PREDICTING if endpoint in PREDICTIONS else EVENTS.get(endpoint, ANY_RIGHT)
                 return access.admit(environ, arguments.get("model"), rights)
         else:
-            access.look_at_keys()
+            access.check_keys_if_due()
         return ""

@@ -101,7 +101,7 @@ class PredictionLoop:
             loop: the loop that calls.
             inference: what a prediction is.
             observer: sees requests begin and end.
-            access: checks who asks; unset, anybody may.
+            access: checks API keys; ``None`` lets every client ask.
         """
         self._access = access
         self.loop = loop

@@ -30,7 +30,10 @@ _MEANINGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "Cache-Control": ("Whether a copy may be used without asking.", _TEXT),
     "Content-Security-Policy": ("What the page may load: nothing from elsewhere.", _TEXT),
-    "X-Content-Type-Options": ("That the content is of the type told.", {"const": "nosniff"}),
+    "X-Content-Type-Options": (
+        "That the content has the type that Content-Type names.",
+        {"const": "nosniff"},
+    ),
 }
 # The components; a header that an answer must carry has one of its own.
 COMPONENTS: Headers = {

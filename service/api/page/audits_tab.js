@@ -18,7 +18,7 @@ export function auditsTab(model) {
 			: !audit ? [el("p", "No row waits to be labelled."), button("Look again", next)]
 				: signature ? rowView(audit, signature)
 					: [el("p", `This row was asked of ${audit.signature}, which version ${model.version.version} lacks.`), button("Next", next)]));
-		// Whoever labels by keyboard goes on there.
+		// For labelling by keyboard.
 		place.querySelector("form :is(input,textarea,select,canvas), button")?.focus();
 	}
 

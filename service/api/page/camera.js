@@ -7,9 +7,9 @@ export async function openCamera(place, done) {
 	try {
 		stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
 	} catch (error) {
-		const told = el("p.problem", { role: "alert" }, `No camera: ${/** @type {Error} */ (error).message}`);
-		place.append(told);
-		return setTimeout(() => told.remove(), 6000);
+		const note = el("p.problem", { role: "alert" }, `No camera: ${/** @type {Error} */ (error).message}`);
+		place.append(note);
+		return setTimeout(() => note.remove(), 6000);
 	}
 	const video = el("video.easel", { autoplay: true, playsinline: true, muted: true, "aria-label": "The camera's picture" });
 	video.srcObject = stream;

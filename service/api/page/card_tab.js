@@ -8,18 +8,18 @@ export function cardTab(model) {
 	const { card, contract } = model.version;
 	const parts = card ? [
 		card.headline && el("div.paper", evaluationView(card.headline)),
-		...card.measured.map(told),
+		...card.measured.map(view),
 		reliability(card.reliability),
 		confusion(card.confusion),
-		...[...card.gates, ...card.made].map(told),
+		...[...card.gates, ...card.made].map(view),
 	] : [el("p.paper", "This version brings no card; its contract is read from its graph.")];
-	return { element: el("div.stack", model.versionChoice(), ...parts, ...contract.map(told)) };
+	return { element: el("div.stack", model.versionChoice(), ...parts, ...contract.map(view)) };
 }
 
 const section = (title, ...children) => el("section.paper", el("h2", title), ...children);
 
 /** A section as the service has it: names with their values, or a table. */
-function told({ title, about, pairs, head, rows }) {
+function view({ title, about, pairs, head, rows }) {
 	if (head) return section(title, about && el("p.quiet", about), table(head, rows, title));
 	return pairs.length > 0 && section(title, el("dl.pairs", ...pairs.flatMap(([name, value]) => [el("dt", name), el("dd", inWords(value))])));
 }

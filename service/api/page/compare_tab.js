@@ -24,7 +24,7 @@ export function compareTab(model) {
 		const element = el("div.paper", { role: "region", "aria-label": `${which} answer` }, el("p", el("label", "Version ", choice)), place);
 		return { choice, place, element };
 	});
-	const told = el("p.notice", { role: "status" });
+	const note = el("p.notice", { role: "status" });
 	const { now, soon } = asker(async () => {
 		const { name, example } = model.editor;
 		const row = await model.editor.read();
@@ -39,9 +39,9 @@ export function compareTab(model) {
 				: answer.ok ? answerView(signature, answer, example?.truth)
 					: el("p.problem", answer.error)));
 		model.editor.showProblems(asked.find(({ answer }) => answer && !answer.ok)?.answer);
-		told.textContent = asked.every(({ answer }) => answer?.ok) ? inComparison(asked) : "";
+		note.textContent = asked.every(({ answer }) => answer?.ok) ? inComparison(asked) : "";
 	});
-	return { element: el("div", el("div.side", ...places.map(({ element }) => element)), told), ask: soon, update };
+	return { element: el("div", el("div.side", ...places.map(({ element }) => element)), note), ask: soon, update };
 }
 
 function inComparison(asked) {

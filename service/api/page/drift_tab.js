@@ -12,7 +12,7 @@ export function driftTab(model) {
 	const summary = el("div.paper", el("p.quiet", "Asking…"));
 	const fields = el("section.paper", { hidden: true, "aria-label": "Fields" });
 	const poll = poller(() => send(`${modelPath(model.name, model.version.version)}/drift`), ({ ok, value, error }) => {
-		put(summary, ...(ok ? told(value) : [el("p.problem", error)]));
+		put(summary, ...(ok ? view(value) : [el("p.problem", error)]));
 		if (!ok) return;
 		redraw(fields, el("h2", "Fields"), ...value.fields.map((field) => fieldView(field, value.alarm_at)));
 		fields.hidden = !value.fields.length;
@@ -20,7 +20,7 @@ export function driftTab(model) {
 	return { element: el("div.stack", el("div.row", model.versionChoice()), summary, fields), ask: poll, poll };
 }
 
-function told({ state, sentence, evidence, alarm_at, rows, blocks, quality, expected_accuracy: expected }) {
+function view({ state, sentence, evidence, alarm_at, rows, blocks, quality, expected_accuracy: expected }) {
 	return [
 		el("p", pill(state, KINDS[state]), ` ${sentence}`),
 		alarm_at && el("p.quiet", `Evidence ${shortNumber(evidence)} in ${shortNumber(rows)} rows, ${blocks} blocks; an alarm begins at ${shortNumber(alarm_at)}.`),

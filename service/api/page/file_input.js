@@ -11,18 +11,18 @@ export function filePicker(text, take, props) {
 
 export function fileInput({ content_types }, { change }) {
 	let value = { b64: "" };
-	const told = el("p.hint");
+	const note = el("p.hint");
 	const control = el("input", { type: "file", id: newId(), accept: content_types.join(","), onchange: () => take(control.files[0]) });
 	async function take(file) {
 		if (!file) return;
 		value = await encoded(file);
-		told.textContent = file.name || "";
+		note.textContent = file.name || "";
 		change();
 	}
 	function write(example) {
 		value = example;
-		told.textContent = "The file of an example.";
+		note.textContent = "The file of an example.";
 	}
-	const element = el("div.takes-files", { onfiles: ({ detail: [file] }) => take(file) }, control, told);
+	const element = el("div.takes-files", { onfiles: ({ detail: [file] }) => take(file) }, control, note);
 	return { element, control, fallback: undefined, take, read: () => value, write };
 }

@@ -142,7 +142,7 @@ export class ModelView {
 		if (!this.loadedVersions().includes(this.chosen)) this.chosen = "";
 		if (!this.number) this.rest(versions);
 		else if (this.number !== this.version?.version) this.load();
-		// Whoever is at work goes on with what is there.
+		// What the user is editing stays.
 		else this.choice?.replaceWith(this.versionChoice());
 	}
 

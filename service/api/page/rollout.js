@@ -9,12 +9,12 @@ const KINDS = { live: "good", "rolled back": "bad", none: "" };
 /** The panel of a model's rollout; `poll` asks again. */
 export function rolloutView(name) {
 	const place = el("section.paper", { "aria-label": "Rollout" });
-	const poll = poller(() => send(`${modelPath(name)}/rollout`), ({ ok, value, error }) => redraw(place, el("h2", "Rollout"), ...(ok ? told(value) : [el("p.problem", error)])));
+	const poll = poller(() => send(`${modelPath(name)}/rollout`), ({ ok, value, error }) => redraw(place, el("h2", "Rollout"), ...(ok ? view(value) : [el("p.problem", error)])));
 	poll();
 	return { element: place, poll };
 }
 
-function told({ state, sentence, reason, held, evidence = [], stages = [], decisions, earlier = [] }) {
+function view({ state, sentence, reason, held, evidence = [], stages = [], decisions, earlier = [] }) {
 	return [
 		el("p", pill(held ? `${state}, held` : state, KINDS[state] ?? "warn"), ` ${sentence}`),
 		!evidence.length && reason !== sentence && el("p.quiet", reason),

@@ -20,7 +20,7 @@ export function tableTab(model) {
 	const forRows = names.find((name) => signatures[name].has_rows && !signatures[name].inputs.some(takesPictures));
 	const fields = signatures[forRows]?.inputs || [];
 	const place = el("div");
-	const told = el("p.quiet", { role: "status" });
+	const note = el("p.quiet", { role: "status" });
 	const bring = (files) => (/\.[ct]sv$/i.test(files[0].name) ? fromCsv(files) : fromFiles(files));
 	const element = el("div.paper.stack.takes-files", { onfiles: ({ detail }) => bring(detail) },
 		el("p", "Bring many inputs at once; the answers become a table that you can download.",
@@ -30,7 +30,7 @@ export function tableTab(model) {
 			forFiles && filePicker("Choose pictures…", fromFiles, { accept: "image/*", multiple: true }),
 			forFiles && filePicker("Choose a folder…", fromFiles, { webkitdirectory: true }),
 			model.versionChoice()),
-		told, place);
+		note, place);
 
 	async function fromCsv([file]) {
 		if (!file || !forRows) return;
@@ -59,7 +59,7 @@ export function tableTab(model) {
 		const size = rows_independent ? Math.min(most, max_rows) : 1;
 		let part;
 		for (let start = 0; start < lines.length; start += part.length) {
-			told.textContent = `${start} of ${lines.length} answered…`;
+			note.textContent = `${start} of ${lines.length} answered…`;
 			part = lines.slice(start, start + size);
 			// In base64, a file takes a third more.
 			while (part.length > 1 && part.reduce((sum, { file }) => sum + (file?.size || 0), 0) * 1.4 > max_body_bytes) part = part.slice(0, part.length / 2);
@@ -69,7 +69,7 @@ export function tableTab(model) {
 			for (const line of part) if (line.file) line.row = null;
 		}
 		const failed = lines.filter(({ error }) => error).length;
-		told.textContent = `${lines.length - failed} of ${lines.length} answered${failed ? `, ${failed} with errors` : ""}.`;
+		note.textContent = `${lines.length - failed} of ${lines.length} answered${failed ? `, ${failed} with errors` : ""}.`;
 		put(place, ...results(lines, name === forRows ? inputs : [], outputs, title));
 	}
 

@@ -12,7 +12,7 @@ import { labelledInput } from "./fields.js";
  */
 export function truthForm(model, { outputs, has_rows }, about, answer, done, ...buttons) {
 	const field = { ...outputs[0], example: answer };
-	const told = el("p.notice", { role: "status" });
+	const note = el("p.notice", { role: "status" });
 	const input = labelledInput(field, { hasRows: has_rows, examples: [], isBlank: answer === undefined, change: () => {} });
 	async function onsubmit(event) {
 		event.preventDefault();
@@ -20,13 +20,13 @@ export function truthForm(model, { outputs, has_rows }, about, answer, done, ...
 		const reply = await send(`${modelPath(model)}:feedback`, { body: { feedback: [{ ...about, truth }] } });
 		const problems = problemsByField(reply, [field.name]);
 		input.show(problems.get(field.name) || []);
-		told.textContent = (problems.get("") || []).join(" ");
+		note.textContent = (problems.get("") || []).join(" ");
 		if (!reply.ok) return;
 		const words = reply.value.corrected ? "Corrected." : reply.value.unchanged ? "That was known already." : "Thank you; it is stored.";
 		announce(words);
 		done(words);
 	}
-	return el("form.stack", { onsubmit }, input.element, el("div.tools", el("button.main", "Send the truth"), ...buttons), told);
+	return el("form.stack", { onsubmit }, input.element, el("div.tools", el("button.main", "Send the truth"), ...buttons), note);
 }
 
 /** "Wrong? Correct it", for an answer that may have been stored. */

@@ -33,13 +33,13 @@ export function versionsTab(model) {
 	return { element: el("div.stack", el("div.paper.stack", list, about, admin.element), rollout.element), update, poll: rollout.poll, isOfAll: true };
 }
 
-/** What the token allows. What somebody types stays when other versions serve, and so do the focus and what was told. */
+/** What the token allows. What somebody types stays when other versions serve, and so do the focus and the last status. */
 function adminControls(model) {
-	const told = el("p.notice", { role: "status" });
+	const note = el("p.notice", { role: "status" });
 	const tools = el("div.tools");
 	async function act(path, method, body, done) {
 		const { ok, error } = await send(modelPath(model.name) + path, { method, body, headers: { Authorization: `Bearer ${token}` } });
-		told.textContent = ok ? done : error;
+		note.textContent = ok ? done : error;
 		return ok;
 	}
 	const serve = (which, done) => act("/policy", "PUT", { serve: which, unloaded: false }, done);
@@ -59,7 +59,7 @@ function adminControls(model) {
 
 	function use(given) {
 		token = given;
-		told.textContent = "";
+		note.textContent = "";
 		secret.reset();
 		update();
 		(token ? tools : secret).querySelector("button,input").focus();
@@ -79,5 +79,5 @@ function adminControls(model) {
 			button("Forget the token", () => use("")));
 	}
 
-	return { element: el("div", off, locked, tools, pinned, trial, told), update };
+	return { element: el("div", off, locked, tools, pinned, trial, note), update };
 }

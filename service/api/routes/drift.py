@@ -43,8 +43,8 @@ def drift_routes(
         if monitor is None:
             report = without_reference(OFF)
         else:
-            seen = monitor.seen(model, str(number))
-            report = without_reference(NO_REFERENCE) if seen is None else drift_report(seen)
+            observed = monitor.observed(model, str(number))
+            report = without_reference(NO_REFERENCE) if observed is None else drift_report(observed)
         quality = _quality(events, model, number, card)
         return {"model": model, "version": str(number), **report, "quality": quality}
 

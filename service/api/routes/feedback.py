@@ -151,8 +151,8 @@ def _put(known: EventLog, model: str, checked: CheckedTruths, limit: int) -> dic
     """Store truths, and return the answer.
 
     Raises:
-        NotFoundError: nothing of what they are about is stored.
-        InvalidRequestError: some are called audits, and nobody was asked for them.
+        NotFoundError: none of the predictions is stored.
+        InvalidRequestError: some claim to be audits of rows that were not handed out.
     """
     try:
         results = known.store.put(model, checked.truths)
@@ -198,7 +198,7 @@ def _store_errors(model: str) -> Iterator[None]:
 
 
 def _shown(audit: Audit) -> dict[str, Any]:
-    """Return what somebody needs to label a row; the answer would only lead them."""
+    """Return what is needed to label a row, without the answer, which would bias the label."""
     return {
         "id": audit.event.request_id,
         "row": audit.instance,

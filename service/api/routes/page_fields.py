@@ -27,7 +27,7 @@ def signature_on_page(signature: Signature, examples: Sequence[GoldenExample]) -
 
     Args:
         signature: one of the contract.
-        examples: the version's golden ones, which tell what steps suit a number.
+        examples: the version's golden ones, from which the step of a number's slider follows.
     """
     ours = [each.instance for each in examples if each.signature == signature.name]
     return {

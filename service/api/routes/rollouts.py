@@ -53,7 +53,7 @@ def rollout_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings)
         authorise(settings.admin_token)
         _find(lifecycle, model)
         value = json_value(json_body(request.environ, most=settings.max_body_bytes))
-        candidate, rules = _asked(value)
+        candidate, rules = _parsed_request(value)
 
         def changed(before: Policy) -> Policy:
             if candidate not in store.versions(model):
@@ -75,7 +75,7 @@ def _find(lifecycle: Lifecycle, model: str) -> None:
     current_context().model = model
 
 
-def _asked(value: Any) -> tuple[int, RolloutRules]:
+def _parsed_request(value: Any) -> tuple[int, RolloutRules]:
     """Return the candidate and the rules that a request names.
 
     Raises:

@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 
 from service.api.json.json_numbers import MOST_DIMENSIONS
-from service.api.validation.error_messages import describe_expected_value, shape_in_words, what_came
+from service.api.validation.error_messages import (
+    describe_expected_value,
+    describe_received,
+    shape_in_words,
+)
 from service.api.validation.problems import InvalidValueError
 from service.api.validation.tensors import Array
 from service.repository.contract import Field
@@ -85,7 +89,9 @@ def check_array(field: Field, array: Array, *, limit: int) -> None:
     expected = describe_expected_value(field)
     raise InvalidValueError(
         {
-            (int(i),): f"Expected {expected}, not {what_came(field, array[i : i + 1].tolist()[0])}."
+            (
+                int(i),
+            ): f"Expected {expected}, not {describe_received(field, array[i : i + 1].tolist()[0])}."
             for i in np.flatnonzero(wrong)[:limit]
         }
     )

@@ -11,7 +11,7 @@ _SHORT = 60
 
 
 def describe_expected_value(field: Field) -> str:
-    """Say in words what one value of ``field`` must be."""
+    """Return in words what one value of ``field`` must be."""
     unit = f" {field.unit}" if field.unit else ""
     null = " or null" if field.nullable else ""
     if field.choices:
@@ -56,10 +56,10 @@ def shorten(value: Any) -> str:
             return _cut(repr(value))
 
 
-def what_came(field: Field, value: Any) -> str:
-    """Return a wrong value of a field as a short text; of one that is sensitive only its kind.
+def describe_received(field: Field, value: Any) -> str:
+    """Return a short text for a wrong value of a field; only its kind if the field is sensitive.
 
-    Messages stand in the service's log, and in those of whoever is in between.
+    Error messages are written into the logs of the service and of proxies.
     """
     if not field.sensitive or value is None or isinstance(value, list | bool):
         return shorten(value)

@@ -21,7 +21,7 @@ from service.api.json.json_numbers import MOST_DIMENSIONS, NumberArray
 from service.api.validation.error_messages import (
     count_with_noun,
     describe_expected_value,
-    what_came,
+    describe_received,
 )
 from service.api.validation.problems import InvalidValueError
 from service.repository.contract import Field, Signature
@@ -93,8 +93,11 @@ def is_scalars(field: Field, value: Any) -> bool:
     return type(value) is list and bool(value) and type(value[0]) not in (list, NumberArray)
 
 
-def came_as_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
-    """Whether all values that could come without a list around each came so, and there are some."""
+def columns_are_scalars(signature: Signature, columns: Mapping[str, Any]) -> bool:
+    """Whether all columns of single values came as scalars, not wrapped in lists.
+
+    ``False`` if there are no such columns.
+    """
     single = [f for f in signature.single if f.name in columns]
     return bool(single) and all(is_scalars(f, columns[f.name]) for f in single)
 
@@ -242,7 +245,7 @@ class _Level:
             {
                 tuple(map(int, np.unravel_index(i, self.shape))): (
                     f"Expected {expected}, not {_length(sizes, i)}"
-                    f"{what_came(self.field, self.values[i])}."
+                    f"{describe_received(self.field, self.values[i])}."
                 )
                 for i in positions
             }

@@ -45,7 +45,7 @@ class ComparedVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedDrift:
     """What has been counted of a version, over all workers.
 
     Attributes:
@@ -115,7 +115,7 @@ class DriftMonitor:
             if not self._watched[model, version]:
                 del self._watched[model, version]
 
-    def seen(self, model: str, version: str) -> Seen | None:
+    def observed(self, model: str, version: str) -> ObservedDrift | None:
         """Return what is known of a version; ``None`` where it brings no reference."""
         with self._lock:
             watched = self._watched.get((model, version))
@@ -128,7 +128,7 @@ class DriftMonitor:
         totals, expected_right = self._totals({(model, version): blocks})[model, version]
         if known is not None and not blocks.is_same(known, totals):
             known = None
-        return Seen(blocks, known, totals, expected_right)
+        return ObservedDrift(blocks, known, totals, expected_right)
 
     def count(self) -> None:
         """Count what this worker has noted."""
@@ -137,13 +137,13 @@ class DriftMonitor:
         for each in every:
             each.counting.count()
 
-    def look(self) -> None:
+    def end_due_blocks(self) -> None:
         """End the blocks that are due, unless another worker does just now."""
         with self._lock:
             versions = {key: watched[-1].blocks for key, watched in self._watched.items()}
         if not versions:
             return
-        # Where nothing can be written, /metrics says so; drift is looked for when it can.
+        # Where nothing can be written, /metrics says so; drift is computed once it can.
         with contextlib.suppress(OSError), self._record.changing() as record:
             if record is None:
                 return
@@ -152,14 +152,14 @@ class DriftMonitor:
                 if name not in map(_key, versions):
                     del record[name]
             for key, (totals, _) in self._totals(versions).items():
-                self._look_at(record, key, versions[key], totals, now)
+                self._end_block(record, key, versions[key], totals, now)
 
     def close(self) -> None:
         """End the thread."""
         self._closed = True
         self._woken.set()
 
-    def _look_at(
+    def _end_block(
         self, record: Record, key: Version, blocks: EvidenceBlocks, totals: Totals, now: float
     ) -> None:
         known = record.get(_key(key))
@@ -227,9 +227,9 @@ class DriftMonitor:
                     self._looked = self._clock()
                     # To look takes the numbers of all workers: one of them does it for all.
                     if not 0 <= self._record.age_s() < _LOOK_S / 2:
-                        self.look()
+                        self.end_due_blocks()
             except Exception as error:
-                log(logging.ERROR, "Drift could not be looked for.", reason=repr(error))
+                log(logging.ERROR, "Drift could not be computed.", reason=repr(error))
 
 
 _ROWS = "understudy_field_rows_total"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.monitoring.drift.drift_monitor import Seen
+from service.monitoring.drift.drift_monitor import ObservedDrift
 from service.monitoring.drift.effect_size import (
     jensen_shannon_distance,
     population_stability_index,
@@ -33,17 +33,17 @@ def without_reference(state: str) -> dict[str, Any]:
     return {"state": state, "sentence": _SENTENCES[state], "fields": []}
 
 
-def drift_report(seen: Seen) -> dict[str, Any]:
+def drift_report(observed: ObservedDrift) -> dict[str, Any]:
     """Return the report of a version whose rows are compared with its reference."""
-    reference, known = seen.blocks.reference, seen.known
+    reference, known = observed.blocks.reference, observed.known
     state = WAITING
     if known is not None and known.blocks:
         state = DRIFT if known.evidence >= AVERAGE_RUN_LENGTH else NO_DRIFT
-    fields = [_field(seen, field) for field in reference.fields]
+    fields = [_field(observed, field) for field in reference.fields]
     fields.sort(key=lambda field: -(field["evidence"] or 0.0))
     report: dict[str, Any] = {
         "state": state,
-        "sentence": _sentence(state, seen, fields),
+        "sentence": _sentence(state, observed, fields),
         "evidence": known.evidence if known is not None else 0.0,
         "alarm_at": AVERAGE_RUN_LENGTH,
         "blocks": known.blocks if known is not None else 0,
@@ -56,27 +56,27 @@ def drift_report(seen: Seen) -> dict[str, Any]:
         "fields": fields,
     }
     if reference.probability:
-        report["expected_accuracy"] = _expected(seen)
+        report["expected_accuracy"] = _expected(observed)
     return report
 
 
-def _sentence(state: str, seen: Seen, fields: list[dict[str, Any]]) -> str:
-    of = f"{seen.blocks.reference.rows:,} rows of {seen.blocks.reference.origin}"
+def _sentence(state: str, observed: ObservedDrift, fields: list[dict[str, Any]]) -> str:
+    of = f"{observed.blocks.reference.rows:,} rows of {observed.blocks.reference.origin}"
     if state == WAITING:
         return (
             f"Live rows will be compared with {of} when the first {BLOCK_ROWS} of them have been "
             "counted."
         )
-    assert seen.known is not None
+    assert observed.known is not None
     if state == NO_DRIFT:
-        return f"{seen.known.rows:,} live rows give no evidence that they are unlike {of}."
+        return f"{observed.known.rows:,} live rows give no evidence that they are unlike {of}."
     strange = [field["field"] for field in fields if field["evidence"] >= AVERAGE_RUN_LENGTH]
     named = ", ".join(strange[:3] or [fields[0]["field"]])
     return f"Live rows are unlike {of}, most of all in {named}."
 
 
-def _field(seen: Seen, field: BinnedField) -> dict[str, Any]:
-    known = seen.known.fields.get(field.name) if seen.known is not None else None
+def _field(observed: ObservedDrift, field: BinnedField) -> dict[str, Any]:
+    known = observed.known.fields.get(field.name) if observed.known is not None else None
     reference = np.array(field.counts, np.float64)
     live = np.array(known.history) if known is not None else np.zeros_like(reference)
     rows = float(live.sum())
@@ -112,7 +112,7 @@ def _field_sentence(
     before: npt.NDArray[np.float64],
     is_beyond_chance: bool,
 ) -> str:
-    """Say which bin has gained most."""
+    """Return which bin has gained most."""
     if not is_beyond_chance:
         return "It differs from the reference by no more than chance would let it."
     place = int(np.argmax(shares - before))
@@ -123,12 +123,12 @@ def _field_sentence(
     )
 
 
-def _expected(seen: Seen) -> dict[str, Any]:
-    reference = seen.blocks.reference
+def _expected(observed: ObservedDrift) -> dict[str, Any]:
+    reference = observed.blocks.reference
     outputs = [
-        int(seen.totals[field.name].sum()) for field in reference.fields if field.side != INPUTS
+        int(observed.totals[field.name].sum()) for field in reference.fields if field.side != INPUTS
     ]
-    found = expected_accuracy(seen.expected_right, max(outputs, default=0))
+    found = expected_accuracy(observed.expected_right, max(outputs, default=0))
     return {
         "live": None if found is None else asdict(found),
         "reference": reference.expected_accuracy,

@@ -46,7 +46,7 @@ class RowCounting:
         add_probability: AddProbability,
         wake: Callable[[], None],
     ) -> None:
-        """A counting of a version that nobody has asked yet.
+        """A counting of a version that has answered no request yet.
 
         Args:
             reference: the version's.

@@ -42,7 +42,7 @@ class VersionEvidence:
     """What is known of one version.
 
     Attributes:
-        reference: stands for the reference, so that evidence against another is not gone on with.
+        reference: identifies the reference, so that evidence against another one is discarded.
         began: when the block under way began, in seconds of the machine's monotonic clock.
         blocks: how many blocks have ended.
         rows: how many rows these had.

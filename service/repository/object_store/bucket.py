@@ -73,7 +73,7 @@ def bucket_url(place: str | Path) -> str | None:
 
 
 def url_problem(url: str) -> str:
-    """Say in a sentence why a URL cannot be a store's; empty if it can.
+    """Return in a sentence why a URL cannot be a store's; empty if it can.
 
     URLs are named in logs and in the names of folders, and so must hold nothing secret.
     """
@@ -148,8 +148,8 @@ class Bucket:
         self.requests["list"] += max(0, math.ceil(len(found) / _PAGE) - 1)
         return found
 
-    def look(self, name: str) -> StoredObject | None:
-        """Return how an object looks; ``None`` where there is none.
+    def stat(self, name: str) -> StoredObject | None:
+        """Return an object's size and entity tag; ``None`` if it does not exist.
 
         Raises:
             BucketError: the store does not say.
@@ -161,7 +161,7 @@ class Bucket:
             return None
 
     def read(self, name: str, *, most_bytes: int) -> tuple[bytes, StoredObject] | None:
-        """Return a small object, and how it looks; ``None`` where there is none.
+        """Return a small object's content, size and entity tag; ``None`` if it does not exist.
 
         Raises:
             BucketError: it cannot be read, or is larger than ``most_bytes``.
@@ -266,13 +266,13 @@ class Bucket:
             return self._obstore.get(self._store, self._full(name), options=options)
 
     def check_conditions(self) -> None:
-        """See that the store heeds conditions: some take every put, and say that all is well.
+        """Check that the store supports conditional puts: some accept every put.
 
         Raises:
-            BucketError: it does not.
+            BucketError: it does not support them.
         """
         if not self._heeds_conditions:
-            # Whoever finds it there already has the answer at the first try.
+            # If the probe exists already, the first put answers the question.
             is_new = self._put(_PROBE, b"", "create") and self._put(_PROBE, b"", "create")
             if is_new or self._put(_PROBE, b"", {"e_tag": '"none"'}):
                 raise BucketError(_ONLY_MIRRORED.format(self.url))

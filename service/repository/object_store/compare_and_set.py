@@ -1,4 +1,4 @@
-"""Changes one object of a store as one step, whoever else changes it at the same time."""
+"""Changes one object of a store atomically, also while other processes change it."""
 
 from collections.abc import Callable
 

@@ -43,15 +43,15 @@ class RemoteVersion:
         return any(name in self.files for name in _GRAPHS)
 
     @property
-    def look(self) -> str:
-        """What all its objects look like; the same exactly while none of them is changed."""
+    def fingerprint(self) -> str:
+        """A digest of its objects' names, sizes and entity tags; 32 hexadecimal digits."""
         text = "".join(f"{name}\0{it.size}\0{it.mark}\0" for name, it in sorted(self.files.items()))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
     @property
     def identity(self) -> str:
         """What stands for its content: its manifest, or without one all its objects."""
-        return self.files[MANIFEST].mark if self.has_manifest else self.look
+        return self.files[MANIFEST].mark if self.has_manifest else self.fingerprint
 
 
 @dataclass(slots=True)

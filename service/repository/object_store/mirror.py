@@ -80,7 +80,7 @@ class Mirror:
         self._clock = clock
         self._memory = Memory()
 
-    def look(self) -> Outcome:
+    def synchronise(self) -> Outcome:
         """List the store, and fetch and remove what differs.
 
         A store that does not answer changes nothing; a version that does not come as it should
@@ -156,7 +156,7 @@ class Mirror:
                 except (ObjectChangedError, _UnfitVersionError) as error:
                     # Somebody may write there just now.
                     now = self._clock()
-                    self._memory = self._memory.refusing((model, version), remote.look, now)
+                    self._memory = self._memory.refusing((model, version), remote.fingerprint, now)
                     outcome.problems.append(f"{model} {version} is not fetched: {error}")
                 else:
                     outcome.events.append(f"{model} {version} has come.")
@@ -182,8 +182,8 @@ class Mirror:
             OSError: the folder cannot be written.
         """
         model, version, remote = action.model, action.version, action.remote
-        self._folder.forget_arrivals(model, version, but=remote.look)
-        staging = self._folder.staging(model, version, remote.look)
+        self._folder.forget_arrivals(model, version, but=remote.fingerprint)
+        staging = self._folder.staging(model, version, remote.fingerprint)
         if not remote.has_manifest:
             # Nothing would show that what is left of an earlier attempt is whole.
             _empty(staging)

@@ -151,14 +151,14 @@ class MirrorFolder:
         folder = self.root / name
         there = [entry.name for entry in os.scandir(folder) if is_version_name(entry.name)]
         try:
-            says = read_policy(folder)
+            parsed_policy = read_policy(folder)
         except RepositoryError:
-            says = Policy()  # The service says what is wrong with it.
+            parsed_policy = Policy()  # The service says what is wrong with it.
         has_policy = (folder / POLICY).is_file()
         return LocalModel(
             versions={version: looks.get(version, "") for version in there},
             policy=looks.get(POLICY) if has_policy else None,
-            says=says,
+            parsed_policy=parsed_policy,
             serving=serving,
         )
 

@@ -28,13 +28,13 @@ class LocalModel:
         versions: the identities of the versions that are there, by name; empty of one that may be
             from elsewhere.
         policy: the mark of its policy file as it was fetched; ``None`` where none was.
-        says: its policy.
+        parsed_policy: its policy, parsed.
         serving: the versions that a service reports to serve.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
     policy: str | None = None
-    says: Policy = field(default_factory=Policy)
+    parsed_policy: Policy = field(default_factory=Policy)
     serving: frozenset[int] = frozenset()
 
 
@@ -43,12 +43,12 @@ class UnfitVersion:
     """A version that came, but not as its manifest says.
 
     Attributes:
-        look: what its objects looked like.
+        fingerprint: of its objects, as they were listed.
         again_at: when it is fetched again though they look the same.
         pause_s: how long that was.
     """
 
-    look: str
+    fingerprint: str
     again_at: float
     pause_s: float
 
@@ -58,21 +58,21 @@ class Memory:
     """What is remembered from one look to the next.
 
     Attributes:
-        looks: of each version at the last look.
+        fingerprints: of each version at the last look.
         absent: since when something of the folder is not wanted any more.
         refused: versions that came, but not as they should.
     """
 
-    looks: Mapping[Place, str] = field(default_factory=dict)
+    fingerprints: Mapping[Place, str] = field(default_factory=dict)
     absent: Mapping[Place, float] = field(default_factory=dict)
     refused: Mapping[Place, UnfitVersion] = field(default_factory=dict)
 
-    def refusing(self, place: Place, look: str, now: float) -> "Memory":
+    def refusing(self, place: Place, fingerprint: str, now: float) -> "Memory":
         """Return the memory with a version that did not come as it should."""
         before = self.refused.get(place)
-        again = before is not None and before.look == look
+        again = before is not None and before.fingerprint == fingerprint
         pause = min(2 * before.pause_s, _LONGEST_PAUSE_S) if before and again else _FIRST_PAUSE_S
-        unfit = UnfitVersion(look, now + pause, pause)
+        unfit = UnfitVersion(fingerprint, now + pause, pause)
         return replace(self, refused={**self.refused, place: unfit})
 
 
@@ -146,50 +146,50 @@ def next_actions(
         retention_s: how long what is gone stays; 0: it is removed at the first look.
     """
     actions: list[Action] = []
-    looks: dict[Place, str] = {}
+    fingerprints: dict[Place, str] = {}
     absent: dict[Place, float] = {}
     waits = False
     for model in sorted({*listing.models, *local}):
         remote, here = listing.models.get(model, RemoteModel()), local.get(model, LocalModel())
         if remote.policy is not None and remote.policy.mark != here.policy:
             actions.append(FetchPolicy(model, remote.policy))
-        wanted = _wanted(remote, here)
-        for version, found in _in_order(wanted, here.says):
+        desired = _desired_versions(remote, here)
+        for version, found in _in_order(desired, here.parsed_policy):
             place = (model, version)
-            looks[place] = found.look
+            fingerprints[place] = found.fingerprint
             if here.versions.get(version) == found.identity or not _is_whole(place, found, remote):
                 continue
             if _may_come(place, found, memory, now):
                 actions.append(FetchVersion(model, version, found))
             else:
                 waits = True
-        for name in _unwanted(remote, here, wanted):
+        for name in _surplus_names(remote, here, desired):
             place = (model, name)
             absent[place] = memory.absent.get(place, now)
             missed_before = place in memory.absent or retention_s == 0
             is_over = now - absent[place] >= retention_s
             if listing.has_versions and missed_before and is_over:
                 actions.append(Remove(model, name))
-    refused = {place: it for place, it in memory.refused.items() if place in looks}
+    refused = {place: it for place, it in memory.refused.items() if place in fingerprints}
     # With nothing in it, the listing may be that of a wrong place: it is no reason to forget.
     kept = absent if listing.has_versions else memory.absent
-    return Plan(tuple(actions), Memory(looks, kept, refused), waits)
+    return Plan(tuple(actions), Memory(fingerprints, kept, refused), waits)
 
 
-def _wanted(remote: RemoteModel, here: LocalModel) -> dict[str, RemoteVersion]:
+def _desired_versions(remote: RemoteModel, here: LocalModel) -> dict[str, RemoteVersion]:
     """Return the versions that should be here: all, or those that the policy keeps."""
-    if here.says.keep is None:
+    if here.parsed_policy.keep is None:
         return remote.versions
     numbers = sorted(map(int, remote.versions))
-    kept = {*numbers[-here.says.keep :], *here.says.in_use(numbers)}
+    kept = {*numbers[-here.parsed_policy.keep :], *here.parsed_policy.in_use(numbers)}
     return {name: found for name, found in remote.versions.items() if int(name) in kept}
 
 
 def _in_order(
-    wanted: Mapping[str, RemoteVersion], policy: Policy
+    desired: Mapping[str, RemoteVersion], policy: Policy
 ) -> Iterator[tuple[str, RemoteVersion]]:
-    first = set(policy.select(map(int, wanted)))
-    yield from sorted(wanted.items(), key=lambda item: (int(item[0]) not in first, -int(item[0])))
+    first = set(policy.select(map(int, desired)))
+    yield from sorted(desired.items(), key=lambda item: (int(item[0]) not in first, -int(item[0])))
 
 
 def _is_whole(place: Place, found: RemoteVersion, remote: RemoteModel) -> bool:
@@ -199,18 +199,18 @@ def _is_whole(place: Place, found: RemoteVersion, remote: RemoteModel) -> bool:
 
 def _may_come(place: Place, found: RemoteVersion, memory: Memory, now: float) -> bool:
     unfit = memory.refused.get(place)
-    if unfit is not None and unfit.look == found.look and now < unfit.again_at:
+    if unfit is not None and unfit.fingerprint == found.fingerprint and now < unfit.again_at:
         return False
-    return found.has_manifest or memory.looks.get(place) == found.look
+    return found.has_manifest or memory.fingerprints.get(place) == found.fingerprint
 
 
-def _unwanted(
-    remote: RemoteModel, here: LocalModel, wanted: Mapping[str, RemoteVersion]
+def _surplus_names(
+    remote: RemoteModel, here: LocalModel, desired: Mapping[str, RemoteVersion]
 ) -> Iterator[str]:
     """Yield what is here, came from the store, and is not wanted any more."""
     for version, identity in here.versions.items():
         is_live = version in remote.versions and int(version) in here.serving
-        if identity and version not in wanted and not is_live:
+        if identity and version not in desired and not is_live:
             yield version
     if here.policy is not None and remote.policy is None:
         yield POLICY

@@ -46,10 +46,10 @@ def origin_of(root: Path) -> Bucket | None:
 
 
 def check_publishable(root: Path) -> None:
-    """See that versions can be published into a folder, where it mirrors a store.
+    """Check that versions can be published into a folder, if it mirrors a store.
 
     Raises:
-        BucketError: the store cannot tell two publishers apart, or does not answer.
+        BucketError: the store has no conditional puts, or does not answer.
     """
     bucket = origin_of(root)
     if bucket is not None:
@@ -74,7 +74,7 @@ def mark_as_mirror(root: Path, url: str) -> None:
 
 
 def claim_as_mirror(root: Path, url: str) -> None:
-    """Let a folder be the mirror of a store, unless it holds models that are nobody's copies.
+    """Let a folder be the mirror of a store, unless it holds models that were not mirrored.
 
     Versions and policies of the same names would be replaced by the store's.
 
@@ -106,7 +106,7 @@ def mirror_folder_of(url: str, use: str) -> Path:
 
     Args:
         url: the store's.
-        use: what it is for; whoever publishes sees at once what is gone, and who serves does not.
+        use: a part of the folder's path, so that publishers and services have different mirrors.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", url)[:60]

@@ -32,6 +32,6 @@ def bring_up_to_date(root: Path, model: str | None) -> None:
     if url is None or root != mirror_folder_of(url, PUBLISHING):
         return
     mirror = Mirror(Bucket(url), MirrorFolder(root, url), only=model, retention_s=0)
-    outcome = mirror.look()
+    outcome = mirror.synchronise()
     if outcome.store_failed:
         raise BucketError(" ".join(outcome.problems))

@@ -2,7 +2,7 @@
 
 Which measures are taken follows from the contract alone. For texts and pictures the answers are
 the best detector of a change ("Failing Loudly", Rabanser, Guennemann and Lipton, NeurIPS 2019);
-what is measured of the inputs themselves tells how they changed.
+the measures of the inputs themselves show how they changed.
 """
 
 from collections import Counter

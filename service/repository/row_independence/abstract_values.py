@@ -96,8 +96,8 @@ class Known(AbstractValue):
         return hash(self.array.shape)
 
     @property
-    def tells_rows(self) -> bool:
-        """Whether the number of rows is in it."""
+    def includes_row_count(self) -> bool:
+        """Whether some value depends on the number of rows."""
         return any(isinstance(item, Size) and item.rows for item in self.array.flat)
 
 
@@ -166,7 +166,7 @@ def is_free(value: AbstractValue) -> bool:
         case Tensor(axis=None) | VariableHandle():
             return True
         case Known():
-            return not value.tells_rows
+            return not value.includes_row_count
         case TensorList(element=element):
             return element is None or is_free(element)
     return False
@@ -182,7 +182,7 @@ def as_tensor(value: AbstractValue) -> Tensor:
         case Tensor():
             return value
         case Known():
-            if value.tells_rows:
+            if value.includes_row_count:
                 raise MixError("uses the number of rows as a value")
             return Tensor(tuple(sized(n) for n in value.array.shape))
         case Mixed(reason=reason):

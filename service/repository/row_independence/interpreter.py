@@ -191,7 +191,7 @@ class Interpreter:
         try:
             return self._give(node, arguments)
         except MixError as error:
-            return Mixed(_told(node, str(error)))
+            return Mixed(_with_operation(node, str(error)))
 
     def _give(self, node: Node, arguments: list[AbstractValue]) -> Given:
         if node.op in CALLS:
@@ -234,11 +234,11 @@ class Interpreter:
         return self._side_effects[function.name]
 
     def _effect_of(self, node: Node) -> str:
-        """Say what a node does beside giving its outputs; empty where it does nothing."""
+        """Return what a node does beside giving its outputs; empty where it does nothing."""
         if node.op in PURE or node.op in READING:
             return ""
         if node.op not in CALLS:
-            return _told(node, "changes state outside of the request, or is not known")
+            return _with_operation(node, "changes state outside of the request, or is not known")
         names = [node.function(key) for key in ("f", "body", "cond", "then_branch", "else_branch")]
         for name in [*names, *node.functions("branches")]:
             function = self._graph.function(name) if name else None
@@ -275,7 +275,7 @@ def _obstacle_beside(
 def _asserted(node: Node, condition: AbstractValue) -> AbstractValue:
     if isinstance(condition, Mixed) or is_free(condition) or isinstance(condition, Item):
         return condition
-    return Mixed(_told(node, "rejects a request by a value of all rows together"))
+    return Mixed(_with_operation(node, "rejects a request by a value of all rows together"))
 
 
 def _leaf(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue | None:
@@ -325,6 +325,6 @@ def _item_shape(node: Node, arguments: Sequence[AbstractValue]) -> Shape | None:
     return None
 
 
-def _told(node: Node, reason: str) -> str:
+def _with_operation(node: Node, reason: str) -> str:
     """Name the operation, once: a reason from within a function names one already."""
     return reason if reason.startswith("Operation ") else f"Operation {node.op} {reason}."

@@ -75,7 +75,11 @@ class GraphWalk:
     """All operations that may run in the service, of one MetaGraphDef."""
 
     def __init__(self, meta_graph: Any) -> None:
-        """Args: meta_graph: TensorFlow's ``MetaGraphDef``."""
+        """A walk of which no step was taken.
+
+        Args:
+            meta_graph: TensorFlow's ``MetaGraphDef``.
+        """
         library = meta_graph.graph_def.library
         self._functions = {function.signature.name: function for function in library.function}
         self._gradients = {it.function_name: it.gradient_func for it in library.gradient}

@@ -75,7 +75,7 @@ def refused_operations(
     allowed: Collection[str],
     trusted: bool,
 ) -> str | None:
-    """Say which operations of a graph must not run; ``None`` when it may be loaded.
+    """Return which operations of a graph must not run; ``None`` when it may be loaded.
 
     It is asked before the graph is loaded, since loading runs a part of it.
 
@@ -117,7 +117,7 @@ def refused_operations(
 
 
 def _unknown(meta_graph: Any, walk: GraphWalk, is_known: Callable[[str], bool]) -> str | None:
-    """Say which operation TensorFlow does not have here."""
+    """Return which operation TensorFlow does not have here."""
     # Of the graph itself all nodes are loaded, of functions only what is called.
     found = [(node.op, f"node {node.name!r}") for node in meta_graph.graph_def.node]
     found += [(step.op, _node(step)) for step in walk.steps]
@@ -131,7 +131,7 @@ def _unknown(meta_graph: Any, walk: GraphWalk, is_known: Callable[[str], bool]) 
 
 
 def _asset_outside(meta_graph: Any, folder: Path) -> str | None:
-    """Say which asset is not one of the version's own files: TensorFlow takes any path."""
+    """Return which asset is not one of the version's own files: TensorFlow takes any path."""
     own = os.path.realpath(folder)
     for asset in meta_graph.asset_file_def:
         path = os.path.realpath(Path(folder, "assets", asset.filename))

@@ -99,9 +99,9 @@ def test_a_worker_that_nobody_asks_sees_that_a_file_was_put_right(path: Path) ->
     good = path.read_bytes()
     worker = Following(path)
     path.write_text("broken")
-    worker.keys.look()
+    worker.keys.reload_if_changed()
     path.write_bytes(good)
-    watch = IdleKeyCheck(worker.keys.look, 0.0)
+    watch = IdleKeyCheck(worker.keys.reload_if_changed, 0.0)
     watch.start()
     eventually(lambda: worker.problems == [False, True, False])
     path.write_text("broken")
@@ -113,7 +113,7 @@ def test_a_look_without_a_request_postpones_none_of_those_with_one(path: Path) -
     add_key(path, "one")
     worker = Following(path, poll_interval_s=0.1)
     time.sleep(0.3)
-    worker.keys.look()
+    worker.keys.reload_if_changed()
     remove_key(path, "one")
     assert worker.names == []
 

@@ -54,7 +54,7 @@ def classified(wrong_share: float, count: int) -> AuditedQuality:
     [
         (0.4, 120, WORSE, "are worse than the card says, by more than 0.02."),
         (0.06, 4000, NOT_WORSE, "are not worse than the card says by more than 0.02."),
-        (0.1, 60, OPEN, "Whether live answers are worse is open; more audits tell."),
+        (0.1, 60, OPEN, "It is open whether live answers are worse; more audits are needed."),
     ],
 )
 def test_classes(wrong_share: float, count: int, state: str, words: str) -> None:

@@ -36,8 +36,8 @@ def test_what_goes_wrong_is_said_once_and_that_it_is_over(
     ]
     pauses = []
 
-    class Looks:
-        def look(self) -> Outcome:
+    class ScriptedMirror:
+        def synchronise(self) -> Outcome:
             look = looks.pop(0)
             if isinstance(look, OSError):
                 raise look
@@ -49,7 +49,7 @@ def test_what_goes_wrong_is_said_once_and_that_it_is_over(
 
     folder = MirrorFolder(tmp_path, "s3://x/y")
     metrics = MirrorMetrics(Bucket("s3://x/y"))
-    follow(cast(Mirror, Looks()), folder, metrics, interval_s=30, wait=wait)
+    follow(cast(Mirror, ScriptedMirror()), folder, metrics, interval_s=30, wait=wait)
     assert [record.getMessage() for record in caplog.records] == [
         "Mirror: It is gone.",
         f"Mirror: {tmp_path}: no room",

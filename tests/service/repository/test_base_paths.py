@@ -187,7 +187,7 @@ def test_one_worker_is_given_other_models_and_all_follow(
     ("source", "reason"),
     [
         (lambda file, shared: BasePaths(ModelConfigFile(file, poll_s=5, shared=shared)), "models.config is read again every 5 s"),
-        (lambda file, shared: BasePaths(ModelConfigFile(file, poll_s=0, shared=shared / "none")), "The workers cannot be told of other models: No such"),
+        (lambda file, shared: BasePaths(ModelConfigFile(file, poll_s=0, shared=shared / "none")), "The models cannot be passed to the workers: No such"),
         (lambda file, shared: BasePaths(OneModel("a", f"{file.parent}/a")), "names the one model that is served"),
         (lambda file, shared: Store(file.parent), "are those in the folder that MODELS names"),
     ],

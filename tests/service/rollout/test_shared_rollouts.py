@@ -175,7 +175,7 @@ def test_one_replica_decides_by_the_evidence_of_all_and_another_goes_on_when_it_
     def look(*replicas: int) -> list[bool]:
         clock.now += LEASE_S / 2
         for number in replicas:
-            if deciders[number].look():
+            if deciders[number].claim():
                 controls[number].step()
             else:
                 assert controls[number].follow()
@@ -207,7 +207,7 @@ def test_one_replica_decides_by_the_evidence_of_all_and_another_goes_on_when_it_
     deciders[1].give_up()
     # Whoever decides next has the record, and finds nothing left to do.
     mirror(folders[1])
-    assert deciders[2].look()
+    assert deciders[2].claim()
     assert not controls[2].step()
     assert decisions(folders[2]) == decisions(folders[1]) == ["begin", "promoted", "live"]
 

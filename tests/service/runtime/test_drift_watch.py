@@ -52,9 +52,9 @@ def test_answers_of_a_signature_that_gives_something_else_are_not_counted(
     # One of them gives no rows at all, so that they cannot be counted.
     assert watch.observer("three") is None
     assert watch.observer("whole") is None
-    seen = monitor.seen("sign", "1")
-    assert seen is not None
-    counted = {name: int(rows.sum()) for name, rows in seen.totals.items()}
+    observed = monitor.observed("sign", "1")
+    assert observed is not None
+    counted = {name: int(rows.sum()) for name, rows in observed.totals.items()}
     assert (counted["inputs.x"], counted["outputs.probability"]) == (3, 7)
     watch.end()
 
@@ -79,5 +79,5 @@ def test_a_reference_of_another_contract_is_left_out_and_said(
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     watch = DriftWatch(monitor, "sign", 1, folder, CONTRACT)
     assert watch.observer("serving_default") is None
-    assert monitor.seen("sign", "1") is None
+    assert monitor.observed("sign", "1") is None
     assert reason in str([vars(record) for record in caplog.records])

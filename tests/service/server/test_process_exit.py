@@ -16,7 +16,7 @@ def clean_up():
         os.kill(os.getpid(), getattr(signal, name))
     print("done", flush=True)
 
-process_exit.stop_at_once_when_asked()
+process_exit.exit_on_stop_signals()
 process_exit.before_stopping_at_once(clean_up)
 os.kill(os.getpid(), getattr(signal, sys.argv[1]))
 print("not reached")

@@ -54,10 +54,10 @@ def test_the_winner_settles_what_nobody_else_says(location: StudyLocation) -> No
     add(study, 0.9, 0.5, TrialState.PRUNED)
     add(study, 0.9, None, TrialState.FAIL)
     won = storage.winner(location)
-    assert won.story == "tuning tiny-first, trial 1 of 4, val_mae 1.0000"
+    assert won.description == "tuning tiny-first, trial 1 of 4, val_mae 1.0000"
     settings = won.settle(Tiny(), {}, {})
     assert (settings.learning_rate, settings.batch_size) == (0.2, 8)
-    assert settings.from_study == won.story
+    assert settings.from_study == won.description
     assert won.settle(Tiny(), {}, {"learning-rate": 0.7}).learning_rate == 0.7
     assert won.settle(Tiny(), {"learning-rate": 0.6}, {}).learning_rate == 0.6
     with pytest.raises(UsageError, match="is about the default network, not about other"):

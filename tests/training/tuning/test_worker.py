@@ -116,7 +116,7 @@ def test_a_training_that_diverges_is_pruned(
     assert storage.load_study(location).get_trials()[0].state == TrialState.PRUNED
 
 
-def test_a_hopeless_trial_is_pruned(
+def test_a_trial_that_is_worse_than_the_median_is_pruned(
     location: StudyLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each trial is worse than all before it, so those after the first few end early."""

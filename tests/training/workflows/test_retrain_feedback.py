@@ -190,7 +190,7 @@ def test_truths_are_learned_judged_told_and_remembered(
     monkeypatch.setattr(train, "train", refuse)
     assert cli.main([*FEEDBACK, "--after-truths", "4", "--after-harm"]) == 3
     said = capsys.readouterr().out
-    assert "mpg is trained anew. Over the last 80 audits the mean absolute error is " in said
+    assert "mpg is retrained. Over the last 80 audits the mean absolute error is " in said
     assert "Live answers are worse than the card says, by more than " in said
 
 

@@ -20,7 +20,7 @@ HELD_S = 7 * 24 * 3600.0
 # The clocks of those who store truths and of those who learn may be apart by so much.
 _APART_S = 3600.0
 _FORMAT = 1
-# What people asked is nobody else's to read.
+# Readable for its owner alone, because it holds requests.
 _MODE = 0o600
 
 
@@ -66,14 +66,15 @@ class Feedback:
     def new_since(self, until: float) -> int:
         """Return how many truths came, or were corrected, after a time.
 
-        What came while a clock was ahead is no reason to train now, or it would be one for ever.
+        Truths with times in the future, of a clock that was ahead, do not count: they would count
+        for ever.
         """
         return sum(until < truth.given_at <= self.taken_at + _APART_S for truth in self.truths)
 
     def last_of(self, times: Iterable[float]) -> float:
-        """Return the last of times that has come when this was read; 0 if none has.
+        """Return the latest of the times that are not after the reading; 0 if there are none.
 
-        One of a clock that was ahead would hide all that comes until then.
+        A later one, of a clock that was ahead, would hide all truths until then.
         """
         return max((each for each in times if each <= self.taken_at + _APART_S), default=0.0)
 

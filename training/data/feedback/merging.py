@@ -69,7 +69,7 @@ class Merged(Generic[Data]):
     until: float = 0.0
 
     def story(self) -> str:
-        """Say in a sentence what became of the truths."""
+        """Return in a sentence what became of the truths."""
         c = self.counts
         sources = ", ".join(f"{c['truths'][name]:,} of source {name}" for name in REPEATS)
         left = ", ".join(

@@ -112,13 +112,13 @@ def _copies(
         group for group in groups.values() if np.ptp(mpg[group]) > _CONTRADICT * mpg[group].min()
     ]
     if apart:
-        told = [
+        listed = [
             " and ".join(f"{places[row]} ({mpg[row]:g} mpg)" for row in _ends(mpg, group))
             for group in apart
         ]
         yield Finding(
             sentence=f"{share(sum(map(len, apart)), total)} are alike in everything but mpg, in "
-            f"which they differ by over {_CONTRADICT:.0%}: {first(told)}.",
+            f"which they differ by over {_CONTRADICT:.0%}: {first(listed)}.",
             blocks=sum(map(len, apart)) > _MUCH * total,
         )
 
@@ -133,10 +133,10 @@ def _outliers(columns: Mapping[str, Column], places: Sequence[str]) -> Iterator[
         middle = float(np.nanmedian(column))
         far = np.flatnonzero((column > _FAR_OFF * middle) | (column < middle / _FAR_OFF)).tolist()
         if far:
-            told = first([f"{places[row]} ({column[row]:g})" for row in far])
+            listed = first([f"{places[row]} ({column[row]:g})" for row in far])
             yield Finding(
                 sentence=f"{name} is over {_FAR_OFF} times more or less than its median, "
-                f"{middle:g}, in {share(len(far), len(column))}: {told}. The contract's range "
+                f"{middle:g}, in {share(len(far), len(column))}: {listed}. The contract's range "
                 "goes as far, so wrong requests will not be noticed."
             )
 
@@ -168,7 +168,7 @@ def _same(numbers: Mapping[str, Column], mpg: Column) -> Iterator[Finding]:
             elif straight:
                 yield Finding(
                     sentence=f"{one} and mpg say the same (correlation {alike:+.5f}): the model "
-                    "would be given what it is to estimate.",
+                    "would get the value that it should estimate.",
                     blocks=True,
                 )
             elif other == "mpg":
@@ -187,10 +187,10 @@ def _origins(origin: Sequence[str], mpg: Column) -> Iterator[Finding]:
     yield from _follows("origin", text_gives_away(origin, mpg))
 
 
-def _follows(name: str, share_told: float | None) -> Iterator[Finding]:
-    if share_told is not None:
+def _follows(name: str, explained_share: float | None) -> Iterator[Finding]:
+    if explained_share is not None:
         yield Finding(
-            sentence=f"mpg follows from {name} alone (which explains {share_told:.4f} of its "
-            "rank): the model would be given what it is to estimate. Is it made from mpg?",
+            sentence=f"mpg follows from {name} alone (which explains {explained_share:.4f} of its "
+            "rank): the model would get the value that it should estimate. Is it made from mpg?",
             blocks=True,
         )

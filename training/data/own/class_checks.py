@@ -103,7 +103,7 @@ def _contradictions(rows: Labelled) -> Iterator[Finding]:
         return
     total, count = len(rows.contents), sum(map(len, of_two))
     wrong = sum(len(group) - max(Counter(rows.labels[group].tolist()).values()) for group in of_two)
-    told = [
+    listed = [
         " and ".join(
             f"{rows.places[row]} ({rows.names[rows.labels[row]]})" for row in _two(rows, g)
         )
@@ -111,7 +111,7 @@ def _contradictions(rows: Labelled) -> Iterator[Finding]:
     ]
     yield Finding(
         sentence=f"{share(count, total)} stand under several classes, though they are the same: "
-        f"{first(told)}. Nothing can tell them apart, so no accuracy over "
+        f"{first(listed)}. No model can distinguish them, so no accuracy over "
         f"{1 - wrong / total:.4f} is possible.",
         blocks=count > _MUCH * total,
     )

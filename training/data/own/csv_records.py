@@ -106,8 +106,8 @@ def _check_once(
     """
     for name in read:
         found = [
-            f"{told!r:.60} (column {number})"
-            for number, (told, known) in enumerate(zip(given, header, strict=True), start=1)
+            f"{heading!r:.60} (column {number})"
+            for number, (heading, known) in enumerate(zip(given, header, strict=True), start=1)
             if known == name
         ]
         if len(found) > 1:

@@ -77,9 +77,9 @@ def _marks(
             if _share(mark, seen[label]) >= _MARKED and _share(mark, others) <= _UNMARKED
         ]
         if found:
-            told = first([repr(mark.decode()) for mark in found])
+            shown = first([repr(mark.decode()) for mark in found])
             yield Finding(
-                sentence=f"Nearly all texts of class {name!r} hold {told}, and hardly any others: "
+                sentence=f"Nearly all texts of class {name!r} hold {shown}, and hardly any others: "
                 "the model will rely on it. Will texts that are asked about have it?"
             )
 

@@ -20,12 +20,12 @@ class InterruptBetweenBatches(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked = False
+        self._is_requested = False
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Take both signals over for as long as the block runs."""
-        before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
+        before = {number: signal.signal(number, self._request_stop) for number in _SIGNALS}
         try:
             yield
         finally:
@@ -33,16 +33,16 @@ class InterruptBetweenBatches(keras.callbacks.Callback):
                 signal.signal(number, handler)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._stop_if_asked()
+        self._stop_if_requested()
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._stop_if_asked()
+        self._stop_if_requested()
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        if self._asked:
+    def _request_stop(self, _number: int, _frame: FrameType | None) -> None:
+        if self._is_requested:
             raise KeyboardInterrupt
-        self._asked = True
+        self._is_requested = True
 
-    def _stop_if_asked(self) -> None:
-        if self._asked:
+    def _stop_if_requested(self) -> None:
+        if self._is_requested:
             raise KeyboardInterrupt

@@ -94,7 +94,7 @@ class TrainingProgress(keras.callbacks.Callback):
         )
 
     def _left(self, step: int, finished: int = 0) -> str:
-        """Say how long the rest takes at the pace so far, this process' validations included."""
+        """Return how long the rest takes at the pace so far, this process' validations included."""
         done = self._epoch + finished - self._first_epoch + step / self._steps
         elapsed = time.monotonic() - self._began
         seconds = math.ceil(elapsed / done * (self._epochs - self._first_epoch - done))

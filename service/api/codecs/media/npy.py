@@ -18,7 +18,7 @@ from service.api.validation.arrays import check_array, check_shape, shorten_shap
 from service.api.validation.error_messages import (
     count_with_noun,
     describe_expected_value,
-    what_came,
+    describe_received,
 )
 from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
 from service.api.validation.tensors import Array, round_bfloat16
@@ -119,7 +119,7 @@ def _converted(field: Field, array: Array, limit: int) -> Array:
         expected = describe_expected_value(field)
         raise InvalidValueError(
             {
-                (int(i),): f"Expected {expected}, not {what_came(field, flat[i].item())}."
+                (int(i),): f"Expected {expected}, not {describe_received(field, flat[i].item())}."
                 for i in np.flatnonzero(beyond)[:limit]
             }
         )

@@ -10,7 +10,7 @@ from service.api.codecs.tfserving import predict_requests, predict_responses
 from service.api.http.responses import Response
 from service.api.request_limits import Limits
 from service.api.validation.problems import Index, InvalidValueError, Problems
-from service.api.validation.tensors import Array, came_as_scalars, to_tensor
+from service.api.validation.tensors import Array, columns_are_scalars, to_tensor
 from service.repository.contract import Signature
 from service.repository.golden_examples import Tensors
 from service.runtime.input_defaults import add_default_inputs
@@ -117,7 +117,7 @@ def request_of_values(
     count = len(next(iter(columns.values()), [None]))
     add_default_inputs(signature, inputs, count)
     # A cell or a text is a single value, never a list.
-    return PlainRequest(signature, inputs, count, path_of, came_as_scalars(signature, columns))
+    return PlainRequest(signature, inputs, count, path_of, columns_are_scalars(signature, columns))
 
 
 def request_of_files(

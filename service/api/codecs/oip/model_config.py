@@ -100,7 +100,7 @@ def _dims(field: Field, *, batches: bool) -> list[int]:
 
 
 def _format(field: Field, *, batches: bool) -> str:
-    """Say where a picture's colours are; TensorFlow's own order is the first."""
+    """Return where a picture's colours are; TensorFlow's own order is the first."""
     match _dims(field, batches=batches):
         case [_, _, size] if field.is_number and size in _CHANNELS:
             return "FORMAT_NHWC"

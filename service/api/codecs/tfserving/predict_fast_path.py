@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from service.api.json.json_numbers import NumberArray
-from service.api.validation.tensors import came_as_scalars, clean_scalars, clean_tensor
+from service.api.validation.tensors import clean_scalars, clean_tensor, columns_are_scalars
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Field, Signature
 from service.repository.golden_examples import Tensors
 from service.runtime.input_defaults import add_default_inputs, inputs_left_out
@@ -68,7 +68,7 @@ def _read_rows(signature: Signature, instances: Any) -> RequestParts | None:
     if inputs is None:
         return None
     add_default_inputs(signature, inputs, count)
-    return signature, inputs, count, came_as_scalars(signature, columns)
+    return signature, inputs, count, columns_are_scalars(signature, columns)
 
 
 def _columns(signature: Signature, instances: Sequence[Any]) -> dict[str, Any] | None:
@@ -101,7 +101,7 @@ def _read_columns(signature: Signature, value: Any) -> RequestParts | None:
     if inputs is None or (signature.needs_equal_rows and len(_row_counts(inputs)) > 1):
         return None
     add_default_inputs(signature, inputs)
-    return signature, inputs, None, came_as_scalars(signature, columns)
+    return signature, inputs, None, columns_are_scalars(signature, columns)
 
 
 def _row_counts(inputs: Tensors) -> set[int]:

@@ -29,7 +29,7 @@ from service.api.validation.problems import (
 )
 from service.api.validation.row_counts import check_equal_rows, check_row_count
 from service.api.validation.schemas import PredictEnvelope, load_envelope
-from service.api.validation.tensors import came_as_scalars
+from service.api.validation.tensors import columns_are_scalars
 from service.errors import InvalidRequestError, strip
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden_examples import Tensors
@@ -187,12 +187,12 @@ def _read_rows(
         )
         problems.raise_if_any()
         return PredictRequest(
-            signature, inputs, len(instances), came_as_scalars(signature, columns)
+            signature, inputs, len(instances), columns_are_scalars(signature, columns)
         )
 
     inputs = read_objects(signature, instances, schema, path="instances", limit=problems.limit)
     first = {name: [value] for name, value in instances[0].items()}
-    return PredictRequest(signature, inputs, len(instances), came_as_scalars(signature, first))
+    return PredictRequest(signature, inputs, len(instances), columns_are_scalars(signature, first))
 
 
 def read_objects(
@@ -302,7 +302,7 @@ def _read_columns(
         check_equal_rows(inputs, problems, path_of)
     problems.raise_if_any()
     add_default_inputs(signature, inputs)
-    return PredictRequest(signature, inputs, None, came_as_scalars(signature, columns))
+    return PredictRequest(signature, inputs, None, columns_are_scalars(signature, columns))
 
 
 def _only_input(signature: Signature, value: Any, path: str, sample: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _taken(arguments: Sequence[AbstractValue]) -> tuple[Tensor, list[int], list[
         raise MixError("has blocks that cannot be followed")
     margins = arguments[2]
     if isinstance(margins, Known):
-        if margins.tells_rows:
+        if margins.includes_row_count:
             raise MixError("pads by the number of rows")
         return found, blocks, margins.array.reshape(-1, 2).tolist()
     if tensor(margins).axis is not None:

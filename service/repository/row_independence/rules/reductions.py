@@ -95,7 +95,7 @@ def _top_k(node: Node, arguments: Sequence[AbstractValue]) -> list[AbstractValue
     found = tensor(arguments[0])
     refuse_rows_at(found, [found.rank - 1], "sorts")
     last: Size = unknown()
-    if isinstance(arguments[1], Known) and not arguments[1].tells_rows:
+    if isinstance(arguments[1], Known) and not arguments[1].includes_row_count:
         last = sized(arguments[1].array.item())
     elif tensor(arguments[1]).axis is not None:
         raise MixError("takes a number of values that depends on the rows")

@@ -19,7 +19,7 @@ def known_integers(value: AbstractValue, what: str) -> list[int]:
     Raises:
         MixError: they are not known.
     """
-    if not isinstance(value, Known) or value.tells_rows:
+    if not isinstance(value, Known) or value.includes_row_count:
         raise MixError(f"has {what} that are not known beforehand")
     flat = list(value.array.reshape(-1))
     if not all(isinstance(item, int) for item in flat):

@@ -106,7 +106,7 @@ def _stack(node: Node, arguments: Sequence[AbstractValue]) -> AbstractValue:
 def _element_shape(own: Shape | None, told: AbstractValue) -> Shape:
     """Return the shape of the rows' elements, which must be the same for all of them."""
     wanted: list[int | Size] = list(told.array.reshape(-1)) if isinstance(told, Known) else []
-    if not isinstance(told, Known) or told.tells_rows or told.array.ndim != 1:
+    if not isinstance(told, Known) or told.includes_row_count or told.array.ndim != 1:
         if own is None:
             raise MixError("stacks rows whose shapes may differ")
         return own

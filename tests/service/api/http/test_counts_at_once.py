@@ -25,10 +25,10 @@ def test_counts_are_handed_on_before_the_turn_ends() -> None:
     observer = RequestObserver(metrics, access_log=False).on_loop(loop)
     context = observer.begin({}, "client")
     assert in_flight(metrics) == 0
-    observer.hand_on_counts()
+    observer.flush_counts()
     assert in_flight(metrics) == 1
     observer.end(context)
-    observer.hand_on_counts()
+    observer.flush_counts()
     assert in_flight(metrics) == 0
 
 
@@ -36,5 +36,5 @@ def test_an_observer_without_a_loop_counts_at_once() -> None:
     metrics = Metrics()
     observer = RequestObserver(metrics, access_log=False)
     observer.begin({}, "client")
-    observer.hand_on_counts()
+    observer.flush_counts()
     assert in_flight(metrics) == 1

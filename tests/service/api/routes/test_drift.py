@@ -47,7 +47,7 @@ def test_drift_is_told_in_words_and_numbers(
     monitor: DriftMonitor = client.application.extensions["drift"]
     moment = [0.0]
     monkeypatch.setattr(monitor, "_clock", lambda: moment[0])
-    monitor.look()
+    monitor.end_due_blocks()
     report = client.get("/v1/models/sign/drift").json
     assert report["state"] == "waiting"
     assert report["expected_accuracy"]["live"] is None
@@ -60,7 +60,7 @@ def test_drift_is_told_in_words_and_numbers(
             ask(client, random.normal(size=64) + shift)
         moment[0] += 61
         monitor.count()
-        monitor.look()
+        monitor.end_due_blocks()
         states.append(client.get("/v1/models/sign/versions/1/drift").json["state"])
     assert states[:2] == ["no drift", "no drift"]
     assert states[-1] == "drift"

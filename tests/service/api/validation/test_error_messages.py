@@ -6,9 +6,9 @@ import pytest
 from service.api.validation.error_messages import (
     count_with_noun,
     describe_expected_value,
+    describe_received,
     shape_in_words,
     shorten,
-    what_came,
 )
 from service.repository.contract import Field
 
@@ -52,8 +52,8 @@ def test_long_values_are_shortened() -> None:
 )
 def test_of_what_is_sensitive_only_the_kind_is_told(value: Any, words: str) -> None:
     field = Field(name="x", dtype="string", shape=(None,))
-    assert what_came(field, value) == shorten(value)
-    assert what_came(replace(field, sensitive=True), value) == words
+    assert describe_received(field, value) == shorten(value)
+    assert describe_received(replace(field, sensitive=True), value) == words
 
 
 def test_one_is_no_plural() -> None:

@@ -63,15 +63,15 @@ def test_drift_is_noticed_shown_and_ends(reference: Reference) -> None:
     metrics, clock = Metrics(), Clock()
     drift = monitor(metrics, None, clock)
     watched = drift.begin("m", "1", reference)
-    drift.look()
+    drift.end_due_blocks()
 
     def block(shift: float) -> str:
         answer(watched.counting, 500, shift=shift)
         clock.now += 61
-        drift.look()
-        seen = drift.seen("m", "1")
-        assert seen is not None
-        return str(drift_report(seen)["state"])
+        drift.end_due_blocks()
+        observed = drift.observed("m", "1")
+        assert observed is not None
+        return str(drift_report(observed)["state"])
 
     assert {block(0.0) for _ in range(10)} == {"no drift"}
     states = [block(2.0) for _ in range(3)]
@@ -79,9 +79,9 @@ def test_drift_is_noticed_shown_and_ends(reference: Reference) -> None:
     shown = metrics.exposition().decode()
     assert 'understudy_drift_alarm{model="m",version="1"} 1.0' in shown
     assert 'understudy_drift_distance{field="inputs.x",model="m",version="1"}' in shown
-    seen = drift.seen("m", "1")
-    assert seen is not None
-    report = drift_report(seen)
+    observed = drift.observed("m", "1")
+    assert observed is not None
+    report = drift_report(observed)
     assert report["fields"][0]["evidence"] >= AVERAGE_RUN_LENGTH
     assert "inputs.x" in report["sentence"]
     assert report["rows"] == 13 * 500
@@ -90,7 +90,7 @@ def test_drift_is_noticed_shown_and_ends(reference: Reference) -> None:
     assert back[-1] == "no drift"
     assert 'understudy_drift_alarm{model="m",version="1"} 0.0' in metrics.exposition().decode()
     drift.end("m", "1", watched)
-    assert drift.seen("m", "1") is None
+    assert drift.observed("m", "1") is None
 
 
 def test_a_block_ends_by_rows_and_time_alone(reference: Reference) -> None:
@@ -99,10 +99,10 @@ def test_a_block_ends_by_rows_and_time_alone(reference: Reference) -> None:
     watched = drift.begin("m", "1", reference)
 
     def blocks() -> int:
-        drift.look()
-        seen = drift.seen("m", "1")
-        assert seen is not None
-        return 0 if seen.known is None else seen.known.blocks
+        drift.end_due_blocks()
+        observed = drift.observed("m", "1")
+        assert observed is not None
+        return 0 if observed.known is None else observed.known.blocks
 
     assert blocks() == 0
     answer(watched.counting, 199)
@@ -131,21 +131,21 @@ def test_workers_share_the_evidence_and_one_at_a_time_looks(
     metrics, clock = Metrics(), Clock()
     one, other = (monitor(metrics, tmp_path, clock) for _ in range(2))
     watched = [each.begin("m", "1", reference) for each in (one, other)]
-    one.look()
+    one.end_due_blocks()
     for each in watched:
         answer(each.counting, 150)
     clock.now += 61
     with SharedEvidence(tmp_path).changing() as record:
         assert record is not None
-        one.look()
+        one.end_due_blocks()
         assert record["m/1"].blocks == 0
-    one.look()
-    other.look()
+    one.end_due_blocks()
+    other.end_due_blocks()
     for each in (one, other):
-        seen = each.seen("m", "1")
-        assert seen is not None
-        assert seen.known is not None
-        assert (seen.known.blocks, seen.known.rows) == (1, 300)
+        observed = each.observed("m", "1")
+        assert observed is not None
+        assert observed.known is not None
+        assert (observed.known.blocks, observed.known.rows) == (1, 300)
 
 
 def test_evidence_against_another_reference_is_not_gone_on_with(
@@ -154,17 +154,17 @@ def test_evidence_against_another_reference_is_not_gone_on_with(
     metrics, clock = Metrics(), Clock()
     drift = monitor(metrics, tmp_path, clock)
     first = drift.begin("m", "1", reference)
-    drift.look()
+    drift.end_due_blocks()
     answer(first.counting, 300)
     clock.now += 61
-    drift.look()
+    drift.end_due_blocks()
     drift.end("m", "1", first)
     changed = describe_rows(SIGNATURE, *rows(500), origin="others", held_out=True)
     drift.begin("m", "1", changed)
-    seen = drift.seen("m", "1")
-    assert seen is not None
-    assert seen.known is None
-    assert drift_report(seen)["state"] == "waiting"
+    observed = drift.observed("m", "1")
+    assert observed is not None
+    assert observed.known is None
+    assert drift_report(observed)["state"] == "waiting"
     # A record that is damaged is no record.
     (tmp_path / "drift.json").write_text('{"m/1": {"rows": 3}}')
     assert SharedEvidence(tmp_path).read() == {}

@@ -66,7 +66,7 @@ def whole(root: Path) -> list[int]:
 def follow(mirror: Mirror, looks: int = 6) -> Outcome:
     """Look until all is there."""
     for _ in range(looks):
-        outcome = mirror.look()
+        outcome = mirror.synchronise()
         if outcome.is_in_step:
             return outcome
     raise AssertionError(outcome)
@@ -78,11 +78,11 @@ def test_versions_and_policy_come_and_are_asked_for_once(
     upload(bucket)
     bucket.write("m/policy.json", b'{"keep": 3}')
     followed = mirror(spoiled, tmp_path)
-    assert followed.look().is_in_step
+    assert followed.synchronise().is_in_step
     assert whole(tmp_path) == [1]
     assert Store(tmp_path).policy("m").keep == 3
     asked = len(proxy.asked)
-    assert followed.look().events == []
+    assert followed.synchronise().events == []
     assert len(proxy.asked) == asked + 1
     assert not was_published_here(tmp_path / "m" / "1")
 
@@ -98,7 +98,7 @@ def test_a_spoiled_answer_holds_up_but_spoils_nothing(
     upload(bucket, 2)
     upload(bucket, 3)
     proxy.spoil = lambda method, path: how if "/m/3/variables/" in path else None
-    outcome = followed.look()
+    outcome = followed.synchronise()
     assert outcome.problems
     assert not outcome.is_in_step
     # The other version has come all the same, and nothing of the spoiled one is seen.
@@ -119,11 +119,11 @@ def test_a_listing_that_fails_takes_nothing_away(
     for how in (THROTTLED, CUT):
         proxy.spoil = lambda method, path, how=how: how
         clock[0] += 3600
-        outcome = followed.look()
+        outcome = followed.synchronise()
         assert outcome.store_failed
         assert whole(tmp_path) == [1]
     proxy.spoil = lambda method, path: None
-    assert followed.look().is_in_step
+    assert followed.synchronise().is_in_step
 
 
 def test_a_version_that_is_changed_while_it_is_fetched_comes_as_it_is_then(
@@ -138,7 +138,7 @@ def test_a_version_that_is_changed_while_it_is_fetched_comes_as_it_is_then(
 
     proxy.spoil = change
     followed = mirror(spoiled, tmp_path)
-    outcome = followed.look()
+    outcome = followed.synchronise()
     assert "m 1 is not fetched" in outcome.problems[0]
     assert whole(tmp_path) == []
     follow(followed)
@@ -167,8 +167,8 @@ def test_a_name_that_no_file_can_have_holds_up_its_version_alone(
     bucket.write(f"{'long' * 64}/1/saved_model.pb", b"graph")
     bucket.write(f"{'long' * 64}/policy.json", b"{}")
     followed = mirror(bucket, tmp_path)
-    followed.look()
-    outcome = followed.look()
+    followed.synchronise()
+    outcome = followed.synchronise()
     assert not outcome.store_failed
     (problem,) = outcome.problems
     assert problem.startswith("a 1 is not fetched: ")
@@ -189,8 +189,8 @@ def test_a_half_uploaded_version_waits(bucket: Bucket, tmp_path: Path) -> None:
     assert lost is not None
     bucket.remove(["m/1/saved_model.pb"])
     followed = mirror(bucket, tmp_path)
-    assert "saved_model.pb is not there" in followed.look().problems[0]
-    assert followed.look().problems == []
+    assert "saved_model.pb is not there" in followed.synchronise().problems[0]
+    assert followed.synchronise().problems == []
     assert whole(tmp_path) == []
     bucket.write("m/1/saved_model.pb", lost[0])
     assert follow(followed).events == ["m 1 has come."]
@@ -292,7 +292,7 @@ def test_it_mirrors_what_rclone_serves(
         followed = mirror(Bucket(url), tmp_path / "to")
         follow(followed)
         made.publish("m", lambda path: (path / "saved_model.pb").write_text("2") and None)
-        eventually(lambda: followed.look().events == ["m 2 has come."])
-        assert followed.look().events == []
+        eventually(lambda: followed.synchronise().events == ["m 2 has come."])
+        assert followed.synchronise().events == []
     assert whole(tmp_path / "to") == [1, 2]
     assert Store(tmp_path / "to").policy("m").keep == 3

@@ -61,12 +61,12 @@ def test_what_is_there_comes_the_highest_first_and_the_policy_before_it() -> Non
 
 
 def test_what_serves_comes_first() -> None:
-    pinned = LocalModel(says=Policy(versions=(1,)))
+    pinned = LocalModel(parsed_policy=Policy(versions=(1,)))
     assert told(plan(whole(1, 2, 3), pinned)) == ["fetch m 1", "fetch m 3", "fetch m 2"]
 
 
 def test_what_the_policy_does_not_keep_does_not_come() -> None:
-    keeping = LocalModel(says=Policy(keep=2, labels={"old": 1}))
+    keeping = LocalModel(parsed_policy=Policy(keep=2, labels={"old": 1}))
     assert told(plan(whole(1, 2, 3, 4), keeping)) == ["fetch m 4", "fetch m 3", "fetch m 1"]
 
 
@@ -123,7 +123,7 @@ def test_a_store_that_seems_empty_takes_nothing_away() -> None:
 
 
 def test_what_serves_is_removed_if_it_is_gone_and_not_for_being_beyond_what_is_kept() -> None:
-    here = LocalModel({"1": "a", "2": "a"}, says=Policy(keep=1), serving=frozenset({1}))
+    here = LocalModel({"1": "a", "2": "a"}, parsed_policy=Policy(keep=1), serving=frozenset({1}))
     memory = plan(whole(1, 2), here).memory
     assert told(plan(whole(1, 2), here, memory, 1e9)) == []
     memory = plan(whole(2), here).memory
@@ -142,10 +142,10 @@ def test_what_came_otherwise_than_its_manifest_says_comes_again_later_or_changed
             plan(stored("m/1/data", "m/1/manifest.json", mark=mark), memory=memory, now=now)
         )
 
-    look = read_listing(whole(1)).models["m"].versions["1"].look
-    once = plan(whole(1)).memory.refusing(("m", "1"), look, 0)
+    fingerprint = read_listing(whole(1)).models["m"].versions["1"].fingerprint
+    once = plan(whole(1)).memory.refusing(("m", "1"), fingerprint, 0)
     assert (asked(29, once), asked(30, once)) == ([], ["fetch m 1"])
-    twice = once.refusing(("m", "1"), look, 30)
+    twice = once.refusing(("m", "1"), fingerprint, 30)
     assert (asked(89, twice), asked(90, twice)) == ([], ["fetch m 1"])
     assert asked(31, twice, "b") == ["fetch m 1"]
 
