@@ -174,7 +174,10 @@ def load_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path} is not TOML that can be read: it nests too deeply.") from error
+    # Beside tomllib's own, and those of bytes that are no UTF-8: whole numbers of over 4300 digits.
+    except ValueError as error:
         raise UsageError(f"{path} is not TOML: {str(error).rstrip('.')}.") from error
 
 
@@ -260,6 +263,14 @@ def _text(value: Any) -> str:
     return value
 
 
+def _path(value: Any) -> str:
+    text = _text(value)
+    # No system call takes one, and Python says so only when the path is used.
+    if "\0" in text:
+        raise ValueError("a path, in which there is no NUL")
+    return text
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")
@@ -315,12 +326,12 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "batch-size": _count,
     "learning-rate": _rate,
     "seed": _seed,
-    "data": _text,
+    "data": _path,
     "max-bad-rows": _share,
     "checkpoints": _count,
     "init-from": _version,
     "precision": _precision,
     "sensitive": _text,
-    "out": _text,
+    "out": _path,
     "no-publish": _flag,
 }

@@ -68,6 +68,10 @@ def test_a_training_that_starts_from_a_version_is_gentle(tmp_path: Path) -> None
         ("no-publish = 1", "no-publish must be true or false, not 1."),
         ("[mpg]\nepochs = 3", "unknown key 'mpg'"),
         ("epochs =", "is not TOML"),
+        (f"seed = {'9' * 5000}", "is not TOML: Exceeds the limit (4300 digits)"),
+        (f"seed = {'[' * 5000}", "is not TOML that can be read: it nests too deeply."),
+        (r'data = "a\u0000b"', r"data must be a path, in which there is no NUL, not 'a\x00b'."),
+        (r'out = "a\u0000b"', r"out must be a path, in which there is no NUL, not 'a\x00b'."),
     ],
 )
 def test_what_is_wrong_in_a_toml_file_is_said_with_its_place(
