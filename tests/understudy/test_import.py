@@ -76,6 +76,22 @@ class Subclass(keras.Model):
         return self.dense(inputs)
 
 
+def one_row(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    tf.debugging.assert_equal(tf.shape(x)[0], 1)
+    return {"y": 2 * x}
+
+
+X = [tf.TensorSpec([None, 3], tf.float32, name="x")]
+# Graphs that do not take what others take.
+GRAPHS: list[tuple[str, Callable[..., Any], list[tf.TensorSpec]]] = [
+    ("refusing", lambda x: {"y": tf.debugging.check_numerics(tf.math.log(-1 - x * x), "no")}, X),
+    ("one_row", one_row, X),
+    ("summing", lambda x: {"y": tf.reduce_sum(x)}, X),
+    ("constant", lambda: {"y": tf.constant([3.0])}, []),
+    ("joining", lambda x: {"y": tf.strings.length(x)}, [tf.TensorSpec([None], tf.string, "x")]),
+]
+
+
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models of many kinds, and files of samples."""
@@ -105,6 +121,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")],
     )
     tf.saved_model.save(varying, folder / "random", signatures=varying.answer)
+    for name, answer, spec in GRAPHS:
+        graph = tf.Module()
+        graph.answer = tf.function(answer, input_signature=spec)
+        tf.saved_model.save(graph, folder / name, signatures=graph.answer)
     keras.Sequential([keras.Input((None, 2)), layers.GRU(2)]).save(folder / "series.keras")
     ids = keras.Input((), dtype="int64", name="id")
     keras.Model(ids, ids % 10).save(folder / "ids.keras")
@@ -127,6 +147,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "plenty.npy", rows.astype(np.float32))
     (folder / "immense.json").write_text(f"[[1, 2, {'9' * 400}]]")
     (folder / "immense.csv").write_text("a,b,c\n1,2,1e39\n")
+    (folder / "half.jsonl").write_text('"a\\ud800"\n')
     (folder / "junk.npz").write_bytes(b"PK\x03\x04junk")
     np.savez_compressed(folder / "cut.npz", input=rows)
     whole = (folder / "cut.npz").read_bytes()
@@ -307,6 +328,33 @@ def test_a_saved_model_is_published_unchanged(
     assert ours == (shelf / "exported" / "saved_model.pb").read_bytes()
 
 
+def test_made_up_rows_that_a_graph_refuses_say_nothing_against_it(published: Published) -> None:
+    _, golden, _ = published("refusing")
+    assert golden is None
+
+
+def test_a_graph_that_takes_one_row_at_a_time_has_golden_examples(published: Published) -> None:
+    _, golden, signature = published("one_row", "--samples", "plenty.npy")
+    assert golden is not None
+    assert signature.rows_independent is False
+
+
+@pytest.mark.parametrize("model", ["summing", "constant"])
+def test_a_graph_without_rows_has_golden_examples_and_no_reference(
+    published: Published, tmp_path: Path, model: str
+) -> None:
+    samples = ["--samples", "plenty.npy"]
+    _, golden, _ = published(model, *samples)
+    assert golden is not None
+    assert read_reference(tmp_path / "m" / "1") is None
+
+
+def test_a_model_without_inputs_is_published(published: Published) -> None:
+    _, golden, signature = published("constant")
+    assert golden is None
+    assert signature.inputs == ()
+
+
 def test_a_saved_model_gets_names_where_they_are_given(published: Published) -> None:
     _, _, signature = published("exported", "--inputs", "a,b,c", "--outputs", "rest")
     assert [field.name for field in signature.inputs] == ["a", "b", "c"]
@@ -348,6 +396,9 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["vector.keras", "--name", "m", "--samples", "cut.npz"], "cut.npz cannot be read: "),
         (["vector.keras", "--name", "m", "--samples", "objects.npz"], "objects.npz cannot be read: it holds Python objects."),
         (["vector.keras", "--name", "m", "--samples", "texts.npz"], "texts.npz: 'notes.txt' is not an array of NumPy's."),
+        (["refusing", "--name", "m", "--samples", "rows.npy"], "rows.npy, row 0: refusing: signature 'serving_default' does not answer: no : Tensor had NaN values."),
+        (["joining", "--name", "m", "--samples", "half.jsonl"], r"half.jsonl, line 1: x must be a string without half a character, not 'a\ud800'."),
+        (["joining", "--name", "m", "--example", 'x={"b64": "!"}'], "inputs.x.example: x must be base64, as {\"b64\": \"...\"}, not {'b64': '!'}."),
         (["texts.keras", "--name", "m", "--samples", "latin.npy"], r"latin.npy, row 0: input must be UTF-8, not b'\xe9t\xe9'."),
         (["logits.keras", "--name", "m", "--classes", "a,b", "--samples", "rows.npy"], "Output 'output' gives -"),
         (["many.keras", "--name", "m", "--classes", "a,b"], "--classes: the model has 2 outputs; say in a --config file which classes each has, as classes = [...] under [outputs.kind]."),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from service.repository.contract import Field, Shape
+from service.repository.json_strings import string_from_json
 from training.errors import UsageError
 from training.importing.sample_file import SampleRow, Samples, identifier
 
@@ -100,8 +101,13 @@ def _single(field: Field, value: Any, row: SampleRow, as_text: bool, where: str)
         )
     if field.dtype == "string":
         checked: Any = _text(value, row, where) if isinstance(value, bytes) else value
-        if not isinstance(checked, str) and not (isinstance(checked, dict) and "b64" in checked):
-            raise _unfit(row, where, "a string", value)
+        try:
+            is_string = string_from_json(checked) is not None
+        except UnicodeEncodeError:
+            raise _unfit(row, where, "a string without half a character", value) from None
+        if not is_string:
+            known = isinstance(value, dict) and "b64" in value
+            raise _unfit(row, where, 'base64, as {"b64": "..."}' if known else "a string", value)
     elif field.dtype == "bool":
         checked = _truth(value) if as_text else value
         if not isinstance(checked, bool):
