@@ -14,7 +14,7 @@ from training.console.progress import say
 from training.data.load import load_data
 from training.errors import NotReproducedError, TrainingError, UsageError
 from training.fitting import run_folder
-from training.fitting.config import Settings
+from training.fitting.config import Settings, check_settings
 from training.publishing.provenance import git_commit, libraries
 from training.tasks.task_interface import Task
 from training.workflows import train
@@ -82,11 +82,15 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
     """Return the settings that a version was trained with, as its card has them.
 
     Raises:
-        TrainingError: the card lacks one that is needed.
+        TrainingError: the card lacks one that is needed, or has a value that is none of it.
     """
     given: dict[str, Any] = {"model": card.name, "data": data, "out": out, "publish": False}
     names = {field.name for field in dataclasses.fields(Settings)} - given.keys()
     told = {name: card.training[name] for name in names if name in card.training}
+    try:
+        check_settings(told)
+    except UsageError as error:
+        raise TrainingError(f"The card's training: {error}") from error
     if "init_from" in told:
         told["init_from"] = str(told["init_from"])
     if "precision" in told:

@@ -102,3 +102,16 @@ def test_a_run_that_is_taken_up_with_the_wrong_data_stays(
     (run / "checkpoints").mkdir()
     assert cli.main(["train", "toy", "--resume", str(run), "--data", "gone"]) == 2
     assert cli.main(["train", "toy", "--resume", str(run)]) == 0
+
+
+def test_a_run_whose_network_there_is_not_is_not_taken_up(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*GOOD, "--no-publish"]) == 0
+    (config,) = (toy / "runs" / "toy").glob("*/config.json")
+    config.write_text(config.read_text().replace('"default"', '"huge"'))
+    capsys.readouterr()
+    for command in (["train", "toy", "--resume"], ["export"]):
+        assert cli.main([*command, str(config.parent)]) == 2
+        assert capsys.readouterr().err.startswith("toy has no architecture 'huge'; it has ")
+    assert config.exists()
