@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.repository.json_files import shown
 from service.repository.model_card import Card, read_card
 from service.repository.object_store.refreshing import current_store
 from service.repository.precision import Precision
@@ -59,6 +60,7 @@ def reproduce(task: Task[Any], root: Path, version: int, named: Path | None) -> 
             "run alone and not in its card, so it cannot be trained again from that."
         )
     settings = settings_of(card, data=named, out=root)
+    _check_headline(card)
     loaded = load_data(task, named, settings.max_bad_rows)
     now, then = task.summary(loaded.data)["fingerprint"], card.data.get("fingerprint")
     if now != then:
@@ -100,6 +102,23 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
         if required and field.name not in given | told:
             raise TrainingError(f"The card has no {field.name!r} of the training.")
     return Settings(**given, **told)
+
+
+def _check_headline(card: Card) -> None:
+    """Check that there is a figure to compare with, before anything is trained.
+
+    Raises:
+        TrainingError: the card has none.
+    """
+    headline = card.evaluation.get("headline")
+    if isinstance(headline, Mapping) and isinstance(headline.get("name"), str):
+        figures = ["value", *(["low", "high"] if "low" in headline else [])]
+        if all(isinstance(headline.get(name), int | float) for name in figures):
+            return
+    raise TrainingError(
+        "The card's evaluation has no headline to compare with: it must hold a name and a value, "
+        f"and low and high where it has an interval, not {shown(headline)}."
+    )
 
 
 def changed_circumstances(card: Card) -> list[str]:

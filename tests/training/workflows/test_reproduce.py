@@ -73,6 +73,19 @@ def test_a_version_is_reproduced_from_its_card(
         "not 'many'.\n"
     )
 
+    for headline in (
+        None,
+        "high",
+        {"name": "a", "value": "x"},
+        {"name": "a", "value": 1, "low": 0},
+    ):
+        path.write_text(json.dumps(card | {"evaluation": {"headline": headline}}))
+        assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith("The card's evaluation has no headline to compare with: ")
+        assert cli.main(["list", "--out", "models"]) == 0
+        capsys.readouterr()
+
     del card["training"]["seed"]
     path.write_text(json.dumps(card))
     assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1
