@@ -38,8 +38,14 @@ _NODE = re.compile(r"\{\{.*?\}\}")
 
 
 def write_saved_model(exportable: Exportable, folder: Path) -> None:
-    """Write the SavedModel into ``folder``, anew; its signatures are those of the contract."""
+    """Write the SavedModel into ``folder``, anew; its signatures are those of the contract.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
     shutil.rmtree(folder, ignore_errors=True)
+    # TensorFlow would say the same by errors of its own, with a trace.
+    folder.mkdir(parents=True, exist_ok=True)
     archive = keras.export.ExportArchive()
     for resource in exportable.tracked:
         archive.track(resource)
