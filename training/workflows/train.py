@@ -78,6 +78,7 @@ def _train(run: Run, force: bool, rollout: RolloutRules | None) -> int | None:
         _make_room(run)
         if rollout is not None:
             version_policy.check_no_rollout(settings.out, settings.model)
+    _check_live_version(run)
     task: Task[Any] = tasks.get(settings.model)
     _check_precision(task, run)
     loaded, plan = planned(task, run)
@@ -187,6 +188,19 @@ def _make_room(run: Run) -> None:
     if not os.access(out, os.W_OK | os.X_OK):
         run.discard()
         raise UsageError(f"--out {out} cannot be written to.")
+
+
+def _check_live_version(run: Run) -> None:
+    """Check that a version can be compared with the live one, before it is trained.
+
+    Raises:
+        RepositoryError: the live version, or its policy, cannot be read.
+    """
+    try:
+        find_live_version(run.settings.out, run.settings.model)
+    except (RepositoryError, OSError):
+        run.discard()
+        raise
 
 
 def _check_precision(task: Task[Any], run: Run) -> None:
