@@ -41,5 +41,9 @@ class NotReproducedError(TrainingError):
     exit_code = 6
 
 
+class UnansweredError(TrainingError):
+    """A version's graph refuses what it is asked."""
+
+
 class DivergedError(TrainingError):
     """The loss of a training is not a number any more."""

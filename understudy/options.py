@@ -179,7 +179,8 @@ class _Rules(click.ParamType[RolloutRules]):
             return value
         try:
             return rules_from_json(json.loads(value), "rules")
-        except json.JSONDecodeError as error:
+        # Beside what is not JSON: whole numbers of over 4300 digits, and what nests too deeply.
+        except (ValueError, RecursionError) as error:
             self.fail(f"it is not JSON: {error}", param, ctx)
         except RepositoryError as error:
             self.fail(str(error), param, ctx)

@@ -59,6 +59,8 @@ def _without_rivals() -> Iterator[None]:
         (["train", "mpg", "--max-bad-rows", "2"], "--max-bad-rows must be a share from 0 to 1, not '2'. See understudy train --help."),
         (["train", "mpg", "--out", "/dev/null"], "--out /dev/null cannot be a folder of models: File exists."),
         (["evaluate", "mpg"], "There is no version of mpg in saved_models."),
+        (["train", "mpg", "--rollout", "--rollout-rules", "[" * 100_000], "--rollout-rules: it is not JSON: maximum recursion depth exceeded while decoding a JSON array from a unicode string. See understudy train --help."),
+        (["train", "mpg", "--rollout", "--rollout-rules", "9" * 5000], "--rollout-rules: it is not JSON: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit. See understudy train --help."),
         (["list", "--jsn"], "No such option '--jsn'. Did you mean '--json'? See understudy list --help."),
         (["list", "--verbose"], "No such option '--verbose'. See understudy list --help."),
     ],

@@ -76,6 +76,22 @@ class Subclass(keras.Model):
         return self.dense(inputs)
 
 
+def one_row(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    tf.debugging.assert_equal(tf.shape(x)[0], 1)
+    return {"y": 2 * x}
+
+
+X = [tf.TensorSpec([None, 3], tf.float32, name="x")]
+# Graphs that do not take what others take.
+GRAPHS: list[tuple[str, Callable[..., Any], list[tf.TensorSpec]]] = [
+    ("refusing", lambda x: {"y": tf.debugging.check_numerics(tf.math.log(-1 - x * x), "no")}, X),
+    ("one_row", one_row, X),
+    ("summing", lambda x: {"y": tf.reduce_sum(x)}, X),
+    ("constant", lambda: {"y": tf.constant([3.0])}, []),
+    ("joining", lambda x: {"y": tf.strings.length(x)}, [tf.TensorSpec([None], tf.string, "x")]),
+]
+
+
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models of many kinds, and files of samples."""
@@ -105,7 +121,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")],
     )
     tf.saved_model.save(varying, folder / "random", signatures=varying.answer)
+    for name, answer, spec in GRAPHS:
+        graph = tf.Module()
+        graph.answer = tf.function(answer, input_signature=spec)
+        tf.saved_model.save(graph, folder / name, signatures=graph.answer)
     keras.Sequential([keras.Input((None, 2)), layers.GRU(2)]).save(folder / "series.keras")
+    ids = keras.Input((), dtype="int64", name="id")
+    keras.Model(ids, ids % 10).save(folder / "ids.keras")
     (folder / "junk.bin").write_bytes(b"\xff\x00")
     (folder / "junk.keras").write_text("no archive")
     with zipfile.ZipFile(folder / "empty.keras", "w") as archive:
@@ -123,6 +145,17 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "rows.npy", np.arange(12, dtype=np.float32).reshape(4, 3))
     rows = np.random.default_rng(0).normal(size=(150, 3))
     np.save(folder / "plenty.npy", rows.astype(np.float32))
+    (folder / "immense.json").write_text(f"[[1, 2, {'9' * 400}]]")
+    (folder / "immense.csv").write_text("a,b,c\n1,2,1e39\n")
+    (folder / "half.jsonl").write_text('"a\\ud800"\n')
+    (folder / "junk.npz").write_bytes(b"PK\x03\x04junk")
+    np.savez_compressed(folder / "cut.npz", input=rows)
+    whole = (folder / "cut.npz").read_bytes()
+    (folder / "cut.npz").write_bytes(whole[:200] + b"\xff" * 50 + whole[250:])
+    np.savez(folder / "objects.npz", input=np.array([{}], object))
+    with zipfile.ZipFile(folder / "texts.npz", "w") as archive:
+        archive.writestr("notes.txt", "no array")
+    np.save(folder / "latin.npy", np.array(["\xe9t\xe9".encode("latin-1")]))
     np.savez(folder / "series.npz", series=np.ones((2, 4, 2)) * [[[1]], [[2]]])
     return folder
 
@@ -246,6 +279,14 @@ def test_the_only_heading_names_the_only_value(published: Published) -> None:
     assert golden.examples[0].instance == {"Review_text": "a good film"}
 
 
+def test_whole_numbers_of_a_csv_file_keep_all_digits(published: Published, tmp_path: Path) -> None:
+    largest = 2**63 - 1
+    (tmp_path / "ids.csv").write_text(f"id\n{largest}\n{2**53 + 1}\n7.0\n")
+    _, golden, _ = published("ids.keras", "--samples", str(tmp_path / "ids.csv"))
+    assert golden is not None
+    assert [example.instance["id"] for example in golden.examples] == [largest, 2**53 + 1, 7]
+
+
 def test_golden_examples_are_of_one_shape(published: Published) -> None:
     _, golden, _ = published("series.keras", "--samples", "series.jsonl")
     assert golden is not None
@@ -287,6 +328,33 @@ def test_a_saved_model_is_published_unchanged(
     assert ours == (shelf / "exported" / "saved_model.pb").read_bytes()
 
 
+def test_made_up_rows_that_a_graph_refuses_say_nothing_against_it(published: Published) -> None:
+    _, golden, _ = published("refusing")
+    assert golden is None
+
+
+def test_a_graph_that_takes_one_row_at_a_time_has_golden_examples(published: Published) -> None:
+    _, golden, signature = published("one_row", "--samples", "plenty.npy")
+    assert golden is not None
+    assert signature.rows_independent is False
+
+
+@pytest.mark.parametrize("model", ["summing", "constant"])
+def test_a_graph_without_rows_has_golden_examples_and_no_reference(
+    published: Published, tmp_path: Path, model: str
+) -> None:
+    samples = ["--samples", "plenty.npy"]
+    _, golden, _ = published(model, *samples)
+    assert golden is not None
+    assert read_reference(tmp_path / "m" / "1") is None
+
+
+def test_a_model_without_inputs_is_published(published: Published) -> None:
+    _, golden, signature = published("constant")
+    assert golden is None
+    assert signature.inputs == ()
+
+
 def test_a_saved_model_gets_names_where_they_are_given(published: Published) -> None:
     _, _, signature = published("exported", "--inputs", "a,b,c", "--outputs", "rest")
     assert [field.name for field in signature.inputs] == ["a", "b", "c"]
@@ -319,6 +387,19 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["random", "--name", "m", "--samples", "rows.npy"], "The model answers one row differently each time: "),
         (["infinite.keras", "--name", "m", "--samples", "rows.npy"], "rows.npy, row 0: the model answers output = -inf, which is not a finite number."),
         (["vector.keras", "--name", "m", "--bounds", "input=0:inf"], "inputs.input.maximum must be a number, not inf."),
+        (["vector.keras", "--name", "m", "--bounds", f"input=0:{'9' * 400}"], f"inputs.input.maximum must be a number, not {'9' * 57}...."),
+        (["vector.keras", "--name", "m", "--example", f"input={'[' * 100_000}"], "inputs.input.example: input must be a list of 3 values, not '[[["),
+        (["vector.keras", "--name", "m", "--example", "input=[1,2,1e39]"], "inputs.input.example: input[2] must be a number within float32, not 1e+39."),
+        (["vector.keras", "--name", "m", "--samples", "immense.json"], f"immense.json, row 0: input[2] must be a number within float32, not {'9' * 57}...."),
+        (["vector.keras", "--name", "m", "--samples", "immense.csv"], "immense.csv, line 2: c must be a number within float32, not '1e39'."),
+        (["vector.keras", "--name", "m", "--samples", "junk.npz"], "junk.npz cannot be read: File is not a zip file."),
+        (["vector.keras", "--name", "m", "--samples", "cut.npz"], "cut.npz cannot be read: "),
+        (["vector.keras", "--name", "m", "--samples", "objects.npz"], "objects.npz cannot be read: it holds Python objects."),
+        (["vector.keras", "--name", "m", "--samples", "texts.npz"], "texts.npz: 'notes.txt' is not an array of NumPy's."),
+        (["refusing", "--name", "m", "--samples", "rows.npy"], "rows.npy, row 0: refusing: signature 'serving_default' does not answer: no : Tensor had NaN values."),
+        (["joining", "--name", "m", "--samples", "half.jsonl"], r"half.jsonl, line 1: x must be a string without half a character, not 'a\ud800'."),
+        (["joining", "--name", "m", "--example", 'x={"b64": "!"}'], "inputs.x.example: x must be base64, as {\"b64\": \"...\"}, not {'b64': '!'}."),
+        (["texts.keras", "--name", "m", "--samples", "latin.npy"], r"latin.npy, row 0: input must be UTF-8, not b'\xe9t\xe9'."),
         (["logits.keras", "--name", "m", "--classes", "a,b", "--samples", "rows.npy"], "Output 'output' gives -"),
         (["many.keras", "--name", "m", "--classes", "a,b"], "--classes: the model has 2 outputs; say in a --config file which classes each has, as classes = [...] under [outputs.kind]."),
         (["mixed.keras", "--name", "m", "--samples", "customers.csv"], "customers.csv, line 2: expected a value of each input (age, plan); it has 'tenure', which is not one."),
@@ -365,6 +446,8 @@ def test_layers_of_somebodys_own_code_are_named(
         ("name = ", "is not TOML: Invalid value (at end of document)."),
         ("name = 'm'\n[inputs.input]\nunits = 'kg'", "unknown key 'inputs.input.units'; known are description, unit, minimum, maximum, choices, max_length, content_types, nullable, example."),
         ("name = 'm'\n[inputs.input]\nminimum = 'low'", "inputs.input.minimum must be a number, not 'low'."),
+        (f"name = 'm'\n[inputs.input]\nminimum = {'9' * 400}", f"inputs.input.minimum must be a number, not {'9' * 57}...."),
+        ('name = "m"\nsamples = "a\\u0000b.csv"', r"samples must be a path, not 'a\x00b.csv'."),
         ("name = 'm'\n[inputs.x]\nunit = 'kg'", "inputs.x: the model has no input of this name; it has input."),
         ("name = 'm'\n[inputs]\ninput = 3", "inputs.input must be a table, not 3."),
         ("name = 'm'\n[inputs.input]\nexample = [1, 2]", "inputs.input.example: input must be a list of 3 values, not a list of 2."),

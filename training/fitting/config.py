@@ -121,8 +121,8 @@ def settings_from_json(value: Mapping[str, Any]) -> Settings:
     """Read settings as ``Settings.to_json`` wrote them.
 
     Raises:
-        UsageError: a key is missing or unknown. What has a default may be missing: an earlier
-            program knew no such setting.
+        UsageError: a key is missing or unknown, or a value is none of its setting. What has a
+            default may be missing: an earlier program knew no such setting.
     """
     names = {item.name for item in dataclasses.fields(Settings)}
     required = {
@@ -132,10 +132,45 @@ def settings_from_json(value: Mapping[str, Any]) -> Settings:
     }
     for wrong in sorted((required - value.keys()) | (value.keys() - names)):
         raise UsageError(f"settings: {wrong!r} is {'missing' if wrong in names else 'unknown'}.")
+    check_settings(value)
     data = None if value["data"] is None else Path(value["data"])
     precision = Precision(value.get("precision", Precision.FLOAT32))
     typed = {"data": data, "out": models_folder(value["out"]), "precision": precision}
     return Settings(**dict(value) | typed)
+
+
+def check_settings(value: Mapping[str, Any]) -> None:
+    """Check values of settings that stand in a file, which people may have edited.
+
+    Args:
+        value: by the names of ``Settings``; what is not there is not checked.
+
+    Raises:
+        UsageError: a value is none of its setting; the message names it.
+    """
+    for name, check in _STORED.items():
+        if name not in value or (value[name] is None and name in _MAY_BE_NONE):
+            continue
+        try:
+            check(value[name])
+        except ValueError as error:
+            raise UsageError(
+                f"settings: {name!r} must be {error}, not {value[name]!r:.60}."
+            ) from error
+
+
+def architecture_of(
+    model: str, architectures: Mapping[str, TrainingDefaults], name: str
+) -> TrainingDefaults:
+    """Return the architecture of that name.
+
+    Raises:
+        UsageError: the model has no such architecture.
+    """
+    if name not in architectures:
+        known = ", ".join(architectures)
+        raise UsageError(f"{model} has no architecture {name!r}; it has {known}.")
+    return architectures[name]
 
 
 def with_hyperparameters(network: Network, changed: Mapping[str, Any]) -> Network:
@@ -174,7 +209,10 @@ def load_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path} is not TOML that can be read: it nests too deeply.") from error
+    # Beside tomllib's own, and those of bytes that are no UTF-8: whole numbers of over 4300 digits.
+    except ValueError as error:
         raise UsageError(f"{path} is not TOML: {str(error).rstrip('.')}.") from error
 
 
@@ -214,10 +252,7 @@ def resolve(
     """
     chosen = {**toml, **given}
     arch = chosen.get("arch", DEFAULT_ARCHITECTURE)
-    if arch not in architectures:
-        known = ", ".join(architectures)
-        raise UsageError(f"{model} has no architecture {arch!r}; it has {known}.")
-    architecture = architectures[arch]
+    architecture = architecture_of(model, architectures, arch)
     data, start = chosen.get("data"), chosen.get("init-from")
     # What was learned is to be refined; at the full rate it would be forgotten first.
     rate = architecture.learning_rate * (1 if start is None else FINE_TUNING)
@@ -258,6 +293,14 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a string")
     return value
+
+
+def _path(value: Any) -> str:
+    text = _text(value)
+    # No system call takes one, and Python says so only when the path is used.
+    if "\0" in text:
+        raise ValueError("a path, in which there is no NUL")
+    return text
 
 
 def _flag(value: Any) -> bool:
@@ -305,6 +348,12 @@ def _precision(value: Any) -> str:
     return value
 
 
+def _table(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("an object")
+    return value
+
+
 _NUMBERS = (_count, _seed, _rate, _share)
 
 # The options that a TOML file may hold, each with its check; a check raises ValueError with
@@ -315,12 +364,33 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "batch-size": _count,
     "learning-rate": _rate,
     "seed": _seed,
-    "data": _text,
+    "data": _path,
     "max-bad-rows": _share,
     "checkpoints": _count,
     "init-from": _version,
     "precision": _precision,
     "sensitive": _text,
-    "out": _text,
+    "out": _path,
     "no-publish": _flag,
 }
+
+# The same of settings in a file of a run, by the names of ``Settings``.
+_STORED: Mapping[str, Callable[[Any], Any]] = {
+    "model": _text,
+    "arch": _text,
+    "epochs": _count,
+    "batch_size": _count,
+    "learning_rate": _rate,
+    "seed": _seed,
+    "data": _path,
+    "out": _path,
+    "publish": _flag,
+    "max_bad_rows": _share,
+    "checkpoints": _count,
+    "init_from": _version,
+    "precision": _precision,
+    "sensitive": _text,
+    "hyperparameters": _table,
+    "from_study": _text,
+}
+_MAY_BE_NONE = ("data", "init_from", "sensitive", "from_study")

@@ -124,11 +124,13 @@ def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
     Weights learned on some data fit a network of other data in shape only.
 
     Raises:
-        TrainingError: it was begun with other data.
+        TrainingError: it was begun with other data, or the note is damaged.
     """
     path = folder / _DATA
     if begun and path.is_file():
-        known = read_object(path)["fingerprint"]
+        known = read_object(path).get("fingerprint")
+        if not isinstance(known, str):
+            raise TrainingError(f"{path} is damaged: it must name the fingerprint of the data.")
         if known != fingerprint:
             raise TrainingError(
                 f"{folder} was begun with other data: its fingerprint was {known[:16]}..., and is "

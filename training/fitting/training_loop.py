@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from training.console.progress import say
-from training.errors import DivergedError
+from training.errors import DivergedError, TrainingError
 from training.fitting.callbacks.interrupt import InterruptBetweenBatches
 from training.fitting.callbacks.live_progress import TrainingProgress
 from training.fitting.callbacks.tensorboard import tensorboard_logs
@@ -97,7 +97,7 @@ def fit(
         say(f"continuing after epoch {done}")
     steps = math.ceil(len(plan.training) / settings.batch_size)
     progress = TrainingProgress(plan.metric, steps, done)
-    keeper = _Keeper(run, checkpoints, plan, run.history()[:done])
+    keeper = _Keeper(run, checkpoints, plan, known_history(plan, run, done)[:done])
     callbacks = [*watchers, keeper, progress, *tensorboard_logs(run.folder / "tensorboard")]
     if architecture.patience is not None:
         callbacks.append(Patience(keeper, architecture.patience))
@@ -135,6 +135,26 @@ def learn(
             callbacks=[_EpochSetter(training, settings.seed), _Guard(), *callbacks, interrupt],
             verbose=0,
         )
+
+
+def known_history(plan: TrainingPlan, run: Run, least: int = 1) -> list[dict[str, float]]:
+    """Return the finished epochs of a run, of which there are at least so many.
+
+    Raises:
+        TrainingError: the file is damaged: there are fewer, or a column that is needed is not.
+    """
+    history = run.history()
+    needed = ["epoch", "seconds", *([plan.monitor] if plan.monitor else [])]
+    reason = f"it has {len(history)} of {least} finished epochs" if len(history) < least else ""
+    for name in needed:
+        if not reason and any(name not in row for row in history):
+            reason = f"it has no column {name}"
+    if reason:
+        raise TrainingError(
+            f"{run.folder / 'history.csv'} is damaged: {reason}. Start a new run; this one cannot "
+            "continue without it."
+        )
+    return history
 
 
 def best_epoch(plan: TrainingPlan, history: Sequence[Mapping[str, float]]) -> int:

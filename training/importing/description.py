@@ -179,7 +179,7 @@ def _text(value: Any) -> str:
 
 
 def _path(value: Any) -> Path:
-    if not isinstance(value, Path | str) or not str(value):
+    if not isinstance(value, Path | str) or not str(value) or "\0" in str(value):
         raise ValueError("a path")
     return Path(value)
 
@@ -191,9 +191,16 @@ def _flag(value: Any) -> bool:
 
 
 def _number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_float64(value):
         raise ValueError("a number")
     return value
+
+
+def _is_float64(number: int | float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # A whole number may be larger.
+        return False
 
 
 def _length(value: Any) -> int:

@@ -3,6 +3,9 @@
 import csv
 import json
 import re
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +16,18 @@ import numpy as np
 from training.errors import UsageError
 
 _ENDINGS = ".csv, .jsonl, .json, .npy or .npz"
+# What NumPy raises for files that are damaged, incomplete or encrypted, or announce more than fits.
+_UNREADABLE = (
+    ValueError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +195,23 @@ def _of_rows(name: str, rows: tuple[SampleRow, ...]) -> Samples:
 
 def _numpy(path: Path) -> Samples:
     try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        reason = "it holds Python objects" if "pickle" in str(error) else str(error)
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.ndarray):
+                # Its arrays are only read now, and each may be damaged.
+                with loaded as archive:
+                    loaded = {key: archive[key] for key in archive.files}
+    except _UNREADABLE as error:
+        reason = "it holds Python objects" if "pickle" in str(error) else _first_line(error)
         raise UsageError(f"{path} cannot be read: {reason.rstrip('.')}.") from error
-    if isinstance(loaded, np.ndarray):
-        return _of_arrays(path.name, str(path), loaded)
-    with loaded:
-        return _of_arrays(path.name, str(path), {key: loaded[key] for key in loaded.files})
+    for key, array in loaded.items() if isinstance(loaded, dict) else ():
+        if not isinstance(array, np.ndarray):
+            raise UsageError(f"{path}: {key!r} is not an array of NumPy's.")
+    return _of_arrays(path.name, str(path), loaded)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _from_python(source: Any) -> Samples:

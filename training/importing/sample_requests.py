@@ -1,5 +1,6 @@
 """Turns the examples of a file into requests of a signature, checked against its fields."""
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from service.repository.contract import Field, Shape
+from service.repository.json_strings import string_from_json
 from training.errors import UsageError
 from training.importing.sample_file import SampleRow, Samples, identifier
 
@@ -98,9 +100,14 @@ def _single(field: Field, value: Any, row: SampleRow, as_text: bool, where: str)
             f"[inputs.{field.name}] in the --config file."
         )
     if field.dtype == "string":
-        checked: Any = value.decode() if isinstance(value, bytes) else value
-        if not isinstance(checked, str) and not (isinstance(checked, dict) and "b64" in checked):
-            raise _unfit(row, where, "a string", value)
+        checked: Any = _text(value, row, where) if isinstance(value, bytes) else value
+        try:
+            is_string = string_from_json(checked) is not None
+        except UnicodeEncodeError:
+            raise _unfit(row, where, "a string without half a character", value) from None
+        if not is_string:
+            known = isinstance(value, dict) and "b64" in value
+            raise _unfit(row, where, 'base64, as {"b64": "..."}' if known else "a string", value)
     elif field.dtype == "bool":
         checked = _truth(value) if as_text else value
         if not isinstance(checked, bool):
@@ -118,15 +125,19 @@ def _number(
     expected = "a number" if field.is_float else "a whole number"
     number: Any = value
     if as_text and isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            raise _unfit(row, where, expected, value) from None
+        number = _read_number(value)
     if isinstance(number, float) and math.isnan(number) and field.nullable:
         return None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+    if isinstance(number, bool) or not isinstance(number, int | float):
         raise _unfit(row, where, expected, value)
-    if not field.is_float:
+    if isinstance(number, float) and not math.isfinite(number):
+        raise _unfit(row, where, expected, value)
+    if field.is_float:
+        # Beyond it the model would be tried with infinity, which no client can send.
+        most = float(np.finfo(field.numpy_type).max)
+        if abs(number) > most:
+            raise _unfit(row, where, f"{expected} within {field.dtype}", value)
+    else:
         bounds = np.iinfo(field.numpy_type)
         if int(number) != number or not bounds.min <= number <= bounds.max:
             raise _unfit(row, where, f"{expected} from {bounds.min} to {bounds.max}", value)
@@ -139,6 +150,24 @@ def _number(
         ]
         raise _unfit(row, where, " and ".join(words), value)
     return int(number) if isinstance(value, int) and not as_text else number
+
+
+def _read_number(text: str) -> int | float | None:
+    """Return the number that a text is; ``None`` for other text.
+
+    A whole number stays one: as a float it would lose its last digits beyond 2 ** 53.
+    """
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return None
+
+
+def _text(value: bytes, row: SampleRow, where: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise _unfit(row, where, "UTF-8", value) from None
 
 
 def _truth(text: Any) -> Any:

@@ -27,7 +27,7 @@ from training.console.terminal_table import print_table
 from training.data.load import load_data
 from training.errors import UsageError
 from training.fitting import training_loop
-from training.fitting.config import Settings, resolve, settings_from_json
+from training.fitting.config import Settings, architecture_of, resolve, settings_from_json
 from training.fitting.run_folder import Run, keep_to_data, new_folder
 from training.fitting.training_plan import TrainingPlan
 from training.overfitting import curve_plots, diagnosis
@@ -119,6 +119,7 @@ def _settings(folder: Path) -> Settings:
 def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant, run: Run) -> None:
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     training_loop.set_seed(run.settings.seed)
+    architecture_of(task.name, task.architectures, run.settings.arch)
     plan = task.plan(data, run.settings)
     # Whatever the task keeps when it trains to serve: here early stopping follows the curve.
     plan = dataclasses.replace(plan, monitor=f"val_{study.curve}", mode="min")

@@ -7,6 +7,7 @@ asks for: a version that was refused does not serve, however high its number.
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.errors import RepositoryError
 from service.repository.golden_examples import Golden, read_golden
 from service.repository.model_card import Card, read_card
 from service.repository.model_policy import read_policy
@@ -44,7 +45,8 @@ def find_live_version(root: Path, model: str) -> LiveVersion | None:
     of those that no service has refused.
 
     Raises:
-        RepositoryError: the policy, the card or the golden examples cannot be read.
+        RepositoryError: the policy, the card or the golden examples cannot be read; the message
+            names the version.
     """
     store = Store(root)
     versions = store.versions(model)
@@ -57,7 +59,14 @@ def find_live_version(root: Path, model: str) -> LiveVersion | None:
     version = leading if leading in serving else serving[-1]
     folder = versions[version]
     how = _how(model, real, version, folder)
-    return LiveVersion(version, folder, read_card(folder), read_golden(folder), how)
+    try:
+        card, golden = read_card(folder), read_golden(folder)
+    except RepositoryError as error:
+        raise RepositoryError(
+            f"Live version {version} of {model} ({folder}) cannot be read: {error} Repair it, or "
+            "let another version serve."
+        ) from error
+    return LiveVersion(version, folder, card, golden, how)
 
 
 def _how(model: str, real: Reality, version: int, folder: Path) -> str:

@@ -21,6 +21,7 @@ from service.repository.golden_examples import (
 from service.repository.row_dependence_probe import neighbours_matter, varied_rows
 from training.array_types import Array, Predict
 from training.console.progress import say
+from training.errors import UnansweredError
 
 # Of golden examples that are asked: each alone, and all of them together in several ways.
 _MOST = 16
@@ -56,7 +57,8 @@ def _reason(
     )
     try:
         reason = check(batch_of(signature, examples))
-    except ValueError as error:  # rows of different shapes, which no batch can hold
+    # Rows of different shapes, which no batch can hold, or a graph that takes one row at a time.
+    except (ValueError, UnansweredError) as error:
         return f"they cannot be asked together ({error})"
     # Golden examples may be clear cases, whose answers hardly change with their neighbours.
     varied = varied_rows(signature, _VARIED)

@@ -1,5 +1,6 @@
 """Exports a trained model as a version: SavedModel, golden examples, card; proves, publishes it."""
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,17 +27,25 @@ from service.repository.model_card import Card, read_card, write_card
 from service.repository.model_store import Store
 from service.repository.precision import Precision, precision_here
 from training.array_types import Array, Predict, Tensors
-from training.errors import TrainingError
+from training.errors import TrainingError, UnansweredError
 from training.publishing.export_precision import multiplying_in
 from training.tasks.task_interface import Case, Exportable
 
 # Processors add floats in other orders; the tolerance allows that, but not another model's answers.
 ABSOLUTE, RELATIVE = 1e-3, 1e-3
+# TensorFlow's name for a place in a graph, before what it says.
+_NODE = re.compile(r"\{\{.*?\}\}")
 
 
 def write_saved_model(exportable: Exportable, folder: Path) -> None:
-    """Write the SavedModel into ``folder``, anew; its signatures are those of the contract."""
+    """Write the SavedModel into ``folder``, anew; its signatures are those of the contract.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
     shutil.rmtree(folder, ignore_errors=True)
+    # TensorFlow would say the same by errors of its own, with a trace.
+    folder.mkdir(parents=True, exist_ok=True)
     archive = keras.export.ExportArchive()
     for resource in exportable.tracked:
         archive.track(resource)
@@ -58,52 +67,79 @@ def copy_saved_model(source: Path, folder: Path) -> None:
         raise TrainingError(f"{source} cannot be copied: {_reason(error)}.") from error
 
 
-def open_saved_model(folder: Path, precision: Precision | None = None) -> Predict:
+def open_saved_model(
+    folder: Path, precision: Precision | None = None, *, place: str = ""
+) -> Predict:
     """Load a version and return the function that calls its signatures.
 
     The function raises TrainingError where the version has no such signature, or it takes other
-    inputs: the version came from elsewhere.
+    inputs: the version came from elsewhere. It raises UnansweredError where the graph refuses the
+    values.
 
     Args:
         folder: the version's folder.
         precision: what it multiplies in; ``None`` takes what its card states, where this machine
             has that, as the service does.
+        place: what messages name instead of the folder.
 
     Raises:
         TrainingError: the folder holds no whole SavedModel.
     """
+    place = place or str(folder)
     if precision is None:
         card = read_card(folder)
         precision = precision_here(card.precision) if card else Precision.FLOAT32
     try:
         loaded = tf.saved_model.load(folder)
     except (OSError, ValueError, tf.errors.OpError) as error:
-        raise TrainingError(f"{folder} cannot be loaded: {error}") from error
+        raise TrainingError(f"{place} cannot be loaded: {error}") from error
 
     def predict(signature: str, inputs: Tensors) -> dict[str, Array]:
         if signature not in loaded.signatures:
-            raise TrainingError(f"{folder} has no signature {signature!r}.")
+            raise TrainingError(f"{place} has no signature {signature!r}.")
         call = loaded.signatures[signature]
         specs = call.structured_input_signature[1]
         if inputs.keys() != specs.keys():
             raise TrainingError(
-                f"{folder}: signature {signature!r} takes {', '.join(sorted(specs))}, "
+                f"{place}: signature {signature!r} takes {', '.join(sorted(specs))}, "
                 f"not {', '.join(sorted(inputs))}."
             )
         tensors = {name: tf.constant(inputs[name], specs[name].dtype) for name in inputs}
-        with multiplying_in(precision):
-            return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
+        try:
+            with multiplying_in(precision):
+                return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
+        except tf.errors.ResourceExhaustedError:
+            raise  # The memory is at fault, not the graph.
+        except tf.errors.OpError as error:
+            raise UnansweredError(
+                f"{place}: signature {signature!r} does not answer: {_last_line(error)}"
+            ) from error
 
     return predict
 
 
+def _last_line(error: tf.errors.OpError) -> str:
+    """Return what an operation said, without where in the graph it stands."""
+    lines = [_NODE.sub("", line).strip() for line in str(error.message).splitlines()]
+    told = [line for line in lines if line and not line.startswith("[[")]
+    return f"{told[-1].rstrip('.') if told else type(error).__name__}."
+
+
 def answer(predict: Predict, contract: Contract, cases: Sequence[Case]) -> Golden:
-    """Let the exported model answer the cases, one by one."""
+    """Let the exported model answer the cases, one by one.
+
+    Raises:
+        UnansweredError: its graph refuses a case; the message begins with the case's note.
+    """
     examples = []
     for case in cases:
         question = GoldenExample(case.signature, case.instance, {}, case.note, case.truth)
         inputs = batch_of(contract[case.signature], [question])
-        prediction = row_to_json(predict(case.signature, inputs), 0)
+        try:
+            outputs = predict(case.signature, inputs)
+        except UnansweredError as error:
+            raise UnansweredError(f"{case.note}: {error}" if case.note else str(error)) from error
+        prediction = row_to_json(outputs, 0)
         examples.append(replace(question, prediction=prediction))
     return Golden(examples, absolute=ABSOLUTE, relative=RELATIVE)
 

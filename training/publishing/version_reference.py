@@ -22,10 +22,12 @@ def answered_reference(
     """Let the export answer rows, at most 5,000 from all parts, and say what they look like.
 
     Returns:
-        the reference; ``None`` where there are fewer than 100 rows, or where a row's answer
-        depends on the rows beside it.
+        the reference; ``None`` where there are fewer than 100 rows, where a row's answer depends on
+        the rows beside it, or where the signature has no rows.
     """
     if rows is None or contract[rows.signature].rows_independent is False:
+        return None
+    if not contract[rows.signature].has_rows:
         return None
     count = len(next(iter(rows.inputs.values())))
     if count < _FEWEST:

@@ -26,7 +26,7 @@ from service.repository.reference.reference_file import write_reference
 from service.repository.row_dependence_probe import varied_rows
 from training.array_types import Predict
 from training.console.progress import say, working
-from training.errors import RefusedError, TrainingError, UsageError
+from training.errors import RefusedError, TrainingError, UnansweredError, UsageError
 from training.fitting.config import default_out
 from training.importing.classified_output import check_probabilities
 from training.importing.description import Description, description_of
@@ -147,7 +147,7 @@ def _import(
             saved_model_export.copy_saved_model(opened.folder, folder)
         else:
             saved_model_export.write_saved_model(named.exportable, folder)
-        predict = saved_model_export.open_saved_model(folder)
+        predict = saved_model_export.open_saved_model(folder, place=opened.place)
         golden, contract = _tried(named, predict, cases)
     card = Card(
         name=name,
@@ -281,7 +281,12 @@ def _tried(
     rows = varied_rows(signature, _MADE_UP)
     if rows is None:
         return None, contract
-    _check_outputs(named, predict(DEFAULT_SIGNATURE, rows))
+    try:
+        _check_outputs(named, predict(DEFAULT_SIGNATURE, rows))
+    except UnansweredError as error:
+        # It may take what nobody can make up; what it answers, samples have to show.
+        say(f"made-up rows show nothing of it: {error}")
+        return None, contract
     made_up = Golden(
         [GoldenExample(DEFAULT_SIGNATURE, row_to_json(rows, i), {}) for i in range(_MADE_UP)],
         absolute=saved_model_export.ABSOLUTE,
@@ -339,7 +344,7 @@ def _tell(contract: Contract, golden: Golden | None, samples: Samples | None) ->
         for fields in (signature.inputs, signature.outputs)
     )
     say(f"takes {takes}; gives {gives}")
-    shape = signature.inputs[0].shape or ()
+    shape = (signature.inputs[0].shape or ()) if signature.inputs else ()
     if len(signature.inputs) == 1 and len(shape) == 2 and 1 < (shape[1] or 0) <= _MOST_NAMED:
         say(f"to name the {shape[1]} values of {takes}, say --inputs a,b,... or give samples")
     if golden is None or samples is None:

@@ -86,7 +86,7 @@ def _show(versions: Sequence[Mapping[str, Any]], untold: Sequence[str]) -> None:
             str(item["version"]),
             _serves(item),
             *([", ".join(item["labels"])] if labelled else []),
-            item["network"] or "",
+            str(item["network"] or ""),
             item["problem"] or _quality(item["headline"]),
             (item["created_at"] or "")[:10],
         )
@@ -116,9 +116,14 @@ def _serves(item: Mapping[str, Any]) -> str:
 
 def _quality(headline: Any) -> str:
     match headline:
-        case {"name": name, "value": value, "low": low, "high": high}:
+        case {
+            "name": name,
+            "value": int() | float() as value,
+            "low": int() | float() as low,
+            "high": int() | float() as high,
+        }:
             return f"{_short(name)} {value:.3f} ({low:.3f}-{high:.3f})"
-        case {"name": name, "value": value}:
+        case {"name": name, "value": int() | float() as value}:
             return f"{_short(name)} {value:.3f}"
         case _:
             return "not measured"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.repository.json_files import shown
 from service.repository.model_card import Card, read_card
 from service.repository.object_store.refreshing import current_store
 from service.repository.precision import Precision
@@ -14,7 +15,7 @@ from training.console.progress import say
 from training.data.load import load_data
 from training.errors import NotReproducedError, TrainingError, UsageError
 from training.fitting import run_folder
-from training.fitting.config import Settings
+from training.fitting.config import Settings, check_settings
 from training.publishing.provenance import git_commit, libraries
 from training.tasks.task_interface import Task
 from training.workflows import train
@@ -59,6 +60,7 @@ def reproduce(task: Task[Any], root: Path, version: int, named: Path | None) -> 
             "run alone and not in its card, so it cannot be trained again from that."
         )
     settings = settings_of(card, data=named, out=root)
+    _check_headline(card)
     loaded = load_data(task, named, settings.max_bad_rows)
     now, then = task.summary(loaded.data)["fingerprint"], card.data.get("fingerprint")
     if now != then:
@@ -82,11 +84,15 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
     """Return the settings that a version was trained with, as its card has them.
 
     Raises:
-        TrainingError: the card lacks one that is needed.
+        TrainingError: the card lacks one that is needed, or has a value that is none of it.
     """
     given: dict[str, Any] = {"model": card.name, "data": data, "out": out, "publish": False}
     names = {field.name for field in dataclasses.fields(Settings)} - given.keys()
     recorded = {name: card.training[name] for name in names if name in card.training}
+    try:
+        check_settings(recorded)
+    except UsageError as error:
+        raise TrainingError(f"The card's training: {error}") from error
     if "init_from" in recorded:
         recorded["init_from"] = str(recorded["init_from"])
     if "precision" in recorded:
@@ -96,6 +102,23 @@ def settings_of(card: Card, *, data: Path | None, out: Path) -> Settings:
         if required and field.name not in given | recorded:
             raise TrainingError(f"The card has no {field.name!r} of the training.")
     return Settings(**given, **recorded)
+
+
+def _check_headline(card: Card) -> None:
+    """Check that there is a figure to compare with, before anything is trained.
+
+    Raises:
+        TrainingError: the card has none.
+    """
+    headline = card.evaluation.get("headline")
+    if isinstance(headline, Mapping) and isinstance(headline.get("name"), str):
+        figures = ["value", *(["low", "high"] if "low" in headline else [])]
+        if all(isinstance(headline.get(name), int | float) for name in figures):
+            return
+    raise TrainingError(
+        "The card's evaluation has no headline to compare with: it must hold a name and a value, "
+        f"and low and high where it has an interval, not {shown(headline)}."
+    )
 
 
 def changed_circumstances(card: Card) -> list[str]:

@@ -29,6 +29,7 @@ from training.evaluation.metrics import beside_the_headline
 from training.evaluation.out_of_fold import write_errors
 from training.evaluation.predictions import ClassificationPredictions, Predictions
 from training.fitting import training_loop
+from training.fitting.config import architecture_of
 from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
 from training.fitting.process_lock import exclusive_lock
 from training.fitting.run_folder import Run, keep_to_data
@@ -77,10 +78,11 @@ def _train(run: Run, force: bool, rollout: RolloutRules | None) -> int | None:
         _make_room(run)
         if rollout is not None:
             version_policy.check_no_rollout(settings.out, settings.model)
+    _check_live_version(run)
     task: Task[Any] = tasks.get(settings.model)
     _check_precision(task, run)
-    architecture = task.architectures[settings.arch]
     loaded, plan = planned(task, run)
+    architecture = task.architectures[settings.arch]
     say(
         f"{settings.model}, {settings.arch}: {architecture.description}; "
         f"{plan.model.count_params():,} parameters; run folder {run.folder}"
@@ -151,6 +153,7 @@ def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, ru
 def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
     """Load the data and build the network; a run that fails before that leaves no folder."""
     try:
+        architecture_of(task.name, task.architectures, run.settings.arch)
         initial = _initial_weights(task, run)
         loaded = _load(task, run)
         training_loop.set_seed(run.settings.seed)
@@ -185,6 +188,19 @@ def _make_room(run: Run) -> None:
     if not os.access(out, os.W_OK | os.X_OK):
         run.discard()
         raise UsageError(f"--out {out} cannot be written to.")
+
+
+def _check_live_version(run: Run) -> None:
+    """Check that a version can be compared with the live one, before it is trained.
+
+    Raises:
+        RepositoryError: the live version, or its policy, cannot be read.
+    """
+    try:
+        find_live_version(run.settings.out, run.settings.model)
+    except (RepositoryError, OSError):
+        run.discard()
+        raise
 
 
 def _check_precision(task: Task[Any], run: Run) -> None:
@@ -373,7 +389,8 @@ _NOT_LEARNED = {"model", "data", "init_from", "out", "publish", "checkpoints"}
 
 def _training(plan: TrainingPlan, run: Run) -> dict[str, Any]:
     """Say how the network was trained, so that it can be trained again; for the card."""
-    settings, history, initial = run.settings.to_json(), run.history(), kept_copy(run.start)
+    settings, initial = run.settings.to_json(), kept_copy(run.start)
+    history = training_loop.known_history(plan, run)
     return {
         **{name: value for name, value in settings.items() if name not in _NOT_LEARNED},
         # By its number, also if "live" was asked for: the live version changes.

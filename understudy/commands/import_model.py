@@ -216,7 +216,7 @@ def _fields(
         field, text = _divided("--example", given, "INPUT=VALUE, such as tenure=12")
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = text
         found.setdefault(field, {})["example"] = value
     return found

@@ -68,6 +68,10 @@ def test_a_training_that_starts_from_a_version_is_gentle(tmp_path: Path) -> None
         ("no-publish = 1", "no-publish must be true or false, not 1."),
         ("[mpg]\nepochs = 3", "unknown key 'mpg'"),
         ("epochs =", "is not TOML"),
+        (f"seed = {'9' * 5000}", "is not TOML: Exceeds the limit (4300 digits)"),
+        (f"seed = {'[' * 5000}", "is not TOML that can be read: it nests too deeply."),
+        (r'data = "a\u0000b"', r"data must be a path, in which there is no NUL, not 'a\x00b'."),
+        (r'out = "a\u0000b"', r"out must be a path, in which there is no NUL, not 'a\x00b'."),
     ],
 )
 def test_what_is_wrong_in_a_toml_file_is_said_with_its_place(
@@ -135,3 +139,42 @@ def test_the_url_of_a_store_goes_with_the_run_and_not_where_this_machine_mirrors
     assert told["out"] == "s3://bucket/prefix"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     assert config.settings_from_json(told).out.is_relative_to(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("model", 3, "a string"),
+        ("arch", ["tutorial"], "a string"),
+        ("epochs", "many", "a whole number of at least 1"),
+        ("epochs", None, "a whole number of at least 1"),
+        ("batch_size", 0, "a whole number of at least 1"),
+        ("batch_size", 1.5, "a whole number of at least 1"),
+        ("learning_rate", "x", "a number above 0 and at most 10"),
+        ("seed", -1, "a whole number from 0 to 4294967295"),
+        ("data", 3, "a string"),
+        ("out", None, "a string"),
+        ("publish", "x", "true or false"),
+        ("max_bad_rows", "x", "a share from 0 to 1"),
+        ("checkpoints", "a", "a whole number of at least 1"),
+        ("init_from", "best", "live, or the number of a version"),
+        ("precision", "f8", "float32 or bf16"),
+        ("sensitive", 3, "a string"),
+        ("hyperparameters", 3, "an object"),
+        ("from_study", 3, "a string"),
+    ],
+)
+def test_what_is_wrong_in_the_settings_of_a_run_is_said(
+    name: str, value: object, expected: str
+) -> None:
+    told = config.resolve(MPG.name, MPG.architectures, {}, {}).to_json()
+    with pytest.raises(UsageError) as caught:
+        config.settings_from_json(told | {name: value})
+    assert str(caught.value) == f"settings: {name!r} must be {expected}, not {value!r}."
+
+
+def test_every_setting_of_a_run_is_checked() -> None:
+    told = config.resolve(MPG.name, MPG.architectures, {}, {}).to_json()
+    for name in told:
+        with pytest.raises(UsageError, match=f"settings: '{name}' must be"):
+            config.settings_from_json(told | {name: [1]})

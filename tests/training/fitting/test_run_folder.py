@@ -52,3 +52,10 @@ def test_a_damaged_history_is_said(tmp_path: Path, text: str) -> None:
     (run.folder / "history.csv").write_text(text)
     with pytest.raises(TrainingError, match=r"history\.csv is damaged: "):
         run.history()
+
+
+@pytest.mark.parametrize("text", ["{}", '{"fingerprint": 3}'])
+def test_a_damaged_note_of_the_data_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.json").write_text(text)
+    with pytest.raises(TrainingError, match=r"data\.json is damaged: it must name the fingerprint"):
+        run_folder.keep_to_data(tmp_path, "abc", begun=True)

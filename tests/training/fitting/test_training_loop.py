@@ -196,6 +196,26 @@ def test_early_stopping_and_no_resurrection(tmp_path: Path) -> None:
     assert len(run.history()) == epochs
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "it has 0 of 4 finished epochs"),
+        ("epoch,val_loss,seconds\n1,0.5,1\n", "it has 1 of 4 finished epochs"),
+        ("epoch,seconds\n" + "1,1\n" * 4, "it has no column val_loss"),
+        ("epoch,val_loss\n" + "1,1\n" * 4, "it has no column seconds"),
+    ],
+)
+def test_a_run_does_not_go_on_without_its_history(
+    finished: Finished, tmp_path: Path, text: str, problem: str
+) -> None:
+    run = finished.copy(tmp_path)
+    (run.folder / "history.csv").write_text(text)
+    with pytest.raises(
+        TrainingError, match=rf"history\.csv is damaged: {problem}\. Start a new run"
+    ):
+        training_loop.fit(plan(), ARCHITECTURE, run)
+
+
 def test_without_a_monitor_the_last_epoch_is_kept() -> None:
     history = [{"val_loss": 1.0}, {"val_loss": 2.0}]
     assert training_loop.best_epoch(plan(monitor=None), history) == 2

@@ -8,6 +8,7 @@ import pytest
 from service.repository.contract import Field, Signature
 from service.repository.golden_examples import Golden, GoldenExample, Tensors
 from tests.savedmodels.mixing import save_mixing
+from training.errors import UnansweredError
 from training.publishing.row_independence import declare_independence
 from understudy import cli
 
@@ -47,6 +48,16 @@ def test_clear_golden_examples_do_not_hide_what_varied_rows_show() -> None:
     declared = declare_independence(saturated, CONTRACT, Golden(EXAMPLES))
     assert declared["keeps"].rows_independent is True
     assert declared["mixes"].rows_independent is False
+
+
+def test_a_graph_that_takes_one_row_at_a_time_is_not_independent() -> None:
+    def lonely(signature: str, inputs: Tensors) -> Tensors:
+        if len(inputs["x"]) > 1:
+            raise UnansweredError("It takes one row.")
+        return predict(signature, inputs)
+
+    declared = declare_independence(lonely, CONTRACT, Golden(EXAMPLES))
+    assert declared["keeps"].rows_independent is False
 
 
 def test_what_refuses_varied_rows_is_known_by_its_golden_examples() -> None:

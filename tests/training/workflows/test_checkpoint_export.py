@@ -98,3 +98,13 @@ def test_wrong_usage(
 ) -> None:
     assert cli.main(["export", str(run), *arguments]) == 2
     assert problem in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_a_folder_is_said(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "link"
+    target.symlink_to("nowhere/at/all")
+    capsys.readouterr()
+    assert cli.main(["export", str(run), "--to", str(target)]) == 1
+    assert capsys.readouterr().err == f"File exists: {target}\n"

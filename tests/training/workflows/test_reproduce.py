@@ -66,6 +66,26 @@ def test_a_version_is_reproduced_from_its_card(
     assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1
     assert "this is not the data that version 1 learned from" in capsys.readouterr().err
 
+    path.write_text(json.dumps(card | {"training": card["training"] | {"epochs": "many"}}))
+    assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1
+    assert capsys.readouterr().err == (
+        "The card's training: settings: 'epochs' must be a whole number of at least 1, "
+        "not 'many'.\n"
+    )
+
+    for headline in (
+        None,
+        "high",
+        {"name": "a", "value": "x"},
+        {"name": "a", "value": 1, "low": 0},
+    ):
+        path.write_text(json.dumps(card | {"evaluation": {"headline": headline}}))
+        assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith("The card's evaluation has no headline to compare with: ")
+        assert cli.main(["list", "--out", "models"]) == 0
+        capsys.readouterr()
+
     del card["training"]["seed"]
     path.write_text(json.dumps(card))
     assert cli.main(["reproduce", "toy", "1", *OPTIONS]) == 1

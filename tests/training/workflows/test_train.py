@@ -102,3 +102,35 @@ def test_a_run_that_is_taken_up_with_the_wrong_data_stays(
     (run / "checkpoints").mkdir()
     assert cli.main(["train", "toy", "--resume", str(run), "--data", "gone"]) == 2
     assert cli.main(["train", "toy", "--resume", str(run)]) == 0
+
+
+def test_a_run_whose_network_there_is_not_is_not_taken_up(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*GOOD, "--no-publish"]) == 0
+    (config,) = (toy / "runs" / "toy").glob("*/config.json")
+    config.write_text(config.read_text().replace('"default"', '"huge"'))
+    capsys.readouterr()
+    for command in (["train", "toy", "--resume"], ["export"]):
+        assert cli.main([*command, str(config.parent)]) == 2
+        assert capsys.readouterr().err.startswith("toy has no architecture 'huge'; it has ")
+    assert config.exists()
+
+
+@pytest.mark.parametrize("file", ["card.json", "golden.json"])
+def test_a_live_version_that_cannot_be_read_is_named_before_the_training(
+    toy: Path, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    assert cli.main(GOOD) == 0
+    shutil.rmtree(toy / "runs")
+    folder = Store(toy / "models").versions("toy")[1]
+    (folder / "assets.extra" / file).write_text("{")
+    capsys.readouterr()
+    for command in (GOOD, [*GOOD, "--no-publish"]):
+        assert cli.main(command) == 1
+        told = capsys.readouterr()
+        assert told.err.startswith(
+            f"Live version 1 of toy (models/toy/1) cannot be read: {file} is"
+        )
+        assert "epoch" not in told.out
+    assert list(toy.glob("runs/toy/*")) == []

@@ -106,7 +106,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _object(line: bytes) -> dict[str, Any] | str:
     """Return the JSON object of a line, or what is wrong with the line."""
     try:
-        value = json.loads(line, object_pairs_hook=_once)
+        # As bytes it might be taken for UTF-16, whose lines do not end where those of UTF-8 do.
+        value = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_once)
     except UnicodeDecodeError:
         return "is not UTF-8"
     except _TwiceError as error:

@@ -182,3 +182,13 @@ def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
     with pytest.raises(TrainingError, match="the header must name the columns text, label"):
         texts(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_json_lines_of_another_encoding_are_not_taken_for_some_of_them(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", GOOD)
+    path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    with pytest.raises(TrainingError, match="rows are bad"):
+        texts(path)
