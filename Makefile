@@ -30,10 +30,10 @@ train: install-train ## Train and publish one model: make train MODEL=mpg ARGS="
 	@test -n "$(MODEL)" || { echo 'Say which model: make train MODEL=mpg'; exit 2; }
 	@$(BIN)/understudy train $(MODEL) $(ARGS)
 
-# Four processes, since tests wait a third of their time for services; each takes up to 1.6 GB. A
+# Three processes, since tests wait a third of their time for services; each takes up to 900 MB. A
 # file stays in one of them. They run in the order of their names, but for the longest of the last:
 # it would be waited for alone.
-IN_PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # What is compiled is kept, whatever the environment says: pytest rewrites 400 files, and tests start
 # hundreds of processes.
