@@ -63,6 +63,7 @@ class Http2Connection(asyncio.Protocol):
         # The last stream that the client began.
         self._last = 0
         self._window = _WINDOW
+        self._has_greeted = False
         self._is_closing = False
         # What comes while a part is left to another turn of the loop, if one is.
         self._later: list[bytes] | None = None
@@ -175,7 +176,17 @@ class Http2Connection(asyncio.Protocol):
             self._transport.write(window_frame(stream.id, count))
 
     def on_preface(self) -> None:
-        """Say what the client may do."""
+        self._greet()
+
+    def _greet(self) -> None:
+        """Say what the client may do, which comes before all else (RFC 9113, section 3.4).
+
+        A connection may end before its client has sent anything; a client that is greeted then
+        takes it for one that worked, and asks another.
+        """
+        if self._has_greeted:
+            return
+        self._has_greeted = True
         settings = {
             MAX_CONCURRENT_STREAMS: _MOST_STREAMS,
             INITIAL_WINDOW_SIZE: self._host.stream_window,
@@ -349,6 +360,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         if not self._is_closing:
+            self._greet()
             self._transport.write(data)
 
     def _fail(self, error: Http2Error) -> None:

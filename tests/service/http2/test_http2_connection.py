@@ -286,6 +286,28 @@ def test_what_is_idle_goes_when_it_is_asked_to(ends: str) -> None:
     assert conversation.transport.has_ended or conversation.transport.is_aborted
 
 
+@pytest.mark.parametrize("ends", ["end_if_idle", "drop", "leave", "silence"])
+def test_a_client_is_greeted_before_it_is_asked_to_go(ends: str) -> None:
+    """It has connected, and has sent nothing yet: otherwise it could not tell who answers."""
+    conversation = Conversation(begins=False)
+    if ends == "silence":
+        sent = conversation.after(READ_TIMEOUT_S + 1)
+    else:
+        getattr(conversation.connection, ends)()
+        sent = conversation.received()
+    assert kinds(sent)[:3] == [SETTINGS, WINDOW_UPDATE, GOAWAY]
+
+
+def test_a_call_that_was_on_its_way_when_the_client_was_asked_to_go_is_answered() -> None:
+    conversation = Conversation(begins=False)
+    conversation.connection.leave()
+    conversation.received()
+    sent = conversation.send(PREFACE + settings_frame({}) + request(1))
+    # It is not greeted again: these are the acknowledgement and the answer.
+    assert [(each.kind, each.flags & ACK) for each in sent[:1]] == [(SETTINGS, ACK)]
+    assert kinds(sent[1:]) == [HEADERS, DATA, HEADERS]
+
+
 def test_a_client_that_goes_is_answered() -> None:
     conversation = opened()
     conversation.send(goaway_frame(0, ErrorCode.NO_ERROR))
