@@ -42,6 +42,7 @@ def lifecycle_of(
     workers_folder: Path | None = None,
     load: MakeServable = servable,
     metrics: Metrics | None = None,
+    poll_interval_s: float = 0.05,
     silent_s: float = 10.0,
     step_timeout_s: float = 300.0,
     quiet_s: float = 0.0,
@@ -54,6 +55,7 @@ def lifecycle_of(
         workers_folder: the folder that it shares with other workers, if there are any.
         load: makes its servables.
         metrics: where it counts; in its own unless given.
+        poll_interval_s: seconds between its looks at the store.
         silent_s: seconds after which a silent worker is not waited for.
         step_timeout_s: seconds that each step of a load may take.
         quiet_s: seconds that a version without a manifest must lie unchanged.
@@ -65,7 +67,7 @@ def lifecycle_of(
         WorkerGroup(workers_folder, silent_s=silent_s),
         Loader(load, metrics, step_timeout_s=step_timeout_s),
         metrics,
-        poll_interval_s=0.05,
+        poll_interval_s=poll_interval_s,
         quiet_s=quiet_s,
         **options,
     )

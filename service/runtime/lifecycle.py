@@ -261,9 +261,16 @@ class Lifecycle(ModelLookup):
 
     def _beat(self) -> None:
         try:
-            self._group.beat()
+            if not self._group.beat():
+                self._look_for_missed_decisions()
         except OSError as error:
             log(logging.ERROR, "The other workers cannot be reached.", error=error)
+
+    def _look_for_missed_decisions(self) -> None:
+        """Look at all models at once, since the others may have decided without this worker."""
+        for name, model in self._models.items():
+            model.is_behind = True
+            self._ask(name)
 
     def _reconcile(self, names: set[str], progress: dict[str, Progress]) -> None:
         """Look at each model once, and note what the next look waits for."""

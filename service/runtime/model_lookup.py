@@ -15,8 +15,10 @@ from service.runtime.traffic_split import Routed, Trial
 from service.runtime.version_state import VersionStatus
 from service.runtime.worker_agreement import WorkerGroup
 
-# Later than planned by this much, the next look may have missed a decision: the process was
-# stopped, or its lifecycle held up. Requests then wait for it to be followed, for as long at most.
+# Later than planned by this much, the next look may have missed a decision that this worker has
+# taken part in: the process was stopped, or its lifecycle held up. The same holds once it has been
+# silent for so long that the others decide without it. Requests then wait for the decision to be
+# followed, for as long at most.
 _LATE_S = 0.5
 _CATCH_UP_S = 2.0
 
@@ -152,7 +154,7 @@ class ModelLookup:
             UnavailableError: it takes too long.
         """
         now, model = time.monotonic(), self._models.get(name)
-        if model is None or not (model.is_behind or now > self._next_look + _LATE_S):
+        if model is None or not (model.is_behind or self._is_held_up(now)):
             return
 
         def is_in_step() -> bool:
@@ -171,6 +173,10 @@ class ModelLookup:
                     "This worker was held up, and catches up with the others.", retry_after_s=1
                 )
             self._catch_up_by.pop(name, None)
+
+    def _is_held_up(self, now: float) -> bool:
+        """Whether a decision may have been missed since the lifecycle looked last."""
+        return now > self._next_look + _LATE_S or self._group.is_silent
 
     def _find(
         self, name: str, version: int | None, label: str | None, request: Routed | None

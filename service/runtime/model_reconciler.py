@@ -53,7 +53,8 @@ class ModelReconciler:
         serving: what answers now.
         status: what is known of each version.
         followed: the number of the last decision that was followed, as far as it could be.
-        is_behind: whether the others follow a decision already that this worker cannot yet.
+        is_behind: whether the others follow a decision already that this worker cannot yet, or
+            may do so: set by the lifecycle until the next look.
         is_gone: whether nothing of it is left, neither on disk nor in memory.
     """
 

@@ -113,9 +113,18 @@ class WorkerGroup:
         """Become a member: from now on nothing is decided without this worker."""
         self._members.join()
 
-    def beat(self) -> None:
-        """Show that this worker takes part; to be called every second or so."""
-        self._members.beat()
+    @property
+    def is_silent(self) -> bool:
+        """Whether the others may decide without this worker now, by when it last showed itself."""
+        return self._members.is_silent
+
+    def beat(self) -> bool:
+        """Show that this worker takes part; to be called every second or so.
+
+        Returns:
+            Whether it shows itself in time: the others have decided nothing without it.
+        """
+        return self._members.beat()
 
     def leave(self) -> None:
         """Stop being a member; the others decide without this worker."""

@@ -8,6 +8,7 @@ seconds (it is stopped, or stuck) is not waited for either.
 import contextlib
 import fcntl
 import json
+import math
 import os
 import tempfile
 import time
@@ -50,6 +51,7 @@ class WorkerMembers:
         self._silent_s = silent_s
         self._own: tempfile.TemporaryDirectory[str] | None = None
         self._presence = -1
+        self._shown_at = math.inf
         self.name = ""
         self.joined = 0
 
@@ -64,13 +66,27 @@ class WorkerMembers:
         self.name = f"{os.getpid()}-{uuid4().hex[:8]}"
         self._enter()
 
-    def beat(self) -> None:
+    @property
+    def is_silent(self) -> bool:
+        """Whether the others may decide without this worker now, by when it last showed itself."""
+        return time.monotonic() - self._shown_at > self._silent_s
+
+    def beat(self) -> bool:
         """Show that this worker takes part; to be called every second or so.
 
         Where the folder has vanished (temporary files are cleaned up) it is made anew.
+
+        Returns:
+            Whether it shows itself in time: the others have decided nothing without it.
         """
         if not self.joined:
-            return
+            return True
+        shown_at = self._shown_at
+        self._show_again()
+        # Not before it shows itself: it may be held up in between.
+        return time.monotonic() - shown_at <= self._silent_s
+
+    def _show_again(self) -> None:
         if self._presence >= 0 and os.fstat(self._presence).st_nlink == 0:
             os.close(self._presence)
             self._presence = -1
@@ -87,6 +103,7 @@ class WorkerMembers:
         if self._presence >= 0:
             os.close(self._presence)
             self._presence = -1
+        self._shown_at = math.inf
         self.joined = 0
         if self._own is not None:
             self._own.cleanup()
@@ -190,4 +207,6 @@ class WorkerMembers:
         self.joined += 1
 
     def _show(self) -> None:
-        os.pwrite(self._presence, f"{time.monotonic():020.3f}".encode(), 0)
+        shown_at = f"{time.monotonic():020.6f}"
+        os.pwrite(self._presence, shown_at.encode(), 0)
+        self._shown_at = float(shown_at)
