@@ -27,11 +27,10 @@ from service.rollout.paired_quality import PairedQuality
 from service.rollout.shadow import ShadowCounts
 
 _RULES = RolloutRules(step_s=0, bake_s=0)
-# Bins of a quick answer, of one slower than 95 % of the champion's, and of one far slower.
-_QUICK, _SLOW = 100, 200
-# The champion's answers that are slow, and the requests that fail by their clients' mistake.
-_SLOW_SHARE = 0.05
+# Requests that fail by their clients' mistake.
 _MISTAKES = 0.002
+# Batches in which noise alone makes the candidate slower than is allowed, far slower, far faster.
+_SLOWER, _FAR_SLOWER, _FAR_FASTER = 0.2, 0.01, 0.01
 # Requests between looks.
 _LOOK = 200
 _MOST_LOOKS = 5_000
@@ -44,7 +43,8 @@ class Harm:
     Attributes:
         name: for the table.
         errors: further requests that fail.
-        slow: further answers that are slow.
+        slower: further batches in which it is slower than is allowed.
+        far_slower: further batches in which it is far slower.
         disagreement: rows that are answered differently.
         lost: batches on which it alone fails, in the shadow.
         worse: rows that it alone answers wrong.
@@ -54,7 +54,8 @@ class Harm:
 
     name: str
     errors: float = 0.0
-    slow: float = 0.0
+    slower: float = 0.0
+    far_slower: float = 0.0
     disagreement: float = 0.02
     lost: float = 0.0
     worse: float = 0.01
@@ -77,9 +78,11 @@ HARMS = (
     Harm("fails on 5 %", errors=0.05),
     Harm("fails on 20 %", errors=0.2),
     Harm("fails always", errors=0.998),
-    Harm("5 % more slow", slow=0.05),
-    Harm("20 % more slow", slow=0.2),
-    Harm("always slow", slow=0.95),
+    Harm("far slower on 1 % of batches", far_slower=0.01),
+    Harm("far slower on 5 % of batches", far_slower=0.05),
+    Harm("far slower on 20 % of batches", far_slower=0.2),
+    Harm("slower on 60 % of batches", slower=0.4),
+    Harm("always slower", slower=0.78),
     Harm("1 % of batches fail", errors=0.01, lost=0.01),
     Harm("5 % of batches fail", errors=0.05, lost=0.05),
     Harm("20 % answered differently", disagreement=0.2),
@@ -107,7 +110,7 @@ class Ending:
 def run_stream(harm: Harm, rules: RolloutRules, random: np.random.Generator) -> Ending:
     """Run one rollout by the service's assessment, with a look at every ``_LOOK`` requests.
 
-    The shadow sees a batch for every ten requests.
+    The shadow sees a batch for every ten requests of the champion's.
     """
     rollout = Rollout("stream", 1, rules=rules).begun(2)
     stages = [_begin(rollout)]
@@ -130,33 +133,36 @@ def run_stream(harm: Harm, rules: RolloutRules, random: np.random.Generator) -> 
 
 
 def _begin(rollout: Rollout) -> StageEvidence:
-    return StageEvidence(rollout.stage, rollout.percent, slow_bound=(_QUICK + _SLOW) // 2)
+    return StageEvidence(rollout.stage, rollout.percent)
 
 
 def _draw(stage: StageEvidence, harm: Harm, random: np.random.Generator) -> int:
     """Let another ``_LOOK`` requests come; return how many the candidate answered."""
     own = int(random.binomial(_LOOK, stage.percent / 100))
-    for arm, units, errors, slow in (
-        (stage.arms.candidate, own, _MISTAKES + harm.errors, _SLOW_SHARE + harm.slow),
-        (stage.arms.champion, _LOOK - own, _MISTAKES, _SLOW_SHARE),
+    for arm, units, errors in (
+        (stage.arms.candidate, own, _MISTAKES + harm.errors),
+        (stage.arms.champion, _LOOK - own, _MISTAKES),
     ):
-        late = int(random.binomial(units, min(1.0, slow)))
         arm.units += units
         arm.failures += int(random.binomial(units, min(1.0, errors)))
-        arm.bins[_SLOW] += late
-        arm.bins[_QUICK] += units - late
-    if stage.stage is Stage.SHADOW:
-        batches = _LOOK // 10
-        lost = int(random.binomial(batches, harm.lost))
-        compared = batches - lost
-        stage.shadow += ShadowCounts(
-            batches=batches,
-            lost=lost,
-            compared=compared,
-            disagreed=float(random.binomial(compared, harm.disagreement)),
-            timed=compared,
-            slower=int(random.binomial(compared, 0.2)),
-        )
+    batches = (_LOOK - own) // 10
+    lost = int(random.binomial(batches, harm.lost))
+    compared = batches - lost
+    far_slower, far_faster = _FAR_SLOWER + harm.far_slower, _FAR_FASTER
+    slower = _SLOWER - _FAR_SLOWER + harm.slower
+    # Each batch is one of these, or none.
+    shares = [far_slower, slower, far_faster, 1 - far_slower - slower - far_faster]
+    found = random.multinomial(compared, shares)
+    stage.shadow += ShadowCounts(
+        batches=batches,
+        lost=lost,
+        compared=compared,
+        disagreed=float(random.binomial(compared, harm.disagreement)),
+        timed=compared,
+        slower=int(found[0] + found[1]),
+        far_slower=int(found[0]),
+        far_faster=int(found[2]),
+    )
     return own
 
 
@@ -185,17 +191,19 @@ def _quality(truths: npt.NDArray[np.float64], rules: RolloutRules) -> PairedQual
 def false_rollbacks(streams: int, random: np.random.Generator) -> int:
     """Return how many of ``streams`` equal candidates are ever rolled back.
 
-    All looks are taken: evidence changes with an event, so each event is one. Errors, slow answers
-    and rows that one version alone answers right come by turns; each step of the split sees 400 of
-    each. Of such rows the candidate loses a half, whatever its share of the requests is.
+    All looks are taken: evidence changes with an event, so each event is one. Errors, batches in
+    which one version is far slower, and rows that one version alone answers right come by turns;
+    each step of the split sees 400 of each. Of such batches and rows the candidate loses a half,
+    whatever its share of the requests is.
     """
     shares = np.repeat([percent / 100 for percent in _RULES.percents], 400)
+    halves = np.full(shares.size, 0.5)
     found = [
         evidence_of_each_event(random.random((streams, each.size)) < each, each)
-        for each in (shares, shares, np.full(shares.size, 0.5))
+        for each in (shares, halves, halves)
     ]
-    # The four other kinds of evidence have seen nothing: e-values of 1.
-    together = (np.exp(found).sum(axis=0) + 4) / 7
+    # The five other kinds of evidence have seen nothing: e-values of 1.
+    together = (np.exp(found).sum(axis=0) + 5) / 8
     return int((together.max(axis=1) >= 1 / _RULES.alpha).sum())
 
 

@@ -46,9 +46,9 @@ class RolloutRules:
         alpha: the chance of rolling back a candidate that is as good, at most; and of promoting one
             that does harm above a margin.
         error_margin: how much more of the requests may fail.
-        latency_margin: how much slower the candidate may be; 0.25 is a quarter.
-        slow_margin: how much more of its answers may be slow: slower than 95 % of the champion's,
-            by more than ``latency_margin``.
+        latency_margin: how much longer the candidate may take for a batch; 0.25 is a quarter.
+        slow_margin: for how many more of the batches it may take more than twice as long as that;
+            1 allows any, and compares no times in the canary.
         disagreement_margin: the share of rows that it may answer otherwise; 1 allows all.
         quality_margin: how much larger its mean loss may be by audits: the share of rows that it
             answers wrong, or its mean absolute error over ten times that of the champion's card; 1
@@ -56,7 +56,8 @@ class RolloutRules:
         min_truths: audits of rows that both versions answered that must be known before each step;
             with 0 none need be, and those that there are count all the same.
         tolerance: how far, relatively, numbers may lie apart before they disagree.
-        shadow_batches: batches that the candidate must have answered in the shadow; 0 skips that.
+        shadow_batches: batches that the candidate must have answered in the shadow; 0 skips that
+            stage.
         shadow_share: the share of the time in which a worker computes nothing that the shadow may
             take, and second answers with it.
         min_requests: requests that the candidate must have answered at each step.

@@ -21,10 +21,7 @@ from service.rollout.e_processes import (
 from service.rollout.paired_quality import PairedQuality, allowed_difference
 from service.rollout.percentages import in_percent
 from service.rollout.shadow import ShadowCounts
-from service.runtime.arm_counts import BothArms, bins_of
-
-# An answer is slow that takes longer than so many of the champion's.
-SLOW_SHARE = 0.05
+from service.runtime.arm_counts import ArmTotals, BothArms
 
 
 class Action(StrEnum):
@@ -45,40 +42,12 @@ class StageEvidence:
         percent: the candidate's share of requests in it.
         arms: what both versions answered.
         shadow: what the shadow has seen.
-        slow_bound: the place in ``arm_counts.BOUNDS`` beyond which a champion's answer is slow;
-            ``None`` while that is not known.
-        slow_from: what was counted before the bound was known, and does not count as evidence of
-            slowness.
     """
 
     stage: Stage
     percent: float
     arms: BothArms = field(default_factory=BothArms)
     shadow: ShadowCounts = field(default_factory=ShadowCounts)
-    slow_bound: int | None = None
-    slow_from: BothArms = field(default_factory=BothArms)
-
-    def failures(self) -> tuple[Proportion, Proportion]:
-        """Return the failed units of candidate and champion."""
-        both = (self.arms.candidate, self.arms.champion)
-        return tuple(Proportion(arm.failures, arm.units) for arm in both)  # type: ignore[return-value]
-
-    def slow(self, rules: RolloutRules) -> tuple[Proportion, Proportion]:
-        """Return the slow units of candidate and champion."""
-        if self.slow_bound is None:
-            return Proportion(0, 0), Proportion(0, 0)
-        later = bins_of(1 + rules.latency_margin)
-        arms, before, bound = self.arms, self.slow_from, self.slow_bound
-
-        def slow(now: Any, then: Any, place: int) -> Proportion:
-            return Proportion(
-                now.slower_than(place) - then.slower_than(place), now.units - then.units
-            )
-
-        return (
-            slow(arms.candidate, before.candidate, bound + later),
-            slow(arms.champion, before.champion, bound),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +101,7 @@ def assess(
     if together >= -math.log(rules.alpha):
         worst = max(harm, key=lambda name: harm[name])
         return Verdict(Action.ROLL_BACK, _HARMS[worst], numbers)
-    missing, bounds = _missing(rollout, now, elapsed_s)
+    missing, bounds = _missing(rollout, stages, elapsed_s)
     numbers |= bounds
     missing = missing or _missing_of_truths(quality, rules, following)
     if not missing:
@@ -146,9 +115,10 @@ def assess(
 
 _HARMS = {
     "errors": "It fails more often than the version before.",
-    "slow": "It is slow more often than the version before.",
+    "outages": "There is no time or no room for its answers more often than before.",
     "shadow_failures": "It fails on batches that the version before answers.",
     "shadow_slow": "It takes longer for most batches than the version before.",
+    "shadow_far_slower": "It takes far longer for some batches than the version before.",
     "disagreement": "It answers more rows differently than its margin allows.",
     "baking_errors": "It fails more often than the version before did.",
     "quality": "It answers worse than the version before, by the truths of the same rows.",
@@ -158,14 +128,14 @@ _HARMS = {
 def _harm(stages: Sequence[StageEvidence], rules: RolloutRules) -> dict[str, float]:
     """Return the log evidence of each kind of harm; always of all, so that they average."""
     canary = [each for each in stages if each.stage is Stage.CANARY]
-    shadow = sum((each.shadow for each in stages), ShadowCounts())
-    failures = [(each.failures(), each.percent / 100) for each in canary]
-    slow = [(each.slow(rules), each.percent / 100) for each in canary]
+    shadow = _whole_shadow(stages)
     return {
-        "errors": log_evidence_of_more(_events(failures)),
-        "slow": log_evidence_of_more(_events(slow)),
+        "errors": log_evidence_of_more(_failures(each) for each in canary),
+        "outages": log_evidence_of_more(_outages(each) for each in canary)
+        + _outages_while_baking(stages, canary, rules),
         "shadow_failures": log_evidence_of_losses(shadow.lost, shadow.won),
         "shadow_slow": log_evidence_above(Proportion(shadow.slower, shadow.timed), 0.5),
+        "shadow_far_slower": log_evidence_of_losses(shadow.far_slower, shadow.far_faster),
         "disagreement": log_evidence_above(
             Proportion(shadow.disagreed, shadow.compared), rules.disagreement_margin
         ),
@@ -173,11 +143,29 @@ def _harm(stages: Sequence[StageEvidence], rules: RolloutRules) -> dict[str, flo
     }
 
 
-def _events(arms: Sequence[tuple[tuple[Proportion, Proportion], float]]) -> list[ArmEvents]:
-    return [
-        ArmEvents(int(candidate.total), int(champion.total), share)
-        for (candidate, champion), share in arms
-    ]
+def _whole_shadow(stages: Sequence[StageEvidence]) -> ShadowCounts:
+    return sum((each.shadow for each in stages), ShadowCounts())
+
+
+def _own_failures(arm: ArmTotals) -> int:
+    """Return how many units failed otherwise than for want of time or room."""
+    return arm.failures - arm.unavailable
+
+
+def _failures(stage: StageEvidence) -> ArmEvents:
+    candidate, champion = _own_failures(stage.arms.candidate), _own_failures(stage.arms.champion)
+    return ArmEvents(candidate, champion, stage.percent / 100)
+
+
+def _outages(stage: StageEvidence) -> ArmEvents:
+    """Return in how many seconds there was no time or no room for requests of either arm.
+
+    One pause of the machine is an outage of whatever ran then. Where each arm runs a batch in each
+    turn of the loop, that is either of them, however few requests it has; so the candidate's share
+    counts as a half at least.
+    """
+    arms = stage.arms
+    return ArmEvents(arms.candidate.outages, arms.champion.outages, max(0.5, stage.percent / 100))
 
 
 def _harm_while_baking(
@@ -187,9 +175,22 @@ def _harm_while_baking(
     now = stages[-1]
     if now.stage is not Stage.BAKING or not canary:
         return 0.0
-    before = canary[-1].failures()[1]
+    then, own = canary[-1].arms.champion, now.arms.candidate
+    before = Proportion(_own_failures(then), then.units)
     bound = upper_bound(before, rules.alpha) + rules.error_margin
-    return log_evidence_above(now.failures()[0], bound)
+    return log_evidence_above(Proportion(_own_failures(own), own.units), bound)
+
+
+def _outages_while_baking(
+    stages: Sequence[StageEvidence], canary: Sequence[StageEvidence], rules: RolloutRules
+) -> float:
+    """As ``_harm_while_baking``, of seconds with outages."""
+    now = stages[-1]
+    if now.stage is not Stage.BAKING or not canary:
+        return 0.0
+    then, own = canary[-1].arms.champion, now.arms.candidate
+    bound = upper_bound(Proportion(then.outages, then.seconds), rules.alpha) + rules.error_margin
+    return log_evidence_above(Proportion(own.outages, own.seconds), bound)
 
 
 def _harm_by_truths(quality: PairedQuality | None, rules: RolloutRules) -> float:
@@ -203,13 +204,15 @@ def _missing_of_truths(quality: PairedQuality | None, rules: RolloutRules, follo
     return "Truths are asked for, but no predictions are stored." if rules.min_truths else ""
 
 
-def _missing(rollout: Rollout, now: StageEvidence, elapsed_s: float) -> tuple[str, dict[str, Any]]:
+def _missing(
+    rollout: Rollout, stages: Sequence[StageEvidence], elapsed_s: float
+) -> tuple[str, dict[str, Any]]:
     """Say in a sentence what is missing before the rollout may go on, if anything is.
 
     The next step may harm a share of all requests that is no larger than the margin: at 5 % of
     the requests that excludes twenty times the margin, at all of them the margin itself.
     """
-    rules = rollout.rules
+    rules, now = rollout.rules, stages[-1]
     following = rollout.advanced().percent / 100
     if now.stage is Stage.SHADOW:
         return _missing_of_shadow(rules, now.shadow, following)
@@ -222,21 +225,46 @@ def _missing(rollout: Rollout, now: StageEvidence, elapsed_s: float) -> tuple[st
         return f"{elapsed_s:.0f} of {least_s:.0f} seconds have passed.", numbers
     if now.stage is Stage.BAKING:
         return "", numbers
-    for name, (candidate, champion), margin in (
-        ("errors", now.failures(), rules.error_margin),
-        ("slow answers", now.slow(rules), rules.slow_margin),
-    ):
-        allowed = min(1.0, margin / following)
-        bound = upper_bound_of_difference(candidate, champion, rules.alpha)
-        numbers[name] = {
-            "candidate": _shown(candidate.mean),
-            "champion": _shown(champion.mean),
-            "difference_at_most": _shown(bound),
-            "allowed": _shown(allowed),
-        }
-        if not bound < allowed:
-            return f"{in_percent(bound)} more {name} are possible still.", numbers
-    return "", numbers
+    candidate, champion = (
+        Proportion(arm.failures, arm.units) for arm in (now.arms.candidate, now.arms.champion)
+    )
+    allowed = min(1.0, rules.error_margin / following)
+    bound = upper_bound_of_difference(candidate, champion, rules.alpha)
+    numbers["errors"] = {
+        "candidate": _shown(candidate.mean),
+        "champion": _shown(champion.mean),
+        "difference_at_most": _shown(bound),
+        "allowed": _shown(allowed),
+    }
+    if not bound < allowed:
+        return f"{in_percent(bound)} more errors are possible still.", numbers
+    sentence, times = _missing_of_times(rules, _whole_shadow(stages), following)
+    return sentence, numbers | times
+
+
+def _missing_of_times(
+    rules: RolloutRules, shadow: ShadowCounts, following: float
+) -> tuple[str, dict[str, Any]]:
+    """Say what is missing of how long the candidate takes; the largest margin asks for nothing."""
+    if rules.slow_margin >= 1:
+        return "", {}
+    slower = upper_bound(Proportion(shadow.slower, shadow.timed), rules.alpha)
+    far = upper_bound_of_lead(shadow.far_slower, shadow.far_faster, shadow.timed, rules.alpha)
+    allowed = min(1.0, rules.slow_margin / following)
+    numbers = {
+        "timed_batches": shadow.timed,
+        "seconds_ratio": _shown(math.exp(shadow.log_ratio / shadow.timed) if shadow.timed else 1.0),
+        "slower_batches_at_most": _shown(slower),
+        "far slower batches": {"difference_at_most": _shown(far), "allowed": _shown(allowed)},
+    }
+    sentence = ""
+    if not shadow.timed:
+        sentence = "It has answered no batch again whose time could be compared."
+    elif slower >= 0.5:
+        sentence = "It may take longer for most batches."
+    elif not far < allowed:
+        sentence = f"{in_percent(far)} more far slower batches are possible still."
+    return sentence, numbers
 
 
 def _missing_of_shadow(
@@ -244,15 +272,14 @@ def _missing_of_shadow(
 ) -> tuple[str, dict[str, Any]]:
     lead = upper_bound_of_lead(shadow.lost, shadow.won, shadow.batches, rules.alpha)
     disagreement = upper_bound(Proportion(shadow.disagreed, shadow.compared), rules.alpha)
-    slower = upper_bound(Proportion(shadow.slower, shadow.timed), rules.alpha)
+    slowness, times = _missing_of_times(rules, shadow, following)
     numbers: dict[str, Any] = {
         "batches": shadow.batches,
         "dropped": shadow.dropped,
         "more_failures_at_most": _shown(lead),
         "disagreement": _shown(shadow.disagreed / shadow.compared if shadow.compared else 0.0),
         "disagreement_at_most": _shown(disagreement),
-        "slower_batches_at_most": _shown(slower),
-        "seconds_ratio": _shown(math.exp(shadow.log_ratio / shadow.timed) if shadow.timed else 1.0),
+        **times,
     }
     if shadow.batches < rules.shadow_batches:
         sentence = f"It has answered {shadow.batches} of {rules.shadow_batches} batches."
@@ -260,10 +287,8 @@ def _missing_of_shadow(
         sentence = f"Failures in {in_percent(lead)} more of the batches are possible still."
     elif rules.disagreement_margin < 1 and disagreement >= rules.disagreement_margin:
         sentence = f"It may answer up to {in_percent(disagreement)} of the rows differently."
-    elif slower >= 0.5:
-        sentence = "It may take longer for most batches."
     else:
-        sentence = ""
+        sentence = slowness
     return sentence, numbers
 
 

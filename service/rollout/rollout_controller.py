@@ -22,7 +22,7 @@ from service.repository.model_policy import (
 )
 from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import Rollout, Stage
-from service.rollout.assessment import SLOW_SHARE, Action, StageEvidence, Verdict, assess
+from service.rollout.assessment import Action, StageEvidence, Verdict, assess
 from service.rollout.paired_quality import PairedQuality
 from service.rollout.rollout_record import (
     BY_HAND,
@@ -33,11 +33,8 @@ from service.rollout.rollout_record import (
     RolloutRecord,
     begin_rollout_record,
 )
-from service.runtime.arm_counts import bound_above
 from service.runtime.traffic_split import TrafficSplit
 
-# Champion's units from which the bound of slow answers is taken.
-_ENOUGH_UNITS = 100
 # Between writes of the record while nothing is decided.
 _WRITE_S = 5.0
 
@@ -172,7 +169,7 @@ class RolloutController:
         if reason := self._refusal(rollout.candidate):
             self._act(record, Verdict(Action.ROLL_BACK, f"It cannot serve: {reason}", {}))
             return
-        must_write = self._gather(record, rollout)
+        is_another_run = self._gather(record, rollout)
         if self._read_quality is not None:
             record.quality = self._read_quality(rollout, record.quality)
         record.elapsed_s = self._watched_s(record)
@@ -181,7 +178,7 @@ class RolloutController:
         )
         if verdict.action is Action.WAIT or (verdict.action is Action.HOLD and record.held):
             record.reason = verdict.reason
-            if must_write or self._clock() >= self._write_at:
+            if is_another_run or self._clock() >= self._write_at:
                 self._write_at = self._clock() + _WRITE_S
                 self._records.write(record)
             return
@@ -202,7 +199,7 @@ class RolloutController:
         """Bring the present stage's evidence up to date.
 
         Returns:
-            Whether something was fixed that the next look must find in the record.
+            Whether another run of the service counts, which the next look must find in the record.
         """
         assert rollout.candidate is not None
         found = self._read_counts(
@@ -211,28 +208,16 @@ class RolloutController:
             )
         )
         present = record.present
-        is_fixed = record.run != self._run
-        if record.run != self._run:
+        is_another_run = record.run != self._run
+        if is_another_run:
             # Another run of the service counts from 0.
             record.carried = replace(present) if record.run else None
             record.run = self._run
         if record.carried is not None:
-            found.arms.add(record.carried.arms)
+            found.arms += record.carried.arms
             found.shadow += record.carried.shadow
         present.arms, present.shadow = found.arms, found.shadow
-        if present.slow_bound is None:
-            self._fix_bound(record)
-            is_fixed |= present.slow_bound is not None
-        return is_fixed
-
-    def _fix_bound(self, record: RolloutRecord) -> None:
-        """Fix what is slow, by answers that will not be evidence of slowness themselves."""
-        present, last = record.present, record.stages[-2] if len(record.stages) > 1 else None
-        if last is not None and last.arms.champion.units >= _ENOUGH_UNITS:
-            present.slow_bound = bound_above(last.arms.champion, SLOW_SHARE)
-        elif present.arms.champion.units >= _ENOUGH_UNITS:
-            present.slow_bound = bound_above(present.arms.champion, SLOW_SHARE)
-            present.slow_from.add(present.arms)
+        return is_another_run
 
     def _act(self, record: RolloutRecord, verdict: Verdict) -> None:
         rollout = record.rollout

@@ -222,28 +222,24 @@ def _evidence_to_json(evidence: StageEvidence) -> dict[str, Any]:
         "percent": evidence.percent,
         "arms": evidence.arms.to_json(),
         "shadow": evidence.shadow.to_json(),
-        "slow_bound": evidence.slow_bound,
-        "slow_from": evidence.slow_from.to_json(),
     }
 
 
 def _evidence_from_json(value: dict[str, Any]) -> StageEvidence:
-    bound = value["slow_bound"]
     return StageEvidence(
         Stage(value["stage"]),
         _number(value["percent"]),
         _arms(value["arms"]),
         ShadowCounts(**{name: _number(count) for name, count in value["shadow"].items()}),
-        None if bound is None else _count(bound),
-        _arms(value["slow_from"]),
     )
 
 
 def _arms(value: dict[str, Any]) -> BothArms:
-    for arm in value.values():
-        for count in (arm["units"], arm["failures"], *arm["bins"].values()):
+    arms = arms_from_json(value)
+    for arm in (arms.champion, arms.candidate):
+        for count in asdict(arm).values():
             _count(count)
-    return arms_from_json(value)
+    return arms
 
 
 def _quality_from_json(value: dict[str, Any]) -> PairedQuality:

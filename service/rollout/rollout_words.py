@@ -86,7 +86,7 @@ def evidence_in_words(
         f"Not more than {_percent(found['difference_at_most'])} more {name} are possible; this "
         f"step allows {_percent(found['allowed'])}."
         for name, found in numbers.items()
-        if name in ("errors", "slow answers")
+        if name in ("errors", "far slower batches")
     ]
     if quality is not None and quality.handed_out:
         sentences.append(_of_truths(rollout, quality))

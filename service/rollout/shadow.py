@@ -24,6 +24,10 @@ from service.runtime.servable import Servable
 _PATIENCE_S = 0.25
 # Of each version for a batch whose times are compared.
 _RUNS = 3
+# A candidate that is slow on some inputs only is not slower in most batches, but far slower in
+# some. Noise, which falls on both versions alike, makes it far faster as often. The factor is so
+# large that one that is as fast as the champion is seldom far faster than what is allowed.
+FAR = 2.0
 
 # A version's outputs, and how many seconds they took.
 _Answer = tuple[Tensors | None, float]
@@ -43,6 +47,8 @@ class ShadowCounts:
         disagreed: over those, the sum of the shares of rows that they answered differently.
         timed: those whose times were compared, which no request has interrupted.
         slower: those in which the candidate took longer than the rules allow.
+        far_slower: those in which it took more than ``FAR`` times as long as that.
+        far_faster: those in which it took less than a ``FAR``-th of that.
         log_ratio: the sum of the logarithms of candidate's over champion's seconds.
         dropped: batches that found no idle moment.
         stuck: whether a candidate's answer does not return, in how many workers.
@@ -55,6 +61,8 @@ class ShadowCounts:
     disagreed: float = 0.0
     timed: int = 0
     slower: int = 0
+    far_slower: int = 0
+    far_faster: int = 0
     log_ratio: float = 0.0
     dropped: int = 0
     stuck: int = 0
@@ -186,8 +194,11 @@ class Shadow:
             least = self._least_seconds(first, sample)
             if least is not None:
                 seconds, own_seconds = least[candidate], least[champion]
+                allowed = own_seconds * (1 + self._rules.latency_margin)
                 counts.timed += 1
-                counts.slower += seconds > own_seconds * (1 + self._rules.latency_margin)
+                counts.slower += seconds > allowed
+                counts.far_slower += seconds > allowed * FAR
+                counts.far_faster += seconds < allowed / FAR
                 counts.log_ratio += ln(seconds / own_seconds)
         # As a whole, because others read it meanwhile.
         self._counts = counts

@@ -17,7 +17,7 @@ from service.monitoring.logs import log
 from service.repository.atomic_files import write_atomically
 from service.rollout.assessment import StageEvidence
 from service.rollout.shadow import ShadowCounts
-from service.runtime.arm_counts import summed
+from service.runtime.arm_counts import WorkerUnits, summed, units_from_json
 from service.runtime.traffic_split import TrafficSplit
 
 _PREFIX = "rollout-"
@@ -122,14 +122,17 @@ def evidence_of(counts: Iterable[dict[str, Any]], model: str, split: TrafficSpli
         model: the model's name.
         split: how its requests are split.
     """
-    arms, shadow = [], ShadowCounts()
+    workers: list[WorkerUnits] = []
+    shadow = ShadowCounts()
     for value in counts:
         try:
-            shadow += ShadowCounts(**value["shadow"])
-            arms.append(value["arms"])
-        except (KeyError, TypeError) as error:
+            units, seen = units_from_json(value["arms"]), ShadowCounts(**value["shadow"])
+        except (KeyError, TypeError, ValueError) as error:
             log(logging.ERROR, _UNREADABLE, error=error, model=model)
-    return StageEvidence(split.stage, split.percent, summed(arms), shadow)
+            continue
+        workers.append(units)
+        shadow += seen
+    return StageEvidence(split.stage, split.percent, summed(workers), shadow)
 
 
 # What is missing never promotes.

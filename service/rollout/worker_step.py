@@ -66,7 +66,7 @@ class WorkerStep:
         self._answerer: SecondAnswerer | None = None
         rollout = lifecycle.policy(model).rollout
         if rollout is not None:
-            if trial.split.stage is Stage.SHADOW:
+            if _has_shadow(trial.split.stage, rollout.rules):
                 self._begin_shadow(trial.split, rollout.rules)
             self._answer_again(trial.split, rollout.rules)
 
@@ -130,3 +130,8 @@ class WorkerStep:
         # One at a time, so that what the versions take compares.
         answerer = self._answerer
         return self._is_idle() and not (answerer is not None and answerer.is_running)
+
+
+def _has_shadow(stage: Stage, rules: RolloutRules) -> bool:
+    """Whether the candidate answers batches again: in the canary so that times are compared."""
+    return stage is Stage.SHADOW or (stage is Stage.CANARY and rules.slow_margin < 1)

@@ -3,28 +3,60 @@
 The unit is what the hash splits: a routing key. A client that repeats one key a thousand times
 stands for one throw of the coin, so it counts once; requests whose id the service made itself are
 all different, and are only counted.
+
+How long answers take is not counted. Requests of one arm run together, so a pause of the machine
+delays many of one arm at once, and the arm that has fewer requests has smaller batches: that says
+nothing of the version. The shadow compares times (``service.rollout.shadow``). Answers that did not
+come in time, or found no room, are as little independent, so moments of them are counted.
 """
 
 import base64
-import math
 import threading
-from bisect import bisect_left
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-# Bounds of the bins of seconds: 100 us to about 100 s, each a twentieth above the last.
-STEP = 1.05
-BOUNDS: tuple[float, ...] = tuple(0.0001 * STEP**i for i in range(284))
-_BINS = len(BOUNDS) + 1
 # Keys that are remembered; then they are counted, and remembered anew.
 _MOST_KEYS = 10_000
 
-# Units by the hashes of their keys: each the bin of its first answer's seconds, and two bits.
+# Units by the hashes of their keys: each three bits.
 _Table = dict[int, int]
-_FAILED, _CANDIDATE, _PLACE = 1, 2, 2
+_FAILED, _UNAVAILABLE, _CANDIDATE = 1, 2, 4
+
+
+class Outcome(Enum):
+    """What became of a request.
+
+    Attributes:
+        ANSWERED: it has its answer.
+        FAILED: the model, or the service for it, refused or failed.
+        UNAVAILABLE: there was no time or no room for it.
+    """
+
+    ANSWERED = 0
+    FAILED = _FAILED
+    UNAVAILABLE = _UNAVAILABLE
+
+
+# Of HTTP: too many requests, unavailable, too late.
+_NO_TIME_OR_ROOM = frozenset({429, 503, 504})
+
+
+def outcome_of(status: int, *, is_unfit: bool) -> Outcome:
+    """Return what became of a request.
+
+    Args:
+        status: the HTTP status of its answer.
+        is_unfit: whether the answer is no answer in spite of its status, such as NaN.
+    """
+    if status in _NO_TIME_OR_ROOM:
+        return Outcome.UNAVAILABLE
+    return Outcome.FAILED if status >= 400 or is_unfit else Outcome.ANSWERED
 
 
 @dataclass(slots=True)
@@ -33,36 +65,27 @@ class ArmTotals:
 
     Attributes:
         units: how many there were.
-        failures: how many of them got an error.
-        bins: how many took how long: by ``BOUNDS``, shape [len(BOUNDS) + 1].
+        failures: how many of them did not have their answer.
+        unavailable: how many of those had no other failure than that there was no time or no room.
+        seconds: how many seconds of a worker's time had requests.
+        outages: in how many of those there was no time or no room for one of them.
     """
 
     units: int = 0
     failures: int = 0
-    bins: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_BINS, np.int64))
+    unavailable: int = 0
+    seconds: int = 0
+    outages: int = 0
 
-    def add(self, other: "ArmTotals") -> None:
-        """Add the units of ``other``."""
-        self.units += other.units
-        self.failures += other.failures
-        self.bins = self.bins + other.bins
+    def __add__(self, other: "ArmTotals") -> "ArmTotals":
+        mine, others = asdict(self), asdict(other)
+        return ArmTotals(**{name: mine[name] + others[name] for name in mine})
 
-    def slower_than(self, bound: int) -> int:
-        """Return how many units took longer than ``BOUNDS[bound]``; none beyond the last."""
-        return int(self.bins[bound + 1 :].sum())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object; of the bins those that are not empty."""
-        used = {str(i): int(self.bins[i]) for i in np.flatnonzero(self.bins)}
-        return {"units": self.units, "failures": self.failures, "bins": used}
-
-
-def totals_from_json(value: dict[str, Any]) -> ArmTotals:
-    """Return what ``ArmTotals.to_json`` wrote."""
-    totals = ArmTotals(value["units"], value["failures"])
-    for place, count in value["bins"].items():
-        totals.bins[int(place)] = count
-    return totals
+    def note_unit(self, bits: int) -> None:
+        """Count a unit that has ``bits``."""
+        self.units += 1
+        self.failures += bits & (_FAILED | _UNAVAILABLE) != 0
+        self.unavailable += bits & (_FAILED | _UNAVAILABLE) == _UNAVAILABLE
 
 
 @dataclass(slots=True)
@@ -81,120 +104,115 @@ class BothArms:
         """Return the units of one arm."""
         return self.candidate if is_candidate else self.champion
 
-    def add(self, other: "BothArms") -> None:
-        """Add the units of ``other``."""
-        self.champion.add(other.champion)
-        self.candidate.add(other.candidate)
+    def __add__(self, other: "BothArms") -> "BothArms":
+        return BothArms(self.champion + other.champion, self.candidate + other.candidate)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
-        return {"champion": self.champion.to_json(), "candidate": self.candidate.to_json()}
+        return asdict(self)
 
 
 def arms_from_json(value: dict[str, Any]) -> BothArms:
-    """Return what ``BothArms.to_json`` wrote."""
-    return BothArms(totals_from_json(value["champion"]), totals_from_json(value["candidate"]))
+    """Return what ``BothArms.to_json`` wrote; of an earlier version, what it knew of this."""
+    names = asdict(ArmTotals())
+    return BothArms(
+        *(
+            ArmTotals(**{name: arm[name] for name in names if name in arm})
+            for arm in (value["champion"], value["candidate"])
+        )
+    )
 
 
 class ArmCounts:
     """What one worker counts of one step of a rollout; any thread may note."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Counts of nothing; ``clock`` returns seconds."""
         self._lock = threading.Lock()
-        self._plain = {False: _Plain(), True: _Plain()}
+        self._clock = clock
+        self._plain = BothArms()
         self._keys: _Table = {}
+        # The last second that was counted, and that with an outage, by whether the candidate's.
+        self._last_second = {False: -1, True: -1}
+        self._last_outage = {False: -1, True: -1}
 
-    def note(self, seconds: float, *, failed: bool, is_candidate: bool, key: int | None) -> None:
+    def note(self, outcome: Outcome, *, is_candidate: bool, key: int | None) -> None:
         """Count one request.
 
         Args:
-            seconds: from its arrival to its answer.
-            failed: whether the answer is an error.
-            is_candidate: whether the candidate answered it.
+            outcome: what became of it.
+            is_candidate: whether it was the candidate's.
             key: the hash of its key where the client chose that.
         """
-        place = bisect_left(BOUNDS, seconds)
+        second = int(self._clock())
         with self._lock:
+            plain = self._plain.candidate if is_candidate else self._plain.champion
+            if second != self._last_second[is_candidate]:
+                self._last_second[is_candidate] = second
+                plain.seconds += 1
+            if outcome is Outcome.UNAVAILABLE and second != self._last_outage[is_candidate]:
+                self._last_outage[is_candidate] = second
+                plain.outages += 1
             if key is None:
-                self._plain[is_candidate].note(place, failed)
+                plain.note_unit(outcome.value)
                 return
             known = self._keys.get(key)
             if known is None:
                 if len(self._keys) >= _MOST_KEYS:
                     self._count_keys()
-                known = place << _PLACE | is_candidate * _CANDIDATE
-            self._keys[key] = known | failed * _FAILED
+                known = is_candidate * _CANDIDATE
+            self._keys[key] = known | outcome.value
 
     def to_json(self) -> dict[str, Any]:
         """Return what was counted as a JSON object, for ``summed``."""
         with self._lock:
-            plain = BothArms(self._plain[False].totals(), self._plain[True].totals())
+            plain = self._plain.to_json()
             count = len(self._keys)
             keys = np.fromiter(self._keys, np.uint64, count)
-            units = np.fromiter(self._keys.values(), np.uint16, count)
-        return {**plain.to_json(), "keys": _packed(keys), "units": _packed(units)}
+            bits = np.fromiter(self._keys.values(), np.uint8, count)
+        return {**plain, "keys": _packed(keys), "bits": _packed(bits)}
 
     def _count_keys(self) -> None:
-        for unit in self._keys.values():
-            self._plain[bool(unit & _CANDIDATE)].note(unit >> _PLACE, unit & _FAILED)
+        for bits in self._keys.values():
+            self._plain.of(is_candidate=bool(bits & _CANDIDATE)).note_unit(bits)
         self._keys.clear()
 
 
-def summed(counts: list[dict[str, Any]]) -> BothArms:
-    """Return the units of all workers; a key that several have seen is one unit.
+@dataclass(frozen=True, slots=True)
+class WorkerUnits:
+    """The units of one worker.
 
-    Args:
-        counts: what each worker's ``ArmCounts.to_json`` returned.
+    Attributes:
+        plain: those without a key, and those whose keys are forgotten.
+        by_key: the others, by the hashes of their keys.
     """
+
+    plain: BothArms
+    by_key: Mapping[int, int]
+
+
+def units_from_json(value: dict[str, Any]) -> WorkerUnits:
+    """Return what ``ArmCounts.to_json`` returned.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is something else, such as an earlier version's.
+    """
+    keys = np.frombuffer(base64.b64decode(value["keys"]), np.uint64).tolist()
+    bits = np.frombuffer(base64.b64decode(value["bits"]), np.uint8).tolist()
+    return WorkerUnits(arms_from_json(value), dict(zip(keys, bits, strict=True)))
+
+
+def summed(workers: Iterable[WorkerUnits]) -> BothArms:
+    """Return the units of all workers; a key that several have seen is one unit."""
     total = BothArms()
     table: _Table = {}
-    for each in counts:
-        total.add(arms_from_json(each))
-        keys = np.frombuffer(base64.b64decode(each["keys"]), np.uint64).tolist()
-        units = np.frombuffer(base64.b64decode(each["units"]), np.uint16).tolist()
-        for key, unit in zip(keys, units, strict=True):
-            table[key] = table.setdefault(key, unit) | unit & _FAILED
-    for unit in table.values():
-        arm = total.of(is_candidate=bool(unit & _CANDIDATE))
-        arm.units += 1
-        arm.failures += unit & _FAILED
-        arm.bins[unit >> _PLACE] += 1
+    for each in workers:
+        total += each.plain
+        for key, bits in each.by_key.items():
+            table[key] = table.get(key, 0) | bits
+    for bits in table.values():
+        total.of(is_candidate=bool(bits & _CANDIDATE)).note_unit(bits)
     return total
-
-
-def bound_above(totals: ArmTotals, share: float) -> int | None:
-    """Return the first of ``BOUNDS`` that at most ``share`` of an arm's units exceed.
-
-    ``None`` if nothing was counted, or too many took longer than the last of them.
-    """
-    if not totals.units:
-        return None
-    above = totals.bins.sum() - np.cumsum(totals.bins)[:-1]
-    found = np.flatnonzero(above <= share * totals.units)
-    return int(found[0]) if found.size else None
-
-
-def bins_of(factor: float) -> int:
-    """Return how many bins a factor of the seconds is, rounded up."""
-    return math.ceil(round(math.log(factor) / math.log(STEP), 9))
-
-
-class _Plain:
-    """Units of one arm, in what is cheap to add to."""
-
-    __slots__ = ("_bins", "_failures", "_units")
-
-    def __init__(self) -> None:
-        self._units = self._failures = 0
-        self._bins = [0] * _BINS
-
-    def note(self, place: int, failed: int) -> None:
-        self._units += 1
-        self._failures += failed
-        self._bins[place] += 1
-
-    def totals(self) -> ArmTotals:
-        return ArmTotals(self._units, self._failures, np.array(self._bins, np.int64))
 
 
 def _packed(array: npt.NDArray[Any]) -> str:

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from service.repository.rollout_policy import Rollout, Stage
-from service.runtime.arm_counts import ArmCounts
+from service.runtime.arm_counts import ArmCounts, Outcome
 
 _ALL = 2**64
 
@@ -98,14 +98,9 @@ class Arm:
     is_candidate: bool
     key: int | None
 
-    def note(self, seconds: float, *, failed: bool) -> None:
-        """Count the outcome.
-
-        Args:
-            seconds: from the request's arrival to its answer.
-            failed: whether the answer is an error.
-        """
-        self.trial.counts.note(seconds, failed=failed, is_candidate=self.is_candidate, key=self.key)
+    def note(self, outcome: Outcome) -> None:
+        """Count what became of a request."""
+        self.trial.counts.note(outcome, is_candidate=self.is_candidate, key=self.key)
 
 
 class Trial:

@@ -26,8 +26,10 @@ from training.publishing import saved_model_export
 
 NAMES = ("one", "two", "three")
 USERS = [f"user-{number}" for number in range(40)]
-# Nothing is decided while a test runs.
-RULES = RolloutRules(percents=(30.0,), shadow_batches=0, min_requests=10**9)
+# Nothing is decided while a test runs, though the versions answer differently.
+RULES = RolloutRules(
+    percents=(30.0,), shadow_batches=0, disagreement_margin=1.0, min_requests=10**9
+)
 
 
 class Replicas:
@@ -118,7 +120,12 @@ class Replicas:
         """See that all replicas answer each user with the version that the hash says."""
         for user in USERS:
             wanted = champion + is_candidates(rollout, user)
-            assert self.versions(**{"X-Routing-Key": user}) == {str(wanted)}
+            found = self.versions(**{"X-Routing-Key": user})
+            assert found == {str(wanted)}, self.rollouts()
+
+    def rollouts(self) -> list[str]:
+        """Return what each replica says of the rollout."""
+        return [service.get("/v1/models/affine/rollout").text for service in self.services]
 
 
 def is_candidates(rollout: str, user: str) -> bool:

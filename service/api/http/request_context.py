@@ -29,6 +29,7 @@ from service.monitoring.prediction_phases import PredictionPhases
 from service.monitoring.prometheus_metrics import Metrics
 from service.monitoring.server_timing import server_timing
 from service.monitoring.trace_context import RequestTrace, begin_trace
+from service.runtime.arm_counts import outcome_of
 from service.runtime.batching import TraceBatch
 from service.runtime.traffic_split import Arm
 
@@ -203,7 +204,7 @@ class RequestObserver:
         self._metrics.answered(context.model, version, status).inc()
         if context.arm is not None and status != AbandonedError.status:
             # Also what the model refuses: a client's own mistakes fall on both arms alike.
-            context.arm.note(seconds, failed=status >= 400 or context.is_unfit)
+            context.arm.note(outcome_of(status, is_unfit=context.is_unfit))
         if context.failure is not None or self._access_log:
             self._log(context, status, seconds)
         return headers

@@ -15,19 +15,21 @@ from service.runtime.traffic_split import TrafficSplit
 
 RULES = RolloutRules(step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
 MOST = 30
-EQUAL_SHADOW = ShadowCounts(batches=1000, compared=1000, timed=990, slower=50, disagreed=5.0)
-
-
-def arm(units: int, failures: int = 0, slow: int = 0) -> ArmTotals:
-    totals = ArmTotals(units, failures)
-    totals.bins[100], totals.bins[200] = units - slow, slow
-    return totals
+EQUAL_SHADOW = ShadowCounts(
+    batches=1000,
+    compared=1000,
+    timed=990,
+    slower=50,
+    far_slower=4,
+    far_faster=6,
+    disagreed=5.0,
+)
 
 
 def equal(split: TrafficSplit) -> StageEvidence:
     """Evidence of a stage in which both versions did alike, over 4,000 requests."""
     own = round(4000 * split.percent / 100)
-    arms = BothArms(arm(4000 - own, slow=(4000 - own) // 25), arm(own, slow=own // 25))
+    arms = BothArms(ArmTotals(4000 - own), ArmTotals(own))
     shadow = EQUAL_SHADOW if split.stage is Stage.SHADOW else ShadowCounts()
     return StageEvidence(split.stage, split.percent, arms, shadow)
 

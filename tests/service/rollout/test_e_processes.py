@@ -137,7 +137,7 @@ def test_the_average_of_evidence_is_the_mean_of_the_e_values() -> None:
 def test_a_candidate_that_always_fails_is_stopped_after_a_few_requests(
     share: float, most_exposed: int
 ) -> None:
-    need = math.log(6 / ALPHA)
+    need = math.log(8 / ALPHA)
     exposed = next(
         n for n in range(1, 50) if log_evidence_of_more([ArmEvents(n, 0, share)]) >= need
     )
@@ -151,7 +151,8 @@ def test_a_candidate_that_always_fails_is_stopped_after_a_few_requests(
         (Harm("swapped labels", disagreement=0.2), "rolled back", 0),
         (Harm("batches fail", errors=0.2, lost=0.2), "rolled back", 0),
         (Harm("errors", errors=0.2), "rolled back", 60),
-        (Harm("slow", slow=0.95), "rolled back", 60),
+        (Harm("always slower", slower=0.78), "rolled back", 0),
+        (Harm("slow inputs", far_slower=0.2), "rolled back", 0),
     ],
 )
 def test_a_rollout_by_simulated_requests_ends_right_and_soon(

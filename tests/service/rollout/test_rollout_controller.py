@@ -17,13 +17,13 @@ from service.rollout import rollout_record as module
 from service.rollout.assessment import StageEvidence
 from service.rollout.paired_quality import PairedQuality
 from service.rollout.rollout_record import read_rollout_record
-from service.runtime.arm_counts import BothArms
+from service.rollout.shadow import ShadowCounts
+from service.runtime.arm_counts import ArmTotals, BothArms
 from service.runtime.traffic_split import TrafficSplit
 from tests.service.rollout.controllers import (
     EQUAL_SHADOW,
     MOST,
     RULES,
-    arm,
     begin,
     controller,
     decisions,
@@ -79,7 +79,7 @@ def test_what_serves_after_a_rollout(policy: Policy, available: set[int], then: 
 
 def failing(split: TrafficSplit) -> StageEvidence:
     found = equal(split)
-    found.arms.candidate = arm(round(4000 * split.percent / 100), failures=20)
+    found.arms.candidate = ArmTotals(round(4000 * split.percent / 100), failures=20)
     return found
 
 
@@ -92,8 +92,32 @@ def differing(split: TrafficSplit) -> StageEvidence:
 
 def slower(split: TrafficSplit) -> StageEvidence:
     found = equal(split)
-    own = round(4000 * split.percent / 100)
-    found.arms.candidate = arm(own, slow=own)
+    if split.stage is Stage.CANARY:
+        found.shadow = ShadowCounts(timed=3000, slower=3000)
+    return found
+
+
+def slow_for_some(split: TrafficSplit) -> StageEvidence:
+    found = equal(split)
+    if split.stage is Stage.SHADOW:
+        found.shadow = replace(EQUAL_SHADOW, slower=100, far_slower=40)
+    return found
+
+
+def late(split: TrafficSplit) -> StageEvidence:
+    """Evidence of a candidate whose answers come too late again and again."""
+    found = equal(split)
+    if split.stage is Stage.CANARY:
+        found.arms.candidate.seconds = found.arms.candidate.outages = 30
+    return found
+
+
+def late_at_last(split: TrafficSplit) -> StageEvidence:
+    """Evidence of one whose answers come too late once it answers all requests."""
+    found = equal(split)
+    found.arms.champion.seconds = 600 if split.stage is Stage.CANARY else 0
+    if split.stage is Stage.BAKING:
+        found.arms.candidate.seconds = found.arms.candidate.outages = 30
     return found
 
 
@@ -108,7 +132,10 @@ def stuck(split: TrafficSplit) -> StageEvidence:
     [
         (failing, "It fails more often", 40),
         (differing, "It answers more rows differently", 0),
-        (slower, "It is slow more often", 40),
+        (slower, "It takes longer for most batches", 40),
+        (slow_for_some, "It takes far longer for some batches", 0),
+        (late, "There is no time or no room for its answers more often", 40),
+        (late_at_last, "There is no time or no room for its answers more often", 7240),
         (stuck, "does not return", 0),
     ],
 )
@@ -124,6 +151,37 @@ def test_harm_rolls_back_and_the_champion_is_named(
     assert (record.outcome, decisions(tmp_path)[-1]) == ("rolled back", "rolled back")
     assert reason in record.reason
     assert sum(each.arms.candidate.units for each in record.stages) == exposed
+
+
+def test_a_pause_of_the_machine_is_no_harm(tmp_path: Path) -> None:
+    """It ends the requests of a whole batch at once, and that is one event."""
+
+    def paused(split: TrafficSplit) -> StageEvidence:
+        found = equal(split)
+        if split.stage is Stage.CANARY and split.percent == 50:
+            found.arms.candidate = ArmTotals(2000, failures=16, unavailable=16, outages=1)
+        return found
+
+    begin(tmp_path, replace(RULES, error_margin=0.02))
+    drive(controller(tmp_path, paused))
+    assert decisions(tmp_path) == ALL
+
+
+def test_times_that_could_not_be_compared_promote_nothing(tmp_path: Path) -> None:
+    def untimed(split: TrafficSplit) -> StageEvidence:
+        return replace(equal(split), shadow=ShadowCounts())
+
+    begin(tmp_path, replace(RULES, shadow_batches=0, deadline_s=0))
+    control = controller(tmp_path, untimed)
+    for _ in range(3):
+        assert control.step()
+    assert decisions(tmp_path) == ["begin", "held"]
+    assert control.record is not None
+    assert control.record.reason.endswith("no batch again whose time could be compared.")
+    (tmp_path / "any").mkdir()
+    begin(tmp_path / "any", replace(RULES, shadow_batches=0, slow_margin=1.0))
+    drive(controller(tmp_path / "any", untimed))
+    assert decisions(tmp_path / "any") == ["begin", *["next step"] * 3, "promoted", "live"]
 
 
 def test_a_candidate_that_was_refused_is_rolled_back(tmp_path: Path) -> None:
@@ -318,7 +376,7 @@ def test_what_another_run_of_the_service_counted_is_added_up(tmp_path: Path) -> 
     begin(tmp_path, replace(RULES, shadow_batches=0, min_requests=1000))
 
     def few(split: TrafficSplit) -> StageEvidence:
-        return StageEvidence(split.stage, split.percent, BothArms(arm(300), arm(3)))
+        return StageEvidence(split.stage, split.percent, BothArms(ArmTotals(300), ArmTotals(3)))
 
     for number in range(4):
         control = controller(tmp_path, few, run=f"run {number}")

@@ -18,8 +18,6 @@ def written() -> dict[str, Any]:
     record = begin_rollout_record(Rollout("r", 1, 2, Stage.SHADOW), None)
     record.enter(Rollout("r", 1, 2, Stage.CANARY, 5.0), "It may.")
     record.present.arms.candidate = ArmTotals(units=3, failures=1)
-    record.present.arms.candidate.bins[7] = 3
-    record.present.slow_bound = 4
     record.carried = record.present
     record.quality = PairedQuality("error rate", truths=3)
     record.note("advanced", "It may.", {})
@@ -53,13 +51,11 @@ ODD = (None, True, -1, "x", [], {}, [1], {"a": 1}, 10**400, float("inf"))
         (("earlier",), ([],)),
         (("stages", -1, "stage"), ()),
         (("stages", -1, "percent"), (-1,)),
-        (("stages", -1, "slow_bound"), (None,)),
         (("stages", -1, "shadow"), ({},)),
         (("stages", -1, "shadow", "batches"), (-1,)),
         (("stages", -1, "arms"), ()),
         (("stages", 0, "arms", "champion", "units"), ()),
-        (("stages", -1, "arms", "candidate", "bins"), ({},)),
-        (("stages", -1, "arms", "candidate", "bins", "7"), ()),
+        (("stages", -1, "arms", "candidate", "outages"), ()),
     ],
 )
 def test_a_value_of_another_kind_is_no_record(

@@ -109,8 +109,7 @@ class Traffic:
 def test_a_candidate_that_does_alike_goes_live(app: Flask, models: Path) -> None:
     traffic = Traffic(app, "equal")
     assert traffic.state()["state"] == "none"
-    # In-process requests have no wire, so what they take says nothing of a version.
-    traffic.begin(percents=[50], slow_margin=1.0, latency_margin=100)
+    traffic.begin(percents=[50])
     # Before it leads, an explicit version is obeyed.
     eventually(lambda: traffic.send("/versions/2") == (200, "2"))
     found = traffic.until("live", "rolled back")
@@ -280,8 +279,7 @@ def test_with_a_database_that_replicas_share_it_has_the_counts_and_the_record(
     try:
         assert lifecycle.wait_until_settled(60)
         traffic = Traffic(app, "equal")
-        # Without evidence of slowness, as above.
-        traffic.begin(percents=[50], slow_margin=1.0, latency_margin=100, shadow_batches=0)
+        traffic.begin(percents=[50], shadow_batches=0)
         database = SqliteDatabase(tmp_path / "events.db")
         eventually(lambda: traffic.send() and traffic.state()["decisions"])
         with database.transaction() as run:

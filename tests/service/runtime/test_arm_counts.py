@@ -1,24 +1,41 @@
 """What the arms of a rollout count: units, in one worker and over all of them."""
 
-import numpy as np
+import pytest
 
 from service.runtime import arm_counts
 from service.runtime.arm_counts import (
-    BOUNDS,
     ArmCounts,
     ArmTotals,
+    BothArms,
+    Outcome,
     arms_from_json,
-    bins_of,
-    bound_above,
+    outcome_of,
     summed,
+    units_from_json,
 )
+
+ANSWERED, FAILED, UNAVAILABLE = Outcome.ANSWERED, Outcome.FAILED, Outcome.UNAVAILABLE
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 100.25
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def of_all(*workers: ArmCounts) -> BothArms:
+    return summed(units_from_json(worker.to_json()) for worker in workers)
 
 
 def test_requests_without_a_key_of_their_client_are_all_different() -> None:
     counts = ArmCounts()
     for i in range(10):
-        counts.note(0.01, failed=i == 0, is_candidate=i < 4, key=None)
-    both = summed([counts.to_json(), counts.to_json()])
+        outcome = FAILED if i == 0 else ANSWERED
+        counts.note(outcome, is_candidate=i < 4, key=None)
+    both = of_all(counts, counts)
     assert (both.candidate.units, both.champion.units) == (8, 12)
     assert (both.candidate.failures, both.champion.failures) == (2, 0)
 
@@ -27,41 +44,62 @@ def test_a_key_counts_once_however_often_and_wherever_it_is_used() -> None:
     workers = [ArmCounts(), ArmCounts()]
     for worker in workers:
         for i in range(100):
-            worker.note(0.01, failed=i > 50, is_candidate=True, key=2**64 - 1)
-    both = summed([worker.to_json() for worker in workers])
+            outcome = FAILED if i > 50 else ANSWERED
+            worker.note(outcome, is_candidate=True, key=2**64 - 1)
+    both = of_all(*workers)
     assert (both.candidate.units, both.candidate.failures, both.champion.units) == (1, 1, 0)
-    assert both.candidate.bins.sum() == 1
 
 
-def test_very_many_keys_are_counted_and_forgotten(monkeypatch) -> None:
+def test_very_many_keys_are_counted_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arm_counts, "_MOST_KEYS", 50)
     counts = ArmCounts()
     for key in range(120):
-        counts.note(0.01, failed=False, is_candidate=key % 2 == 0, key=key)
+        counts.note(ANSWERED, is_candidate=key % 2 == 0, key=key)
     assert len(counts._keys) == 20
-    both = summed([counts.to_json()])
+    both = of_all(counts)
     assert (both.candidate.units, both.champion.units) == (60, 60)
+
+
+def test_what_had_no_time_or_no_room_is_counted_by_the_second() -> None:
+    """A whole batch is late at once: so many requests are one event, and no failure of their own."""
+    clock = Clock()
+    counts = ArmCounts(clock)
+    for _ in range(30):
+        counts.note(UNAVAILABLE, is_candidate=True, key=None)
+    counts.note(ANSWERED, is_candidate=True, key=None)
+    clock.now += 1
+    for key in (1, 1, 2):
+        counts.note(UNAVAILABLE, is_candidate=True, key=key)
+        counts.note(ANSWERED, is_candidate=False, key=None)
+    # This one has failed by itself as well.
+    counts.note(FAILED, is_candidate=True, key=2)
+    clock.now += 5
+    counts.note(FAILED, is_candidate=True, key=None)
+    both = of_all(counts)
+    assert both.candidate == ArmTotals(units=34, failures=33, unavailable=31, seconds=3, outages=2)
+    assert both.champion == ArmTotals(units=3, seconds=1)
+
+
+def test_an_outcome_is_told_by_the_status() -> None:
+    assert {status: outcome_of(status, is_unfit=False) for status in (200, 400, 422, 500)} == {
+        200: ANSWERED,
+        400: FAILED,
+        422: FAILED,
+        500: FAILED,
+    }
+    assert {outcome_of(status, is_unfit=False) for status in (429, 503, 504)} == {UNAVAILABLE}
+    assert outcome_of(200, is_unfit=True) is FAILED
 
 
 def test_counts_come_back_from_json() -> None:
     counts = ArmCounts()
-    counts.note(3.0, failed=True, is_candidate=True, key=7)
-    counts.note(1e9, failed=False, is_candidate=False, key=None)
-    counts.note(1e9, failed=False, is_candidate=False, key=2**64 - 1)
-    both = summed([counts.to_json()])
-    again = arms_from_json(both.to_json())
-    assert again.to_json() == both.to_json()
-    assert again.champion.bins[-1] == 2
-
-
-def test_the_bound_of_slow_answers_is_exceeded_by_at_most_that_share() -> None:
-    totals = ArmTotals()
-    assert bound_above(totals, 0.05) is None
-    totals.units = 100
-    totals.bins[40], totals.bins[80] = 95, 5
-    place = bound_above(totals, 0.05)
-    assert place == 40
-    assert totals.slower_than(place) == 5
-    assert totals.slower_than(len(BOUNDS) + 9) == 0
-    assert bins_of(1.0) == 0
-    assert np.isclose(BOUNDS[place + bins_of(1.25)] / BOUNDS[place], 1.25, rtol=0.03)
+    counts.note(FAILED, is_candidate=True, key=7)
+    counts.note(UNAVAILABLE, is_candidate=False, key=None)
+    counts.note(ANSWERED, is_candidate=False, key=2**64 - 1)
+    both = of_all(counts)
+    assert arms_from_json(both.to_json()) == both
+    # An earlier version counted how long answers took, and no outages.
+    earlier = {"units": 3, "failures": 1, "bins": {"7": 3}}
+    assert arms_from_json({"champion": earlier, "candidate": earlier}).champion == ArmTotals(3, 1)
+    with pytest.raises(KeyError):
+        units_from_json({"champion": earlier, "candidate": earlier, "keys": "", "units": ""})
