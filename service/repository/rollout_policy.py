@@ -71,7 +71,7 @@ class RolloutRules:
     alpha: float = 0.01
     error_margin: float = 0.01
     latency_margin: float = 0.25
-    slow_margin: float = 0.05
+    slow_margin: float = 0.1
     disagreement_margin: float = 0.1
     quality_margin: float = 0.02
     min_truths: int = 0

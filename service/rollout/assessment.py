@@ -16,8 +16,8 @@ from service.rollout.e_processes import (
     log_evidence_of_more,
     upper_bound,
     upper_bound_of_difference,
-    upper_bound_of_lead,
 )
+from service.rollout.paired_betting import upper_bound_of_lead
 from service.rollout.paired_quality import PairedQuality, allowed_difference
 from service.rollout.percentages import in_percent
 from service.rollout.shadow import ShadowCounts

@@ -168,20 +168,6 @@ def upper_bound_of_difference(candidate: Proportion, champion: Proportion, alpha
     return upper_bound(candidate, alpha / 2) - lower_bound(champion, alpha / 2)
 
 
-def upper_bound_of_lead(losses: float, wins: float, pairs: float, alpha: float) -> float:
-    """Return an upper bound of how much more often the candidate loses a pair than it wins one.
-
-    That is the difference of the two versions' shares of mistakes on the same rows.
-
-    Args:
-        losses: pairs of which only the champion did well.
-        wins: pairs of which only the candidate did well.
-        pairs: all pairs, also those on which both did alike.
-        alpha: the chance that the bound is ever below the difference, at most.
-    """
-    return upper_bound_of_difference(Proportion(losses, pairs), Proportion(wins, pairs), alpha)
-
-
 def log_average(log_evidence: Sequence[float]) -> float:
     """Return the log of the mean of e-values, which is one, however they depend on each other."""
     return _log_mean_exp(np.asarray(log_evidence, np.float64)) if log_evidence else 0.0

@@ -88,6 +88,22 @@ def upper_bound_of_worse(rows: Differences, alpha: float) -> float:
     return high
 
 
+def upper_bound_of_lead(losses: float, wins: float, pairs: float, alpha: float) -> float:
+    """Return an upper bound of how much more often the candidate loses a pair than it wins one.
+
+    A pair is a row, or a batch, that both versions answered. The bound holds at every moment; it is
+    1 without a pair.
+
+    Args:
+        losses: pairs in which only the champion did well.
+        wins: pairs in which only the candidate did well.
+        pairs: all pairs, also those in which both did alike.
+        alpha: the chance that the bound is ever below the true difference, at most.
+    """
+    counts = np.array([losses, wins, pairs - losses - wins])
+    return upper_bound_of_worse(Differences(np.array([1.0, -1.0, 0.0]), np.ones(3), counts), alpha)
+
+
 def _log_wealth(gains: Numbers, counts: Numbers) -> float:
     """Return the log of the mean wealth over all bets, for gains of at least -1 for a bet of 1."""
     wealth = counts @ np.log1p(gains[:, None] * _BETS)

@@ -22,8 +22,9 @@ from service.runtime.servable import Servable
 
 # For how long a batch waits for an idle moment.
 _PATIENCE_S = 0.25
-# Of each version for a batch whose times are compared.
-_RUNS = 3
+# Of each version for a batch whose times are compared: so many, or so many at least where a request
+# comes in between. The first run is not enough by itself.
+_RUNS, _LEAST_RUNS = 3, 2
 # A candidate that is slow on some inputs only is not slower in most batches, but far slower in
 # some. Noise, which falls on both versions alike, makes it far faster as often. The factor is so
 # large that one that is as fast as the champion is seldom far faster than what is allowed.
@@ -211,21 +212,23 @@ class Shadow:
         The champion is in the processor's caches by its requests, and the candidate is not: by
         that alone one of a small network took 1.8 times as long. The first run at a size is slow
         for any version. There is no pause between runs, in which requests would warm the champion.
-        ``None`` where a request came in between, or a run failed.
+        ``None`` where a request came too soon, or a run failed.
 
         Args:
             first: the first run of each.
             sample: what they answer.
         """
         least = {each: seconds for each, (_, seconds) in first.items()}
-        for _ in range(_RUNS - 1):
+        for runs in range(1, _RUNS):
+            seconds = {}
             for each in first:
                 if not self._is_idle():
-                    return None
-                answer, seconds = self._answer(each, sample)
+                    return least if runs >= _LEAST_RUNS else None
+                answer, seconds[each] = self._answer(each, sample)
                 if answer is None:
                     return None
-                least[each] = min(least[each], seconds)
+            # By whole turns, so that each version has had as many runs.
+            least = {each: min(least[each], seconds[each]) for each in first}
         return least
 
     def _answer(self, servable: Servable, sample: _Sample) -> _Answer:

@@ -29,7 +29,7 @@ _Table = dict[int, int]
 _FAILED, _UNAVAILABLE, _CANDIDATE = 1, 2, 4
 
 
-class Outcome(Enum):
+class RequestOutcome(Enum):
     """What became of a request.
 
     Attributes:
@@ -47,7 +47,7 @@ class Outcome(Enum):
 _NO_TIME_OR_ROOM = frozenset({429, 503, 504})
 
 
-def outcome_of(status: int, *, is_unfit: bool) -> Outcome:
+def outcome_of(status: int, *, is_unfit: bool) -> RequestOutcome:
     """Return what became of a request.
 
     Args:
@@ -55,8 +55,8 @@ def outcome_of(status: int, *, is_unfit: bool) -> Outcome:
         is_unfit: whether the answer is no answer in spite of its status, such as NaN.
     """
     if status in _NO_TIME_OR_ROOM:
-        return Outcome.UNAVAILABLE
-    return Outcome.FAILED if status >= 400 or is_unfit else Outcome.ANSWERED
+        return RequestOutcome.UNAVAILABLE
+    return RequestOutcome.FAILED if status >= 400 or is_unfit else RequestOutcome.ANSWERED
 
 
 @dataclass(slots=True)
@@ -136,7 +136,7 @@ class ArmCounts:
         self._last_second = {False: -1, True: -1}
         self._last_outage = {False: -1, True: -1}
 
-    def note(self, outcome: Outcome, *, is_candidate: bool, key: int | None) -> None:
+    def note(self, outcome: RequestOutcome, *, is_candidate: bool, key: int | None) -> None:
         """Count one request.
 
         Args:
@@ -150,7 +150,7 @@ class ArmCounts:
             if second != self._last_second[is_candidate]:
                 self._last_second[is_candidate] = second
                 plain.seconds += 1
-            if outcome is Outcome.UNAVAILABLE and second != self._last_outage[is_candidate]:
+            if outcome is RequestOutcome.UNAVAILABLE and second != self._last_outage[is_candidate]:
                 self._last_outage[is_candidate] = second
                 plain.outages += 1
             if key is None:

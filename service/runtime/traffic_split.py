@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from service.repository.rollout_policy import Rollout, Stage
-from service.runtime.arm_counts import ArmCounts, Outcome
+from service.runtime.arm_counts import ArmCounts, RequestOutcome
 
 _ALL = 2**64
 
@@ -98,7 +98,7 @@ class Arm:
     is_candidate: bool
     key: int | None
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: RequestOutcome) -> None:
         """Count what became of a request."""
         self.trial.counts.note(outcome, is_candidate=self.is_candidate, key=self.key)
 

@@ -24,8 +24,8 @@ from service.rollout.e_processes import (
     lower_bound,
     upper_bound,
     upper_bound_of_difference,
-    upper_bound_of_lead,
 )
+from service.rollout.paired_betting import upper_bound_of_lead
 
 ALPHA = 0.01
 STREAMS = 2000

@@ -121,6 +121,45 @@ def test_a_request_that_comes_meanwhile_ends_a_batch() -> None:
     assert (calls, shadow.counts().compared, shadow.counts().timed) == (1, 1, 0)
 
 
+@pytest.mark.parametrize(("before_a_request", "is_timed"), [(3, False), (4, True), (5, True)])
+def test_two_turns_without_a_request_are_enough(before_a_request: int, is_timed: bool) -> None:
+    runs = 0
+
+    def answer() -> Any:
+        nonlocal runs
+        runs += 1
+        return OUTPUTS
+
+    shadow = shadow_of(
+        Version(answer), is_idle=lambda: runs < before_a_request, champion=Version(answer)
+    )
+    run(shadow, 1)
+    assert (runs, shadow.counts().timed) == (before_a_request, int(is_timed))
+
+
+def test_far_slower_and_far_faster_batches_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules allow 1.25 times as long, so these are 2.5 and 0.625 times as long."""
+    clock = 0.0
+
+    def taking(seconds: float) -> Callable[[], Any]:
+        def answer() -> Any:
+            nonlocal clock
+            clock += seconds
+            return OUTPUTS
+
+        return answer
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    found = []
+    for seconds in (2.6, 2.4, 0.65, 0.6):
+        shadow = shadow_of(Version(taking(seconds)), champion=Version(taking(1.0)))
+        run(shadow, 1)
+        counts = shadow.counts()
+        kinds = (counts.slower, counts.far_slower, counts.far_faster)
+        found.append(tuple(each / counts.timed for each in kinds))
+    assert found == [(1, 1, 0), (1, 0, 0), (0, 0, 0), (0, 0, 1)]
+
+
 def test_a_candidate_that_fails_the_second_time_has_no_time() -> None:
     outputs = iter([OUTPUTS])
     candidate = Version(lambda: next(outputs))

@@ -22,7 +22,7 @@ from service.rollout.rollout_controller import RolloutController
 from service.rollout.rollout_record import Records, read_rollout_record
 from service.rollout.rollout_tables import RolloutTables
 from service.rollout.shadow import ShadowCounts
-from service.runtime.arm_counts import ArmCounts, Outcome, summed, units_from_json
+from service.runtime.arm_counts import ArmCounts, RequestOutcome, summed, units_from_json
 from service.runtime.traffic_split import TrafficSplit, split_of
 from tests.object_stores import BUCKET, KEYS, s3_of_moto
 from tests.service.events.postgres import postgres, postgres_url
@@ -75,10 +75,10 @@ def counted(requests: int, *, failures: int = 0, keys: range = range(0)) -> dict
     for number in range(requests):
         for is_candidate in (False, True):
             failed = is_candidate and number < failures
-            outcome = Outcome.FAILED if failed else Outcome.ANSWERED
+            outcome = RequestOutcome.FAILED if failed else RequestOutcome.ANSWERED
             counts.note(outcome, is_candidate=is_candidate, key=None)
     for key in keys:
-        counts.note(Outcome.ANSWERED, is_candidate=True, key=key)
+        counts.note(RequestOutcome.ANSWERED, is_candidate=True, key=key)
     return counts.to_json()
 
 

@@ -7,14 +7,18 @@ from service.runtime.arm_counts import (
     ArmCounts,
     ArmTotals,
     BothArms,
-    Outcome,
+    RequestOutcome,
     arms_from_json,
     outcome_of,
     summed,
     units_from_json,
 )
 
-ANSWERED, FAILED, UNAVAILABLE = Outcome.ANSWERED, Outcome.FAILED, Outcome.UNAVAILABLE
+ANSWERED, FAILED, UNAVAILABLE = (
+    RequestOutcome.ANSWERED,
+    RequestOutcome.FAILED,
+    RequestOutcome.UNAVAILABLE,
+)
 
 
 class Clock:

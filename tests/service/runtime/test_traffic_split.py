@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from service.repository.rollout_policy import Stage
-from service.runtime.arm_counts import Outcome, summed, units_from_json
+from service.runtime.arm_counts import RequestOutcome, summed, units_from_json
 from service.runtime.traffic_split import Arm, TrafficSplit, Trial, hash64, split_from_json
 
 SPLIT = TrafficSplit("salt", 3, 4, Stage.CANARY, 5.0)
@@ -58,7 +58,7 @@ def test_a_request_knows_its_arm_and_counts_there() -> None:
     request = Request("k", has_own_key=True)
     trial.choose(request)
     assert request.arm is not None
-    request.arm.note(Outcome.FAILED)
+    request.arm.note(RequestOutcome.FAILED)
     assert summed([units_from_json(trial.counts.to_json())]).candidate.failures == 1
     assert split_from_json(SPLIT.to_json()) == SPLIT
 
@@ -69,7 +69,7 @@ def test_keys_are_counted_once_whatever_the_share_is(percent: float) -> None:
     for request in [Request("k", has_own_key=True)] * 3 + [Request("own")] * 2:
         trial.choose(request)
         assert request.arm is not None
-        request.arm.note(Outcome.ANSWERED)
+        request.arm.note(RequestOutcome.ANSWERED)
     counts = trial.counts.to_json()
     # The key's three requests are one unit, which is kept by its hash.
     assert counts["champion"]["units"] + counts["candidate"]["units"] == 2
