@@ -48,7 +48,7 @@ class RolloutRules:
         error_margin: how much more of the requests may fail.
         latency_margin: how much longer the candidate may take for a batch; 0.25 is a quarter.
         slow_margin: for how many more of the batches it may take more than twice as long as that;
-            1 allows any, and compares no times in the canary.
+            1 leaves time out of account.
         disagreement_margin: the share of rows that it may answer otherwise; 1 allows all.
         quality_margin: how much larger its mean loss may be by audits: the share of rows that it
             answers wrong, or its mean absolute error over ten times that of the champion's card; 1

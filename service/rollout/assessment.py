@@ -129,13 +129,15 @@ def _harm(stages: Sequence[StageEvidence], rules: RolloutRules) -> dict[str, flo
     """Return the log evidence of each kind of harm; always of all, so that they average."""
     canary = [each for each in stages if each.stage is Stage.CANARY]
     shadow = _whole_shadow(stages)
+    # The largest margin leaves time out of account.
+    timed = ShadowCounts() if rules.slow_margin >= 1 else shadow
     return {
         "errors": log_evidence_of_more(_failures(each) for each in canary),
         "outages": log_evidence_of_more(_outages(each) for each in canary)
         + _outages_while_baking(stages, canary, rules),
         "shadow_failures": log_evidence_of_losses(shadow.lost, shadow.won),
-        "shadow_slow": log_evidence_above(Proportion(shadow.slower, shadow.timed), 0.5),
-        "shadow_far_slower": log_evidence_of_losses(shadow.far_slower, shadow.far_faster),
+        "shadow_slow": log_evidence_above(Proportion(timed.slower, timed.timed), 0.5),
+        "shadow_far_slower": log_evidence_of_losses(timed.far_slower, timed.far_faster),
         "disagreement": log_evidence_above(
             Proportion(shadow.disagreed, shadow.compared), rules.disagreement_margin
         ),

@@ -178,10 +178,15 @@ def test_times_that_could_not_be_compared_promote_nothing(tmp_path: Path) -> Non
     assert decisions(tmp_path) == ["begin", "held"]
     assert control.record is not None
     assert control.record.reason.endswith("no batch again whose time could be compared.")
-    (tmp_path / "any").mkdir()
-    begin(tmp_path / "any", replace(RULES, shadow_batches=0, slow_margin=1.0))
-    drive(controller(tmp_path / "any", untimed))
-    assert decisions(tmp_path / "any") == ["begin", *["next step"] * 3, "promoted", "live"]
+
+
+@pytest.mark.parametrize("shadow", [ShadowCounts(), ShadowCounts(timed=900, slower=900)])
+def test_the_largest_margin_leaves_time_out_of_account(
+    tmp_path: Path, shadow: ShadowCounts
+) -> None:
+    begin(tmp_path, replace(RULES, shadow_batches=0, slow_margin=1.0))
+    drive(controller(tmp_path, lambda split: replace(equal(split), shadow=shadow)))
+    assert decisions(tmp_path) == ["begin", *["next step"] * 3, "promoted", "live"]
 
 
 def test_a_candidate_that_was_refused_is_rolled_back(tmp_path: Path) -> None:
