@@ -137,6 +137,56 @@ def test_two_turns_without_a_request_are_enough(before_a_request: int, is_timed:
     assert (runs, shadow.counts().timed) == (before_a_request, int(is_timed))
 
 
+@pytest.mark.parametrize(("seconds", "is_timed"), [(0.001, False), (1.0, True)])
+def test_a_long_run_waits_for_an_idle_moment_of_its_own(
+    seconds: float, is_timed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request comes during each run, and has its answer soon; long runs would never be timed."""
+    clock, has_request = 0.0, False
+
+    def answer() -> Any:
+        nonlocal clock, has_request
+        clock += seconds
+        has_request = True
+        return OUTPUTS
+
+    def is_idle() -> bool:
+        nonlocal has_request
+        was_busy, has_request = has_request, False
+        return not was_busy
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    shadow = shadow_of(Version(answer), is_idle, champion=Version(answer))
+    run(shadow, 3)
+    found = shadow.counts()
+    assert (found.compared > 0, found.timed) == (True, found.compared * is_timed)
+
+
+def test_waiting_for_an_idle_moment_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, runs, waits = 0.0, 0, 0
+    is_over = threading.Event()
+
+    def answer() -> Any:
+        nonlocal clock, runs
+        clock += 1.0
+        runs += 1
+        return OUTPUTS
+
+    def is_idle() -> bool:
+        nonlocal waits
+        waits += runs > 1
+        return not runs or is_over.is_set()
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    shadow = shadow_of(Version(answer), is_idle, stuck_after_s=0, champion=Version(answer))
+    shadow.observe("s", INPUTS, OUTPUTS)
+    eventually(lambda: waits > 3)
+    assert not shadow.counts().stuck
+    is_over.set()
+    eventually(lambda: shadow.counts().batches)
+    shadow.stop()
+
+
 def test_far_slower_and_far_faster_batches_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules allow 1.25 times as long, so these are 2.5 and 0.625 times as long."""
     clock = 0.0
