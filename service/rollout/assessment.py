@@ -131,8 +131,7 @@ def _harm(stages: Sequence[StageEvidence], rules: RolloutRules) -> dict[str, flo
     shadow = _whole_shadow(stages)
     return {
         "errors": log_evidence_of_more(_failures(each) for each in canary),
-        "outages": log_evidence_of_more(_outages(each) for each in canary)
-        + _outages_while_baking(stages, canary, rules),
+        "outages": _harm_by_outages(canary) + _outages_while_baking(stages, canary, rules),
         "shadow_failures": log_evidence_of_losses(shadow.lost, shadow.won),
         "shadow_slow": log_evidence_above(Proportion(shadow.slower, shadow.timed), 0.5),
         "shadow_far_slower": log_evidence_of_losses(shadow.far_slower, shadow.far_faster),
@@ -155,6 +154,22 @@ def _own_failures(arm: ArmTotals) -> int:
 def _failures(stage: StageEvidence) -> ArmEvents:
     candidate, champion = _own_failures(stage.arms.candidate), _own_failures(stage.arms.champion)
     return ArmEvents(candidate, champion, stage.percent / 100)
+
+
+def _harm_by_outages(canary: Sequence[StageEvidence]) -> float:
+    """Return the log evidence of more outages, by the second and by the unit.
+
+    By the unit alone, a pause that ends a whole batch would count as many; by the second alone, one
+    client with a short deadline and a key of its own would, and all on one arm. The lesser of two
+    e-values is one as long as either of them is.
+    """
+    by_second = log_evidence_of_more(_outages(each) for each in canary)
+    return min(by_second, log_evidence_of_more(_unavailable(each) for each in canary))
+
+
+def _unavailable(stage: StageEvidence) -> ArmEvents:
+    candidate, champion = stage.arms.candidate, stage.arms.champion
+    return ArmEvents(candidate.unavailable, champion.unavailable, stage.percent / 100)
 
 
 def _outages(stage: StageEvidence) -> ArmEvents:
@@ -184,13 +199,26 @@ def _harm_while_baking(
 def _outages_while_baking(
     stages: Sequence[StageEvidence], canary: Sequence[StageEvidence], rules: RolloutRules
 ) -> float:
-    """As ``_harm_while_baking``, of seconds with outages."""
+    """As ``_harm_while_baking``, of want of time or room: by the second and by the unit.
+
+    A second of all requests has an outage as often as one of the champion's share did, times how
+    many such shares there are, at most. For the lesser of both see ``_harm_by_outages``.
+    """
     now = stages[-1]
     if now.stage is not Stage.BAKING or not canary:
         return 0.0
     then, own = canary[-1].arms.champion, now.arms.candidate
-    bound = upper_bound(Proportion(then.outages, then.seconds), rules.alpha) + rules.error_margin
-    return log_evidence_above(Proportion(own.outages, own.seconds), bound)
+    seconds = upper_bound(Proportion(then.outages, then.seconds), rules.alpha)
+    units = upper_bound(Proportion(then.unavailable, then.units), rules.alpha)
+    shares = 1 / (1 - canary[-1].percent / 100)
+    return min(
+        log_evidence_above(
+            Proportion(own.outages, own.seconds), min(1.0, seconds * shares + rules.error_margin)
+        ),
+        log_evidence_above(
+            Proportion(own.unavailable, own.units), min(1.0, units + rules.error_margin)
+        ),
+    )
 
 
 def _harm_by_truths(quality: PairedQuality | None, rules: RolloutRules) -> float:
