@@ -265,9 +265,21 @@ def _missing(
         "allowed": _shown(allowed),
     }
     if not bound < allowed:
-        return f"{in_percent(bound)} more errors are possible still.", numbers
+        return f"{in_percent(bound)} more errors are possible still.{_late(now.arms)}", numbers
     sentence, times = _missing_of_times(rules, _whole_shadow(stages), following)
     return sentence, numbers | times
+
+
+def _late(arms: BothArms) -> str:
+    """Say how many errors say little of the versions, such as those of deadlines too short."""
+    unavailable = arms.candidate.unavailable + arms.champion.unavailable
+    if not unavailable:
+        return ""
+    failures = arms.candidate.failures + arms.champion.failures
+    return (
+        f" Of {failures:,} errors of both versions, {unavailable:,} had no time (504) or no room "
+        "(429, 503)."
+    )
 
 
 def _missing_of_times(
@@ -280,6 +292,7 @@ def _missing_of_times(
     far = upper_bound_of_lead(shadow.far_slower, shadow.far_faster, shadow.timed, rules.alpha)
     allowed = min(1.0, rules.slow_margin / following)
     numbers = {
+        "compared_batches": shadow.compared,
         "timed_batches": shadow.timed,
         "seconds_ratio": _shown(math.exp(shadow.log_ratio / shadow.timed) if shadow.timed else 1.0),
         "slower_batches_at_most": _shown(slower),
