@@ -4,6 +4,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def shadow_of(
     is_idle: Callable[[], bool] = lambda: True,
     stuck_after_s: float = 60,
     champion: Version | None = None,
+    rules: RolloutRules = RULES,
 ) -> Shadow:
     versions = {1: champion or Version(), 2: candidate}
 
@@ -55,7 +57,7 @@ def shadow_of(
         versions[version].leases += 1
         return versions[version]
 
-    return Shadow((1, 2), RULES, lease, is_idle, IdleBudget(1), stuck_after_s=stuck_after_s)
+    return Shadow((1, 2), rules, lease, is_idle, IdleBudget(1), stuck_after_s=stuck_after_s)
 
 
 def run(shadow: Shadow, batches: int, outputs: Any = OUTPUTS) -> None:
@@ -208,6 +210,28 @@ def test_far_slower_and_far_faster_batches_are_counted(monkeypatch: pytest.Monke
         kinds = (counts.slower, counts.far_slower, counts.far_faster)
         found.append(tuple(each / counts.timed for each in kinds))
     assert found == [(1, 1, 0), (1, 0, 0), (0, 0, 0), (0, 0, 1)]
+
+
+@pytest.mark.parametrize(("seconds", "is_slower"), [(1.04, False), (1.06, True)])
+def test_versions_are_not_told_apart_by_less_than_two_loads_differ(
+    seconds: float, is_slower: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 0.0
+
+    def taking(seconds: float) -> Callable[[], Any]:
+        def answer() -> Any:
+            nonlocal clock
+            clock += seconds
+            return OUTPUTS
+
+        return answer
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    versions = Version(taking(seconds)), Version(taking(1.0))
+    shadow = shadow_of(versions[0], champion=versions[1], rules=replace(RULES, latency_margin=0.0))
+    run(shadow, 1)
+    found = shadow.counts()
+    assert (found.timed > 0, found.slower) == (True, found.timed * is_slower)
 
 
 def test_a_candidate_that_fails_the_second_time_has_no_time() -> None:
