@@ -33,8 +33,8 @@ _LONG_S = 0.04
 # some. Noise, which falls on both versions alike, makes it far faster as often. The factor is so
 # large that one that is as fast as the champion is seldom far faster than what is allowed.
 FAR = 2.0
-# Two loads of the same version differ by this much at most: one of them may lie better in memory,
-# and the champion is warmer. By 1 % it was slower in 58 % of 2,205 batches.
+# Less than this is not told apart. Two loads of the same version differed by up to 3 % on average;
+# by 1 % one was slower in 58 % of 2,205 batches. That the champion is warmer is a part of it.
 _FINEST = 0.05
 
 # A version's outputs, and how many seconds they took.
