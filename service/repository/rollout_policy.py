@@ -46,7 +46,8 @@ class RolloutRules:
         alpha: the chance of rolling back a candidate that is as good, at most; and of promoting one
             that does harm above a margin.
         error_margin: how much more of the requests may fail.
-        latency_margin: how much longer the candidate may take for a batch; 0.25 is a quarter.
+        latency_margin: how much longer the candidate may take for a batch; 0.25 is a quarter. Less
+            than 0.05 counts as that, since less is not told apart.
         slow_margin: for how many more of the batches it may take more than twice as long as that;
             1 leaves time out of account.
         disagreement_margin: the share of rows that it may answer otherwise; 1 allows all.

@@ -133,8 +133,7 @@ def _harm(stages: Sequence[StageEvidence], rules: RolloutRules) -> dict[str, flo
     timed = ShadowCounts() if rules.slow_margin >= 1 else shadow
     return {
         "errors": log_evidence_of_more(_failures(each) for each in canary),
-        "outages": log_evidence_of_more(_outages(each) for each in canary)
-        + _outages_while_baking(stages, canary, rules),
+        "outages": _harm_by_outages(canary) + _outages_while_baking(stages, canary, rules),
         "shadow_failures": log_evidence_of_losses(shadow.lost, shadow.won),
         "shadow_slow": log_evidence_above(Proportion(timed.slower, timed.timed), 0.5),
         "shadow_far_slower": log_evidence_of_losses(timed.far_slower, timed.far_faster),
@@ -157,6 +156,22 @@ def _own_failures(arm: ArmTotals) -> int:
 def _failures(stage: StageEvidence) -> ArmEvents:
     candidate, champion = _own_failures(stage.arms.candidate), _own_failures(stage.arms.champion)
     return ArmEvents(candidate, champion, stage.percent / 100)
+
+
+def _harm_by_outages(canary: Sequence[StageEvidence]) -> float:
+    """Return the log evidence of more outages, by the second and by the unit.
+
+    By the unit alone, a pause that ends a whole batch would count as many; by the second alone, one
+    client with a short deadline and a key of its own would, and all on one arm. The lesser of two
+    e-values is one as long as either of them is.
+    """
+    by_second = log_evidence_of_more(_outages(each) for each in canary)
+    return min(by_second, log_evidence_of_more(_unavailable(each) for each in canary))
+
+
+def _unavailable(stage: StageEvidence) -> ArmEvents:
+    candidate, champion = stage.arms.candidate, stage.arms.champion
+    return ArmEvents(candidate.unavailable, champion.unavailable, stage.percent / 100)
 
 
 def _outages(stage: StageEvidence) -> ArmEvents:
@@ -186,13 +201,26 @@ def _harm_while_baking(
 def _outages_while_baking(
     stages: Sequence[StageEvidence], canary: Sequence[StageEvidence], rules: RolloutRules
 ) -> float:
-    """As ``_harm_while_baking``, of seconds with outages."""
+    """As ``_harm_while_baking``, of want of time or room: by the second and by the unit.
+
+    A second of all requests has an outage as often as one of the champion's share did, times how
+    many such shares there are, at most. For the lesser of both see ``_harm_by_outages``.
+    """
     now = stages[-1]
     if now.stage is not Stage.BAKING or not canary:
         return 0.0
     then, own = canary[-1].arms.champion, now.arms.candidate
-    bound = upper_bound(Proportion(then.outages, then.seconds), rules.alpha) + rules.error_margin
-    return log_evidence_above(Proportion(own.outages, own.seconds), bound)
+    seconds = upper_bound(Proportion(then.outages, then.seconds), rules.alpha)
+    units = upper_bound(Proportion(then.unavailable, then.units), rules.alpha)
+    shares = 1 / (1 - canary[-1].percent / 100)
+    return min(
+        log_evidence_above(
+            Proportion(own.outages, own.seconds), min(1.0, seconds * shares + rules.error_margin)
+        ),
+        log_evidence_above(
+            Proportion(own.unavailable, own.units), min(1.0, units + rules.error_margin)
+        ),
+    )
 
 
 def _harm_by_truths(quality: PairedQuality | None, rules: RolloutRules) -> float:
@@ -239,9 +267,21 @@ def _missing(
         "allowed": _shown(allowed),
     }
     if not bound < allowed:
-        return f"{in_percent(bound)} more errors are possible still.", numbers
+        return f"{in_percent(bound)} more errors are possible still.{_late(now.arms)}", numbers
     sentence, times = _missing_of_times(rules, _whole_shadow(stages), following)
     return sentence, numbers | times
+
+
+def _late(arms: BothArms) -> str:
+    """Say how many errors say little of the versions, such as those of deadlines too short."""
+    unavailable = arms.candidate.unavailable + arms.champion.unavailable
+    if not unavailable:
+        return ""
+    failures = arms.candidate.failures + arms.champion.failures
+    return (
+        f" Of {failures:,} errors of both versions, {unavailable:,} had no time (504) or no room "
+        "(429, 503)."
+    )
 
 
 def _missing_of_times(
@@ -254,6 +294,7 @@ def _missing_of_times(
     far = upper_bound_of_lead(shadow.far_slower, shadow.far_faster, shadow.timed, rules.alpha)
     allowed = min(1.0, rules.slow_margin / following)
     numbers = {
+        "compared_batches": shadow.compared,
         "timed_batches": shadow.timed,
         "seconds_ratio": _shown(math.exp(shadow.log_ratio / shadow.timed) if shadow.timed else 1.0),
         "slower_batches_at_most": _shown(slower),

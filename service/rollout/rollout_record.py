@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -230,8 +230,16 @@ def _evidence_from_json(value: dict[str, Any]) -> StageEvidence:
         Stage(value["stage"]),
         _number(value["percent"]),
         _arms(value["arms"]),
-        ShadowCounts(**{name: _number(count) for name, count in value["shadow"].items()}),
+        _shadow(value["shadow"]),
     )
+
+
+def _shadow(value: dict[str, Any]) -> ShadowCounts:
+    counts = ShadowCounts(**{name: _number(count) for name, count in value.items()})
+    if "far_slower" in value:
+        return counts
+    # Of an earlier version, which did not count those: that there were none is not known.
+    return replace(counts, timed=0, slower=0, log_ratio=0.0)
 
 
 def _arms(value: dict[str, Any]) -> BothArms:

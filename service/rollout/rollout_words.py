@@ -82,6 +82,12 @@ def evidence_in_words(
             f"{candidate.failures:,}; version {rollout.champion} answered {champion.units:,} and "
             f"failed on {champion.failures:,}."
         )
+    if "timed_batches" in numbers:
+        timed, compared = numbers["timed_batches"], numbers["compared_batches"]
+        sentences.append(
+            f"Times were compared on {timed:,} of {compared:,} batches that both answered; on the "
+            "others a request came too soon."
+        )
     sentences += [
         f"Not more than {_percent(found['difference_at_most'])} more {name} are possible; this "
         f"step allows {_percent(found['allowed'])}."
@@ -90,7 +96,8 @@ def evidence_in_words(
     ]
     if quality is not None and quality.handed_out:
         sentences.append(_of_truths(rollout, quality))
-    harm = 10 ** numbers["log10_evidence_of_harm"]["together"]
+    # Hundreds of failures in a small arm are more than a number can be.
+    harm = 10 ** min(300.0, numbers["log10_evidence_of_harm"]["together"])
     sentences.append(
         f"The evidence of harm is {harm:.2g}; at {1 / rollout.rules.alpha:,.0f} the version is "
         "rolled back."

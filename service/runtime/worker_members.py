@@ -52,6 +52,7 @@ class WorkerMembers:
         self._own: tempfile.TemporaryDirectory[str] | None = None
         self._presence = -1
         self._shown_at = math.inf
+        self._was_late = False
         self.name = ""
         self.joined = 0
 
@@ -68,8 +69,12 @@ class WorkerMembers:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the others may decide without this worker now, by when it last showed itself."""
-        return time.monotonic() - self._shown_at > self._silent_s
+        """Whether the others may have decided without this worker, by when it showed itself.
+
+        After a beat that came too late it is so until the next one: between the two its owner asks
+        what was decided, and another thread may not take it for one that knows.
+        """
+        return self._was_late or time.monotonic() - self._shown_at > self._silent_s
 
     def beat(self) -> bool:
         """Show that this worker takes part; to be called every second or so.
@@ -81,10 +86,9 @@ class WorkerMembers:
         """
         if not self.joined:
             return True
-        shown_at = self._shown_at
+        self._was_late = False
         self._show_again()
-        # Not before it shows itself: it may be held up in between.
-        return time.monotonic() - shown_at <= self._silent_s
+        return not self._was_late
 
     def _show_again(self) -> None:
         if self._presence >= 0 and os.fstat(self._presence).st_nlink == 0:
@@ -103,7 +107,7 @@ class WorkerMembers:
         if self._presence >= 0:
             os.close(self._presence)
             self._presence = -1
-        self._shown_at = math.inf
+        self._shown_at, self._was_late = math.inf, False
         self.joined = 0
         if self._own is not None:
             self._own.cleanup()
@@ -209,4 +213,7 @@ class WorkerMembers:
     def _show(self) -> None:
         shown_at = f"{time.monotonic():020.6f}"
         os.pwrite(self._presence, shown_at.encode(), 0)
+        # Not before it shows itself: it may be held up in between.
+        if time.monotonic() - self._shown_at > self._silent_s:
+            self._was_late = True
         self._shown_at = float(shown_at)

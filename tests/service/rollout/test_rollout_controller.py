@@ -108,7 +108,8 @@ def late(split: TrafficSplit) -> StageEvidence:
     """Evidence of a candidate whose answers come too late again and again."""
     found = equal(split)
     if split.stage is Stage.CANARY:
-        found.arms.candidate.seconds = found.arms.candidate.outages = 30
+        own = found.arms.candidate
+        own.failures = own.unavailable = own.seconds = own.outages = 30
     return found
 
 
@@ -117,7 +118,9 @@ def late_at_last(split: TrafficSplit) -> StageEvidence:
     found = equal(split)
     found.arms.champion.seconds = 600 if split.stage is Stage.CANARY else 0
     if split.stage is Stage.BAKING:
-        found.arms.candidate.seconds = found.arms.candidate.outages = 30
+        found.arms.candidate = ArmTotals(
+            4000, failures=400, unavailable=400, seconds=30, outages=30
+        )
     return found
 
 
@@ -165,6 +168,38 @@ def test_a_pause_of_the_machine_is_no_harm(tmp_path: Path) -> None:
     begin(tmp_path, replace(RULES, error_margin=0.02))
     drive(controller(tmp_path, paused))
     assert decisions(tmp_path) == ALL
+
+
+def test_one_client_with_a_short_deadline_is_no_harm(tmp_path: Path) -> None:
+    """From 5 % on the candidate has its key, and its requests are too late in each second."""
+
+    def impatient(split: TrafficSplit) -> StageEvidence:
+        found = equal(split)
+        found.arms.champion.seconds = 600
+        own = found.arms.candidate
+        own.failures = own.unavailable = int(split.percent >= 5)
+        own.seconds, own.outages = 600, 600 * own.failures
+        return found
+
+    begin(tmp_path, replace(RULES, error_margin=0.02))
+    drive(controller(tmp_path, impatient))
+    assert decisions(tmp_path) == ALL
+
+
+def test_more_seconds_with_outages_for_more_requests_are_no_harm(tmp_path: Path) -> None:
+    """Of either version 9 % of the answers are late; those of all fall on more seconds."""
+
+    def often_late(split: TrafficSplit) -> StageEvidence:
+        found = equal(split)
+        for arm in (found.arms.champion, found.arms.candidate):
+            arm.failures = arm.unavailable = round(0.09 * arm.units)
+            arm.seconds = min(2000, arm.units)
+            arm.outages = round(arm.seconds * (1 - 0.7 ** (arm.units / 2000)))
+        return found
+
+    begin(tmp_path, replace(RULES, error_margin=0.1, percents=(50.0,)))
+    drive(controller(tmp_path, often_late))
+    assert decisions(tmp_path) == ["begin", "next step", "promoted", "live"]
 
 
 def test_times_that_could_not_be_compared_promote_nothing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from service.repository.errors import RepositoryError
 from service.repository.rollout_policy import Rollout, Stage
 from service.rollout.paired_quality import PairedQuality
 from service.rollout.rollout_record import begin_rollout_record, rollout_record_from_json
+from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import ArmTotals
 
 
@@ -28,6 +29,21 @@ def written() -> dict[str, Any]:
 def test_it_reads_as_it_was_written() -> None:
     value = written()
     assert json.loads(json.dumps(rollout_record_from_json(value).to_json())) == value
+
+
+def test_times_of_an_earlier_version_are_not_taken_for_the_proof_of_none_far_slower() -> None:
+    value = written()
+    arms = {
+        name: {"units": 3, "failures": 1, "bins": {"7": 3}} for name in value["carried"]["arms"]
+    }
+    shadow = {"batches": 200, "lost": 1, "compared": 199, "timed": 190, "slower": 3}
+    for stage in (*value["stages"], value["carried"]):
+        stage |= {"arms": arms, "shadow": shadow, "slow_bound": 4, "slow_from": arms}
+    record = rollout_record_from_json(value)
+    assert record.carried is not None
+    for stage in (*record.stages, record.carried):
+        assert stage.shadow == ShadowCounts(batches=200, lost=1, compared=199)
+        assert stage.arms.champion == ArmTotals(units=3, failures=1)
 
 
 ODD = (None, True, -1, "x", [], {}, [1], {"a": 1}, 10**400, float("inf"))

@@ -59,3 +59,32 @@ def test_a_canary_says_who_failed_how_often() -> None:
         "20."
     )
     assert any(word.startswith("Not more than ") and "more errors" in word for word in words)
+
+
+def test_a_canary_says_why_it_waits() -> None:
+    """Clients with short deadlines, and a worker that is seldom idle."""
+    arms = BothArms()
+    arms.candidate.units, arms.champion.units = 120, 2400
+    arms.candidate.failures, arms.champion.failures = 40, 900
+    arms.candidate.unavailable, arms.champion.unavailable = 40, 870
+    now = StageEvidence(Stage.CANARY, 5.0, arms, ShadowCounts(batches=80, compared=80, timed=9))
+    words = evidence_in_words(CANARY, [now], elapsed_s=60)
+    assert words[0].endswith(
+        "more errors are possible still. Of 940 errors of both versions, 910 had no time (504) or "
+        "no room (429, 503)."
+    )
+    arms.candidate.failures = arms.champion.failures = 0
+    arms.candidate.unavailable = arms.champion.unavailable = 0
+    arms.candidate.units = 2400
+    words = evidence_in_words(CANARY, [now], elapsed_s=60)
+    assert (
+        "Times were compared on 9 of 80 batches that both answered; on the others a request came "
+        "too soon."
+    ) in words
+
+
+def test_evidence_that_is_larger_than_any_number_can_be_said() -> None:
+    arms = BothArms()
+    arms.candidate.units = arms.candidate.failures = 1000
+    words = evidence_in_words(CANARY, [StageEvidence(Stage.CANARY, 5.0, arms)], elapsed_s=60)
+    assert words[-1].startswith("The evidence of harm is 1e+300")

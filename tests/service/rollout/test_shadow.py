@@ -4,6 +4,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def shadow_of(
     is_idle: Callable[[], bool] = lambda: True,
     stuck_after_s: float = 60,
     champion: Version | None = None,
+    rules: RolloutRules = RULES,
 ) -> Shadow:
     versions = {1: champion or Version(), 2: candidate}
 
@@ -55,7 +57,7 @@ def shadow_of(
         versions[version].leases += 1
         return versions[version]
 
-    return Shadow((1, 2), RULES, lease, is_idle, IdleBudget(1), stuck_after_s=stuck_after_s)
+    return Shadow((1, 2), rules, lease, is_idle, IdleBudget(1), stuck_after_s=stuck_after_s)
 
 
 def run(shadow: Shadow, batches: int, outputs: Any = OUTPUTS) -> None:
@@ -137,6 +139,56 @@ def test_two_turns_without_a_request_are_enough(before_a_request: int, is_timed:
     assert (runs, shadow.counts().timed) == (before_a_request, int(is_timed))
 
 
+@pytest.mark.parametrize(("seconds", "is_timed"), [(0.001, False), (1.0, True)])
+def test_a_long_run_waits_for_an_idle_moment_of_its_own(
+    seconds: float, is_timed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request comes during each run, and has its answer soon; long runs would never be timed."""
+    clock, has_request = 0.0, False
+
+    def answer() -> Any:
+        nonlocal clock, has_request
+        clock += seconds
+        has_request = True
+        return OUTPUTS
+
+    def is_idle() -> bool:
+        nonlocal has_request
+        was_busy, has_request = has_request, False
+        return not was_busy
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    shadow = shadow_of(Version(answer), is_idle, champion=Version(answer))
+    run(shadow, 3)
+    found = shadow.counts()
+    assert (found.compared > 0, found.timed) == (True, found.compared * is_timed)
+
+
+def test_waiting_for_an_idle_moment_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, runs, waits = 0.0, 0, 0
+    is_over = threading.Event()
+
+    def answer() -> Any:
+        nonlocal clock, runs
+        clock += 1.0
+        runs += 1
+        return OUTPUTS
+
+    def is_idle() -> bool:
+        nonlocal waits
+        waits += runs > 1
+        return not runs or is_over.is_set()
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    shadow = shadow_of(Version(answer), is_idle, stuck_after_s=0, champion=Version(answer))
+    shadow.observe("s", INPUTS, OUTPUTS)
+    eventually(lambda: waits > 3)
+    assert not shadow.counts().stuck
+    is_over.set()
+    eventually(lambda: shadow.counts().batches)
+    shadow.stop()
+
+
 def test_far_slower_and_far_faster_batches_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules allow 1.25 times as long, so these are 2.5 and 0.625 times as long."""
     clock = 0.0
@@ -158,6 +210,28 @@ def test_far_slower_and_far_faster_batches_are_counted(monkeypatch: pytest.Monke
         kinds = (counts.slower, counts.far_slower, counts.far_faster)
         found.append(tuple(each / counts.timed for each in kinds))
     assert found == [(1, 1, 0), (1, 0, 0), (0, 0, 0), (0, 0, 1)]
+
+
+@pytest.mark.parametrize(("seconds", "is_slower"), [(1.04, False), (1.06, True)])
+def test_versions_are_not_told_apart_by_less_than_two_loads_differ(
+    seconds: float, is_slower: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 0.0
+
+    def taking(seconds: float) -> Callable[[], Any]:
+        def answer() -> Any:
+            nonlocal clock
+            clock += seconds
+            return OUTPUTS
+
+        return answer
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    versions = Version(taking(seconds)), Version(taking(1.0))
+    shadow = shadow_of(versions[0], champion=versions[1], rules=replace(RULES, latency_margin=0.0))
+    run(shadow, 1)
+    found = shadow.counts()
+    assert (found.timed > 0, found.slower) == (True, found.timed * is_slower)
 
 
 def test_a_candidate_that_fails_the_second_time_has_no_time() -> None:

@@ -6,6 +6,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,6 +211,23 @@ def test_who_is_silent_is_not_waited_for_but_keeps_its_numbers(tmp_path: Path) -
     assert first.vote("m", TWO, {}) is None
     first.leave()
     second.leave()
+
+
+def test_who_was_late_counts_as_silent_until_it_shows_itself_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two it finds out what was decided, while other threads answer requests."""
+    now = 100.0
+    clock = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr("service.runtime.worker_members.time", clock)
+    group = WorkerGroup(tmp_path / "workers", silent_s=10.0)
+    group.join()
+    found = []
+    for seconds in (9.0, 12.0, 1.0):
+        now += seconds
+        found.append((group.is_silent, group.beat(), group.is_silent))
+    assert found == [(False, True, False), (True, False, True), (True, True, False)]
+    group.leave()
 
 
 def test_some_versions_are_loaded_at_once_and_slow_ones_do_not_count(
