@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--shares", type=float, nargs="+", default=[0.1, 1.0], help="that are stored (0.1 1)"
     )
-    parser.add_argument("--models", nargs="+", default=[*_COMMITTED, *NETWORKS], help="which (all)")
+    models = [*_COMMITTED, *NETWORKS]
+    parser.add_argument("--models", nargs="+", default=models, choices=models, help="which (all)")
     options = parser.parse_args(arguments)
     try:
         require_wrk()
