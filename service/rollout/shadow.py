@@ -123,8 +123,8 @@ class Shadow:
         self._counts = ShadowCounts()
         self._sample: _Sample | None = None
         self._running_since: float | None = None
-        # By all runs of one batch.
-        self._spent_s = 0.0
+        # For idle moments, since the first run of one batch.
+        self._waited_s = 0.0
         self._has_work = threading.Event()
         self._stops = False
         self._candidate: Servable | None = None
@@ -160,9 +160,10 @@ class Shadow:
             sample = self._sample
             if sample is None:
                 continue
-            self._spent_s = 0.0
+            start = None
             try:
                 if self._becomes_idle(_PATIENCE_S):
+                    start, self._waited_s = monotonic(), 0.0
                     self._run(sample)
                 else:
                     self._counts.dropped += 1
@@ -170,8 +171,9 @@ class Shadow:
                 # Nobody must notice; the version may just have been unloaded.
                 log(logging.DEBUG, "A batch had no shadow.", error=error)
             self._candidate = None
-            if self._spent_s:
-                self._budget.spend(self._spent_s, self._rules.shadow_share)
+            if start is not None:
+                spent_s = monotonic() - start - self._waited_s
+                self._budget.spend(spent_s, self._rules.shadow_share)
             self._sample = None
 
     def _run(self, sample: _Sample) -> None:
@@ -244,7 +246,11 @@ class Shadow:
         return least
 
     def _becomes_idle(self, patience_s: float) -> bool:
-        return wait_for_idle(self._is_idle, lambda: self._stops, patience_s)
+        start = monotonic()
+        try:
+            return wait_for_idle(self._is_idle, lambda: self._stops, patience_s)
+        finally:
+            self._waited_s += monotonic() - start
 
     def _answer(self, servable: Servable, sample: _Sample) -> _Answer:
         """Return a version's outputs, ``None`` where it fails in whatever way, and its seconds."""
@@ -255,8 +261,6 @@ class Shadow:
             )
         except Exception:
             outputs = None
-        seconds = max(perf_counter() - start, 1e-9)
-        # Waiting for an idle moment is neither work nor stuck.
+        # Waiting for an idle moment is not stuck.
         self._running_since = None
-        self._spent_s += seconds
-        return outputs, seconds
+        return outputs, max(perf_counter() - start, 1e-9)
