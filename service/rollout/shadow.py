@@ -53,7 +53,7 @@ class ShadowCounts:
         won: those that only the candidate answered so.
         compared: those that both did.
         disagreed: over those, the sum of the shares of rows that they answered differently.
-        timed: those whose times were compared, which no request has interrupted.
+        timed: those whose times were compared, before a request came.
         slower: those in which the candidate took longer than the rules allow.
         far_slower: those in which it took more than ``FAR`` times as long as that.
         far_faster: those in which it took less than a ``FAR``-th of that.

@@ -115,7 +115,7 @@ class WorkerGroup:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the others may decide without this worker now, by when it last showed itself."""
+        """Whether the others may have decided without this worker, by when it showed itself."""
         return self._members.is_silent
 
     def beat(self) -> bool:

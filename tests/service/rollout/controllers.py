@@ -15,6 +15,8 @@ from service.runtime.traffic_split import TrafficSplit
 
 RULES = RolloutRules(step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
 MOST = 30
+# All decisions on a candidate that goes all the way.
+ALL = ["begin", *["next step"] * 4, "promoted", "live"]
 EQUAL_SHADOW = ShadowCounts(
     batches=1000,
     compared=1000,
@@ -32,6 +34,12 @@ def equal(split: TrafficSplit) -> StageEvidence:
     arms = BothArms(ArmTotals(4000 - own), ArmTotals(own))
     shadow = EQUAL_SHADOW if split.stage is Stage.SHADOW else ShadowCounts()
     return StageEvidence(split.stage, split.percent, arms, shadow)
+
+
+def failing(split: TrafficSplit) -> StageEvidence:
+    found = equal(split)
+    found.arms.candidate = ArmTotals(round(4000 * split.percent / 100), failures=20)
+    return found
 
 
 def nothing(split: TrafficSplit) -> StageEvidence:

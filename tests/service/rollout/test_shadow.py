@@ -20,6 +20,28 @@ INPUTS = {"x": np.ones((2, 1))}
 OUTPUTS = {"y": np.ones(2)}
 RULES = RolloutRules(shadow_share=1.0)
 
+# Makes what takes so many seconds at each of its calls, by turns.
+Taking = Callable[..., Callable[[], Any]]
+
+
+@pytest.fixture
+def taking(monkeypatch: pytest.MonkeyPatch) -> Taking:
+    """Answers that take as long as a test says, by the shadow's clock."""
+    clock = 0.0
+
+    def make(*seconds: float) -> Callable[[], Any]:
+        turns = itertools.cycle(seconds)
+
+        def answer() -> Any:
+            nonlocal clock
+            clock += next(turns)
+            return OUTPUTS
+
+        return answer
+
+    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
+    return make
+
 
 class Version:
     """As much of a servable as the shadow uses."""
@@ -86,22 +108,9 @@ def test_a_candidate_that_does_alike_loses_nothing() -> None:
     ("seconds", "is_slower"), [((9.0, 1.0, 5.0), False), ((3.0, 2.0, 4.0), True)]
 )
 def test_the_shortest_of_some_runs_are_compared(
-    seconds: tuple[float, ...], is_slower: bool, monkeypatch: pytest.MonkeyPatch
+    seconds: tuple[float, ...], is_slower: bool, taking: Taking
 ) -> None:
     """By its requests alone the champion is always warm; the candidate is cold at first."""
-    clock = 0.0
-
-    def taking(*each: float) -> Callable[[], Any]:
-        turns = itertools.cycle(each)
-
-        def answer() -> Any:
-            nonlocal clock
-            clock += next(turns)
-            return OUTPUTS
-
-        return answer
-
-    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
     own = shadow_of(Version(taking(*seconds)), champion=Version(taking(1.0)))
     run(own, 4)
     found = own.counts()
@@ -189,19 +198,8 @@ def test_waiting_for_an_idle_moment_is_not_stuck(monkeypatch: pytest.MonkeyPatch
     shadow.stop()
 
 
-def test_far_slower_and_far_faster_batches_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_far_slower_and_far_faster_batches_are_counted(taking: Taking) -> None:
     """The rules allow 1.25 times as long, so these are 2.5 and 0.625 times as long."""
-    clock = 0.0
-
-    def taking(seconds: float) -> Callable[[], Any]:
-        def answer() -> Any:
-            nonlocal clock
-            clock += seconds
-            return OUTPUTS
-
-        return answer
-
-    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
     found = []
     for seconds in (2.6, 2.4, 0.65, 0.6):
         shadow = shadow_of(Version(taking(seconds)), champion=Version(taking(1.0)))
@@ -214,19 +212,8 @@ def test_far_slower_and_far_faster_batches_are_counted(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(("seconds", "is_slower"), [(1.04, False), (1.06, True)])
 def test_versions_are_not_told_apart_by_less_than_two_loads_differ(
-    seconds: float, is_slower: bool, monkeypatch: pytest.MonkeyPatch
+    seconds: float, is_slower: bool, taking: Taking
 ) -> None:
-    clock = 0.0
-
-    def taking(seconds: float) -> Callable[[], Any]:
-        def answer() -> Any:
-            nonlocal clock
-            clock += seconds
-            return OUTPUTS
-
-        return answer
-
-    monkeypatch.setattr(shadow_module, "perf_counter", lambda: clock)
     versions = Version(taking(seconds)), Version(taking(1.0))
     shadow = shadow_of(versions[0], champion=versions[1], rules=replace(RULES, latency_margin=0.0))
     run(shadow, 1)
