@@ -45,7 +45,8 @@ class RolloutRules:
             above 0 and below 100.
         alpha: the chance of rolling back a candidate that is as good, at most; and of promoting one
             that does harm above a margin.
-        error_margin: how much more of the requests may fail.
+        error_margin: how much more of the requests may fail; a tenth of it once the candidate fails
+            more often.
         latency_margin: how much longer the candidate may take for a batch; 0.25 is a quarter. Less
             than 0.05 counts as that, since less is not told apart.
         slow_margin: for how many more of the batches it may take more than twice as long as that;
@@ -70,7 +71,7 @@ class RolloutRules:
 
     percents: tuple[float, ...] = (1, 5, 25, 50)
     alpha: float = 0.01
-    error_margin: float = 0.01
+    error_margin: float = 0.005
     latency_margin: float = 0.25
     slow_margin: float = 0.1
     disagreement_margin: float = 0.1

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -101,7 +101,8 @@ def assess(
     if together >= -math.log(rules.alpha):
         worst = max(harm, key=lambda name: harm[name])
         return Verdict(Action.ROLL_BACK, _HARMS[worst], numbers)
-    missing, bounds = _missing(rollout, stages, elapsed_s)
+    more_often = max(harm["errors"], harm["shadow_failures"]) > 0
+    missing, bounds = _missing(rollout, stages, elapsed_s, more_often=more_often)
     numbers |= bounds
     missing = missing or _missing_of_truths(quality, rules, following)
     if not missing:
@@ -112,6 +113,11 @@ def assess(
         return Verdict(Action.ROLL_BACK, f"Undecided by the deadline: {missing}", numbers)
     return Verdict(Action.HOLD, f"Undecided by the deadline: {missing}", numbers)
 
+
+# By how much the margin shrinks once the candidate fails more often. Harm below the margin would make
+# a race of showing it and of excluding more: whichever comes first by chance would decide.
+_STRICTER = 10
+_SO_FAR = ", and it fails more often so far"
 
 _HARMS = {
     "errors": "It fails more often than the version before.",
@@ -235,17 +241,26 @@ def _missing_of_truths(quality: PairedQuality | None, rules: RolloutRules, follo
 
 
 def _missing(
-    rollout: Rollout, stages: Sequence[StageEvidence], elapsed_s: float
+    rollout: Rollout, stages: Sequence[StageEvidence], elapsed_s: float, *, more_often: bool
 ) -> tuple[str, dict[str, Any]]:
     """Say in a sentence what is missing before the rollout may go on, if anything is.
 
     The next step may harm a share of all requests that is no larger than the margin: at 5 % of
     the requests that excludes twenty times the margin, at all of them the margin itself.
+
+    Args:
+        rollout: as it is now.
+        stages: what its stages have shown, the present one last.
+        elapsed_s: seconds since the present stage began.
+        more_often: whether failures point to harm, however weakly.
     """
     rules, now = rollout.rules, stages[-1]
+    if more_often:
+        rules = replace(rules, error_margin=rules.error_margin / _STRICTER)
+    so_far = _SO_FAR if more_often else ""
     following = rollout.advanced().percent / 100
     if now.stage is Stage.SHADOW:
-        return _missing_of_shadow(rules, now.shadow, following)
+        return _missing_of_shadow(rules, now.shadow, following, so_far)
     units = now.arms.candidate.units
     numbers: dict[str, Any] = {"candidate_units": units, "champion_units": now.arms.champion.units}
     if units < rules.min_requests:
@@ -267,7 +282,8 @@ def _missing(
         "allowed": _shown(allowed),
     }
     if not bound < allowed:
-        return f"{in_percent(bound)} more errors are possible still.{_late(now.arms)}", numbers
+        sentence = f"{in_percent(bound)} more errors are possible still{so_far}."
+        return sentence + _late(now.arms), numbers
     sentence, times = _missing_of_times(rules, _whole_shadow(stages), following)
     return sentence, numbers | times
 
@@ -311,7 +327,7 @@ def _missing_of_times(
 
 
 def _missing_of_shadow(
-    rules: RolloutRules, shadow: ShadowCounts, following: float
+    rules: RolloutRules, shadow: ShadowCounts, following: float, so_far: str
 ) -> tuple[str, dict[str, Any]]:
     lead = upper_bound_of_lead(shadow.lost, shadow.won, shadow.batches, rules.alpha)
     disagreement = upper_bound(Proportion(shadow.disagreed, shadow.compared), rules.alpha)
@@ -327,7 +343,7 @@ def _missing_of_shadow(
     if shadow.batches < rules.shadow_batches:
         sentence = f"It has answered {shadow.batches} of {rules.shadow_batches} batches."
     elif lead >= min(1.0, rules.error_margin / following):
-        sentence = f"Failures in {in_percent(lead)} more of the batches are possible still."
+        sentence = f"Failures in {in_percent(lead)} more of the batches are possible still{so_far}."
     elif rules.disagreement_margin < 1 and disagreement >= rules.disagreement_margin:
         sentence = f"It may answer up to {in_percent(disagreement)} of the rows differently."
     else:

@@ -13,7 +13,7 @@ from service.rollout.shadow import ShadowCounts
 from service.runtime.arm_counts import ArmTotals, BothArms
 from service.runtime.traffic_split import TrafficSplit
 
-RULES = RolloutRules(step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
+RULES = RolloutRules(error_margin=0.01, step_s=0, bake_s=0, min_requests=20, shadow_batches=50)
 MOST = 30
 # All decisions on a candidate that goes all the way.
 ALL = ["begin", *["next step"] * 4, "promoted", "live"]

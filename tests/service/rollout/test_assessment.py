@@ -165,3 +165,64 @@ def test_the_largest_margin_leaves_time_out_of_account(
     begin(tmp_path, replace(RULES, shadow_batches=0, slow_margin=1.0))
     drive(controller(tmp_path, lambda split: replace(equal(split), shadow=shadow)))
     assert decisions(tmp_path) == ["begin", *["next step"] * 3, "promoted", "live"]
+
+
+def rarely_failing(split: TrafficSplit) -> StageEvidence:
+    """Evidence of one that fails on 0.15 % of its requests, and the margin is 1 %."""
+    found = equal(split)
+    found.arms.candidate.failures = round(0.0015 * found.arms.candidate.units)
+    return found
+
+
+def failing_at_last(split: TrafficSplit) -> StageEvidence:
+    return rarely_failing(split) if split.percent == 50 else equal(split)
+
+
+def rarely_failing_in_the_shadow(split: TrafficSplit) -> StageEvidence:
+    found = equal(split)
+    if split.stage is Stage.SHADOW:
+        found.shadow = replace(EQUAL_SHADOW, lost=2)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("read", "steps"),
+    [(rarely_failing, 2), (failing_at_last, 3), (rarely_failing_in_the_shadow, 1)],
+)
+def test_failures_below_the_margin_promote_nothing_while_they_point_to_harm(
+    tmp_path: Path, read: Callable[[TrafficSplit], StageEvidence], steps: int
+) -> None:
+    begin(tmp_path, replace(RULES, deadline_s=0, percents=(5.0, 25.0, 50.0)))
+    control = controller(tmp_path, read)
+    for _ in range(steps + 3):
+        assert control.step()
+    assert decisions(tmp_path) == ["begin", *["next step"] * steps, "held"]
+    assert control.record is not None
+    assert "it fails more often so far" in control.record.reason
+
+
+def test_failures_that_both_have_point_to_no_harm(tmp_path: Path) -> None:
+    def both_failing(split: TrafficSplit) -> StageEvidence:
+        found = equal(split)
+        for arm in (found.arms.champion, found.arms.candidate):
+            arm.failures = round(0.002 * arm.units)
+        return found
+
+    begin(tmp_path, replace(RULES, percents=(5.0, 25.0, 50.0)))
+    drive(controller(tmp_path, both_failing))
+    assert decisions(tmp_path) == ["begin", *["next step"] * 3, "promoted", "live"]
+
+
+def test_one_failure_among_very_many_requests_holds_up_nothing(tmp_path: Path) -> None:
+    """A tenth of the margin is excluded."""
+
+    def failing_once(split: TrafficSplit) -> StageEvidence:
+        found = equal(split)
+        for arm in (found.arms.champion, found.arms.candidate):
+            arm.units *= 20
+        found.arms.candidate.failures = int(split.percent == 5)
+        return found
+
+    begin(tmp_path, replace(RULES, percents=(5.0, 25.0, 50.0)))
+    drive(controller(tmp_path, failing_once))
+    assert decisions(tmp_path) == ["begin", *["next step"] * 3, "promoted", "live"]
