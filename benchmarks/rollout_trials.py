@@ -2,7 +2,7 @@
 
 A service with two workers serves a small classifier; clients ask without pause, and a candidate is
 put on trial: one that does alike, is better, has two labels swapped, takes twice as long, fails on
-1 % of the inputs, or answers NaN on a rare input. Each kind is tried several times, with a shadow
+1 % of the inputs, or answers NaN on 0.5 % (``--rare`` says on how many). Each kind is tried several times, with a shadow
 and without. Printed are the decisions, the clients whom a candidate that does harm has reached, and
 the wrong decisions, of which there should be none.
 
@@ -38,6 +38,8 @@ _LABELLED = ("worse", "rare_swap", "better", "equal")
 _HARMLESS = {"equal", "better"}
 _MODEL = "trial"
 _CLIENTS = 8
+# Shares of the inputs on which a failing candidate fails.
+_RARE = {"failing": 0.01, "nan": 0.005}
 # Products of matrices; so the model takes most of an answer's time, and twice of it shows.
 _WORK = 400
 # Longer than workers take to follow a policy.
@@ -145,7 +147,7 @@ class _Labeller:
 
 
 def run_trial(
-    kind: str, rules: RolloutRules, pause_s: float, most_s: float, *, has_truths: bool
+    kind: str, rules: RolloutRules, pause_s: float, most_s: float, *, rare: float, has_truths: bool
 ) -> Trial:
     """Run one rollout in a service of its own, and return how it ended.
 
@@ -154,6 +156,7 @@ def run_trial(
         rules: of the rollout.
         pause_s: of each client between two requests.
         most_s: seconds after which it is given up.
+        rare: the share of inputs on which a failing candidate fails.
         has_truths: whether requests are stored, and audits labelled.
 
     Raises:
@@ -163,7 +166,7 @@ def run_trial(
         models = Path(name, "models")
         publish_trial(models, model=_MODEL, work=_WORK)
         (models / _MODEL / "policy.json").write_text('{"serve": {"versions": [1]}}')
-        publish_trial(models, kind, model=_MODEL, work=_WORK, rare=0.01 if kind != "nan" else 0.005)
+        publish_trial(models, kind, model=_MODEL, work=_WORK, rare=rare)
         port = free_port()
         environment = {
             "MODELS": str(models),
@@ -237,6 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=5, metavar="N", help="runs of each kind")
     parser.add_argument("--pause", type=float, default=0.02, metavar="S", help="of each client")
     parser.add_argument("--most", type=float, default=300, metavar="S", help="for one rollout")
+    parser.add_argument("--rare", type=float, metavar="SHARE", help="of inputs that fail")
     parser.add_argument("--without-shadow", action="store_true", help="begin with the canary")
     options = parser.parse_args(arguments)
     rules = RolloutRules(
@@ -250,7 +254,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("|---|---|---:|---|---|---:|---:|---|", flush=True)
     for kind in options.kinds or (_LABELLED if options.truths else _UNLABELLED):
         for _ in range(options.times):
-            trial = run_trial(kind, rules, options.pause, options.most, has_truths=options.truths)
+            trial = run_trial(
+                kind,
+                rules,
+                options.pause,
+                options.most,
+                rare=options.rare or _RARE.get(kind, 0.0),
+                has_truths=options.truths,
+            )
             wrong += trial.is_wrong
             print(
                 f"| {kind} | {'yes' if trial.shadow else 'no'} | {trial.truths:,} "
