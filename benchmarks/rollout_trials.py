@@ -2,9 +2,9 @@
 
 A service with two workers serves a small classifier; clients ask without pause, and a candidate is
 put on trial: one that does alike, is better, has two labels swapped, takes twice as long, fails on
-1 % of the inputs, or answers NaN on 0.5 % (``--rare`` says on how many). Each kind is tried several times, with a shadow
-and without. Printed are the decisions, the clients whom a candidate that does harm has reached, and
-the wrong decisions, of which there should be none.
+1 % of the inputs, or answers NaN on 0.5 % (``--rare`` says on how many). Each kind is tried several
+times, with a shadow and without. Printed are the decisions, the clients whom a candidate that does
+harm has reached, and the wrong decisions, of which there should be none.
 
 With ``--truths`` half of the requests are stored, and somebody labels audits all the while. Tried
 are candidates that truths alone tell apart: one that is worse, and one that swaps two labels on
