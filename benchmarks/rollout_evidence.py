@@ -74,6 +74,7 @@ _BY_TRUTHS = (
 HARMS = (
     Harm("none"),
     Harm("fails on 0.1 %", errors=0.001),
+    Harm("fails on 0.5 %", errors=0.005),
     Harm("fails on 1 %", errors=0.01),
     Harm("fails on 5 %", errors=0.05),
     Harm("fails on 20 %", errors=0.2),
