@@ -26,6 +26,11 @@ class PredictionPhases:
     serialise_at: float | None = None
     serialise_s: float | None = None
 
+    @property
+    def has_run(self) -> bool:
+        """Whether the model has run for it."""
+        return self.infer_at is not None
+
     def reached(self, end: float) -> list[tuple[str, float, float]]:
         """Return the phases that were reached: each one's name, beginning and seconds.
 

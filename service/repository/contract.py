@@ -140,6 +140,11 @@ class Field:
         return replace(self, shape=(self.shape or (None,))[:1])
 
     @property
+    def bare(self) -> "Field":
+        """The field without what is only for people."""
+        return replace(self, description="", example=None)
+
+    @property
     def optional(self) -> bool:
         """Whether an instance may leave it out, which then stands for ``null``."""
         return self.nullable and self.instance_shape == ()
@@ -251,13 +256,10 @@ class Signature:
         neither.
         """
 
-        def meant(field: Field) -> Field:
-            return replace(field, description="", example=None)
-
         if self.batched != other.batched:
             return frozenset()
-        others = {field.name: meant(field) for field in other.outputs}
-        return frozenset(f.name for f in self.outputs if meant(f) == others.get(f.name))
+        others = {field.name: field.bare for field in other.outputs}
+        return frozenset(f.name for f in self.outputs if f.bare == others.get(f.name))
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {
@@ -288,6 +290,22 @@ def why_left_out(contract: Contract, name: str) -> str:
     """Return why a signature cannot be served, as a sentence; empty where nobody knows."""
     reason = contract.left_out.get(name) if isinstance(contract, ServedContract) else None
     return f" Signature {name!r} cannot be served: {reason}" if reason else ""
+
+
+def refuse_alike(one: Contract, other: Contract) -> bool:
+    """Whether two contracts refuse the same requests, whatever those are."""
+
+    def asked(signature: Signature) -> tuple[Signature, list[tuple[bool, bool]]]:
+        bare = replace(
+            signature,
+            inputs=tuple(field.bare for field in signature.inputs),
+            outputs=tuple(field.bare for field in signature.outputs),
+        )
+        return bare, [(field.may_be_absent, field.default_is_row) for field in signature.inputs]
+
+    return {name: asked(each) for name, each in one.items()} == {
+        name: asked(each) for name, each in other.items()
+    }
 
 
 def disagreements(contract: Contract, actual: Contract) -> list[str]:

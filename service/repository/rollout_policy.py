@@ -62,7 +62,8 @@ class RolloutRules:
             stage.
         shadow_share: the share of the time in which a worker computes nothing that the shadow may
             take, and second answers with it.
-        min_requests: requests that the candidate must have answered at each step.
+        min_requests: requests that the candidate must have answered at each step; those of one
+            routing key count once.
         step_s: seconds that each step takes at least.
         deadline_s: seconds after which a step counts as undecided.
         bake_s: seconds for which the champion stays loaded after it was replaced.

@@ -114,8 +114,8 @@ def assess(
     return Verdict(Action.HOLD, f"Undecided by the deadline: {missing}", numbers)
 
 
-# By how much the margin shrinks once the candidate fails more often. Harm below the margin would make
-# a race of showing it and of excluding more: whichever comes first by chance would decide.
+# By how much the margin shrinks once the candidate fails more often. With harm below the margin it
+# would be a race: showing it, or excluding more, whichever comes first by chance.
 _STRICTER = 10
 _SO_FAR = ", and it fails more often so far"
 
@@ -264,7 +264,8 @@ def _missing(
     units = now.arms.candidate.units
     numbers: dict[str, Any] = {"candidate_units": units, "champion_units": now.arms.champion.units}
     if units < rules.min_requests:
-        return f"It has answered {units} of {rules.min_requests} requests.", numbers
+        least = f"{rules.min_requests:,} requests, those of one routing key counted once"
+        return f"It has answered {units:,} of {least}.", numbers
     least_s = rules.bake_s if now.stage is Stage.BAKING else rules.step_s
     if elapsed_s < least_s:
         return f"{elapsed_s:.0f} of {least_s:.0f} seconds have passed.", numbers

@@ -11,6 +11,7 @@ from typing import Any
 from service.monitoring.logs import log
 from service.monitoring.model_metrics import ModelMetrics
 from service.monitoring.prometheus_metrics import Metrics
+from service.repository.contract import refuse_alike
 from service.repository.errors import RepositoryError
 from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
@@ -302,7 +303,13 @@ class ModelReconciler:
         leaving = self._held.serve(chosen)
         servables = {version: each.servable for version, each in chosen.items()}
         before = self.serving
-        trial = Trial(self._name, plan.split) if plan.split else None
+        trial = None
+        if plan.split is not None:
+            one, other = (
+                servables[version].contract
+                for version in (plan.split.champion, plan.split.candidate)
+            )
+            trial = Trial(self._name, plan.split, refuse_alike=refuse_alike(one, other))
         self.serving = ServingVersions(servables, plan.labels, trial)
         if self.serving.is_swap_from(before):
             self._shown.note_swap(self.serving.live)

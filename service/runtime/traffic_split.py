@@ -98,8 +98,16 @@ class Arm:
     is_candidate: bool
     key: int | None
 
-    def note(self, outcome: RequestOutcome) -> None:
-        """Count what became of a request."""
+    def note(self, outcome: RequestOutcome, *, is_refusal: bool = False) -> None:
+        """Count what became of a request.
+
+        Args:
+            outcome: what became of it.
+            is_refusal: whether the contract refused it, so that the model never ran. Where both
+                versions have the same contract that says nothing of either, and is not counted.
+        """
+        if is_refusal and outcome is RequestOutcome.FAILED and self.trial.refuse_alike:
+            return
         self.trial.counts.note(outcome, is_candidate=self.is_candidate, key=self.key)
 
 
@@ -108,14 +116,16 @@ class Trial:
 
     Attributes:
         split: the split.
+        refuse_alike: whether both versions' contracts refuse the same requests.
         counts: the outcomes of the requests that it split.
     """
 
-    __slots__ = ("_arms", "_is_certain", "_model", "counts", "split")
+    __slots__ = ("_arms", "_is_certain", "_model", "counts", "refuse_alike", "split")
 
-    def __init__(self, model: str, split: TrafficSplit) -> None:
+    def __init__(self, model: str, split: TrafficSplit, *, refuse_alike: bool) -> None:
         self._model = model
         self.split = split
+        self.refuse_alike = refuse_alike
         self.counts = ArmCounts()
         # Of requests whose clients chose no key: the champion's and the candidate's.
         self._arms = (Arm(self, False, None), Arm(self, True, None))

@@ -203,8 +203,11 @@ class RequestObserver:
                 metrics.failure_seconds.observe(seconds)
         self._metrics.answered(context.model, version, status).inc()
         if context.arm is not None and status != AbandonedError.status:
-            # Also what the model refuses: a client's own mistakes fall on both arms alike.
-            context.arm.note(outcome_of(status, is_unfit=context.is_unfit))
+            has_run = context.phases is not None and context.phases.has_run
+            context.arm.note(
+                outcome_of(status, is_unfit=context.is_unfit),
+                is_refusal=400 <= status < 500 and not has_run,
+            )
         if context.failure is not None or self._access_log:
             self._log(context, status, seconds)
         return headers

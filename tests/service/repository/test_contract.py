@@ -2,12 +2,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.repository.contract import (
     Field,
     Signature,
     disagreements,
+    refuse_alike,
 )
 from service.repository.contract_json import contract_from_json, contract_to_json
 from service.repository.errors import RepositoryError
@@ -138,3 +140,21 @@ def test_a_declaration_of_rows_is_true_or_false() -> None:
     value = {"s": {"inputs": [], "outputs": [], "rows_independent": "yes"}}
     with pytest.raises(RepositoryError, match=r"contract\.s\.rows_independent: 'yes' is not"):
         contract_from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "alike"),
+    [
+        ({}, True),
+        ({"description": "d", "example": [1, 2]}, True),
+        ({"maximum": 2.0}, False),
+        ({"choices": (1, 2)}, False),
+        ({"nullable": True}, False),
+        ({"shape": (None, 3)}, False),
+        ({"default": np.zeros((1, 2), np.float32)}, False),
+    ],
+)
+def test_which_contracts_refuse_alike(changes: dict[str, Any], alike: bool) -> None:
+    other = replace(SIGNATURE, inputs=(replace(X, **changes),))
+    assert refuse_alike(CONTRACT, {"serving_default": other}) is alike
+    assert not refuse_alike(CONTRACT, {**CONTRACT, "other": SIGNATURE})

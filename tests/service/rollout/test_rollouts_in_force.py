@@ -22,7 +22,14 @@ from tests.service.conftest import on_loop
 from tests.waiting import eventually
 
 ADMIN = {"Authorization": "Bearer secret"}
-RULES = {"step_s": 0, "bake_s": 0, "min_requests": 20, "shadow_batches": 60, "shadow_share": 1.0}
+RULES = {
+    "error_margin": 0.05,
+    "step_s": 0,
+    "bake_s": 0,
+    "min_requests": 20,
+    "shadow_batches": 60,
+    "shadow_share": 1.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +85,13 @@ class Traffic:
         self.exposed += version == "2" and not path
         return response.status_code, version
 
+    def send_by(self, key: str, body: Any) -> tuple[int, str]:
+        """Ask with a routing key; return status and version of the answer."""
+        response = self._client.post(
+            f"/v1/models/{self._model}:predict", json=body, headers={"X-Routing-Key": key}
+        )
+        return response.status_code, response.headers["X-Model-Version"]
+
     def send_for_bytes(self) -> int:
         """Ask for the answer as a tensor of bytes, which may be NaN; return the status."""
         x = self._random.random((1, CLASSES), np.float32)
@@ -112,6 +126,13 @@ def test_a_candidate_that_does_alike_goes_live(app: Flask, models: Path) -> None
     traffic.begin(percents=[50])
     # Before it leads, an explicit version is obeyed.
     eventually(lambda: traffic.send("/versions/2") == (200, "2"))
+    traffic.until("canary", "rolled back")
+    rollout = read_policy(models / "equal").rollout
+    assert rollout is not None
+    # A client of the candidate's whose requests both versions' contract refuses is no harm.
+    mistaken = next(i for i in range(99) if hash64(rollout.id, "equal", f"{i}") < 0.5 * 2**64)
+    for body in ({"instances": [{"x": "a"}]}, {}, []):
+        assert traffic.send_by(f"{mistaken}", body) == (400, "2")
     found = traffic.until("live", "rolled back")
     assert found["state"] == "live", found
     assert [each["decision"] for each in found["decisions"]] == [
@@ -122,6 +143,7 @@ def test_a_candidate_that_does_alike_goes_live(app: Flask, models: Path) -> None
     ]
     assert found["stages"][0]["shadow"]["batches"] >= 60
     assert found["stages"][0]["candidate"]["units"] == 0
+    assert found["stages"][1]["candidate"]["failures"] == 0
     assert read_policy(models / "equal").versions == (2,)
     exposition = app.test_client().get("/metrics").get_data(as_text=True)
     assert 'understudy_rollout_decisions_total{decision="live",model="equal"} 1.0' in exposition

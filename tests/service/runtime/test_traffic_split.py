@@ -19,7 +19,7 @@ class Request:
 
 
 def candidates(split: TrafficSplit, model: str = "m", count: int = 20_000) -> set[int]:
-    trial = Trial(model, split)
+    trial = Trial(model, split, refuse_alike=True)
     return {i for i in range(count) if trial.choose(Request(str(i))) == split.candidate}
 
 
@@ -54,7 +54,7 @@ def test_nobody_has_it_in_the_shadow_and_everybody_after_promotion() -> None:
 
 
 def test_a_request_knows_its_arm_and_counts_there() -> None:
-    trial = Trial("m", replace(SPLIT, percent=100.0))
+    trial = Trial("m", replace(SPLIT, percent=100.0), refuse_alike=True)
     request = Request("k", has_own_key=True)
     trial.choose(request)
     assert request.arm is not None
@@ -65,7 +65,7 @@ def test_a_request_knows_its_arm_and_counts_there() -> None:
 
 @pytest.mark.parametrize("percent", [0.0, 50.0, 100.0])
 def test_keys_are_counted_once_whatever_the_share_is(percent: float) -> None:
-    trial = Trial("m", replace(SPLIT, percent=percent))
+    trial = Trial("m", replace(SPLIT, percent=percent), refuse_alike=True)
     for request in [Request("k", has_own_key=True)] * 3 + [Request("own")] * 2:
         trial.choose(request)
         assert request.arm is not None
@@ -74,3 +74,23 @@ def test_keys_are_counted_once_whatever_the_share_is(percent: float) -> None:
     # The key's three requests are one unit, which is kept by its hash.
     assert counts["champion"]["units"] + counts["candidate"]["units"] == 2
     assert counts["keys"] != ""
+
+
+@pytest.mark.parametrize(
+    ("alike", "is_refusal", "outcome", "units"),
+    [
+        (True, True, RequestOutcome.FAILED, 0),
+        (False, True, RequestOutcome.FAILED, 1),
+        (True, False, RequestOutcome.FAILED, 1),
+        (True, True, RequestOutcome.UNAVAILABLE, 1),
+    ],
+)
+def test_what_both_contracts_refuse_counts_for_neither(
+    alike: bool, is_refusal: bool, outcome: RequestOutcome, units: int
+) -> None:
+    trial = Trial("m", replace(SPLIT, percent=100.0), refuse_alike=alike)
+    request = Request("k")
+    trial.choose(request)
+    assert request.arm is not None
+    request.arm.note(outcome, is_refusal=is_refusal)
+    assert trial.counts.to_json()["candidate"]["units"] == units
