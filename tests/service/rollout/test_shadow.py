@@ -272,3 +272,25 @@ def test_an_answer_that_does_not_return_is_said_and_interrupted() -> None:
     shadow.stop()
     assert candidate.interrupted.is_set()
     eventually(lambda: candidate.leases == 0)
+
+
+def test_while_failures_point_to_harm_the_candidate_alone_runs_and_once() -> None:
+    """So more batches show more of them in the time that the shadow has; one in eight is timed."""
+    calls = {"champion": 0, "candidate": 0}
+
+    def champion() -> Any:
+        calls["champion"] += 1
+        return OUTPUTS
+
+    def candidate() -> Any:
+        calls["candidate"] += 1
+        return fail() if calls["candidate"] == 1 else OUTPUTS
+
+    shadow = shadow_of(Version(candidate), champion=Version(champion))
+    run(shadow, 8)
+    found = shadow.counts()
+    assert (found.batches, found.lost, found.compared, found.timed) == (8, 1, 7, 0)
+    assert calls == {"champion": 1, "candidate": 8}
+    again = shadow_of(Version(fail), champion=Version(champion))
+    run(again, 9)
+    assert calls["champion"] == 3
