@@ -11,7 +11,6 @@ from typing import Any
 from service.monitoring.logs import log
 from service.monitoring.model_metrics import ModelMetrics
 from service.monitoring.prometheus_metrics import Metrics
-from service.repository.contract import refuse_alike
 from service.repository.errors import RepositoryError
 from service.repository.model_policy import Policy
 from service.repository.model_source import ModelSource
@@ -22,6 +21,7 @@ from service.runtime.load_attempts import LoadAttempts, Readiness
 from service.runtime.loaded_versions import LoadedVersions
 from service.runtime.loader import LoadedVersion, Loader
 from service.runtime.memory import release_memory
+from service.runtime.same_refusals import have_same_refusals
 from service.runtime.serving_versions import ServingVersions
 from service.runtime.traffic_split import Trial, split_of
 from service.runtime.version_state import State, VersionStatus
@@ -305,11 +305,8 @@ class ModelReconciler:
         before = self.serving
         trial = None
         if plan.split is not None:
-            one, other = (
-                servables[version].contract
-                for version in (plan.split.champion, plan.split.candidate)
-            )
-            trial = Trial(self._name, plan.split, refuse_alike=refuse_alike(one, other))
+            both = (servables[plan.split.champion], servables[plan.split.candidate])
+            trial = Trial(self._name, plan.split, refuse_alike=have_same_refusals(*both))
         self.serving = ServingVersions(servables, plan.labels, trial)
         if self.serving.is_swap_from(before):
             self._shown.note_swap(self.serving.live)

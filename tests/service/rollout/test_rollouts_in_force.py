@@ -17,6 +17,7 @@ from service.rollout import deciding_replica, replica_counts
 from service.rollout.controlling_process import ControllingProcess
 from service.runtime.traffic_split import hash64
 from service.settings.settings import Settings
+from tests.savedmodels.classes import publish_kinds
 from tests.savedmodels.trial import CLASSES, publish_trial
 from tests.service.conftest import on_loop
 from tests.waiting import eventually
@@ -43,6 +44,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         policy = {"serve": {"versions": [1]}, "events": {"rate": rate}}
         (root / kind / "policy.json").write_text(json.dumps(policy))
         publish_trial(root, kind, model=kind, work=1, rare=0.05)
+    publish_kinds(root)
+    (root / "kinds" / "policy.json").write_text('{"serve": {"versions": [1]}}')
+    publish_kinds(root, task="classification")
     return root
 
 
@@ -188,6 +192,26 @@ def test_nan_on_a_rare_input_is_found_in_the_canary_too(app: Flask, models: Path
     assert found["state"] == "rolled back"
     assert "fails" in found["reason"]
     assert found["decisions"][-1]["numbers"]["log10_evidence_of_harm"]["together"] >= 2
+
+
+def test_a_candidate_that_no_longer_regresses_is_found(app: Flask) -> None:
+    """Its contract is the champion's, and its graph never runs for what it refuses."""
+    traffic = Traffic(app, "kinds")
+    traffic.begin(percents=[50], shadow_batches=0)
+    body = {"signature_name": "bounds", "examples": [{"x": 1.0}]}
+    client = app.test_client()
+
+    def is_decided() -> bool:
+        for _ in range(20):
+            response = client.post("/v1/models/kinds:regress", json=body)
+            expected = 400 if response.headers["X-Model-Version"] == "2" else 200
+            assert response.status_code == expected
+        return traffic.state()["state"] in ("rolled back", "baking", "live")
+
+    eventually(is_decided, 60)
+    found = traffic.state()
+    assert found["state"] == "rolled back", found
+    assert found["reason"] == "It fails more often than the version before."
 
 
 def test_harm_that_truths_alone_show_is_found_before_any_client_sees_it(
