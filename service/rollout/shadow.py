@@ -192,9 +192,12 @@ class Shadow:
 
     def _compare(self, sample: _Sample, champion: Servable, candidate: Servable) -> None:
         self._candidate = candidate
-        is_timed = self._counts.lost <= self._counts.won or not self._counts.batches % _SELDOM
+        done = self._counts.batches
+        is_seldom = self._counts.lost > self._counts.won
+        is_timed = not (is_seldom and done % _SELDOM)
         # By turns, so that neither always comes first.
-        both = (candidate, champion) if self._counts.batches % 2 else (champion, candidate)
+        turn = done // _SELDOM if is_seldom else done
+        both = (candidate, champion) if turn % 2 else (champion, candidate)
         first = {each: self._answer(each, sample) for each in (both if is_timed else (candidate,))}
         outputs, other = sample.outputs, first[candidate][0]
         is_answered = outputs is not None and is_finite(outputs)

@@ -294,3 +294,20 @@ def test_while_failures_point_to_harm_the_candidate_alone_runs_and_once() -> Non
     again = shadow_of(Version(fail), champion=Version(champion))
     run(again, 9)
     assert calls["champion"] == 3
+
+
+def test_neither_always_comes_first_while_few_batches_are_timed() -> None:
+    runs = ""
+
+    def candidate() -> Any:
+        nonlocal runs
+        runs += "c"
+        return fail() if runs.count("c") == 1 else OUTPUTS
+
+    def champion() -> Any:
+        nonlocal runs
+        runs += "C"
+        return OUTPUTS
+
+    run(shadow_of(Version(candidate), champion=Version(champion)), 17)
+    assert runs == "Cc" + 7 * "c" + "cCcCcC" + 7 * "c" + "CcCcCc"
