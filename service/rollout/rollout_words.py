@@ -82,11 +82,21 @@ def evidence_in_words(
             f"{candidate.failures:,}; version {rollout.champion} answered {champion.units:,} and "
             f"failed on {champion.failures:,}."
         )
+    batches, lost, won = (
+        sum(getattr(each.shadow, name) for each in stages) for name in ("batches", "lost", "won")
+    )
+    if lost or won:
+        sentences.append(
+            f"Of {batches:,} batches that both ran, it failed on {lost:,} that version "
+            f"{rollout.champion} answered, and answered {won:,} on which that failed."
+        )
     if "timed_batches" in numbers:
         timed, compared = numbers["timed_batches"], numbers["compared_batches"]
+        # The shadow leaves most times out while failures point to harm.
+        others = "a request came too soon" + ", or failures alone were looked for" * bool(lost)
         sentences.append(
             f"Times were compared on {timed:,} of {compared:,} batches that both answered; on the "
-            "others a request came too soon."
+            f"others {others}."
         )
     sentences += [
         f"Not more than {_percent(found['difference_at_most'])} more {name} are possible; this "

@@ -1,5 +1,7 @@
 """A rollout in sentences."""
 
+from dataclasses import replace
+
 from service.repository.rollout_policy import Rollout, RolloutRules, Stage
 from service.rollout.assessment import StageEvidence
 from service.rollout.rollout_words import (
@@ -47,6 +49,36 @@ def test_the_shadow_says_what_is_missing_and_what_was_seen() -> None:
     assert words[2].startswith("It answered 5 % of the rows differently; the true share is not ")
     assert words[-1].startswith("The evidence of harm is ")
     assert words[-1].endswith("at 100 the version is rolled back.")
+
+
+def test_the_shadow_says_why_times_were_not_compared() -> None:
+    shadow = ShadowCounts(batches=200, compared=200, timed=40)
+    for lost, reason in (
+        (0, "a request came too soon."),
+        (1, "a request came too soon, or failures alone were looked for."),
+    ):
+        stages = [StageEvidence(Stage.SHADOW, 0, shadow=replace(shadow, lost=lost))]
+        assert (
+            "Times were compared on 40 of 200 batches that both answered; on the others " + reason
+        ) in evidence_in_words(ROLLOUT, stages, elapsed_s=5)
+
+
+def test_a_canary_that_waits_for_failures_of_the_shadow_says_so() -> None:
+    """No request has failed, so it would not be known otherwise what points to harm."""
+    arms = BothArms()
+    arms.candidate.units, arms.champion.units = 200, 2_000
+    stages = [
+        StageEvidence(Stage.SHADOW, 0, shadow=ShadowCounts(batches=1_100, lost=1)),
+        StageEvidence(Stage.CANARY, 5.0, arms, ShadowCounts(batches=100, lost=1)),
+    ]
+    words = evidence_in_words(CANARY, stages, elapsed_s=60)
+    assert words[0].endswith("more errors are possible still, and it fails more often so far.")
+    assert (
+        "Of 1,200 batches that both ran, it failed on 2 that version 1 answered, and answered 0 on "
+        "which that failed."
+    ) in words
+    quiet = evidence_in_words(CANARY, [StageEvidence(Stage.CANARY, 5.0, arms)], elapsed_s=60)
+    assert not any("batches that both ran" in each for each in quiet)
 
 
 def test_a_canary_says_who_failed_how_often() -> None:
