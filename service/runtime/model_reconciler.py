@@ -22,8 +22,9 @@ from service.runtime.loaded_versions import LoadedVersions
 from service.runtime.loader import LoadedVersion, Loader
 from service.runtime.memory import release_memory
 from service.runtime.same_refusals import have_same_refusals
+from service.runtime.servable import Servable
 from service.runtime.serving_versions import ServingVersions
-from service.runtime.traffic_split import Trial, split_of
+from service.runtime.traffic_split import TrafficSplit, Trial, split_of
 from service.runtime.version_state import State, VersionStatus
 from service.runtime.worker_agreement import Agreement, Decision, ServingPlan, WorkerGroup
 
@@ -305,8 +306,8 @@ class ModelReconciler:
         before = self.serving
         trial = None
         if plan.split is not None:
-            both = (servables[plan.split.champion], servables[plan.split.candidate])
-            trial = Trial(self._name, plan.split, refuse_alike=have_same_refusals(*both))
+            alike = _refuse_alike(plan.split, servables)
+            trial = Trial(self._name, plan.split, refuse_alike=alike)
         self.serving = ServingVersions(servables, plan.labels, trial)
         if self.serving.is_swap_from(before):
             self._shown.note_swap(self.serving.live)
@@ -399,6 +400,10 @@ class ModelReconciler:
             self._unread_policy = ""
             for loaded in self._held.all().values():
                 loaded.servable.declare_rows(self._policy.rows_independent)
+            trial = self.serving.trial
+            if trial is not None and self._policy.rows_independent != before.rows_independent:
+                # By that the contracts may differ now, or not any more.
+                trial.refuse_alike = _refuse_alike(trial.split, self.serving.servables)
             self._show_policy(self._policy)
         except RepositoryError as error:
             # The last good policy stays in force.
@@ -411,3 +416,7 @@ class ModelReconciler:
                 )
             self._unread_policy = str(error)
         return self._policy != before
+
+
+def _refuse_alike(split: TrafficSplit, servables: Mapping[int, Servable]) -> bool:
+    return have_same_refusals(servables[split.champion], servables[split.candidate])

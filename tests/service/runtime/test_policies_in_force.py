@@ -7,10 +7,13 @@ import pytest
 
 from service.errors import NotFoundError
 from service.repository.model_policy import POLICY
+from service.repository.model_store import Store
+from service.repository.rollout_policy import Rollout, Stage
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.version_state import State
 from tests.lifecycles import Start, live, look_some_times, states
 from tests.savedmodels.affine import publish_affine, save_affine
+from tests.savedmodels.mixing import declare_mixing, save_mixing
 from tests.waiting import eventually
 
 
@@ -146,3 +149,34 @@ def test_no_label_is_told_of_a_version_that_does_not_serve(
     lifecycle = make_lifecycle()
     eventually(lambda: lifecycle.serves("affine"))
     assert lifecycle.labels("affine") == {"stable": 1}
+
+
+def test_whether_versions_refuse_alike_follows_the_policy(
+    tmp_path: Path, make_lifecycle: Start
+) -> None:
+    """Their cards differ in whether rows are independent, and so in whether inputs need as many."""
+    for holds in (False, True):
+
+        def fill(directory: Path, holds: bool = holds) -> None:
+            save_mixing(directory)
+            declare_mixing(directory, twice=holds)
+
+        Store(tmp_path).publish("mixing", fill)
+    rollout = Rollout("a", 1, 2, Stage.CANARY, 50.0).to_json()
+    policy = {"serve": {"versions": [1]}, "rollout": rollout}
+    path = tmp_path / "mixing" / POLICY
+    path.write_text(json.dumps(policy | {"rows_independent": True}))
+    lifecycle = make_lifecycle()
+
+    def refuse_alike() -> bool | None:
+        trial = lifecycle.trial("mixing")
+        return None if trial is None else trial.refuse_alike
+
+    eventually(lambda: refuse_alike() is True)
+    trial = lifecycle.trial("mixing")
+    path.write_text(json.dumps(policy))
+    eventually(lambda: refuse_alike() is False)
+    path.write_text(json.dumps(policy | {"rows_independent": False}))
+    eventually(lambda: refuse_alike() is True)
+    # It goes on, with what it has counted.
+    assert lifecycle.trial("mixing") is trial
