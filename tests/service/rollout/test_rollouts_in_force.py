@@ -135,6 +135,8 @@ def test_a_candidate_that_does_alike_goes_live(app: Flask, models: Path) -> None
     assert rollout is not None
     # A client of the candidate's whose requests both versions' contract refuses is no harm.
     mistaken = next(i for i in range(99) if hash64(rollout.id, "equal", f"{i}") < 0.5 * 2**64)
+    # The policy is read before it is in force.
+    eventually(lambda: traffic.send_by(f"{mistaken}", {})[1] == "2")
     for body in ({"instances": [{"x": "a"}]}, {}, []):
         assert traffic.send_by(f"{mistaken}", body) == (400, "2")
     found = traffic.until("live", "rolled back")
