@@ -1,14 +1,13 @@
 """What a training and a tuning import."""
 
 import gc
+import importlib
 
-import h5py  # noqa: F401
-import keras  # noqa: F401
-import matplotlib.figure  # noqa: F401
-import optuna  # noqa: F401
-import sklearn.ensemble  # noqa: F401
-import tensorflow  # noqa: F401
+gc.disable()
+for _name in ("h5py", "keras", "matplotlib.figure", "optuna", "sklearn.ensemble", "tensorflow"):
+    importlib.import_module(_name)
 
 # Collections in forks have nothing to look at here, and write to no page that is shared.
 gc.collect()
 gc.freeze()
+gc.enable()

@@ -1,7 +1,6 @@
 """The training loop: batches, checkpoints, resuming, early stopping, progress, history."""
 
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,14 +17,11 @@ from training.fitting.callbacks.live_progress import TrainingProgress
 from training.fitting.callbacks.tensorboard import tensorboard_logs
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.config import Settings, TrainingDefaults
+from training.fitting.memory import keep_freed_memory
 from training.fitting.run_folder import Run
 from training.fitting.training_plan import MakeBatch, TrainingPlan
 
-# TensorFlow's own allocator (tensorflow/core/common_runtime/process_state.cc) keeps the memory of
-# tensors for those of the next step. malloc gives large ones back, and the system clears the same
-# pages for each step anew: half of the time of a training. TensorFlow asks for this when it makes
-# its first tensor.
-os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+keep_freed_memory()
 
 
 class Batches(keras.utils.PyDataset):
