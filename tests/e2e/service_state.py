@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,12 +33,37 @@ def answers(service: Service, model: str = "affine") -> set[tuple[str, float]]:
 
 
 def versions(service: Service, model: str = "affine") -> dict[str, tuple[str, str]]:
-    """Return state and reason of a model's versions, as some worker tells them."""
+    """Return state and reason of a model's versions, as some worker tells them, often the same."""
     listed = {each["name"]: each for each in service.get("/v1/models").json()["models"]}
     return {
         each["version"]: (each["state"], each["reason"])
         for each in listed.get(model, {"versions": []})["versions"]
     }
+
+
+def versions_by_worker(service: Service, model: str = "affine") -> list[dict[str, tuple[str, str]]]:
+    """Return state and reason of a model's versions as each worker tells them.
+
+    The kernel may give every connection to one worker, so the others stand still meanwhile.
+    """
+    workers = service.workers()
+    return [_versions_of(service, model, set(workers) - {worker}) for worker in workers]
+
+
+def some_worker_says(service: Service, model: str, version: str, state: str) -> bool:
+    """Whether one of the workers tells that a version is in this state: they load it by turns."""
+    told = versions_by_worker(service, model)
+    return any(each.get(version, ("",))[0] == state for each in told)
+
+
+def _versions_of(service: Service, model: str, others: set[int]) -> dict[str, tuple[str, str]]:
+    try:
+        for other in others:
+            os.kill(other, signal.SIGSTOP)
+        return versions(service, model)
+    finally:
+        for other in others:
+            os.kill(other, signal.SIGCONT)
 
 
 def all_say(service: Service, model: str, version: str, state: str, reason: str = "") -> bool:

@@ -14,7 +14,15 @@ import requests
 
 from service.repository.model_policy import Policy, write_policy
 from tests.e2e.conftest import Service, StartService
-from tests.e2e.service_state import ONLY_Y, all_say, answers, sample, versions, with_faults
+from tests.e2e.service_state import (
+    ONLY_Y,
+    all_say,
+    answers,
+    sample,
+    some_worker_says,
+    versions_by_worker,
+    with_faults,
+)
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_endless
 from tests.waiting import eventually
@@ -65,14 +73,14 @@ def test_an_endless_warm_up_holds_up_nothing_else(
 ) -> None:
     service = start_service(models)
     publish_endless(models)
-    eventually(lambda: versions(service, "endless").get("1", ("",))[0] == "warming")
+    eventually(lambda: some_worker_says(service, "endless", "1", "warming"))
     assert service.get("/readyz").ok
     publish_affine(models, bias=20.0)
     eventually(lambda: answers(service) == {("2", 25.0)})
     # Its folder gone, nothing is left of it, not even the core that it took.
     left_behind = "understudy_loads_left_behind"
     shutil.rmtree(models / "endless")
-    eventually(lambda: all(not versions(service, "endless") for _ in range(12)))
+    eventually(lambda: not any(versions_by_worker(service, "endless")))
     eventually(lambda: sample(service, left_behind) == 0)
     assert service.get("/v1/models/endless").status_code == 404
     assert service.get("/v2/health/ready").ok
@@ -138,7 +146,7 @@ def test_other_content_under_a_number_is_not_served_beside_the_old(
     kill_a_worker(service)
     # The one that came later answers with what all agree on, under its own number.
     eventually(lambda: answers(service) == {("2", 25.0), ("1", 15.0)})
-    eventually(lambda: "replaced in place" in str([versions(service) for _ in range(12)]))
+    eventually(lambda: "replaced in place" in str(versions_by_worker(service)))
     publish_affine(models, bias=30.0)
     eventually(lambda: answers(service) == {("3", 35.0)})
 
@@ -152,7 +160,7 @@ def test_a_number_that_is_published_again_waits_until_nobody_holds_the_old(
     replaced = publish_affine(tmp_path / "other", bias=99.0)
     exchange(tmp_path / "other" / "affine" / str(replaced), models / "affine" / "1")
     kill_a_worker(service)
-    eventually(lambda: "replaced in place" in str([versions(service) for _ in range(12)]))
+    eventually(lambda: "replaced in place" in str(versions_by_worker(service)))
     for _ in range(3):
         assert answers(service) == {("1", 15.0)}
     # Out of service in all workers, and in again: one content for the number, as before.

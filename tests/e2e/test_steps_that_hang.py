@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import StartService
-from tests.e2e.service_state import all_say, answers, sample, versions, with_faults
+from tests.e2e.service_state import all_say, answers, sample, some_worker_says, with_faults
 from tests.e2e.unattended import StartUnattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_endless
@@ -97,7 +97,7 @@ def test_the_service_stops_while_a_step_hangs(
     if is_serving:
         eventually(lambda: serves(lambda: started.service.get("/readyz").ok))
         publish_hung(models, faults, step)
-        shown = lambda: versions(started.service, "hung").get("1", ("",))[0] == step  # noqa: E731
+        shown = lambda: some_worker_says(started.service, "hung", "1", step)  # noqa: E731
         eventually(lambda: serves(shown))
     elif step == "warming":
         passed = '"message": "A version has passed loading.", "model": "hung"'
