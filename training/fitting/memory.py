@@ -9,8 +9,8 @@ import os
 # much it grows: a thread's arena is given back whole once less than that is left.
 _MALLOC = {
     "M_MMAP_THRESHOLD": (-3, 32 << 20),
-    "M_TRIM_THRESHOLD": (-1, 256 << 20),
-    "M_TOP_PAD": (-2, 64 << 20),
+    "M_TRIM_THRESHOLD": (-1, 32 << 20),
+    "M_TOP_PAD": (-2, 16 << 20),
 }
 
 

@@ -27,3 +27,21 @@ print(tf.keras.Sequential is keras.Sequential, float(keras.layers.Dense(1)(tf.ze
         check=True,
     )
     assert result.stdout.splitlines() == ["[]", "True 0.0"]
+
+
+def test_no_garbage_is_looked_for_in_what_is_imported(repository_root: Path) -> None:
+    script = """
+import gc
+from service.runtime.memory import import_tensorflow
+
+import_tensorflow()
+print(gc.get_stats()[2]["collections"], gc.get_freeze_count() > 100_000, gc.isenabled())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=repository_root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "0 True True\n"

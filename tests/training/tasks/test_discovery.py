@@ -1,5 +1,9 @@
 """Tasks are found by looking into their folder."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from training import tasks
@@ -21,3 +25,21 @@ def test_a_task_is_named_as_its_module_and_has_a_default_architecture(name: str)
 def test_an_unknown_model() -> None:
     with pytest.raises(UsageError, match="There is no model 'shoes' to train"):
         tasks.get("shoes")
+
+
+def test_no_garbage_is_looked_for_in_what_a_task_brings(repository_root: Path) -> None:
+    script = """
+import gc
+from training import tasks
+
+tasks.get("sentiment")
+print(gc.get_stats()[2]["collections"], gc.get_freeze_count() > 100_000, gc.isenabled())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=repository_root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "0 True True\n"
