@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
@@ -11,9 +12,6 @@ import pytest
 # How long an example takes says as much of the machine as of the code.
 hypothesis.settings.register_profile("untimed", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("untimed")
-
-# What is imported while tests are collected is no garbage.
-gc.disable()
 
 # Before TensorFlow is imported by any test: its start-up notices are no warnings of ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -28,14 +26,19 @@ for _signum, _handler in (
         signal.signal(_signum, _handler)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Keep what is imported out of garbage collections: each would look at 400,000 objects.
 
     The service collects whenever it unloads a version.
     """
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
