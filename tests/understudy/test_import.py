@@ -87,6 +87,8 @@ GRAPHS: list[tuple[str, Callable[..., Any], list[tf.TensorSpec]]] = [
     ("refusing", lambda x: {"y": tf.debugging.check_numerics(tf.math.log(-1 - x * x), "no")}, X),
     ("one_row", one_row, X),
     ("summing", lambda x: {"y": tf.reduce_sum(x)}, X),
+    ("scattered", lambda x: {"y": tf.sparse.from_dense(x)}, X),
+    ("lists", lambda x: {"y": tf.RaggedTensor.from_tensor(x)}, X),
     ("constant", lambda: {"y": tf.constant([3.0])}, []),
     ("joining", lambda x: {"y": tf.strings.length(x)}, [tf.TensorSpec([None], tf.string, "x")]),
 ]
@@ -115,6 +117,15 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     inputs = keras.Input((3,))
     keras.Model(inputs, keras.ops.log(0 * inputs)).save(folder / "infinite.keras")
+    # Keras says that this is sparse, and that what follows is dense: both are wrong.
+    keras.Model(inputs, [1000 * layers.Dense(2)(inputs), inputs * 2]).save(folder / "products.keras")
+    words = layers.TextVectorization(
+        output_mode="multi_hot", vocabulary=["a", "b"], sparse=True, name="words"
+    )
+    keras.Sequential([keras.Input((), dtype="string"), words]).save(folder / "sparse.keras")
+    lists = layers.TextVectorization(vocabulary=["a", "b"], ragged=True, name="lists")
+    text = keras.Input((), dtype="string")
+    keras.Model(text, lists(text)).save(folder / "ragged.keras")
     varying = tf.Module()
     varying.answer = tf.function(
         lambda x: {"y": x + tf.random.normal([])},
@@ -263,6 +274,14 @@ def test_a_number_is_answered_as_a_number(published: Published) -> None:
     assert signature.rows_independent is None
 
 
+def test_a_product_with_a_number_is_dense(published: Published) -> None:
+    _, _, signature = published("products.keras", "--outputs", "grams,double")
+    assert shapes(signature.outputs) == {
+        "grams": ("float32", (None, 2)),
+        "double": ("float32", (None, 3)),
+    }
+
+
 def test_texts_go_in_as_they_are(published: Published) -> None:
     _, golden, signature = published(
         "texts.keras", "--samples", "reviews.jsonl", "--classes", "x,y,z"
@@ -379,6 +398,10 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["only.weights.h5", "--name", "m"], "only.weights.h5 cannot be loaded: it holds weights without a model; save all of it, by model.save."),
         (["lambda.keras", "--name", "m"], 'lambda.keras cannot be loaded: it has a Lambda layer, whose code could do anything and so is not run from a file; export it where it was made, by model.export("folder", format="tf_saved_model"), and import that folder.'),
         (["fixed.keras", "--name", "m"], "fixed.keras: an input is of shape [4, 3]; its first dimension must be free (None), for any number of rows."),
+        (["sparse.keras", "--name", "m"], "sparse.keras: output 'words' is sparse or ragged; only dense tensors can be served."),
+        (["ragged.keras", "--name", "m"], "ragged.keras: output 'lists' is sparse or ragged; only dense tensors can be served."),
+        (["scattered", "--name", "m"], "scattered: output 'y' is sparse or ragged; only dense tensors can be served."),
+        (["lists", "--name", "m"], "lists: output 'y' is sparse or ragged; only dense tensors can be served."),
         (["vector.keras", "--name", "m", "--models", "customers.csv"], "customers.csv cannot be a folder of models: File exists."),
         (["vector.keras", "--name", "m", "--classes", "a,b,c"], "--classes: expected 2 labels, because output 'output' has shape [None, 2], not 3 (a, b, c)."),
         (["vector.keras", "--name", "m", "--classes", "a"], "--classes must be a list of two or more different labels, not ['a']."),

@@ -18,6 +18,7 @@ _ELSEWHERE = (
     'export it where it was made, by model.export("folder", format="tf_saved_model"), and import '
     "that folder"
 )
+_NOT_DENSE = "sparse or ragged; only dense tensors can be served."
 # Keras' names for what nobody has named: the class's own in snake case, and a counter.
 _AUTOMATIC = re.compile(r"(input_layer|keras_tensor|output|inputs|input|args)(_\d+)?")
 
@@ -131,20 +132,50 @@ def _from_keras(model: Any, place: str, scratch: Path) -> SourceModel:
     # Sequential models are called with the tensor itself.
     structure = takes[0] if sequential else model.input
     inputs = tuple(
-        _tensor(place, "input", _of_path(path) or tensor.name, tensor)
+        _tensor(place, "input", _of_path(path) or tensor.name, tensor, is_dense=_is_dense(tensor))
         for path, tensor in keras.tree.flatten_with_path(structure)
-    )
-    named = gives[0] if sequential else model.output
-    outputs = tuple(
-        _tensor(place, "output", _of_path(path) or _layer_name(tensor), tensor)
-        for path, tensor in keras.tree.flatten_with_path(named)
     )
 
     def call(tensors: Sequence[Any]) -> Sequence[Any]:
         packed = keras.tree.pack_sequence_as(structure, list(tensors))
         return list(keras.tree.flatten(model(packed, training=False)))
 
+    named = gives[0] if sequential else model.output
+    outputs = tuple(
+        _tensor(place, "output", _of_path(path) or _layer_name(tensor), tensor, is_dense=is_dense)
+        for (path, tensor), is_dense in zip(
+            keras.tree.flatten_with_path(named), _gives_dense(place, call, inputs), strict=True
+        )
+    )
     return SourceModel(place, inputs, outputs, call, (model,))
+
+
+def _is_dense(tensor: Any) -> bool:
+    return not getattr(tensor, "sparse", False) and not getattr(tensor, "ragged", False)
+
+
+def _gives_dense(
+    place: str, call: Callable[[Sequence[Any]], Sequence[Any]], inputs: Sequence[SourceTensor]
+) -> list[bool]:
+    """Return which of its outputs a model gives as dense tensors.
+
+    What Keras says of symbolic outputs is wrong in both directions (3.15): the product of a tensor
+    and a number is said to be sparse, and the sparse answer of a lookup layer to be dense.
+
+    Raises:
+        TrainingError: the model cannot be called.
+    """
+    dense: list[bool] = []
+
+    def note(*tensors: Any) -> None:
+        dense.extend(isinstance(each, tf.Tensor) for each in call(tensors))
+
+    specs = [tf.TensorSpec(each.shape, each.dtype) for each in inputs]
+    try:
+        tf.function(note, autograph=False).get_concrete_function(*specs)
+    except Exception as error:  # Keras raises anything, from anywhere in a layer's code.
+        raise TrainingError(f"{place} cannot be called: {_first_line(error)}.") from error
+    return dense
 
 
 def _from_subclass(model: Any, place: str, scratch: Path) -> SourceModel:
@@ -183,7 +214,7 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _tensor(place: str, kind: str, name: str, tensor: Any) -> SourceTensor:
+def _tensor(place: str, kind: str, name: str, tensor: Any, *, is_dense: bool) -> SourceTensor:
     """Describe a symbolic tensor.
 
     Raises:
@@ -192,8 +223,8 @@ def _tensor(place: str, kind: str, name: str, tensor: Any) -> SourceTensor:
     name = "" if _AUTOMATIC.fullmatch(name) else name
     shown = f"{place}: {kind} {name!r}" if name else f"{place}: an {kind}"
     dtype = tf.as_dtype(tensor.dtype).name
-    if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
-        raise TrainingError(f"{shown} is sparse or ragged; only dense tensors can be served.")
+    if not is_dense:
+        raise TrainingError(f"{shown} is {_NOT_DENSE}")
     if dtype not in NUMPY_TYPES:
         raise TrainingError(
             f"{shown} is of dtype {dtype}; what can be served is {', '.join(NUMPY_TYPES)}."
@@ -241,6 +272,8 @@ def _from_saved_model(folder: Path) -> SourceModel:
 
 
 def _spec(place: str, kind: str, name: str, spec: Any) -> SourceTensor:
+    if not isinstance(spec, tf.TensorSpec | tf.Tensor):
+        raise TrainingError(f"{place}: {kind} {name!r} is {_NOT_DENSE}")
     if spec.dtype.name not in NUMPY_TYPES:
         raise TrainingError(
             f"{place}: {kind} {name!r} is of dtype {spec.dtype.name}; what can be served is "
