@@ -166,8 +166,9 @@ class ModelReconciler:
         decision = agreement.decision
         missed = decision if decision and decision.number != self.followed else None
         self.is_behind = missed is not None and self._follow(missed, folders)
-        if self.is_behind:
-            return Progress.LOADING
+        if missed is not None:
+            # The folders and the policy may be older than the decision: nothing is wanted by them.
+            return Progress.LOADING if self.is_behind else Progress.IN_STEP
         proposed = agreement.proposal
         if proposed and (policy_changed or any(map(self._keeps_waiting, proposed.versions))):
             # A changed policy must not wait for versions that it selects no more, nor clients for
@@ -261,7 +262,9 @@ class ModelReconciler:
         """Load what is missing of ``versions``, one after the other; whether all are held."""
         for version in versions:
             if version not in self._held:
-                return self._loads.begin(version, folders.get(version))
+                # The others may have found it after ``folders`` were listed.
+                listed = folders if version in folders else self._store.versions(self._name)
+                return self._loads.begin(version, listed.get(version))
         return Readiness.HELD
 
     def _follow(self, decision: Decision, folders: Mapping[int, Path]) -> bool:

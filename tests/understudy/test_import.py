@@ -118,7 +118,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = keras.Input((3,))
     keras.Model(inputs, keras.ops.log(0 * inputs)).save(folder / "infinite.keras")
     # Keras says that this is sparse, and that what follows is dense: both are wrong.
-    keras.Model(inputs, [1000 * layers.Dense(2)(inputs), inputs * 2]).save(folder / "products.keras")
+    keras.Model(inputs, [1000 * layers.Dense(2)(inputs), inputs * 2]).save(
+        folder / "products.keras"
+    )
     words = layers.TextVectorization(
         output_mode="multi_hot", vocabulary=["a", "b"], sparse=True, name="words"
     )

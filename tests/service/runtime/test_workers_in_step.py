@@ -4,20 +4,24 @@ import contextlib
 import shutil
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from service.errors import NotFoundError, UnavailableError
-from service.repository.model_policy import POLICY
+from service.repository.model_policy import POLICY, Policy
 from service.repository.model_store import Store
 from service.runtime.lifecycle import Lifecycle
 from service.runtime.load_error import Fault, LoadError
 from service.runtime.servable import Servable
 from service.runtime.version_state import State
+from service.runtime.worker_agreement import ServingPlan
 from tests.lifecycles import Start, live, look_some_times, servable, states
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually
+
+HoldUp = Callable[[Lifecycle], threading.Event]
 
 
 def test_workers_flip_when_all_have_proved(tmp_path: Path, make_lifecycle: Start) -> None:
@@ -196,8 +200,96 @@ def test_a_worker_that_was_stopped_between_its_looks_never_answers_with_what_it_
     assert answers == [2]
 
 
-def has_gone_on(lifecycle: Lifecycle) -> bool:
-    """Whether the second version answers; so short a bound may take any for stuck meanwhile."""
+@pytest.fixture
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[HoldUp]:
+    """Return a function that holds a worker up between what it reads: it knows versions and policy,
+    and will ask what the others have decided when the event is set."""
+    go = threading.Event()
+
+    def hold_up(worker: Lifecycle) -> threading.Event:
+        is_there, policy = threading.Event(), worker._store.policy
+
+        def hang(model: str) -> Policy:
+            found = policy(model)
+            is_there.set()
+            go.wait()
+            return found
+
+        monkeypatch.setattr(worker._store, "policy", hang)
+        assert is_there.wait(60)
+        return go
+
+    yield hold_up
+    # A lifecycle that never went on could not be stopped.
+    go.set()
+
+
+def test_what_was_decided_after_a_worker_has_listed_versions_is_followed(
+    tmp_path: Path, make_lifecycle: Start, held_up: HoldUp
+) -> None:
+    publish_affine(tmp_path)
+    quick, slow = (
+        make_lifecycle(workers_folder=tmp_path / ".workers", silent_s=0.5) for _ in range(2)
+    )
+    go = held_up(slow)
+    publish_affine(tmp_path, bias=1.0)
+    eventually(lambda: has_gone_on(quick))
+    go.set()
+    answers: list[int] = []
+
+    def has_answered() -> bool:
+        with contextlib.suppress(UnavailableError):
+            answers.append(live(slow))
+        return bool(answers)
+
+    eventually(has_answered)
+    assert answers == [2]
+
+
+def test_what_was_decided_after_a_worker_has_read_the_policy_is_not_undone(
+    tmp_path: Path, make_lifecycle: Start, held_up: HoldUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_affine(tmp_path)
+    publish_affine(tmp_path, bias=1.0)
+    policy = tmp_path / "affine" / POLICY
+    policy.write_text('{"serve": {"versions": [1, 2]}}')
+    quick, slow = (
+        make_lifecycle(workers_folder=tmp_path / ".workers", silent_s=0.5) for _ in range(2)
+    )
+    wanted: list[tuple[int, ...]] = []
+    propose = slow._group.propose
+
+    def note(model: str, plan: ServingPlan, *, followed: int) -> ServingPlan | None:
+        wanted.append(plan.versions)
+        return propose(model, plan, followed=followed)
+
+    monkeypatch.setattr(slow._group, "propose", note)
+    go = held_up(slow)
+    policy.write_text('{"serve": {"versions": [1]}}')
+    eventually(lambda: has_gone_on(quick, to=1))
+    go.set()
+    eventually(lambda: has_gone_on(slow, to=1))
+    look_some_times(slow)
+    assert wanted == []
+
+
+def test_what_was_proposed_after_a_worker_has_listed_versions_is_prepared(
+    tmp_path: Path, make_lifecycle: Start, held_up: HoldUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_affine(tmp_path)
+    quick, slow = (make_lifecycle(workers_folder=tmp_path / ".workers") for _ in range(2))
+    withdrawn: list[object] = []
+    monkeypatch.setattr(slow._group, "withdraw", lambda *of: withdrawn.append(of))
+    go = held_up(slow)
+    publish_affine(tmp_path, bias=1.0)
+    eventually(lambda: quick._group.proposal("affine") is not None)
+    go.set()
+    eventually(lambda: live(quick) == live(slow) == 2)
+    assert withdrawn == []
+
+
+def has_gone_on(lifecycle: Lifecycle, to: int = 2) -> bool:
+    """Whether a version answers; so short a bound may take any worker for stuck meanwhile."""
     with contextlib.suppress(UnavailableError):
-        return live(lifecycle) == 2
+        return live(lifecycle) == to
     return False
