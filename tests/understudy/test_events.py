@@ -1,6 +1,7 @@
 """``events``: what is stored goes out in others' forms, and comes back."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -327,6 +328,22 @@ def test_events_that_nobody_could_judge_are_refused(
     assert store.find("m", "k") is None
 
 
+@pytest.mark.parametrize("form", ["ground-truth", "cloudevents"])
+def test_what_is_stored_of_a_model_goes_out_when_its_folder_is_gone(
+    models: Path, store: EventStore, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    store.put("m", [Truth("one", 0, Source.USER, {"y": 7.25})])
+    shutil.rmtree(models / "m")
+    lines = [json.loads(line) for line in run(capsys, "export", "m", "--form", form).splitlines()]
+    if form == "ground-truth":
+        # Which output is the label, only its contract says.
+        assert [line["groundTruthData"] for line in lines] == [
+            {"data": '{"y":7.25}', "encoding": "JSON"}
+        ]
+    else:
+        assert {line["id"] for line in lines} == {"two", "one", "bad"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -335,6 +352,7 @@ def test_events_that_nobody_could_judge_are_refused(
         (["import", "m"], "events import needs a file; nothing else takes one."),
         (["list", "--store", "none.db"], "none.db is not there."),
         (["import", "n", "f"], "There is no model 'n'"),
+        (["export", "n"], "There is no model 'n' in saved_models, and nothing of it in the store."),
     ],
 )
 def test_wrong_usage(

@@ -90,6 +90,11 @@ def _export(location: str, model: str, form: str, models: Path) -> None:
     from service.events.ground_truth import ground_truth_lines
 
     store, contracts = open_store(location), _Contracts(models, model)
+    # What is stored of a model outlives its folder.
+    if not contracts.are_there and not store.counts()[model]:
+        raise click.UsageError(
+            f"There is no model {model!r} in {models}, and nothing of it in the store."
+        )
     for event, truths in store.events(model, labelled_only=form == GROUND_TRUTH):
         if form == CLOUD_EVENTS:
             lines = cloud_event_lines(event)
@@ -113,7 +118,7 @@ def _import_events(
 ) -> str:
     from service.events.cloud_events import records_of
 
-    store, contracts = open_store(location), _Contracts(models, model)
+    store, contracts = open_store(location), _contracts_that_are_there(models, model)
     version = contracts.latest()
     records, count = records_of(lines, model, contracts.of, version), 0
     try:
@@ -132,7 +137,7 @@ def _import_truths(
     from service.errors import ServiceError
     from service.events.ground_truth import feedback_of_line
 
-    store, contracts = open_store(location), _Contracts(models, model)
+    store, contracts = open_store(location), _contracts_that_are_there(models, model)
     results: Counter[Result] = Counter()
     while together := list(islice(lines, _AT_ONCE)):
         items = []
@@ -169,22 +174,31 @@ def _by_line(message: str, numbers: Sequence[int]) -> str:
     )
 
 
+def _contracts_that_are_there(models: Path, model: str) -> "_Contracts":
+    contracts = _Contracts(models, model)
+    if not contracts.are_there:
+        raise click.UsageError(f"There is no model {model!r} in {models}.")
+    return contracts
+
+
 class _Contracts:
     """The contracts of a model's versions."""
 
     def __init__(self, models: Path, model: str) -> None:
-        self._model = model
         self._folders = current_store(models, model).versions(model)
         self._known: dict[int, Contract] = {}
-        if not self._folders:
-            raise click.UsageError(f"There is no model {model!r} in {models}.")
+
+    @property
+    def are_there(self) -> bool:
+        """Whether there is any version to have one."""
+        return bool(self._folders)
 
     def latest(self) -> int:
         return max(self._folders)
 
     def first_output(self, version: int, signature: str) -> str:
         """Return the name of what a signature answers; empty where no card has it."""
-        card = read_card(self._folder(version))
+        card = read_card(self._folder(version)) if self._folders else None
         found = card.contract.get(signature) if card is not None else None
         return found.outputs[0].name if found is not None else ""
 
