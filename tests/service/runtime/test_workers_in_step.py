@@ -189,15 +189,7 @@ def test_a_worker_that_was_stopped_between_its_looks_never_answers_with_what_it_
             live(stopped)
     finally:
         go.set()
-    answers: list[int] = []
-
-    def has_answered() -> bool:
-        with contextlib.suppress(UnavailableError):
-            answers.append(live(stopped))
-        return bool(answers)
-
-    eventually(has_answered)
-    assert answers == [2]
+    assert first_answer(stopped) == 2
 
 
 @pytest.fixture
@@ -235,15 +227,7 @@ def test_what_was_decided_after_a_worker_has_listed_versions_is_followed(
     publish_affine(tmp_path, bias=1.0)
     eventually(lambda: has_gone_on(quick))
     go.set()
-    answers: list[int] = []
-
-    def has_answered() -> bool:
-        with contextlib.suppress(UnavailableError):
-            answers.append(live(slow))
-        return bool(answers)
-
-    eventually(has_answered)
-    assert answers == [2]
+    assert first_answer(slow) == 2
 
 
 def test_what_was_decided_after_a_worker_has_read_the_policy_is_not_undone(
@@ -286,6 +270,19 @@ def test_what_was_proposed_after_a_worker_has_listed_versions_is_prepared(
     go.set()
     eventually(lambda: live(quick) == live(slow) == 2)
     assert withdrawn == []
+
+
+def first_answer(lifecycle: Lifecycle) -> int:
+    """Wait until a worker answers, and return the version that does."""
+    answers: list[int] = []
+
+    def has_answered() -> bool:
+        with contextlib.suppress(UnavailableError):
+            answers.append(live(lifecycle))
+        return bool(answers)
+
+    eventually(has_answered)
+    return answers[0]
 
 
 def has_gone_on(lifecycle: Lifecycle, to: int = 2) -> bool:

@@ -1,10 +1,10 @@
 """Memory that a training has freed is there for its next arrays."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.fresh_python import run_script
 
 # 100 times three arrays of 4 MB in a thread, each of 1,000 pages.
 _SCRIPT = """
@@ -30,17 +30,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc has what is set")
-def test_arrays_in_a_thread_take_the_pages_of_those_before(repository_root: Path) -> None:
-    faults = {
-        kind: int(
-            subprocess.run(
-                [sys.executable, "-c", _SCRIPT, kind],
-                cwd=repository_root,
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        )
-        for kind in ("kept", "returned")
-    }
+def test_arrays_in_a_thread_take_the_pages_of_those_before() -> None:
+    faults = {kind: int(run_script(_SCRIPT, kind)) for kind in ("kept", "returned")}
     assert faults["kept"] < faults["returned"] / 5, faults

@@ -1,11 +1,8 @@
 """Tasks are found by looking into their folder."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.fresh_python import run_script
 from training import tasks
 from training.errors import UsageError
 
@@ -27,7 +24,7 @@ def test_an_unknown_model() -> None:
         tasks.get("shoes")
 
 
-def test_no_garbage_is_looked_for_in_what_a_task_brings(repository_root: Path) -> None:
+def test_no_garbage_is_looked_for_in_what_a_task_brings() -> None:
     script = """
 import gc
 from training import tasks
@@ -35,11 +32,4 @@ from training import tasks
 tasks.get("sentiment")
 print(gc.get_stats()[2]["collections"], gc.get_freeze_count() > 100_000, gc.isenabled())
 """
-    result = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=repository_root,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout == "0 True True\n"
+    assert run_script(script) == "0 True True\n"
