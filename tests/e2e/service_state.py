@@ -6,8 +6,11 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import requests
+
 from tests.e2e.conftest import Service
 from tests.service_process import FAULTS
+from tests.waiting import eventually
 
 # A row of the model ``affine``.
 ONLY_Y = {"signature_name": "only_y", "instances": [[1, 2]]}
@@ -17,6 +20,18 @@ def sample(service: Service, line: str) -> float:
     """Return the value of one line of the metrics; 0 when it is not there."""
     found = re.search(rf"^{re.escape(line)} (\S+)$", service.get("/metrics").text, re.MULTILINE)
     return float(found[1]) if found else 0.0
+
+
+def wait_for_both_workers(service: Service) -> None:
+    """Wait until both workers take requests: one that starts waits for what the other loads."""
+
+    def both_are_ready() -> bool:
+        try:
+            return sample(service, "understudy_workers_ready") == 2
+        except requests.ConnectionError:
+            return False
+
+    eventually(both_are_ready)
 
 
 def answers(service: Service, model: str = "affine") -> set[tuple[str, float]]:
@@ -44,7 +59,8 @@ def versions(service: Service, model: str = "affine") -> dict[str, tuple[str, st
 def versions_by_worker(service: Service, model: str = "affine") -> list[dict[str, tuple[str, str]]]:
     """Return state and reason of a model's versions as each worker tells them.
 
-    The kernel may give every connection to one worker, so the others stand still meanwhile.
+    The kernel may give every connection to one worker, so the others stand still meanwhile. All of
+    them must take requests already.
     """
     workers = service.workers()
     return [_versions_of(service, model, set(workers) - {worker}) for worker in workers]

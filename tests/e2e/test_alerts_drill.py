@@ -17,7 +17,8 @@ import yaml
 
 from service.repository.model_store import Store
 from tests.e2e.conftest import Service, StartService, eventually, free_port
-from tests.e2e.test_full_folder import ONLY_Y, both_serve, fill
+from tests.e2e.service_state import ONLY_Y, wait_for_both_workers
+from tests.e2e.test_full_folder import fill
 from tests.savedmodels.affine import affine_golden, fill_affine, publish_affine
 from tests.savedmodels.slow import publish_slow
 from tests.small_file_system import small_file_system
@@ -170,7 +171,7 @@ def test_what_goes_wrong_is_seen_and_nothing_else(
     prometheus: Prometheus, service: Service, tmp_path: Path, metrics_folder: Path
 ) -> None:
     models = tmp_path / "models"
-    both_serve(service)
+    wait_for_both_workers(service)
     # All is well, requests are answered, and every series has been seen.
     eventually(lambda: len(prometheus.query("understudy_worker_live_version > 0")) == 4)
     assert service.post("/v1/models/affine:predict", ONLY_Y).ok
@@ -191,7 +192,7 @@ def test_what_goes_wrong_is_seen_and_nothing_else(
     os.kill(service.workers()[0], signal.SIGKILL)
     restarted = ("UnderstudyWorkerRestarts", "")
     eventually(lambda: restarted in prometheus.firing())
-    both_serve(service)
+    wait_for_both_workers(service)
 
     fill(metrics_folder)
     # Series of a new version that is asked find no room.

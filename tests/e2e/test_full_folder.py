@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Service, StartService
-from tests.e2e.service_state import ONLY_Y, sample
+from tests.e2e.service_state import ONLY_Y, sample, wait_for_both_workers
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually
 
@@ -64,11 +64,6 @@ def readiness(service: Service) -> list[str]:
     return [service.get("/readyz").json().get("metrics", "") for _ in range(12)]
 
 
-def both_serve(service: Service) -> None:
-    """Wait for the second worker, too: one that is still starting has made no files yet."""
-    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
-
-
 @pytest.mark.parametrize("since", ["the start", "later"])
 def test_a_full_folder_takes_no_worker(
     start_service: StartService, tmp_path: Path, since: str
@@ -87,7 +82,7 @@ def test_a_full_folder_takes_no_worker(
     seen = Path(f"/proc/{service.process.pid}/root/{small}")
     assert ask(service, 24) == [200] * 24
     if since == "later":
-        both_serve(service)
+        wait_for_both_workers(service)
         assert told(service, NO_ROOM) == {}
         assert set(readiness(service)) == {""}
         fill(seen)
@@ -115,7 +110,7 @@ def test_a_full_folder_takes_no_worker(
     eventually(lambda: set(readiness(service)) == {""})
     eventually(lambda: sample(service, "understudy_metrics_missing") == 0)
     # Each worker writes what is missing within some seconds.
-    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+    wait_for_both_workers(service)
     assert service.workers() == workers
     # Each has said so once.
     assert set(told(service, NO_ROOM).values()) == {1}
@@ -129,7 +124,7 @@ def test_the_folder_cannot_be_made_anew(start_service: StartService, tmp_path: P
     chosen = tmp_path / "metrics"
     publish_affine(tmp_path / "models")
     service = start_service(tmp_path / "models", PROMETHEUS_MULTIPROC_DIR=str(chosen))
-    both_serve(service)
+    wait_for_both_workers(service)
     shutil.rmtree(chosen)
     chosen.touch()
     victim = service.workers()[0]

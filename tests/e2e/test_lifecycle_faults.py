@@ -21,6 +21,7 @@ from tests.e2e.service_state import (
     sample,
     some_worker_says,
     versions_by_worker,
+    wait_for_both_workers,
     with_faults,
 )
 from tests.savedmodels.affine import publish_affine
@@ -48,11 +49,6 @@ def replace_in_place(models: Path, version: int, *, bias: float) -> None:
     exchange(models.parent / "elsewhere" / "affine" / "1", models / "affine" / str(version))
 
 
-def both_hold_what_serves(service: Service) -> None:
-    """Wait for the second worker: with the first one killed, nobody would know the old content."""
-    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
-
-
 def kill_a_worker(service: Service) -> None:
     victim = service.workers()[0]
     os.kill(victim, signal.SIGKILL)
@@ -72,6 +68,7 @@ def test_an_endless_warm_up_holds_up_nothing_else(
     start_service: StartService, models: Path
 ) -> None:
     service = start_service(models)
+    wait_for_both_workers(service)
     publish_endless(models)
     eventually(lambda: some_worker_says(service, "endless", "1", "warming"))
     assert service.get("/readyz").ok
@@ -140,7 +137,8 @@ def test_other_content_under_a_number_is_not_served_beside_the_old(
 ) -> None:
     publish_affine(models, bias=20.0)
     service = start_service(models)
-    both_hold_what_serves(service)
+    # With one of them killed, nobody else would know the old content.
+    wait_for_both_workers(service)
     replace_in_place(models, 2, bias=99.0)
     eventually(lambda: all_say(service, "affine", "2", "available", "have changed since"))
     kill_a_worker(service)
@@ -155,7 +153,8 @@ def test_a_number_that_is_published_again_waits_until_nobody_holds_the_old(
     start_service: StartService, models: Path, tmp_path: Path
 ) -> None:
     service = start_service(models)
-    both_hold_what_serves(service)
+    # With one of them killed, nobody else would know the old content.
+    wait_for_both_workers(service)
     # By hand, since a trainer never gives a number twice.
     replaced = publish_affine(tmp_path / "other", bias=99.0)
     exchange(tmp_path / "other" / "affine" / str(replaced), models / "affine" / "1")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.e2e.conftest import Service, StartService
-from tests.e2e.service_state import answers, sample
+from tests.e2e.service_state import answers, sample, wait_for_both_workers
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually
 
@@ -33,12 +33,12 @@ def test_it_serves_swaps_counts_and_stops(
     victim = service.workers()[0]
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: len(set(service.workers()) - {victim}) == 2)
-    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+    wait_for_both_workers(service)
     assert answers(service) == {("2", 25.0)}
     eventually(lambda: sample(service, PREDICTED) == counted + 24)
     service.process.send_signal(signal.SIGHUP)
     eventually(lambda: "Hang up" in service.errors.read_text())
-    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+    wait_for_both_workers(service)
     assert service.stop() == 0
     assert "Traceback" not in service.errors.read_text()
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.e2e.conftest import Service, StartService
-from tests.e2e.service_state import ONLY_Y, sample
+from tests.e2e.service_state import ONLY_Y, sample, wait_for_both_workers
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually
 
@@ -52,13 +52,13 @@ def test_counters_survive_a_worker_and_gauges_are_right(service: Service) -> Non
         assert service.post("/v1/models/affine:predict", ONLY_Y).ok
     # A worker counts at the end of its loop's turn; another may answer /metrics before.
     eventually(lambda: sample(service, ok) == before + 20)
-    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+    wait_for_both_workers(service)
 
     victim, *_ = service.workers()
     # A process that is killed cannot tidy up; the master must.
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
-    eventually(lambda: sample(service, "understudy_workers_ready") == 2)
+    wait_for_both_workers(service)
     assert sample(service, ok) == before + 20
     assert sample(service, "understudy_requests_in_flight") == 1
     assert sample(service, 'understudy_live_version{model="affine"}') == 1

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
-from tests.e2e.service_state import ONLY_Y, with_faults
-from tests.e2e.unattended import StartUnattended, Unattended, unattended
+from tests.e2e.service_state import ONLY_Y, wait_for_both_workers, with_faults
+from tests.e2e.unattended import StartUnattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.waiting import eventually
 
@@ -25,14 +24,6 @@ def start(tmp_path: Path, repository_root: Path) -> Iterator[StartUnattended]:
     publish_affine(tmp_path / "models")
     with unattended(repository_root, tmp_path / "models", tmp_path / "run") as start:
         yield start
-
-
-def serves(started: Unattended) -> bool:
-    """Whether both workers serve."""
-    try:
-        return "\nunderstudy_workers_ready 2.0\n" in started.service.get("/metrics").text
-    except requests.ConnectionError:
-        return False
 
 
 def was_struck(faults: Path) -> bool:
@@ -64,7 +55,7 @@ def test_the_service_ends_while_a_worker_starts(
 
 def test_a_worker_that_starts_follows_and_is_replaced(start: StartUnattended, faults: Path) -> None:
     started = start(**with_faults(faults))
-    eventually(lambda: serves(started))
+    wait_for_both_workers(started.service)
     for name in ("TERM", "INT", "QUIT"):
         for place in _STARTING:
             before = started.said().count("Worker exiting")
@@ -73,7 +64,7 @@ def test_a_worker_that_starts_follows_and_is_replaced(start: StartUnattended, fa
             os.kill(started.service.workers()[0], signal.SIGTERM)
             eventually(lambda: was_struck(faults))
             eventually(lambda n=before: started.said().count("Worker exiting") == n + 2)
-            eventually(lambda: serves(started))
+            wait_for_both_workers(started.service)
     assert started.service.post("/v1/models/affine:predict", ONLY_Y).json() == {
         "predictions": [5.0]
     }
@@ -82,7 +73,7 @@ def test_a_worker_that_starts_follows_and_is_replaced(start: StartUnattended, fa
 
 def test_a_worker_that_stops_is_not_disturbed(start: StartUnattended, faults: Path) -> None:
     started = start(**with_faults(faults))
-    eventually(lambda: serves(started))
+    wait_for_both_workers(started.service)
     for name in ("TERM", "USR1"):
         for place in _STOPPING:
             # It has threads besides that of its loop, which signals can come to as well.
@@ -93,5 +84,5 @@ def test_a_worker_that_stops_is_not_disturbed(start: StartUnattended, faults: Pa
             os.kill(victim, signal.SIGTERM)
             eventually(lambda: was_struck(faults))
             eventually(lambda v=victim: v not in started.service.workers())
-            eventually(lambda: serves(started))
+            wait_for_both_workers(started.service)
     started.end(signal.SIGINT)

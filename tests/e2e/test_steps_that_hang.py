@@ -1,13 +1,20 @@
 """Each step of a load may hang: it is given up in time, and nobody who stops waits for it."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import StartService
-from tests.e2e.service_state import all_say, answers, sample, some_worker_says, with_faults
+from tests.e2e.service_state import (
+    all_say,
+    answers,
+    sample,
+    some_worker_says,
+    wait_for_both_workers,
+    with_faults,
+)
 from tests.e2e.unattended import StartUnattended, unattended
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.slow import publish_endless
@@ -85,20 +92,13 @@ def test_the_service_stops_while_a_step_hangs(
     is_serving: bool,
     signum: int,
 ) -> None:
-    def serves(condition: Callable[[], bool]) -> bool:
-        try:
-            return condition()
-        except OSError:
-            return False
-
     if not is_serving:
         publish_hung(models, faults, step)
     started = start(**with_faults(faults))
     if is_serving:
-        eventually(lambda: serves(lambda: started.service.get("/readyz").ok))
+        wait_for_both_workers(started.service)
         publish_hung(models, faults, step)
-        shown = lambda: some_worker_says(started.service, "hung", "1", step)  # noqa: E731
-        eventually(lambda: serves(shown))
+        eventually(lambda: some_worker_says(started.service, "hung", "1", step))
     elif step == "warming":
         passed = '"message": "A version has passed loading.", "model": "hung"'
         eventually(lambda: started.has_written(passed))
