@@ -5,7 +5,7 @@ the model exists or not: so nobody learns by trying which keys there are, or whi
 """
 
 import hmac
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from service.access.host_names import AllowedHosts
@@ -90,13 +90,32 @@ class AccessControl:
         """
         if self._keys is None:
             return ""
-        found = self._found(self._keys.current(), environ, model, rights)
+        found = self._found(
+            self._keys.current(),
+            environ,
+            lambda key: key.may_ask(model) & bool(key.may & rights),
+        )
         wait_s = found.bucket.take() if found.bucket else 0.0
         if wait_s:
             self._count(found.key.name, "limited")
             raise RateLimitedError(found.key.name, retry_after_s=whole_seconds(wait_s))
         self._count(found.key.name, "ok")
         return found.key.name
+
+    def check_sender(self, environ: Mapping[str, Any]) -> None:
+        """Check that a request brings a key that may predict something, though not yet what.
+
+        For requests whose body says which model they ask: nobody else's body is to be read. It
+        uses nothing of the key's rate; ``admit`` follows.
+
+        Args:
+            environ: the request's headers, as WSGI names them.
+
+        Raises:
+            UnauthenticatedError: there is no such key.
+        """
+        if self._keys is not None:
+            self._found(self._keys.current(), environ, lambda key: bool(key.may & PREDICTING))
 
     def require(self, environ: Mapping[str, Any], model: str, right: Right) -> None:
         """Check that the key of a request that was admitted has a further right.
@@ -110,19 +129,22 @@ class AccessControl:
             UnauthenticatedError: it has not.
         """
         if self._keys is not None:
-            self._found(self._keys.current(), environ, model, {right})
+            self._found(
+                self._keys.current(),
+                environ,
+                lambda key: key.may_ask(model) & (right in key.may),
+            )
 
     def _found(
         self,
         keys: Mapping[bytes, KeyInForce],
         environ: Mapping[str, Any],
-        model: str | None,
-        rights: Set[Right],
+        may_ask: Callable[[ApiKey], bool],
     ) -> KeyInForce:
         """Return the key of a request.
 
         Raises:
-            UnauthenticatedError: there is no key, or not one that may ask that.
+            UnauthenticatedError: there is no key, or not one that ``may_ask``.
         """
         sent = _key_in(environ)
         if not sent:
@@ -135,8 +157,7 @@ class AccessControl:
         digest = digest_of(sent[:_MOST_CHARACTERS].encode("latin-1", errors="replace"))
         found = keys.get(digest, _NOBODY)
         is_known = hmac.compare_digest(found.key.digest, digest) & (len(sent) <= _MOST_CHARACTERS)
-        may_ask = found.key.may_ask(model) & bool(found.key.may & rights)
-        if not (is_known & may_ask):
+        if not (is_known & may_ask(found.key)):
             self._count(found.key.name, "refused")
             raise UnauthenticatedError(
                 "This API key is not known here, or may not be used for what is asked.",

@@ -35,6 +35,13 @@ class CallHost(Protocol):
     read_timeout_s: float
     stream_window: int
 
+    def check_sender(self, call: "Call") -> None:
+        """Check that a client may send messages to predict.
+
+        Raises:
+            UnauthenticatedError: it may not.
+        """
+
     def refusal(self, call: "Call", error: Exception) -> Answer:
         """Count and log a call that fails before anything has begun to answer it."""
 
@@ -143,6 +150,15 @@ class Call:
         if self.head.method is None:
             raise self.head.error()
         return self.head.method
+
+    def check_sender(self) -> None:
+        """Check that the client may send what is asked of this method.
+
+        Raises:
+            ServiceError: the call is refused by its header alone.
+        """
+        if self.method().predicts:
+            self.host.check_sender(self)
 
     def unpack(self, data: bytes, most: int) -> bytes:
         """Return a message that came packed; to be called on a thread.

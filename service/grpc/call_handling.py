@@ -76,6 +76,15 @@ class CallHandling:
         finally:
             share.release()
 
+    def check_sender(self, call: Call) -> None:
+        """Check that a client has a key that may predict something, where any is needed.
+
+        Raises:
+            UnauthenticatedError: it has none.
+        """
+        if self._access is not None:
+            self._access.check_sender(call.environ)
+
     def admit(self, environ: Mapping[str, Any], route: Route) -> str:
         """Check who asks for a prediction, and return the name of its API key.
 

@@ -40,7 +40,9 @@ _ENVELOPE_BYTES = 64 * 1024
 # No call but a prediction has more to say.
 _MOST_OTHER_BYTES = 1024 * 1024
 
-_PREDICTIONS = frozenset({"Predict", "Classify", "Regress", "MultiInference", "ModelInfer"})
+_PREDICTIONS = frozenset(
+    {"Predict", "Classify", "Regress", "MultiInference", "ModelInfer", "ModelStreamInfer"}
+)
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -149,6 +151,14 @@ class GrpcServer:
             call.fail(ServiceError(words, status=429))
         return call
 
+    def check_sender(self, call: Call) -> None:
+        """Check that a client may send messages to predict.
+
+        Raises:
+            UnauthenticatedError: it may not.
+        """
+        self._calls.check_sender(call)
+
     def refusal(self, call: Call, error: Exception) -> Answer:
         """Count and log a call that fails before anything has begun to answer it."""
         return self._calls.refusal(call, error)
@@ -172,10 +182,11 @@ def _methods(
         attribute = _WORD_START.sub("_", method).lower()
         (handler,) = (getattr(part, attribute) for part in parts if hasattr(part, attribute))
         path = f"/{name}/{method}"
+        predicts = method in _PREDICTIONS
+        most = most_bytes if predicts else _MOST_OTHER_BYTES
         if descriptor.client_streaming:
-            yield path, CallMethod(most_bytes, streaming=handler)
+            yield path, CallMethod(most, predicts, streaming=handler)
         elif descriptor.server_streaming:
-            yield path, CallMethod(_MOST_OTHER_BYTES, server_streaming=handler)
+            yield path, CallMethod(most, predicts, server_streaming=handler)
         else:
-            most = most_bytes if method in _PREDICTIONS else _MOST_OTHER_BYTES
-            yield path, CallMethod(most, unary=handler)
+            yield path, CallMethod(most, predicts, unary=handler)

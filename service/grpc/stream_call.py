@@ -102,6 +102,7 @@ class StreamCall(Call):
                 self._end_stream(ok_trailers({}))
 
     async def _answer_all(self, requests: AsyncIterator[bytes]) -> None:
+        self.check_sender()
         method = self.method()
         if method.streaming is not None:
             responses = method.streaming(requests, self)

@@ -54,6 +54,8 @@ class UnaryCall(Call):
     def _receive_part(self, data: bytes, is_last: bool) -> None:
         reader = self._reader
         if reader is None:
+            # Nothing large is taken of strangers. What is small shows its model in no time.
+            self.check_sender()
             reader = self._reader = MessageReader(self.method().most_bytes)
         self.share.add(len(data))
         reader.add(data)

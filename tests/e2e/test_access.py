@@ -4,15 +4,20 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
+import numpy as np
 import pytest
 
 from tests.e2e.browser import answered_anew, at, visit
 from tests.e2e.conftest import Service, StartService, eventually, free_port
+from tests.e2e.grpc_client import Client, predict_request
+from tests.e2e.service_state import sample
 from tests.savedmodels.affine import publish_affine
 from tests.service.access.keys import add_key, remove_key
 from tests.service.server.wire import Answer, answer
@@ -30,10 +35,15 @@ class Guarded:
     key: str
     other: str
     third: str
+    grpc_port: int
 
     def connect(self) -> socket.socket:
         port = int(self.service.url.rpartition(":")[2])
         return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+    def counted(self, name: str, outcome: str) -> float:
+        line = f'understudy_key_requests_total{{key="{name}",outcome="{outcome}"}}'
+        return sample(self.service, line)
 
     def counts(self) -> str:
         return self.service.get("/metrics").text
@@ -47,15 +57,17 @@ def guarded(
     publish_affine(root)
     key, other = add_key(file, "one", "affine"), add_key(file, "two", "other")
     third = add_key(file, "three", "other")
+    grpc_port = free_port()
     service = start_service(
         root,
+        UNDERSTUDY_GRPC_PORT=str(grpc_port),
         UNDERSTUDY_KEYS_FILE=str(file),
         UNDERSTUDY_ALLOWED_HOSTS="127.0.0.1, localhost",
         # A network by one of its addresses, which gunicorn would not take.
         UNDERSTUDY_TRUSTED_PROXIES="127.0.0.1/30, 10.0.0.1/8, ::ffff:10.0.0.0/104",
         UNDERSTUDY_ACCESS_LOG="true",
     )
-    yield Guarded(service, file, key, other, third)
+    yield Guarded(service, file, key, other, third, grpc_port)
     # Whatever was tried, no key is in what the service wrote.
     written = service.errors.read_text() + service.output.read_text()
     assert "Answered." in written
@@ -84,6 +96,47 @@ def test_a_key_that_is_removed_ends_in_the_middle_of_a_connection(guarded: Guard
         remove_key(guarded.file, "brief")
         eventually(lambda: ask(connection, bearer(key))[0] == 401)
         assert ask(connection, bearer(guarded.key))[0] == 200
+
+
+@pytest.mark.parametrize("key", ["", "usk_unknown"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "tensorflow.serving.PredictionService/Predict",
+        "inference.GRPCInferenceService/ModelInfer",
+        "inference.GRPCInferenceService/ModelStreamInfer",
+    ],
+)
+def test_a_stranger_s_call_is_refused_before_its_message_has_come(
+    guarded: Guarded, method: str, key: str
+) -> None:
+    end = threading.Event()
+
+    def messages() -> Iterator[bytes]:
+        yield bytes(200_000)
+        end.wait(60)
+
+    metadata = [("x-api-key", key)] if key else []
+    with Client(f"127.0.0.1:{guarded.grpc_port}").channel as channel:
+        call = channel.stream_stream(f"/{method}")(messages(), metadata=metadata, timeout=30)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(call)
+        end.set()
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_large_calls_are_checked_by_the_model_that_they_ask(guarded: Guarded) -> None:
+    request = predict_request("affine", {"x": np.ones((20_000, 2), np.float32)}, "only_y")
+    with Client(f"127.0.0.1:{guarded.grpc_port}").channel as channel:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        data = request.SerializeToString()
+        before = guarded.counted("one", "ok")
+        assert call(data, metadata=[("x-api-key", guarded.key)], timeout=60)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(data, metadata=[("x-api-key", guarded.other)], timeout=60)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    # Once, though it was looked at twice.
+    eventually(lambda: guarded.counted("one", "ok") == before + 1)
 
 
 def test_a_refused_request_is_answered_before_its_body_comes(guarded: Guarded) -> None:

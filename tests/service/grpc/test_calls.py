@@ -13,7 +13,7 @@ import pytest
 
 from service.api.http.body_budget import BodyBudget
 from service.api.http.responses import Response, as_service_error
-from service.errors import ServiceError
+from service.errors import ServiceError, UnauthenticatedError
 from service.grpc.answer_blocks import Answer, http_refusal
 from service.grpc.call import Call
 from service.grpc.call_head import CallHead, CallMethod, read_call_head
@@ -91,6 +91,8 @@ class Host:
             "/hold": CallMethod(MOST, unary=lambda data, call: None),
             "/fail": CallMethod(MOST, unary=fail),
             "/break": CallMethod(MOST, unary=break_down),
+            "/guarded": CallMethod(MOST, predicts=True, unary=echo),
+            "/guarded-stream": CallMethod(MOST, predicts=True, streaming=echo_all),
             "/stream": CallMethod(MOST, streaming=echo_all),
             "/count": CallMethod(MOST, server_streaming=count),
         }
@@ -108,6 +110,10 @@ class Host:
             found.fail(head.error())
         receiver: Receiver = found
         return receiver
+
+    def check_sender(self, call: Call) -> None:
+        if call.environ.get("HTTP_X_API_KEY") != "good":
+            raise UnauthenticatedError("Who?")
 
     def refusal(self, call: Call, error: Exception) -> Answer:
         failure = as_service_error(error, "POST", call.head.path)
@@ -371,6 +377,31 @@ async def test_metadata_says_what_the_headers_of_http_say(talk: Talk) -> None:
     for name, value in sent.items():
         as_wsgi = f"HTTP_{name.decode().upper().replace('-', '_')}"
         assert call.environ[as_wsgi] == value.decode()
+
+
+@pytest.mark.parametrize("path", ["/guarded", "/guarded-stream"])
+def test_nothing_large_is_taken_of_strangers(path: str) -> None:
+    message = bytes(100_000)
+
+    @plays
+    async def scene(talk: Talk) -> None:
+        talk.connection.data_received(window_frame(0, WINDOW))
+        talk.connection.data_received(settings_frame({INITIAL_WINDOW_SIZE: WINDOW}))
+        stranger = talk.begin(path, further={b"x-api-key": b"bad"})
+        talk.data(stranger, framed(message)[:70_000])
+        assert await talk.code() is GrpcCode.UNAUTHENTICATED
+        assert talk.held == 0
+        # What it sends on is thrown away.
+        talk.data(stranger, framed(message)[70_000:], is_last=True)
+        assert talk.held == 0
+        known = talk.begin(path, further={b"x-api-key": b"good"})
+        talk.data(known, framed(message)[:70_000])
+        await asyncio.sleep(0)
+        assert talk.held == 70_000
+        talk.data(known, framed(message)[70_000:], is_last=True)
+        assert (await talk.answer())[0] == framed(message)
+
+    scene()
 
 
 @pytest.mark.parametrize("path", ["/echo", "/stream"])
