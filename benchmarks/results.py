@@ -49,10 +49,6 @@ class Results:
         """Keep one measurement."""
         self.rounds.setdefault((case, server), {})[round_] = measurement
 
-    def has(self, case: str, server: str) -> bool:
-        """Whether the server was measured in the case."""
-        return (case, server) in self.rounds
-
     def figure(self, case: str, server: str, figure: Figure) -> Spread | None:
         """Return the spread of a figure over the rounds."""
         return Spread.of([figure(m) for m in self.rounds.get((case, server), {}).values()])

@@ -97,9 +97,6 @@ class ApiKey:
         return value
 
 
-Keys = Mapping[bytes, ApiKey]
-
-
 def digest_of(key: bytes) -> bytes:
     """Return a key's SHA-256."""
     return hashlib.sha256(key).digest()

@@ -5,7 +5,7 @@ through SQLAlchemy, of the extra ``events``. Both understand the same statements
 ``ON CONFLICT``, row values.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -70,6 +70,3 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close the connection of this thread."""
-
-
-OpenDatabase = Callable[[str], Database]

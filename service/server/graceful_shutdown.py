@@ -78,11 +78,6 @@ class GracefulShutdown:
         self._acceptors = acceptors
 
     @property
-    def is_hurried(self) -> bool:
-        """Whether nothing is waited for any more."""
-        return self._is_hurried
-
-    @property
     def is_due(self) -> bool:
         """Whether the worker is to take no more requests."""
         return self._is_due.is_set()

@@ -55,9 +55,6 @@ class Node:
     def controls(self) -> list[str]:
         return [name[1:] for name in self.proto.input if name.startswith("^")]
 
-    def has(self, key: str) -> bool:
-        return key in self.proto.attr
-
     def integer(self, key: str, default: int = 0) -> int:
         return int(self.proto.attr[key].i) if key in self.proto.attr else default
 
