@@ -432,6 +432,8 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["vector.keras", "--name", "m", "--inputs", "a,b"], "--inputs: expected one name, or one for each value of [None, 3]; not 2 (a, b)."),
         (["vector.keras", "--name", "m", "--unit", "tenure"], "--unit must be FIELD=UNIT, such as tenure=months, not 'tenure'."),
         (["vector.keras", "--name", "m", "--unit", "x=months"], "--unit, --bounds, --example: the model has no input or output 'x'; it takes input and gives output."),
+        (["vector.keras", "--name", "m", "--sensitive", "ssn"], "--sensitive names 'ssn'; the contract's fields are input, output."),
+        (["vector.keras", "--name", "m", "--sensitive", " "], "--sensitive must be names of inputs and outputs, or none, not ' '."),
         (["vector.keras", "--name", "m", "--bounds", "input=9"], "--bounds must be FIELD=LEAST:LARGEST, such as tenure=0:72, not 'input=9'."),
         (["vector.keras", "--name", "m", "--bounds", "input=9:1"], "inputs.input: minimum 9 is above maximum 1."),
         (["vector.keras", "--name", "m", "--samples", "customers.csv", "--bounds", "tenure=0:50"], "customers.csv, line 3: tenure must be at least 0 and at most 50, not '60'."),
@@ -466,7 +468,7 @@ def test_layers_of_somebodys_own_code_are_named(
 @pytest.mark.parametrize(
     ("toml", "message"),
     [
-        ("nam = 'm'", "unknown key 'nam'; known are name, title, description, classes, logits, input_names, output_names, samples, inputs, outputs."),
+        ("nam = 'm'", "unknown key 'nam'; known are name, title, description, classes, logits, input_names, output_names, sensitive, samples, inputs, outputs."),
         ("name = 3", "name must be a string, not 3."),
         ("name = ", "is not TOML: Invalid value (at end of document)."),
         ("name = 'm'\n[inputs.input]\nunits = 'kg'", "unknown key 'inputs.input.units'; known are description, unit, minimum, maximum, choices, max_length, content_types, nullable, example."),
@@ -502,6 +504,27 @@ def test_callers_of_the_live_version_are_not_left_behind(
     assert "callers of live version 2 of m cannot go on" in capsys.readouterr().err
     assert cli.main(["import", "number.keras", *common, "--force"]) == 0
     assert capsys.readouterr().out.endswith(f"published as {tmp_path}/m/3\n")
+
+
+def test_what_is_sensitive_stays_so_until_it_is_said_otherwise(tmp_path: Path) -> None:
+    def marked(*arguments: str) -> list[str]:
+        common = ["--name", "m", "--models", str(tmp_path), "--samples", "customers.csv"]
+        assert cli.main(["import", "vector.keras", *common, *arguments]) == 0
+        version = max((tmp_path / "m").glob("[0-9]*"))
+        card = read_card(version)
+        assert card is not None
+        signature = card.contract["serving_default"]
+        marked = [f for f in (*signature.inputs, *signature.outputs) if f.sensitive]
+        # Who reads the contract is not shown a customer's.
+        assert [field.example for field in marked] == [None] * len(marked)
+        return [field.name for field in marked]
+
+    assert marked() == []
+    (tmp_path / "m.toml").write_text('sensitive = ["tenure", "output"]')
+    assert marked("--config", str(tmp_path / "m.toml")) == ["tenure", "output"]
+    assert marked() == ["tenure", "output"]
+    assert marked("--sensitive", "calls") == ["calls"]
+    assert marked("--sensitive", "none") == []
 
 
 def test_it_is_a_function_of_python(tmp_path: Path) -> None:

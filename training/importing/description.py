@@ -28,6 +28,8 @@ class Description:
             probabilities.
         input_names: names of the model's inputs, in its order, instead of its own.
         output_names: likewise of its outputs.
+        sensitive: inputs and outputs that a service must not store, with commas between them;
+            "none" takes all marks back, and empty keeps those of the live version.
         samples: a file of examples.
         inputs: keys of ``INPUT_KEYS``, by input.
         outputs: keys of ``OUTPUT_KEYS``, by output.
@@ -42,6 +44,7 @@ class Description:
     logits: bool = False
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
+    sensitive: str = ""
     samples: Path | None = None
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -225,6 +228,13 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _field_names(value: Any) -> str:
+    names = [value] if isinstance(value, str) else _sequence(value)
+    if not all(isinstance(name, str) for name in names) or not any(map(str.strip, names)):
+        raise ValueError("names of inputs and outputs, or none")
+    return ",".join(names)
+
+
 def _choices(value: Any) -> tuple[Any, ...]:
     choices = _sequence(value)
     if not choices or not all(isinstance(choice, str | int | float) for choice in choices):
@@ -261,6 +271,7 @@ _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "logits": _flag,
     "input_names": _names,
     "output_names": _names,
+    "sensitive": _field_names,
     "samples": _path,
     "inputs": _tables,
     "outputs": _tables,

@@ -31,7 +31,7 @@ def mark_sensitive(contract: Contract, named: str | None, before: Contract | Non
         if unknown := sorted(names - known):
             raise UsageError(
                 f"--sensitive names {unknown[0]!r}; the contract's fields are "
-                f"{', '.join(sorted(known))}. Resume the run with other names: nothing is lost."
+                f"{', '.join(sorted(known))}."
             )
     return {
         name: replace(

@@ -40,6 +40,7 @@ from training.publishing.contract_compatibility import broken_promises
 from training.publishing.live_version import find_live_version
 from training.publishing.provenance import libraries
 from training.publishing.row_independence import declare_independence
+from training.publishing.sensitive_fields import mark_sensitive
 from training.publishing.version_reference import answered_reference
 from training.tasks.task_interface import Case, ReferenceRows
 
@@ -72,8 +73,9 @@ def import_model(
             by input; or a list of rows, each a mapping.
         force: publish it though callers of the live version cannot go on with it.
         about: what is said of the model, as in a TOML file: ``title``, ``description``,
-            ``classes``, ``logits``, ``input_names``, ``output_names``, and ``inputs`` and
-            ``outputs``, a mapping of ``unit``, ``minimum``, ``maximum`` and so on by name.
+            ``classes``, ``logits``, ``input_names``, ``output_names``, ``sensitive``, and
+            ``inputs`` and ``outputs``, a mapping of ``unit``, ``minimum``, ``maximum`` and so on by
+            name.
 
     Returns:
         the folder of the published version.
@@ -135,11 +137,12 @@ def _import(
     name = description.name
     with working(f"loading {source if isinstance(source, Path | str) else source.name}"):
         opened = open_source(source, scratch)
-    named = named_model(opened, description, samples)
-    cases = _cases(named, samples)
     live = find_live_version(root, name)
-    if live is not None and live.card is not None:
-        _check_callers(live.card.contract, named.exportable.contract, name, live.version, force)
+    before = live.card.contract if live is not None and live.card is not None else None
+    named = _marked(named_model(opened, description, samples), description, before)
+    cases = _cases(named, samples)
+    if live is not None and before is not None:
+        _check_callers(before, named.exportable.contract, name, live.version, force)
     folder = scratch / "version"
     with working("exporting it and trying its rows alone and together"):
         if named.is_unchanged:
@@ -167,12 +170,12 @@ def _import(
             _describe(samples, predict, contract, folder)
         saved_model_export.prove(predict, folder)
     store = current_store(root, name)
-    before = version_policy.in_use(store, name)
+    in_use = version_policy.in_use(store, name)
     version = saved_model_export.publish(folder, root, name)
     _tell(contract, golden, samples)
     published = root / name / str(version)
     say(f"published as {place_of(root)}/{name}/{version}")
-    version_policy.after_publishing(store, name, before)
+    version_policy.after_publishing(store, name, in_use)
     return published
 
 
@@ -188,6 +191,12 @@ def _make_room(root: Path) -> None:
         raise UsageError(f"{root} cannot be a folder of models: {error.strerror}.") from error
     if not os.access(root, os.W_OK | os.X_OK):
         raise UsageError(f"{root} cannot be written to.")
+
+
+def _marked(named: NamedModel, description: Description, before: Contract | None) -> NamedModel:
+    """Return the model with its sensitive fields marked, as for ``mark_sensitive``."""
+    contract = mark_sensitive(named.exportable.contract, description.sensitive or None, before)
+    return replace(named, exportable=replace(named.exportable, contract=contract))
 
 
 def _cases(named: NamedModel, samples: Samples | None) -> list[Case]:
@@ -319,13 +328,18 @@ def _check_outputs(named: NamedModel, outputs: Mapping[str, Any]) -> None:
 
 
 def _with_examples(contract: Contract, cases: Sequence[Case]) -> Contract:
-    """Return the contract with the first case's values as examples, where none are given."""
+    """Return the contract with the first case's values as examples, where none are given.
+
+    A sensitive value is not shown to whoever reads the contract.
+    """
     if not cases:
         return contract
     signature = contract[DEFAULT_SIGNATURE]
     inputs = tuple(
         replace(field, example=cases[0].instance[field.name])
-        if field.example is None and _is_short(cases[0].instance[field.name])
+        if field.example is None
+        and not field.sensitive
+        and _is_short(cases[0].instance[field.name])
         else field
         for field in signature.inputs
     )

@@ -302,11 +302,14 @@ def _export(
     if settings.precision is not Precision.FLOAT32:
         in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
         golden = alike_in_both(golden, exportable.contract, in_float32)
-    contract = mark_sensitive(
-        declare_independence(predict, exportable.contract, golden),
-        settings.sensitive,
-        incumbent.card.contract if incumbent is not None and incumbent.card else None,
-    )
+    try:
+        contract = mark_sensitive(
+            declare_independence(predict, exportable.contract, golden),
+            settings.sensitive,
+            incumbent.card.contract if incumbent is not None and incumbent.card else None,
+        )
+    except UsageError as error:
+        raise UsageError(f"{error} Resume the run with other names: nothing is lost.") from None
     gates = {**report.to_json(), "forced": force and not report.passed}
     card = Card(
         name=task.name,

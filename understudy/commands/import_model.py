@@ -107,6 +107,14 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
     panel=_FIELDS,
 )
 @click.option(
+    "--sensitive",
+    cls=Option,
+    metavar="FIELDS",
+    help="a,b: never stored by a service",
+    shown="as before",
+    panel=_FIELDS,
+)
+@click.option(
     "--models",
     cls=Option,
     type=ModelsFolder(),
@@ -159,6 +167,7 @@ def _said(
     samples: Path | None,
     inputs: str | None,
     outputs: str | None,
+    sensitive: str | None,
 ) -> dict[str, Any]:
     """Return the options as a description holds them, without those that are not given."""
     known = {
@@ -170,6 +179,7 @@ def _said(
         "samples": samples,
         "input_names": None if inputs is None else _listed(inputs),
         "output_names": None if outputs is None else _listed(outputs),
+        "sensitive": sensitive,
     }
     return {key: value for key, value in known.items() if value is not None}
 
