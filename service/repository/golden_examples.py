@@ -4,6 +4,7 @@ They are the proof that a version computes here what it computed where it was tr
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.repository.atomic_files import write_atomically
 from service.repository.contract import Contract, Field, Signature
 from service.repository.errors import RepositoryError
-from service.repository.json_files import read_optional, write_object
+from service.repository.json_files import read_optional
 from service.repository.json_strings import string_from_json, string_to_json
 
 GOLDEN = "assets.extra/golden.json"
@@ -57,22 +59,34 @@ class Golden:
 
 
 def write_golden(directory: Path, golden: Golden) -> None:
-    """Write the golden examples into a version's folder."""
+    """Write the golden examples into a version's folder, each on a line of its own.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: an example holds a NaN or an infinity, which JSON does not have.
+    """
     (directory / GOLDEN).parent.mkdir(exist_ok=True)
-    examples = [
-        {
-            "note": example.note,
-            "signature": example.signature,
-            "instance": dict(example.instance),
-            "prediction": dict(example.prediction),
-            **({"truth": dict(example.truth)} if example.truth else {}),
-        }
-        for example in golden.examples
-    ]
     tolerance = {"absolute": golden.absolute, "relative": golden.relative}
-    write_object(
-        directory / GOLDEN, {"format": _FORMAT, "tolerance": tolerance, "examples": examples}
-    )
+    head = json.dumps({"format": _FORMAT, "tolerance": tolerance}, allow_nan=False)
+    examples = ",\n".join(map(_example_text, golden.examples))
+    text = f'{head[:-1]}, "examples": [\n{examples}\n]}}\n'
+    write_atomically(directory / GOLDEN, text.encode(), durable=True)
+
+
+def _example_text(example: GoldenExample) -> str:
+    """Return the JSON of an example.
+
+    Raises:
+        ValueError: it holds a NaN or an infinity, which JSON does not have.
+    """
+    value = {
+        "note": example.note,
+        "signature": example.signature,
+        "instance": dict(example.instance),
+        "prediction": dict(example.prediction),
+        **({"truth": dict(example.truth)} if example.truth else {}),
+    }
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def read_golden(directory: Path) -> Golden | None:
@@ -162,16 +176,38 @@ def agree(want: Any, got: Any, golden: Golden) -> bool:
         golden: says how closely numbers must agree.
     """
     if isinstance(want, list):
-        return (
-            isinstance(got, list)
-            and len(want) == len(got)
-            and all(agree(w, g, golden) for w, g in zip(want, got, strict=True))
-        )
+        if not isinstance(got, list) or len(want) != len(got):
+            return False
+        wanted, given = _numbers(want), _numbers(got)
+        if wanted is not None and given is not None:
+            return wanted.shape == given.shape and _are_close(given, wanted, golden)
+        return all(agree(w, g, golden) for w, g in zip(want, got, strict=True))
     if isinstance(got, bytes):
         return got == string_from_json(want)
     if isinstance(want, int | float) and isinstance(got, int | float):
-        return bool(np.isclose(got, want, rtol=golden.relative, atol=golden.absolute))
+        return _are_close(got, want, golden)
     return bool(want == got)
+
+
+def _are_close(got: Any, want: Any, golden: Golden) -> bool:
+    return bool(np.isclose(got, want, rtol=golden.relative, atol=golden.absolute).all())
+
+
+def _numbers(value: list[Any]) -> npt.NDArray[Any] | None:
+    """Return a list of numbers, or of such lists, as an array: a picture has a million.
+
+    ``None`` stands for what is not that.
+    """
+    first: Any = value
+    while isinstance(first, list) and first:
+        first = first[0]
+    if isinstance(first, bool) or not isinstance(first, int | float):
+        return None
+    try:
+        array = np.array(value)
+    except ValueError:  # Its lists are of different lengths.
+        return None
+    return array if array.dtype.kind in "iuf" else None
 
 
 def row_to_json(outputs: Mapping[str, npt.NDArray[Any]], row: int) -> dict[str, Any]:
@@ -230,7 +266,10 @@ def _value_from_json(field: Field, value: Any) -> Any:
 
 def _row_of(tensor: npt.NDArray[Any], row: int) -> Any:
     """Return one row of an output; of a single value, that value."""
-    return tensor.tolist()[row] if tensor.ndim else tensor.item()
+    if not tensor.ndim:
+        return tensor.item()
+    # A row of objects is one itself where it has one dimension.
+    return tensor[row : row + 1].tolist()[0]
 
 
 def _as_json(value: Any) -> Any:

@@ -506,6 +506,30 @@ def test_callers_of_the_live_version_are_not_left_behind(
     assert capsys.readouterr().out.endswith(f"published as {tmp_path}/m/3\n")
 
 
+def test_pictures_of_any_size_are_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sixteen of the usual size, as JSON, are more than a service reads."""
+    pictures = np.random.default_rng(0).random((16, 224, 224, 3)).astype(np.float32)
+    np.save(tmp_path / "usual.npy", pictures)
+    np.save(tmp_path / "large.npy", np.tile(pictures[:2], (1, 3, 3, 1)))
+    model = keras.Sequential([keras.Input((None, None, 3)), layers.GlobalAveragePooling2D()])
+    model.save(tmp_path / "mean.keras")
+    common = ["import", str(tmp_path / "mean.keras"), "--models", str(tmp_path)]
+    assert cli.main([*common, "--name", "usual", "--samples", str(tmp_path / "usual.npy")]) == 0
+    assert "4 golden examples from usual.npy; its rows are independent" in capsys.readouterr().out
+    golden = read_golden(tmp_path / "usual" / "1")
+    assert golden is not None
+    assert [each.note for each in golden.examples] == [
+        f"usual.npy, row {row}" for row in (0, 4, 8, 12)
+    ]
+    assert cli.main([*common, "--name", "large", "--samples", str(tmp_path / "large.npy")]) == 0
+    assert (
+        "a sample with its answer is larger than a file of them may be" in capsys.readouterr().out
+    )
+    assert read_golden(tmp_path / "large" / "1") is None
+
+
 def test_what_is_sensitive_stays_so_until_it_is_said_otherwise(tmp_path: Path) -> None:
     def marked(*arguments: str) -> list[str]:
         common = ["--name", "m", "--models", str(tmp_path), "--samples", "customers.csv"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from service.repository.contract import Field, Shape
 from service.repository.json_strings import string_from_json
@@ -17,6 +18,8 @@ _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 def instances(samples: Samples, fields: Sequence[Field]) -> list[dict[str, Any]]:
     """Return each example as the JSON of one instance: every input's value by its name.
+
+    Values that are arrays of NumPy's stay such.
 
     Raises:
         UsageError: an example does not fit; the message names its place, what was expected and
@@ -57,7 +60,8 @@ def checked_value(field: Field, value: Any, place: str) -> Any:
 def _are_in_order(samples: Samples, fields: Sequence[Field]) -> bool:
     """Whether rows without names are lists of a number for each input."""
     return all(
-        isinstance(row.value, list) and len(row.value) == len(fields) for row in samples.rows
+        isinstance(row.value, list | np.ndarray) and len(row.value) == len(fields)
+        for row in samples.rows
     )
 
 
@@ -69,11 +73,36 @@ def _of(row: SampleRow, name: str, given: dict[str, str], names: Sequence[str]) 
 
 def _value(field: Field, value: Any, row: SampleRow, as_text: bool) -> Any:
     shape = field.instance_shape or ()
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        value = value.item()
+    if isinstance(value, np.ndarray):
+        if _fits(field, value, shape):
+            return value
+        # Says what is wrong, and where.
+        value = value.tolist()
     if as_text and isinstance(value, list) and shape == () and len(value) == 1:
         value = value[0]  # The only column of a CSV file.
     if isinstance(value, list) and shape == () and len(value) == 1:
         value = value[0]
     return _nested(field, value, row, shape, as_text, field.name)
+
+
+def _fits(field: Field, array: npt.NDArray[Any], shape: Shape) -> bool:
+    """Whether an array of numbers is a value of a field, which is seen without a look at each."""
+    if not field.is_number or field.choices or len(shape) != array.ndim or not array.size:
+        return False
+    if any(size not in (None, found) for size, found in zip(shape, array.shape, strict=True)):
+        return False
+    least, largest = array.min().item(), array.max().item()
+    if field.is_float:
+        # Both are NaN where any value is, and then not within anything.
+        most = float(np.finfo(field.numpy_type).max)
+        within = -most <= least <= largest <= most
+    else:
+        bounds = np.iinfo(field.numpy_type)
+        within = array.dtype.kind in "iu" and bounds.min <= least <= largest <= bounds.max
+    low, high = field.minimum, field.maximum
+    return within and (low is None or low <= least) and (high is None or largest <= high)
 
 
 def _nested(

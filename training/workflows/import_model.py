@@ -24,12 +24,13 @@ from service.repository.object_store.origin import models_folder, place_of
 from service.repository.object_store.refreshing import current_store
 from service.repository.reference.reference_file import write_reference
 from service.repository.row_dependence_probe import varied_rows
-from training.array_types import Predict
+from training.array_types import Array, Predict
 from training.console.progress import say, working
 from training.errors import RefusedError, TrainingError, UnansweredError, UsageError
 from training.fitting.config import default_out
 from training.importing.classified_output import check_probabilities
 from training.importing.description import Description, description_of
+from training.importing.golden_cases import golden_cases, shape_of, that_fit, to_json
 from training.importing.model_source import open_source
 from training.importing.named_signature import NamedModel, named_model
 from training.importing.sample_file import Samples, read_samples
@@ -44,8 +45,6 @@ from training.publishing.sensitive_fields import mark_sensitive
 from training.publishing.version_reference import answered_reference
 from training.tasks.task_interface import Case, ReferenceRows
 
-# As many as a trained version has, about: the service answers all of them when it loads it.
-_MOST_EXAMPLES = 16
 # Of rows that are made up where there are no samples.
 _MADE_UP = 4
 _LONGEST_EXAMPLE = 1000
@@ -140,7 +139,8 @@ def _import(
     live = find_live_version(root, name)
     before = live.card.contract if live is not None and live.card is not None else None
     named = _marked(named_model(opened, description, samples), description, before)
-    cases = _cases(named, samples)
+    every = [] if samples is None else instances(samples, named.signature.inputs)
+    cases = [] if samples is None else golden_cases(samples, every)
     if live is not None and before is not None:
         _check_callers(before, named.exportable.contract, name, live.version, force)
     folder = scratch / "version"
@@ -166,9 +166,9 @@ def _import(
         write_card(folder, card)
     else:
         saved_model_export.finish(folder, card, golden)
-        if samples is not None:
-            _describe(samples, predict, contract, folder)
         saved_model_export.prove(predict, folder)
+    if samples is not None:
+        _describe(samples.name, every, predict, contract, folder)
     store = current_store(root, name)
     in_use = version_policy.in_use(store, name)
     version = saved_model_export.publish(folder, root, name)
@@ -199,55 +199,28 @@ def _marked(named: NamedModel, description: Description, before: Contract | None
     return replace(named, exportable=replace(named.exportable, contract=contract))
 
 
-def _cases(named: NamedModel, samples: Samples | None) -> list[Case]:
-    """Return some of the samples, from all parts of their file, as cases.
-
-    Raises:
-        UsageError: one of the samples does not fit the inputs.
-    """
-    if samples is None:
-        return []
-    every = instances(samples, named.signature.inputs)
-    distinct = {repr(instance): index for index, instance in reversed(list(enumerate(every)))}
-    # Golden examples are asked together, which rows of different shapes cannot be.
-    of_shape: dict[str, list[int]] = {}
-    for index in sorted(distinct.values()):
-        of_shape.setdefault(_shape(every[index]), []).append(index)
-    kept = max(of_shape.values(), key=len)
-    step = max(1.0, len(kept) / _MOST_EXAMPLES)
-    chosen = [kept[int(i * step)] for i in range(min(len(kept), _MOST_EXAMPLES))]
-    return [
-        Case(
-            instance=every[i],
-            note=f"{samples.name}, {samples.rows[i].place.rpartition(', ')[2]}",
-        )
-        for i in chosen
-    ]
-
-
-def _describe(samples: Samples, predict: Predict, contract: Contract, folder: Path) -> None:
+def _describe(
+    origin: str,
+    every: Sequence[Mapping[str, Any]],
+    predict: Predict,
+    contract: Contract,
+    folder: Path,
+) -> None:
     """Write a drift reference from the samples that have the first one's shape."""
     signature = contract[DEFAULT_SIGNATURE]
-    every = instances(samples, signature.inputs)
-    alike = [each for each in every if _shape(each) == _shape(every[0])]
+    first = shape_of(every[0])
+    alike = [each for each in every if shape_of(each) == first]
     rows = [GoldenExample(DEFAULT_SIGNATURE, instance, {}) for instance in alike]
     # It is not known whether the model has learned from them, or is calibrated.
     given = ReferenceRows(
         inputs=batch_of(signature, rows),
-        origin=samples.name,
+        origin=origin,
         held_out=False,
         calibrated=False,
     )
     reference = answered_reference(predict, contract, given)
     if reference is not None:
         write_reference(folder, reference)
-
-
-def _shape(value: Any) -> str:
-    """Return how many values there are in the lists of an instance, however deep."""
-    if isinstance(value, Mapping):
-        return ",".join(_shape(item) for item in value.values())
-    return f"[{','.join(map(_shape, value))}]" if isinstance(value, list) else ""
 
 
 def _check_callers(old: Contract, new: Contract, name: str, live: int, force: bool) -> None:
@@ -275,6 +248,7 @@ def _tried(
     """
     contract = _with_examples(named.exportable.contract, cases)
     signature = contract[DEFAULT_SIGNATURE]
+    cases = that_fit(cases, predict, contract)
     if cases:
         golden = saved_model_export.answer(predict, contract, cases)
         for example in golden.examples:
@@ -297,7 +271,7 @@ def _tried(
         say(f"made-up rows show nothing of it: {error}")
         return None, contract
     made_up = Golden(
-        [GoldenExample(DEFAULT_SIGNATURE, row_to_json(rows, i), {}) for i in range(_MADE_UP)],
+        [GoldenExample(DEFAULT_SIGNATURE, _instance(rows, i), {}) for i in range(_MADE_UP)],
         absolute=saved_model_export.ABSOLUTE,
         relative=saved_model_export.RELATIVE,
     )
@@ -305,6 +279,16 @@ def _tried(
     # That made-up rows are answered alike proves little; the graph decides then.
     shown = tried[DEFAULT_SIGNATURE].rows_independent is False
     return None, tried if shown else contract
+
+
+def _instance(rows: Mapping[str, Array], row: int) -> dict[str, Any]:
+    """Return one of the rows; arrays of numbers, which may be pictures, stay such."""
+    return {
+        name: tensor[row]
+        if tensor.ndim > 1 and tensor.dtype.kind != "O"
+        else row_to_json({name: tensor}, row)[name]
+        for name, tensor in rows.items()
+    }
 
 
 def _check_finite(example: GoldenExample) -> None:
@@ -335,11 +319,10 @@ def _with_examples(contract: Contract, cases: Sequence[Case]) -> Contract:
     if not cases:
         return contract
     signature = contract[DEFAULT_SIGNATURE]
+    first = cases[0].instance
     inputs = tuple(
-        replace(field, example=cases[0].instance[field.name])
-        if field.example is None
-        and not field.sensitive
-        and _is_short(cases[0].instance[field.name])
+        replace(field, example=to_json(first)[field.name])
+        if field.example is None and not field.sensitive and _is_short(first[field.name])
         else field
         for field in signature.inputs
     )
@@ -348,6 +331,8 @@ def _with_examples(contract: Contract, cases: Sequence[Case]) -> Contract:
 
 def _is_short(value: Any) -> bool:
     """Whether a value is worth showing in every description of the API; a picture's is not."""
+    if isinstance(value, np.ndarray) and value.size > _LONGEST_EXAMPLE:
+        return False  # Of such an array ``repr`` shows a part.
     return len(repr(value)) <= _LONGEST_EXAMPLE
 
 
@@ -361,8 +346,10 @@ def _tell(contract: Contract, golden: Golden | None, samples: Samples | None) ->
     shape = (signature.inputs[0].shape or ()) if signature.inputs else ()
     if len(signature.inputs) == 1 and len(shape) == 2 and 1 < (shape[1] or 0) <= _MOST_NAMED:
         say(f"to name the {shape[1]} values of {takes}, say --inputs a,b,... or give samples")
-    if golden is None or samples is None:
+    if samples is None:
         say("no golden examples: --samples takes a CSV, JSON-lines, .npy or .npz file of them")
+    elif golden is None:
+        say("no golden examples: a sample with its answer is larger than a file of them may be")
     else:
         count = len(golden.examples)
         rows = "; its rows are independent" if signature.rows_independent else ""

@@ -1,5 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from service.repository.golden_examples import (
     GOLDEN,
     Golden,
     GoldenExample,
+    agree,
     batch_of,
     examples_by_signature,
     mismatches,
@@ -130,3 +133,35 @@ def test_an_input_with_a_default_may_be_left_out() -> None:
     examples = [GoldenExample("s", {"x": 1.0}, {}), GoldenExample("s", {"x": 3.0}, {})]
     batch = batch_of(Signature("s", (x, scale), ()), examples)
     assert batch["scale"].tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "expected"),
+    [
+        ([[1.0, 2], [3, 4]], [[1.0005, 2], [3, 4.001]], True),
+        ([[1.0, 2], [3, 4]], [[1.0, 2], [3, 5]], False),
+        ([[1.0, 2], [3, 4]], [[1.0, 2, 3, 4]], False),
+        ([[1.0, 2], [3, 4]], [1.0, 2], False),
+        ([[1.0], [2.0, 3.0]], [[1.0], [2.0, 3.0001]], True),
+        ([[1.0], [2.0, 3.0]], [[1.0], [2.0, 4.0]], False),
+        ([1.0, "a"], [1.0, b"a"], True),
+        ([1.0, "a"], [1.0, b"b"], False),
+        ([True, False], [True, False], True),
+        ([True, False], [True, True], False),
+        ([1, 2], [float("nan"), 2], False),
+        ([], [], True),
+        ([[], []], [[], []], True),
+        ([2**63, 1], [2**63, 1], True),
+    ],
+)
+def test_lists_agree_as_their_values_do(want: Any, got: Any, expected: bool) -> None:
+    assert agree(want, got, Golden([])) is expected
+
+
+def test_large_answers_are_compared_at_once() -> None:
+    """One by one a picture's values took seconds, in each worker that loaded the version."""
+    picture = np.random.default_rng(0).random((2, 200, 200, 3))
+    examples = [GoldenExample("s", {}, row_to_json({"y": picture}, row)) for row in range(2)]
+    with mock.patch.object(np, "isclose", wraps=np.isclose) as isclose:
+        assert mismatches(Golden(examples), examples, {"y": picture}) == []
+    assert isclose.call_count == len(examples)
