@@ -68,12 +68,12 @@ def write_golden(directory: Path, golden: Golden) -> None:
     (directory / GOLDEN).parent.mkdir(exist_ok=True)
     tolerance = {"absolute": golden.absolute, "relative": golden.relative}
     head = json.dumps({"format": _FORMAT, "tolerance": tolerance}, allow_nan=False)
-    examples = ",\n".join(map(_example_text, golden.examples))
+    examples = ",\n".join(map(example_text, golden.examples))
     text = f'{head[:-1]}, "examples": [\n{examples}\n]}}\n'
     write_atomically(directory / GOLDEN, text.encode(), durable=True)
 
 
-def _example_text(example: GoldenExample) -> str:
+def example_text(example: GoldenExample) -> str:
     """Return the JSON of an example.
 
     Raises:
@@ -112,6 +112,19 @@ def read_golden(directory: Path) -> Golden | None:
             return Golden(parsed, absolute=absolute, relative=relative)
         case _:
             raise RepositoryError(f"{GOLDEN} is not a file of format {_FORMAT}.")
+
+
+def examples_to_show(golden: Golden | None, contract: Contract) -> list[GoldenExample]:
+    """Return the examples that a service shows to whoever asks.
+
+    Of a signature with a sensitive field there are none: they are rows of somebody's data.
+    """
+    return [
+        example
+        for example in (golden.examples if golden else ())
+        if (signature := contract.get(example.signature)) is not None
+        and not any(field.sensitive for field in (*signature.inputs, *signature.outputs))
+    ]
 
 
 def batch_of(signature: Signature, examples: Sequence[GoldenExample]) -> Tensors:

@@ -5,7 +5,16 @@ from typing import Any
 
 from service.api.openapi.field_schemas import B64, Schema, instance_schema, tensor_schema
 from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
-from service.repository.golden_examples import Golden, GoldenExample
+from service.repository.golden_examples import (
+    Golden,
+    GoldenExample,
+    example_text,
+    examples_to_show,
+)
+
+# Characters of JSON. A picture of the usual size has a million, which whoever reads the document
+# would load.
+_LONGEST_EXAMPLE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +106,14 @@ def _predict_examples(signature: Signature, golden: Golden | None) -> dict[str, 
 
 
 def _chosen(signature: Signature, golden: Golden | None) -> list[GoldenExample]:
-    """Return the examples that are shown: the first two."""
-    if golden is None:
-        return []
+    """Return the examples that are shown: the first two, unless they are too large to read."""
     names = set(_names(signature))
-    return [
-        e for e in golden.examples if e.signature == signature.name and names >= set(e.instance)
-    ][:2]
+    shown = [
+        example
+        for example in examples_to_show(golden, {signature.name: signature})
+        if names >= set(example.instance)
+    ]
+    return [each for each in shown[:2] if len(example_text(each)) <= _LONGEST_EXAMPLE]
 
 
 def _title(example: GoldenExample) -> str:

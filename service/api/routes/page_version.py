@@ -12,7 +12,7 @@ from service.api.routes.card_sections import (
     sections_of_making,
 )
 from service.api.routes.page_fields import signature_on_page
-from service.repository.golden_examples import GoldenExample
+from service.repository.golden_examples import GoldenExample, examples_to_show
 from service.repository.model_card import Card
 from service.runtime.servable import Servable
 
@@ -26,7 +26,7 @@ _LONGEST_TITLE = 44
 def version_on_page(servable: Servable) -> dict[str, Any]:
     """Return what the page shows of a version that is loaded."""
     card = servable.card
-    examples = servable.golden.examples if servable.golden else []
+    examples = examples_to_show(servable.golden, servable.contract)
     contract = servable.contract.values()
     return {
         "name": servable.model,

@@ -244,6 +244,21 @@ def test_sensitive_fields_are_neither_stored_nor_shown(client: FlaskClient) -> N
     (private,) = [m for m in client.get("/v1/models").json["models"] if m["name"] == "private"]
     fields = private["signatures"]["serving_default"]["inputs"]
     assert [field.get("sensitive") for field in fields] == [None, True, None]
+    # Golden examples are somebody's rows as well: of what has none to hide they are shown.
+    document = client.get("/openapi.json").json
+    for model, version, signatures in (
+        ("affine", 1, {"serving_default", "only_y"}),
+        ("private", OLD + 1, {"only_y"}),
+    ):
+        examples = client.get(f"/ui/models/{model}/versions/{version}").json["examples"]
+        assert {each["signature"] for each in examples} == signatures
+        body = document["paths"][f"/v1/models/{model}:predict"]["post"]["requestBody"]
+        found = [
+            document["components"]["examples"][each["$ref"].rpartition("/")[2]]["value"]
+            for each in body["content"]["application/json"].get("examples", {}).values()
+        ]
+        shown = {each.get("signature_name", "serving_default") for each in found}
+        assert shown == signatures
 
 
 def test_sensitive_values_are_repeated_in_no_message(
