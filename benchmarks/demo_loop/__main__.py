@@ -11,6 +11,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.process import exit_on_sigterm
 from training.data import auto_mpg
 from training.data.dataset_location import find_or_download
+from training.errors import TrainingError
 
 
 def main() -> int:
@@ -24,7 +25,7 @@ def main() -> int:
             story = run_demo(
                 auto_mpg.read(find_or_download(auto_mpg.AUTO_MPG, None)), Path(name), Plan()
             )
-        except BenchmarkError as error:
+        except (BenchmarkError, TrainingError) as error:
             print(error, file=sys.stderr)
             return 1
     clients = story.clients
