@@ -18,7 +18,7 @@ _PATH = click.Path(path_type=Path)
     short_help="take the network of any kept epoch out of a run",
     examples={
         "export runs/mpg/20260102T030405Z": "the best epoch as a SavedModel",
-        "export runs/mpg/20260102T030405Z --epoch 24 --format keras": "one epoch for Keras",
+        "export runs/mpg/20260102T030405Z --epoch 58 --format keras": "one epoch for Keras",
     },
 )
 @click.argument("run", type=_PATH, help="a run folder")
