@@ -21,6 +21,7 @@ from service.api.http.slow_clients import (
     BYTES_PER_S,
     HALF_CLOSED_S,
     WriteClock,
+    can_be_half_closed,
     close_at_once,
     close_in_order,
 )
@@ -95,7 +96,7 @@ class FullHttpProtocol(ASGIProtocol):
         self._has_ended = True
         if self._has_begun and not self._closed:
             self.worker.loop.call_later(HALF_CLOSED_S, self._give_up)
-        return self._has_begun or self._closed
+        return (self._has_begun or self._closed) and can_be_half_closed(self.transport)
 
     def pause_writing(self) -> None:
         self._writing.start(self.worker.loop.time())

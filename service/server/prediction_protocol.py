@@ -16,6 +16,7 @@ from service.api.http.slow_clients import (
     BYTES_PER_S,
     HALF_CLOSED_S,
     WriteClock,
+    can_be_half_closed,
     close_at_once,
     close_in_order,
 )
@@ -111,11 +112,11 @@ class PredictionProtocol(asyncio.Protocol):
         """Answer requests that arrived completely; return whether the connection stays open."""
         self._has_ended = True
         if self._is_closing:
-            return True
+            return can_be_half_closed(self._transport)
         if not (self._is_answering or self._will_go_on):
             return False
         self._host.loop.call_later(HALF_CLOSED_S, self._give_up)
-        return True
+        return can_be_half_closed(self._transport)
 
     def pause_writing(self) -> None:
         self._writing.start(self._host.loop.time())

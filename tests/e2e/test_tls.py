@@ -1,8 +1,10 @@
 """gRPC and HTTP under TLS: certificates of clients, API keys, certificates that change."""
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -84,6 +86,45 @@ def test_tls_client_certificates_and_keys(
     assert requests.post(url, json=body, cert=names, **options).json() == {"predictions": [3.0]}
     with pytest.raises(requests.ConnectionError):
         requests.post(url, json=body, **options)
+
+
+def test_clients_that_hang_up_are_not_logged(
+    start_service: StartService, certificates: Path, tmp_path: Path
+) -> None:
+    publish_affine(tmp_path / "models")
+    port = free_port()
+    service = start_service(
+        tmp_path / "models",
+        wait_for=None,
+        PORT=str(port),
+        UNDERSTUDY_WORKERS="1",
+        UNDERSTUDY_TLS_CERTIFICATE=str(certificates / "server.pem"),
+        UNDERSTUDY_TLS_KEY=str(certificates / "server.key"),
+    )
+    url, authority = f"https://localhost:{port}/livez", str(certificates / "ca.pem")
+
+    def lives() -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(url, verify=authority, timeout=60).ok
+        return False
+
+    eventually(lives)
+    context = ssl.create_default_context(cafile=authority)
+    body = b'{"signature_name":"only_y","instances":[[1,1]]}'
+    for request in (
+        b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nfour",
+        b"POST /v1/models/affine:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
+        % (len(body), body),
+    ):
+        with (
+            socket.create_connection(("localhost", port)) as connection,
+            context.wrap_socket(connection, server_hostname="localhost") as client,
+            contextlib.suppress(OSError),  # The answer may be on its way.
+        ):
+            client.sendall(request)
+            client.unwrap()
+    assert lives()
+    assert "eof_received" not in service.errors.read_text()
 
 
 def test_certificates_that_change_or_break(

@@ -1,6 +1,7 @@
 """How long clients may take over their connections, and how these are closed."""
 
 import asyncio
+from typing import cast
 
 # Of a body, or an answer, each so many bytes earn the client another second.
 BYTES_PER_S = 64 * 1024
@@ -41,6 +42,12 @@ class WriteClock:
             return False
         accepted = self._size - self._transport.get_write_buffer_size()
         return now - self._since > self._seconds + accepted / BYTES_PER_S
+
+
+def can_be_half_closed(transport: asyncio.BaseTransport) -> bool:
+    """Whether a client that sends no more can still read; with TLS both directions end at once."""
+    # uvloop's transports are not asyncio's by type.
+    return cast(asyncio.Transport, transport).can_write_eof()
 
 
 def close_in_order(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
