@@ -20,6 +20,7 @@ class Candidate:
         answers: its answers to the full test set.
         evaluation: what was measured, as for the card.
         of_own_data: whether a user brought the data: no minimum quality is known for it.
+        in_float32: calls it in float32; ``None`` where ``predict`` does.
     """
 
     exportable: Exportable
@@ -27,6 +28,7 @@ class Candidate:
     answers: Predictions
     evaluation: Mapping[str, Any]
     of_own_data: bool = False
+    in_float32: Predict | None = None
 
     @property
     def contract(self) -> Contract:

@@ -285,12 +285,16 @@ def _export(
     comparing = "checking the gates"
     if incumbent is not None:
         comparing = f"comparing it with live version {incumbent.version} ({incumbent.how})"
+    in_float32: Predict | None = None
+    if settings.precision is not Precision.FLOAT32:
+        in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
     candidate = Candidate(
         exportable=exportable,
         predict=predict,
         answers=answers,
         evaluation=evaluation,
         of_own_data=loaded.own,
+        in_float32=in_float32,
     )
     with working(comparing):
         report = run_gates(task, data, candidate, incumbent, audits)
@@ -298,9 +302,7 @@ def _export(
     if incumbent is not None:
         cases += carried_over(cases, incumbent, exportable.contract)
     golden = saved_model_export.answer(predict, exportable.contract, cases)
-    in_float32: Predict | None = None
-    if settings.precision is not Precision.FLOAT32:
-        in_float32 = saved_model_export.open_saved_model(run.export, Precision.FLOAT32)
+    if in_float32 is not None:
         golden = alike_in_both(golden, exportable.contract, in_float32)
     try:
         contract = mark_sensitive(

@@ -1,5 +1,6 @@
 """What lets a version be published, and what does not."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from service.repository.model_card import Card, write_card
 from service.repository.model_policy import Policy, write_policy
 from tests.training.toy import SIDES, SIGNATURE, Points, Toy
 from training.array_types import Predict
+from training.data.original_examples import Original
 from training.errors import TrainingError
 from training.evaluation.out_of_fold import OUT_OF_FOLD, write_errors
 from training.evaluation.predictions import (
@@ -274,6 +276,29 @@ def test_cross_validated_versions_are_compared_by_it_and_never_on_rows_they_lear
         "Cannot be compared with live version 1: "
         "assets.extra/out_of_fold.json is not a file of format 1."
     )
+
+
+def test_originals_are_compared_in_float32(tmp_path: Path) -> None:
+    """In bfloat16 a signature that prepares pictures rounds at other places than one that does not."""
+    exact, rounded = leaning(0.0), itertools.count()
+
+    def rounding(signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = exact(signature, inputs)
+        return outputs | {"probabilities": outputs["probabilities"] + next(rounded) % 2 / 256}
+
+    class Sent(Toy):
+        def originals(self, data: Points) -> list[Original]:
+            name, point = "serving_default", {"point": data.x[0]}
+            return [
+                Original(place="1", signature=name, sent=point, measured_by=name, measured=point)
+            ]
+
+    (point,) = SIGNATURE.inputs
+    unbounded = replace(SIGNATURE, inputs=(replace(point, minimum=None, maximum=None),))
+    new = replace(candidate(0.0, {"serving_default": unbounded}), predict=rounding)
+    report = judge(tmp_path, replace(new, in_float32=exact), Sent())
+    assert only(report, "originals").passed
+    assert not only(judge(tmp_path, new, Sent()), "originals").passed
 
 
 def test_a_card_that_tells_no_error(tmp_path: Path) -> None:
