@@ -295,8 +295,11 @@ def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> No
             f"({trial.stage})"
         )
         return
-    serving = ", ".join(map(str, policy.select(store.versions(model))))
+    selected = policy.select(store.versions(model))
+    numbers = ", ".join(map(str, selected))
+    serve = f"version {numbers} serves" if len(selected) == 1 else f"versions {numbers} serve"
     labels = "".join(f"; {label} is {version}" for label, version in sorted(policy.labels.items()))
     pinned = " (pinned)" if policy.pinned else ""
-    serves = "nothing serves (unloaded)" if policy.unloaded else f"version {serving} serves{pinned}"
-    say(f"{model}: {serves}{labels}")
+    if policy.unloaded:
+        serve, pinned = "nothing serves", " (unloaded)"
+    say(f"{model}: {serve}{pinned}{labels}")

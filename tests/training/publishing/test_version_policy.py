@@ -44,7 +44,7 @@ def test_versions_and_labels_are_chosen(store: Store, capsys: pytest.CaptureFixt
     ]
     assert run(store, "serve-policy", "m", *arguments) == 0
     assert policy(store) == Policy(versions=(1, 2), labels={"stable": 1, "canary": 2}, keep=5)
-    assert "m: version 1, 2 serves (pinned); canary is 2; stable is 1" in capsys.readouterr().out
+    assert "m: versions 1, 2 serve (pinned); canary is 2; stable is 1" in capsys.readouterr().out
 
     assert (
         run(store, "serve-policy", "m", "--latest", "1", "--label", "canary=", "--keep", "0") == 0
