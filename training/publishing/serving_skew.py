@@ -106,10 +106,11 @@ def _problem(field: Field, value: Any) -> str:
     text = value.decode(errors="replace") if isinstance(value, bytes) else value
     if field.choices and text not in field.choices:
         return f"is {text!r:.60}, not one of {list(field.choices)}"
-    if field.minimum is not None and not value >= field.minimum:
-        return f"is {value:g}, below {field.minimum:g}"
-    if field.maximum is not None and not value <= field.maximum:
-        return f"is {value:g}, above {field.maximum:g}"
+    # Of an array the least and the largest number count.
+    if field.minimum is not None and not np.min(value) >= field.minimum:
+        return f"is {np.min(value):g}, below {field.minimum:g}"
+    if field.maximum is not None and not np.max(value) <= field.maximum:
+        return f"is {np.max(value):g}, above {field.maximum:g}"
     return ""
 
 

@@ -293,12 +293,22 @@ def test_originals_are_compared_in_float32(tmp_path: Path) -> None:
                 Original(place="1", signature=name, sent=point, measured_by=name, measured=point)
             ]
 
-    (point,) = SIGNATURE.inputs
-    unbounded = replace(SIGNATURE, inputs=(replace(point, minimum=None, maximum=None),))
-    new = replace(candidate(0.0, {"serving_default": unbounded}), predict=rounding)
+    new = replace(candidate(0.0), predict=rounding)
     report = judge(tmp_path, replace(new, in_float32=exact), Sent())
     assert only(report, "originals").passed
     assert not only(judge(tmp_path, new, Sent()), "originals").passed
+
+
+def test_originals_that_are_arrays_have_bounds(tmp_path: Path) -> None:
+    class Sent(Toy):
+        def originals(self, data: Points) -> list[Original]:
+            name, point = "serving_default", {"point": np.array([0.5, 7.0])}
+            return [
+                Original(place="1", signature=name, sent=point, measured_by=name, measured=point)
+            ]
+
+    refused = only(judge(tmp_path, candidate(0.0), Sent()), "originals")
+    assert "1: the service refuses it: point is 7, above 1." in refused.sentence
 
 
 def test_a_card_that_tells_no_error(tmp_path: Path) -> None:
