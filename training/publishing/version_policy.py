@@ -302,4 +302,6 @@ def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> No
     pinned = " (pinned)" if policy.pinned else ""
     if policy.unloaded:
         serve, pinned = "nothing serves", " (unloaded)"
+    elif not selected:
+        serve = "nothing serves"
     say(f"{model}: {serve}{pinned}{labels}")
