@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from service.api.http.body_budget import BodyBudget, BodyShare
+from service.api.http.body_budget import UNCOUNTED_BYTES, BodyBudget, BodyShare
 from service.api.http.header_checks import check_headers
 from service.api.http.request_body import content_encoding
 from service.api.http.responses import Response, as_service_error
 from service.api.http.route_access import ADMITTED
 from service.api.inference.prediction_loop import PredictionLoop, Route
+from service.api.routes.admin import check_token
 from service.app import Predictions, create_app
+from service.errors import ServiceError
 from service.settings.process_settings import process_settings
 from service.settings.settings import Settings
 
@@ -52,6 +54,7 @@ class Application:
         self.flask = flask
         self.budget = BodyBudget(settings.max_bodies_bytes)
         self._max_body_bytes = settings.max_body_bytes
+        self._admin_token = settings.admin_token
         self._predictions: Predictions = flask.extensions["predictions"]
         wsgi: Any = flask.wsgi_app
         self._in_threads = WSGIMiddleware(wsgi, workers=settings.threads)
@@ -97,6 +100,7 @@ class Application:
         route = self.route(scope["method"], scope["path"])
         environ = _environ(scope)
         key_name = ""
+        most = self._max_body_bytes
         try:
             # Before the body is read: a client that waits for 100 Continue gets these errors.
             check_headers(environ)
@@ -107,8 +111,16 @@ class Application:
             elif self._predictions.route_access is not None:
                 access = self._predictions.route_access
                 key_name = access.check(environ, scope["method"], scope["path"])
+                if not (key_name or self._is_trusted(environ)):
+                    most = min(most, UNCOUNTED_BYTES)
             scope[ADMITTED] = key_name
-            body = await self._read(scope, receive, share)
+            body = await self._read(scope, receive, share, most)
+            if body is None and most < self._max_body_bytes:
+                raise ServiceError(
+                    f"Expected a body of at most {most} bytes, as of each request without an API "
+                    "key that is known here.",
+                    status=413,
+                )
         except DisconnectedError:
             raise
         except Exception as error:
@@ -122,10 +134,23 @@ class Application:
         else:
             await self._predict(route, environ, _client(scope), key_name, body, receive, send)
 
-    async def _read(self, scope: Scope, receive: Receive, share: BodyShare) -> bytes | None:
-        """Return the body; ``None`` where it is too large, and was not read to its end."""
+    def _is_trusted(self, environ: Mapping[str, Any]) -> bool:
+        """Whether a request that needs no key may take room from those that have one."""
+        access = self._predictions.access
+        if access is None or not access.has_keys:
+            return True
+        try:
+            check_token(self._admin_token, environ.get("HTTP_AUTHORIZATION", ""))
+        except ServiceError:
+            return False
+        return True
+
+    async def _read(
+        self, scope: Scope, receive: Receive, share: BodyShare, most: int
+    ) -> bytes | None:
+        """Return the body; ``None`` where it is larger than ``most``, and was not read."""
         length = _header(scope, _LENGTH)
-        if length and length.isdigit() and int(length) > self._max_body_bytes:
+        if length and length.isdigit() and int(length) > most:
             return None
         parts: list[bytes] = []
         size = 0
@@ -136,9 +161,9 @@ class Application:
             part = message.get("body", b"")
             if part:
                 size += len(part)
-                share.add(len(part))
-                if size > self._max_body_bytes:
+                if size > most:
                     return None
+                share.add(len(part))
                 parts.append(part)
             if not message.get("more_body"):
                 return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -53,6 +53,11 @@ class AccessControl:
         self._count = metrics.keys.count
 
     @property
+    def has_keys(self) -> bool:
+        """Whether anything needs a key."""
+        return self._keys is not None
+
+    @property
     def is_open(self) -> bool:
         """Whether there is nothing to check."""
         return self._keys is None and not self.hosts

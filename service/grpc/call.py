@@ -36,10 +36,10 @@ class CallHost(Protocol):
     stream_window: int
 
     def check_sender(self, call: "Call") -> None:
-        """Check that a client may send messages to predict.
+        """Check that a client may send large messages of the method that it calls.
 
         Raises:
-            UnauthenticatedError: it may not.
+            ServiceError: it may not.
         """
 
     def refusal(self, call: "Call", error: Exception) -> Answer:
@@ -157,7 +157,8 @@ class Call:
         Raises:
             ServiceError: the call is refused by its header alone.
         """
-        if self.method().predicts:
+        method = self.method()
+        if method.predicts or method.administers:
             self.host.check_sender(self)
 
     def unpack(self, data: bytes, most: int) -> bytes:

@@ -40,6 +40,7 @@ class CallMethod:
     Attributes:
         most_bytes: the most bytes of a message of the client.
         predicts: whether it needs a key wherever there are any.
+        administers: whether it needs the admin token.
         unary: begins to answer one message, and does so by ``Call.respond``.
         streaming: answers a client's messages with others.
         server_streaming: answers one message with several.
@@ -47,6 +48,7 @@ class CallMethod:
 
     most_bytes: int
     predicts: bool = False
+    administers: bool = False
     unary: Unary | None = None
     streaming: Streaming | None = None
     server_streaming: ServerStreaming | None = None

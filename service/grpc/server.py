@@ -7,9 +7,10 @@ from concurrent.futures import Executor
 from typing import Any
 
 from service.access.access_control import AccessControl
-from service.api.http.body_budget import BodyBudget
+from service.api.http.body_budget import UNCOUNTED_BYTES, BodyBudget
 from service.api.inference.prediction_loop import PredictionLoop
 from service.api.request_limits import Limits
+from service.api.routes.admin import check_token
 from service.errors import ServiceError
 from service.grpc.answer_blocks import Answer, http_refusal
 from service.grpc.call import Call
@@ -39,10 +40,14 @@ _MOST_CALLS = 5_000
 _ENVELOPE_BYTES = 64 * 1024
 # No call but a prediction has more to say.
 _MOST_OTHER_BYTES = 1024 * 1024
+# What strangers may ask takes no room from those who have a key: it is not counted, nor is the
+# answer with it, which may repeat it.
+_MOST_OF_STRANGERS = UNCOUNTED_BYTES // 2
 
 _PREDICTIONS = frozenset(
     {"Predict", "Classify", "Regress", "MultiInference", "ModelInfer", "ModelStreamInfer"}
 )
+_ADMIN = frozenset({"HandleReloadConfigRequest", "RepositoryModelLoad", "RepositoryModelUnload"})
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -89,11 +94,14 @@ class GrpcServer:
         most_bytes = settings.max_body_bytes + _ENVELOPE_BYTES
         # The largest message fits, with its prefix and then some.
         self.stream_window = most_bytes + _ENVELOPE_BYTES
+        self._admin_token = settings.admin_token
         self._count = 0
         self._ends = asyncio.Event()
         self._calls = calls = CallHandling(predictions, access, budget)
         names = (PREDICTION_SERVICE, MODEL_SERVICE, INFERENCE_SERVICE)
         everything = (*names, HEALTH_SERVICE, *REFLECTION_SERVICES)
+        has_keys = access is not None and access.has_keys
+        most_of_all = _MOST_OF_STRANGERS if has_keys else _MOST_OTHER_BYTES
         services: dict[str, tuple[Any, ...]] = {
             PREDICTION_SERVICE: (
                 PredictionService(calls, lifecycle, Limits.from_settings(settings)),
@@ -109,7 +117,7 @@ class GrpcServer:
         self._methods = {
             path: method
             for name, parts in services.items()
-            for path, method in _methods(name, parts, most_bytes)
+            for path, method in _methods(name, parts, most_bytes, most_of_all)
         }
 
     def make_connection(self) -> Http2Connection:
@@ -152,12 +160,16 @@ class GrpcServer:
         return call
 
     def check_sender(self, call: Call) -> None:
-        """Check that a client may send messages to predict.
+        """Check that a client may send large messages of the method that it calls.
 
         Raises:
-            UnauthenticatedError: it may not.
+            UnauthenticatedError: it has no key that may predict, or not the admin token.
+            ServiceError: 403, there is no such token.
         """
-        self._calls.check_sender(call)
+        if call.method().administers:
+            check_token(self._admin_token, call.environ.get("HTTP_AUTHORIZATION", ""))
+        else:
+            self._calls.check_sender(call)
 
     def refusal(self, call: Call, error: Exception) -> Answer:
         """Count and log a call that fails before anything has begun to answer it."""
@@ -169,7 +181,7 @@ class GrpcServer:
 
 
 def _methods(
-    name: str, parts: tuple[Any, ...], most_bytes: int
+    name: str, parts: tuple[Any, ...], most_bytes: int, most_of_all: int
 ) -> Iterator[tuple[str, CallMethod]]:
     """Return the methods of a service by their paths.
 
@@ -177,16 +189,21 @@ def _methods(
         name: the service's full name.
         parts: together have its methods.
         most_bytes: the most bytes of a message to predict.
+        most_of_all: the most bytes of a message that anybody may send.
     """
     for method, descriptor in service_methods(name).items():
         attribute = _WORD_START.sub("_", method).lower()
         (handler,) = (getattr(part, attribute) for part in parts if hasattr(part, attribute))
         path = f"/{name}/{method}"
-        predicts = method in _PREDICTIONS
-        most = most_bytes if predicts else _MOST_OTHER_BYTES
+        predicts, administers = method in _PREDICTIONS, method in _ADMIN
+        most = most_of_all
+        if predicts:
+            most = most_bytes
+        elif administers:
+            most = _MOST_OTHER_BYTES
         if descriptor.client_streaming:
-            yield path, CallMethod(most, predicts, streaming=handler)
+            yield path, CallMethod(most, predicts, administers, streaming=handler)
         elif descriptor.server_streaming:
-            yield path, CallMethod(most, predicts, server_streaming=handler)
+            yield path, CallMethod(most, predicts, administers, server_streaming=handler)
         else:
-            yield path, CallMethod(most, predicts, unary=handler)
+            yield path, CallMethod(most, predicts, administers, unary=handler)

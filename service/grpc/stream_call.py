@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
 
+from service.api.http.body_budget import UNCOUNTED_BYTES
 from service.api.http.slow_clients import BYTES_PER_S
 from service.errors import DeadlineError, ServiceError
 from service.grpc.answer_blocks import ANSWER_HEAD, Answer, alone, error_trailers, ok_trailers
@@ -52,6 +53,8 @@ class StreamCall(Call):
         if self.is_over:
             return
         try:
+            if self.share.size + len(data) > UNCOUNTED_BYTES:
+                self._check_large()
             self.share.add(len(data))
         except ServiceError as error:
             self._task.cancel()
@@ -86,6 +89,18 @@ class StreamCall(Call):
         if now - self._came_at > self.host.read_timeout_s + size / BYTES_PER_S:
             self._task.cancel()
             self.fail(ServiceError("The message did not come in time.", status=408))
+
+    def _check_large(self) -> None:
+        """Check that the client may let so much wait that it takes room from others.
+
+        Raises:
+            ServiceError: it may not.
+        """
+        # Its key may have been removed since the stream began.
+        self.check_sender()
+        if self._most < UNCOUNTED_BYTES:
+            words = f"More than {UNCOUNTED_BYTES} bytes of messages wait, which is the limit."
+            raise ServiceError(words, status=413)
 
     async def _answer(self) -> None:
         try:

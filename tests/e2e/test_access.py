@@ -127,6 +127,47 @@ def test_a_stranger_s_call_is_refused_before_its_message_has_come(
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+@pytest.mark.parametrize("token", ["", "wrong"])
+@pytest.mark.parametrize(
+    ("method", "code"),
+    [
+        ("inference.GRPCInferenceService/ServerLive", "RESOURCE_EXHAUSTED"),
+        ("tensorflow.serving.PredictionService/GetModelMetadata", "RESOURCE_EXHAUSTED"),
+        ("grpc.health.v1.Health/Watch", "RESOURCE_EXHAUSTED"),
+        ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "RESOURCE_EXHAUSTED"),
+        ("tensorflow.serving.ModelService/HandleReloadConfigRequest", "PERMISSION_DENIED"),
+        ("inference.GRPCInferenceService/RepositoryModelLoad", "PERMISSION_DENIED"),
+    ],
+)
+def test_a_stranger_s_other_calls_take_no_room(
+    guarded: Guarded, method: str, code: str, token: str
+) -> None:
+    end = threading.Event()
+
+    def messages() -> Iterator[bytes]:
+        # Less than a megabyte, which fits where no keys are in force.
+        yield bytes(500_000)
+        end.wait(60)
+
+    metadata = [("authorization", f"Bearer {token}")] if token else []
+    with Client(f"127.0.0.1:{guarded.grpc_port}").channel as channel:
+        call = channel.stream_stream(f"/{method}")(messages(), metadata=metadata, timeout=30)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(call)
+        end.set()
+    assert caught.value.code().name == code
+
+
+def test_a_stranger_s_body_is_refused_whatever_it_asks(guarded: Guarded) -> None:
+    for path in ("/livez", "/v2/repository/index", "/nowhere", "/v1/models/affine:rollback"):
+        with guarded.connect() as connection:
+            # It is not waited for.
+            connection.sendall(head(length=10_000_000, path=path))
+            status, headers, body = answer(connection)
+            assert (status, headers["Connection"]) == (413, "close"), path
+            assert "without an API key" in json.loads(body)["error"]
+
+
 def test_large_calls_are_checked_by_the_model_that_they_ask(guarded: Guarded) -> None:
     request = predict_request("affine", {"x": np.ones((20_000, 2), np.float32)}, "only_y")
     with Client(f"127.0.0.1:{guarded.grpc_port}").channel as channel:

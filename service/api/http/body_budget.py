@@ -62,6 +62,11 @@ class BodyShare:
         self._size = 0
         self._counted = 0
 
+    @property
+    def size(self) -> int:
+        """How many bytes of the body are held, counted or not."""
+        return self._size
+
     def add(self, count: int) -> None:
         """Hold ``count`` more bytes of the body, which have arrived.
 

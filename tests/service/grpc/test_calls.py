@@ -81,6 +81,7 @@ class Host:
     parsers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     read_timeout_s: float = READ_TIMEOUT_S
     stream_window: int = WINDOW
+    good_key: str = "good"
     ended: int = 0
     calls: list[Call] = field(default_factory=list)
 
@@ -93,6 +94,8 @@ class Host:
             "/break": CallMethod(MOST, unary=break_down),
             "/guarded": CallMethod(MOST, predicts=True, unary=echo),
             "/guarded-stream": CallMethod(MOST, predicts=True, streaming=echo_all),
+            "/admin": CallMethod(MOST, administers=True, unary=echo),
+            "/small-stream": CallMethod(1000, streaming=echo_all),
             "/stream": CallMethod(MOST, streaming=echo_all),
             "/count": CallMethod(MOST, server_streaming=count),
         }
@@ -112,7 +115,7 @@ class Host:
         return receiver
 
     def check_sender(self, call: Call) -> None:
-        if call.environ.get("HTTP_X_API_KEY") != "good":
+        if call.environ.get("HTTP_X_API_KEY") != self.good_key:
             raise UnauthenticatedError("Who?")
 
     def refusal(self, call: Call, error: Exception) -> Answer:
@@ -379,7 +382,7 @@ async def test_metadata_says_what_the_headers_of_http_say(talk: Talk) -> None:
         assert call.environ[as_wsgi] == value.decode()
 
 
-@pytest.mark.parametrize("path", ["/guarded", "/guarded-stream"])
+@pytest.mark.parametrize("path", ["/guarded", "/guarded-stream", "/admin"])
 def test_nothing_large_is_taken_of_strangers(path: str) -> None:
     message = bytes(100_000)
 
@@ -400,6 +403,42 @@ def test_nothing_large_is_taken_of_strangers(path: str) -> None:
         assert talk.held == 70_000
         talk.data(known, framed(message)[70_000:], is_last=True)
         assert (await talk.answer())[0] == framed(message)
+
+    scene()
+
+
+def test_a_stream_takes_nothing_large_once_its_key_is_gone() -> None:
+    @plays
+    async def scene(talk: Talk) -> None:
+        talk.connection.data_received(window_frame(0, WINDOW))
+        talk.connection.data_received(settings_frame({INITIAL_WINDOW_SIZE: WINDOW}))
+        stream = talk.begin("/guarded-stream", further={b"x-api-key": b"good"})
+        talk.data(stream, framed(bytes(70_000)))
+        while talk.held:
+            await asyncio.sleep(0)
+        talk.host.good_key = "another"
+        # What is small says which model it asks, and is answered on the stream.
+        talk.data(stream, framed(b"small"))
+        await asyncio.sleep(0)
+        talk.data(stream, framed(bytes(100_000))[:70_000])
+        assert await talk.code() is GrpcCode.UNAUTHENTICATED
+        assert talk.held == 0
+
+    scene()
+
+
+def test_small_messages_that_wait_take_no_room_together() -> None:
+    @plays
+    async def scene(talk: Talk) -> None:
+        # Its client takes no answer.
+        stream = talk.begin("/small-stream")
+        for _ in range(200):
+            talk.data(stream, framed(bytes(1000)))
+            await asyncio.sleep(0)
+            assert talk.held == 0
+        # Now it does.
+        talk.connection.data_received(window_frame(0, WINDOW) + window_frame(stream, WINDOW))
+        assert await talk.code() is GrpcCode.RESOURCE_EXHAUSTED
 
     scene()
 

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from service.api.http.body_budget import UNCOUNTED_BYTES, BodyBudget
@@ -13,6 +15,7 @@ from service.app import create_app
 from service.asgi import Application
 from service.errors import UnavailableError
 from service.settings.settings import Settings
+from tests.service.access.keys import add_key
 
 LARGE = 4 * UNCOUNTED_BYTES
 
@@ -34,12 +37,13 @@ def test_small_bodies_always_find_room_and_large_ones_by_what_has_come() -> None
     assert budget.held == 0
 
 
-def _application(root: Path) -> Application:
-    settings = Settings(models=root, workers=1, max_bodies_bytes=LARGE, max_body_bytes=10 * LARGE)
-    return Application(create_app(settings), settings)
+def _application(root: Path, **settings: Any) -> Application:
+    bounds = {"max_bodies_bytes": LARGE, "max_body_bytes": 10 * LARGE}
+    found = Settings(models=root, workers=1, **{**bounds, **settings})
+    return Application(create_app(found), found)
 
 
-def _scope() -> dict[str, Any]:
+def _scope(**changes: Any) -> dict[str, Any]:
     return {
         "type": "http",
         "http_version": "1.1",
@@ -48,11 +52,16 @@ def _scope() -> dict[str, Any]:
         "query_string": b"",
         "headers": [(b"host", b"x")],
         "client": ("127.0.0.1", 1),
+        **changes,
     }
 
 
 def _ask(
-    application: Application, receive: Callable[[], Awaitable[dict[str, Any]]], *, cancel: bool
+    application: Application,
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    *,
+    cancel: bool,
+    **changes: Any,
 ) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
 
@@ -60,7 +69,7 @@ def _ask(
         sent.append(message)
 
     async def run() -> None:
-        task = asyncio.ensure_future(application(_scope(), receive, send))
+        task = asyncio.ensure_future(application(_scope(**changes), receive, send))
         if cancel:
             while not application.budget.held:
                 await asyncio.sleep(0)
@@ -111,3 +120,91 @@ def test_a_request_that_is_cancelled_while_it_is_read_gives_back(tmp_path: Path)
 
     assert _ask(application, receive, cancel=True) == []
     assert application.budget.held == 0
+
+
+@dataclass
+class Guarded:
+    """An application with keys, and the headers that its requests may have."""
+
+    application: Application
+    credentials: dict[str, list[tuple[bytes, bytes]]]
+
+    def ask(
+        self, method: str, path: str, credential: str, *, length: int = 0
+    ) -> tuple[int, Any, int]:
+        """Send ``LARGE`` bytes; return status, answer and the most bytes that were held meanwhile.
+
+        Args:
+            method: of the request.
+            path: of the request.
+            credential: what it shows; empty for nothing.
+            length: what it announces; 0 for chunks.
+        """
+        headers = [(b"host", b"x"), *self.credentials.get(credential, [])]
+        if length:
+            headers.append((b"content-length", b"%d" % length))
+        parts = [bytes(LARGE // 8)] * 8
+        held = 0
+
+        async def receive() -> dict[str, Any]:
+            nonlocal held
+            held = max(held, self.application.budget.held)
+            return _message(parts.pop() if parts else b"", more=bool(parts))
+
+        sent = _ask(
+            self.application, receive, cancel=False, method=method, path=path, headers=headers
+        )
+        assert self.application.budget.held == 0
+        return sent[0]["status"], orjson.loads(sent[1]["body"]), held
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Guarded:
+    (tmp_path / "m").mkdir()
+    file = tmp_path / "keys.json"
+    key = add_key(file, "any")
+    application = _application(
+        tmp_path / "m", keys_file=file, admin_token="token", keys_for_reads=False
+    )
+    credentials = {
+        "key": [(b"x-api-key", key.encode())],
+        "token": [(b"authorization", b"Bearer token")],
+        "wrong token": [(b"authorization", b"Bearer x")],
+    }
+    return Guarded(application, credentials)
+
+
+@pytest.mark.parametrize("length", [0, LARGE])
+@pytest.mark.parametrize("credential", ["", "wrong token"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/livez"),
+        ("GET", "/v1/models"),
+        ("POST", "/v2/repository/index"),
+        ("POST", "/nowhere"),
+        ("PUT", "/v1/models/m/policy"),
+        ("OPTIONS", "/v1/models/m:predict"),
+    ],
+)
+def test_a_stranger_s_body_takes_no_room_whatever_it_asks(
+    guarded: Guarded, method: str, path: str, credential: str, length: int
+) -> None:
+    status, body, held = guarded.ask(method, path, credential, length=length)
+    assert (status, held) == (413, 0)
+    assert body == {
+        "error": f"Expected a body of at most {UNCOUNTED_BYTES} bytes, as of each request without "
+        "an API key that is known here.",
+        "code": "PAYLOAD_TOO_LARGE",
+    }
+
+
+def test_the_bodies_of_those_who_are_known_may_be_large(guarded: Guarded) -> None:
+    for method, path, credential in (
+        ("PUT", "/v1/models/m/policy", "token"),
+        ("POST", "/v1/models/m:feedback", "key"),
+    ):
+        status, _, held = guarded.ask(method, path, credential)
+        assert status != 413
+        # What came last was read as well.
+        assert held == LARGE - LARGE // 8
