@@ -9,6 +9,7 @@ from marshmallow import ValidationError, fields, post_load, validates_schema
 from service.api.request_limits import Limits
 from service.api.validation.error_messages import describe_expected_value, shorten
 from service.api.validation.problems import InvalidValueError, Problems, without_excess
+from service.api.validation.strict_schema import StrictSchema
 from service.api.validation.tensors import Array, to_tensor
 from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
@@ -23,13 +24,8 @@ class _Name(fields.Field[str]):
         return super().deserialize(value, *args, **kwargs)
 
 
-class PredictEnvelope(marshmallow.Schema):
+class PredictEnvelope(StrictSchema):
     """What surrounds the values of a ``:predict`` request in TensorFlow Serving's format."""
-
-    class Meta:
-        """Keys that are not the protocol's are mistakes, and are named."""
-
-        unknown = marshmallow.RAISE
 
     error_messages = {  # noqa: RUF012 - marshmallow's own way
         "unknown": "Unknown field; the body takes signature_name, and instances or inputs."
@@ -48,13 +44,8 @@ class PredictEnvelope(marshmallow.Schema):
             raise ValidationError("Expected only one of 'inputs' and 'instances', not both.")
 
 
-class ExamplesEnvelope(marshmallow.Schema):
+class ExamplesEnvelope(StrictSchema):
     """What surrounds the features of a ``:classify`` or ``:regress`` request."""
-
-    class Meta:
-        """Keys that are not the protocol's are mistakes, and are named."""
-
-        unknown = marshmallow.RAISE
 
     error_messages = {  # noqa: RUF012 - marshmallow's own way
         "unknown": "Unknown field; the body takes signature_name, context and examples."
@@ -133,7 +124,7 @@ class TensorField(fields.Field[Array]):
             raise ValidationError({i: [text] for i, text in error.problems.items()}) from error
 
 
-class _SignatureSchema(marshmallow.Schema):
+class _SignatureSchema(StrictSchema):
     """Loads tensors by the names of the inputs."""
 
     @post_load
@@ -153,7 +144,7 @@ def signature_schema(signature: Signature, *, limit: int) -> marshmallow.Schema:
     tensors: dict[str, fields.Field[Any]] = {
         f"input_{i}": TensorField(field, limit=limit) for i, field in enumerate(signature.inputs)
     }
-    schema = _SignatureSchema.from_dict(tensors)(unknown=marshmallow.RAISE)
+    schema = _SignatureSchema.from_dict(tensors)()
     schema.error_messages = {
         **schema.error_messages,
         "unknown": f"Unknown field; signature {signature.name!r} takes {names}.",

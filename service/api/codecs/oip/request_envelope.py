@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields
 
 from service.api.validation.error_messages import shorten
 from service.api.validation.problems import Problems, without_excess
+from service.api.validation.strict_schema import StrictSchema
 
 # The most values of a list in a message.
 _MOST_SHOWN = 8
@@ -69,12 +70,7 @@ def _shown(value: Any) -> str:
     return shorten(value)
 
 
-class _Strict(marshmallow.Schema):
-    class Meta:
-        """Keys that are not the protocol's are mistakes, and are named."""
-
-        unknown = marshmallow.RAISE
-
+class _Strict(StrictSchema):
     error_messages = {"type": "Expected an object.", "unknown": "Unknown field."}  # noqa: RUF012
 
 
