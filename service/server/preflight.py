@@ -145,7 +145,8 @@ def listening_problem(host: str, port: int, setting: str = "PORT") -> str | None
     """
     try:
         _try_to_bind(host, port)
-    except (socket.gaierror, UnicodeError) as error:
+    except (socket.gaierror, UnicodeError, TypeError) as error:
+        # Of what is not UTF-8, or has too long a part, a socket says that by TypeError.
         why = getattr(error, "strerror", None) or "it is not a valid host name"
         return f"HOST: {host!r} cannot be resolved: {why}."
     except OSError as error:

@@ -17,7 +17,8 @@ from service.settings.environment_variables import (
 )
 from service.settings.usable_cores import usable_cores
 
-# Bounds of counts and of bytes that are far above all that can be meant: beyond them is a slip.
+# Bounds of counts, seconds and bytes that are far above all that can be meant: beyond them is a
+# slip. No thread can wait for ten times as many seconds.
 _MOST = 10**9
 _MOST_BYTES = 2**40
 
@@ -76,6 +77,7 @@ class Settings:
             "UNDERSTUDY_MODEL_CONFIG_POLL_S",
             "how often to look at UNDERSTUDY_MODEL_CONFIG_FILE, in seconds; 0: once, at the start",
             least=0,
+            most=_MOST,
         ),
     ] = 0.0
     host: Annotated[str, EnvironmentVariable("HOST", "address to listen on")] = "127.0.0.1"
@@ -121,6 +123,7 @@ class Settings:
             "how long a version without a manifest must stay unchanged before it is loaded, in "
             "seconds",
             least=0,
+            most=_MOST,
         ),
     ] = 3.0
     load_wait_s: Annotated[
@@ -130,6 +133,7 @@ class Settings:
             "how long a starting worker may load models before it accepts requests anyway, in "
             "seconds",
             least=0,
+            most=_MOST,
         ),
     ] = 60.0
     load_timeout_s: Annotated[
@@ -139,6 +143,7 @@ class Settings:
             "how long verifying, loading, warming up and proving a version may each take, in "
             "seconds",
             least=1,
+            most=_MOST,
         ),
     ] = 300.0
     grpc_port: Annotated[
@@ -228,6 +233,7 @@ class Settings:
             "UNDERSTUDY_TIMEOUT_S",
             "how long a prediction may take, in seconds; clients may ask for less",
             least=0.001,
+            most=_MOST,
         ),
     ] = 30.0
     stuck_exit_s: Annotated[
@@ -237,6 +243,7 @@ class Settings:
             "how long a prediction may continue after UNDERSTUDY_TIMEOUT_S before its worker is "
             "replaced, in seconds; 0: forever",
             least=0,
+            most=_MOST,
         ),
     ] = 60.0
     max_errors: Annotated[
@@ -264,6 +271,7 @@ class Settings:
             "how long a client may take to send a request or read an answer, in seconds; plus 1 "
             "for each 64 KiB",
             least=1,
+            most=_MOST,
         ),
     ] = 10.0
     lame_duck_s: Annotated[
@@ -273,6 +281,7 @@ class Settings:
             "how long a stopping worker continues to answer while /readyz already returns 503, in "
             "seconds",
             least=0,
+            most=_MOST,
         ),
     ] = 1.0
     admin_token: Annotated[

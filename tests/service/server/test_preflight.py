@@ -87,6 +87,8 @@ def test_models_must_be_a_folder_or_nothing_yet(tmp_path: Path) -> None:
         ("203.0.113.7", "HOST: 203.0.113.7 is not an address of this machine."),
         ("no.such.invalid", "HOST: 'no.such.invalid' cannot be resolved: "),
         ("a" * 64, "HOST: "),
+        ("é" * 64, f"HOST: {'é' * 64!r} cannot be resolved: it is not a valid host name."),
+        ("\udcff", "HOST: '\\udcff' cannot be resolved: it is not a valid host name."),
         ("fe80::zz", "HOST: 'fe80::zz' cannot be resolved: "),
         ("127.0.0.1:80", "HOST: '127.0.0.1:80' cannot be resolved: "),
     ],

@@ -1,5 +1,6 @@
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,19 @@ def test_what_is_no_value_is_named(variable: str, text: str, reason: str) -> Non
         Settings.from_environ({variable: text})
 
 
-def test_every_count_has_an_upper_bound() -> None:
+def test_every_number_has_an_upper_bound() -> None:
     kinds = {variable.name: (kind, variable) for _, kind, variable in variables_of(Settings)}
-    assert [name for name, (kind, it) in kinds.items() if kind is int and it.most is None] == []
+    numbers = (int, float)
+    assert [name for name, (kind, it) in kinds.items() if kind in numbers and it.most is None] == []
+
+
+def test_a_thread_can_wait_for_all_seconds_that_a_setting_may_have() -> None:
+    kinds = {variable.name: (kind, variable) for _, kind, variable in variables_of(Settings)}
+    for name, (kind, variable) in kinds.items():
+        if kind is float and name.endswith("_S"):
+            assert variable.most is not None
+            # Two of them may be added up.
+            assert 2 * variable.most < threading.TIMEOUT_MAX, name
 
 
 def test_all_that_are_wrong_are_named() -> None:
