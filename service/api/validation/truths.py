@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from service.api.validation.error_messages import shorten
 from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
 from service.api.validation.tensors import to_tensor
 from service.errors import NotFoundError
@@ -17,6 +18,8 @@ from service.repository.contract import Contract, Field, Signature
 MOST_TRUTHS = 1000
 _KEYS = frozenset(("id", "row", "truth", "source"))
 _MOST_ID = 128
+# No request has as many rows.
+_MOST_ROW = 2**31 - 1
 _TRUTH_VALUES = {"true": True, "false": False}
 _EXPECTED = (
     'Expected an object with "id", "truth", and optionally "row" (0 unless given) and "source" '
@@ -197,11 +200,13 @@ def _sent(path: str, item: Any, problems: Problems) -> SentTruth | None:
     # PostgreSQL takes no text with a zero in it, and would seem not to be usable.
     is_id = isinstance(request_id, str) and request_id.isprintable()
     if not (is_id and 0 < len(request_id) <= _MOST_ID):
-        problems.add(f"{path}.id", "Expected the X-Request-Id of a prediction.")
-    if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < 2**31:
-        problems.add(f"{path}.row", "Expected a whole number of at least 0.")
+        found = shorten(request_id)
+        problems.add(f"{path}.id", f"Expected the X-Request-Id of a prediction, not {found}.")
+    if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row <= _MOST_ROW:
+        expected = f"a whole number from 0 to {_MOST_ROW}"
+        problems.add(f"{path}.row", f"Expected {expected}, not {shorten(row)}.")
     if not isinstance(source, str) or source not in (*Source,):
-        problems.add(f"{path}.source", 'Expected "user" or "audit".')
+        problems.add(f"{path}.source", f'Expected "user" or "audit", not {shorten(source)}.')
     if len(problems) > before:
         return None
     return SentTruth(path, request_id, row, Source(source), item["truth"])

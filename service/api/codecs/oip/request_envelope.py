@@ -7,7 +7,7 @@ import marshmallow
 from marshmallow import ValidationError, fields
 
 from service.api.validation.error_messages import shorten
-from service.api.validation.problems import Problems, without_excess
+from service.api.validation.problems import Problems, invalid_request, without_excess
 from service.api.validation.strict_schema import StrictSchema
 
 # The most values of a list in a message.
@@ -71,7 +71,7 @@ def _shown(value: Any) -> str:
 
 
 class _Strict(StrictSchema):
-    error_messages = {"type": "Expected an object.", "unknown": "Unknown field."}  # noqa: RUF012
+    error_messages = {"unknown": "Unknown field."}  # noqa: RUF012
 
 
 def _name(what: str) -> _Checked:
@@ -100,21 +100,35 @@ class _Output(_Strict):
     parameters = _parameters()
 
 
-def _list_of(schema: type[marshmallow.Schema], what: str, **options: Any) -> fields.List[Any]:
-    expected = f"Expected a list of {what}."
-    messages: dict[str, Any] = {
-        "required": f"Missing; {expected.lower()}",
-        "null": expected,
-        "invalid": expected,
-    }
-    return fields.List(fields.Nested(schema), error_messages=messages, **options)
+class _Item(fields.Nested):
+    """An object within a list; the error says what came instead."""
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(value) is not dict:
+            raise ValidationError(f"Expected an object, not {shorten(value)}.")
+        return super().deserialize(value, *args, **kwargs)
+
+
+class _Items(fields.List[Any]):
+    """A list of objects; the error says what came instead."""
+
+    def __init__(self, schema: type[marshmallow.Schema], what: str, **options: Any) -> None:
+        missing: dict[str, Any] = {"required": f"Missing; expected a list of {what}."}
+        super().__init__(_Item(schema), error_messages=missing, **options)
+        self._what = what
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        is_none = value is marshmallow.missing or (value is None and self.allow_none)
+        if not is_none and type(value) is not list:
+            raise ValidationError(f"Expected a list of {self._what}, not {shorten(value)}.")
+        return super().deserialize(value, *args, **kwargs)
 
 
 class _Request(_Strict):
     id = _Checked(lambda value: value is None or _is_text(value), "a string", allow_none=True)
     parameters = _parameters()
-    inputs = _list_of(_Input, "inputs", required=True)
-    outputs = _list_of(_Output, "outputs", allow_none=True)
+    inputs = _Items(_Input, "inputs", required=True)
+    outputs = _Items(_Output, "outputs", allow_none=True)
     model_name = fields.Raw(allow_none=True)
     model_version = fields.Raw(allow_none=True)
 
@@ -137,6 +151,8 @@ def check_envelope(document: Any, problems: Problems) -> Mapping[str, Any]:
     if _is_plain(document):
         checked: Mapping[str, Any] = document
         return checked
+    if type(document) is not dict:
+        raise invalid_request("", f"Expected an object, not {shorten(document)}.")
     try:
         loaded: Mapping[str, Any] = _SCHEMA.load(_shortened(document, problems.limit))
         return loaded
@@ -145,10 +161,8 @@ def check_envelope(document: Any, problems: Problems) -> Mapping[str, Any]:
     raise problems.error()
 
 
-def _shortened(document: Any, limit: int) -> Any:
+def _shortened(document: dict[str, Any], limit: int) -> dict[str, Any]:
     """Return what has the same problems, as far as they are listed, and few more."""
-    if type(document) is not dict:
-        return document
     document = without_excess(document, _REQUEST_KEYS, limit)
     inputs = _up_to_wrong(document.get("inputs"), _is_plain_input, _INPUT_KEYS, limit)
     outputs = _up_to_wrong(document.get("outputs"), _is_plain_output, _OUTPUT_KEYS, limit)

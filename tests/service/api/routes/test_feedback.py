@@ -169,11 +169,13 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
         ({"id": IN, "truth": {"loud": 3}}, "feedback[0].truth.loud", "Expected a string, not 3."),
         ({"id": IN, "truth": {"z": 1}}, "feedback[0].truth.z", "There is no such output; there are 'y', 'loud'."),
         ({"id": IN, "truth": {}}, "feedback[0].truth", "Expected at least one output."),
-        ({"id": IN, "row": -1, "truth": 1}, "feedback[0].row", "Expected a whole number of at least 0."),
-        ({"id": IN, "truth": 1, "source": "me"}, "feedback[0].source", 'Expected "user" or "audit".'),
-        ({"id": IN, "truth": 1, "source": []}, "feedback[0].source", 'Expected "user" or "audit".'),
-        ({"id": "", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction."),
-        ({"id": "a\0", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction."),
+        ({"id": IN, "row": -1, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not -1."),
+        ({"id": IN, "row": 2**31, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not 2147483648."),
+        ({"id": IN, "row": None, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not null."),
+        ({"id": IN, "truth": 1, "source": "me"}, "feedback[0].source", 'Expected "user" or "audit", not \'me\'.'),
+        ({"id": IN, "truth": 1, "source": []}, "feedback[0].source", 'Expected "user" or "audit", not a list of 0 values.'),
+        ({"id": "", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction, not ''."),
+        ({"id": "a\0", "truth": 1}, "feedback[0].id", r"Expected the X-Request-Id of a prediction, not 'a\x00'."),
         ({"id": IN, "truth": 1, "source": "audit"}, "feedback[0].source", 'This row was not handed out as an audit; "source" must be "user".'),
     ]  # fmt: skip
     for item, path, message in wrong:

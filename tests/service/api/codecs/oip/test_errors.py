@@ -15,14 +15,15 @@ PARAMETERS = "an object of strings, numbers, true and false"
 # Each: the request, and its messages by path.
 BAD: list[tuple[Any, dict[str, str]]] = [
     # The envelope.
-    ([], {"body": "Expected an object."}),
-    (None, {"body": "Expected an object."}),
+    ([], {"body": "Expected an object, not a list of 0 values."}),
+    (None, {"body": "Expected an object, not null."}),
     ({}, {"inputs": "Missing; expected a list of inputs."}),
-    ({"inputs": None}, {"inputs": "Expected a list of inputs."}),
-    ({"inputs": {}}, {"inputs": "Expected a list of inputs."}),
-    ({"inputs": "x"}, {"inputs": "Expected a list of inputs."}),
-    ({"inputs": [1]}, {"inputs[0]": "Expected an object."}),
-    ({"inputs": [X, []]}, {"inputs[1]": "Expected an object."}),
+    ({"inputs": None}, {"inputs": "Expected a list of inputs, not null."}),
+    ({"inputs": {}}, {"inputs": "Expected a list of inputs, not an object."}),
+    ({"inputs": "x"}, {"inputs": "Expected a list of inputs, not 'x'."}),
+    ({"inputs": [1]}, {"inputs[0]": "Expected an object, not 1."}),
+    ({"inputs": [None]}, {"inputs[0]": "Expected an object, not null."}),
+    ({"inputs": [X, []]}, {"inputs[1]": "Expected an object, not a list of 0 values."}),
     ({"inputs": [X, TEXT], "output": []}, {"output": "Unknown field."}),
     ({"inputs": [X, TEXT], "o" * 500: []}, {"o" * 100: "Unknown field."}),
     ({"inputs": [X, TEXT], "id": 42}, {"id": "Expected a string, not 42."}),
@@ -35,8 +36,11 @@ BAD: list[tuple[Any, dict[str, str]]] = [
         {"inputs": [X, TEXT], "parameters": {"a": {}}},
         {"parameters": f"Expected {PARAMETERS}, not an object for 'a'."},
     ),
-    ({"inputs": [X, TEXT], "outputs": {}}, {"outputs": "Expected a list of outputs."}),
-    ({"inputs": [X, TEXT], "outputs": ["y"]}, {"outputs[0]": "Expected an object."}),
+    (
+        {"inputs": [X, TEXT], "outputs": {}},
+        {"outputs": "Expected a list of outputs, not an object."},
+    ),
+    ({"inputs": [X, TEXT], "outputs": ["y"]}, {"outputs[0]": "Expected an object, not 'y'."}),
     (
         {"inputs": [X, TEXT], "outputs": [{}]},
         {"outputs[0].name": "Missing; expected the name of an output, a string."},
