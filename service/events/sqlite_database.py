@@ -6,6 +6,7 @@ take the last transactions back, and nothing else.
 """
 
 import errno
+import fcntl
 import os
 import sqlite3
 import threading
@@ -111,10 +112,8 @@ class SqliteDatabase:
             self.close()
         if self._path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
-        # Never one that is there: to close it would take back the locks by which SQLite's other
-        # connections of this process hold it, and another process would remove their log.
-        with suppress(FileExistsError):
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
+        if not self._path.exists():
+            self._make_file()
         # Transactions begin and end where this class says.
         connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None)
         try:
@@ -131,6 +130,30 @@ class SqliteDatabase:
         self._of_thread.connection = connection
         self._of_thread.identity = _identity(self._path)
         return connection
+
+    def _make_file(self) -> None:
+        """Make the file, for whoever comes first, without what is left of one before it.
+
+        Somebody may have taken that away alone. Its log would be read as the new file's, and while
+        an idle process holds it, nobody could use the new file.
+
+        Raises:
+            OSError: the folder is missing, or is not to be written.
+        """
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if self._path.exists():
+                return
+            for ending in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+            # Never one that is there: to close it would take back the locks by which SQLite's other
+            # connections of this process hold it, and another process would remove their log.
+            with suppress(FileExistsError):
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                os.close(os.open(self._path, flags, _MODE))
+        finally:
+            os.close(folder)
 
     def _failure(self, error: Exception) -> StoreError:
         if isinstance(error, sqlite3.DataError | sqlite3.IntegrityError):

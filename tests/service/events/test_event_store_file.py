@@ -36,6 +36,52 @@ def test_a_file_that_is_removed_is_made_again(tmp_path: Path) -> None:
     assert store.counts() == {"m": 1}
 
 
+# Stores a request in the file that it is told, and holds its connection until its input ends.
+_IDLE = """
+import sys
+from pathlib import Path
+from tests.service.events.stores import record, store_in
+store = store_in(Path(sys.argv[1]))
+store.add([record("idle")])
+print("stored", flush=True)
+sys.stdin.read()
+store.add([record("woken")])
+"""
+
+
+@pytest.mark.parametrize("way", ["removed", "moved"])
+def test_a_file_that_goes_without_its_log_is_made_again(
+    tmp_path: Path, way: str, repository_root: Path
+) -> None:
+    """While another worker, which has nothing to store, holds the one that is gone."""
+    path = tmp_path / "events.db"
+    store = store_in(path)
+    store.add([record("before")])
+    with subprocess.Popen(
+        [sys.executable, "-c", _IDLE, str(path)],
+        cwd=repository_root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as idle:
+        assert idle.stdin is not None
+        assert idle.stdout is not None
+        assert idle.stdout.readline() == "stored\n"
+        if way == "removed":
+            path.unlink()
+        else:
+            path.rename(tmp_path / "old.db")
+        with pytest.raises(StoreError):
+            # Its tables are gone.
+            store.add([record("at that moment")])
+        store.add([record("after")])
+        idle.stdin.close()
+    store.add([record("last")])
+    found = {event.request_id for event, _ in store_in(path).events("m")}
+    # The other one has not known that its tables are gone, or has found new ones.
+    assert {"after", "last"} <= found <= {"after", "last", "woken"}
+
+
 def test_deleted_requests_give_room_back(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     store = store_in(path)
