@@ -58,7 +58,7 @@ TRAINING = (
 )
 # The command line stands on both. ``training.__main__`` is another door to it, which nobody imports.
 UNDERSTUDY = (
-    {"failures", "help", "output_streams", "signals"},
+    {"failures", "help", "output_streams", "parameter_types", "signals"},
     {"options"},
     {"event_store"},
     {"commands"},
@@ -131,6 +131,7 @@ def room_of(module: str) -> str:
                 "help",
                 "options",
                 "output_streams",
+                "parameter_types",
                 "signals",
             },
         ),

@@ -1,7 +1,6 @@
 """Options and arguments that several commands take, declared once."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from service.repository.rollout_policy import RolloutRules, rules_from_json
 from training import tasks
 from training.fitting import config
 from understudy.help import Option
+from understudy.parameter_types import PathName, named
 
 Decorated = Callable[..., Any]
 Decorator = Callable[[Decorated], Decorated]
 
 _TRAINING, _DATA, _RESULT = "What is trained, and how", "Data", "The result"
-_PATH = click.Path(path_type=Path)
 
 
 class _Model(click.ParamType[str]):
@@ -61,7 +60,7 @@ class ModelsFolder(click.ParamType[Path]):
     name = "folder"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        return mirrored_or_own(value)
+        return mirrored_or_own(named(self, value, param, ctx))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -88,18 +87,6 @@ class WholeNumber(click.ParamType[int]):
                 f"must be a whole number of at least {self._least}, not {value!r}", param, ctx
             )
         return int(value)
-
-
-class FiniteRange(click.FloatRange):
-    """A number in a range, in which NaN and infinity are not, whatever its ends are."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number", param, ctx)
-        return number
 
 
 def model(text: str = "", *, required: bool = True) -> Decorator:
@@ -133,7 +120,11 @@ def models_folder() -> Decorator:
 def data_path() -> Decorator:
     """Take ``--data`` for commands that only read the data."""
     return click.option(
-        "--data", cls=Option, type=_PATH, metavar="PATH", help="data to use instead of the standard"
+        "--data",
+        cls=Option,
+        type=PathName(),
+        metavar="PATH",
+        help="data to use instead of the standard",
     )
 
 
@@ -236,7 +227,7 @@ def training_settings(function: Decorated) -> Decorated:
         click.option(
             "--config",
             cls=Option,
-            type=_PATH,
+            type=PathName(),
             metavar="FILE",
             help="TOML file with any of these options",
             panel=_TRAINING,

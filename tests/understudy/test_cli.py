@@ -62,6 +62,17 @@ def _without_rivals() -> Iterator[None]:
         (["train", "mpg", "--rollout", "--rollout-rules", "[" * 100_000], "--rollout-rules: it is not JSON: maximum recursion depth exceeded while decoding a JSON array from a unicode string. See understudy train --help."),
         (["train", "mpg", "--rollout", "--rollout-rules", "9" * 5000], "--rollout-rules: it is not JSON: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit. See understudy train --help."),
         (["list", "--jsn"], "No such option '--jsn'. Did you mean '--json'? See understudy list --help."),
+        (["list", "--out", ""], "--out must be a path, not ''. See understudy list --help."),
+        (["mirror", "s3://a", "--to", ""], "--to must be a path, not ''. See understudy mirror --help."),
+        (["export", ""], "run must be a path, not ''. See understudy export --help."),
+        (["import", "a.keras", "--name", "a", "--models", ""], "--models must be a path, not ''. See understudy import --help."),
+        (["train", "mpg", "--out", "\udcff"], r"--out must be a path in UTF-8, not '\udcff'. See understudy train --help."),
+        (["import", "a.keras", "--name", "a", "--title", "\udcff"], r"--title must be in UTF-8, not '\udcff'."),
+        (["import", "a.keras", "--name", "a", "--classes", "a,\udcff"], r"--classes must be in UTF-8, not ['a', '\udcff']."),
+        (["mirror", "s3://a", "--to", "a", "--every", "1e300"], "--every: 1e+300 is not in the range 0.1<=x<=86400. See understudy mirror --help."),
+        (["mirror", "s3://a", "--to", "a", "--every", "nan"], "--every: nan is not a finite number. See understudy mirror --help."),
+        (["keys", "add", "a", "--rate", "inf", "--file", "keys.json"], "--rate: inf is not a finite number. See understudy keys --help."),
+        (["tune", "mpg", "--trials", "1", "--study", ""], "The name of a study has letters, digits, dots, dashes and underscores; not ''."),
         (["list", "--verbose"], "No such option '--verbose'. See understudy list --help."),
     ],
 )  # fmt: skip
@@ -70,6 +81,23 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(
 ) -> None:
     assert cli.main(arguments) == 2
     assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_no_path_of_a_command_may_be_empty() -> None:
+    context = click.Context(click.Command("understudy"))
+    for name in commands.names():
+        for each in commands.find(name).get_params(context):
+            if isinstance(each.type, click.Path):
+                with pytest.raises(click.BadParameter, match="must be a path, not ''"):
+                    each.type_cast_value(context, "")
+
+
+def test_a_folder_of_models_that_no_run_could_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELS", "\udcff")
+    assert cli.main(["train", "mpg"]) == 2
+    assert capsys.readouterr().err == "MODELS must be a path in UTF-8, not '\\udcff'.\n"
 
 
 def test_no_data_and_no_network_is_exit_code_1(

@@ -453,6 +453,20 @@ def test_mistakes_are_one_sentence(
     assert not (tmp_path / "m").exists()
 
 
+def test_files_whose_names_are_not_utf8_are_named_with_escapes(shelf: Path, tmp_path: Path) -> None:
+    for name in ("vector.keras", "rows.npy"):
+        (tmp_path / f"\udcff-{name}").write_bytes((shelf / name).read_bytes())
+    model, samples = tmp_path / "\udcff-vector.keras", tmp_path / "\udcff-rows.npy"
+    command = ["import", str(model), "--samples", str(samples), "--name", "m"]
+    assert cli.main([*command, "--models", str(tmp_path / "models")]) == 0
+    card = read_card(tmp_path / "models" / "m" / "1")
+    golden = read_golden(tmp_path / "models" / "m" / "1")
+    assert card is not None
+    assert golden is not None
+    assert card.training["imported_from"] == r"\udcff-vector.keras"
+    assert golden.examples[0].note == r"\udcff-rows.npy, row 0"
+
+
 def test_layers_of_somebodys_own_code_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,20 @@ def default_out() -> Path:
     return Path(os.environ.get("MODELS") or "saved_models")
 
 
+def _checked_default_out() -> Path:
+    """Return the default folder of models, which the run's file has to name.
+
+    Raises:
+        UsageError: ``MODELS`` is no such path.
+    """
+    folder = default_out()
+    try:
+        _path(str(folder))
+    except ValueError as error:
+        raise UsageError(f"MODELS must be {error}, not {str(folder)!r}.") from error
+    return folder
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingDefaults:
     """The settings that an architecture brings.
@@ -264,7 +278,7 @@ def resolve(
         learning_rate=float(chosen.get("learning-rate", rate)),
         seed=chosen.get("seed", DEFAULT_SEED),
         data=None if data is None else Path(data),
-        out=models_folder(chosen.get("out", default_out())),
+        out=models_folder(chosen["out"] if "out" in chosen else _checked_default_out()),
         publish=not chosen.get("no-publish", False),
         init_from=None if start is None else str(start),
         checkpoints=chosen.get("checkpoints", DEFAULT_CHECKPOINTS),
@@ -292,10 +306,21 @@ def parse(option: str, given: str) -> Any:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a string")
+    _check_utf8(value, "a string")
     return value
 
 
+def _check_utf8(text: str, what: str) -> None:
+    # Python reads other bytes of a command line as halves of characters, which no file of JSON has.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} in UTF-8") from None
+
+
 def _path(value: Any) -> str:
+    if isinstance(value, str):
+        _check_utf8(value, "a path")
     text = _text(value)
     # No system call takes one, and Python says so only when the path is used.
     if "\0" in text:
@@ -348,6 +373,14 @@ def _precision(value: Any) -> str:
     return value
 
 
+def _fields(value: Any) -> str:
+    text = _text(value)
+    # Nothing between commas would take all marks back without saying so.
+    if not any(name.strip() for name in text.split(",")):
+        raise ValueError("names of fields with commas between them, or none")
+    return text
+
+
 def _table(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError("an object")
@@ -369,7 +402,7 @@ OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "checkpoints": _count,
     "init-from": _version,
     "precision": _precision,
-    "sensitive": _text,
+    "sensitive": _fields,
     "out": _path,
     "no-publish": _flag,
 }
@@ -389,7 +422,7 @@ _STORED: Mapping[str, Callable[[Any], Any]] = {
     "checkpoints": _count,
     "init_from": _version,
     "precision": _precision,
-    "sensitive": _text,
+    "sensitive": _fields,
     "hyperparameters": _table,
     "from_study": _text,
 }

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.errors import UsageError
+from training.importing.source_path import shown_name
 
 _ENDINGS = ".csv, .jsonl, .json, .npy or .npz"
 # What NumPy raises for files that are damaged, incomplete or encrypted, or announce more than fits.
@@ -126,7 +127,7 @@ def _csv(path: Path) -> Samples:
                 rows.append(SampleRow(place, value))
         except csv.Error as error:
             raise UsageError(f"{path}, line {reader.line_num}: {error}.") from error
-    return Samples(path.name, tuple(header or ()), tuple(rows), as_text=True)
+    return Samples(shown_name(path), tuple(header or ()), tuple(rows), as_text=True)
 
 
 def _check_header(place: str, header: Sequence[str]) -> None:
@@ -153,7 +154,7 @@ def _json_lines(path: Path) -> Samples:
                     place = f"{path}, line {number}"
                     yield SampleRow(place, _parsed(place, line))
 
-    return _of_rows(path.name, tuple(rows()))
+    return _of_rows(shown_name(path), tuple(rows()))
 
 
 def _json(path: Path) -> Samples:
@@ -162,7 +163,9 @@ def _json(path: Path) -> Samples:
         value = value["instances"]
     if not isinstance(value, list):
         raise UsageError(f"{path}: expected a list of rows.")
-    return _of_rows(path.name, tuple(SampleRow(f"{path}, row {i}", v) for i, v in enumerate(value)))
+    return _of_rows(
+        shown_name(path), tuple(SampleRow(f"{path}, row {i}", v) for i, v in enumerate(value))
+    )
 
 
 def _parsed(place: str, text: str) -> Any:
@@ -210,7 +213,7 @@ def _numpy(path: Path) -> Samples:
     for key, array in loaded.items() if isinstance(loaded, dict) else ():
         if not isinstance(array, np.ndarray):
             raise UsageError(f"{path}: {key!r} is not an array of NumPy's.")
-    return _of_arrays(path.name, str(path), loaded)
+    return _of_arrays(shown_name(path), str(path), loaded)
 
 
 def _first_line(error: BaseException) -> str:

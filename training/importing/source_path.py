@@ -8,6 +8,11 @@ from training.errors import UsageError
 _KERAS = (".keras", ".h5", ".hdf5")
 
 
+def shown_name(path: Path) -> str:
+    """Return the name of a file as a card can have it: bytes that are not UTF-8 are escaped."""
+    return path.name.encode(errors="backslashreplace").decode()
+
+
 def check_source(path: Path) -> None:
     """Check that a path may hold a model, by its name and what lies there.
 

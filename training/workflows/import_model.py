@@ -35,7 +35,7 @@ from training.importing.model_source import open_source
 from training.importing.named_signature import NamedModel, named_model
 from training.importing.sample_file import Samples, read_samples
 from training.importing.sample_requests import instances
-from training.importing.source_path import check_source
+from training.importing.source_path import check_source, shown_name
 from training.publishing import saved_model_export, version_policy
 from training.publishing.contract_compatibility import broken_promises
 from training.publishing.live_version import find_live_version
@@ -159,7 +159,7 @@ def _import(
         contract=contract,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         description=description.description,
-        training={"arch": "imported", "imported_from": Path(opened.place).name},
+        training={"arch": "imported", "imported_from": shown_name(Path(opened.place))},
         libraries=libraries(),
     )
     if golden is None:

@@ -19,6 +19,7 @@ from understudy import event_store
 from understudy.event_store import open_store
 from understudy.help import SERVING, Command, Option
 from understudy.options import models_folder
+from understudy.parameter_types import PathName
 
 GROUND_TRUTH, CLOUD_EVENTS = "ground-truth", "cloudevents"
 # In one transaction.
@@ -40,9 +41,7 @@ _AT_ONCE = 500
     "action", type=click.Choice(["list", "export", "import"]), help="what to do with the store"
 )
 @click.argument("model", required=False, help="the model's name")
-@click.argument(
-    "file", required=False, type=click.Path(path_type=Path), help="lines of JSON to import"
-)
+@click.argument("file", required=False, type=PathName(), help="lines of JSON to import")
 @click.option(
     "--form",
     cls=Option,

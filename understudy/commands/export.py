@@ -7,9 +7,9 @@ import click
 from training import tasks
 from understudy.help import PUBLISHED, Command, Option
 from understudy.options import WholeNumber
+from understudy.parameter_types import PathName
 
 _FORMS = ("savedmodel", "keras", "weights")
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(
@@ -21,7 +21,7 @@ _PATH = click.Path(path_type=Path)
         "export runs/mpg/20260102T030405Z --epoch 58 --format keras": "one epoch for Keras",
     },
 )
-@click.argument("run", type=_PATH, help="a run folder")
+@click.argument("run", type=PathName(), help="a run folder")
 @click.option(
     "--epoch", cls=Option, type=WholeNumber(), metavar="N", shown="the best", help="which epoch"
 )
@@ -36,7 +36,12 @@ _PATH = click.Path(path_type=Path)
     help=f"{_FORMS[0]}, {_FORMS[1]} or {_FORMS[2]}",
 )
 @click.option(
-    "--to", cls=Option, type=_PATH, metavar="PATH", shown="RUN/exports/...", help="what to write"
+    "--to",
+    cls=Option,
+    type=PathName(),
+    metavar="PATH",
+    shown="RUN/exports/...",
+    help="what to write",
 )
 def command(run: Path, epoch: int | None, form: str, to: Path | None) -> None:
     """Take the network out of a run: as a SavedModel to serve, for Keras, or its weights."""

@@ -6,6 +6,7 @@ import click
 
 from understudy.help import TRAINING, Command, Option
 from understudy.options import WholeNumber, cluster
+from understudy.parameter_types import PathName
 
 
 @click.command(
@@ -17,7 +18,7 @@ from understudy.options import WholeNumber, cluster
         "fleet shops.toml --on auto": "on the Ray cluster of this machine",
     },
 )
-@click.argument("fleet", type=click.Path(path_type=Path), help="TOML file with its trainings")
+@click.argument("fleet", type=PathName(), help="TOML file with its trainings")
 @click.option(
     "--jobs",
     cls=Option,
@@ -31,7 +32,7 @@ from understudy.options import WholeNumber, cluster
 @click.option(
     "--metrics-file",
     cls=Option,
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="FILE",
     help="result for Prometheus' textfile collector",
 )

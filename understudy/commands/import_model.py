@@ -15,8 +15,8 @@ from training.importing.description import Description, combined, description_of
 from training.importing.source_path import check_source
 from understudy.help import PUBLISHED, Command, Option
 from understudy.options import ModelsFolder
+from understudy.parameter_types import PathName
 
-_PATH = click.Path(path_type=Path)
 _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result"
 
 
@@ -32,7 +32,7 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
         "import churn.keras --config churn.toml": "all that is known of it from a file",
     },
 )
-@click.argument("model", type=_PATH, help="a .keras or .h5 file, or a SavedModel's folder")
+@click.argument("model", type=PathName(), help="a .keras or .h5 file, or a SavedModel's folder")
 @click.option("--name", cls=Option, metavar="NAME", help="name to serve it under", panel=_MEANING)
 @click.option("--title", cls=Option, metavar="TEXT", help="in a few words", panel=_MEANING)
 @click.option(
@@ -59,7 +59,7 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
 @click.option(
     "--samples",
     cls=Option,
-    type=_PATH,
+    type=PathName(),
     metavar="FILE",
     help="examples: .csv, .jsonl, .npy or .npz",
     panel=_MEANING,
@@ -67,7 +67,7 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
 @click.option(
     "--config",
     cls=Option,
-    type=_PATH,
+    type=PathName(),
     metavar="FILE",
     help="TOML file with all of this and more",
     panel=_MEANING,

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from understudy.help import PUBLISHED, Command
+from understudy.parameter_types import PathName
 
 
 @click.command(
@@ -13,7 +14,7 @@ from understudy.help import PUBLISHED, Command
     short_help="show whether a SavedModel's requests can be batched",
     examples={"inspect saved_models/mpg/2": "one version's signatures"},
 )
-@click.argument("folder", type=click.Path(path_type=Path), help="holds saved_model.pb")
+@click.argument("folder", type=PathName(), help="holds saved_model.pb")
 def command(folder: Path) -> None:
     """Show for each signature of a SavedModel whether its rows are independent of each other.
 

@@ -18,6 +18,7 @@ from service.access.key_file import (
 )
 from service.repository.folder_names import is_served_name
 from understudy.help import SERVING, Command, Option
+from understudy.parameter_types import FiniteRange, PathName
 
 _VARIABLE = "UNDERSTUDY_KEYS_FILE"
 
@@ -51,7 +52,7 @@ _VARIABLE = "UNDERSTUDY_KEYS_FILE"
 @click.option(
     "--rate",
     cls=Option,
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="N",
     shown="any",
     help="requests a second",
@@ -67,7 +68,7 @@ _VARIABLE = "UNDERSTUDY_KEYS_FILE"
 @click.option(
     "--file",
     cls=Option,
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="FILE",
     shown=_VARIABLE,
     help="file of keys",

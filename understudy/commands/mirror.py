@@ -6,6 +6,7 @@ import click
 
 from service.settings.settings import Settings
 from understudy.help import SERVING, Command, Option
+from understudy.parameter_types import FiniteRange, PathName
 
 
 @click.command(
@@ -22,7 +23,7 @@ from understudy.help import SERVING, Command, Option
     "--to",
     "folder",
     cls=Option,
-    type=click.Path(path_type=Path),
+    type=PathName(),
     required=True,
     metavar="FOLDER",
     help="folder of models",
@@ -30,11 +31,12 @@ from understudy.help import SERVING, Command, Option
 @click.option(
     "--every",
     cls=Option,
-    type=click.FloatRange(min=0.1),
+    # The bounds are those of the service's setting.
+    type=FiniteRange(0.1, 86_400),
     default=Settings.mirror_interval_s,
     show_default=True,
     metavar="SECONDS",
-    help="how often to look at the store",
+    help="between looks at the store",
 )
 def command(source: str, folder: Path, every: float) -> None:
     """Bring the models of an object store into a folder, and follow what changes there.

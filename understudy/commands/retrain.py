@@ -17,7 +17,8 @@ from training.fitting import config as configuration
 from training.publishing.live_version import find_live_version
 from understudy import event_store, options
 from understudy.help import TRAINING, Command, Option
-from understudy.options import FiniteRange, WholeNumber, explicit_settings, model, training_settings
+from understudy.options import WholeNumber, explicit_settings, model, training_settings
+from understudy.parameter_types import FiniteRange, PathName
 
 _FEEDBACK, _RESULT = "Feedback", "The result"
 
@@ -38,7 +39,7 @@ _FEEDBACK, _RESULT = "Feedback", "The result"
 @click.option(
     "--metrics-file",
     cls=Option,
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="FILE",
     help="result for Prometheus' textfile collector",
     panel=_RESULT,

@@ -9,6 +9,7 @@ from training import tasks
 from training.errors import UsageError
 from understudy.help import IMPROVING, Command, Option
 from understudy.options import as_json, explicit_settings, model, seed, setting
+from understudy.parameter_types import PathName
 
 
 @click.command(
@@ -27,7 +28,7 @@ from understudy.options import as_json, explicit_settings, model, seed, setting
 @click.option(
     "--resume",
     cls=Option,
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="STUDY",
     help="continue the study in this folder",
 )

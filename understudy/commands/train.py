@@ -13,6 +13,7 @@ from training.fitting import config, run_folder
 from understudy import options
 from understudy.help import TRAINING, Command, Option
 from understudy.options import explicit_settings, model, training_settings
+from understudy.parameter_types import PathName
 
 # What a resumed run may change: none of it changes what is learned.
 _FREE_ON_RESUME = {"data", "out", "no-publish", "precision", "sensitive"}
@@ -39,7 +40,7 @@ _OTHER_STARTS, _RESULT = "Continue from earlier work", "The result"
 @click.option(
     "--resume",
     cls=Option,
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="RUN",
     help="continue the training in this run folder",
     panel=_OTHER_STARTS,

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="N",
-    help="processes",
+    help="processes, at most one a trial",
 )
 @click.option(
     "--study",
@@ -79,7 +79,7 @@ def command(
     settings = config.resolve(task.name, task.architectures, {}, {**given, "no-publish": True})
     if task.architectures[settings.arch].search is None:
         raise UsageError(f"{task.name} declares nothing to tune of its {settings.arch} network.")
-    name = study or settings.arch
+    name = settings.arch if study is None else study
     if worker is not None:
         from training.tuning import storage as studies
         from training.tuning import worker as workers
@@ -95,6 +95,8 @@ def command(
         for part in (f"--{key}", str(value))
     ]
     process = ["-m", "understudy", "tune", task.name, "--trials", str(trials), *arguments]
+    # A process for which there is no trial would load the data for nothing.
+    jobs = min(jobs, trials)
     _supervise(task, name, storage, settings, trials, jobs, on, [sys.executable, *process])
 
 

@@ -22,7 +22,7 @@ from training.data.dataset_location import Found
 from training.errors import DivergedError, TrainingError
 from training.fitting import config, training_loop
 from training.tasks.task_interface import Task
-from training.tuning import storage
+from training.tuning import local_workers, storage
 from training.tuning import worker as tuning_worker
 from training.tuning.storage import StudyLocation
 from understudy import cli
@@ -213,6 +213,22 @@ def test_ctrl_c_ends_all_processes(
         == "Interrupted. Run the same command to continue."
     )
     assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL]
+
+
+def test_there_are_no_more_processes_than_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    started: list[int] = []
+
+    def start(_folder: Path, processes: Sequence[object]) -> None:
+        started.append(len(processes))
+        raise TrainingError("Enough is seen.")
+
+    monkeypatch.setattr(local_workers, "workers_here", start)
+    assert cli.main(["tune", "mpg", "--trials", "2", "--jobs", "1000"]) == 1
+    assert cli.main(["tune", "mpg", "--trials", "9", "--jobs", "3"]) == 1
+    assert started == [2, 3]
 
 
 @pytest.mark.parametrize(

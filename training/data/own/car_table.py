@@ -19,6 +19,8 @@ from training.errors import TrainingError
 COLUMNS = ("mpg", *CAR_NUMBERS, "origin")
 # What stands for a number that is not known; the model estimates horsepower, nothing else.
 _UNKNOWN = ("", "?")
+# float32 holds no more; logarithms are taken of most numbers.
+_LEAST, _MOST = 1e-30, 1e30
 _MAY_BE_UNKNOWN = "horsepower"
 # Fewer cannot be divided into folds that mean anything.
 LEAST_CARS = 50
@@ -103,8 +105,11 @@ def car_number(column: str, given: str) -> float:
         value = float(given)
     except ValueError:
         value = math.nan
-    # float32 holds no more; logarithms are taken of most.
-    if not 1e-30 < value < 1e30:
+    if not _LEAST < value < _MOST:
         point = " (decimals after a point)" if "," in given else ""
-        raise ValueError(f"{column} must be a number above 0{point}, not {given.strip()!r:.40}")
+        # Most mistakes are a sign or a word; the bounds would only distract from them.
+        bounds = "0" if not 0 < value < math.inf else f"{_LEAST:g} and below {_MOST:g}"
+        raise ValueError(
+            f"{column} must be a number above {bounds}{point}, not {given.strip()!r:.40}"
+        )
     return value

@@ -55,7 +55,7 @@ def test_bad_rows_are_listed(tmp_path: Path) -> None:
         "line 65: displacement must be a number above 0, not '-100'",
         "line 66: displacement missing",
         "line 67: mpg must be a number above 0, not 'inf'",
-        "line 68: mpg must be a number above 0, not '1e-40'",
+        "line 68: mpg must be a number above 1e-30 and below 1e+30, not '1e-40'",
         "line 69: mpg must be a number above 0 (decimals after a point), not '14,5'",
         "line 70: has 8 values, the header 9",
     ]
