@@ -84,7 +84,9 @@ def fit(
     logs becomes part of the history.
 
     Raises:
-        TrainingError: the loss is not a number any more, or a checkpoint is not of this network.
+        DivergedError: the loss is not a number any more, or held-out figures of the epoch that is
+            kept are none.
+        TrainingError: a checkpoint is not of this network.
     """
     settings = run.settings
     checkpoints = Checkpoints(run.checkpoints, settings.checkpoints)
@@ -102,6 +104,7 @@ def fit(
             learn(plan, settings, callbacks, done)
     finally:
         progress.close()
+    check_figures(keeper.history, best_epoch(plan, keeper.history))
     checkpoints.restore_best(plan.model)
 
 
@@ -142,6 +145,8 @@ def known_history(plan: TrainingPlan, run: Run, least: int = 1) -> list[dict[str
     history = run.history()
     needed = ["epoch", "seconds", *([plan.monitor] if plan.monitor else [])]
     reason = f"it has {len(history)} of {least} finished epochs" if len(history) < least else ""
+    if not all(math.isfinite(row.get("seconds", 0)) for row in history):
+        reason = "its seconds are not all numbers"
     for name in needed:
         if not reason and any(name not in row for row in history):
             reason = f"it has no column {name}"
@@ -154,11 +159,33 @@ def known_history(plan: TrainingPlan, run: Run, least: int = 1) -> list[dict[str
 
 
 def best_epoch(plan: TrainingPlan, history: Sequence[Mapping[str, float]]) -> int:
-    """Return the number of the best epoch, from 1; the first of equals, and 0 without any."""
+    """Return the number of the best epoch, from 1; the first of equals, and 0 without any.
+
+    An epoch whose figure is not finite is worse than all others.
+    """
     if plan.monitor is None or not history:
         return len(history)
     values = np.array([row[plan.monitor] for row in history])
+    # NumPy takes NaN for the least and for the largest number.
+    values[~np.isfinite(values)] = np.inf if plan.mode == "min" else -np.inf
     return int(np.argmin(values) if plan.mode == "min" else np.argmax(values)) + 1
+
+
+def check_figures(history: Sequence[Mapping[str, float]], epoch: int) -> None:
+    """Check that what was measured after an epoch can be told, before its network is exported.
+
+    A network may answer beyond float32 though the loss of its last step is a number.
+
+    Raises:
+        DivergedError: a figure on whole sets of rows, held out or learned from, is not finite.
+    """
+    for row in history:
+        for name, value in row.items():
+            of_whole_sets = name.startswith(("val_", "train_"))
+            if row["epoch"] == epoch and of_whole_sets and not math.isfinite(value):
+                raise DivergedError(
+                    f"{name} is {value} after epoch {epoch}: try a smaller --learning-rate."
+                )
 
 
 class _EpochSetter(keras.callbacks.Callback):

@@ -127,6 +127,9 @@ def _train(task: Task[Any], data: Any, study: Study, name: str, variant: Variant
     say(f"{name}: {variant.description}; {parameters:,} parameters")
     architecture = dataclasses.replace(task.architectures[study.arch], patience=variant.patience)
     training_loop.fit(plan, architecture, run, [_OnItsOwnData(plan, run.settings, study.curve)])
+    history = run.history()
+    for epoch in range(1, len(history) + 1):  # the curves show all of them
+        training_loop.check_figures(history, epoch)
     write_object(run.folder / _DONE, {"parameters": parameters})
     shutil.rmtree(run.checkpoints)
 

@@ -107,9 +107,11 @@ def _try(
         callbacks.append(Patience(recorder, architecture.patience))
     try:
         training_loop.learn(plan, own, callbacks)
+        epoch = training_loop.best_epoch(plan, recorder.history)
+        training_loop.check_figures(recorder.history, epoch)
     except DivergedError as error:
         raise optuna.TrialPruned(str(error)) from error
-    return recorder.history[training_loop.best_epoch(plan, recorder.history) - 1][search.metric]
+    return recorder.history[epoch - 1][search.metric]
 
 
 def _suggest(trial: optuna.Trial, name: str, space: Range | Choice) -> Any:

@@ -1,6 +1,7 @@
 """From settings to a published version: load, train, export, measure, prove, publish."""
 
 import contextlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,8 +146,11 @@ def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, ru
     """Export the network of ``plan`` with the weights that it has, measure and prove it.
 
     Raises:
-        TrainingError: the model does not prove itself.
+        TrainingError: the model does not prove itself, or its training had diverged.
     """
+    history = training_loop.known_history(plan, run)
+    epoch = run.exported_epoch or training_loop.best_epoch(plan, history)
+    training_loop.check_figures(history, epoch)
     return _export(task, loaded, plan, run).card
 
 
@@ -405,6 +409,11 @@ def _training(plan: TrainingPlan, run: Run) -> dict[str, Any]:
         **({"exported_epoch": run.exported_epoch} if run.exported_epoch else {}),
         "seconds": round(sum(row["seconds"] for row in history), 1),
         "parameters": plan.model.count_params(),
-        "last_epoch": {k: v for k, v in history[-1].items() if k not in ("epoch", "seconds")},
+        # The last epoch may have diverged where an earlier one is exported.
+        "last_epoch": {
+            name: value if math.isfinite(value) else None
+            for name, value in history[-1].items()
+            if name not in ("epoch", "seconds")
+        },
         "git_commit": git_commit(),
     }

@@ -11,7 +11,7 @@ import pytest
 
 from tests.training.runs import figures_of
 from training import tasks
-from training.errors import TrainingError, UsageError
+from training.errors import DivergedError, TrainingError, UsageError
 from training.fitting import config, run_folder, training_loop
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.run_folder import Run
@@ -203,6 +203,7 @@ def test_early_stopping_and_no_resurrection(tmp_path: Path) -> None:
         ("epoch,val_loss,seconds\n1,0.5,1\n", "it has 1 of 4 finished epochs"),
         ("epoch,seconds\n" + "1,1\n" * 4, "it has no column val_loss"),
         ("epoch,val_loss\n" + "1,1\n" * 4, "it has no column seconds"),
+        ("epoch,val_loss,seconds\n" + "1,1,nan\n" * 4, "its seconds are not all numbers"),
     ],
 )
 def test_a_run_does_not_go_on_without_its_history(
@@ -221,6 +222,28 @@ def test_without_a_monitor_the_last_epoch_is_kept() -> None:
     assert training_loop.best_epoch(plan(monitor=None), history) == 2
     assert training_loop.best_epoch(plan(), history) == 1
     assert training_loop.best_epoch(plan(), []) == 0
+
+
+def test_an_epoch_that_diverged_is_never_the_best() -> None:
+    history = [{"val_loss": value} for value in (np.nan, 3.0, 2.0, -np.inf)]
+    assert training_loop.best_epoch(plan(), history) == 3
+    assert training_loop.best_epoch(dataclasses.replace(plan(), mode="max"), history) == 2
+
+
+def test_a_network_that_answers_no_numbers_is_not_kept(tmp_path: Path) -> None:
+    """The loss of what it learns from is a number all the time."""
+    given = plan()
+
+    def batch(rows: Any, random: np.random.Generator | None) -> Any:
+        inputs, truths = given.batch(rows, random)
+        return (inputs, truths) if random is not None else (inputs * 1e38, truths)
+
+    run = new_run(tmp_path)
+    with pytest.raises(DivergedError, match=r"^val_\w+ is (nan|inf) after epoch \d: try a smaller"):
+        training_loop.fit(dataclasses.replace(given, batch=batch), ARCHITECTURE, run)
+    history = run.history()
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert np.isfinite([row["loss"] for row in history]).all()
 
 
 def test_a_lost_loss_ends_the_training(tmp_path: Path) -> None:

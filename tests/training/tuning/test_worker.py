@@ -116,6 +116,18 @@ def test_a_training_that_diverges_is_pruned(
     assert storage.load_study(location).get_trials()[0].state == TrialState.PRUNED
 
 
+def test_a_training_whose_figures_are_no_numbers_is_pruned(
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learn(_plan: Any, _settings: Any, callbacks: Sequence[Any]) -> None:
+        callbacks[0].history.append({"epoch": 1, SEARCH.metric: float("inf"), "seconds": 1.0})
+
+    monkeypatch.setattr(training_loop, "learn", learn)
+    monkeypatch.setattr(training_loop, "best_epoch", lambda *_: 1)
+    tuning_worker.work(Tiny(), location, SETTINGS, 1, 0)
+    assert storage.load_study(location).get_trials()[0].state == TrialState.PRUNED
+
+
 def test_a_trial_that_is_worse_than_the_median_is_pruned(
     location: StudyLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
