@@ -90,6 +90,7 @@ GRAPHS: list[tuple[str, Callable[..., Any], list[tf.TensorSpec]]] = [
     ("scattered", lambda x: {"y": tf.sparse.from_dense(x)}, X),
     ("lists", lambda x: {"y": tf.RaggedTensor.from_tensor(x)}, X),
     ("constant", lambda: {"y": tf.constant([3.0])}, []),
+    ("hollow", lambda x: {"y": x}, [tf.TensorSpec([None, 0], tf.float32, "x")]),
     ("joining", lambda x: {"y": tf.strings.length(x)}, [tf.TensorSpec([None], tf.string, "x")]),
 ]
 
@@ -141,6 +142,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keras.Sequential([keras.Input((None, 2)), layers.GRU(2)]).save(folder / "series.keras")
     ids = keras.Input((), dtype="int64", name="id")
     keras.Model(ids, ids % 10).save(folder / "ids.keras")
+    keras.Sequential([keras.Input((0,)), layers.Dense(2)]).save(folder / "empty-input.keras")
+    # A name that a layer may have, and no operation of a graph.
+    keras.Model(inputs, layers.Dense(1, name="two words")(inputs)).save(folder / "spaced.keras")
+    (folder / "twice.jsonl").write_text('{"input": [1, 2, 3], "input": [4, 5, 6]}\n')
     (folder / "junk.bin").write_bytes(b"\xff\x00")
     (folder / "junk.keras").write_text("no archive")
     with zipfile.ZipFile(folder / "empty.keras", "w") as archive:
@@ -400,6 +405,10 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["only.weights.h5", "--name", "m"], "only.weights.h5 cannot be loaded: it holds weights without a model; save all of it, by model.save."),
         (["lambda.keras", "--name", "m"], 'lambda.keras cannot be loaded: it has a Lambda layer, whose code could do anything and so is not run from a file; export it where it was made, by model.export("folder", format="tf_saved_model"), and import that folder.'),
         (["fixed.keras", "--name", "m"], "fixed.keras: an input is of shape [4, 3]; its first dimension must be free (None), for any number of rows."),
+        (["empty-input.keras", "--name", "m"], "empty-input.keras: an input is of shape [None, 0]; each dimension must be 1 or more, or free (None)."),
+        (["hollow", "--name", "m"], "hollow: input 'x' is of shape [None, 0]; each dimension must be 1 or more, or free (None)."),
+        (["spaced.keras", "--name", "m"], "spaced.keras cannot be called: 'two words' is not a valid scope name. "),
+        (["vector.keras", "--name", "m", "--samples", "twice.jsonl"], "twice.jsonl, line 1 is not JSON: the key 'input' stands twice."),
         (["sparse.keras", "--name", "m"], "sparse.keras: output 'words' is sparse or ragged; only dense tensors can be served."),
         (["ragged.keras", "--name", "m"], "ragged.keras: output 'lists' is sparse or ragged; only dense tensors can be served."),
         (["scattered", "--name", "m"], "scattered: output 'y' is sparse or ragged; only dense tensors can be served."),

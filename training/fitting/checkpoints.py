@@ -166,4 +166,6 @@ def _load(model: keras.Model, path: Path) -> None:
     except FileNotFoundError as error:
         raise TrainingError(f"{path} is not there: no epoch was finished.") from error
     except (ValueError, OSError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path} does not fit the network: {error}") from error
+        # Below, Keras lists every variable.
+        reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+        raise TrainingError(f"{path} does not fit the network: {reason}.") from error

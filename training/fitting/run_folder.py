@@ -128,7 +128,10 @@ def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
     """
     path = folder / _DATA
     if begun and path.is_file():
-        known = read_object(path).get("fingerprint")
+        try:
+            known = read_object(path).get("fingerprint")
+        except RepositoryError as error:
+            raise TrainingError(f"{path} is damaged: {error}") from error
         if not isinstance(known, str):
             raise TrainingError(f"{path} is damaged: it must name the fingerprint of the data.")
         if known != fingerprint:

@@ -111,7 +111,13 @@ def _why_not_loaded(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
+    # Keras puts the reason, in bold, below a line that names only the layer's method.
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))
+    lines = [
+        line
+        for line in plain.splitlines()
+        if line.strip() and not line.startswith("Exception encountered when calling")
+    ]
     line = (lines or [type(error).__name__])[0].strip().rstrip(".:")
     return line if len(line) <= 200 else f"{line[:197]}..."
 
@@ -230,6 +236,8 @@ def _tensor(place: str, kind: str, name: str, tensor: Any, *, is_dense: bool) ->
             f"{shown} is of dtype {dtype}; what can be served is {', '.join(NUMPY_TYPES)}."
         )
     shape = tuple(None if size is None else int(size) for size in tensor.shape)
+    if kind == "input":
+        _check_not_empty(shown, shape)
     if kind == "input" and (not shape or shape[0] is not None):
         raise TrainingError(
             f"{shown} is of shape {list(shape)}; its first dimension must be free (None), for any "
@@ -284,4 +292,19 @@ def _spec(place: str, kind: str, name: str, spec: Any) -> SourceTensor:
             f"{place}: {kind} {name!r} may have any number of dimensions; only a fixed number of "
             "them can be imported. Copy the folder into the folder of models instead."
         )
-    return SourceTensor(name, spec.dtype.name, tuple(spec.shape.as_list()))
+    shape = tuple(spec.shape.as_list())
+    if kind == "input":
+        _check_not_empty(f"{place}: input {name!r}", shape)
+    return SourceTensor(name, spec.dtype.name, shape)
+
+
+def _check_not_empty(shown: str, shape: Shape) -> None:
+    """Check that an input holds values: kernels of TensorFlow abort the process over none.
+
+    Raises:
+        TrainingError: one of its dimensions is 0.
+    """
+    if 0 in shape:
+        raise TrainingError(
+            f"{shown} is of shape {list(shape)}; each dimension must be 1 or more, or free (None)."
+        )

@@ -170,7 +170,7 @@ def _json(path: Path) -> Samples:
 
 def _parsed(place: str, text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         reason = str(error) or "it is nested too deeply"
         raise UsageError(f"{place} is not JSON: {reason.rstrip('.')}.") from error
@@ -178,6 +178,15 @@ def _parsed(place: str, text: str) -> Any:
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not valid JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:  # As of two equal headings, one would be dropped.
+            raise ValueError(f"the key {key!r} stands twice")
+        found[key] = value
+    return found
 
 
 def _of_rows(name: str, rows: tuple[SampleRow, ...]) -> Samples:

@@ -59,3 +59,6 @@ def test_a_damaged_note_of_the_data_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.json").write_text(text)
     with pytest.raises(TrainingError, match=r"data\.json is damaged: it must name the fingerprint"):
         run_folder.keep_to_data(tmp_path, "abc", begun=True)
+    (tmp_path / "data.json").write_text("[")
+    with pytest.raises(TrainingError, match=f"^{tmp_path}/data.json is damaged: data.json is not"):
+        run_folder.keep_to_data(tmp_path, "abc", begun=True)
