@@ -32,6 +32,8 @@ RUNS = Path("runs")
 _CONFIG = "config.json"
 _DATA = "data.json"
 _HISTORY = "history.csv"
+# A study's folder has a config.json as well, and never this.
+CHECKPOINTS = "checkpoints"
 
 
 class Run:
@@ -41,7 +43,7 @@ class Run:
         self._is_new = is_new
         self.folder = folder
         self.settings = settings
-        self.checkpoints = folder / "checkpoints"
+        self.checkpoints = folder / CHECKPOINTS
         self.export = folder / "export"
         self.report = folder / "report.html"
         self.bad_rows = folder / "bad-rows.txt"
@@ -172,6 +174,8 @@ def open_run(folder: Path) -> Run:
     """
     if not (folder / _CONFIG).is_file():
         raise UsageError(f"{folder} is not a run: it has no {_CONFIG}.")
+    if not (folder / CHECKPOINTS).is_dir():
+        raise UsageError(f"{folder} is not a run: it has no folder {CHECKPOINTS}.")
     try:
         value: dict[str, Any] = read_object(folder / _CONFIG)
         return Run(folder, settings_from_json(value))

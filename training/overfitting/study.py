@@ -28,7 +28,7 @@ from training.data.load import load_data
 from training.errors import UsageError
 from training.fitting import training_loop
 from training.fitting.config import Settings, architecture_of, resolve, settings_from_json
-from training.fitting.run_folder import Run, keep_to_data, new_folder
+from training.fitting.run_folder import CHECKPOINTS, Run, keep_to_data, new_folder
 from training.fitting.training_plan import TrainingPlan
 from training.overfitting import curve_plots, diagnosis
 from training.overfitting.diagnosis import Curves
@@ -110,6 +110,8 @@ def _declared(task: Task[Any]) -> Study:
 def _settings(folder: Path) -> Settings:
     if not (folder / _CONFIG).is_file():
         raise UsageError(f"{folder} is not a study: it has no {_CONFIG}.")
+    if (folder / CHECKPOINTS).is_dir():
+        raise UsageError(f"{folder} is not a study, but the run of a training.")
     try:
         return settings_from_json(read_object(folder / _CONFIG))
     except (RepositoryError, UsageError) as error:

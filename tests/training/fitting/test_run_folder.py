@@ -39,9 +39,14 @@ def test_history_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"study is not a run: it has no folder checkpoints\."):
+        run_folder.open_run(tmp_path / "study")
     with pytest.raises(UsageError, match=r"is not a run: it has no config\.json\."):
         run_folder.open_run(tmp_path)
     (tmp_path / "config.json").write_text('{"model": "mpg"}')
+    (tmp_path / "checkpoints").mkdir()
     with pytest.raises(UsageError, match=r"config\.json: settings: 'arch' is missing\."):
         run_folder.open_run(tmp_path)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,20 @@ def test_without_a_monitor_the_last_epoch_is_kept() -> None:
     assert training_loop.best_epoch(plan(monitor=None), history) == 2
     assert training_loop.best_epoch(plan(), history) == 1
     assert training_loop.best_epoch(plan(), []) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_after_the_last_batch_is_not_lost(number: signal.Signals, tmp_path: Path) -> None:
+    class StopAtTheEnd(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 3:
+                signal.raise_signal(number)
+
+    run = new_run(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        training_loop.fit(plan(), ARCHITECTURE, run, [StopAtTheEnd()])
+    assert len(run.history()) == 4
+    training_loop.fit(plan(), ARCHITECTURE, run)
 
 
 def test_an_epoch_that_diverged_is_never_the_best() -> None:

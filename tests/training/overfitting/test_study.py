@@ -11,6 +11,7 @@ import pytest
 from tests.training.tiny import Tiny, X, Y
 from training.errors import TrainingError, UsageError
 from training.fitting import config, training_loop
+from training.fitting.run_folder import create_run_folder
 from training.overfitting import study
 from understudy import cli
 
@@ -114,6 +115,15 @@ def test_a_folder_that_is_no_study(tmp_path: Path, content: str | None, message:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(UsageError, match=message):
         study.run_study(Tiny(), tmp_path)
+
+
+def test_the_run_of_a_training_is_no_study_and_stays_as_it_is(tmp_path: Path) -> None:
+    settings = config.resolve("tiny", Tiny().architectures, {}, {})
+    run = create_run_folder(tmp_path, settings)
+    before = sorted(run.folder.rglob("*"))
+    with pytest.raises(UsageError, match=r"is not a study, but the run of a training\.$"):
+        study.run_study(Tiny(), run.folder)
+    assert sorted(run.folder.rglob("*")) == before
 
 
 def test_a_study_goes_on_with_no_other_data(tmp_path: Path) -> None:

@@ -24,13 +24,19 @@ class InterruptBetweenBatches(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Take both signals over for as long as the block runs."""
+        """Take both signals over for as long as the block runs.
+
+        Raises:
+            KeyboardInterrupt: one came, and no batch after it.
+        """
         before = {number: signal.signal(number, self._request_stop) for number in _SIGNALS}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+        # It came after the last batch, while a checkpoint was written, say.
+        self._stop_if_requested()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._stop_if_requested()
