@@ -442,6 +442,7 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["vector.keras", "--name", "m", "--unit", "tenure"], "--unit must be FIELD=UNIT, such as tenure=months, not 'tenure'."),
         (["vector.keras", "--name", "m", "--unit", "x=months"], "--unit, --bounds, --example: the model has no input or output 'x'; it takes input and gives output."),
         (["vector.keras", "--name", "m", "--sensitive", "ssn"], "--sensitive names 'ssn'; the contract's fields are input, output."),
+        (["vector.keras", "--name", "m", "--sensitive", ","], "--sensitive must be names of inputs and outputs, or none, not ','."),
         (["vector.keras", "--name", "m", "--sensitive", " "], "--sensitive must be names of inputs and outputs, or none, not ' '."),
         (["vector.keras", "--name", "m", "--bounds", "input=9"], "--bounds must be FIELD=LEAST:LARGEST, such as tenure=0:72, not 'input=9'."),
         (["vector.keras", "--name", "m", "--bounds", "input=9:1"], "inputs.input: minimum 9 is above maximum 1."),

@@ -240,7 +240,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _field_names(value: Any) -> str:
     names = [value] if isinstance(value, str) else _sequence(value)
-    if not all(isinstance(name, str) for name in names) or not any(map(str.strip, names)):
+    if not all(isinstance(name, str) for name in names) or not "".join(names).strip(", "):
         raise ValueError("names of inputs and outputs, or none")
     return ",".join(names)
 
