@@ -145,6 +145,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keras.Sequential([keras.Input((0,)), layers.Dense(2)]).save(folder / "empty-input.keras")
     # A name that a layer may have, and no operation of a graph.
     keras.Model(inputs, layers.Dense(1, name="two words")(inputs)).save(folder / "spaced.keras")
+    diverged = vector()
+    diverged.weights[0].assign(np.full((3, 2), np.nan))
+    diverged.save(folder / "diverged.keras")
+    (folder / "plain.npy").write_text("1 2 3")
     (folder / "twice.jsonl").write_text('{"input": [1, 2, 3], "input": [4, 5, 6]}\n')
     (folder / "junk.bin").write_bytes(b"\xff\x00")
     (folder / "junk.keras").write_text("no archive")
@@ -441,6 +445,11 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["vector.keras", "--name", "m", "--inputs", "a,b"], "--inputs: expected one name, or one for each value of [None, 3]; not 2 (a, b)."),
         (["vector.keras", "--name", "m", "--unit", "tenure"], "--unit must be FIELD=UNIT, such as tenure=months, not 'tenure'."),
         (["vector.keras", "--name", "m", "--unit", "x=months"], "--unit, --bounds, --example: the model has no input or output 'x'; it takes input and gives output."),
+        (["diverged.keras", "--name", "m"], "diverged.keras: functional_"),
+        (["vector.keras", "--name", "m", "--samples", "plain.npy"], "plain.npy cannot be read: it is not a file of NumPy's."),
+        (["vector.keras", "--name", "m", "--unit", "input=m", "--unit", "input=cm"], "--unit says the same of input twice."),
+        (["vector.keras", "--name", "m", "--bounds", "input=0:", "--bounds", "input=1:2"], "--bounds says the same of input twice."),
+        (["vector.keras", "--name", "m", "--example", "input=1", "--example", "input=2"], "--example says the same of input twice."),
         (["vector.keras", "--name", "m", "--sensitive", "ssn"], "--sensitive names 'ssn'; the contract's fields are input, output."),
         (["vector.keras", "--name", "m", "--sensitive", ","], "--sensitive must be names of inputs and outputs, or none, not ','."),
         (["vector.keras", "--name", "m", "--sensitive", " "], "--sensitive must be names of inputs and outputs, or none, not ' '."),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from service.repository.contract import DEFAULT_SIGNATURE, NUMPY_TYPES, Shape
@@ -126,8 +127,9 @@ def _from_keras(model: Any, place: str, scratch: Path) -> SourceModel:
     """Describe a Keras model by its symbolic inputs and outputs.
 
     Raises:
-        TrainingError: it has none, or one of them cannot be a signature's.
+        TrainingError: it has none, or one of them cannot be a signature's; or a weight is NaN.
     """
+    _check_weights(model, place)
     try:
         takes, gives = model.inputs, model.outputs
     except (AttributeError, ValueError):
@@ -154,6 +156,19 @@ def _from_keras(model: Any, place: str, scratch: Path) -> SourceModel:
         )
     )
     return SourceModel(place, inputs, outputs, call, (model,))
+
+
+def _check_weights(model: Any, place: str) -> None:
+    """Check that a model can answer with numbers; made-up rows may be at fault where it does not.
+
+    Raises:
+        TrainingError: one of its weights is NaN, as after a training that has diverged.
+    """
+    for weight in model.weights:
+        if not keras.backend.is_float_dtype(weight.dtype):
+            continue
+        if np.isnan(keras.ops.convert_to_numpy(weight).astype(np.float32)).any():
+            raise TrainingError(f"{place}: {weight.path} holds NaN; its training has diverged.")
 
 
 def _is_dense(tensor: Any) -> bool:

@@ -31,6 +31,9 @@ _UNREADABLE = (
     zlib.error,
 )
 
+# How ``.npy`` files begin, and ``.npz`` files, which are zip archives.
+_MAGIC = (b"\x93NUMPY", b"PK")
+
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
@@ -217,12 +220,20 @@ def _numpy(path: Path) -> Samples:
                 with loaded as archive:
                     loaded = {key: archive[key] for key in archive.files}
     except _UNREADABLE as error:
-        reason = "it holds Python objects" if "pickle" in str(error) else _first_line(error)
-        raise UsageError(f"{path} cannot be read: {reason.rstrip('.')}.") from error
+        raise UsageError(f"{path} cannot be read: {_why_not_read(path, error)}.") from error
     for key, array in loaded.items() if isinstance(loaded, dict) else ():
         if not isinstance(array, np.ndarray):
             raise UsageError(f"{path}: {key!r} is not an array of NumPy's.")
     return _of_arrays(shown_name(path), str(path), loaded)
+
+
+def _why_not_read(path: Path, error: BaseException) -> str:
+    if "pickle" not in str(error):
+        return _first_line(error).rstrip(".")
+    # NumPy takes whatever it does not know for pickled objects.
+    with path.open("rb") as file:
+        is_known = file.read(len(_MAGIC[0])).startswith(_MAGIC)
+    return "it holds Python objects" if is_known else "it is not a file of NumPy's"
 
 
 def _first_line(error: BaseException) -> str:

@@ -266,10 +266,14 @@ def _check_model(store: Store, model: str) -> None:
 
 def _relabelled(policy: Policy, changes: Sequence[str]) -> dict[str, int]:
     labels = dict(policy.labels)
+    named: set[str] = set()
     for change in changes:
         name, equals, version = change.partition("=")
         if not equals or not (version == "" or version.isdecimal()):
             raise UsageError(f"--label must be NAME=VERSION or NAME=, not {change!r}.")
+        if name in named:
+            raise UsageError(f"--label says twice which version {name!r} is.")
+        named.add(name)
         if version:
             labels[name] = int(version)
         else:

@@ -1,6 +1,9 @@
 """Exports a checkpoint of a run: as a version to serve, a Keras model, or weights."""
 
+import contextlib
+import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +56,34 @@ def export_checkpoint(
     else:
         checkpoints.restore(plan.model, epoch)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if form == "savedmodel":
-        train.export_as_it_is(task, loaded, plan, run.exporting_to(path, epoch))
-    else:
-        # A model of its own over the same layers: without optimizer and loss.
-        bare = keras.Model(plan.model.input, plan.model.output, name=plan.model.name)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            if form == "keras":
-                bare.save(path)
-            else:
-                bare.save_weights(path, overwrite=True)
+    with _whole_or_not_there(path):
+        if form == "savedmodel":
+            train.export_as_it_is(task, loaded, plan, run.exporting_to(path, epoch))
+        else:
+            _save(plan.model, path, with_network=form == "keras")
     say(f"exported to {path}")
     return path
+
+
+def _save(model: Any, path: Path, *, with_network: bool) -> None:
+    # A model of its own over the same layers: without optimizer and loss.
+    bare = keras.Model(model.input, model.output, name=model.name)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        if with_network:
+            bare.save(path)
+        else:
+            bare.save_weights(path, overwrite=True)
+
+
+@contextlib.contextmanager
+def _whole_or_not_there(path: Path) -> Iterator[None]:
+    """Remove what is there of an export that fails, such as on a full disk."""
+    try:
+        yield
+    except BaseException:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        raise

@@ -1,6 +1,7 @@
 """``import``: publish a model that was trained elsewhere."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ def _fields(
     found: dict[str, dict[str, Any]] = {}
     for given in units:
         field, unit = _divided("--unit", given, "FIELD=UNIT, such as tenure=months")
-        found.setdefault(field, {})["unit"] = unit
+        _add(found, "--unit", field, {"unit": unit})
     for given in bounds:
         expected = "FIELD=LEAST:LARGEST, such as tenure=0:72"
         field, ends = _divided("--bounds", given, expected)
@@ -221,15 +222,29 @@ def _fields(
             numbers = {}
         if not colon or not numbers:
             raise UsageError(f"--bounds must be {expected}, not {given!r}.")
-        found.setdefault(field, {}).update(numbers)
+        _add(found, "--bounds", field, numbers)
     for given in examples:
         field, text = _divided("--example", given, "INPUT=VALUE, such as tenure=12")
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
             value = text
-        found.setdefault(field, {})["example"] = value
+        _add(found, "--example", field, {"example": value})
     return found
+
+
+def _add(
+    found: dict[str, dict[str, Any]], option: str, field: str, said: Mapping[str, Any]
+) -> None:
+    """Add what an option says of a field.
+
+    Raises:
+        UsageError: it is said of the field already.
+    """
+    known = found.setdefault(field, {})
+    if known.keys() & said:
+        raise UsageError(f"{option} says the same of {field} twice.")
+    known.update(said)
 
 
 def _number(text: str) -> int | float:

@@ -71,6 +71,10 @@ def test_rolling_back_pins_the_version_before(
         (["serve-policy", "m", "--versions", "9"], "m has no version 9"),
         (["serve-policy", "m", "--label", "stable=9"], "m has no version 9"),
         (["serve-policy", "m", "--label", "stable"], "--label must be NAME=VERSION or NAME=, not"),
+        (
+            ["serve-policy", "m", "--label", "stable=1", "--label", "stable=2"],
+            "--label says twice which version 'stable' is.",
+        ),
         (["serve-policy", "m", "--label", "two words=1"], "labels must map names"),
         (["serve-policy", "m", "--latest", "0"], "--latest must be a whole number of at least 1"),
         (["serve-policy", "m", "--keep", "-1"], "keep must be a whole number"),

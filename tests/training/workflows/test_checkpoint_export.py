@@ -1,6 +1,9 @@
 """Checkpoints of a run, taken out in three forms."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -10,7 +13,9 @@ import pytest
 from service.repository.model_card import read_card
 from tests.digits import draw, write_mnist
 from tests.owndata import sentences, write_jsonl
+from training.publishing import saved_model_export
 from training.publishing.saved_model_export import open_saved_model
+from training.workflows import checkpoint_export
 from understudy import cli
 
 
@@ -108,3 +113,29 @@ def test_a_place_that_cannot_be_a_folder_is_said(
     capsys.readouterr()
     assert cli.main(["export", str(run), "--to", str(target)]) == 1
     assert capsys.readouterr().err == f"File exists: {target}\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("savedmodel", "version"), ("keras", "net.keras"), ("weights", "net.weights.h5")],
+)
+def test_an_export_that_fails_leaves_nothing(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    name: str,
+) -> None:
+    target = tmp_path / name
+    real = checkpoint_export._save
+
+    def full(*arguments: Any, **options: Any) -> None:
+        if form != "savedmodel":
+            real(*arguments, **options)
+        assert target.exists()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    monkeypatch.setattr(checkpoint_export, "_save", full)
+    monkeypatch.setattr(saved_model_export, "finish", full)
+    assert cli.main(["export", str(run), "--format", form, "--to", str(target)]) == 1
+    assert not target.exists()
