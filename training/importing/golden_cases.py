@@ -12,6 +12,7 @@ from service.repository.contract import Contract
 from service.repository.safe_open import MOST_BYTES
 from training.array_types import Predict
 from training.importing.sample_file import Samples
+from training.importing.sample_requests import shape_of
 from training.publishing.saved_model_export import answer
 from training.tasks.task_interface import Case
 
@@ -71,20 +72,6 @@ def to_json(instance: Mapping[str, Any]) -> dict[str, Any]:
         name: _shortest(value).tolist() if isinstance(value, np.ndarray) else value
         for name, value in instance.items()
     }
-
-
-def shape_of(value: Any) -> Any:
-    """Return how many values there are in the arrays or lists of an instance, however deep."""
-    if isinstance(value, Mapping):
-        return tuple(map(shape_of, value.values()))
-    if isinstance(value, np.ndarray):
-        return value.shape
-    if not isinstance(value, list):
-        return ()
-    inner = [shape_of(item) for item in value]
-    if all(each == inner[0] for each in inner):
-        return (len(value), *(inner[0] if inner else ()))
-    return (len(value), inner)
 
 
 def _spread(items: Sequence[Any], most: int) -> list[Any]:

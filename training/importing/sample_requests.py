@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,20 @@ def instances(samples: Samples, fields: Sequence[Field]) -> list[dict[str, Any]]
     ]
 
 
+def shape_of(value: Any) -> Any:
+    """Return how many values there are in the arrays or lists of an instance, however deep."""
+    if isinstance(value, Mapping):
+        return tuple(map(shape_of, value.values()))
+    if isinstance(value, np.ndarray):
+        return value.shape
+    if not isinstance(value, list):
+        return ()
+    inner = [shape_of(item) for item in value]
+    if all(each == inner[0] for each in inner):
+        return (len(value), *(inner[0] if inner else ()))
+    return (len(value), tuple(inner))
+
+
 def checked_value(field: Field, value: Any, place: str) -> Any:
     """Return the value of one input, as JSON, where it fits the field.
 
@@ -84,7 +98,10 @@ def _value(field: Field, value: Any, row: SampleRow, as_text: bool) -> Any:
         value = value[0]  # The only column of a CSV file.
     if isinstance(value, list) and shape == () and len(value) == 1:
         value = value[0]
-    return _nested(field, value, row, shape, as_text, field.name)
+    nested = _nested(field, value, row, shape, as_text, field.name)
+    if len(shape) > 1 and not all(isinstance(size, int) for size in shape_of(nested)):
+        raise UsageError(f"{row.place}: {field.name} must be lists of equal lengths at each depth.")
+    return nested
 
 
 def _fits(field: Field, array: npt.NDArray[Any], shape: Shape) -> bool:

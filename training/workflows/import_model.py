@@ -30,11 +30,11 @@ from training.errors import RefusedError, TrainingError, UnansweredError, UsageE
 from training.fitting.config import default_out
 from training.importing.classified_output import check_probabilities
 from training.importing.description import Description, description_of
-from training.importing.golden_cases import golden_cases, shape_of, that_fit, to_json
+from training.importing.golden_cases import golden_cases, that_fit, to_json
 from training.importing.model_source import open_source
 from training.importing.named_signature import NamedModel, named_model
 from training.importing.sample_file import Samples, read_samples
-from training.importing.sample_requests import instances
+from training.importing.sample_requests import instances, shape_of
 from training.importing.source_path import check_source, shown_name
 from training.publishing import saved_model_export, version_policy
 from training.publishing.contract_compatibility import broken_promises

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from service.repository.contract import Field, Signature
-from training.importing.golden_cases import golden_cases, shape_of, that_fit, to_json
+from training.errors import UsageError
+from training.importing.golden_cases import golden_cases, that_fit, to_json
 from training.importing.sample_file import Samples, read_samples
-from training.importing.sample_requests import instances
+from training.importing.sample_requests import instances, shape_of
 
 
 def field(*shape: int | None, dtype: str = "float32", **more: Any) -> Field:
@@ -46,13 +47,23 @@ def test_they_are_of_the_shape_that_most_have(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("odd", [[[1], [2, 3]], [[[1]], [[2, 3]]]])
+def test_lists_of_different_lengths_are_no_tensor(odd: Any) -> None:
+    depth = np.ndim(odd[0])
+    samples = read_samples([{"x": odd}])
+    with pytest.raises(UsageError) as caught:
+        instances(samples, [field(*[None] * (depth + 1))])
+    words = "samples[0]: x must be lists of equal lengths at each depth."
+    assert str(caught.value) == words
+
+
 @pytest.mark.parametrize(
     ("value", "shape"),
     [
         ({"x": 1.0, "y": "a"}, ((), ())),
         ({"x": [[1, 2, 3], [4, 5, 6]]}, ((2, 3),)),
         ({"x": np.zeros((2, 3))}, ((2, 3),)),
-        ({"x": [[1], [2, 3]]}, ((2, [(1,), (2,)]),)),
+        ({"x": [[1], [2, 3]]}, ((2, ((1,), (2,))),)),
         ({"x": []}, ((0,),)),
     ],
 )
@@ -93,26 +104,38 @@ def test_as_many_as_there_is_room_for(side: int, answered: int, count: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("array", "x", "words"),
+    ("array", "x", "row", "words"),
     [
-        (np.zeros((2, 3)), field(2), "row 0: x must be a list of 2 values, not a list of 3"),
-        (np.array([[1, 2], [3, np.nan]]), field(2), r"row 1: x\[1\] must be a number, not nan"),
-        (np.array([[1, 2], [np.inf, 3]]), field(2), r"row 1: x\[0\] must be a number, not inf"),
-        (np.array([[1, 1e39]]), field(2), r"row 0: x\[1\] must be a number within float32"),
-        (np.array([[1, 300]]), field(2, dtype="uint8"), r"x\[1\] must be a whole number from 0"),
-        (np.array([[1, 1.5]]), field(2, dtype="int64"), r"x\[1\] must be a whole number from"),
-        (np.array([[1, 9]]), field(2, maximum=5), r"x\[1\] must be at most 5, not 9"),
-        (np.array([[-1, 2]]), field(2, minimum=0), r"x\[0\] must be at least 0, not -1"),
-        (np.array([[1, 2]]), field(2, dtype="string"), r"x\[0\] must be a string, not 1"),
-        (np.array([[1, 2]]), field(2, dtype="bool"), r"x\[0\] must be true or false, not 1"),
+        (np.zeros((2, 3)), field(2), 0, "x must be a list of 2 values, not a list of 3"),
+        (np.array([[1, 2], [3, np.nan]]), field(2), 1, "x[1] must be a number, not nan"),
+        (np.array([[1, 2], [np.inf, 3]]), field(2), 1, "x[0] must be a number, not inf"),
+        (np.array([[1, 1e39]]), field(2), 0, "x[1] must be a number within float32, not 1e+39"),
+        (
+            np.array([[1, 300]]),
+            field(2, dtype="uint8"),
+            0,
+            "x[1] must be a whole number from 0 to 255, not 300",
+        ),
+        (
+            np.array([[1, 1.5]]),
+            field(2, dtype="int8"),
+            0,
+            "x[1] must be a whole number from -128 to 127, not 1.5",
+        ),
+        (np.array([[1, 9]]), field(2, maximum=5), 0, "x[1] must be at most 5, not 9"),
+        (np.array([[-1, 2]]), field(2, minimum=0), 0, "x[0] must be at least 0, not -1"),
+        (np.array([[1, 2]]), field(2, dtype="string"), 0, "x[0] must be a string, not 1"),
+        (np.array([[1, 2]]), field(2, dtype="bool"), 0, "x[0] must be true or false, not 1"),
     ],
 )
-def test_arrays_are_checked_as_lists_are(array: Any, x: Field, words: str) -> None:
-    for given in (array, [{"x": row} for row in array]):
-        with pytest.raises(Exception, match=words.removeprefix("row 0: ").removeprefix("row 1: ")):
+def test_arrays_are_checked_as_lists_are(array: Any, x: Field, row: int, words: str) -> None:
+    for given, place in (
+        (array, f"samples, row {row}"),
+        ([{"x": each} for each in array], f"samples[{row}]"),
+    ):
+        with pytest.raises(UsageError) as caught:
             instances(read_samples(given), [x])
-    with pytest.raises(Exception, match=words):
-        instances(read_samples(array), [x])
+        assert str(caught.value) == f"{place}: {words}."
 
 
 def test_whole_numbers_may_come_as_floats() -> None:
