@@ -14,6 +14,7 @@ from service.api.validation.problems import (
     InvalidValueError,
     Problems,
     brackets,
+    name_in_path,
 )
 from service.api.validation.row_counts import check_equal_rows
 from service.grpc.messages import message_class
@@ -109,7 +110,7 @@ class PredictProtoCodec:
         names = ", ".join(fields) or "no inputs"
         for name in sorted(tensors.keys() - fields.keys())[: problems.limit + 1]:
             problems.add(
-                f"inputs.{name[:LONGEST_NAME]}",
+                f"inputs.{name_in_path(name)}",
                 f"Unknown field; signature {signature.name!r} takes {names}.",
             )
         inputs: Tensors = {}

@@ -19,12 +19,15 @@ def mark_sensitive(contract: Contract, named: str | None, before: Contract | Non
         before: the contract of the version that serves; ``None`` where there is none.
 
     Raises:
-        UsageError: no signature has a field of a name.
+        UsageError: no signature has a field of a name; or marks are set and taken back at once.
     """
     if named is None:
         names = _sensitive(before or {})
     else:
-        names = {name.strip() for name in named.split(",") if name.strip()} - {NO_FIELD}
+        names = {name.strip() for name in named.split(",") if name.strip()}
+        if NO_FIELD in names and len(names) > 1:
+            raise UsageError(f"--sensitive takes names of fields, or none, not both ({named}).")
+        names.discard(NO_FIELD)
         known = {
             field.name for each in contract.values() for field in (*each.inputs, *each.outputs)
         }

@@ -52,7 +52,8 @@ _VARIABLE = "UNDERSTUDY_KEYS_FILE"
 @click.option(
     "--rate",
     cls=Option,
-    type=FiniteRange(0, min_open=True),
+    # The most is that of the file.
+    type=FiniteRange(0, 1e9, min_open=True),
     metavar="N",
     shown="any",
     help="requests a second",

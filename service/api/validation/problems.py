@@ -6,6 +6,7 @@ raise, and what it finds itself, to the ``Problems`` of the request, which becom
 ``InvalidRequestError``. So a reader returns what it has read, and nothing else.
 """
 
+import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from heapq import nsmallest
 from typing import Any
@@ -90,7 +91,7 @@ class Problems:
             elif isinstance(key, int):
                 inner = f"{path}[{key}]"
             else:
-                inner = f"{path}.{key[:LONGEST_NAME]}" if path else key[:LONGEST_NAME]
+                inner = f"{path}.{name_in_path(key)}" if path else name_in_path(key)
             if isinstance(value, Mapping):
                 self._add_nested(value, inner)
             else:
@@ -125,6 +126,13 @@ def invalid_request(path: str, message: str) -> InvalidRequestError:
     problems = Problems(1)
     problems.add(path, message)
     return problems.error()
+
+
+def name_in_path(name: str) -> str:
+    """Return a client's own name as it stands in a path: cut, and as JSON if it cannot be seen."""
+    name = name[:LONGEST_NAME]
+    is_seen = name and name.isprintable() and name == name.strip()
+    return name if is_seen else json.dumps(name)
 
 
 def brackets(index: Iterable[int]) -> str:

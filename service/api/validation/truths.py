@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.api.validation.error_messages import shorten
-from service.api.validation.problems import Index, InvalidValueError, Problems, brackets
+from service.api.validation.problems import (
+    Index,
+    InvalidValueError,
+    Problems,
+    brackets,
+    name_in_path,
+)
 from service.api.validation.tensors import to_tensor
 from service.errors import NotFoundError
 from service.events.event_records import EventRecord
@@ -153,7 +159,7 @@ def _values(
     outputs = {output.name: output for output in signature.outputs}
     are_valid = True
     for name, value in truth.items():
-        place = f"{path}.{name[:100]}"
+        place = f"{path}.{name_in_path(name)}"
         if name in outputs:
             are_valid &= _is_valid(outputs[name], value, place, problems, has_rows=has_rows)
         else:

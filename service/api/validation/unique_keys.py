@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from service.api.validation.problems import LONGEST_NAME, invalid_request
+from service.api.validation.problems import invalid_request, name_in_path
 
 # The names in a text, and perhaps more: an escaped quotation mark before a colon looks like one.
 _NAME_END = re.compile(rb'"[ \t\r\n]*:')
@@ -112,5 +112,4 @@ def _containers(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _joined(path: str, name: str) -> str:
-    name = name[:LONGEST_NAME]
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name_in_path(name)}" if path else name_in_path(name)

@@ -36,6 +36,11 @@ def test_marks_are_set_kept_and_taken_back(
     assert mark_sensitive(contract(), named, before) == contract(*expected)
 
 
+def test_marks_are_not_set_and_taken_back_at_once() -> None:
+    with pytest.raises(UsageError, match=r"names of fields, or none, not both \(none, who\)\."):
+        mark_sensitive(contract(), "none, who", None)
+
+
 def test_a_name_that_no_field_has_is_refused() -> None:
     with pytest.raises(
         UsageError, match=r"--sensitive names 'whom'; the contract's fields are who, x, y, z\."

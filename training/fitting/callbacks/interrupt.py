@@ -24,12 +24,18 @@ class InterruptBetweenBatches(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Take both signals over for as long as the block runs.
+        """Take both signals over for as long as the block runs, unless this process ignores one.
+
+        A script's shell has what it starts in the background ignore Ctrl-C.
 
         Raises:
             KeyboardInterrupt: one came, and no batch after it.
         """
-        before = {number: signal.signal(number, self._request_stop) for number in _SIGNALS}
+        before = {
+            number: signal.signal(number, self._request_stop)
+            for number in _SIGNALS
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
         try:
             yield
         finally:

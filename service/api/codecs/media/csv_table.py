@@ -10,7 +10,7 @@ from service.api.codecs.media.content_types import CSV, signature_for, takes_rec
 from service.api.codecs.media.plain_request import PlainCodec, PlainRequest, request_of_values
 from service.api.codecs.media.plain_text import decode
 from service.api.validation.error_messages import count_with_noun, describe_expected_value
-from service.api.validation.problems import LONGEST_NAME, Index, Problems
+from service.api.validation.problems import Index, Problems, name_in_path
 from service.errors import InvalidRequestError
 from service.repository.contract import Field, Signature
 from service.runtime.servable import Servable
@@ -100,7 +100,7 @@ class TableCodec(PlainCodec):
             else:
                 seen.add(name)
                 continue
-            problems.add(f"line {line}, {name[:LONGEST_NAME]}", text)
+            problems.add(f"line {line}, {name_in_path(name)}", text)
         for name, field in fields.items():
             if name not in names and not field.may_be_absent:
                 problems.add(

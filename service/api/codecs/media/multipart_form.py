@@ -28,7 +28,7 @@ from service.api.codecs.media.plain_request import (
 from service.api.codecs.media.plain_text import decode
 from service.api.http.request_body import is_json_request
 from service.api.validation.error_messages import describe_expected_value
-from service.api.validation.problems import LONGEST_NAME, Index, Problems
+from service.api.validation.problems import LONGEST_NAME, Index, Problems, name_in_path
 from service.errors import InvalidRequestError
 from service.repository.contract import Signature
 from service.runtime.servable import Servable
@@ -148,7 +148,7 @@ class FormCodec(PlainCodec):
                     reader(decode(part.body, part.charset, part.name) if part.body else "")
                 ]
                 continue
-            problems.add(part.name[:LONGEST_NAME], text)
+            problems.add(name_in_path(part.name), text)
         for name, field in fields.items():
             if name not in columns and not field.may_be_absent:
                 problems.add(name, f"Missing; expected {describe_expected_value(field)}.")

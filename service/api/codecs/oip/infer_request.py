@@ -12,7 +12,7 @@ from service.api.codecs.oip.request_envelope import check_envelope
 from service.api.codecs.oip.requested_outputs import RequestedOutput, read_outputs
 from service.api.json import json_arrays
 from service.api.validation.error_messages import shorten
-from service.api.validation.problems import LONGEST_NAME, Index, Problems, brackets
+from service.api.validation.problems import LONGEST_NAME, Index, Problems, brackets, name_in_path
 from service.errors import InvalidRequestError
 from service.repository.contract import DEFAULT_SIGNATURE, Contract, Signature, why_left_out
 from service.repository.golden_examples import Tensors
@@ -190,6 +190,6 @@ def _check_parameters(
             break
         if key.startswith(_RESERVED):
             problems.add(
-                f"parameters.{key[:LONGEST_NAME]}",
+                f"parameters.{name_in_path(key)}",
                 f"Names that begin with {_RESERVED!r} are Triton's own.",
             )

@@ -18,12 +18,12 @@ from service.api.codecs.tfserving.predict_requests import read_objects
 from service.api.codecs.tfserving.tf_example import example, feature
 from service.api.validation.error_messages import shorten
 from service.api.validation.problems import (
-    LONGEST_NAME,
     Index,
     InvalidValueError,
     Problems,
     brackets,
     invalid_request,
+    name_in_path,
     without_excess,
 )
 from service.api.validation.schemas import ExamplesEnvelope, load_envelope
@@ -164,7 +164,7 @@ def _features(item: Mapping[str, Any], path: str, problems: Problems) -> bytes:
         try:
             found[name] = feature(value)
         except InvalidValueError as error:
-            problems.add_value(f"{path}.{name[:LONGEST_NAME]}", error)
+            problems.add_value(f"{path}.{name_in_path(name)}", error)
     return example(found)
 
 

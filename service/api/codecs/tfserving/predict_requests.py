@@ -25,6 +25,7 @@ from service.api.validation.problems import (
     brackets,
     first_names,
     invalid_request,
+    name_in_path,
     without_excess,
 )
 from service.api.validation.row_counts import check_equal_rows, check_row_count
@@ -276,7 +277,7 @@ def _check_keys(
         elif row.keys() != fields.keys():
             unknown = f"Unknown field; signature {signature.name!r} takes {names}."
             for name in first_names(row.keys() - fields.keys(), problems.limit):
-                problems.add(f"{path}[{i}].{name}", unknown, order=(i,))
+                problems.add(f"{path}[{i}].{name_in_path(name)}", unknown, order=(i,))
             for name, field in fields.items():
                 if name not in row and name not in left and not field.optional:
                     missing = f"Missing; expected {describe_expected_value(field)}."
@@ -342,7 +343,7 @@ def _load(
                 for index, texts in messages.items():
                     report(name, index, texts)
             else:
-                report(name[:LONGEST_NAME], (), messages)
+                report(name_in_path(name), (), messages)
         # marshmallow holds its own errors, and with them the data, in cycles.
         strip(error)
         return {}

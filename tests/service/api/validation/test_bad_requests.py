@@ -130,7 +130,7 @@ CASES = [
     Case("affine:predict", {"instances": [AFFINE], "inputs": {}}, {"body": "Expected only one of 'inputs' and 'instances', not both."}),
     Case("affine:predict", {"instances": [AFFINE], "rows": 1}, {"rows": ENVELOPE}),
     Case("affine:predict", {"instances": [AFFINE], "Instances": 1}, {"Instances": ENVELOPE}),
-    Case("affine:predict", {"instances": [AFFINE], "": 1}, {"body": ENVELOPE}),
+    Case("affine:predict", {"instances": [AFFINE], "": 1}, {'""': ENVELOPE}),
     Case("affine:predict", {"instances": [AFFINE], "k" * 500: 1}, {"k" * 100: ENVELOPE}),
     Case("affine:predict", {"instances": [AFFINE], "signature_name": 3}, {"signature_name": "Expected a string, not 3."}),
     Case("affine:predict", {"instances": [AFFINE], "signature_name": None}, {"signature_name": "Expected a string, not null."}),

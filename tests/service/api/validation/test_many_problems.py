@@ -205,3 +205,29 @@ def test_nulls_in_a_v2_request_are_as_good_as_nothing(client: FlaskClient) -> No
     }
     answer = client.post(INFER, data=orjson.dumps(body))
     assert answer.status_code == 200, answer.data
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("", '""'),
+        (" ", '" "'),
+        ("x ", '"x "'),
+        ("a\nb", '"a\\nb"'),
+        ("​", '"\\u200b"'),
+        ("a b", "a b"),
+        ("a.b", "a.b"),
+        ("größe", "größe"),
+        ("n" * 200, "n" * 100),
+    ],
+)
+def test_a_name_that_cannot_be_seen_is_quoted(client: FlaskClient, name: str, shown: str) -> None:
+    """An error would name a place that nobody finds, such as ``instances[0].``."""
+    for body, path in (
+        ({"instances": [ROW], name: 1}, shown),
+        ({"instances": [{**ROW, name: 1}]}, f"instances[0].{shown}"),
+        ({"inputs": {**COLUMNS, name: [1]}}, f"inputs.{shown}"),
+    ):
+        response = client.post(PREDICT, json=body)
+        assert response.status_code == 400
+        assert list(response.json["details"]) == [path]

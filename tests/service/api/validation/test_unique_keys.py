@@ -55,7 +55,7 @@ def only_y(data: bytes) -> bytes:
         (PREDICT, b'{"inputs":{"x":[[1,2]],"x":[[1,2]]}}', "inputs.x"),
         (PREDICT, only_y(b'"inputs":%b,"inputs":%b' % (LONG, LONG)), "inputs"),
         (PREDICT, only_y(b'"inputs":%b,"signature_name":"only_y"' % LONG), "signature_name"),
-        (PREDICT, b'{"instances":[{"":1,"":2}]}', "instances[0]."),
+        (PREDICT, b'{"instances":[{"":1,"":2}]}', 'instances[0].""'),
         (INFER, b'{"inputs":[{%b,"data":[1,2],"data":[3,4]}]}' % X, "inputs[0].data"),
         (INFER, b'{"id":"a","id":"b","inputs":[{%b,"data":[1,2]}]}' % X, "id"),
         (
