@@ -1,6 +1,7 @@
 """The errors of well-known models on the examples and folds that a network is measured by."""
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -73,8 +74,13 @@ def mean_errors(
         return float(np.abs(np.exp(predict(x[fold])) - actual[fold]).sum())
 
     # A thread for each fold, and one for each matrix: these are too small to be shared, and their
-    # figures would depend on the number of threads.
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+    # figures would depend on the number of threads. Their warnings concern nobody who trains, and
+    # scikit-learn warns of itself where two threads set the filters of warnings, which they share.
+    with (
+        warnings.catch_warnings(record=True),
+        threadpool_limits(1),
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         errors = {
             name: sum(pool.map(partial(error, learn), held_out)) for name, learn in models.items()
         }
