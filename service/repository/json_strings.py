@@ -43,6 +43,18 @@ def _decode(text: str) -> bytes | None:
         return None
 
 
+def is_text(value: str) -> bool:
+    """Whether a file can hold a string: it has no half of a character.
+
+    Python reads bytes of a command line that are not UTF-8 as such halves, and JSON may spell them.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def string_to_json(value: bytes, *, as_base64: bool = False) -> str | dict[str, str]:
     """Return the JSON of a string: text where it is UTF-8, else base64.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.repository.json_strings import is_text
 from service.repository.object_store.bucket import bucket_url
 from service.repository.object_store.origin import models_folder, place_of
 from service.repository.precision import Precision
@@ -306,21 +307,14 @@ def parse(option: str, given: str) -> Any:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a string")
-    _check_utf8(value, "a string")
+    if not is_text(value):
+        raise ValueError("a string in UTF-8")
     return value
 
 
-def _check_utf8(text: str, what: str) -> None:
-    # Python reads other bytes of a command line as halves of characters, which no file of JSON has.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{what} in UTF-8") from None
-
-
 def _path(value: Any) -> str:
-    if isinstance(value, str):
-        _check_utf8(value, "a path")
+    if isinstance(value, str) and not is_text(value):
+        raise ValueError("a path in UTF-8")
     text = _text(value)
     # No system call takes one, and Python says so only when the path is used.
     if "\0" in text:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from service.repository.json_strings import is_text
 from training.errors import UsageError
 from training.fitting.config import load_toml
 
@@ -178,16 +179,13 @@ def _wrong(place: str, key: str, expected: str, value: Any) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a string")
-    _check_utf8(value)
+    _check_texts(value)
     return value
 
 
-def _check_utf8(*texts: Any) -> None:
-    # Python reads other bytes of a command line as halves of characters, which no card can have.
-    try:
-        "".join(text for text in texts if isinstance(text, str)).encode()
-    except UnicodeEncodeError:
-        raise ValueError("in UTF-8") from None
+def _check_texts(*values: Any) -> None:
+    if not all(is_text(value) for value in values if isinstance(value, str)):
+        raise ValueError("in UTF-8")
 
 
 def _path(value: Any) -> Path:
@@ -226,7 +224,7 @@ def _labels(value: Any) -> tuple[str, ...]:
     labels = tuple(str(item) for item in items if isinstance(item, str | int) and str(item))
     if len(labels) != len(items) or len(labels) < 2 or len(set(labels)) != len(labels):
         raise ValueError("a list of two or more different labels")
-    _check_utf8(*labels)
+    _check_texts(*labels)
     return labels
 
 
@@ -249,7 +247,7 @@ def _choices(value: Any) -> tuple[Any, ...]:
     choices = _sequence(value)
     if not choices or not all(isinstance(choice, str | int | float) for choice in choices):
         raise ValueError("a list of strings or numbers")
-    _check_utf8(*choices)
+    _check_texts(*choices)
     return tuple(choices)
 
 
@@ -257,7 +255,7 @@ def _texts(value: Any) -> tuple[str, ...]:
     texts = _sequence(value)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise ValueError("a list of strings")
-    _check_utf8(*texts)
+    _check_texts(*texts)
     return tuple(texts)
 
 
