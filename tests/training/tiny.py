@@ -103,4 +103,4 @@ class Tiny(Task[None]):
     def _never(self, *_: Any) -> NoReturn:
         raise AssertionError("what is compared here never sees the test set")
 
-    exportable = golden = evaluate = answers = _never
+    contract = exportable = golden = evaluate = answers = _never

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from service.repository.contract import Field, Signature
+from service.repository.contract import Contract, Field, Signature
 from training.array_types import Array, Predict
 from training.data.dataset_location import DataSet, Found
 from training.data.download import Remote
@@ -98,6 +98,9 @@ class Toy(Task[Points]):
             mode="min",
         )
 
+    def contract(self, data: Points) -> Contract:
+        return {"serving_default": SIGNATURE}
+
     def exportable(self, data: Points, plan: TrainingPlan) -> Exportable:
         network = frozen(plan.model)
         logits = network(tf.constant(data.x[plan.validation])).numpy()
@@ -111,7 +114,7 @@ class Toy(Task[Points]):
 
         return Exportable(
             functions={"serving_default": serve},
-            contract={"serving_default": SIGNATURE},
+            contract=self.contract(data),
             evaluation={"calibration": calibration.on_held_out(logits, labels, scale)},
         )
 

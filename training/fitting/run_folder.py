@@ -12,10 +12,11 @@ export/          the SavedModel with card and golden examples, as published
 report.html      the outcome, for people
 """
 
+import contextlib
 import csv
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,18 @@ class Run:
         run.export, run.exported_epoch = folder, epoch
         return run
 
-    def discard(self) -> None:
-        """Remove the folder of a run that was created just now; one that is taken up stays."""
-        if self._is_new:
-            shutil.rmtree(self.folder)
+    @contextlib.contextmanager
+    def discarded_on_failure(self) -> Iterator[None]:
+        """Remove the folder of a run that was created just now if the block ends in a failure.
+
+        One that is taken up stays.
+        """
+        try:
+            yield
+        except (TrainingError, RepositoryError, OSError):
+            if self._is_new:
+                shutil.rmtree(self.folder)
+            raise
 
     def has_begun(self) -> bool:
         """Whether there is a checkpoint, or the draft of one."""

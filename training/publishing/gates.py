@@ -44,7 +44,7 @@ def run_gates(
     ]
     if incumbent is None:
         return GateReport(tuple(results), None)
-    contract = _contract(candidate.contract, incumbent)
+    contract = run_contract_gate(candidate.contract, incumbent)
     results.append(contract)
     results.append(run_comparison_gate(task, data, candidate, incumbent, contract.passed))
     if audits is not None and task.feedback_rows is not None:
@@ -110,7 +110,8 @@ def _originals(task: Task[Any], data: Any, candidate: Candidate) -> Iterator[Gat
     )
 
 
-def _contract(contract: Contract, incumbent: LiveVersion) -> GateResult:
+def run_contract_gate(contract: Contract, incumbent: LiveVersion) -> GateResult:
+    """Decide whether clients of the live version can continue with a version of ``contract``."""
     live = f"live version {incumbent.version}"
     if incumbent.card is None:
         return GateResult(gate="contract", passed=True, sentence=f"Not known: {live} has no card.")

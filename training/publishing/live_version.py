@@ -7,6 +7,7 @@ asks for: a version that was refused does not serve, however high its number.
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.contract import Contract
 from service.repository.errors import RepositoryError
 from service.repository.golden_examples import Golden, read_golden
 from service.repository.model_card import Card, read_card
@@ -67,6 +68,11 @@ def find_live_version(root: Path, model: str) -> LiveVersion | None:
             "let another version serve."
         ) from error
     return LiveVersion(version, folder, card, golden, how)
+
+
+def contract_of(live: LiveVersion | None) -> Contract | None:
+    """Return the contract of the live version; ``None`` without one, and of one without a card."""
+    return None if live is None or live.card is None else live.card.contract
 
 
 def _how(model: str, real: Reality, version: int, folder: Path) -> str:

@@ -199,6 +199,32 @@ class Clothing(Task[Images]):
     def classes(self, data: Images) -> Sequence[str]:
         return data.labels
 
+    def contract(self, data: Images) -> Contract:
+        labels = data.labels
+        answer = (
+            output_fields.label(labels, labels[-1], what="kind"),
+            output_fields.class_id(
+                "class_id",
+                len(labels),
+                "Its number in the order of the probabilities.",
+                example=len(labels) - 1,
+            ),
+            output_fields.probability("confidence", "How probable that kind is, calibrated.", 0.98),
+            output_fields.probabilities(labels),
+        )
+        image = Field(
+            name="image",
+            dtype="float32",
+            shape=(None, SIZE, SIZE),
+            description="Grey values of a picture, row by row: what it shows, bright on black.",
+            minimum=0,
+            maximum=255,
+        )
+        return {
+            "serving_default": Signature("serving_default", (image,), answer),
+            "from_encoded": Signature("from_encoded", (_ENCODED,), answer),
+        }
+
     def exportable(self, data: Images, plan: TrainingPlan) -> Exportable:
         network: DensePictures | Residual = plan.state
         logits = network.serving(plan.model)
@@ -223,7 +249,7 @@ class Clothing(Task[Images]):
 
         return Exportable(
             functions={"serving_default": serve, "from_encoded": serve_encoded},
-            contract=_contract(data.labels),
+            contract=self.contract(data),
             evaluation={"calibration": calibration.on_held_out(held_out, labels, scale)},
         )
 
@@ -324,32 +350,6 @@ def _encoded_case(data: Images, row: int, picture: Array, why: str) -> Case:
         note=_note(data, row, why),
         truth=_truth(data, row),
     )
-
-
-def _contract(labels: Sequence[str]) -> Contract:
-    answer = (
-        output_fields.label(labels, labels[-1], what="kind"),
-        output_fields.class_id(
-            "class_id",
-            len(labels),
-            "Its number in the order of the probabilities.",
-            example=len(labels) - 1,
-        ),
-        output_fields.probability("confidence", "How probable that kind is, calibrated.", 0.98),
-        output_fields.probabilities(labels),
-    )
-    image = Field(
-        name="image",
-        dtype="float32",
-        shape=(None, SIZE, SIZE),
-        description="Grey values of a picture, row by row: what it shows, bright on black.",
-        minimum=0,
-        maximum=255,
-    )
-    return {
-        "serving_default": Signature("serving_default", (image,), answer),
-        "from_encoded": Signature("from_encoded", (_ENCODED,), answer),
-    }
 
 
 TASK = Clothing()

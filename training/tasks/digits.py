@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from service.repository.contract import Field, Signature
+from service.repository.contract import Contract, Field, Signature
 from training.array_types import Array, Predict
 from training.data.dataset_location import DataSet, Found
 from training.data.dataset_types import Images
@@ -136,6 +136,9 @@ class Digits(Task[Images]):
     def classes(self, data: Images) -> Sequence[str]:
         return data.labels
 
+    def contract(self, data: Images) -> Contract:
+        return {"serving_default": _SIGNATURE}
+
     def exportable(self, data: Images, plan: TrainingPlan) -> Exportable:
         network = frozen(plan.model)
         held_out = network(tf.constant(data.train[plan.validation], tf.float32)).numpy()
@@ -152,7 +155,7 @@ class Digits(Task[Images]):
 
         return Exportable(
             functions={"serving_default": serve},
-            contract={"serving_default": _SIGNATURE},
+            contract=self.contract(data),
             evaluation={"calibration": calibration.on_held_out(held_out, labels, scale)},
         )
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from service.repository.contract import Field, Signature
+from service.repository.contract import Contract, Field, Signature
 from training.array_types import Array, Predict
 from training.data import auto_mpg
 from training.data.auto_mpg import CAR_NUMBERS
@@ -244,6 +244,9 @@ class Mpg(Task[Table]):
             state=_Trained(spec, features, views[:own], networks, to_mpg),
         )
 
+    def contract(self, data: Table) -> Contract:
+        return {"serving_default": Signature("serving_default", car_fields(data), _OUTPUTS)}
+
     def exportable(self, data: Table, plan: TrainingPlan) -> Exportable:
         trained: _Trained = plan.state
         spec = trained.spec
@@ -267,7 +270,7 @@ class Mpg(Task[Table]):
 
         return Exportable(
             functions={"serving_default": serve},
-            contract={"serving_default": Signature("serving_default", car_fields(data), _OUTPUTS)},
+            contract=self.contract(data),
             evaluation={**cross_validation(mpg, unseen, networks.fold_of(), _COVERAGE)},
             out_of_fold=RegressionPredictions(
                 unit="mi/gal", actual=mpg, predicted=unseen, keys=keys

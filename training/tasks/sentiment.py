@@ -206,6 +206,33 @@ class Sentiment(Task[Texts]):
     def classes(self, data: Texts) -> Sequence[str]:
         return data.labels
 
+    def contract(self, data: Texts) -> Contract:
+        text = Field(
+            name="text",
+            dtype="string",
+            shape=(None,),
+            description="A film review in English, UTF-8; HTML breaks may be in it.",
+            max_length=MAX_TEXT_BYTES,
+            example="A clever, moving film with a wonderful cast. I loved it!",
+        )
+        if data.own:
+            text = dataclasses.replace(
+                text, description="A text as those that it learned from, UTF-8.", example=None
+            )
+        label = output_fields.label(data.labels, example=data.labels[1])
+        answer: tuple[Field, ...]
+        if len(data.labels) == 2:
+            what = f"How probable {data.labels[1]!r} is, calibrated."
+            answer = (label, output_fields.probability("probability", what, 0.97))
+        else:
+            what = "How probable that class is, calibrated."
+            answer = (
+                label,
+                output_fields.probability("confidence", what, 0.97),
+                output_fields.probabilities(data.labels),
+            )
+        return {"serving_default": Signature("serving_default", (text,), answer)}
+
     def exportable(self, data: Texts, plan: TrainingPlan) -> Exportable:
         prepared: Prepared = plan.state
         held_out = plan.validation
@@ -235,7 +262,7 @@ class Sentiment(Task[Texts]):
         return Exportable(
             functions={"serving_default": serve_one_of_two if binary else serve_one_of_many},
             tracked=[scorer],
-            contract=_contract(data),
+            contract=self.contract(data),
             evaluation={"calibration": calibration.on_held_out(logits, labels, scale)},
         )
 
@@ -312,34 +339,6 @@ def _probabilities(predict: Predict, texts: Sequence[bytes]) -> Array:
         else:
             parts.append(answers["probabilities"])
     return np.concatenate(parts)
-
-
-def _contract(data: Texts) -> Contract:
-    text = Field(
-        name="text",
-        dtype="string",
-        shape=(None,),
-        description="A film review in English, UTF-8; HTML breaks may be in it.",
-        max_length=MAX_TEXT_BYTES,
-        example="A clever, moving film with a wonderful cast. I loved it!",
-    )
-    if data.own:
-        text = dataclasses.replace(
-            text, description="A text as those that it learned from, UTF-8.", example=None
-        )
-    label = output_fields.label(data.labels, example=data.labels[1])
-    answer: tuple[Field, ...]
-    if len(data.labels) == 2:
-        what = f"How probable {data.labels[1]!r} is, calibrated."
-        answer = (label, output_fields.probability("probability", what, 0.97))
-    else:
-        what = "How probable that class is, calibrated."
-        answer = (
-            label,
-            output_fields.probability("confidence", what, 0.97),
-            output_fields.probabilities(data.labels),
-        )
-    return {"serving_default": Signature("serving_default", (text,), answer)}
 
 
 def _case(data: Texts, row: int, note: str) -> Case:

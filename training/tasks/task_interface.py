@@ -187,6 +187,14 @@ class Task(ABC, Generic[Data]):
         return ()
 
     @abstractmethod
+    def contract(self, data: Data) -> Contract:
+        """Say what the signatures of a version that learns from ``data`` take and give.
+
+        It is asked for before the training, so that a version that could not take another's place
+        is noticed by then; ``exportable`` brings the same.
+        """
+
+    @abstractmethod
     def exportable(self, data: Data, plan: TrainingPlan) -> Exportable:
         """Turn the trained network of ``plan`` into what will serve.
 

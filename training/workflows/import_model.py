@@ -38,7 +38,7 @@ from training.importing.sample_requests import instances, shape_of
 from training.importing.source_path import check_source, shown_name
 from training.publishing import saved_model_export, version_policy
 from training.publishing.contract_compatibility import broken_promises
-from training.publishing.live_version import find_live_version
+from training.publishing.live_version import contract_of, find_live_version
 from training.publishing.provenance import libraries
 from training.publishing.row_independence import declare_independence
 from training.publishing.sensitive_fields import mark_sensitive
@@ -137,7 +137,7 @@ def _import(
     with working(f"loading {source if isinstance(source, Path | str) else source.name}"):
         opened = open_source(source, scratch)
     live = find_live_version(root, name)
-    before = live.card.contract if live is not None and live.card is not None else None
+    before = contract_of(live)
     named = _marked(named_model(opened, description, samples), description, before)
     every = [] if samples is None else instances(samples, named.signature.inputs)
     cases = [] if samples is None else golden_cases(samples, every)

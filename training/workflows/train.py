@@ -2,18 +2,16 @@
 
 import contextlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from service.repository.errors import RepositoryError
 from service.repository.model_card import Card
 from service.repository.model_store import Store
-from service.repository.object_store.origin import check_publishable, place_of
+from service.repository.object_store.origin import place_of
 from service.repository.object_store.refreshing import bring_up_to_date
-from service.repository.precision import Precision, why_not_here
+from service.repository.precision import Precision
 from service.repository.reference.reference_file import write_reference
 from service.repository.rollout_policy import RolloutRules
 from training import tasks
@@ -24,7 +22,7 @@ from training.data.feedback.given_truths import read_feedback
 from training.data.feedback.merging import Audited
 from training.data.load import Loaded, load_data
 from training.data.own.findings import findings_of
-from training.errors import RefusedError, TrainingError, UsageError
+from training.errors import RefusedError, UsageError
 from training.evaluation.calibration import on_test_set
 from training.evaluation.metrics import beside_the_headline
 from training.evaluation.out_of_fold import write_errors
@@ -41,7 +39,7 @@ from training.publishing.gate_report import Candidate, GateReport
 from training.publishing.gates import run_gates
 from training.publishing.golden_regression import carried_over
 from training.publishing.learned_feedback import read_learned, write_learned
-from training.publishing.live_version import find_live_version
+from training.publishing.live_version import contract_of, find_live_version
 from training.publishing.provenance import git_commit, libraries
 from training.publishing.row_independence import declare_independence
 from training.publishing.sensitive_fields import mark_sensitive
@@ -49,6 +47,7 @@ from training.publishing.version_reference import answered_reference
 from training.reporting.mistakes import worst_mistakes
 from training.reporting.report import ReportData, write_report
 from training.tasks.task_interface import Exportable, Task
+from training.workflows import preflight
 from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.init_from_option import find_initial_version
 
@@ -75,14 +74,9 @@ def train(run: Run, *, force: bool = False, rollout: RolloutRules | None = None)
 
 def _train(run: Run, force: bool, rollout: RolloutRules | None) -> int | None:
     settings = run.settings
-    if settings.publish:
-        _make_room(run)
-        if rollout is not None:
-            version_policy.check_no_rollout(settings.out, settings.model)
-    _check_live_version(run)
     task: Task[Any] = tasks.get(settings.model)
-    _check_precision(task, run)
-    loaded, plan = planned(task, run)
+    with run.discarded_on_failure():
+        loaded, plan = _checked(task, run, rollout)
     architecture = task.architectures[settings.arch]
     say(
         f"{settings.model}, {settings.arch}: {architecture.description}; "
@@ -112,6 +106,21 @@ def _train(run: Run, force: bool, rollout: RolloutRules | None) -> int | None:
         )
         write_report(run.report, data)
     return version
+
+
+def _checked(
+    task: Task[Any], run: Run, rollout: RolloutRules | None
+) -> tuple[Loaded[Any], TrainingPlan]:
+    """Return what ``planned`` does, once all is checked that would stop the version in the end."""
+    if run.settings.publish:
+        preflight.make_room(run)
+        if rollout is not None:
+            version_policy.check_no_rollout(run.settings.out, run.settings.model)
+    live = find_live_version(run.settings.out, run.settings.model)
+    preflight.check_precision(task, run)
+    loaded, plan = planned(task, run)
+    preflight.check_contract(task.contract(loaded.learned), live, run)
+    return loaded, plan
 
 
 def _publish(
@@ -155,73 +164,17 @@ def export_as_it_is(task: Task[Any], loaded: Loaded[Any], plan: TrainingPlan, ru
 
 
 def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
-    """Load the data and build the network; a run that fails before that leaves no folder."""
-    try:
-        architecture_of(task.name, task.architectures, run.settings.arch)
-        initial = _initial_weights(task, run)
-        loaded = _load(task, run)
-        training_loop.set_seed(run.settings.seed)
-        if initial is None:
-            return loaded, task.plan(loaded.learned, run.settings)
-        say(f"starting from version {initial.version}")
-        plan = task.plan_as_published(loaded.learned, run.settings, initial.folder)
-        initial.load_into(plan.model, task.classes(loaded.data))
-        return loaded, plan
-    except TrainingError:
-        run.discard()
-        raise
-
-
-def _make_room(run: Run) -> None:
-    """Check that a version can be published, before the training rather than after it.
-
-    Raises:
-        UsageError: it could not.
-    """
-    out = run.settings.out
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        bring_up_to_date(out, run.settings.model)
-        check_publishable(out)
-    except RepositoryError:
-        run.discard()
-        raise
-    except OSError as error:
-        run.discard()
-        raise UsageError(f"--out {out} cannot be a folder of models: {error.strerror}.") from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        run.discard()
-        raise UsageError(f"--out {out} cannot be written to.")
-
-
-def _check_live_version(run: Run) -> None:
-    """Check that a version can be compared with the live one, before it is trained.
-
-    Raises:
-        RepositoryError: the live version, or its policy, cannot be read.
-    """
-    try:
-        find_live_version(run.settings.out, run.settings.model)
-    except (RepositoryError, OSError):
-        run.discard()
-        raise
-
-
-def _check_precision(task: Task[Any], run: Run) -> None:
-    """Check that the export can be measured in the precision that it is to state.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    precision = run.settings.precision
-    if precision is Precision.FLOAT32:
-        return
-    if why := task.no_bf16:
-        run.discard()
-        raise UsageError(f"--precision {precision}: {task.name} cannot be measured in it: {why}.")
-    if why := why_not_here(precision):
-        run.discard()
-        raise UsageError(f"--precision {precision} cannot be measured here: {why}.")
+    """Load the data and build the network."""
+    architecture_of(task.name, task.architectures, run.settings.arch)
+    initial = _initial_weights(task, run)
+    loaded = _load(task, run)
+    training_loop.set_seed(run.settings.seed)
+    if initial is None:
+        return loaded, task.plan(loaded.learned, run.settings)
+    say(f"starting from version {initial.version}")
+    plan = task.plan_as_published(loaded.learned, run.settings, initial.folder)
+    initial.load_into(plan.model, task.classes(loaded.data))
+    return loaded, plan
 
 
 def _initial_weights(task: Task[Any], run: Run) -> InitialWeights | None:
@@ -308,14 +261,11 @@ def _export(
     golden = saved_model_export.answer(predict, exportable.contract, cases)
     if in_float32 is not None:
         golden = alike_in_both(golden, exportable.contract, in_float32)
-    try:
-        contract = mark_sensitive(
-            declare_independence(predict, exportable.contract, golden),
-            settings.sensitive,
-            incumbent.card.contract if incumbent is not None and incumbent.card else None,
-        )
-    except UsageError as error:
-        raise UsageError(f"{error} Resume the run with other names: nothing is lost.") from None
+    contract = mark_sensitive(
+        declare_independence(predict, exportable.contract, golden),
+        settings.sensitive,
+        contract_of(incumbent),
+    )
     gates = {**report.to_json(), "forced": force and not report.passed}
     card = Card(
         name=task.name,
