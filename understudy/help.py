@@ -64,6 +64,15 @@ class Command(click.Command):
                 panels.setdefault(getattr(param, "panel", _OPTIONS), []).append(record)
         _write(formatter, panels)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            options = [each for each in self.params if isinstance(each, click.Option)]
+            hidden = {name for each in options if each.hidden for name in each.opts}
+            shown = [each for each in error.possibilities or () if each not in hidden]
+            raise click.NoSuchOption(error.option_name, possibilities=shown, ctx=ctx) from None
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         lines = {f"understudy {line}": words for line, words in self.examples.items()}
         if not lines:

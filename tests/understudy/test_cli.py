@@ -62,6 +62,8 @@ def _without_rivals() -> Iterator[None]:
         (["train", "mpg", "--rollout", "--rollout-rules", "[" * 100_000], "--rollout-rules: it is not JSON: maximum recursion depth exceeded while decoding a JSON array from a unicode string. See understudy train --help."),
         (["train", "mpg", "--rollout", "--rollout-rules", "9" * 5000], "--rollout-rules: it is not JSON: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit. See understudy train --help."),
         (["list", "--jsn"], "No such option '--jsn'. Did you mean '--json'? See understudy list --help."),
+        # Not --worker, which is between the processes of a study.
+        (["tune", "mpg", "--workers", "2"], "No such option '--workers'. See understudy tune --help."),
         (["list", "--out", ""], "--out must be a path, not ''. See understudy list --help."),
         (["mirror", "s3://a", "--to", ""], "--to must be a path, not ''. See understudy mirror --help."),
         (["export", ""], "run must be a path, not ''. See understudy export --help."),
