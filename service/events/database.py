@@ -69,4 +69,4 @@ class Database(Protocol):
         """Give room back to the file system, where the database does not do so by itself."""
 
     def close(self) -> None:
-        """Close the connection of this thread."""
+        """Close the connections that nobody uses."""

@@ -283,7 +283,7 @@ class EventStore:
         return counts
 
     def close(self) -> None:
-        """Close what this thread has opened."""
+        """Close what nobody uses; it can be used again."""
         self.database.close()
 
     @contextmanager

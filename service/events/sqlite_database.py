@@ -9,9 +9,11 @@ import errno
 import fcntl
 import os
 import sqlite3
-import threading
+import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,8 +33,14 @@ _MOST_IN_ONE = 1024
 _MODE = 0o600
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    connection: sqlite3.Connection
+    identity: tuple[int, int]
+
+
 class SqliteDatabase:
-    """A file of SQLite; each thread has a connection of its own."""
+    """A file of SQLite; whoever uses it has one of its connections for as long."""
 
     is_shared = False
 
@@ -45,7 +53,9 @@ class SqliteDatabase:
         """
         self._path = path
         self._busy_s = busy_s
-        self._of_thread = threading.local()
+        # Only those of which nobody makes use now; they are closed with the database at the latest.
+        self._idle: deque[_Opened] = deque()
+        weakref.finalize(self, _close_all, self._idle)
 
     @property
     def shown(self) -> str:
@@ -55,31 +65,32 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Begin a transaction that may write; an exception takes it back."""
-        try:
-            connection = self._connection()
-            # At once, since a transaction that turns into a writing one could not wait its turn.
-            connection.execute("BEGIN IMMEDIATE")
-        except (sqlite3.Error, OSError) as error:
-            raise self._failure(error) from error
-        try:
-            yield _SqliteTransaction(connection)
-            connection.execute("COMMIT")
-        except BaseException as error:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
+        with self._connection() as connection:
+            try:
+                # At once, since one that turns into a writing one could not wait its turn.
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
                 raise self._failure(error) from error
-            raise
+            try:
+                yield _SqliteTransaction(connection)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise self._failure(error) from error
+                raise
 
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert many rows, in few transactions of their own, but for keys that are there."""
         # One statement gives the interpreter's lock away a few times, and must get it back from a
         # busy event loop each time; to wait for it costs more than to insert a row. So rows have no
         # statements of their own here, nor has the transaction.
-        try:
-            _SqliteTransaction(self._connection()).insert_new(table, columns, rows)
-        except (sqlite3.Error, OSError) as error:
-            raise self._failure(error) from error
+        with self._connection() as connection:
+            try:
+                _SqliteTransaction(connection).insert_new(table, columns, rows)
+            except sqlite3.Error as error:
+                raise self._failure(error) from error
 
     def create(self, schema: Sequence[str]) -> None:
         """Run the statements that make tables, one process after the other."""
@@ -89,33 +100,53 @@ class SqliteDatabase:
 
     def free_space(self) -> None:
         """Give the pages of deleted events back to the file system."""
-        try:
-            # As a script, because ``execute`` frees one page a call.
-            self._connection().executescript("PRAGMA incremental_vacuum")
-        except (sqlite3.Error, OSError) as error:
-            raise self._failure(error) from error
+        with self._connection() as connection:
+            try:
+                # As a script, because ``execute`` frees one page a call.
+                connection.executescript("PRAGMA incremental_vacuum")
+            except sqlite3.Error as error:
+                raise self._failure(error) from error
 
     def close(self) -> None:
-        """Close the connection of this thread."""
-        connection = getattr(self._of_thread, "connection", None)
-        if connection is not None:
-            self._of_thread.connection = None
-            connection.close()
+        """Close the connections that nobody uses."""
+        _close_all(self._idle)
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
-        if connection is not None:
-            with suppress(OSError):
-                if _identity(self._path) == self._of_thread.identity:
-                    return connection
-            # Somebody has removed or replaced the file: what is written would go nowhere.
-            self.close()
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection to the file that is there now.
+
+        Raises:
+            StoreError: the file cannot be opened.
+        """
+        try:
+            opened = self._reused() or self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(error) from error
+        try:
+            yield opened.connection
+        finally:
+            self._idle.append(opened)
+
+    def _reused(self) -> _Opened | None:
+        with suppress(IndexError):
+            while True:
+                opened = self._idle.pop()
+                with suppress(OSError):
+                    if _identity(self._path) == opened.identity:
+                        return opened
+                # Somebody has removed or replaced the file: what is written would go nowhere.
+                opened.connection.close()
+        return None
+
+    def _open(self) -> _Opened:
         if self._path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
         if not self._path.exists():
             self._make_file()
-        # Transactions begin and end where this class says.
-        connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None)
+        # Transactions begin and end where this class says, and one thread uses it after the other.
+        connection = sqlite3.connect(
+            self._path, timeout=self._busy_s, isolation_level=None, check_same_thread=False
+        )
         try:
             # Before there is a table; later it has no effect.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -124,12 +155,10 @@ class SqliteDatabase:
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute(f"PRAGMA journal_size_limit={_MOST_LOG_BYTES}")
             connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
+            return _Opened(connection, _identity(self._path))
         except BaseException:
             connection.close()
             raise
-        self._of_thread.connection = connection
-        self._of_thread.identity = _identity(self._path)
-        return connection
 
     def _make_file(self) -> None:
         """Make the file, for whoever comes first, without what is left of one before it.
@@ -189,6 +218,12 @@ class _SqliteTransaction:
                 "ON CONFLICT DO NOTHING",
                 list(chain.from_iterable((*part, *[part[0]] * more))),
             )
+
+
+def _close_all(idle: deque[_Opened]) -> None:
+    with suppress(IndexError):
+        while True:
+            idle.pop().connection.close()
 
 
 def _identity(path: Path) -> tuple[int, int]:

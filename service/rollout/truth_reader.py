@@ -98,6 +98,5 @@ class TruthReader:
             # Which does not show where the store is.
             self._problem = "The truths cannot be read now."
         finally:
-            self._store.close()
             spent = monotonic() - start
             self._rests_until = start + spent + min(max(_REST * spent, _LEAST_REST_S), _MOST_REST_S)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import requests
@@ -17,7 +18,7 @@ BODY = {"signature_name": "only_y", "instances": [[1, 2], [3, 4]]}
 def stored(file: Path) -> set[str]:
     try:
         # Never made by who reads it.
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as reader:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as reader:
             return {name for (name,) in reader.execute("SELECT request_id FROM understudy_events")}
     except sqlite3.OperationalError:
         return set()  # A busy machine has no tables yet, or has the file locked just now.
@@ -58,7 +59,7 @@ def test_a_worker_that_is_killed_loses_its_queue_and_nothing_else(
     later = ask(service, [f"after-{number}" for number in range(30)])
     eventually(lambda: stored(file) >= {*first, *later})
     assert stored(file) <= {*first, *answered, *later}
-    with sqlite3.connect(file) as reader:
+    with closing(sqlite3.connect(file)) as reader:
         assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
     # Feedback, through whichever worker.

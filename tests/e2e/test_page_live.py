@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def wait_until_stored(folder: Path) -> Any:
 
     def wait(request_id: str) -> None:
         query = "SELECT 1 FROM understudy_events WHERE request_id = ?"
-        with sqlite3.connect(folder / "events.db") as reader:
+        with closing(sqlite3.connect(folder / "events.db")) as reader:
             eventually(lambda: reader.execute(query, [request_id]).fetchone())
 
     return wait

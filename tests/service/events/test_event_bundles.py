@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def ids(store: EventStore, model: str = "m") -> list[str]:
 
 def tables(path: Path) -> dict[str, int]:
     """Return how many rows the tables of events have."""
-    with sqlite3.connect(path) as reader:
+    with closing(sqlite3.connect(path)) as reader:
         return {
             name: reader.execute(f"SELECT COUNT(*) FROM understudy_{name}").fetchone()[0]
             for name in ("events", "event_bundles")
@@ -251,7 +252,7 @@ def test_the_oldest_go_first_when_there_is_too_much(store: EventStore, path: Pat
     store.add(packed(many("c", answered_at=NOW + 2)))
     store.add(packed([answered("d", answered_at=NOW + 3)]))
     store.put("m", [truth("a007", 7)])
-    with sqlite3.connect(path) as reader:
+    with closing(sqlite3.connect(path)) as reader:
         bundle, row = (
             reader.execute(f"SELECT MAX(bytes) FROM understudy_{name}").fetchone()[0]
             for name in ("event_bundles", "events")
@@ -273,7 +274,7 @@ def test_a_store_of_a_format_before_is_taken_over(
     store.add(packed([answered("old")]))
     store.put("m", [truth("old", 7)])
     store.close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         if before == 1:
             connection.execute("DROP TABLE understudy_event_bundles")
         connection.execute("UPDATE understudy_store SET format = ?", (before,))
@@ -281,7 +282,7 @@ def test_a_store_of_a_format_before_is_taken_over(
     newer.add(packed(many()))
     assert newer.counts() == {"m": MANY + 1}
     assert [event.request_id for event, _ in newer.events("m", labelled_only=True)] == ["old"]
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT format FROM understudy_store").fetchall() == [(3,)]
 
 
@@ -305,7 +306,7 @@ def test_a_process_that_is_killed_leaves_whole_bundles(path: Path) -> None:
     os.close(reader)
     (count,) = store_in(path).counts().values()
     assert count in (len(told) * MANY, (len(told) + 1) * MANY)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

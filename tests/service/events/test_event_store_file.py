@@ -6,7 +6,9 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +36,37 @@ def test_a_file_that_is_removed_is_made_again(tmp_path: Path) -> None:
         store.add([record("b")])
     store.add([record("c")])
     assert store.counts() == {"m": 1}
+
+
+def test_threads_one_after_the_other_open_the_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, opened = sqlite3.connect, []
+
+    def counted(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(args)
+        return connect(*args, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    store = store_in(tmp_path / "events.db")
+    for number in range(5):
+        thread = threading.Thread(target=store.add, args=([record(str(number))],))
+        thread.start()
+        thread.join()
+    assert store.counts() == {"m": 5}
+    assert len(opened) == 1
+    store.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["events.db"]
+    assert store.counts() == {"m": 5}
+    assert len(opened) == 2
+
+
+def test_a_store_is_closed_with_its_last_user(tmp_path: Path) -> None:
+    store = store_in(tmp_path / "events.db")
+    store.add([record("a")])
+    assert len([*tmp_path.iterdir()]) == 3
+    del store
+    assert [path.name for path in tmp_path.iterdir()] == ["events.db"]
 
 
 # Stores a request in the file that it is told, and holds its connection until its input ends.
@@ -88,7 +121,7 @@ def test_deleted_requests_give_room_back(tmp_path: Path) -> None:
     for part in range(20):
         store.add([record(f"{part}-{n}", inputs=f'"{"x" * 10_000}"') for n in range(20)])
     store.expire(most_age_s=1000, most_bytes=0)
-    with sqlite3.connect(path) as reader:
+    with closing(sqlite3.connect(path)) as reader:
         (pages,) = reader.execute("PRAGMA page_count").fetchone()
         reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert pages < 100
@@ -98,7 +131,7 @@ def test_deleted_requests_give_room_back(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     store_in(other).make()
-    with sqlite3.connect(other) as connection:
+    with closing(sqlite3.connect(other, isolation_level=None)) as connection:
         connection.execute("UPDATE understudy_store SET format = 4")
     text = tmp_path / "text"
     text.write_text("This is a text, and longer than a page's head has bytes." * 3)

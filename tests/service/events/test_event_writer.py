@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -293,7 +293,7 @@ def test_a_full_disk_loses_nothing_that_the_queue_holds(start: Start, tmp_path: 
         assert events.lost() == 0
         events.writer.stop(10)
         events.store.close()
-        with sqlite3.connect(folder / "e.db") as reader:
+        with closing(sqlite3.connect(folder / "e.db")) as reader:
             assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

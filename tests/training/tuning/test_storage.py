@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,11 @@ def test_databases_that_cannot_be_used(runs: Path) -> None:
 def damaged(location: StudyLocation, *statements: str) -> StudyLocation:
     """Begin a study with a trial, and change its tables as another program may have."""
     add(storage.open_or_create_study(location, "min", ABOUT, {}), 0.1, 1.0, TrialState.COMPLETE)
-    with sqlite3.connect(location.url.removeprefix("sqlite:///")) as connection:
+    with closing(
+        sqlite3.connect(location.url.removeprefix("sqlite:///"), isolation_level=None)
+    ) as connection:
         for statement in statements:
             connection.execute(statement)
-    connection.close()
     return location
 
 

@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -283,7 +284,7 @@ def test_a_locked_store_is_said(
 
 def test_a_store_of_another_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     Traffic().store.make()
-    with sqlite3.connect("events.db") as store:
+    with closing(sqlite3.connect("events.db", isolation_level=None)) as store:
         store.execute("UPDATE understudy_store SET format = 99")
     assert cli.main(FEEDBACK) == 1
     assert "events.db has tables of format 99, not 3" in capsys.readouterr().err
