@@ -127,8 +127,8 @@ $(BIN)/understudy: pyproject.toml
 	@touch $@
 
 $(VENV)/pyvenv.cfg:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo 'Python 3.11 or newer is needed; name one with PYTHON=...'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo 'Python 3.11, 3.12 or 3.13 is needed, which TensorFlow supports; name one with PYTHON=...'; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 		{ echo 'Python cannot make environments here; on Debian: apt install python3-venv'; exit 1; }
 	@$(PYTHON) -m tools.show_progress 'making $(VENV)' $(PYTHON) -m venv $(VENV)
