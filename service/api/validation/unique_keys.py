@@ -82,7 +82,7 @@ def _repeated(text: bytes) -> str | None:
     try:
         # Of a number, only its place matters; small whole numbers take no memory of their own.
         document = json.loads(text, object_pairs_hook=members, parse_int=len, parse_float=len)
-    except RecursionError:  # Lists within lists, a thousand times: nothing takes such a request.
+    except RecursionError:  # Lists within lists, a thousand times or more: nothing takes these.
         return None
     if not repeated:
         return None

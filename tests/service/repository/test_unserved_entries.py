@@ -238,7 +238,7 @@ def test_another_user_sees_what_it_may(tmp_path: Path, repository_root: Path) ->
         text=True,
         check=False,
     )
-    if "Permission denied" in output.stderr:
+    if "Permission denied" in output.stderr or "shared libraries" in output.stderr:
         pytest.skip("another user cannot run this interpreter")
     assert output.returncode == 0, output.stderr
     models, ignored = json.loads(output.stdout)

@@ -180,9 +180,16 @@ def test_a_place_among_many_numbers_takes_no_memory_for_each() -> None:
     assert peak < 20 * 500_000
 
 
-def test_a_text_too_deep_for_any_request_is_left_to_its_reader() -> None:
+def test_a_text_too_deep_for_python_is_left_to_its_reader() -> None:
     data = b'["\\":", {"a": 1, "a": 2}, %b%b]' % (b"[" * 1000, b"]" * 1000)
-    check_unique_keys(data, loads(data))
+    document = loads(data)
+    try:
+        json.loads(data)
+    except RecursionError:
+        check_unique_keys(data, document)
+    else:  # Python reads deeper texts from 3.12 on.
+        with pytest.raises(InvalidRequestError, match=r"\[1\]\.a: This name stands twice"):
+            check_unique_keys(data, document)
 
 
 @pytest.mark.parametrize(
