@@ -30,7 +30,7 @@ from tests.e2e.conftest import Service, StartService, free_port
 from tests.e2e.grpc_client import SERVING, Client, arrays, predict_request
 from tests.e2e.test_public_clients import TOKEN
 from tests.savedmodels.affine import publish_affine
-from tests.savedmodels.classes import publish_scores
+from tests.savedmodels.classes import publish_scores, save_logarithms
 from tests.savedmodels.dtypes import DTYPES, save_every_dtype
 from tests.waiting import eventually
 
@@ -60,6 +60,7 @@ def service(
     publish_affine(root)
     publish_scores(root)
     save_every_dtype(root / "every_dtype" / "1")
+    save_logarithms(root / "logarithms" / "1")
     return start_service(
         root,
         wait_for="/v2/health/ready",
@@ -259,6 +260,71 @@ def test_examples_and_descriptions(client: Client) -> None:
     method = f"/{SERVING}.ModelService/GetModelStatus"
     found = client.call(method, asked, f"{SERVING}.GetModelStatusResponse")
     assert [status.state for status in found.model_version_status] == [30]
+
+
+def of_examples(verb: str, model: str, signature: str, examples: list[dict[str, Any]]) -> Any:
+    """Return a request to classify or regress."""
+    request = message_class(f"{SERVING}.{verb}Request")()
+    request.model_spec.name, request.model_spec.signature_name = model, signature
+    for example in examples:
+        features = request.input.example_list.examples.add().features.feature
+        for name, value in example.items():
+            if isinstance(value, str):
+                features[name].bytes_list.value.append(value.encode())
+            elif isinstance(value, list):
+                features[name].float_list.value.extend(value)
+            else:
+                features[name].float_list.value.append(value)
+    return request
+
+
+def test_answers_to_examples_may_be_infinite(service: Service, client: Client) -> None:
+    """A message can hold it, as that of Predict does; JSON cannot, and says so."""
+    infinite = float("inf")
+    request = of_examples("Classification", "logarithms", "classify", [{"x": [0.0, 1.0]}])
+    method = f"/{SERVING}.PredictionService/Classify"
+    found = client.call(method, request, f"{SERVING}.ClassificationResponse")
+    (row,) = found.result.classifications
+    assert [(each.label, each.score) for each in row.classes] == [("left", -infinite), ("right", 0)]
+
+    request = of_examples("Regression", "logarithms", "regress", [{"x": [0.0, 1.0]}])
+    method = f"/{SERVING}.PredictionService/Regress"
+    found = client.call(method, request, f"{SERVING}.RegressionResponse")
+    assert [each.value for each in found.result.regressions] == [-infinite]
+
+    for verb in ("classify", "regress"):
+        body = {"signature_name": verb, "examples": [{"x": [0.0, 1.0]}]}
+        answer = service.post(f"/v1/models/logarithms:{verb}", body)
+        assert answer.status_code == 400
+        assert "JSON has no such number" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("first", [[], [1.0]])
+def test_nan_in_examples_is_held_to_the_contract(client: Client, first: list[float]) -> None:
+    """As in the tensors of Predict, it stands for null, which few inputs may be."""
+    method, answer = f"/{SERVING}.PredictionService/Regress", f"{SERVING}.RegressionResponse"
+    car = next(e.instance for e in read_golden(LATEST["mpg"]).examples)
+    known = {name: float(v) if type(v) is int else v for name, v in car.items() if v is not None}
+
+    unknown = {name: value for name, value in known.items() if name != "horsepower"}
+    nan = {**unknown, "horsepower": float("nan")}
+    request = of_examples("Regression", "mpg", "", [nan, unknown])
+    one, other = client.call(method, request, answer).result.regressions
+    assert one.value == other.value
+
+    request = of_examples("Regression", "mpg", "", [known, {**known, "weight": float("nan")}])
+    with pytest.raises(grpc.RpcError) as caught:
+        client.call(method, request, answer)
+    assert caught.value.details() == (
+        "examples[1].weight: Expected a number from 1000 to 7000 lb, not nan."
+    )
+    row = [*first, float("nan"), 2.0][:2]
+    request = of_examples("Regression", "logarithms", "regress", [{"x": row}])
+    with pytest.raises(grpc.RpcError) as caught:
+        client.call(method, request, answer)
+    assert caught.value.details() == (
+        f"examples[0].x[{len(first)}]: Expected a number within float32, not nan."
+    )
 
 
 def test_triton_s_client(v2: triton.InferenceServerClient) -> None:

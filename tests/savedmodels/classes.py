@@ -196,3 +196,23 @@ def publish_scores(root: Path) -> int:
 def _save_scores(directory: Path) -> None:
     model = Scores()
     save(directory, model, serving_default=model.serve)
+
+
+class Logarithms(tf.Module):
+    """Logarithms as scores and as a number: without a contract, and -inf for 0."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def classify(self, x):
+        classes = tf.tile([["left", "right"]], [tf.shape(x)[0], 1])
+        return {"classes": classes, "scores": tf.math.log(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def regress(self, x):
+        return {"outputs": tf.math.log(x[:, 0])}
+
+
+@written_once
+def save_logarithms(directory: Path) -> None:
+    """Write ``Logarithms``, with the signatures "classify" and "regress"."""
+    model = Logarithms()
+    save(directory, model, classify=model.classify, regress=model.regress)

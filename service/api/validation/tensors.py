@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -334,7 +335,9 @@ def _numbers_to_array(level: _Level) -> Array:
             array: Array = np.array(values, dtype=np.float64).astype(field.numpy_type)
         if field.dtype == "bfloat16":
             array = round_bfloat16(array)
-        beyond = np.isinf(array)
+        # What stands for null is NaN by now. Other NaN is none of JSON's, but gRPC's examples may
+        # hold it.
+        beyond = np.isinf(array) if field.nullable else ~np.isfinite(array)
         if beyond.any():
             raise level.error(beyond, describe_expected_value(field))
         return array
@@ -349,7 +352,13 @@ def _numbers_to_array(level: _Level) -> Array:
 def _is_within(field: Field, values: Sequence[Any]) -> bool:
     """Whether all values are certain to be finite as the field's floats."""
     most = _MOST_FLOAT.get(field.dtype)
-    return most is not None and None not in values and max(map(abs, values), default=0) <= most
+    return (
+        most is not None
+        and None not in values
+        and max(map(abs, values), default=0) <= most
+        # NaN, which is less than nothing and not equal to itself, may hide behind a larger number.
+        and all(map(eq, values, values))
+    )
 
 
 def _strings_to_array(level: _Level) -> Array:

@@ -89,19 +89,22 @@ class ClassifyCodec:
         return ExamplesRequest(signature, inputs, len(examples), results)
 
     def write(self, request: ExamplesRequest, outputs: Tensors, servable: Servable) -> Response:
+        results = self.results(request, outputs)
+        for name, tensor in outputs.items():
+            check_finite(name, tensor)
         return Response(
             orjson.dumps(
-                {"results": self.results(request, outputs)},
+                {"results": results},
                 default=string_to_json,
                 option=orjson.OPT_SERIALIZE_NUMPY,
             )
         )
 
     def results(self, request: ExamplesRequest, outputs: Tensors) -> list[Any]:
-        """Return a result for each example.
+        """Return a result for each example; it may be NaN or infinite.
 
         Raises:
-            InvalidRequestError: an output is not one for each example, or is not finite.
+            InvalidRequestError: an output is not one for each example.
         """
         for name, tensor in outputs.items():
             if tensor.ndim == 0 or tensor.shape[0] != request.instances:
@@ -109,7 +112,6 @@ class ClassifyCodec:
                     f"Output {name!r} has shape {list(tensor.shape)}, not a row for each of the "
                     f"{request.instances} examples."
                 )
-            check_finite(name, tensor)
         return request.results(outputs)
 
     def _results(self, signature: Signature, kind: str, servable: Servable) -> Results:
