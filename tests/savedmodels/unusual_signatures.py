@@ -40,6 +40,8 @@ def odd_signatures() -> dict[str, Signature]:
             return value * 2.0 + tf.reduce_sum(tf.ones([1]))
 
     wide = v1.placeholder(tf.float32, [None, 2**30], name="wide")
+    two = v1.placeholder(tf.float32, [2], name="two")
+    pairs = v1.placeholder(tf.float32, [2, 3], name="pairs")
     plain: Tensors = {"y": y}
     return {
         "serving_default": ({"x": x}, plain, PREDICT),
@@ -72,6 +74,8 @@ def odd_signatures() -> dict[str, Signature]:
         "": ({"x": x}, plain, PREDICT),
         "sl/ash é": ({"x": x}, plain, PREDICT),
         "no_method": ({"x": x}, plain, ""),
+        "scalar": ({"scale": scalar}, {"y": scalar * 2.0}, PREDICT),
+        "of_two": ({"two": two, "pairs": pairs}, {"y": two + pairs[:, 0]}, PREDICT),
         "wide": ({"wide": wide}, {"y": tf.shape(wide)[:1]}, PREDICT),
     }
 

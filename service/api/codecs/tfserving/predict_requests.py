@@ -180,6 +180,7 @@ def _read_rows(
         raise invalid_request("instances", message)
     if not predict_fast_path.names_inputs(signature, instances[0]):
         columns = _only_input(signature, instances, "instances[0]", instances[0])
+        _check_inputs_have_rows(signature, (), "instances")
         inputs = _load(
             schema,
             columns,
@@ -217,6 +218,7 @@ def read_objects(
         InvalidRequestError: some are not what the signature takes; its details name the places.
     """
     left = inputs_left_out(signature, instances)
+    _check_inputs_have_rows(signature, left, path)
     problems = Problems(limit)
     _check_keys(signature, instances, left, problems, path)
     # Rows that lack a value have been named; their other values are checked as well.
@@ -232,14 +234,37 @@ def read_objects(
         if index:
             row = rows[name][index[0]]
             problems.add(f"{path}[{row}].{name}{brackets(index[1:])}", *texts, order=(row,))
-        elif name in columns:
+        elif name in columns and len(rows[name]) == len(instances):
             # Of the batch as a whole: the signature takes another number of rows.
-            problems.add(f"{path}[0].{name}", *texts, order=(0,))
+            problems.add(path, *texts)
 
     inputs = _load(schema, columns, problems, report)
     problems.raise_if_any()
     add_default_inputs(signature, inputs, len(instances))
     return inputs
+
+
+def _check_inputs_have_rows(signature: Signature, left: Container[str], path: str) -> None:
+    """Check that each input can hold a value of each instance.
+
+    Args:
+        signature: whose inputs.
+        left: the inputs that all rows leave out, and may.
+        path: of the list of instances.
+
+    Raises:
+        InvalidRequestError: one is a single value, whatever the number of instances.
+    """
+    for field in signature.inputs:
+        if field.shape == () and field.name not in left:
+            instead = "'inputs' instead of 'instances'"
+            if path != "instances":
+                instead = "a request to :predict with 'inputs'"
+            raise invalid_request(
+                path,
+                f"Input {field.name!r} is one value for the whole request, not one for each "
+                f"instance; send {instead}.",
+            )
 
 
 def _rows_with(name: str, instances: Sequence[Any], *, every: bool) -> Sequence[int]:

@@ -85,6 +85,8 @@ X = [1.0, 2.0, 3.0]
         ("instances", {"instances": X, "inputs": X}, [2.0, 3.0, 4.0]),
         ("sl/ash é", X, [2.0, 3.0, 4.0]),
         ("no_method", X, [2.0, 3.0, 4.0]),
+        ("scalar", 1.5, 3.0),
+        ("of_two", {"two": [1.0, 2.0], "pairs": [X, X]}, [2.0, 3.0]),
     ],
 )  # fmt: skip
 def test_it_serves(client: FlaskClient, signature: str, inputs: Any, outputs: Any) -> None:
@@ -99,6 +101,8 @@ def test_it_serves(client: FlaskClient, signature: str, inputs: Any, outputs: An
         ("default", [{"x": 1.0, "scale": 1.0}, {"x": 2.0, "scale": 5.0}], [1.0, 10.0]),
         ("default_of_three", [{"x": 1.0}, {"x": 1.0}, {"x": 1.0}], [1.0, 10.0, 100.0]),
         ("defaults_alone", [{}, {}], [20.0, 20.0]),
+        ("default_scalar", [{"x": 1.0}, {"x": 2.0}], [10.0, 20.0]),
+        ("of_two", [{"two": 1.0, "pairs": X}, {"two": 2.0, "pairs": X}], [2.0, 3.0]),
         ("twin_inputs", [{"a": 1.0, "b": 1.0}], [2.0]),
         ("columns", [{"column": 1.0, "x": 1.0}], [{"x": 2.0, "y": 2.0}]),
         ("columns", [{"column": [1.0], "x": 1.0}], [{"x": 2.0, "y": [2.0]}]),
@@ -130,6 +134,37 @@ def test_what_it_does_not_take_is_named(client: FlaskClient, body: Any, problem:
     assert answer["code"] == "INVALID_ARGUMENT"
     if "as many as" not in problem:
         assert answer["error"] == problem
+
+
+ONE_VALUE = "is one value for the whole request, not one for each instance; send"
+
+
+@pytest.mark.parametrize(
+    ("signature", "instances", "problems"),
+    [
+        ("scalar", [1.5], {"instances": [f"Input 'scale' {ONE_VALUE} 'inputs' instead of 'instances'."]}),
+        ("scalar", [{"scale": 1.5}], {"instances": [f"Input 'scale' {ONE_VALUE} 'inputs' instead of 'instances'."]}),
+        ("default_scalar", [{"x": 1.0}, {"x": 1.0, "scale": 2.0}], {"instances": [f"Input 'scale' {ONE_VALUE} 'inputs' instead of 'instances'."]}),
+        ("of_two", [{"two": 1.0, "pairs": X}] * 3, {"instances": ["Expected a list of 2 values, not a list of 3 values."]}),
+        ("of_two", [{"two": 1.0, "pairs": X}, {"two": 1.0}], {"instances[1].pairs": ["Missing; expected a number within float32."]}),
+    ],
+)  # fmt: skip
+def test_where_the_instances_do_not_fit_the_place_is_theirs(
+    client: FlaskClient, signature: str, instances: Any, problems: dict[str, list[str]]
+) -> None:
+    body = {"signature_name": signature, "instances": instances}
+    assert predict(client, body)["details"] == problems
+
+
+def test_examples_do_not_hold_what_is_one_value_for_all(client: FlaskClient) -> None:
+    body = {"signature_name": "default_scalar", "examples": [{"x": 1.0, "scale": 2.0}]}
+    answer = client.post("/v1/models/odd:regress", json=body).json
+    assert answer["error"] == (
+        f"examples: Input 'scale' {ONE_VALUE} a request to :predict with 'inputs'."
+    )
+    assert client.post(
+        "/v1/models/odd:regress", json={**body, "examples": [{"x": 1.0}, {"x": 2.0}]}
+    ).json == {"results": [10.0, 20.0]}
 
 
 def test_a_default_may_be_left_out_in_every_format(client: FlaskClient) -> None:
