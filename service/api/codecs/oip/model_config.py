@@ -38,7 +38,7 @@ def model_config(
                 **_tensor(field, batches=batches),
                 "format": _format(field, batches=batches),
                 "allow_ragged_batch": False,
-                "optional": field.optional,
+                "optional": field.may_be_absent,
             }
             for field in signature.inputs
         ],

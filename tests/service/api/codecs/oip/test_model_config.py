@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf import json_format
 
@@ -43,6 +44,21 @@ def test_shapes_in_a_configuration(
         assert (tensor["data_type"], tensor["dims"]) == ("TYPE_INT64", dims)
         assert tensor.get("reshape") == reshape
     assert ("dynamic_batching" in config) is (batch > 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "optional"),
+    [
+        (Field(name="a", dtype="float32", shape=(None,)), False),
+        (Field(name="a", dtype="float32", shape=(None,), nullable=True), True),
+        (Field(name="a", dtype="float32", shape=(None, 2), nullable=True), False),
+        (Field(name="a", dtype="int64", shape=(None, 2), default=np.zeros((1, 2), int)), True),
+        (Field(name="a", dtype="string", shape=(), default=np.array(b"a", object)), True),
+    ],
+)
+def test_what_a_request_may_leave_out_is_optional(field: Field, optional: bool) -> None:
+    (described,) = config_of(field)["input"]
+    assert described["optional"] is optional
 
 
 @pytest.mark.parametrize(
