@@ -24,7 +24,9 @@ def add_default_inputs(signature: Signature, inputs: Tensors, rows: int | None =
         rows = next((tensor.shape[0] for tensor in inputs.values() if tensor.ndim), 1)
     for field in missing:
         if field.default is None:
-            inputs[field.name] = np.full(rows, np.nan, dtype=field.numpy_type)
+            # Of an input of a fixed size, as many as that says.
+            shape = [rows if size is None else size for size in field.shape or ()]
+            inputs[field.name] = np.full(shape, np.nan, dtype=field.numpy_type)
         elif field.default_is_row:
             inputs[field.name] = np.repeat(field.default, rows, axis=0)
         else:

@@ -109,13 +109,16 @@ class TensorField(fields.Field[Array]):
         super().__init__(
             required=not spec.may_be_absent,
             data_key=spec.name,
-            error_messages={
-                "required": f"Missing; expected {expected}.",
-                "null": f"Expected {expected}, not null.",
-            },
+            error_messages={"required": f"Missing; expected {expected}."},
         )
         self.spec = spec
         self._limit = limit
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        # To marshmallow null is no value. Here it may be one, or what stands in place of a list.
+        if value is None:
+            return self._deserialize(value, None, None)
+        return super().deserialize(value, *args, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Array:
         try:

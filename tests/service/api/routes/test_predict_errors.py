@@ -124,7 +124,7 @@ BAD_REQUESTS: list[tuple[Any, str, list[str]]] = [
     ),
     (
         {"inputs": {"x": [[1, 2]], "text": None}},
-        "inputs.text: Expected one of 'quiet', 'loud', not null.",
+        "inputs.text: Expected a list, not null.",
         ["inputs.text"],
     ),
     (

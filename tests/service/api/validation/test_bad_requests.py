@@ -217,7 +217,7 @@ CASES = [
     affine({"instances[0].shift": "Expected a number within float32 or null, not '1'."}, {"shift": "1"}),
     affine({"instances[0].shift": "Expected a number within float32 or null, not false."}, {"shift": False}),
     affine({"instances[0].shift": "Expected a number within float32 or null, not a list of 1 value."}, {"shift": [None]}),
-    Case("affine:predict", {"inputs": {"x": [[1, 2]], "text": None}}, {"inputs.text": "Expected one of 'quiet', 'loud', not null."}),
+    Case("affine:predict", {"inputs": {"x": [[1, 2]], "text": None}}, {"inputs.text": "Expected a list, not null."}),
     # Whole numbers.
     types({"instances[0].small": SMALL.format("128")}, {"small": 128}),
     types({"instances[0].small": SMALL.format("-129")}, {"small": -129}),
