@@ -10,10 +10,19 @@ from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 
 # Longer bodies go into a file of their own: characters.
 _LONG = 1500
-_DATATYPES = {"bfloat16": "FP32", "bool": "BOOL", "string": "BYTES"}
+_DATATYPES = {"bfloat16": "BF16", "bool": "BOOL", "string": "BYTES"}
 # JavaScript's JSON rounds what is larger than 2**53.
 _ROUNDED = ("int64", "uint64")
 _NUMPY_TYPES = {"bfloat16": "float32", "bool": "bool_", "string": "object_"}
+# For values from a file, which hold bytes somewhere within their lists.
+_DECODED = (
+    "def decoded(value):",
+    "    if isinstance(value, list):",
+    "        return [decoded(each) for each in value]",
+    '    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value',
+    "",
+    "",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +89,14 @@ def _curl(asked: CodeRequest) -> str:
     key = '-H "X-API-Key: $API_KEY" ' if asked.needs_key else ""
     if len(inputs) == 1 and any(each.startswith("image/") for each in inputs[0].content_types):
         kind = shlex.quote(f"Content-Type: {inputs[0].content_types[0]}")
-        sent = f"-H {kind} --data-binary @picture.png"
+        sent, url = f"-H {kind} --data-binary @picture.png", asked.url
+        if asked.signature.name != DEFAULT_SIGNATURE:
+            # Another signature may take pictures as well.
+            url += f"?signature_name={quote(asked.signature.name, safe='')}"
     else:
         sent = f"-d {'@request.json' if asked.is_long else shlex.quote(asked.text)}"
-    return f"curl {key}{sent} \\\n  {shlex.quote(asked.url)}"
+        url = asked.url
+    return f"curl {key}{sent} \\\n  {shlex.quote(url)}"
 
 
 def _python(asked: CodeRequest) -> str:
@@ -139,12 +152,15 @@ def _tritonclient(asked: CodeRequest) -> str:
         if field.name in asked.row
         for line in _tensor(asked, field)
     ]
-    needs_base64 = any("base64." in line for line in lines)
+    helper = _DECODED if any("decoded(" in line for line in lines) else ()
+    needs_base64 = any("base64." in line for line in (*helper, *lines))
     modules = {"base64": needs_base64, "json": asked.is_long, "os": asked.needs_key}
     imports = [f"import {name}" for name, is_needed in modules.items() if is_needed]
     if asked.is_long:
         part = '["instances"][0]' if signature.has_rows else '["inputs"]'
-        lines.insert(0, f'values = json.load(open("request.json")){part}')
+        # As bytes: what a text file is encoded in depends on the machine.
+        reading = f'with open("request.json", "rb") as file:\n    values = json.load(file){part}'
+        lines.insert(0, reading)
     options = [_json(asked.model), "inputs"]
     if asked.version is not None:
         options.append(f'model_version="{asked.version}"')
@@ -161,6 +177,7 @@ def _tritonclient(asked: CodeRequest) -> str:
             "import numpy as np",
             "from tritonclient.http import InferenceServerClient, InferInput",
             "",
+            *(["", *helper] if helper else []),
             "inputs = []",
             *lines,
             f"client = InferenceServerClient({server})",
@@ -174,13 +191,14 @@ def _tritonclient(asked: CodeRequest) -> str:
 def _tensor(asked: CodeRequest, field: Field) -> list[str]:
     """Return the lines that make one input."""
     value = asked.row[field.name]
-    is_file = isinstance(value, dict) and value.keys() == {"b64"}
     if asked.is_long:
-        written = f"values[{_json(field.name)}]" + ('["b64"]' if is_file else "")
+        written = f"values[{_json(field.name)}]"
+        if _is_bytes(value):
+            written = f'base64.b64decode({written}["b64"])'
+        elif _holds_bytes(value):
+            written = f"decoded({written})"
     else:
-        written = "np.nan" if value is None else repr(value["b64"] if is_file else value)
-    if is_file:
-        written = f"base64.b64decode({written})"
+        written = "np.nan" if value is None else _literal(value)
     array = f"[{written}]" if asked.signature.has_rows else written
     kind = _NUMPY_TYPES.get(field.dtype, field.dtype)
     datatype = _DATATYPES.get(field.dtype, field.dtype.upper().replace("FLOAT", "FP"))
@@ -189,6 +207,23 @@ def _tensor(asked: CodeRequest, field: Field) -> list[str]:
         f'inputs.append(InferInput({_json(field.name)}, value.shape, "{datatype}"))',
         "inputs[-1].set_data_from_numpy(value)",
     ]
+
+
+def _literal(value: Any) -> str:
+    """Return a JSON value as Python, bytes decoded."""
+    if _is_bytes(value):
+        return f"base64.b64decode({value['b64']!r})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value)
+
+
+def _is_bytes(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"b64"}
+
+
+def _holds_bytes(value: Any) -> bool:
+    return any(map(_holds_bytes, value)) if isinstance(value, list) else _is_bytes(value)
 
 
 def _is_exact(value: Any) -> bool:

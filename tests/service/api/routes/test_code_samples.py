@@ -2,8 +2,11 @@
 
 import ast
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from service.api.routes.code_samples import CodeRequest, code_samples
 from service.repository.contract import Field, Signature
@@ -70,6 +73,52 @@ def test_a_picture_is_sent_as_a_file() -> None:
     code = codes(a_request(signature=signature, row={"p": {"b64": "QQ=="}}))
     assert "--data-binary @picture.png" in code["curl"]
     assert 'parameters={"signature_name": "from_encoded"}' in code["tritonclient"]
+    # The service would choose the default signature, or the first, of those that take pictures.
+    assert shlex.split(code["curl"])[-1].endswith(":predict?signature_name=from_encoded")
+    default = replace(signature, name="serving_default")
+    code = codes(a_request(signature=default, row={"p": {"b64": "QQ=="}}))
+    assert shlex.split(code["curl"])[-1].endswith(":predict")
+
+
+@pytest.mark.parametrize("text", ["text", "text" * 1000])
+def test_tritonclient_sends_what_is_in_lists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    triton = pytest.importorskip("tritonclient.http")
+    fields = (
+        Field(name="texts", dtype="string", shape=(None, 2, 2)),
+        Field(name="brain", dtype="bfloat16", shape=(None, 2)),
+    )
+    asked = a_request(
+        signature=Signature("serving_default", fields, ()),
+        row={"texts": [[text, {"b64": "/w=="}], ["", {"b64": ""}]], "brain": [1.5, -2.0]},
+    )
+    sent: list[Any] = []
+
+    class Client:
+        def __init__(self, server: str) -> None:
+            assert ORIGIN.endswith(server)
+
+        def infer(self, model: str, inputs: list[Any]) -> Any:
+            sent.extend(inputs)
+            return self
+
+        def get_response(self) -> Any:
+            return {"outputs": []}
+
+    monkeypatch.setattr(triton, "InferenceServerClient", Client)
+    monkeypatch.chdir(tmp_path)
+    Path("request.json").write_text(asked.text)
+    assert asked.is_long is (text != "text")
+    # As the whole of a program: what it defines, its functions must find.
+    exec(codes(asked)["tritonclient"], {})
+    texts, brain = sent
+    assert (texts.datatype(), texts.shape()) == ("BYTES", (1, 2, 2))
+    wanted = [text.encode(), b"\xff", b"", b""]
+    data = b"".join(len(each).to_bytes(4, "little") + each for each in wanted)
+    assert bytes(texts._get_binary_data()) == data
+    assert (brain.datatype(), brain.shape()) == ("BF16", (1, 2))
+    assert bytes(brain._get_binary_data()) == b"\xc0\x3f\x00\xc0"
 
 
 def test_the_route_says_what_it_expects(make_app: MakeApp, tmp_path: Path) -> None:
