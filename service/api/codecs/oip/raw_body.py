@@ -62,7 +62,8 @@ def _numbers(field: Field, data: bytes, limit: int) -> Array:
         shape[0] = 1
     fixed = math.prod(size for size in shape if size is not None) * wire_type(field).itemsize
     free = shape.count(None)
-    if free > 1:
+    # Rows without values are no bytes, however many they are.
+    if free > 1 or not fixed:
         raise InvalidValueError(
             f"The shape of {field.name!r} does not follow from the size of a raw body."
         )

@@ -112,3 +112,12 @@ def test_shapes_that_no_data_bear_out_are_refused(
     )
     assert found.status_code == 400
     assert "Expected" in found.json["error"]
+
+
+@pytest.mark.parametrize("data", [b"", b"1234"])
+def test_no_rows_follow_from_a_raw_body_without_values(client: FlaskClient, data: bytes) -> None:
+    response = client.post("/v2/models/none/infer", data=data, headers={HEADER: "0"})
+    assert response.status_code == 400
+    assert response.json["error"] == (
+        "body: The shape of 'x' does not follow from the size of a raw body."
+    )
