@@ -4,8 +4,9 @@ import re
 
 from service.runtime.tensorflow_import import tf
 
-# The graph itself refused the values that it was fed.
-INPUT_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)
+# The graph itself refused the values that it was fed. Where its message repeats bytes that are not
+# UTF-8, TensorFlow fails to make one of its own errors of it; such bytes come from those values.
+INPUT_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, UnicodeDecodeError)
 # All errors of running a graph, those above included.
 GRAPH_ERRORS = tf.errors.OpError
 
@@ -48,7 +49,11 @@ _KINDS = {
 
 def first_sentence(error: Exception) -> str:
     """Return what TensorFlow says, without its traceback, node names and paths."""
-    message = getattr(error, "message", None) or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        # What could not be decoded is the message.
+        message = error.object.decode(errors="replace")
+    else:
+        message = getattr(error, "message", None) or str(error)
     lines = [line.strip() for line in message.splitlines()]
     reasons = [line for line in lines if line and not line.startswith(_NO_REASON)]
     text = re.sub(_INNER, "", reasons[0] if reasons else type(error).__name__)
