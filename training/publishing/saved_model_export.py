@@ -110,7 +110,8 @@ def open_saved_model(
                 return {name: tensor.numpy() for name, tensor in call(**tensors).items()}
         except tf.errors.ResourceExhaustedError:
             raise  # The memory is at fault, not the graph.
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, UnicodeDecodeError) as error:
+            # The second is TensorFlow's where a message repeats bytes of the values.
             raise UnansweredError(
                 f"{place}: signature {signature!r} does not answer: {_last_line(error)}"
             ) from error
@@ -118,9 +119,13 @@ def open_saved_model(
     return predict
 
 
-def _last_line(error: tf.errors.OpError) -> str:
+def _last_line(error: tf.errors.OpError | UnicodeDecodeError) -> str:
     """Return what an operation said, without where in the graph it stands."""
-    lines = [_NODE.sub("", line).strip() for line in str(error.message).splitlines()]
+    if isinstance(error, UnicodeDecodeError):
+        message = error.object.decode(errors="replace")
+    else:
+        message = str(error.message)
+    lines = [_NODE.sub("", line).strip() for line in message.splitlines()]
     told = [line for line in lines if line and not line.startswith("[[")]
     return f"{told[-1].rstrip('.') if told else type(error).__name__}."
 

@@ -18,7 +18,8 @@ from service.repository.golden_examples import Golden, GoldenExample, read_golde
 from service.repository.manifest import verify_manifest
 from service.repository.model_card import Card, read_card, write_card
 from service.repository.model_store import Store
-from training.errors import TrainingError
+from tests.savedmodels.saving import save
+from training.errors import TrainingError, UnansweredError
 from training.publishing import saved_model_export
 from training.tasks.task_interface import Case, Exportable
 
@@ -127,6 +128,24 @@ def test_a_version_that_is_called_otherwise_than_it_can_be(version: Path) -> Non
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be loaded"):
         saved_model_export.open_saved_model(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "told"), [(b"a", "a"), (b"\xff", "\N{REPLACEMENT CHARACTER}")])
+def test_values_that_a_graph_refuses_are_told_whatever_they_are(
+    tmp_path: Path, text: bytes, told: str
+) -> None:
+    module, spec = tf.Module(), tf.TensorSpec([None], tf.string, name="text")
+    module.read = tf.function(
+        lambda text: {"y": tf.strings.to_number(text)}, input_signature=[spec]
+    )
+    save(tmp_path / "numbers", module, serving_default=module.read)
+    predict = saved_model_export.open_saved_model(tmp_path / "numbers", place="numbers")
+    with pytest.raises(UnansweredError) as caught:
+        predict("serving_default", {"text": np.array([text], object)})
+    assert str(caught.value) == (
+        "numbers: signature 'serving_default' does not answer: "
+        f"StringToNumberOp could not correctly convert string: {told}."
+    )
 
 
 def test_an_export_is_written_anew(version: Path) -> None:
