@@ -233,9 +233,7 @@ class RolloutController:
         else:
             following = rollout.advanced()
             decision = "promoted" if following.stage is Stage.BAKING else "next step"
-            self._decide(record, decision, verdict.reason, verdict.numbers, write=False)
-            record.enter(following, verdict.reason)
-            self._records.write(record)
+            self._decide(record, decision, verdict.reason, verdict.numbers, following=following)
             self._put_in_force(record, rollout)
             return
         self._decide(record, decision, verdict.reason, verdict.numbers)
@@ -249,21 +247,24 @@ class RolloutController:
         reason: str,
         numbers: dict[str, Any],
         *,
-        write: bool = True,
+        following: Rollout | None = None,
     ) -> None:
+        decided = record.rollout
         record.reason = reason
         record.note(decision, reason, numbers)
-        if write:
-            self._records.write(record)
+        if following is not None:
+            record.enter(following, reason)
+        # First, because what cannot be written is decided again at each look.
+        self._records.write(record)
         is_bad = decision in (ROLLED_BACK, "held")
         log(
             logging.WARNING if is_bad else logging.INFO,
             f"Rollout: {decision}.",
             model=self._model,
-            version=record.rollout.candidate,
-            champion=record.rollout.champion,
+            version=decided.candidate,
+            champion=decided.champion,
             reason=reason,
-            percent=record.rollout.percent,
+            percent=decided.percent,
             numbers=numbers,
         )
         self._note(decision)

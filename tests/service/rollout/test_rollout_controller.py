@@ -1,6 +1,9 @@
 """What a controller decides, writes and resumes; evidence comes from the tests."""
 
+import contextlib
+import errno
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +109,36 @@ def test_missing_data_never_promotes(
         for _ in range(3):
             controller(tmp_path, failing).step()
         assert decisions(tmp_path)[-1] == "rolled back"
+
+
+def test_what_cannot_be_written_is_not_told_as_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk, or another replica that decides now: the log and the counts go by the record."""
+    begin(tmp_path)
+    told: list[str] = []
+    control = controller(tmp_path, note=told.append)
+    write, is_full = module.write_rollout_record, False
+
+    def written(*arguments: Any) -> None:
+        if is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(module, "write_rollout_record", written)
+    with caplog.at_level(logging.INFO):
+        for _ in ALL:
+            is_full = True
+            for _ in range(3):
+                with contextlib.suppress(OSError):
+                    control.step()
+            is_full = False
+            control.step()
+    assert told == decisions(tmp_path) == ALL
+    lines = [each.getMessage() for each in caplog.records]
+    assert [each for each in lines if each.startswith("Rollout: ")] == [
+        f"Rollout: {each}." for each in ALL
+    ]
 
 
 class _Killed(BaseException):
