@@ -9,7 +9,10 @@ from service.rollout.paired_quality import PairedQuality
 from service.rollout.percentages import in_percent
 
 _WHO_ANSWERS = {
-    "waiting": "The next version that is published will be tried out against version {champion}.",
+    "waiting": (
+        "Version {champion} answers all requests. The trial waits for the version that its "
+        "training publishes; any other that is published waits behind it."
+    ),
     "shadow": (
         "Version {champion} answers all requests. Version {candidate} answers some of them again, "
         "and its answers are only compared."

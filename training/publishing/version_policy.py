@@ -185,7 +185,10 @@ def published_on_trial(
         yield lambda version: None
         return
     store = Store(root)
-    _write(store, model, lambda policy: begin_rollout(policy, live.version, None, rules))
+    waiting = _write(
+        store, model, lambda policy: begin_rollout(policy, live.version, None, rules)
+    ).rollout
+    assert waiting is not None
 
     def begin(version: int) -> None:
         _change(store, model, lambda policy: begin_rollout(policy, live.version, version, rules))
@@ -193,12 +196,13 @@ def published_on_trial(
     try:
         yield begin
     except BaseException:
+        # Not the trial of another training, which takes the place of one that waits.
         _write(
             store,
             model,
             lambda policy: (
                 replace(policy, rollout=None)
-                if policy.rollout is not None and policy.rollout.candidate is None
+                if policy.rollout is not None and policy.rollout.id == waiting.id
                 else policy
             ),
         )
@@ -237,7 +241,14 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
             f"To serve the latest again: understudy serve-policy {model} --latest 1"
         )
     elif policy.rollout is not None:
-        if policy.rollout.candidate not in (None, max(store.versions(model))):
+        newest = max(store.versions(model))
+        if policy.rollout.candidate is None:
+            # Of another training, which may have been killed.
+            say(
+                "A trial waits for the version of another training: the new one waits. "
+                f"To try it out: understudy serve-policy {model} --rollout {newest}"
+            )
+        elif policy.rollout.candidate != newest:
             say(f"Version {policy.rollout.candidate} is on trial: the new one waits.")
     elif policy.pinned:
         named = ", ".join(map(str, policy.versions))
@@ -294,10 +305,12 @@ def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> No
     policy = _write(store, model, changed)
     if policy.rollout is not None:
         trial = policy.rollout
-        say(
-            f"{model}: version {trial.champion} serves; version {trial.candidate} is on trial "
-            f"({trial.stage})"
+        on_trial = (
+            "a trial waits for the version of a training"
+            if trial.candidate is None
+            else f"version {trial.candidate} is on trial ({trial.stage})"
         )
+        say(f"{model}: version {trial.champion} serves; {on_trial}")
         return
     selected = policy.select(store.versions(model))
     numbers = ", ".join(map(str, selected))

@@ -212,6 +212,34 @@ def test_a_version_is_published_on_trial_and_serves_nobody_before(store: Store) 
         version_policy.check_no_rollout(store.root, "m")
 
 
+def test_a_version_says_that_it_waits_behind_the_trial_of_another_training(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A training that was killed leaves a trial without a version, and any training may see one."""
+    with version_policy.published_on_trial(store.root, "m", RolloutRules()):
+        assert run(store, "serve-policy", "m", "--keep", "9") == 0
+        assert "m: version 3 serves; a trial waits for the version" in capsys.readouterr().out
+        store.publish("m", lambda folder: (folder / "data").write_text("4") and None)
+        version_policy.after_publishing(store, "m", before=set())
+        told = capsys.readouterr().out
+        assert "A trial waits for the version of another training: the new one waits." in told
+        assert policy(store).select(store.versions("m")) == [3]
+        assert run(store, *told.split("understudy ")[1].split()) == 0
+        assert "version 3 serves; version 4 is on trial (shadow)" in capsys.readouterr().out
+
+
+def test_a_publication_that_fails_leaves_the_trial_of_another_training(store: Store) -> None:
+    first = version_policy.published_on_trial(store.root, "m", RolloutRules())
+    first.__enter__()
+    with version_policy.published_on_trial(store.root, "m", RolloutRules()) as begin:
+        failure = TrainingError("The disk is full.")
+        assert not first.__exit__(TrainingError, failure, None)
+        number = store.publish("m", lambda folder: (folder / "data").write_text("4") and None)
+        assert policy(store).select(store.versions("m")) == [3]
+        begin(number)
+    assert policy(store).select(store.versions("m")) == [3, 4]
+
+
 def test_a_publication_that_fails_leaves_no_rollout(store: Store, tmp_path: Path) -> None:
     with (
         pytest.raises(TrainingError),
