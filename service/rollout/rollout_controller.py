@@ -207,17 +207,7 @@ class RolloutController:
                 rollout.id, rollout.champion, rollout.candidate, rollout.stage, rollout.percent
             )
         )
-        present = record.present
-        is_another_run = record.run != self._run
-        if is_another_run:
-            # Another run of the service counts from 0.
-            record.carried = replace(present) if record.run else None
-            record.run = self._run
-        if record.carried is not None:
-            found.arms += record.carried.arms
-            found.shadow += record.carried.shadow
-        present.arms, present.shadow = found.arms, found.shadow
-        return is_another_run
+        return record.count(self._run, found)
 
     def _act(self, record: RolloutRecord, verdict: Verdict) -> None:
         rollout = record.rollout

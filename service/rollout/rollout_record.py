@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,10 @@ _OUTCOMES = ("", LIVE, ROLLED_BACK, BY_HAND)
 _MOST = 2**63
 # Earlier rollouts that are kept, without their numbers.
 _MOST_EARLIER = 20
+# Runs of services whose counts of one stage are kept apart. Of more, those that came first are
+# added up: they have ended, and take over no more.
+_MOST_RUNS = 32
+_ADDED_UP = ""
 
 
 @dataclass(slots=True)
@@ -41,7 +46,7 @@ class RolloutRecord:
             clocks are set.
         elapsed_s: for how long the present stage has been watched.
         run: which run of a service counted the present stage's last evidence.
-        carried: what earlier runs of the service counted of the present stage.
+        runs: what each run of a service has counted of the present stage, the last one last.
         stages: what the stages have shown, the present one last.
         quality: what audits of rows that both versions answered say, over all stages; ``None``
             where no truths are stored.
@@ -57,7 +62,7 @@ class RolloutRecord:
     stage_began: float = field(default_factory=time.time)
     elapsed_s: float = 0.0
     run: str = ""
-    carried: StageEvidence | None = None
+    runs: dict[str, StageEvidence] = field(default_factory=dict)
     stages: list[StageEvidence] = field(default_factory=list)
     quality: PairedQuality | None = None
     decisions: list[dict[str, Any]] = field(default_factory=list)
@@ -76,8 +81,32 @@ class RolloutRecord:
     def enter(self, rollout: Rollout, reason: str) -> None:
         """Note that the rollout is at another stage from now on."""
         self.before, self.rollout, self.reason, self.held = self.rollout, rollout, reason, False
-        self.stage_began, self.elapsed_s, self.run, self.carried = time.time(), 0.0, "", None
+        self.stage_began, self.elapsed_s, self.run, self.runs = time.time(), 0.0, "", {}
         self.stages.append(StageEvidence(rollout.stage, rollout.percent))
+
+    def count(self, run: str, found: StageEvidence) -> bool:
+        """Bring the present stage's evidence up to date.
+
+        Each run counts from 0, and knows nothing of the others. One that takes over again, where
+        two services share a folder of models, goes on with what it has counted before.
+
+        Args:
+            run: which run of a service has counted.
+            found: all that it has counted of the stage.
+
+        Returns:
+            Whether it is another run than the last one.
+        """
+        is_another_run, self.run = run != self.run, run
+        self.runs.pop(run, None)
+        self.runs[run] = found
+        if len(self.runs) > _MOST_RUNS:
+            first, second, *_ = self.runs
+            both = _added_up([self.runs.pop(first), self.runs.pop(second)])
+            self.runs = {_ADDED_UP: both, **self.runs}
+        together = _added_up(self.runs.values())
+        self.present.arms, self.present.shadow = together.arms, together.shadow
+        return is_another_run
 
     def note(self, decision: str, reason: str, numbers: dict[str, Any]) -> None:
         """Note a decision, with what it goes by."""
@@ -107,6 +136,7 @@ class RolloutRecord:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the JSON object of its file."""
+        others = [each for run, each in self.runs.items() if run != self.run]
         return {
             "state": self.state,
             "reason": self.reason,
@@ -117,7 +147,9 @@ class RolloutRecord:
             "stage_began": round(self.stage_began, 3),
             "elapsed_s": round(self.elapsed_s, 3),
             "run": self.run,
-            "carried": self.carried and _evidence_to_json(self.carried),
+            "runs": {run: _evidence_to_json(each) for run, each in self.runs.items()},
+            # By which an earlier version of this software goes on.
+            "carried": _evidence_to_json(_added_up(others)) if others else None,
             "stages": [_evidence_to_json(each) for each in self.stages],
             "quality": self.quality and self.quality.to_json(),
             "decisions": self.decisions,
@@ -165,7 +197,7 @@ def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
             # An earlier version went by the clock alone: its stage begins anew.
             _number(value.get("elapsed_s", 0.0)),
             _of(str, value["run"]),
-            value["carried"] and _evidence_from_json(value["carried"]),
+            _runs_from_json(value),
             # The present stage is the last.
             [_evidence_from_json(each) for each in (*value["stages"][:-1], value["stages"][-1])],
             # A record that was written before truths existed has none.
@@ -231,6 +263,25 @@ def _evidence_from_json(value: dict[str, Any]) -> StageEvidence:
         _number(value["percent"]),
         _arms(value["arms"]),
         _shadow(value["shadow"]),
+    )
+
+
+def _runs_from_json(value: dict[str, Any]) -> dict[str, StageEvidence]:
+    if "runs" in value:
+        return {run: _evidence_from_json(each) for run, each in value["runs"].items()}
+    # An earlier version kept them together.
+    run = _of(str, value["run"])
+    return {run: _evidence_from_json(value["stages"][-1])} if run else {}
+
+
+def _added_up(evidence: Iterable[StageEvidence]) -> StageEvidence:
+    """Return at least one run's evidence of one stage, all together."""
+    every = list(evidence)
+    return StageEvidence(
+        every[0].stage,
+        every[0].percent,
+        sum((each.arms for each in every), BothArms()),
+        sum((each.shadow for each in every), ShadowCounts()),
     )
 
 

@@ -312,6 +312,23 @@ def test_what_another_run_of_the_service_counted_is_added_up(tmp_path: Path) -> 
     assert record.present.arms.champion.units == 1200
 
 
+def test_services_that_take_turns_on_one_folder_are_counted_once(tmp_path: Path) -> None:
+    """Each worker that ends may hand the lock to another service, and get it back."""
+    begin(tmp_path, replace(RULES, shadow_batches=0, min_requests=1000))
+    counted = {"a": 3, "b": 4}
+    for run in "abaabbab":
+        own = counted[run]
+
+        def few(split: TrafficSplit, own: int = own) -> StageEvidence:
+            arms = BothArms(ArmTotals(100 * own), ArmTotals(own))
+            return StageEvidence(split.stage, split.percent, arms)
+
+        controller(tmp_path, few, run=run).step()
+    record = read_rollout_record(tmp_path)
+    assert record is not None
+    assert (record.present.arms.champion.units, record.present.arms.candidate.units) == (700, 7)
+
+
 def test_a_policy_that_was_changed_by_hand_ends_the_rollout(tmp_path: Path) -> None:
     begin(tmp_path)
     control = controller(tmp_path, nothing)

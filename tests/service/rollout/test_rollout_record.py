@@ -8,18 +8,24 @@ import pytest
 
 from service.repository.errors import RepositoryError
 from service.repository.rollout_policy import Rollout, Stage
+from service.rollout.assessment import StageEvidence
 from service.rollout.paired_quality import PairedQuality
 from service.rollout.rollout_record import begin_rollout_record, rollout_record_from_json
 from service.rollout.shadow import ShadowCounts
-from service.runtime.arm_counts import ArmTotals
+from service.runtime.arm_counts import ArmTotals, BothArms
+
+
+def evidence() -> StageEvidence:
+    arms = BothArms(candidate=ArmTotals(units=3, failures=1))
+    return StageEvidence(Stage.CANARY, 5.0, arms)
 
 
 def written() -> dict[str, Any]:
     """A record of two stages, through JSON."""
     record = begin_rollout_record(Rollout("r", 1, 2, Stage.SHADOW), None)
     record.enter(Rollout("r", 1, 2, Stage.CANARY, 5.0), "It may.")
-    record.present.arms.candidate = ArmTotals(units=3, failures=1)
-    record.carried = record.present
+    for run in ("a", "b"):
+        record.count(run, evidence())
     record.quality = PairedQuality("error rate", truths=3)
     record.note("advanced", "It may.", {})
     value: dict[str, Any] = json.loads(json.dumps(record.to_json()))
@@ -33,6 +39,7 @@ def test_it_reads_as_it_was_written() -> None:
 
 def test_times_of_an_earlier_version_are_not_taken_for_the_proof_of_none_far_slower() -> None:
     value = written()
+    del value["runs"]
     arms = {
         name: {"units": 3, "failures": 1, "bins": {"7": 3}} for name in value["carried"]["arms"]
     }
@@ -40,10 +47,29 @@ def test_times_of_an_earlier_version_are_not_taken_for_the_proof_of_none_far_slo
     for stage in (*value["stages"], value["carried"]):
         stage |= {"arms": arms, "shadow": shadow, "slow_bound": 4, "slow_from": arms}
     record = rollout_record_from_json(value)
-    assert record.carried is not None
-    for stage in (*record.stages, record.carried):
+    for stage in (*record.stages, record.runs["b"]):
         assert stage.shadow == ShadowCounts(batches=200, lost=1, compared=199)
         assert stage.arms.champion == ArmTotals(units=3, failures=1)
+
+
+def test_what_an_earlier_version_has_counted_is_added_up() -> None:
+    value = written()
+    # As that had it: what other runs had counted is in the stage as well.
+    del value["runs"]
+    assert value["carried"]["arms"]["candidate"]["units"] == 3
+    record = rollout_record_from_json(value)
+    assert record.count("c", evidence())
+    assert record.present.arms.candidate.units == 9
+
+
+def test_many_runs_take_little_room_and_lose_no_count() -> None:
+    record = rollout_record_from_json(written())
+    for number in range(100):
+        record.count(f"run {number}", evidence())
+        # The run that takes over again and again.
+        record.count("b", evidence())
+    assert record.present.arms.candidate.units == 3 * 102
+    assert len(record.to_json()["runs"]) < 40
 
 
 ODD = (None, True, -1, "x", [], {}, [1], {"a": 1}, 10**400, float("inf"))
@@ -58,7 +84,8 @@ ODD = (None, True, -1, "x", [], {}, [1], {"a": 1}, 10**400, float("inf"))
         (("stage_began",), (-1,)),
         (("elapsed_s",), (-1,)),
         (("run",), ("x",)),
-        (("carried",), (None, [], {})),
+        (("runs",), ({},)),
+        (("runs", "a", "arms"), ()),
         (("stages",), ()),
         (("quality",), (None, [], {})),
         (("quality", "truths"), (-1,)),
