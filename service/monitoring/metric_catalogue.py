@@ -269,7 +269,8 @@ class MetricCatalogue:
         )
         self.rollout_decisions = Counter(
             "understudy_rollout_decisions",
-            "What was decided on rollouts: begin, next_step, promoted, live, held, rolled_back.",
+            "What was decided on rollouts: waiting, begin, next_step, promoted, live, held, "
+            "rolled_back, changed_by_hand, ended_by_hand.",
             ["model", "decision"],
             registry=registry,
         )

@@ -81,6 +81,8 @@ class ControllingProcess:
             ServiceError: the model has vanished.
             StoreError: the database that replicas share cannot be used.
         """
+        if model in self._locks and not self._is_in_place(model):
+            self._give_up(model)
         is_under_way = self._lifecycle.policy(model).rollout is not None
         if model not in self._locks and not (is_under_way and self.lock(model)):
             return
@@ -184,6 +186,18 @@ class ControllingProcess:
         if self._shared is None:
             self._counts.forget(model, self._id(model))
         return True
+
+    def _is_in_place(self, model: str) -> bool:
+        """Whether the lock that is held is the file that others find.
+
+        Who puts another folder of models in place, or removes what it does not know, leaves a lock
+        that excludes nobody.
+        """
+        held = os.fstat(self._locks[model])
+        try:
+            return os.path.samestat(held, (self._store.policy_folder(model) / LOCK).stat())
+        except FileNotFoundError:
+            return False
 
     def _id(self, model: str) -> str:
         rollout = self._lifecycle.policy(model).rollout

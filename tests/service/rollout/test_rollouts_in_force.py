@@ -11,10 +11,13 @@ import pytest
 from flask import Flask
 
 from service.events.sqlite_database import SqliteDatabase
-from service.repository.model_policy import read_policy
+from service.repository.model_policy import begin_rollout, read_policy
 from service.repository.model_store import Store
+from service.repository.policy_changes import change_policy
+from service.repository.rollout_policy import RolloutRules
 from service.rollout import deciding_replica, replica_counts
-from service.rollout.controlling_process import ControllingProcess
+from service.rollout.controlling_process import LOCK, ControllingProcess
+from service.rollout.rollout_record import read_rollout_record
 from service.runtime.traffic_split import hash64
 from service.settings.settings import Settings
 from tests.savedmodels.classes import publish_kinds
@@ -299,6 +302,28 @@ def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> 
     assert not other.lock("equal")
     one.stop()
     assert other.lock("equal")
+    other.stop()
+
+
+def test_who_holds_a_lock_that_was_removed_controls_no_more(app: Flask, tmp_path: Path) -> None:
+    """As by rsync --delete, or by another folder of the model in its place."""
+    control: ControllingProcess = app.extensions["rollouts"]._control
+    publish_trial(tmp_path, model="equal", work=1)
+    publish_trial(tmp_path, model="equal", work=1)
+    parts = (control._lifecycle, Store(tmp_path), control._metrics, control._counts)
+    one, other = (ControllingProcess(*parts, control._shared_folder, None, None) for _ in range(2))
+    change_policy(tmp_path / "equal", lambda before: begin_rollout(before, 1, 2, RolloutRules()))
+    assert one.lock("equal")
+    one.decide("equal")
+    assert read_rollout_record(tmp_path / "equal") is not None
+    assert not other.lock("equal")
+    (tmp_path / "equal" / LOCK).unlink()
+    assert other.lock("equal")
+    (tmp_path / "equal" / "rollout.json").unlink()
+    one.decide("equal")
+    assert read_rollout_record(tmp_path / "equal") is None
+    other.decide("equal")
+    assert read_rollout_record(tmp_path / "equal") is not None
     other.stop()
 
 
