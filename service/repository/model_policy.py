@@ -251,7 +251,8 @@ def write_policy(model_directory: Path, policy: Policy) -> None:
 def with_changes(policy: Policy, value: Any) -> Policy:
     """Return ``policy`` with what the JSON object ``value`` names; the rest stays as it is.
 
-    Who says what serves ends a rollout that is under way.
+    Who says what serves ends a rollout that is under way. Who unloads the model does not: when it
+    is loaded again, the candidate is still on trial.
 
     Raises:
         RepositoryError: that is not a policy; the message names the place.
@@ -259,7 +260,7 @@ def with_changes(policy: Policy, value: Any) -> Policy:
     if not isinstance(value, dict):
         return policy_from_json(value)
     before = policy.to_json()
-    if value.keys() & {"serve", "unloaded"}:
+    if "serve" in value:
         before.pop(ROLLOUT, None)
     return policy_from_json({**before, **value})
 

@@ -112,7 +112,8 @@ class RolloutController:
             RepositoryError: policy or record cannot be read, or somebody holds the policy.
             OSError: one of them cannot be written.
         """
-        rollout = read_policy(self._directory).rollout
+        policy = read_policy(self._directory)
+        rollout = policy.rollout
         self.record = record = self._records.read()
         if (
             record is not None
@@ -130,6 +131,10 @@ class RolloutController:
             return not record.outcome
         record.rollout = replace(record.rollout, rules=rollout.rules)
         if rollout.candidate is None:
+            return True
+        if policy.unloaded:
+            # Nothing of it is seen meanwhile, so this time does not count.
+            self._stage = None
             return True
         self._look(record)
         return not record.outcome

@@ -16,11 +16,13 @@ from service.repository.errors import RepositoryError
 from service.repository.model_policy import (
     POLICY,
     Policy,
+    begin_rollout,
     read_policy,
     with_changes,
     write_policy,
 )
 from service.repository.policy_changes import change_policy
+from service.repository.rollout_policy import RolloutRules
 
 TRIES = 40
 # What each process changes: a part that no other touches.
@@ -126,6 +128,15 @@ def test_who_holds_a_policy_for_long_is_named_and_who_dies_holds_nothing(
 def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         change_policy(tmp_path / "gone", lambda policy: policy)
+
+
+def test_to_unload_a_model_ends_no_rollout() -> None:
+    """Else its candidate would answer everybody when it is loaded again."""
+    policy = begin_rollout(Policy(), 1, 2, RolloutRules())
+    unloaded = with_changes(policy, {"unloaded": True})
+    assert unloaded.select({1, 2}) == []
+    assert with_changes(unloaded, {"unloaded": False}) == policy
+    assert with_changes(policy, {"serve": {"latest": 1}}) == Policy()
 
 
 def test_changes_name_what_changes() -> None:

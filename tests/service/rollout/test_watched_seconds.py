@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import OnTimeout
 from tests.service.rollout.controllers import (
     RULES,
@@ -77,6 +78,27 @@ def test_a_time_of_day_that_is_set_shortens_no_step_and_holds_none(
     clock.now += 1
     drive(control)
     assert decisions(tmp_path) == ["begin", "next step", "promoted", "live"]
+
+
+def test_the_time_for_which_a_model_is_unloaded_does_not_count(tmp_path: Path) -> None:
+    """Else a candidate that leads would be found harmless while nobody asks it."""
+    begin(tmp_path, replace(RULES, percents=(50.0,), bake_s=1000))
+    clock = Clock()
+    control = controller(tmp_path, clock=clock)
+    for _ in range(4):
+        assert control.step()
+    assert decisions(tmp_path)[-1] == "promoted"
+    clock.now += 900
+    assert control.step()
+    for unloaded in (True, False):
+        change_policy(tmp_path, lambda before, now=unloaded: replace(before, unloaded=now))
+        assert control.step()
+        clock.now += 1e6 if unloaded else 99
+        assert control.step()
+    assert decisions(tmp_path)[-1] == "promoted"
+    clock.now += 1
+    drive(control)
+    assert decisions(tmp_path)[-1] == "live"
 
 
 def test_a_deadline_comes_though_the_time_of_day_goes_back(
