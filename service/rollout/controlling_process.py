@@ -12,11 +12,12 @@ from service.events.errors import StoreError
 from service.events.event_log import EventLog
 from service.events.row_loss import RowLoss, row_loss
 from service.monitoring.prometheus_metrics import Metrics
+from service.repository.errors import RepositoryError
 from service.repository.model_policy import read_policy
 from service.repository.model_source import ModelSource
 from service.rollout.deciding_replica import DecidingReplica
 from service.rollout.rollout_controller import RolloutController
-from service.rollout.rollout_record import ROLLED_BACK
+from service.rollout.rollout_record import ROLLED_BACK, read_rollout_record
 from service.rollout.shared_rollouts import SharedRollouts
 from service.rollout.truth_reader import TruthReader
 from service.rollout.worker_counts import Counts
@@ -59,6 +60,8 @@ class ControllingProcess:
         self._events = events
         # Of the models that this process controls.
         self._locks: dict[str, int] = {}
+        # Of others, those whose records do not say that a rollout is under way.
+        self._settled: set[str] = set()
         self._controllers: dict[str, RolloutController] = {}
         # Of those, which replica decides.
         self._deciders: dict[str, DecidingReplica] = {}
@@ -67,6 +70,7 @@ class ControllingProcess:
         """Give up what is controlled of all models but these."""
         for gone in self._locks.keys() - set(models):
             self._give_up(gone)
+        self._settled.intersection_update(models)
 
     def stop(self) -> None:
         """Control nothing any more; another process takes over."""
@@ -83,8 +87,7 @@ class ControllingProcess:
         """
         if model in self._locks and not self._is_in_place(model):
             self._give_up(model)
-        is_under_way = self._lifecycle.policy(model).rollout is not None
-        if model not in self._locks and not (is_under_way and self.lock(model)):
+        if model not in self._locks and not (self._is_open(model) and self.lock(model)):
             return
         controller = self._controllers.get(model)
         if controller is None:
@@ -101,6 +104,24 @@ class ControllingProcess:
             self._show(model, controller)
         if not goes_on:
             self._give_up(model)
+
+    def _is_open(self, model: str) -> bool:
+        """Whether a rollout is under way, or was when somebody ended it and nobody saw that."""
+        if self._lifecycle.policy(model).rollout is not None:
+            self._settled.discard(model)
+            return True
+        if model in self._settled:
+            return False
+        try:
+            folder = self._store.policy_folder(model)
+            record = read_rollout_record(folder)
+        except RepositoryError:
+            record = None
+        # What cannot be written stays as it is: nothing depends on it any more.
+        if record is not None and not record.outcome and os.access(folder, os.W_OK):
+            return True
+        self._settled.add(model)
+        return False
 
     def _decides(self, model: str, decider: DecidingReplica) -> bool:
         """Whether this replica decides; it tidies up when it begins to."""

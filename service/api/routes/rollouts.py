@@ -9,8 +9,10 @@ from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
 from service.api.routes.admin import attempt, authorise, change
+from service.api.validation.error_messages import shorten
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
+from service.repository.json_files import shown
 from service.repository.model_policy import Policy, begin_rollout
 from service.repository.model_source import ModelSource
 from service.repository.rollout_policy import RolloutRules, rules_from_json
@@ -82,14 +84,21 @@ def _parsed_request(value: Any) -> tuple[int, RolloutRules]:
         InvalidRequestError: it names no candidate, or what are no rules.
     """
     if not isinstance(value, dict) or not value.keys() <= {"candidate", "rules"}:
-        raise InvalidRequestError('Expected {"candidate": <version>, "rules": {...}}.')
+        expected = '{"candidate": <version>, "rules": {...}}'
+        raise InvalidRequestError(f"Expected {expected}, not {shown(value)}.")
     candidate = value.get("candidate")
     if not isinstance(candidate, int) or isinstance(candidate, bool):
-        raise InvalidRequestError("candidate: Expected the number of a version.")
+        raise InvalidRequestError(
+            f"candidate: Expected the number of a version, not {shorten(candidate)}."
+        )
     try:
         return candidate, rules_from_json(value.get("rules", {}), "rules")
     except RepositoryError as error:
         raise InvalidRequestError(str(error)) from error
+
+
+# The record may be ahead of the policy that this worker follows, or behind it.
+_NOT_IN_FORCE = "Nothing is tried out, because no rollout is in force (yet, or any more)."
 
 
 def _shown(record: RolloutRecord | None, lifecycle: Lifecycle, model: str) -> dict[str, Any]:
@@ -103,7 +112,9 @@ def _shown(record: RolloutRecord | None, lifecycle: Lifecycle, model: str) -> di
         sentence = unserved_sentence(under_way, serving) or rollout_sentence(state, under_way)
         return {"state": state, "sentence": sentence, "reason": "It begins.", "decisions": []}
     rollout = record.rollout
-    sentence = "" if record.outcome else unserved_sentence(rollout, serving)
+    sentence = ""
+    if not record.outcome:
+        sentence = _NOT_IN_FORCE if under_way is None else unserved_sentence(rollout, serving)
     evidence: list[str] = []
     if not record.outcome and rollout.candidate is not None:
         evidence = evidence_in_words(

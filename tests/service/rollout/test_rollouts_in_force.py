@@ -14,10 +14,14 @@ from service.events.sqlite_database import SqliteDatabase
 from service.repository.model_policy import begin_rollout, read_policy
 from service.repository.model_store import Store
 from service.repository.policy_changes import change_policy
-from service.repository.rollout_policy import RolloutRules
+from service.repository.rollout_policy import Rollout, RolloutRules, Stage
 from service.rollout import deciding_replica, replica_counts
 from service.rollout.controlling_process import LOCK, ControllingProcess
-from service.rollout.rollout_record import read_rollout_record
+from service.rollout.rollout_record import (
+    begin_rollout_record,
+    read_rollout_record,
+    write_rollout_record,
+)
 from service.runtime.traffic_split import hash64
 from service.settings.settings import Settings
 from tests.savedmodels.classes import publish_kinds
@@ -325,6 +329,42 @@ def test_who_holds_a_lock_that_was_removed_controls_no_more(app: Flask, tmp_path
     other.decide("equal")
     assert read_rollout_record(tmp_path / "equal") is not None
     other.stop()
+
+
+def test_a_rollout_that_was_ended_while_no_service_ran_is_not_shown_as_under_way(
+    app: Flask, models: Path
+) -> None:
+    folder, control = models / "kinds", app.extensions["rollouts"]._control
+    left_open = Rollout("left-open", 1, 2, Stage.CANARY, 5.0)
+    # The controller of this application has seen that there was none.
+    eventually(lambda: "kinds" in control._settled)
+    write_rollout_record(folder, begin_rollout_record(left_open, None))
+    try:
+        shown = app.test_client().get("/v1/models/kinds/rollout").json
+        assert shown["sentence"].startswith("Nothing is tried out, because no rollout is in force")
+        parts = (control._lifecycle, Store(models), control._metrics, control._counts)
+        later = ControllingProcess(*parts, control._shared_folder, None, None)
+        for _ in range(2):
+            later.decide("kinds")
+        shown = app.test_client().get("/v1/models/kinds/rollout").json
+        assert (shown["state"], shown["decisions"][-1]["decision"]) == ("ended by hand",) * 2
+        # And nobody is in the way of the next one.
+        assert control.lock("kinds")
+        control._give_up("kinds")
+    finally:
+        (folder / "rollout.json").unlink()
+
+
+def test_a_rollout_of_no_version_is_refused_with_what_was_sent(app: Flask) -> None:
+    def refusal(body: Any) -> str:
+        response = app.test_client().post("/v1/models/kinds:rollout", json=body, headers=ADMIN)
+        assert response.status_code == 400
+        return str(response.json["error"])
+
+    assert refusal({"candidate": "2"}) == "candidate: Expected the number of a version, not '2'."
+    assert refusal({"version": 2}) == (
+        'Expected {"candidate": <version>, "rules": {...}}, not {"version": 2}.'
+    )
 
 
 def test_with_a_database_that_replicas_share_it_has_the_counts_and_the_record(
