@@ -114,7 +114,14 @@ class RolloutController:
         """
         policy = read_policy(self._directory)
         rollout = policy.rollout
-        self.record = record = self._records.read()
+        try:
+            self.record = record = self._records.read()
+        except RepositoryError:
+            self.record = None
+            if rollout is None:
+                # It was ended by hand, and nothing waits for its record any more.
+                return False
+            raise
         if (
             record is not None
             and not record.outcome

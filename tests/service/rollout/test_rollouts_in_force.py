@@ -294,6 +294,11 @@ def test_a_record_that_is_broken_by_hand_is_an_alarm(app: Flask, models: Path) -
     record.unlink()
     eventually(lambda: held() == 0)
     assert client.get("/v1/models/swapped/rollout").json["state"] == "shadow"
+    # Who decides by hand instead, as the runbook says, ends the alarm as well.
+    eventually(is_noticed)
+    assert client.post("/v1/models/swapped:rollback", headers=ADMIN).status_code == 200
+    eventually(lambda: held() == 0)
+    record.unlink()
 
 
 def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> None:
