@@ -25,6 +25,7 @@ from training.workflows import train
 from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.prometheus_textfile import Retrained, check_place, write_textfile
 from training.workflows.refused_truths import note_refusal, refused_until
+from training.workflows.resume_command import resume_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def retrain(
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     "Interrupted; the next retraining begins anew. To continue this one: "
-                    f"understudy train {settings.model} --resume {run.folder}"
+                    f"{resume_command(run, rollout=rollout)}"
                 ) from None
             finally:
                 metrics = _measured(run.export)

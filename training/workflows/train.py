@@ -50,6 +50,7 @@ from training.tasks.task_interface import Exportable, Task
 from training.workflows import preflight
 from training.workflows.feedback_data import summary_of, with_feedback
 from training.workflows.init_from_option import find_initial_version
+from training.workflows.resume_command import resume_command
 
 
 def train(run: Run, *, force: bool = False, rollout: RolloutRules | None = None) -> int | None:
@@ -135,7 +136,7 @@ def _publish(
     if not settings.publish:
         say(f"not published; the export is in {run.export}")
         return None, "Not published, as the settings say."
-    _pass(gates, run, force)
+    _pass(gates, run, force, rollout)
     store = Store(settings.out)
     before = version_policy.in_use(store, settings.model)
     with (
@@ -320,7 +321,7 @@ def _evaluation(
     return evaluation | ({"compared": dict(baselines)} if baselines else {})
 
 
-def _pass(report: GateReport, run: Run, force: bool) -> None:
+def _pass(report: GateReport, run: Run, force: bool, rollout: RolloutRules | None) -> None:
     """Print what the gates say.
 
     Raises:
@@ -338,7 +339,7 @@ def _pass(report: GateReport, run: Run, force: bool) -> None:
         return
     raise RefusedError(
         f"Not published: {' '.join(report.refusals())} To publish it anyway: "
-        f"understudy train {run.settings.model} --resume {run.folder} --force"
+        f"{resume_command(run, '--force', rollout=rollout)}"
     )
 
 

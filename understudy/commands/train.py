@@ -90,12 +90,13 @@ def command(
     else:
         run = _resumed_run(model, resume, given)
     from training.workflows import train as workflow
+    from training.workflows.resume_command import resume_command
 
     try:
         workflow.train(run, force=force, rollout=trial)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Interrupted. To continue: understudy train {run.settings.model} --resume {run.folder}"
+            f"Interrupted. To continue: {resume_command(run, rollout=trial)}"
         ) from None
 
 

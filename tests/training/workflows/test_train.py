@@ -1,6 +1,7 @@
 """A toy model from its data to the next version, through the gates."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
         "minimum", "contract", "comparison", "golden",
     ]  # fmt: skip
 
-    assert cli.main(BAD) == 3
+    assert cli.main([*BAD, "--rollout", "--rollout-rules", '{"step_s": 60}']) == 3
     told = capsys.readouterr().err
     assert told.startswith("Not published: test accuracy is 0.")
     assert "on the same 200 test examples; " in told
@@ -60,14 +61,16 @@ def test_a_version_follows_another_and_a_worse_one_does_not(
     run = told.split("--resume ")[1].split()[0]
     assert gates(Path(run) / "export")["forced"] is False
 
-    # The way out that was named; whether it is good enough may be left to live traffic.
-    assert cli.main(["train", "toy", "--resume", run, "--force", "--rollout"]) == 0
+    # The way out that was named; whether it is good enough is left to live traffic, as before.
+    way_out = shlex.split(told.split("To publish it anyway: understudy ")[1])
+    assert way_out[:5] == ["train", "toy", "--resume", run, "--force"]
+    assert cli.main(way_out) == 0
     told = capsys.readouterr().out
     assert "published anyway (--force)" in told
     assert "toy: version 2 serves; version 3 is on trial (shadow)" in told
     rollout = read_policy(toy / "models" / "toy").rollout
     assert rollout is not None
-    assert (rollout.champion, rollout.candidate) == (2, 3)
+    assert (rollout.champion, rollout.candidate, rollout.rules.step_s) == (2, 3, 60)
     third = gates(store.versions("toy")[3])
     assert (third["passed"], third["forced"], third["live_version"]) == (False, True, 2)
     golden = read_golden(store.versions("toy")[3])
