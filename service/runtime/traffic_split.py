@@ -13,8 +13,8 @@ _ALL = 2**64
 def hash64(salt: str, model: str, key: str) -> int:
     """Return a number from 0 to 2**64 - 1 that depends on all three texts, and on nothing else.
 
-    It is the first 8 bytes, most significant first, of BLAKE2b of the texts' UTF-8 with a zero
-    byte between them; so clients and other replicas can compute it.
+    It is the digest of 8 bytes, most significant first, that BLAKE2b has of the texts' UTF-8 with a
+    zero byte between them; so clients and other replicas can compute it.
     """
     text = f"{salt}\0{model}\0{key}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
