@@ -10,7 +10,18 @@ PORTABLE: dict[str, frozenset[str]] = {
     "os": frozenset(
         {
             *("DirEntry", "O_CLOEXEC", "O_CREAT", "O_EXCL", "O_NONBLOCK", "O_RDONLY", "O_RDWR"),
-            *("O_WRONLY", "_exit", "close", "cpu_count", "devnull", "dup", "dup2", "environ"),
+            *(
+                "O_WRONLY",
+                "W_OK",
+                "_exit",
+                "access",
+                "close",
+                "cpu_count",
+                "devnull",
+                "dup",
+                "dup2",
+            ),
+            "environ",
             *("execve", "execvp"),
             *(
                 "fchmod",
