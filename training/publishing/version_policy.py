@@ -191,7 +191,18 @@ def published_on_trial(
     assert waiting is not None
 
     def begin(version: int) -> None:
-        _change(store, model, lambda policy: begin_rollout(policy, live.version, version, rules))
+        def begun(policy: Policy) -> Policy:
+            trial = policy.rollout
+            # Somebody has said meanwhile what serves, such as a rollback; that stays.
+            if trial is None:
+                return policy
+            return begin_rollout(policy, trial.champion, version, rules)
+
+        if _change(store, model, begun).rollout is None:
+            say(
+                f"The trial was ended by hand before version {version} was there. "
+                f"To try it out: understudy serve-policy {model} --rollout {version}"
+            )
 
     try:
         yield begin
@@ -300,8 +311,8 @@ def _write(store: Store, model: str, changed: Callable[[Policy], Policy]) -> Pol
         raise TrainingError(f"The policy cannot be written: {error.strerror}.") from error
 
 
-def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> None:
-    """Change a model's policy as one step, and print the one that is in force then."""
+def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> Policy:
+    """Change a model's policy as one step; print and return the one that is in force then."""
     policy = _write(store, model, changed)
     if policy.rollout is not None:
         trial = policy.rollout
@@ -311,7 +322,7 @@ def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> No
             else f"version {trial.candidate} is on trial ({trial.stage})"
         )
         say(f"{model}: version {trial.champion} serves; {on_trial}")
-        return
+        return policy
     selected = policy.select(store.versions(model))
     numbers = ", ".join(map(str, selected))
     serve = f"version {numbers} serves" if len(selected) == 1 else f"versions {numbers} serve"
@@ -322,3 +333,4 @@ def _change(store: Store, model: str, changed: Callable[[Policy], Policy]) -> No
     elif not selected:
         serve = "nothing serves"
     say(f"{model}: {serve}{pinned}{labels}")
+    return policy

@@ -228,6 +228,23 @@ def test_a_version_says_that_it_waits_behind_the_trial_of_another_training(
         assert "version 3 serves; version 4 is on trial (shadow)" in capsys.readouterr().out
 
 
+def test_a_rollback_while_a_version_is_published_on_trial_stays(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To upload a large version takes minutes, in which the one that serves may be found bad."""
+    with version_policy.published_on_trial(store.root, "m", RolloutRules()) as begin:
+        number = store.publish("m", lambda folder: (folder / "data").write_text("4") and None)
+        assert run(store, "serve-policy", "m", "--versions", "2") == 0
+        begin(number)
+    assert policy(store) == Policy(versions=(2,))
+    told = capsys.readouterr().out
+    assert "The trial was ended by hand before version 4 was there." in told
+    assert run(store, *told.split("To try it out: understudy ")[1].split()) == 0
+    rollout = policy(store).rollout
+    assert rollout is not None
+    assert (rollout.champion, rollout.candidate) == (2, 4)
+
+
 def test_a_publication_that_fails_leaves_the_trial_of_another_training(store: Store) -> None:
     first = version_policy.published_on_trial(store.root, "m", RolloutRules())
     first.__enter__()
