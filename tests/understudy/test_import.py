@@ -76,6 +76,21 @@ class Subclass(keras.Model):
         return self.dense(inputs)
 
 
+def ordered() -> keras.Model:
+    """Inputs and outputs whose order is neither the alphabet's nor that of their text."""
+    names = ["tenure", "charges", *(f"x{i}" for i in range(10))]
+    inputs = [keras.Input((1,), name=name) for name in names]
+    return keras.Model(inputs, [float(i) * each for i, each in enumerate(inputs, start=1)])
+
+
+@keras.saving.register_keras_serializable("tests")
+class Twelve(keras.Model):
+    """The same without names, in code that only it knows."""
+
+    def call(self, inputs: Any) -> Any:
+        return [float(i) * each for i, each in enumerate(inputs, start=1)]
+
+
 def one_row(x: tf.Tensor) -> dict[str, tf.Tensor]:
     tf.debugging.assert_equal(tf.shape(x)[0], 1)
     return {"y": 2 * x}
@@ -109,6 +124,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     many().save(folder / "many.keras")
     across().save(folder / "across.keras")
     across().export(folder / "exported", format="tf_saved_model", verbose=False)
+    ordered().export(folder / "ordered", format="tf_saved_model", verbose=False)
+    twelve = Twelve()
+    twelve([np.ones((2, 1), np.float32)] * 12)
+    twelve.export(folder / "twelve", format="tf_saved_model", verbose=False)
     vector().save(folder / "legacy.h5")
     vector().save_weights(folder / "only.weights.h5")
     keras.Sequential([keras.Input((3,)), Doubled()]).save(folder / "custom.keras")
@@ -389,6 +408,20 @@ def test_a_saved_model_gets_names_where_they_are_given(published: Published) -> 
     _, _, signature = published("exported", "--inputs", "a,b,c", "--outputs", "rest")
     assert [field.name for field in signature.inputs] == ["a", "b", "c"]
     assert shapes(signature.outputs) == {"rest": ("float32", (None, 3))}
+
+
+@pytest.mark.parametrize("model", ["ordered", "twelve"])
+def test_names_of_a_saved_model_are_in_the_order_of_its_model(
+    published: Published, tmp_path: Path, model: str
+) -> None:
+    takes, gives = ([f"{letter}{i}" for i in range(12)] for letter in "ab")
+    row = dict(zip(takes, range(1, 13), strict=True))
+    samples = tmp_path / "twelve.jsonl"
+    samples.write_text(json.dumps(row))
+    names = ["--inputs", ",".join(takes), "--outputs", ",".join(gives)]
+    _, golden, _ = published(model, *names, "--samples", str(samples))
+    assert golden is not None
+    assert golden.examples[0].prediction == {f"b{i}": (i + 1) ** 2 for i in range(12)}
 
 
 def test_an_old_keras_file_is_loaded(published: Published) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -280,8 +280,8 @@ def _from_saved_model(folder: Path) -> SourceModel:
         )
     function = signatures[name]
     specs = function.structured_input_signature[1]
-    takes = sorted(specs)
-    gives = sorted(function.structured_outputs)
+    takes = _exported_order(loaded, specs) or sorted(specs, key=_with_numbers)
+    gives = sorted(function.structured_outputs, key=_with_numbers)
     inputs = tuple(_spec(str(folder), "input", key, specs[key]) for key in takes)
     outputs = tuple(
         _spec(str(folder), "output", key, function.structured_outputs[key]) for key in gives
@@ -292,6 +292,26 @@ def _from_saved_model(folder: Path) -> SourceModel:
         return [answers[key] for key in gives]
 
     return SourceModel(str(folder), inputs, outputs, call, (loaded,), folder, name)
+
+
+def _exported_order(loaded: Any, names: Collection[str]) -> list[str]:
+    """Return a signature's inputs in their model's order; empty where the SavedModel lacks it.
+
+    A signature itself has no order. Keras exports its function as well, as ``serve``, which takes
+    the tensors as the model does.
+    """
+    functions = getattr(getattr(loaded, "serve", None), "concrete_functions", ())
+    for function in functions:
+        specs = tf.nest.flatten(function.structured_input_signature)
+        found = [spec.name for spec in specs if isinstance(spec, tf.TensorSpec)]
+        if sorted(map(str, found)) == sorted(names):
+            return found
+    return []
+
+
+def _with_numbers(name: str) -> list[str | int]:
+    """Return what brings names into an order in which output_10 comes after output_9."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def _spec(place: str, kind: str, name: str, spec: Any) -> SourceTensor:
