@@ -25,9 +25,9 @@ _SEED = 1
 class Divided:
     """Rows of own data with their classes, and which of them are for the test.
 
-    Of each class the same share is chosen by a hash of the content. So the choice does not depend
-    on the rows' order; it changes little when rows are added, and a version is hardly measured
-    with what the one before learned from; rows that are the same stay together.
+    Of each class the same share of its different rows is chosen by a hash of the content. So the
+    choice does not depend on the rows' order; it changes little when rows are added, and a version
+    is hardly measured with what the one before learned from; rows that are the same stay together.
 
     Args:
         source: the file or folder, for messages.
@@ -118,7 +118,10 @@ class Divided:
         chosen = np.zeros(len(hashes), bool)
         for label in range(len(self.names)):
             rows = np.flatnonzero(self.labels == label)
-            last = np.sort(hashes[rows])[max(1, round(len(rows) * TEST_SHARE)) - 1]
+            # Of different rows: the last of all might be a row that has hundreds of copies, which
+            # may be all that there is left to learn from.
+            different = np.unique(hashes[rows])
+            last = different[max(1, round(len(different) * TEST_SHARE)) - 1]
             chosen[rows] = hashes[rows] <= last
         return chosen
 

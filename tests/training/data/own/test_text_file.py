@@ -157,6 +157,16 @@ def test_bad_rows_of_jsonl_are_listed_with_their_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_are_left_to_learn_from_whichever_has_many_copies(tmp_path: Path) -> None:
+    ham = [row for row in GOOD if row[1] == "ham"]
+    for copied in ham:
+        rows = [*GOOD, *[copied] * 200]
+        data, _ = texts(write_jsonl(tmp_path / "a.jsonl", rows))
+        tested, learned = set(data.test), set(data.train)
+        assert (len(learned), len(tested), learned & tested) == (51, 9, set())
+        assert set(data.train_labels.tolist()) == set(data.test_labels.tolist()) == {0, 1, 2}
+
+
 def test_classes_may_be_numbers(tmp_path: Path) -> None:
     lines = [json.dumps({"text": text, "label": len(label)}) for text, label in GOOD]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
