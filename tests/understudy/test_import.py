@@ -124,6 +124,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     many().save(folder / "many.keras")
     across().save(folder / "across.keras")
     across().export(folder / "exported", format="tf_saved_model", verbose=False)
+    rainy, dry = keras.Input((1,), name="\u96e8"), keras.Input((1,), name="\u6674")
+    keras.Model([rainy, dry], rainy + dry).save(folder / "foreign.keras")
     ordered().export(folder / "ordered", format="tf_saved_model", verbose=False)
     twelve = Twelve()
     twelve([np.ones((2, 1), np.float32)] * 12)
@@ -450,6 +452,7 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["ragged.keras", "--name", "m"], "ragged.keras: output 'lists' is sparse or ragged; only dense tensors can be served."),
         (["scattered", "--name", "m"], "scattered: output 'y' is sparse or ragged; only dense tensors can be served."),
         (["lists", "--name", "m"], "lists: output 'y' is sparse or ragged; only dense tensors can be served."),
+        (["foreign.keras", "--name", "m"], "foreign.keras: two inputs have one name; name them by --inputs: x, x."),
         (["vector.keras", "--name", "m", "--models", "customers.csv"], "customers.csv cannot be a folder of models: File exists."),
         (["vector.keras", "--name", "m", "--classes", "a,b,c"], "--classes: expected 2 labels, because output 'output' has shape [None, 2], not 3 (a, b, c)."),
         (["vector.keras", "--name", "m", "--classes", "a"], "--classes must be a list of two or more different labels, not ['a']."),

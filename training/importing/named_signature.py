@@ -75,6 +75,8 @@ def named_model(
             for name, tensor in zip(names, source.inputs, strict=True)
         ]
     fields = tuple(field for each in inputs for field in each.fields)
+    if len({field.name for field in fields}) < len(fields):
+        raise UsageError(_two_of_one_name(source, "input", [field.name for field in fields]))
     gives = source_names("output", source.outputs, description.output_names)
     description = sorted_out(description, [field.name for field in fields], gives)
     takes = _described(fields, description)
@@ -100,10 +102,7 @@ def named_model(
         for name, spec in specs.items()
     )
     if len(outputs) < sum(max(1, len(answer.fields)) for answer in answers):
-        raise UsageError(
-            f"{source.place}: two outputs have one name; name them by --outputs: "
-            f"{', '.join(gives)}."
-        )
+        raise UsageError(_two_of_one_name(source, "output", gives))
     signature = Signature(DEFAULT_SIGNATURE, takes, outputs)
     exportable = Exportable(
         functions={DEFAULT_SIGNATURE: serve},
@@ -115,6 +114,10 @@ def named_model(
         classified=tuple(answer for answer in answers if answer.fields),
         is_unchanged=unchanged,
     )
+
+
+def _two_of_one_name(source: SourceModel, kind: str, names: Sequence[str]) -> str:
+    return f"{source.place}: two {kind}s have one name; name them by --{kind}s: {', '.join(names)}."
 
 
 def source_names(kind: str, tensors: Sequence[SourceTensor], given: Sequence[str]) -> list[str]:
