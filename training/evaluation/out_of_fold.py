@@ -14,11 +14,17 @@ from training.evaluation.predictions import RegressionPredictions
 
 OUT_OF_FOLD = "assets.extra/out_of_fold.json"
 _FORMAT = 1
+_DECIMALS = 6
+
+
+def kept_errors(answers: RegressionPredictions) -> Mapping[str, float]:
+    """Return the error of each example by its key, with the decimals that a version keeps."""
+    return dict(zip(answers.keys, answers.errors().round(_DECIMALS).tolist(), strict=True))
 
 
 def write_errors(version: Path, answers: RegressionPredictions) -> None:
     """Write the error of each example into a version's folder; ``answers`` has keys."""
-    errors = dict(zip(answers.keys, answers.errors().round(6).tolist(), strict=True))
+    errors = kept_errors(answers)
     (version / OUT_OF_FOLD).parent.mkdir(exist_ok=True)
     value = {"format": _FORMAT, "unit": answers.unit, "errors": errors}
     write_object(version / OUT_OF_FOLD, value)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from training.array_types import Floats
+from training.evaluation.out_of_fold import kept_errors
 from training.evaluation.predictions import (
     ClassificationPredictions,
     Predictions,
@@ -88,7 +89,7 @@ def compare_answers(new: Predictions, live: Predictions) -> Comparison:
         assert isinstance(live, ClassificationPredictions)
         return compare_classes(new, live)
     assert isinstance(live, RegressionPredictions)
-    return compare_errors(new, live.errors())
+    return compare_errors(new.errors(), live.errors())
 
 
 def compare_classes(new: ClassificationPredictions, live: ClassificationPredictions) -> Comparison:
@@ -111,18 +112,15 @@ def compare_classes(new: ClassificationPredictions, live: ClassificationPredicti
     )
 
 
-def compare_errors(
-    new: RegressionPredictions, live: Floats, of: str = "test examples"
-) -> Comparison:
-    """Compare an estimator with the errors that another made on the same examples, [N]."""
-    errors = new.errors()
-    difference = paired_bootstrap(errors - live)
+def compare_errors(new: Floats, live: Floats, of: str = "test examples") -> Comparison:
+    """Compare the errors that two estimators made on the same examples, [N] each."""
+    difference = paired_bootstrap(new - live)
     return Comparison(
         metric="MAE",
-        examples=len(errors),
+        examples=len(new),
         of=of,
         live=float(live.mean()),
-        new=float(errors.mean()),
+        new=float(new.mean()),
         low=difference.low,
         high=difference.high,
         confidence=1 - 2 * LEVEL,
@@ -132,17 +130,20 @@ def compare_errors(
 
 
 def compare_out_of_fold(new: RegressionPredictions, live: Mapping[str, float]) -> Comparison | None:
-    """Compare two cross-validations on the examples that both had; ``None`` without any."""
-    place = {key: row for row, key in enumerate(new.keys)}
-    shared = [key for key in live if key in place]
+    """Compare two cross-validations on the examples that both had; ``None`` without any.
+
+    Args:
+        new: the answers of the new version, with keys.
+        live: the errors that are kept with the live one, as ``out_of_fold.kept_errors``.
+    """
+    # Rounded as the live one's: else two versions with the same weights differ by what was rounded
+    # off, which may be more than 0 significantly.
+    errors = kept_errors(new)
+    shared = [key for key in live if key in errors]
     if not shared:
         return None
-    rows = np.array([place[key] for key in shared])
-    both = RegressionPredictions(
-        unit=new.unit, actual=new.actual[rows], predicted=new.predicted[:, rows]
-    )
-    errors = np.array([live[key] for key in shared])
-    return compare_errors(both, errors, "examples, each held out")
+    new_ones, old_ones = (np.array([each[key] for key in shared]) for each in (errors, live))
+    return compare_errors(new_ones, old_ones, "examples, each held out")
 
 
 def _p(value: float) -> str:

@@ -1,7 +1,10 @@
 """Two versions on the same examples."""
 
+from pathlib import Path
+
 import numpy as np
 
+from training.evaluation.out_of_fold import read_errors, write_errors
 from training.evaluation.paired_comparison import compare_answers, compare_out_of_fold
 from training.evaluation.predictions import ClassificationPredictions, RegressionPredictions
 
@@ -65,3 +68,19 @@ def test_cross_validations_meet_at_the_keys_that_both_have() -> None:
     assert compared is not None
     assert (compared.examples, compared.live, compared.new) == (2, 1.75, 2.0)
     assert compare_out_of_fold(estimated(2.0, keys), {"gone": 9.0}) is None
+
+
+def test_a_cross_validation_is_no_worse_than_itself(tmp_path: Path) -> None:
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        keys = [f"car {row}" for row in range(30)]
+        same = RegressionPredictions(
+            unit="m", actual=np.zeros(30), predicted=random.normal(size=(10, 30)), keys=keys
+        )
+        write_errors(tmp_path, same)
+        kept = read_errors(tmp_path)
+        assert kept is not None
+        compared = compare_out_of_fold(same, kept)
+        assert compared is not None
+        assert (compared.new, compared.low, compared.high) == (compared.live, 0, 0)
+        assert not compared.is_regression
