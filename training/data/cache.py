@@ -35,8 +35,21 @@ def parsed(
     return cached(data_set.name, found.fingerprint(), lambda: parse(found))
 
 
-def cached(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
-    """Return what ``make`` makes, from the cache where it is under this name and fingerprint."""
+def cached(
+    name: str,
+    fingerprint: str,
+    make: Callable[[], dict[str, Array]],
+    *,
+    keep: Callable[[dict[str, Array]], bool] = lambda made: True,
+) -> dict[str, Array]:
+    """Return what ``make`` makes, from the cache where it is under this name and fingerprint.
+
+    Args:
+        name: of what is made.
+        fingerprint: of what it is made from.
+        make: makes it.
+        keep: whether what was made follows from the fingerprint alone, and is stored.
+    """
     path = cache_home() / f"{name}-{_FORMAT}-{fingerprint[:16]}.npz"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -44,7 +57,8 @@ def cached(name: str, fingerprint: str, make: Callable[[], dict[str, Array]]) ->
     except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         pass  # never written, or not whole
     arrays = make()
-    _store(path, arrays)
+    if keep(arrays):
+        _store(path, arrays)
     return arrays
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from training.data.own.holdout_split import Divided
 from training.errors import TrainingError
 
 Picture = npt.NDArray[np.uint8]
+
+# How the problem of a file begins that the system did not let be read.
+_UNREAD = "cannot be read"
 
 
 def read(
@@ -56,7 +59,9 @@ def read(
     names = {label.replace("/", "_"): label for label in standard}
     paths = list(_files(folder))
     fingerprint = _fingerprint(folder, paths)
-    decoded = cached("own-pictures", fingerprint, lambda: _decode(paths, field, prepare))
+    decoded = cached(
+        "own-pictures", fingerprint, lambda: _decode(paths, field, prepare), keep=_was_read
+    )
     labels: list[str] = []
     good: list[Path] = []
     for path, problem in zip(paths, decoded["problems"].tolist(), strict=True):
@@ -113,12 +118,17 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _fingerprint(folder: Path, paths: Sequence[Path]) -> str:
-    """Return a hash that changes with the files; reading them all takes as long as decoding."""
+    """Return a hash that changes with the files; reading them all takes as long as decoding.
+
+    Files that were exchanged may be as large and as old as one another, such as bitmaps from one
+    archive, and of one that became readable nothing else changes than its state.
+    """
     digest = hashlib.sha256()
     for path in paths:
         seen = path.stat()
         digest.update(os.fsencode(path.relative_to(folder)))
-        digest.update(f"|{seen.st_size}|{seen.st_mtime_ns}\n".encode())
+        state = (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_dev, seen.st_ino)
+        digest.update(f"|{state}\n".encode())
     return digest.hexdigest()
 
 
@@ -135,6 +145,11 @@ def _decode(paths: Sequence[Path], field: Field, prepare: Callable[[Any], Any]) 
     }
 
 
+def _was_read(decoded: Mapping[str, Array]) -> bool:
+    """Whether all files could be read: what the system refused now may be readable in a moment."""
+    return not any(problem.startswith(_UNREAD) for problem in decoded["problems"].tolist())
+
+
 def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture | str:
     """Return a picture as the network gets it, or what is wrong with the file."""
     if _printable(path.parent) != str(path.parent):
@@ -142,7 +157,7 @@ def _picture(path: Path, field: Field, decode: Callable[[Any], Any]) -> Picture 
     try:
         encoded = path.read_bytes()
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return f"{_UNREAD}: {error.strerror}"
     return picture_of(encoded, field, decode)
 
 

@@ -1,5 +1,6 @@
 """Folders of pictures by class."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -69,6 +70,40 @@ def test_pictures_of_all_modes_are_prepared_as_the_service_will(shapes: Path) ->
         "division": "15 % of each class for the test, by hash of content",
         "bad_rows": 0,
     }
+
+
+def test_pictures_that_were_exchanged_are_read_anew(tmp_path: Path) -> None:
+    """Corrected labels: the files have the same names, sizes and times as before."""
+    folder, out = tmp_path / "shapes", tmp_path / "out"
+    for name, grey in (("black", 10), ("white", 200)):
+        (folder / name).mkdir(parents=True)
+        for row in range(12):
+            pixels = np.zeros((28, 28), np.uint8)
+            pixels[4:20, 2 : 8 + row] = grey
+            path = folder / name / f"{row}.bmp"
+            Image.fromarray(pixels).save(path)
+            os.utime(path, (10**9, 10**9))
+    images(folder)
+    one, other = folder / "black" / "3.bmp", folder / "white" / "3.bmp"
+    one.rename(out), other.rename(one), out.rename(other)
+    data, _ = images(folder)
+    bright = [picture.max() for picture in (*data.train, *data.test)]
+    labels = [*data.train_labels, *data.test_labels]
+    assert sum((grey > 100) != label for grey, label in zip(bright, labels, strict=True)) == 2
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def fail(path: Path) -> bytes:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(TrainingError, match="cannot be read: Too many open files"):
+            images(shapes)
+    assert len(images(shapes)[1]) == 0
 
 
 def test_a_picture_stays_a_test_picture_wherever_it_lies(shapes: Path) -> None:
