@@ -1,15 +1,17 @@
 """The command line: what it prints, what it refuses, and its exit codes."""
 
+import csv
 import dataclasses
 import json
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 import service
@@ -18,6 +20,7 @@ from service.repository.model_store import Store
 from tests.training.process import TrainingProcess
 from tests.waiting import eventually
 from training import tasks
+from training.data import auto_mpg
 from training.data.dataset_location import Found
 from training.tasks.task_interface import Task
 from understudy import cli, commands
@@ -320,6 +323,34 @@ def test_evaluate_measures_the_export_again(
     name, now, card = lines[3].split()
     assert name == "training_cars.mae"
     assert now == card
+
+
+def own_cars(path: Path, found: Found, origins: Mapping[str, str]) -> Path:
+    """Write 60 of the cars as a file of somebody's own."""
+    data = auto_mpg.read(found)
+    with path.open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["mpg", *auto_mpg.CAR_NUMBERS, "origin"])
+        for row in range(60):
+            numbers = ["" if np.isnan(of[row]) else of[row] for of in data.numbers.values()]
+            origin = str(data.origin[row])
+            lines.writerow([data.mpg[row], *numbers, origins.get(origin, origin)])
+    return path
+
+
+def test_evaluate_says_that_a_version_learned_from_another_data_set(
+    workshop: Path, tmp_path: Path, found_mpg: Found, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", "mpg", "--version", "1", "--out", str(workshop / "models"), "--data"]
+    assert cli.main([*command, str(own_cars(tmp_path / "own.csv", found_mpg, {}))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mpg version 1: MAE on another data set than it learned from"
+    assert lines[2].split() == ["examples", "60", "398"]
+    foreign = own_cars(tmp_path / "foreign.csv", found_mpg, {"japan": "nippon"})
+    assert cli.main([*command, str(foreign)]) == 2
+    assert capsys.readouterr().err == (
+        "Version 1 takes origin usa, europe, japan; the data has nippon as well.\n"
+    )
 
 
 def test_evaluate_for_programs(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:

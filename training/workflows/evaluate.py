@@ -37,7 +37,8 @@ def evaluate(
         as_json: print an object with ``model``, ``version``, ``measured`` and ``card``.
 
     Raises:
-        UsageError: there is no such version, or its classes are not those of the data.
+        UsageError: there is no such version, its classes are not those of the data, or it does not
+            take the data's rows.
         TrainingError: the version cannot be loaded, or the data is not there.
     """
     versions = current_store(root, task.name).versions(task.name)
@@ -51,10 +52,14 @@ def evaluate(
     with progress_beside(as_json):
         data = load_data(task, named, max_bad_rows).data
         _check_classes(version, card, task.classes(data))
+        _check_choices(version, card, task, data)
         # The figures alone are for standard output.
         with progress_beside(True), working(f"measuring version {version} of {task.name}"):
             predict = saved_model_export.open_saved_model(versions[version])
             measured = task.measure(task.answers(data, predict))
+    if card is not None and _are_other_rows(card, task, data):
+        metric = measured["headline"]["name"].partition(" on ")[0]
+        measured["headline"]["name"] = f"{metric} on another data set than it learned from"
     claimed = card.evaluation if card else {}
     if as_json:
         found = {"model": task.name, "version": version, "measured": measured, "card": claimed}
@@ -75,6 +80,37 @@ def _show(measured: Mapping[str, Any], claimed: Mapping[str, Any]) -> None:
     if "per_class" in measured:
         of_classes = measured["per_class"]
         print_table(tuple(of_classes[0]), [tuple(map(figure, row.values())) for row in of_classes])
+
+
+def _are_other_rows(card: Card, task: Task[Any], data: Any) -> bool:
+    """Whether a task that is measured on what it learned from is measured on another data set."""
+    rows = task.reference_rows(data)
+    if rows is None or rows.held_out:
+        return False
+    feedback = card.data.get("feedback", {})
+    known = feedback.get("data_fingerprint", card.data.get("fingerprint"))
+    return known is not None and known != task.summary(data)["fingerprint"]
+
+
+def _check_choices(version: int, card: Card | None, task: Task[Any], data: Any) -> None:
+    """Check that the version takes the rows: its graph answers what the service refuses.
+
+    Raises:
+        UsageError: the rows have values beyond the choices of an input.
+    """
+    signature = None if card is None else card.contract.get(DEFAULT_SIGNATURE)
+    if signature is None or not any(field.choices for field in signature.inputs):
+        return
+    rows = task.reference_rows(data)
+    if rows is None:
+        return
+    for field in signature.inputs:
+        values = rows.inputs[field.name].tolist() if field.choices else ()
+        if odd := set(values) - set(field.choices):
+            raise UsageError(
+                f"Version {version} takes {field.name} {', '.join(map(str, field.choices))}; the "
+                f"data has {', '.join(sorted(map(str, odd)))} as well."
+            )
 
 
 def _check_classes(version: int, card: Card | None, classes: Sequence[str]) -> None:
