@@ -28,6 +28,7 @@ from training.data.load import load_data
 from training.errors import UsageError
 from training.fitting import training_loop
 from training.fitting.config import Settings, architecture_of, resolve, settings_from_json
+from training.fitting.process_lock import exclusive_lock
 from training.fitting.run_folder import CHECKPOINTS, Run, keep_to_data, new_folder
 from training.fitting.training_plan import TrainingPlan
 from training.overfitting import curve_plots, diagnosis
@@ -38,6 +39,7 @@ from training.tasks.task_interface import Task
 
 _CONFIG = "config.json"
 _DONE = "done.json"
+_LOCK = ".lock"
 
 
 def create_study_folder(root: Path, task: Task[Any], given: Mapping[str, Any]) -> Path:
@@ -71,10 +73,15 @@ def run_study(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
 
     Raises:
         UsageError: there is no study of this task in ``folder``.
+        BusyError: another process works on it.
         TrainingError: the data is not there, or a loss is not a number any more.
     """
     with progress_beside(as_json):
-        outcome = _outcome(task, folder)
+        study, settings = _declared(task), _settings(folder)
+        if settings.model != task.name:
+            raise UsageError(f"{folder} is a study of {settings.model}, not of {task.name}.")
+        with exclusive_lock(folder / _LOCK, f"The study in {folder}"):
+            outcome = _outcome(task, study, folder, settings)
     if as_json:
         say(json.dumps(outcome, indent=2))
     else:
@@ -82,10 +89,7 @@ def run_study(task: Task[Any], folder: Path, *, as_json: bool = False) -> None:
         say(f"curves and table: {folder}/curves.png, study.md, study.json")
 
 
-def _outcome(task: Task[Any], folder: Path) -> dict[str, Any]:
-    study, settings = _declared(task), _settings(folder)
-    if settings.model != task.name:
-        raise UsageError(f"{folder} is a study of {settings.model}, not of {task.name}.")
+def _outcome(task: Task[Any], study: Study, folder: Path, settings: Settings) -> dict[str, Any]:
     say(f"study folder {folder}")
     data = None
     for name, variant in study.variants.items():

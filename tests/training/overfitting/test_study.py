@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.training.tiny import Tiny, X, Y
-from training.errors import TrainingError, UsageError
+from training.errors import BusyError, TrainingError, UsageError
 from training.fitting import config, training_loop
+from training.fitting.process_lock import exclusive_lock
 from training.fitting.run_folder import create_run_folder
 from training.overfitting import study
 from understudy import cli
@@ -43,6 +44,17 @@ def test_a_study_draws_and_judges(tmp_path: Path, capsys: pytest.CaptureFixture[
     (row,) = (line for line in lines if line.split()[:2] == ["large", "49"])
     assert len(row) <= 80
     assert not list(folder.rglob("*.h5"))
+
+
+def test_two_do_not_work_on_one_study(tmp_path: Path) -> None:
+    task = Tiny()
+    folder = study.create_study_folder(tmp_path, task, {"epochs": 1})
+    with (
+        exclusive_lock(folder / ".lock", "A study"),
+        pytest.raises(BusyError, match=r"The study in \S+ is under way: process "),
+    ):
+        study.run_study(task, folder)
+    study.run_study(task, folder)
 
 
 def test_the_training_curve_is_that_of_the_network_as_it_would_serve(tmp_path: Path) -> None:
