@@ -170,8 +170,11 @@ def open_or_create_study(
             load_if_exists=True,
         ),
     )
+    # Its trials first: one that another process begins at this moment says what it is about before
+    # it gets one.
+    has_trials = bool(study.get_trials(deepcopy=False))
     before = study.user_attrs.get(_DECLARED)
-    if study.directions != [direction] or (before is None and study.get_trials(deepcopy=False)):
+    if study.directions != [direction] or (before is None and has_trials):
         raise UsageError(f"{_not_ours(location.study)}: give another --study.")
     if before is None:
         study.set_user_attr(_DECLARED, dict(declared))

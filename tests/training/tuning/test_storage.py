@@ -65,6 +65,33 @@ def test_the_winner_settles_what_nobody_else_says(location: StudyLocation) -> No
         won.settle(Tiny(), {"arch": "other"}, {})
 
 
+def test_two_machines_begin_a_study_at_once(
+    location: StudyLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attributes, trials = optuna.Study.user_attrs.fget, optuna.Study.get_trials
+
+    def begin_elsewhere(study: optuna.Study) -> None:
+        monkeypatch.undo()
+        other = storage.open_or_create_study(location, "min", ABOUT, {"learning_rate": 0.1})
+        assert other.study_name == study.study_name
+
+    def slow_attributes(study: optuna.Study) -> Any:
+        found = attributes(study)
+        begin_elsewhere(study)
+        return found
+
+    def slow_trials(study: optuna.Study, *given: Any, **named: Any) -> Any:
+        found = trials(study, *given, **named)
+        begin_elsewhere(study)
+        return found
+
+    for name, slow in (("user_attrs", property(slow_attributes)), ("get_trials", slow_trials)):
+        monkeypatch.setattr(optuna.Study, name, slow)
+        study = storage.open_or_create_study(location, "min", ABOUT, {"learning_rate": 0.1})
+        assert storage.declared(study) == ABOUT
+        optuna.delete_study(study_name=study.study_name, storage=location.url)
+
+
 def test_a_study_is_found_by_name_folder_and_file(runs: Path, location: StudyLocation) -> None:
     storage.open_or_create_study(location, "min", ABOUT, {})
     folder = runs / "tiny" / "tune-first"
