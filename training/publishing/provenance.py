@@ -1,5 +1,6 @@
 """Records what a model was made with: the source's commit, the libraries' versions."""
 
+import os
 import platform
 import subprocess
 from importlib import metadata
@@ -12,8 +13,13 @@ _SOURCES = ("training", "service/repository")
 
 
 def git_commit() -> str:
-    """Return the commit of this source, with "+changes" when files differ; "" outside git."""
+    """Return the commit of this source, with "+changes" when files differ; "" outside git.
+
+    Installed into a folder of another repository, it is outside: that one's commits say nothing
+    of it.
+    """
     try:
+        _git("ls-files", "--error-unmatch", "--", str(Path(__file__)))
         commit = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", *_SOURCES)
     except (OSError, subprocess.CalledProcessError):
@@ -33,6 +39,8 @@ def libraries() -> dict[str, str]:
 
 def _git(*arguments: str) -> str:
     here = Path(__file__).parents[2]
+    # A hook of git's has these, and they name the repository that it is of.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(
-        ["git", "-C", str(here), *arguments], check=True, capture_output=True, text=True
+        ["git", "-C", str(here), *arguments], check=True, capture_output=True, text=True, env=own
     ).stdout.strip()
