@@ -54,7 +54,11 @@ def train_fleet(
             say(f"{len(verdicts)}/{len(members)}  {verdict.member}: {verdict.why}")
     print_summary(verdicts)
     if metrics_file is not None:
-        write_fleet_textfile(metrics_file, name, verdicts, time.time())
+        try:
+            write_fleet_textfile(metrics_file, name, verdicts, time.time())
+        except OSError as error:
+            # What counts is how the trainings went; the file's age shows that it is old.
+            say(f"{metrics_file} cannot be written: {error.strerror}.")
     _raise_for(verdicts)
     return verdicts
 

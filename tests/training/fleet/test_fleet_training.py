@@ -106,6 +106,26 @@ def test_exit_codes_and_the_metric_say_the_worst(
         assert f'{{fleet="shops",outcome="failed"}} {float(south == FAILED)}\n' in told
 
 
+def test_a_metrics_file_that_cannot_be_written_changes_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "textfile"
+    folder.mkdir()
+
+    def train(members: object, *_: object) -> Iterator[MemberVerdict]:
+        yield verdict("north", PUBLISHED)
+        folder.rmdir()  # While they train, after the place was checked.
+        yield verdict("south", REFUSED)
+
+    monkeypatch.setattr("training.fleet.fleet_training.train_here", train)
+    fleet = write_fleet(tmp_path, task="digits")
+    assert cli.main(["fleet", str(fleet), "--metrics-file", "textfile/shops.prom"]) == 3
+    said = capsys.readouterr()
+    assert said.err == "1 of 2 trainings were refused by a gate: south.\n"
+    assert "textfile/shops.prom cannot be written: No such file or directory.\n" in said.out
+
+
 def test_a_training_is_interrupted_when_its_conductor_is_gone() -> None:
     conductor, training = multiprocessing.Pipe()
     waiting = threading.Thread(target=interrupt_when_gone, args=(training,))
