@@ -4,11 +4,14 @@ import os
 from typing import Any
 
 from service.repository.contract import Contract
+from service.repository.model_card import read_card
 from service.repository.object_store.origin import check_publishable
 from service.repository.object_store.refreshing import bring_up_to_date
 from service.repository.precision import Precision, why_not_here
 from training.console.progress import say
 from training.errors import UsageError
+from training.fitting.config import Settings
+from training.fitting.initial_weights import InitialWeights
 from training.fitting.run_folder import Run
 from training.publishing.gates import run_contract_gate
 from training.publishing.live_version import LiveVersion, contract_of
@@ -63,3 +66,18 @@ def check_contract(contract: Contract, live: LiveVersion | None, run: Run) -> No
         gate = run_contract_gate(contract, live)
         if not gate.passed:
             say(f"warning: its version will be refused without --force. {gate.sentence}")
+
+
+def warn_of_known_rows(initial: InitialWeights, fingerprint: str, settings: Settings) -> None:
+    """Say so where the rows held out are others than the version to begin with had held out."""
+    seed = settings.seed
+    card = read_card(initial.folder)
+    if card is None or card.data.get("fingerprint") != fingerprint:
+        return
+    own = card.training.get("seed")
+    if own is not None and own != seed:
+        say(
+            f"warning: version {initial.version} learned from this data with --seed {own}, and so "
+            f"from most rows that --seed {seed} holds out: the best epoch and the calibration "
+            f"would show memory. --seed {own} holds out the rows that it has not seen."
+        )

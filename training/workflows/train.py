@@ -173,6 +173,7 @@ def planned(task: Task[Any], run: Run) -> tuple[Loaded[Any], TrainingPlan]:
     if initial is None:
         return loaded, task.plan(loaded.learned, run.settings)
     say(f"starting from version {initial.version}")
+    preflight.warn_of_known_rows(initial, task.summary(loaded.data)["fingerprint"], run.settings)
     plan = task.plan_as_published(loaded.learned, run.settings, initial.folder)
     initial.load_into(plan.model, task.classes(loaded.data))
     return loaded, plan

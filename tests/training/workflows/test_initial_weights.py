@@ -109,6 +109,10 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert card.training["learning_rate"] == pytest.approx(0.0001)
     # One gentle epoch after four: it has forgotten nothing.
     assert card.training["last_epoch"]["loss"] < 0.5
+    assert "warning: version 1 learned" not in capsys.readouterr().out
+    other = ["--seed", "3", "--no-publish"]
+    assert cli.main([*train, "--epochs", "1", "--init-from", "1", *other]) == 0
+    assert "warning: version 1 learned from this data with --seed 1, " in capsys.readouterr().out
 
 
 def test_mpg_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
