@@ -27,6 +27,10 @@ def test_the_architecture_has_the_defaults() -> None:
     assert settings.publish
 
 
+def test_toml_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert config.read_toml(write(tmp_path, "\ufeffepochs = 3\n")) == {"epochs": 3}
+
+
 def test_toml_wins_over_the_architecture_and_the_command_line_over_toml(tmp_path: Path) -> None:
     path = write(
         tmp_path,
