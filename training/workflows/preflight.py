@@ -1,4 +1,4 @@
-"""Checks before a training of what would stop its version only after it."""
+"""Checks before a training of what would come to light only after it."""
 
 import os
 from typing import Any
