@@ -9,6 +9,7 @@ import re
 import sqlite3
 import time
 import warnings
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -318,6 +319,16 @@ BEGUN = "begun"
 
 
 class _Storage(RDBStorage):
+    """Optuna's, which closes its connections with the study that uses it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        try:
+            super().__init__(*args, **options)
+        finally:
+            # Also of a database that turns out to be unusable.
+            if "engine" in vars(self):
+                weakref.finalize(self, self.engine.dispose)
+
     def record_heartbeat(self, trial_id: int) -> None:
         # The thread that beats ends with the first error, and the trial would be given up.
         patiently(lambda: super(_Storage, self).record_heartbeat(trial_id))

@@ -1,14 +1,15 @@
 """The record of a tuning: where it is found, what it refuses, what its winner is."""
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from tests.training.process import TrainingProcess
@@ -35,6 +36,14 @@ def runs(tmp_path: Path) -> Path:
 @pytest.fixture
 def location(runs: Path) -> StudyLocation:
     return storage.location_of(runs, "tiny", "first", None)
+
+
+@contextmanager
+def another_program(location: StudyLocation) -> Iterator[RDBStorage]:
+    """Open the database as any program that uses Optuna."""
+    opened = RDBStorage(location.url)
+    yield opened
+    opened.engine.dispose()
 
 
 def add(study: optuna.Study, rate: float, value: float | None, state: TrialState) -> None:
@@ -89,7 +98,8 @@ def test_two_machines_begin_a_study_at_once(
         monkeypatch.setattr(optuna.Study, name, slow)
         study = storage.open_or_create_study(location, "min", ABOUT, {"learning_rate": 0.1})
         assert storage.declared(study) == ABOUT
-        optuna.delete_study(study_name=study.study_name, storage=location.url)
+        with another_program(location) as opened:
+            optuna.delete_study(study_name=study.study_name, storage=opened)
 
 
 def test_a_study_is_found_by_name_folder_and_file(runs: Path, location: StudyLocation) -> None:
@@ -198,10 +208,9 @@ def use(runs: Path, location: StudyLocation, way: str) -> None:
 
 
 def test_a_study_of_another_program(location: StudyLocation) -> None:
-    study = optuna.create_study(
-        storage=location.url, study_name=location.study, direction="minimize"
-    )
-    add(study, 0.1, 1.0, TrialState.COMPLETE)
+    with another_program(location) as opened:
+        study = optuna.create_study(storage=opened, study_name=location.study, direction="minimize")
+        add(study, 0.1, 1.0, TrialState.COMPLETE)
     for act in (
         lambda: storage.winner(location),
         lambda: storage.open_or_create_study(location, "min", ABOUT, {}),
@@ -211,9 +220,8 @@ def test_a_study_of_another_program(location: StudyLocation) -> None:
 
 
 def test_a_study_that_seeks_something_else(location: StudyLocation) -> None:
-    optuna.create_study(
-        storage=location.url, study_name=location.study, directions=["minimize"] * 2
-    )
+    with another_program(location) as opened:
+        optuna.create_study(storage=opened, study_name=location.study, directions=["minimize"] * 2)
     with pytest.raises(UsageError, match="was not begun by"):
         storage.open_or_create_study(location, "min", ABOUT, {})
     storage.open_or_create_study(StudyLocation(location.url, "tiny-other"), "max", ABOUT, {})
@@ -227,7 +235,8 @@ def test_a_study_that_is_removed_in_the_midst_of_it(
     study = storage.open_or_create_study(location, "min", ABOUT, {})
 
     def go_on(**_: object) -> None:
-        optuna.delete_study(study_name=location.study, storage=location.url)
+        with another_program(location) as opened:
+            optuna.delete_study(study_name=location.study, storage=opened)
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
 
     monkeypatch.setattr(listing.command, "callback", go_on)
