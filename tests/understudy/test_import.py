@@ -166,7 +166,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keras.Sequential([keras.Input((0,)), layers.Dense(2)]).save(folder / "empty-input.keras")
     # A name that a layer may have, and no operation of a graph.
     keras.Model(inputs, layers.Dense(1, name="two words")(inputs)).save(folder / "spaced.keras")
-    diverged = vector()
+    diverged = keras.Model(inputs, layers.Dense(2, name="last")(inputs))
     diverged.weights[0].assign(np.full((3, 2), np.nan))
     diverged.save(folder / "diverged.keras")
     (folder / "plain.npy").write_text("1 2 3")
@@ -481,7 +481,7 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["vector.keras", "--name", "m", "--inputs", "a,b"], "--inputs: expected one name, or one for each value of [None, 3]; not 2 (a, b)."),
         (["vector.keras", "--name", "m", "--unit", "tenure"], "--unit must be FIELD=UNIT, such as tenure=months, not 'tenure'."),
         (["vector.keras", "--name", "m", "--unit", "x=months"], "--unit, --bounds, --example: the model has no input or output 'x'; it takes input and gives output."),
-        (["diverged.keras", "--name", "m"], "diverged.keras: functional_"),
+        (["diverged.keras", "--name", "m"], "diverged.keras: last/kernel holds NaN; its training has diverged."),
         (["vector.keras", "--name", "m", "--samples", "plain.npy"], "plain.npy cannot be read: it is not a file of NumPy's."),
         (["vector.keras", "--name", "m", "--unit", "input=m", "--unit", "input=cm"], "--unit says the same of input twice."),
         (["vector.keras", "--name", "m", "--bounds", "input=0:", "--bounds", "input=1:2"], "--bounds says the same of input twice."),
@@ -503,7 +503,7 @@ def test_mistakes_are_one_sentence(
     folder = [] if "--models" in arguments else ["--models", str(tmp_path)]
     assert cli.main(["import", *arguments, *folder]) in (1, 2)
     error = capsys.readouterr().err
-    assert error.startswith(message)
+    assert error.startswith(message), error
     assert error.count("\n") == 1
     assert not (tmp_path / "m").exists()
 
