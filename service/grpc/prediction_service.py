@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from service.grpc.messages import POOL, message_class
 from service.grpc.model_spec import model_in, target_of
 from service.grpc.part_limits import PartLimits
 from service.grpc.predict_proto_codec import PREDICT_REQUEST, PredictProtoCodec
-from service.grpc.status import CONTENT_TYPE, error_status
+from service.grpc.status import CONTENT_TYPE, STATUS, error_status
 from service.runtime.lifecycle import Lifecycle
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
@@ -117,9 +118,10 @@ class PredictionService:
                     for task in found[1:]
                 )
             )
-        failed = next((answer for answer in answers if not answer.is_ok), None)
-        if failed is not None:
-            return failed
+        for i, answer in enumerate(answers):
+            if not answer.is_ok:
+                # Without all of its tasks the request itself is at fault.
+                return _in_task(i, answer) if len(found) == len(message.tasks) > 1 else answer
         response = _TASKS_DONE()
         for answer in answers:
             response.results.add().MergeFromString(answer.response.body)
@@ -175,6 +177,13 @@ class PredictionService:
     def _route(self, given: Any, asked: Any, method: Method) -> Route:
         codec = ExamplesProtoCodec(method, asked.model_spec.signature_name, given, self._limits)
         return Route(target_of(asked.model_spec), codec, error_status)
+
+
+def _in_task(i: int, answer: Answer) -> Answer:
+    """Return the answer of a task that failed, as that of its call."""
+    status = STATUS.FromString(answer.response.body)
+    status.message = f"tasks[{i}]: {status.message}"
+    return replace(answer, response=replace(answer.response, body=status.SerializeToString()))
 
 
 class _Tasks:

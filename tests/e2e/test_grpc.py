@@ -246,6 +246,9 @@ def test_examples_and_descriptions(client: Client) -> None:
     found = client.call(method, several, f"{SERVING}.MultiInferenceResponse")
     values = [result.regression_result.regressions[0].value for result in found.results]
     assert values == pytest.approx([example.prediction["mpg"]] * 2, rel=1e-3)
+    several.tasks[1].model_spec.name = "nobody"
+    with pytest.raises(grpc.RpcError, match=r'details = "tasks\[1\]: There is no model \'nobody\''):
+        client.call(method, several, f"{SERVING}.MultiInferenceResponse")
 
     asked = message_class(f"{SERVING}.GetModelMetadataRequest")(metadata_field=["signature_def"])
     asked.model_spec.name = "mpg"

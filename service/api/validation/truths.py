@@ -4,6 +4,7 @@ import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from service.api.validation.error_messages import shorten
@@ -19,6 +20,7 @@ from service.errors import NotFoundError
 from service.events.event_records import EventRecord
 from service.events.feedback_records import Source, Truth
 from service.repository.contract import Contract, Field, Signature
+from service.repository.json_files import shown
 
 # Of one request.
 MOST_TRUTHS = 1000
@@ -29,8 +31,10 @@ _MOST_ROW = 2**31 - 1
 _TRUTH_VALUES = {"true": True, "false": False}
 _EXPECTED = (
     'Expected an object with "id", "truth", and optionally "row" (0 unless given) and "source" '
-    '("user" unless given, or "audit").'
+    '("user" unless given, or "audit"), not {}.'
 )
+# Members of an object that is none of ours.
+_MOST_SHOWN = 5
 NOT_HANDED_OUT = 'This row was not handed out as an audit; "source" must be "user".'
 
 
@@ -79,9 +83,13 @@ def read_truths(value: Any, *, limit: int) -> list[SentTruth]:
         InvalidRequestError: it is something else.
     """
     problems = Problems(limit)
-    items = value.get("feedback") if isinstance(value, dict) else None
-    if not isinstance(items, list) or len(value) > 1 or not 0 < len(items) <= MOST_TRUTHS:
-        problems.add("", f'Expected {{"feedback": [...]}} with 1 to {MOST_TRUTHS} objects.')
+    if not isinstance(value, dict) or value.keys() != {"feedback"}:
+        problems.add("", f'Expected {{"feedback": [...]}}, not {_without_values(value)}.')
+        raise problems.error()
+    items = value["feedback"]
+    if not isinstance(items, list) or not 0 < len(items) <= MOST_TRUTHS:
+        expected = f"a list of 1 to {MOST_TRUTHS} objects"
+        problems.add("feedback", f"Expected {expected}, not {_without_values(items)}.")
         raise problems.error()
     found = []
     for i, item in enumerate(items):
@@ -197,9 +205,23 @@ def _is_valid(output: Field, value: Any, path: str, problems: Problems, *, has_r
     return True
 
 
+def _without_values(value: Any) -> str:
+    """Return what was sent in place of an object of ours, without values: they may be sensitive."""
+    match value:
+        case dict():
+            names = [f"{shown(name)}: ..." for name in islice(value, _MOST_SHOWN)]
+            return "{" + ", ".join([*names, *["..."] * (len(value) > _MOST_SHOWN)]) + "}"
+        case str():
+            return "a text"
+        case int() | float() if not isinstance(value, bool):
+            return "a number"
+        case _:
+            return shorten(value)
+
+
 def _sent(path: str, item: Any, problems: Problems) -> SentTruth | None:
     if not isinstance(item, dict) or not {"id", "truth"} <= item.keys() <= _KEYS:
-        problems.add(path, _EXPECTED)
+        problems.add(path, _EXPECTED.format(_without_values(item)))
         return None
     request_id, row, source = item["id"], item.get("row", 0), item.get("source", "user")
     before = len(problems)

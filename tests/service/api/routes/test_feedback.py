@@ -183,19 +183,37 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
         response = send(client, item, {"id": IN, "row": 1, "truth": 77})
         assert_error(response, 400, "INVALID_ARGUMENT")
         assert response.json["details"] == {path: [message]}
-    for item in (1, {}, {"id": IN}, {"id": IN, "truth": 1, "more": 1}):
-        assert "Expected an object" in send(client, item).json["error"]
-    for body in (
-        {},
-        [],
-        {"feedback": []},
-        {"feedback": {}},
-        {"feedback": [1], "b": 1},
-        {"feedback": [1] * 1001},
+    for item, shown in (
+        (1, "a number"),
+        ("LOUD", "a text"),
+        (None, "null"),
+        ([1], "a list of 1 value"),
+        ({}, "{}"),
+        ({"id": IN}, '{"id": ...}'),
+        ({"id": IN, "truth": 1, "more": 1}, '{"id": ..., "truth": ..., "more": ...}'),
+        (dict.fromkeys("abcdef", 1), '{"a": ..., "b": ..., "c": ..., "d": ..., "e": ..., ...}'),
+    ):
+        error = send(client, item).json["error"]
+        assert error.startswith(
+            'feedback[0]: Expected an object with "id", "truth", and optionally'
+        )
+        assert error.endswith(f", not {shown}.")
+    of_objects = "feedback: Expected a list of 1 to 1000 objects, not "
+    for body, error in (
+        ({}, 'Expected {"feedback": [...]}, not {}.'),
+        ([], 'Expected {"feedback": [...]}, not a list of 0 values.'),
+        (
+            {"feedback": [1], "b": 1},
+            'Expected {"feedback": [...]}, not {"feedback": ..., "b": ...}.',
+        ),
+        ({"feedback": []}, of_objects + "a list of 0 values."),
+        ({"feedback": {}}, of_objects + "{}."),
+        ({"feedback": None}, of_objects + "null."),
+        ({"feedback": [1] * 1001}, of_objects + "a list of 1001 values."),
     ):
         response = client.post(FEEDBACK, json=body)
         assert_error(response, 400, "INVALID_ARGUMENT")
-        assert response.json["error"] == 'Expected {"feedback": [...]} with 1 to 1000 objects.'
+        assert response.json["error"] == error
     sensitive = send(
         client, {"id": "p", "truth": {"loud": "LOUD"}}, path="/v1/models/private:feedback"
     )
