@@ -276,7 +276,7 @@ def rolled_back(
 
     That is the version before the one that really serves; or before the one that the policy asks
     for, where that is lower: a change that no service has followed yet. It is named, so that the
-    next one that is published does not take over by itself. While a rollout is under way it is the
+    next one that is published does not take over by itself. While a version is on trial it is the
     rollout's champion.
 
     Args:
@@ -289,8 +289,13 @@ def rolled_back(
     Raises:
         RepositoryError: there is no earlier version.
     """
+    waiting: Policy | None = None
     if policy.rollout is not None:
-        return rollout_undone(policy)
+        undone = rollout_undone(policy)
+        if policy.rollout.candidate is not None:
+            return undone
+        # No other version answers anybody yet: the champion is what to go back from.
+        policy = waiting = undone
     fit = sorted(set(available) - set(refused))
     really, asked = set(serving), policy.select(fit)
     # If all that it names was refused, nothing may serve; the way back is from there.
@@ -298,6 +303,8 @@ def rolled_back(
     now = None if policy.unloaded or not highest else min(highest)
     earlier = [version for version in fit if now is not None and version < now]
     if not earlier:
+        if waiting is not None:
+            return waiting
         serves = now is not None and (really or asked)
         story = f"version {now} serves" if serves else "nothing serves"
         raise RepositoryError(f"There is no earlier version to go back to; {story}.")

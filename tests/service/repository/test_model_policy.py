@@ -131,6 +131,15 @@ def test_rolling_back_pins_the_version_before() -> None:
     assert rolled_back(Policy(versions=(2,)), [1, 2, 5]) == Policy(versions=(1,))
 
 
+def test_one_goes_back_from_the_version_that_serves_while_a_trial_waits_for_its_candidate() -> None:
+    """As a training leaves it that was killed while it published."""
+    waiting = Policy(rollout=Rollout("r", 2, None, Stage.WAITING, 0))
+    assert rolled_back(waiting, [1, 2, 3], serving=[2]) == Policy(versions=(1,))
+    assert rolled_back(waiting, [2, 3], serving=[2]) == Policy(versions=(2,))
+    tried = Policy(rollout=Rollout("r", 2, 3, Stage.CANARY, 5))
+    assert rolled_back(tried, [1, 2, 3], serving=[2, 3]) == Policy(versions=(2,))
+
+
 def test_one_goes_back_from_a_version_that_was_refused_though_nothing_serves() -> None:
     pinned = Policy(versions=(3,))
     assert rolled_back(pinned, [1, 2, 3, 4], refused=[3]) == Policy(versions=(2,))
