@@ -1,8 +1,10 @@
 """Responses, on the event loop and in Flask, and the errors that become responses."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -27,6 +29,14 @@ class Response:
     content_type: str = JSON
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return ``value`` as JSON, with whole numbers of any size, as a card may have them."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # It takes none of more than 64 bits.
+        return json.dumps(value, ensure_ascii=False).encode()
 
 
 def error_response(error: ServiceError) -> Response:

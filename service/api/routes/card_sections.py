@@ -1,11 +1,11 @@
 """What the page shows of a card and a contract, as sections: names with values, and tables."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from service.repository.contract import Field, Signature
+from service.repository.contract import Field, Signature, is_one_of
+from service.repository.json_files import shown
 from service.repository.model_card import Card
 from service.repository.precision import Precision
 
@@ -45,7 +45,7 @@ def reliability_of(evaluation: Mapping[str, Any]) -> list[dict[str, float]]:
     """
     bins = evaluation.get("reliability")
     return [
-        {key: each.get(key) or 0 for key in ("confidence", "accuracy", "count")}
+        {key: _as_float(each.get(key)) for key in (*_ON_AXES, "count")}
         for each in (bins if isinstance(bins, list) else [])
         if isinstance(each, dict) and all(map(_is_finite, (each.get(key) for key in _ON_AXES)))
     ]
@@ -70,7 +70,7 @@ def confusion_of(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
         names = [str(each["label"]) for each in classes]
     else:
         names = [str(index) for index in range(size)]
-    return {"names": names, "counts": counts}
+    return {"names": names, "counts": [list(map(_as_float, row)) for row in counts]}
 
 
 def sections_of_making(card: Card, used: Precision) -> list[dict[str, Any]]:
@@ -139,7 +139,8 @@ def _pairs(title: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _table(
     title: str, head: list[str], rows: list[list[Any]], *, about: str = ""
 ) -> dict[str, Any]:
-    return {"title": title, "about": about, "head": head, "rows": rows}
+    cells = [[each if _is_scalar(each) else shown(each) for each in row] for row in rows]
+    return {"title": title, "about": about, "head": head, "rows": cells}
 
 
 def _with_intervals(evaluation: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,7 +183,12 @@ def _is_named(value: Any) -> bool:
 
 def _is_finite(value: Any) -> bool:
     """Whether a JSON value is a number, and not NaN or infinite."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    return is_one_of(value, (int, float))
+
+
+def _as_float(value: Any) -> float:
+    """Return a number that browsers compute with, which they do not with large whole ones."""
+    return float(value) if _is_finite(value) else 0.0
 
 
 def _is_scalar(value: Any) -> bool:

@@ -3,13 +3,12 @@
 from functools import cache, partial
 from pathlib import Path
 
-import orjson
 from flask import Blueprint
 from flask import Response as FlaskResponse
 
 from service.api import openapi
 from service.api.http.flask_hooks import flask_response
-from service.api.http.responses import JSON, Response
+from service.api.http.responses import JSON, Response, json_bytes
 from service.api.openapi.document import Documents
 from service.api.routes.page import FOLDER
 
@@ -42,7 +41,7 @@ def openapi_routes(documents: Documents) -> Blueprint:
 
     @blueprint.get("/openapi.json")
     def document() -> FlaskResponse:
-        return flask_response(Response(orjson.dumps(documents.document()), JSON))
+        return flask_response(Response(json_bytes(documents.document()), JSON))
 
     for endpoint, (path, files, content_type) in _FILES.items():
         view = partial(_file, files, content_type)

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import orjson
 from flask import Blueprint, request
 from flask import Response as FlaskResponse
 
 from service.api.http.flask_hooks import flask_response
-from service.api.http.responses import JSON, Response
+from service.api.http.responses import JSON, Response, json_bytes
 from service.api.http.url_paths import MODEL
 from service.api.routes.page_version import headline_of, version_on_page
 from service.events.event_log import EventLog
@@ -101,7 +100,7 @@ class _RecentTimes:
 
 def conditional(value: Any) -> FlaskResponse:
     """Return ``value`` as JSON; only its ETag where the client has the same already."""
-    body = orjson.dumps(value)
+    body = json_bytes(value)
     etag = hashlib.sha256(body).hexdigest()[:24]
     if request.if_none_match.contains_weak(etag):
         response = FlaskResponse(status=304)

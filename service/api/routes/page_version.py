@@ -12,11 +12,12 @@ from service.api.routes.card_sections import (
     sections_of_making,
 )
 from service.api.routes.page_fields import signature_on_page
+from service.repository.contract import is_one_of
 from service.repository.golden_examples import GoldenExample, examples_to_show
 from service.repository.model_card import Card
 from service.runtime.servable import Servable
 
-_HEADLINE = ("name", "value", "low", "high")
+_NUMBERS = ("value", "low", "high")
 _HARD = re.compile(r"\bhard\b", re.IGNORECASE)
 # What the mark of a hard example says already.
 _HARD_IN_NOTE = re.compile(r";?\s*\bhard\b(?=:|\Z)", re.IGNORECASE)
@@ -52,9 +53,14 @@ def version_on_page(servable: Servable) -> dict[str, Any]:
 def headline_of(card: Card) -> dict[str, Any] | None:
     """Return the one number that an evaluation comes to; ``None`` where the card has none."""
     headline = card.evaluation.get("headline")
-    if not isinstance(headline, dict) or not isinstance(headline.get("value"), int | float):
+    if not isinstance(headline, dict) or not is_one_of(headline.get("value"), (int, float)):
         return None
-    return {key: headline[key] for key in _HEADLINE if key in headline}
+    name = headline.get("name")
+    # As floats: browsers compute with them.
+    numbers = {
+        key: float(headline[key]) for key in _NUMBERS if is_one_of(headline.get(key), (int, float))
+    }
+    return {"name": name if isinstance(name, str) else "", **numbers}
 
 
 def example_on_page(example: GoldenExample) -> dict[str, Any]:

@@ -45,6 +45,19 @@ def test_any_object_is_an_evaluation() -> None:
     assert figures["pairs"] == [["accuracy ci95", 3]]
 
 
+def test_what_is_no_text_and_no_number_in_a_table_is_shown_as_json() -> None:
+    """The page makes elements of cells, and would take an object for an element's attributes."""
+    nested = {"my metric": 1}
+    _, classes, compared = sections_of_evaluation(
+        {
+            "per_class": [{"label": "a", "recall": 1}, {"label": [1], "recall": nested}],
+            "compared": {"models": {"live": nested}},
+        }
+    )
+    assert classes["rows"] == [["a", 1], ["[1]", '{"my metric": 1}']]
+    assert compared["rows"] == [["live", '{"my metric": 1}']]
+
+
 def test_how_a_version_was_made() -> None:
     made = dataclasses.replace(
         card("affine", AFFINE_CONTRACT),
@@ -103,6 +116,9 @@ def test_a_reliability_diagram_has_valid_bins_only() -> None:
         good,
         {**uncounted, "count": 0},
     ]
+    # Browsers compute with them.
+    (large,) = reliability_of({"reliability": [{**good, "count": 10**25}, {"accuracy": 10**400}]})
+    assert isinstance(large["count"], float)
     assert reliability_of({}) == reliability_of({"reliability": "none"}) == []
 
 
@@ -113,6 +129,6 @@ def test_a_confusion_matrix_is_square_and_named() -> None:
     assert confusion_of(found) == {"names": ["0", "1"], "counts": counts}
     named = confusion_of({**found, "per_class": classes})
     assert named == {"names": ["cat", "dog"], "counts": counts}
-    for odd in (None, [], [1], [[1, 2]], [[1, "a"], [1, 2]], [[0] * 31] * 31, "text"):
+    for odd in (None, [], [1], [[1, 2]], [[1, "a"], [1, 2]], [[0] * 31] * 31, "text", [[10**400]]):
         assert confusion_of({"confusion": {"counts": odd}}) is None
     assert confusion_of({"confusion": 3}) is None

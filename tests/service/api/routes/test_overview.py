@@ -1,14 +1,18 @@
 """What the page polls: true, cheap, and sent only when something has changed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from flask.testing import FlaskClient
 
-from service.api.routes.page_version import example_on_page
+from service.api.routes.page_version import example_on_page, headline_of
+from service.repository.contract import DEFAULT_SIGNATURE, Field, Signature
 from service.repository.golden_examples import GoldenExample
 from tests.savedmodels.affine import publish_affine
+from tests.savedmodels.saving import card, publish, save
 from tests.service.conftest import MakeApp
 
 
@@ -22,6 +26,19 @@ def client(make_app: MakeApp, tmp_path: Path) -> FlaskClient:
     )
     (root / "affine" / "v3").mkdir()
     return make_app(max_rows=7).test_client()
+
+
+class _Same(tf.Module):
+    """Answers with what it is given."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float64, name="x")])
+    def serve(self, x):
+        return {"x": tf.identity(x)}
+
+
+def _save_same(directory: Path) -> None:
+    model = _Same()
+    save(directory, model, serving_default=model.serve)
 
 
 def test_a_model_as_it_serves(client: FlaskClient) -> None:
@@ -71,6 +88,35 @@ def test_a_version_has_its_contract_card_and_examples(client: FlaskClient, tmp_p
     for name, signature in card["contract"].items():
         assert about["signatures"][name]["inputs"] == signature["inputs"]
         assert about["signatures"][name]["has_rows"] is True
+
+
+def test_numbers_of_any_size_in_a_card_hide_no_model(make_app: MakeApp, tmp_path: Path) -> None:
+    """Neither on the page nor in the description of the API, which are of all models."""
+    largest = 10**25
+    bounds = Field(name="x", dtype="float64", shape=(None,), minimum=-largest, maximum=largest)
+    described = replace(
+        card("wide", {DEFAULT_SIGNATURE: Signature(DEFAULT_SIGNATURE, (bounds,), (bounds,))}),
+        evaluation={"headline": {"name": None, "value": largest, "low": "a", "high": 10**400}},
+        training={"seed": largest},
+        data={"rows": 10**400},
+    )
+    publish(tmp_path / "models", described, _save_same)
+    client = make_app().test_client()
+    (model,) = client.get("/ui/overview").json["models"]
+    # Browsers compute with a headline's numbers, which are doubles there.
+    assert model["evaluation"] == {"name": "", "value": 1e25}
+    assert isinstance(model["evaluation"]["value"], float)
+    about = client.get("/ui/models/wide/versions/1").json
+    assert about["signatures"][DEFAULT_SIGNATURE]["inputs"][0]["maximum"] == largest
+    made = {name: value for each in about["card"]["made"] for name, value in each["pairs"]}
+    assert (made["seed"], made["rows"]) == (largest, 10**400)
+    assert str(largest) in client.get("/openapi.json").text
+
+
+def test_a_headline_that_is_no_number_is_none() -> None:
+    for value in (True, None, "1", [1], 10**400):
+        described = replace(card("odd", {}), evaluation={"headline": {"value": value}})
+        assert headline_of(described) is None
 
 
 def test_a_version_that_does_not_serve_is_not_found(client: FlaskClient) -> None:
